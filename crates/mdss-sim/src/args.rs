@@ -1,0 +1,161 @@
+//! The command line, turned into a `Config` before any port opens.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use clap::Parser;
+use mdss_sim::{ApiKey, Batch, Config, Rate, StatusCode, Statuses, Tls, Unit};
+
+/// A stand-in for MetaDefender Storage Security: keeps to its webhook contract, fails on request.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    /// Where to listen; port 0 lets the system choose
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Permit an address that is not loopback, although /_sim/ asks for no key
+    #[arg(long)]
+    allow_remote: bool,
+    /// What stands before /api/webhook/realtime, such as /mdss
+    #[arg(long, value_name = "PATH", default_value = "")]
+    prefix: String,
+    /// A file with the API key; without it MDSS_SIM_API_KEY, or else "test-key"
+    #[arg(long, value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+    /// A storage unit, repeatable: ID=TYPE[:STATE[:SCANID]]; without any, one of each type
+    #[arg(long = "unit", value_name = "UNIT")]
+    units: Vec<Unit>,
+    /// A file with steps in JSON, repeatable
+    #[arg(long = "script", value_name = "FILE")]
+    scripts: Vec<PathBuf>,
+    /// Webhook requests per second and client address; above it 503
+    #[arg(long, value_name = "N")]
+    rate: Option<u32>,
+    /// Requests above the rate that still pass; default: as many as the rate
+    #[arg(long, value_name = "N", requires = "rate")]
+    burst: Option<u32>,
+    /// Serve HTTPS with this certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Where to write the port's number once it listens
+    #[arg(long, value_name = "FILE")]
+    port_file: Option<PathBuf>,
+    /// Status of an accepted object
+    #[arg(long, value_name = "STATUS", default_value = "200", value_parser = status)]
+    status_accepted: StatusCode,
+    /// Status of the documented errors
+    #[arg(long, value_name = "STATUS", default_value = "400", value_parser = status)]
+    status_refused: StatusCode,
+    /// Status of a body that breaks the contract
+    #[arg(long, value_name = "STATUS", default_value = "400", value_parser = status)]
+    status_malformed: StatusCode,
+    /// Status of a missing or wrong API key
+    #[arg(long, value_name = "STATUS", default_value = "401", value_parser = status)]
+    status_unauthorized: StatusCode,
+}
+
+pub(crate) struct Program {
+    pub(crate) config: Config,
+    pub(crate) port_file: Option<PortFile>,
+}
+
+impl Args {
+    /// Reads the files named and gives what to run, or every mistake found.
+    pub(crate) fn program(self, api_key: Option<OsString>) -> Result<Program, Vec<String>> {
+        let mut mistakes = Vec::new();
+        let mut read = |flag: &str, path: &Path| {
+            let text = fs::read_to_string(path);
+            text.map_err(|error| mistakes.push(format!("{flag} {}: {error}", path.display()))).ok()
+        };
+        let default = Config::default();
+        let key_from_file = self.api_key_file.as_deref().map(|path| read("--api-key-file", path));
+        let tls = (self.tls_cert.as_deref().map(|path| read("--tls-cert", path)))
+            .zip(self.tls_key.as_deref().map(|path| read("--tls-key", path)));
+        let scripts: Vec<_> = self.scripts.iter().map(|path| (path, read("--script", path))).collect();
+
+        let api_key = match (key_from_file, api_key) {
+            (Some(text), _) => ApiKey::from(text.unwrap_or_default().trim_end_matches(['\r', '\n'])),
+            (None, None) => default.api_key,
+            (None, Some(text)) => match text.into_string() {
+                Ok(text) => text.into(),
+                Err(_) => {
+                    mistakes.push("MDSS_SIM_API_KEY is not UTF-8, expected the API key".into());
+                    default.api_key
+                }
+            },
+        };
+        let mut script = Vec::new();
+        for (path, text) in scripts {
+            match text.as_deref().map(str::parse::<Batch>) {
+                Some(Ok(batch)) => script.push(batch),
+                Some(Err(mistake)) => mistakes.push(format!("--script {}: {mistake}", path.display())),
+                None => {}
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let config = Config {
+            listen: self.listen,
+            allow_remote: self.allow_remote,
+            prefix: self.prefix,
+            api_key,
+            units: if self.units.is_empty() { default.units } else { self.units },
+            statuses: Statuses {
+                accepted: self.status_accepted,
+                refused: self.status_refused,
+                malformed: self.status_malformed,
+                unauthorized: self.status_unauthorized,
+            },
+            rate: self.rate.map(|rate| Rate { per_second: rate, burst: self.burst.unwrap_or(rate) }),
+            tls: tls.and_then(|(certificate, key)| {
+                Some(Tls { certificate_pem: certificate?.into(), key_pem: key?.into() })
+            }),
+            script,
+            keep_requests: default.keep_requests,
+        };
+        Ok(Program { config, port_file: self.port_file.map(PortFile) })
+    }
+}
+
+/// A file that is there, whole, as soon as the port is open, and not before.
+pub(crate) struct PortFile(PathBuf);
+
+impl PortFile {
+    pub(crate) fn write(&self, port: u16) -> io::Result<()> {
+        let Self(path) = self;
+        let mut beside = path.clone().into_os_string();
+        beside.push(".part");
+        let named = |error: io::Error| io::Error::other(format!("--port-file {}: {error}", path.display()));
+        fs::write(&beside, format!("{port}\n")).map_err(named)?;
+        fs::rename(&beside, path).map_err(named)
+    }
+}
+
+fn status(text: &str) -> Result<StatusCode, String> {
+    text.parse::<StatusCode>()
+        .ok()
+        .filter(|status| !status.is_informational())
+        .ok_or_else(|| "expected 200 to 999".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_front_page_shows_every_option() {
+        let command = Args::command();
+        command.clone().debug_assert();
+        let table = include_str!("../README.md").split("| Option |").nth(1).unwrap();
+        for option in command.get_arguments().filter_map(|argument| argument.get_long()) {
+            assert!(table.contains(&format!("`--{option}")), "{option}");
+        }
+    }
+}

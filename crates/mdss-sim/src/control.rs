@@ -1,0 +1,40 @@
+//! The endpoints below `/_sim/`: what the library's methods do, for another process.
+
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::desk::Desk;
+use crate::reply::Reply;
+use crate::step::Batch;
+
+/// Whether a path belongs to the stand-in itself. MDSS has none like it.
+pub(crate) fn owns(path: &str) -> bool {
+    path.starts_with("/_sim/")
+}
+
+pub(crate) fn answer(desk: &Desk, method: &Method, path: &str, body: &[u8]) -> Reply {
+    match (method.as_str(), path) {
+        ("GET", "/_sim/accepted") => Reply::json(StatusCode::OK, &desk.recorder().accepted()),
+        ("GET", "/_sim/requests") => Reply::json(StatusCode::OK, &desk.recorder().requests()),
+        ("DELETE", "/_sim/requests") => {
+            desk.recorder().forget();
+            Reply::empty(StatusCode::NO_CONTENT)
+        }
+        ("POST", "/_sim/script") => match String::from_utf8_lossy(body).parse::<Batch>() {
+            Ok(batch) => {
+                let mut script = desk.script();
+                script.push(batch);
+                Reply::json(StatusCode::OK, &json!({ "queued": script.len() }))
+            }
+            Err(mistake) => Reply::message(StatusCode::BAD_REQUEST, &mistake),
+        },
+        ("DELETE", "/_sim/script") => {
+            *desk.script() = Default::default();
+            Reply::empty(StatusCode::NO_CONTENT)
+        }
+        _ => Reply::message(
+            StatusCode::NOT_FOUND,
+            "expected GET /_sim/accepted, GET or DELETE /_sim/requests, POST or DELETE /_sim/script",
+        ),
+    }
+}

@@ -1,0 +1,70 @@
+//! What all connections share.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::config::Config;
+use crate::correlation::CorrelationIds;
+use crate::rate::Bucket;
+use crate::recorder::Recorder;
+use crate::script::Script;
+
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) config: Config,
+    pub(crate) ids: CorrelationIds,
+    connections: AtomicU64,
+    recorder: Mutex<Recorder>,
+    script: Mutex<Script>,
+    buckets: Mutex<HashMap<IpAddr, Bucket>>,
+}
+
+impl Desk {
+    pub(crate) fn new(mut config: Config) -> Self {
+        let mut script = Script::default();
+        for batch in std::mem::take(&mut config.script) {
+            script.push(batch);
+        }
+        Self {
+            ids: CorrelationIds::new(),
+            connections: AtomicU64::new(0),
+            recorder: Mutex::new(Recorder::new(config.keep_requests)),
+            script: Mutex::new(script),
+            buckets: Mutex::default(),
+            config,
+        }
+    }
+
+    pub(crate) fn recorder(&self) -> MutexGuard<'_, Recorder> {
+        lock(&self.recorder)
+    }
+
+    pub(crate) fn script(&self) -> MutexGuard<'_, Script> {
+        lock(&self.script)
+    }
+
+    /// Counts a connection and gives its number, from 1.
+    pub(crate) fn count_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Whether nginx lets one more request from this address through.
+    pub(crate) fn within_rate(&self, client: IpAddr) -> bool {
+        match self.config.rate {
+            None => true,
+            Some(rate) => lock(&self.buckets).entry(client).or_default().take(rate, Instant::now()),
+        }
+    }
+}
+
+/// No lock is held across anything that could panic half way, so a poisoned one is still in order.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

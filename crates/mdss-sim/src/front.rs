@@ -1,0 +1,175 @@
+//! One request: read, recorded, then answered by the script, or else by the contract.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+
+use crate::config::Config;
+use crate::connection::{Ending, Visit};
+use crate::control;
+use crate::desk::Desk;
+use crate::judge::{Glimpse, Object, Objection, judge, knows_key};
+use crate::recorder::Recorded;
+use crate::reply::Reply;
+use crate::step::Step;
+
+/// nginx's default `client_max_body_size`, which the proxy before MDSS leaves as it is
+/// (`OPSWAT/metadefender-k8s`, `config-template.yml`).
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Answers one request, or says how its connection ends.
+pub(crate) async fn attend(desk: &Desk, visit: Visit, request: Request<Incoming>) -> Result<Reply, Ending> {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path();
+    let body = match read(body).await {
+        Ok(body) => Some(body),
+        // A client that left in the middle of its body has not made a request.
+        Err(Unread::Gone) => return Err(Ending::reset()),
+        Err(Unread::TooLarge) => None,
+    };
+    if control::owns(path) {
+        return body.map_or_else(too_large, |body| Ok(control::answer(desk, &head.method, path, &body)));
+    }
+    let sent = body.as_deref().unwrap_or_default();
+    let glimpse = Glimpse::of(sent);
+    let authorized = knows_key(&head.headers, &desk.config.api_key);
+    let number = desk.recorder().record(Recorded {
+        time: SystemTime::now(),
+        connection: visit.connection,
+        remote_port: visit.peer.port(),
+        method: head.method.to_string(),
+        path: path.to_owned(),
+        authorized,
+        storage_client_id: glimpse.storage_client_id,
+        key: glimpse.key.clone(),
+        scan_id: glimpse.scan_id,
+        // A copy: hyper's bytes would keep its whole read buffer alive for as long as the record.
+        body: Bytes::copy_from_slice(sent),
+        status: None,
+    });
+
+    let outcome = if body.is_none() {
+        too_large()
+    } else if path != desk.config.webhook_path() || head.method != Method::POST {
+        Ok(elsewhere(&desk.config, &head.method, path))
+    } else if !desk.within_rate(visit.peer.ip()) {
+        Ok(Reply::unavailable())
+    } else {
+        let step = desk.script().next(glimpse.key.as_deref());
+        let decide = || decide(desk, judge(&desk.config.units, authorized, &head.headers, sent));
+        perform(step, decide).await
+    };
+    let status = match &outcome {
+        Ok(reply) => Some(reply.status),
+        Err(ending) => ending.status,
+    };
+    desk.recorder().answered(number, status);
+    outcome
+}
+
+/// Does what the step says; `decide` is the contract's own answer, with its consequences.
+async fn perform(step: Option<Step>, decide: impl FnOnce() -> Reply) -> Result<Reply, Ending> {
+    // An id that was never given out, for answers that do not arrive whole.
+    let torn = || Reply::accepted(StatusCode::OK, "000000000000000000000000");
+    match step {
+        // A slow handshake has happened before a request can be read.
+        None | Some(Step::Accept | Step::SlowHandshake { .. }) => Ok(decide()),
+        Some(Step::Answer { status, headers, body }) => Ok(Reply { status, headers, body }),
+        Some(Step::RetryAfter { status, seconds }) => {
+            Ok(Reply::message(status, "slow down").with(header::RETRY_AFTER, seconds.into()))
+        }
+        Some(Step::RetryAfterDate { status, seconds }) => {
+            let date = http_date(SystemTime::now() + Duration::from_secs(seconds.into()));
+            Ok(Reply::message(status, "slow down").with(header::RETRY_AFTER, date))
+        }
+        Some(Step::Unavailable) => Ok(Reply::unavailable()),
+        Some(Step::WebPage) => Ok(Reply::web_page()),
+        Some(Step::OkButRefused(refusal)) => Ok(Reply::refused(StatusCode::OK, refusal)),
+        Some(Step::EmptyObject) => Ok(Reply::json(StatusCode::OK, &serde_json::json!({}))),
+        Some(Step::EmptyBody) => Ok(Reply::empty(StatusCode::OK)),
+        Some(Step::HalfBody) => Err(Ending::close_after(&torn(), torn().body.len() / 2)),
+        Some(Step::Redirect { status, location }) => {
+            Ok(Reply::empty(status).with(header::LOCATION, location))
+        }
+        // hyper notices when the client leaves and drops this future.
+        Some(Step::Hang) => std::future::pending().await,
+        Some(Step::Reset) => Err(Ending::reset()),
+        Some(Step::ResetAfterHeaders) => Err(Ending::reset_after(&torn(), 0)),
+        Some(Step::ResetAfterHalfBody) => Err(Ending::reset_after(&torn(), torn().body.len() / 2)),
+        Some(Step::Delay { ms }) => {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            Ok(decide())
+        }
+        Some(Step::AcceptAndDrop) => {
+            decide();
+            Err(Ending::reset())
+        }
+    }
+}
+
+/// The contract's answer. From here on an accepted object counts.
+fn decide(desk: &Desk, verdict: Result<Object, Objection>) -> Reply {
+    let statuses = &desk.config.statuses;
+    match verdict {
+        Ok(object) => {
+            let id = desk.ids.next(SystemTime::now());
+            desk.recorder().accept(object.storage_client_id, object.key, &id);
+            Reply::accepted(statuses.accepted, &id)
+        }
+        Err(Objection::Unauthorized) => Reply::message(statuses.unauthorized, "Unauthorized"),
+        Err(Objection::Malformed(sentence)) => Reply::message(statuses.malformed, &sentence),
+        Err(Objection::Refused(refusal)) => Reply::refused(statuses.refused, refusal),
+    }
+}
+
+/// What the rest of MDSS answers: the web interface to a GET of anything, as a forwarder with a wrong URL
+/// finds it; below `/api` the REST API, which knows no other path here.
+fn elsewhere(config: &Config, method: &Method, path: &str) -> Reply {
+    let below = path.strip_prefix(&config.prefix);
+    let in_api = below.is_some_and(|below| below == "/api" || below.starts_with("/api/"));
+    if method == Method::GET || method == Method::HEAD {
+        Reply::web_page()
+    } else if in_api && path != config.webhook_path() {
+        Reply::message(StatusCode::NOT_FOUND, "Not Found")
+    } else {
+        Reply::not_allowed()
+    }
+}
+
+/// nginx closes the connection after this one (`ngx_http_special_response_handler` in
+/// `src/http/ngx_http_special_response.c`).
+fn too_large() -> Result<Reply, Ending> {
+    let reply = Reply::too_large().with(header::CONNECTION, HeaderValue::from_static("close"));
+    Err(Ending::close_after(&reply, reply.body.len()))
+}
+
+enum Unread {
+    TooLarge,
+    Gone,
+}
+
+/// Reads the body up to the limit. One that announces more is not read at all.
+async fn read(body: Incoming) -> Result<Bytes, Unread> {
+    if body.size_hint().lower() > BODY_LIMIT as u64 {
+        return Err(Unread::TooLarge);
+    }
+    match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
+        Err(_) => Err(Unread::Gone),
+    }
+}
+
+/// `Retry-After` as a date has the form of RFC 9110, section 5.6.7.
+fn http_date(time: SystemTime) -> HeaderValue {
+    Timestamp::try_from(time)
+        .and_then(|time| DateTimePrinter::new().timestamp_to_rfc9110_string(&time))
+        .ok()
+        .and_then(|date| HeaderValue::try_from(date).ok())
+        .expect("136 years from now, the most a step can ask for, is a date")
+}

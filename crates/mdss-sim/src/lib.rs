@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod connection;
+mod control;
+mod correlation;
+mod desk;
+mod front;
+mod judge;
+mod rate;
+mod recorder;
+mod refusal;
+mod reply;
+mod script;
+mod server;
+mod step;
+mod tls;
+mod unit;
+
+pub use config::{ApiKey, Config, DEFAULT_API_KEY, Statuses, WEBHOOK_PATH};
+pub use http::{HeaderMap, HeaderValue, StatusCode};
+pub use rate::Rate;
+pub use recorder::{Accepted, Recorded};
+pub use refusal::Refusal;
+pub use server::Sim;
+pub use step::{Batch, Step};
+pub use tls::Tls;
+pub use unit::{StorageType, Unit, UnitState, units};
