@@ -1,0 +1,114 @@
+//! A secret that is compared without telling anything about itself.
+//!
+//! `subtle` compares two slices of one length in constant time, but answers at once when the lengths differ, and so
+//! tells a patient caller how long the secret is. Here both sides are copied into rooms of one fixed size before they
+//! are compared, and the lengths are compared as numbers. What still shows is how long the *given* text is, which its
+//! sender knows, and that the secret is no longer than the room, which is written below.
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+
+/// The longest secret, in bytes. Long enough for every token we know of that is typed into a setting; a signed token
+/// (JWT), which is longer, is verified and not compared.
+pub(crate) const LONGEST: usize = 1024;
+
+/// A secret of 1 to [`LONGEST`] bytes. `Debug` shows `[redacted]`; there is no `Display` and no way to read it back.
+#[derive(Clone)]
+pub(crate) struct Secret {
+    room: Box<[u8; LONGEST]>,
+    length: u64,
+}
+
+impl Secret {
+    /// Takes the text as it is.
+    ///
+    /// # Errors
+    ///
+    /// What was expected, if the text is empty or longer than [`LONGEST`] bytes. Never the text.
+    pub(crate) fn new(text: &str) -> Result<Self, &'static str> {
+        match text.len() {
+            0 => return Err("a text that is not empty"),
+            1..=LONGEST => {}
+            _ => return Err("at most 1024 bytes"),
+        }
+        let (room, length) = padded(text.as_bytes());
+        Ok(Self { room: Box::new(room), length })
+    }
+
+    /// Whether `given` is this secret, to the byte. The time depends on the length of `given` and on nothing else.
+    pub(crate) fn is(&self, given: &[u8]) -> bool {
+        let (room, length) = padded(given);
+        // `&` on `Choice`, not `&&`: both sides are always computed.
+        bool::from(self.room.ct_eq(&room) & self.length.ct_eq(&length))
+    }
+}
+
+/// The bytes in a room of fixed size, filled up with zeros, and their true length. Bytes beyond the room are left
+/// out: the length says that they were there, and no secret is that long.
+fn padded(bytes: &[u8]) -> ([u8; LONGEST], u64) {
+    let mut room = [0; LONGEST];
+    for (place, byte) in room.iter_mut().zip(bytes) {
+        *place = *byte;
+    }
+    (room, bytes.len() as u64)
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_the_very_bytes_match() {
+        let secret = Secret::new("s3cret").unwrap();
+        for (given, expected) in [
+            (&b"s3cret"[..], true),
+            (b"", false),
+            (b"s3cre", false),
+            (b"s3crets", false),
+            (b"S3cret", false),
+            // The room is filled up with zeros: a zero in the given text must not pass for the filling.
+            (b"s3cret\0", false),
+            (b"\0s3cret", false),
+        ] {
+            assert_eq!(secret.is(given), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_beyond_the_room_do_not_pass() {
+        let longest = "x".repeat(LONGEST);
+        let secret = Secret::new(&longest).unwrap();
+        assert!(secret.is(longest.as_bytes()));
+        assert!(!secret.is("x".repeat(LONGEST + 1).as_bytes()));
+        assert!(!secret.is("x".repeat(LONGEST - 1).as_bytes()));
+    }
+
+    #[test]
+    fn empty_and_overlong_secrets_are_refused() {
+        assert_eq!(Secret::new("").unwrap_err(), "a text that is not empty");
+        assert_eq!(Secret::new(&"x".repeat(LONGEST + 1)).unwrap_err(), "at most 1024 bytes");
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", Secret::new("s3cret").unwrap()), "[redacted]");
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_plain_equality(secret in ".{1,40}", given in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let sealed = Secret::new(&secret).unwrap();
+            prop_assert_eq!(sealed.is(&given), given == secret.as_bytes());
+            prop_assert!(sealed.is(secret.as_bytes()));
+        }
+    }
+}

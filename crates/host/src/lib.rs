@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+mod exit;
+mod logs;
+mod panics;
+mod settings;
+mod signal;
+mod start;
+
+pub use exit::Exit;
+pub use logs::logs;
+pub use settings::settings_failure;
+pub use signal::{Signal, signal};
+pub use start::start;

@@ -1,0 +1,155 @@
+//! Logs: one JSON object per line on stderr.
+//!
+//! Every platform we run on takes stderr line by line and hands it on as it is, so there is no other sink and nothing
+//! is buffered: a function may be frozen or killed right after its answer.
+
+use std::io;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::panics;
+
+/// What is logged of a target nobody has named.
+const DEFAULT: LevelFilter = LevelFilter::INFO;
+
+/// Starts the logs of this process, and makes panics a log line (without the panic's text).
+///
+/// `filter` is a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), or pairs `target=level`, or both, with
+/// commas between them: `info,mdss_relay_core=debug`. A target covers everything whose name begins with it. Targets
+/// without a pair are logged from the level that stands alone, or from `info`. The targets `lambda_runtime` and
+/// `hyper` are never logged below `info`, whatever the filter says.
+///
+/// # Errors
+///
+/// A sentence that names the part of `filter` that is not understood, or says that the logs have been started before.
+/// The caller knows what the setting is called and puts its name in front.
+///
+/// ```
+/// let sentence = mdss_relay_host::logs("inof").unwrap_err();
+/// assert_eq!(sentence, "found \"inof\", expected a level (off, error, warn, info, debug, trace) or target=level");
+/// ```
+pub fn logs(filter: &str) -> Result<(), String> {
+    let wanted = parse(filter)?.with_target(panics::TARGET, LevelFilter::ERROR);
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        // `spans` says the same once more, and completely.
+        .with_current_span(false)
+        // Were it true, which is the documented default and not the one in the code (0.3.23), a line that cannot be
+        // written would be reported with `eprintln!`, which panics if stderr is closed.
+        .log_internal_errors(false)
+        .with_writer(io::stderr);
+    tracing_subscriber::registry()
+        .with(wanted)
+        .with(caps())
+        .with(lines)
+        .try_init()
+        .map_err(|_| "the logs of this process have been started before".to_owned())?;
+    panics::mask();
+    Ok(())
+}
+
+/// What no filter may open.
+///
+/// `lambda_runtime` logs the whole event at TRACE, and fails on one that is not UTF-8:
+/// <https://github.com/aws/aws-lambda-rust-runtime/blob/main/lambda-runtime/src/layers/api_response.rs> (`trace!`,
+/// 1.5.0). `hyper` (and `hyper_util`, by the same prefix) has nothing below info that is ours to show: addresses and
+/// buffers. Both layers must let a line pass, so this one needs no knowledge of the other.
+fn caps() -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::TRACE)
+        .with_target("lambda_runtime", LevelFilter::INFO)
+        .with_target("hyper", LevelFilter::INFO)
+}
+
+/// `Targets` reads a lone word that is no level as a target to be logged completely, all others not at all. A typing
+/// error would silence the process, so the words are read here.
+fn parse(filter: &str) -> Result<Targets, String> {
+    let mut targets = Targets::new().with_default(DEFAULT);
+    for part in filter.split(',').map(str::trim) {
+        let mistake = || {
+            format!("found {part:?}, expected a level (off, error, warn, info, debug, trace) or target=level")
+        };
+        targets = match part.split_once('=') {
+            None => targets.with_default(level(part).ok_or_else(mistake)?),
+            Some((target, word)) if is_target(target) => {
+                targets.with_target(target, level(word).ok_or_else(mistake)?)
+            }
+            Some(_) => return Err(mistake()),
+        };
+    }
+    Ok(targets)
+}
+
+fn level(word: &str) -> Option<LevelFilter> {
+    // `LevelFilter` also reads numbers, and the empty word as an error; the words are what is documented.
+    word.bytes().all(|byte| byte.is_ascii_alphabetic()).then_some(())?;
+    word.parse().ok().filter(|_| !word.is_empty())
+}
+
+fn is_target(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:-.".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    fn opens(filter: &str, target: &str, level: Level) -> bool {
+        parse(filter).unwrap().would_enable(target, &level) && caps().would_enable(target, &level)
+    }
+
+    #[test]
+    fn levels_and_targets() {
+        for (filter, target, level, expected) in [
+            ("info", "mdss_relay_core", Level::INFO, true),
+            ("info", "mdss_relay_core", Level::DEBUG, false),
+            ("WARN", "mdss_relay_core", Level::INFO, false),
+            ("off", "mdss_relay_core", Level::ERROR, false),
+            ("warn, mdss_relay_core=debug", "mdss_relay_core::plan", Level::DEBUG, true),
+            ("warn,mdss_relay_core=debug", "mdss_relay_http", Level::INFO, false),
+            ("mdss_relay_core=debug,warn", "mdss_relay_http", Level::INFO, false),
+            // No level of its own: what is not named stays as it was.
+            ("mdss_relay_core=debug", "mdss_relay_http", Level::INFO, true),
+            ("mdss_relay_core=debug", "mdss_relay_http", Level::DEBUG, false),
+            // Whole events are logged at trace there.
+            ("trace", "lambda_runtime::layers::api_response", Level::TRACE, false),
+            ("trace", "lambda_runtime::layers::api_response", Level::DEBUG, false),
+            ("trace", "lambda_runtime", Level::INFO, true),
+            ("lambda_runtime=trace", "lambda_runtime", Level::TRACE, false),
+            ("lambda_runtime::layers=trace", "lambda_runtime::layers::api_response", Level::TRACE, false),
+            ("lambda=trace", "lambda_runtime_api_client", Level::TRACE, false),
+            ("lambda_runtime=error", "lambda_runtime", Level::WARN, false),
+            ("hyper=trace", "hyper::proto::h1", Level::DEBUG, false),
+            ("hyper_util=trace", "hyper_util::client", Level::DEBUG, false),
+            ("trace", "mdss_relay_core", Level::TRACE, true),
+        ] {
+            assert_eq!(opens(filter, target, level), expected, "{filter} {target} {level}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused() {
+        for (filter, part) in [
+            ("", ""),
+            ("inof", "inof"),
+            ("info,", ""),
+            ("3", "3"),
+            ("a=b=c", "a=b=c"),
+            ("=info", "=info"),
+            ("mdss_relay_core=", "mdss_relay_core="),
+            ("mdss_relay_core=verbose,info", "mdss_relay_core=verbose"),
+            ("my target=info", "my target=info"),
+            ("a[{b}]=info", "a[{b}]=info"),
+            ("in\nfo", "in\nfo"),
+        ] {
+            let expected = "expected a level (off, error, warn, info, debug, trace) or target=level";
+            assert_eq!(parse(filter).unwrap_err(), format!("found {part:?}, {expected}"), "{filter:?}");
+        }
+    }
+}
