@@ -1,0 +1,458 @@
+//! Dialects: what a provider's notification looks like and how it is told from the others.
+//!
+//! Detection looks at a discriminator the protocol defines and returns a name; it never tries parsers until one
+//! succeeds, because then all the errors are lost. A source may pin its dialect; then nothing is recognised, and the
+//! sender, who picks the body, cannot pick the reader.
+
+mod event_name;
+mod jdcloud;
+mod key;
+mod oci;
+mod reserved;
+mod s3;
+mod sqs;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::delivery::Delivery;
+use crate::event::{Bucket, Details, Notice, ObjectEvent};
+use crate::failure::{Cause, Failure};
+use crate::plan::Reply;
+use crate::wire;
+
+pub use reserved::RESERVED;
+
+/// More records than this in one delivery are refused: no provider sends as many (an SQS batch ends at 10,000
+/// messages, everything else far below), and each costs memory.
+const MOST_RECORDS: usize = 10_000;
+
+macro_rules! dialects {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $keys:expr;)+) => {
+        /// The dialects that are read. The one table: name and default key encoding.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Dialect { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl Dialect {
+            /// Every dialect, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The name used in settings, reports and the `explain` output.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// How its producer encodes keys, unless a setting says otherwise; `None` for envelopes, which have none.
+            pub fn key_encoding(self) -> Option<KeyEncoding> {
+                match self { $(Self::$variant => $keys,)+ }
+            }
+        }
+    };
+}
+
+dialects! {
+    /// OCI Events, Object Storage.
+    Oci = "oci", Some(KeyEncoding::Verbatim);
+    /// Amazon S3 event notifications.
+    AwsS3 = "aws-s3", Some(KeyEncoding::Form);
+    /// Amazon SQS messages as Lambda delivers them, with notifications inside.
+    AwsSqs = "aws-sqs", None;
+    /// JD Cloud Object Storage callbacks over HTTP.
+    JdCloud = "jdcloud", Some(KeyEncoding::Verbatim);
+    /// MinIO bucket notifications.
+    Minio = "minio", Some(KeyEncoding::Form);
+    /// RustFS bucket notifications.
+    Rustfs = "rustfs", Some(KeyEncoding::Form);
+    /// Ceph RADOS Gateway bucket notifications.
+    Ceph = "ceph", Some(KeyEncoding::Verbatim);
+    /// NetApp StorageGRID event notifications.
+    StorageGrid = "storagegrid", Some(KeyEncoding::Percent);
+    /// Any other store that writes S3-shaped records.
+    S3Compatible = "s3-compatible", Some(KeyEncoding::Form);
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Dialect {
+    type Err = String;
+
+    /// # Errors
+    /// A sentence that lists the names, or says that this one is reserved.
+    fn from_str(name: &str) -> Result<Self, String> {
+        if let Some(dialect) = Self::ALL.iter().find(|d| d.name() == name) {
+            return Ok(*dialect);
+        }
+        if let Some((name, what)) = RESERVED.iter().find(|(n, _)| *n == name) {
+            return Err(format!("a dialect that is read; {name} ({what}) is reserved for a later version"));
+        }
+        let names: Vec<_> = Self::ALL.iter().map(|d| d.name()).collect();
+        Err(format!("one of {}", names.join(", ")))
+    }
+}
+
+/// How a producer writes an object's key into its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyEncoding {
+    /// `application/x-www-form-urlencoded`: `+` is a space, `%2B` a plus.
+    Form,
+    /// As in a URL's path: `%20` is a space, a plus is a plus.
+    Percent,
+    /// Not encoded.
+    Verbatim,
+}
+
+impl FromStr for KeyEncoding {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "form" => Ok(Self::Form),
+            "percent" => Ok(Self::Percent),
+            "verbatim" => Ok(Self::Verbatim),
+            _ => Err("form, percent or verbatim".into()),
+        }
+    }
+}
+
+/// The operator's word on key encodings, where the documentation has none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyRules(Vec<(Dialect, KeyEncoding)>);
+
+impl KeyRules {
+    pub(crate) fn set(&mut self, dialect: Dialect, encoding: KeyEncoding) {
+        self.0.retain(|(d, _)| *d != dialect);
+        self.0.push((dialect, encoding));
+    }
+
+    pub(crate) fn get(&self, dialect: Dialect) -> Option<KeyEncoding> {
+        self.0.iter().find(|(d, _)| *d == dialect).map(|(_, e)| *e)
+    }
+}
+
+/// One record of a delivery, read.
+#[derive(Debug)]
+pub(crate) struct Item {
+    /// Its path in the delivery, unique: an index, or a message id and an index.
+    pub(crate) path: String,
+    /// The queue message it came in, as an index into [`Parsed::messages`].
+    pub(crate) message: Option<usize>,
+    /// Its own dialect, if that could be told.
+    pub(crate) dialect: Option<&'static str>,
+    /// The provider's default for [`StorageType`](crate::StorageType) follows from this.
+    pub(crate) provider: Option<Dialect>,
+    pub(crate) reading: Reading,
+    pub(crate) warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Reading {
+    Object(ObjectEvent),
+    Notice(Notice),
+    Unreadable { bucket: Option<Bucket>, details: Box<Details>, failure: Failure },
+}
+
+impl Reading {
+    pub(crate) fn failed(cause: Cause, detail: impl Into<String>) -> Self {
+        Self::Unreadable { bucket: None, details: Box::default(), failure: Failure::new(cause, detail) }
+    }
+}
+
+impl Item {
+    pub(crate) fn new(path: String, dialect: Option<Dialect>, reading: Reading) -> Self {
+        Self {
+            path,
+            message: None,
+            dialect: dialect.map(Dialect::name),
+            provider: dialect,
+            reading,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// A record of a dialect that is recognised and not read.
+    fn reserved(path: String, place: &str, name: &'static str) -> Self {
+        let what = RESERVED.iter().find(|(n, _)| *n == name).map_or(name, |(_, what)| *what);
+        let detail = format!("{place}: this is {what} ({name}), which this version does not read");
+        let mut item = Self::new(path, None, Reading::failed(Cause::UnsupportedDialect, detail));
+        item.dialect = Some(name);
+        item
+    }
+}
+
+/// A message of a queue batch, for the answer that names the failed ones.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) id: Option<String>,
+    /// What the paths of its items begin with.
+    path: String,
+    pub(crate) fifo: bool,
+}
+
+/// A delivery, read.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    /// The outermost envelope; `None` if it was not recognised.
+    pub(crate) dialect: Option<&'static str>,
+    /// Whether the outermost envelope is a queue batch; then one entry a message.
+    pub(crate) messages: Option<Vec<Message>>,
+    pub(crate) items: Vec<Item>,
+    /// What a handshake wants to hear.
+    pub(crate) reply: Option<Reply>,
+}
+
+impl Parsed {
+    /// A delivery that could not be read as a whole: one record that says so.
+    fn unreadable(cause: Cause, detail: impl Into<String>) -> Self {
+        Self { items: vec![Item::new("0".into(), None, Reading::failed(cause, detail))], ..Self::default() }
+    }
+
+    fn of(dialect: Dialect, items: Vec<Item>) -> Self {
+        Self { dialect: Some(dialect.name()), items, ..Self::default() }
+    }
+}
+
+/// What reading needs beside the bytes.
+pub(crate) struct Reader<'r> {
+    pub(crate) keys: &'r KeyRules,
+    pinned: Option<Dialect>,
+    /// How many more records this delivery may have.
+    left: usize,
+}
+
+/// The members of a delivery that tell dialects apart. Named, so that a member that stands there twice is an error
+/// and not a choice; everything else is passed over unread.
+#[derive(Default, Deserialize)]
+struct Top<'a> {
+    #[serde(borrow, rename = "Records")]
+    records: Option<&'a RawValue>,
+    #[serde(borrow, rename = "EventName")]
+    event_name: Option<&'a RawValue>,
+    /// MinIO of 2017 wrote this for `EventName`.
+    #[serde(borrow, rename = "EventType")]
+    event_type_2017: Option<&'a RawValue>,
+    #[serde(borrow, rename = "cloudEventsVersion")]
+    cloud_events_version: Option<&'a RawValue>,
+    #[serde(borrow, rename = "eventType")]
+    event_type: Option<&'a RawValue>,
+    #[serde(borrow, rename = "Event")]
+    event: Option<&'a RawValue>,
+}
+
+/// Reads a delivery. Never fails: what cannot be read is an item that says so.
+pub(crate) fn read(delivery: &Delivery, keys: &KeyRules) -> Parsed {
+    let mut reader = Reader { keys, pinned: delivery.dialect, left: MOST_RECORDS };
+    if reader.pinned.is_none_or(|d| d == Dialect::JdCloud)
+        && let Some(parsed) = jdcloud::by_header(delivery)
+    {
+        return parsed;
+    }
+    let parsed = match std::str::from_utf8(&delivery.body) {
+        Ok(text) => reader.text(text, 0),
+        Err(e) => Parsed::unreadable(
+            Cause::Unreadable,
+            format!("the body is not UTF-8 from byte {} on, expected JSON in UTF-8", e.valid_up_to()),
+        ),
+    };
+    // Some reserved dialects show only in a header. It is the last word, not the first: behind an SNS header there may be
+    // an event as its producer wrote it.
+    match (parsed.dialect, delivery.dialect, reserved::by_header(delivery)) {
+        (None, None, Some(name)) => reserved_delivery(name),
+        _ => parsed,
+    }
+}
+
+impl Reader<'_> {
+    /// Reads a text at an envelope depth (0 for the delivery itself).
+    fn text(&mut self, text: &str, depth: usize) -> Parsed {
+        if text.trim_ascii().is_empty() {
+            return Parsed::unreadable(Cause::Unreadable, "the body is empty, expected JSON");
+        }
+        let raw: &RawValue = match serde_json::from_str(text) {
+            Ok(raw) => raw,
+            Err(e) => {
+                return Parsed::unreadable(Cause::Unreadable, format!("the body is not one JSON value: {e}"));
+            }
+        };
+        if !raw.get().starts_with('{') {
+            return match reserved::of_array(raw) {
+                Some(name) => reserved_delivery(name),
+                None => {
+                    let found = wire::found(raw.get());
+                    Parsed::unreadable(
+                        Cause::UnknownDialect,
+                        format!("expected an event, which is an object, found {found}"),
+                    )
+                }
+            };
+        }
+        let top: Top<'_> = match wire::object(raw.get(), "the body") {
+            Ok(top) => top,
+            Err(detail) => return Parsed::unreadable(Cause::Unreadable, detail),
+        };
+        match self.pinned {
+            Some(Dialect::Oci) => Parsed::of(Dialect::Oci, vec![oci::read(raw.get(), self.keys)]),
+            Some(pinned) => self.pinned(pinned, raw, &top, depth),
+            None => self.recognised(raw, &top, depth),
+        }
+    }
+
+    /// The order avoids collisions: OCI's version member first, then `Records`, then a test event, then the rest.
+    fn recognised(&mut self, raw: &RawValue, top: &Top<'_>, depth: usize) -> Parsed {
+        if top.cloud_events_version.is_some() && oci::is_oci_type(top.event_type) {
+            return Parsed::of(Dialect::Oci, vec![oci::read(raw.get(), self.keys)]);
+        }
+        // Before the test event: nothing that names objects may pass as a mere test.
+        if let Some(records) = top.records {
+            return self.records(records, top, depth);
+        }
+        if s3::is_test_event(top.event) {
+            let item = s3::test_event(raw.get(), None);
+            return Parsed { dialect: item.dialect, items: vec![item], ..Parsed::default() };
+        }
+        if let Some(name) = reserved::of_object(raw.get()) {
+            return reserved_delivery(name);
+        }
+        Parsed::unreadable(
+            Cause::UnknownDialect,
+            format!(
+                "no known dialect: expected a list of `Records`, or `cloudEventsVersion` with an `eventType` of \
+                     com.oraclecloud, or an `Event` of s3:TestEvent, found an object with {}",
+                reserved::members(raw.get())
+            ),
+        )
+    }
+
+    fn pinned(&mut self, pinned: Dialect, raw: &RawValue, top: &Top<'_>, depth: usize) -> Parsed {
+        if let Some(records) = top.records {
+            let parsed = self.records(records, top, depth);
+            return Parsed { dialect: parsed.dialect.map(|_| pinned.name()), ..parsed };
+        }
+        if s3::is_test_event(top.event) {
+            return Parsed::of(pinned, vec![s3::test_event(raw.get(), Some(pinned))]);
+        }
+        let found = reserved::members(raw.get());
+        Parsed::unreadable(
+            Cause::Unreadable,
+            format!("expected a {pinned} event with a list of `Records`, found an object with {found}"),
+        )
+    }
+
+    fn records(&mut self, records: &RawValue, top: &Top<'_>, depth: usize) -> Parsed {
+        let Some(records) = wire::array(records) else {
+            let found = wire::found(records.get());
+            return Parsed::unreadable(
+                Cause::Unreadable,
+                format!("Records: expected an array, found {found}"),
+            );
+        };
+        if records.len() > self.left {
+            let found = records.len();
+            return Parsed::unreadable(
+                Cause::Unreadable,
+                format!(
+                    "Records: expected at most {MOST_RECORDS} records in one delivery, found {found} more"
+                ),
+            );
+        }
+        self.left -= records.len();
+        let outer = s3::Outer::new(top.event_name.or(top.event_type_2017));
+        let mut parsed = Parsed::default();
+        for (index, raw) in records.iter().enumerate() {
+            let place = format!("Records[{index}]");
+            match self.class(raw, &place, &outer, depth) {
+                Class::S3(record, producer) => {
+                    let item = s3::read(&record, producer, index, &place, &outer);
+                    parsed.dialect = parsed.dialect.or(item.dialect);
+                    parsed.items.push(item);
+                }
+                Class::Sqs(message) => {
+                    parsed.dialect = parsed.dialect.or(Some(Dialect::AwsSqs.name()));
+                    sqs::read(self, &message, index, &place, &mut parsed);
+                }
+                Class::Reserved(name) => {
+                    parsed.dialect = parsed.dialect.or(Some(name));
+                    parsed.items.push(Item::reserved(index.to_string(), &place, name));
+                }
+                Class::Bad(cause, detail) => {
+                    parsed.items.push(Item::new(index.to_string(), None, Reading::failed(cause, detail)));
+                }
+            }
+        }
+        if records.is_empty() {
+            // Nothing tells who sent it; both members are MinIO's alone.
+            parsed.dialect = Some(if outer.minio_like() { Dialect::Minio } else { Dialect::AwsS3 }.name());
+        }
+        if parsed.dialect != Some(Dialect::AwsSqs.name()) {
+            parsed.messages = None;
+        }
+        parsed
+    }
+
+    /// What one element of `Records` is.
+    fn class<'a>(&self, raw: &'a RawValue, place: &str, outer: &s3::Outer, depth: usize) -> Class<'a> {
+        let record: s3::Record<'a> = match wire::object(raw.get(), place) {
+            Ok(record) => record,
+            Err(detail) => return Class::Bad(Cause::Unreadable, detail),
+        };
+        let source = wire::string(record.event_source).ok();
+        if source.as_deref() == Some("aws:sqs") {
+            return match wire::object(raw.get(), place) {
+                // A message may hold an envelope, never another batch.
+                Ok(message) if depth == 0 && self.pinned.is_none_or(|d| d == Dialect::AwsSqs) => {
+                    Class::Sqs(message)
+                }
+                Ok(_) => {
+                    Class::Bad(Cause::Unreadable, format!("{place}: a queue message where none belongs"))
+                }
+                Err(detail) => Class::Bad(Cause::Unreadable, detail),
+            };
+        }
+        match s3::producer(&record, source.as_deref(), outer, self.pinned, self.keys) {
+            Some(producer) => Class::S3(record, producer),
+            None => match reserved::of_record(&record, source.as_deref()) {
+                Some(name) => Class::Reserved(name),
+                None => Class::Bad(Cause::UnknownDialect, s3::foreign(place, &record)),
+            },
+        }
+    }
+}
+
+enum Class<'a> {
+    S3(s3::Record<'a>, s3::Producer),
+    Sqs(sqs::Wire<'a>),
+    Reserved(&'static str),
+    Bad(Cause, String),
+}
+
+fn reserved_delivery(name: &'static str) -> Parsed {
+    Parsed {
+        dialect: Some(name),
+        items: vec![Item::reserved("0".into(), "the body", name)],
+        ..Parsed::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_and_reserved_ones_are_refused_with_a_sentence() {
+        for dialect in Dialect::ALL {
+            assert_eq!(dialect.name().parse(), Ok(*dialect));
+        }
+        let sentence = "gcs".parse::<Dialect>().unwrap_err();
+        assert_eq!(
+            sentence,
+            "a dialect that is read; gcs (a Google Cloud Storage notification) is reserved for a later version"
+        );
+        assert!("s3".parse::<Dialect>().unwrap_err().starts_with("one of oci, aws-s3, "));
+    }
+}

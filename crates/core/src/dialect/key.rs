@@ -1,0 +1,45 @@
+//! Reading a key: the one place where a key is decoded.
+
+use serde_json::value::RawValue;
+
+use super::KeyEncoding;
+use crate::event::{KeyError, ObjectKey};
+use crate::failure::{Cause, Failure};
+use crate::wire::{self, NoText};
+
+/// Decodes the key at `place`. `look` sees the text as it stands on the wire.
+///
+/// # Errors
+/// [`Cause::MissingKey`] if there is none, [`Cause::InvalidKey`] if it is no Unicode text once decoded.
+pub(super) fn read(
+    raw: Option<&RawValue>,
+    encoding: KeyEncoding,
+    place: &str,
+    look: impl FnOnce(&str),
+) -> Result<ObjectKey, Failure> {
+    let missing = |found: &str| {
+        Failure::new(Cause::MissingKey, format!("{place}: expected the name of an object, found {found}"))
+    };
+    let text = match wire::string(raw) {
+        Ok(text) => text,
+        Err(NoText::Absent) => return Err(missing("none")),
+        Err(NoText::Type(found)) => return Err(missing(found)),
+        Err(NoText::NotUnicode) => {
+            let detail = format!("{place}: the string is not Unicode (a lone surrogate)");
+            return Err(Failure::new(Cause::InvalidKey, detail));
+        }
+    };
+    look(&text);
+    let key = match encoding {
+        KeyEncoding::Form => ObjectKey::from_form_encoded(&text),
+        KeyEncoding::Percent => ObjectKey::from_percent_encoded(&text),
+        KeyEncoding::Verbatim => ObjectKey::from_verbatim(&text),
+    };
+    key.map_err(|e| match e {
+        KeyError::Empty => missing("an empty string"),
+        KeyError::NotUtf8 => {
+            let seen = wire::clip(&text, 80);
+            Failure::new(Cause::InvalidKey, format!("{place}: expected UTF-8 once decoded, found {seen:?}"))
+        }
+    })
+}

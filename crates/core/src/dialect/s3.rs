@@ -1,0 +1,334 @@
+//! S3-shaped records: Amazon's own and those of everybody who followed.
+//!
+//! "S3-shaped" fixes the member names and leaves the encoding of the key open, so the producer decides it, by the
+//! table in [`producer`]. Nobody guesses from a `%`: a Ceph object really called `50%25` would be lost.
+//!
+//! Shape: AWS `notification-content-structure`; MinIO `cmd/event-notification.go`; Ceph `src/rgw/rgw_pubsub.cc`;
+//! NetApp StorageGRID "Event notification messages"; JD Cloud "Callback Notification".
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::event_name::{self, Meaning};
+use super::{Dialect, Item, KeyEncoding, KeyRules, Reading, jdcloud, key};
+use crate::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectEvent};
+use crate::failure::{Cause, Failure};
+use crate::wire::{self, NoText};
+
+/// One element of `Records`, each member still raw. `None` is "absent or null".
+#[derive(Default, Deserialize)]
+pub(crate) struct Record<'a> {
+    #[serde(borrow, rename = "eventSource")]
+    pub(super) event_source: Option<&'a RawValue>,
+    #[serde(borrow, rename = "eventName")]
+    event_name: Option<&'a RawValue>,
+    #[serde(borrow, rename = "eventTime")]
+    event_time: Option<&'a RawValue>,
+    #[serde(borrow, rename = "awsRegion")]
+    region: Option<&'a RawValue>,
+    #[serde(borrow, rename = "eventId")]
+    event_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) s3: Option<&'a RawValue>,
+    #[serde(borrow, rename = "callBackVar")]
+    call_back_var: Option<&'a RawValue>,
+    // What other senders put into a list of the same name.
+    #[serde(borrow, rename = "EventSource")]
+    pub(super) sns_source: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) cos: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) obs: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) source: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) detail: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct S3<'a> {
+    #[serde(borrow)]
+    bucket: Option<&'a RawValue>,
+    #[serde(borrow)]
+    object: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct BucketWire<'a> {
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct ObjectWire<'a> {
+    #[serde(borrow)]
+    key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    size: Option<&'a RawValue>,
+    #[serde(borrow, rename = "eTag")]
+    etag: Option<&'a RawValue>,
+    /// Older Ceph.
+    #[serde(borrow, rename = "etag")]
+    etag_lower: Option<&'a RawValue>,
+    #[serde(borrow, rename = "versionId")]
+    version_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    sequencer: Option<&'a RawValue>,
+    /// Ceph writes an array of pairs here, MinIO's `userMetadata` has another name.
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
+}
+
+/// What MinIO and RustFS say beside `Records`.
+pub(super) struct Outer {
+    event_name: Option<String>,
+}
+
+impl Outer {
+    pub(super) fn new(event_name: Option<&RawValue>) -> Self {
+        Self { event_name: wire::string(event_name).ok().map(Cow::into_owned) }
+    }
+
+    pub(super) fn minio_like(&self) -> bool {
+        self.event_name.is_some()
+    }
+}
+
+/// Who wrote a record, and how it encodes keys.
+#[derive(Clone, Copy)]
+pub(super) struct Producer {
+    dialect: Dialect,
+    encoding: KeyEncoding,
+    /// The encoding is the majority's habit, not this vendor's word.
+    assumed: bool,
+}
+
+/// Ceph and its derivatives betray themselves by members AWS never writes (`rgw_pubsub.cc`: `eventId`, `bucket.id`, an
+/// array as `metadata`). Ceph Nautilus called itself `aws:s3`, and its keys are raw.
+fn ceph_marks(record: &Record<'_>) -> bool {
+    if record.event_id.is_some() {
+        return true;
+    }
+    let Ok(s3) = wire::object_or_empty::<S3<'_>>(record.s3, "s3") else { return false };
+    let bucket_id =
+        wire::object_or_empty::<BucketWire<'_>>(s3.bucket, "bucket").is_ok_and(|b| b.id.is_some());
+    let metadata = wire::object_or_empty::<ObjectWire<'_>>(s3.object, "object")
+        .is_ok_and(|o| o.metadata.is_some_and(|m| m.get().starts_with('[')));
+    bucket_id || metadata
+}
+
+/// The table producer → dialect and key encoding. `None`: not an S3-shaped record.
+pub(super) fn producer(
+    record: &Record<'_>,
+    source: Option<&str>,
+    outer: &Outer,
+    pinned: Option<Dialect>,
+    keys: &KeyRules,
+) -> Option<Producer> {
+    use KeyEncoding::{Form, Percent, Verbatim};
+    let (dialect, encoding, assumed) = match source {
+        // AWS documents form encoding: "red flower.jpg" → "red+flower.jpg" (notification-content-structure).
+        Some("aws:s3") if ceph_marks(record) => (Dialect::Ceph, Verbatim, false),
+        Some("aws:s3") => (Dialect::AwsS3, Form, false),
+        // Go's url.QueryEscape (cmd/event-notification.go).
+        Some("minio:s3") => (Dialect::Minio, Form, false),
+        // The same envelope and encoding (rustfs crates/notify).
+        Some("rustfs:s3") => (Dialect::Rustfs, Form, false),
+        // The raw object name (rgw_pubsub.cc).
+        Some("ceph:s3") => (Dialect::Ceph, Verbatim, false),
+        // Undocumented; one consumer percent-decodes. An inference: RELAY_KEYS_STORAGEGRID overrides.
+        Some("sgws:s3") if !ceph_marks(record) => (Dialect::StorageGrid, Percent, false),
+        Some("sgws:s3") => (Dialect::StorageGrid, Verbatim, false),
+        // Undocumented; JD's own function samples use the key as it is. An inference: RELAY_KEYS_JDCLOUD overrides.
+        Some("oss") if record.s3.is_some() || record.detail.is_none() => (Dialect::JdCloud, Verbatim, false),
+        // A Ceph derivative by its looks (time format, member set). An inference: RELAY_KEYS_S3_COMPATIBLE overrides.
+        Some("ctyun:s3") => (Dialect::S3Compatible, Verbatim, false),
+        Some(vendor) if vendor.ends_with(":s3") && ceph_marks(record) => {
+            (Dialect::S3Compatible, Verbatim, false)
+        }
+        // Wasabi publishes through Amazon SNS in Amazon's record format.
+        Some("wasabi:s3") => (Dialect::S3Compatible, Form, false),
+        // Unsure: the family's rule, while Storj's own writer (storj/storj, satellite/eventing/notification.go) seems to
+        // leave keys as they are. So whoever sees a difference is warned.
+        Some("storj:s3") => (Dialect::S3Compatible, Form, true),
+        Some(vendor) if vendor.ends_with(":s3") => (Dialect::S3Compatible, Form, true),
+        // A producer that does not name itself. MinIO's envelope has `EventName`, RustFS's documentation sample too.
+        None if record.s3.is_some() && outer.minio_like() => (Dialect::Minio, Form, false),
+        None if record.s3.is_some() && ceph_marks(record) => (Dialect::Ceph, Verbatim, false),
+        None if record.s3.is_some() => (Dialect::AwsS3, Form, false),
+        _ if pinned.is_some() && record.s3.is_some() => (Dialect::S3Compatible, Form, true),
+        _ => return None,
+    };
+    // A pinned source has said who is there. Only "some S3-compatible store" leaves the vendor's row in force.
+    let (dialect, encoding, assumed) = match pinned {
+        Some(Dialect::AwsSqs) => (dialect, encoding, assumed),
+        Some(Dialect::S3Compatible) => (Dialect::S3Compatible, encoding, assumed),
+        Some(pinned) => (pinned, pinned.key_encoding().unwrap_or(encoding), false),
+        None => (dialect, encoding, assumed),
+    };
+    match keys.get(dialect) {
+        Some(encoding) => Some(Producer { dialect, encoding, assumed: false }),
+        None => Some(Producer { dialect, encoding, assumed }),
+    }
+}
+
+/// The sentence for a record nobody knows.
+pub(super) fn foreign(place: &str, record: &Record<'_>) -> String {
+    let found = match record.event_source.or(record.sns_source) {
+        Some(source) => format!("eventSource {}", wire::clip(source.get(), 60)),
+        None => "neither `eventSource` nor `s3`".into(),
+    };
+    format!(
+        "{place}: expected a storage record (an eventSource such as aws:s3, minio:s3 or oss), found {found}"
+    )
+}
+
+/// Whether `Event` says `s3:TestEvent`. The `Service` differs by vendor and decides nothing.
+pub(super) fn is_test_event(event: Option<&RawValue>) -> bool {
+    wire::string(event).is_ok_and(|e| e == "s3:TestEvent")
+}
+
+#[derive(Default, Deserialize)]
+struct TestWire<'a> {
+    #[serde(borrow, rename = "Service")]
+    service: Option<&'a RawValue>,
+    #[serde(borrow, rename = "Bucket")]
+    bucket: Option<&'a RawValue>,
+    #[serde(borrow, rename = "Time")]
+    time: Option<&'a RawValue>,
+}
+
+/// The message AWS and others send when a rule is saved: it must be acknowledged, and names a bucket and no object.
+pub(super) fn test_event(raw: &str, pinned: Option<Dialect>) -> Item {
+    let wire: TestWire<'_> = match wire::object(raw, "the body") {
+        Ok(wire) => wire,
+        Err(detail) => return Item::new("0".into(), pinned, Reading::failed(Cause::Unreadable, detail)),
+    };
+    let mut warnings = Vec::new();
+    let dialect = pinned.unwrap_or(match wire::string(wire.service).as_deref() {
+        Ok("Amazon S3") | Err(_) => Dialect::AwsS3,
+        // Storj says "Storj S3".
+        Ok(_) => Dialect::S3Compatible,
+    });
+    let details = Details {
+        event_name: Some("s3:TestEvent".into()),
+        time: wire::time(wire.time, "Time", &mut warnings),
+        ..Details::default()
+    };
+    let bucket = wire::text(wire.bucket, "Bucket", &mut warnings).and_then(|b| Bucket::new(&b));
+    let notice = Notice { kind: NoticeKind::Test, bucket, details };
+    Item { warnings, ..Item::new("0".into(), Some(dialect), Reading::Notice(notice)) }
+}
+
+/// Reads one record.
+pub(super) fn read(
+    record: &Record<'_>,
+    producer: Producer,
+    index: usize,
+    place: &str,
+    outer: &Outer,
+) -> Item {
+    let mut warnings = Vec::new();
+    let reading = reading(record, producer, place, outer, &mut warnings);
+    Item { warnings, ..Item::new(index.to_string(), Some(producer.dialect), reading) }
+}
+
+fn reading(
+    record: &Record<'_>,
+    producer: Producer,
+    place: &str,
+    outer: &Outer,
+    warnings: &mut Vec<String>,
+) -> Reading {
+    let s3_place = format!("{place}.s3");
+    let s3 = wire::object_or_empty::<S3<'_>>(record.s3, &s3_place);
+    let bucket_wire = s3
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|s3| wire::object_or_empty::<BucketWire<'_>>(s3.bucket, &format!("{s3_place}.bucket")));
+    let object = s3
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|s3| wire::object_or_empty::<ObjectWire<'_>>(s3.object, &format!("{s3_place}.object")));
+
+    let mut details = Details {
+        event_name: wire::string(record.event_name)
+            .ok()
+            .map(Cow::into_owned)
+            .or_else(|| outer.event_name.clone()),
+        region: wire::text(record.region, &format!("{place}.awsRegion"), warnings),
+        time: wire::time(record.event_time, &format!("{place}.eventTime"), warnings),
+        untrusted: jdcloud::untrusted(record.call_back_var),
+        ..Details::default()
+    };
+    let bucket = bucket_wire.and_then(|b| match wire::string(b.name) {
+        Ok(name) => Ok(Bucket::new(&name)),
+        Err(NoText::Absent) => Ok(None),
+        Err(NoText::Type(found)) => Err(format!("{s3_place}.bucket.name: expected a string, found {found}")),
+        Err(NoText::NotUnicode) => Err(format!("{s3_place}.bucket.name: the string is not Unicode")),
+    });
+    let object = match object {
+        Ok(object) => object,
+        Err(detail) => {
+            let failure = Failure::new(Cause::Unreadable, detail);
+            return Reading::Unreadable {
+                bucket: bucket.ok().flatten(),
+                details: Box::new(details),
+                failure,
+            };
+        }
+    };
+    let at = |member: &str| format!("{s3_place}.object.{member}");
+    details.size = wire::size(object.size, &at("size"), warnings);
+    details.etag = wire::etag(object.etag, &at("eTag"), warnings)
+        .or_else(|| wire::etag(object.etag_lower, &at("etag"), warnings));
+    details.version_id = wire::text(object.version_id, &at("versionId"), warnings);
+    details.sequencer = wire::text(object.sequencer, &at("sequencer"), warnings);
+
+    let unreadable = |bucket: Option<Bucket>, details: Details, failure| Reading::Unreadable {
+        bucket,
+        details: Box::new(details),
+        failure,
+    };
+    let bucket = match bucket {
+        Ok(bucket) => bucket,
+        Err(detail) => return unreadable(None, details, Failure::new(Cause::MissingBucket, detail)),
+    };
+    let Some(name) = details.event_name.clone().filter(|n| !n.is_empty()) else {
+        let found = record.event_name.map_or("none", |raw| wire::found(raw.get()));
+        let detail = format!("{place}.eventName: expected the name of an event, found {found}");
+        let failure = Failure::new(Cause::MissingEventName, detail);
+        return unreadable(bucket, details, failure);
+    };
+    let (meaning, warning) = event_name::meaning(&name);
+    warnings.extend(warning);
+    let change = match meaning {
+        Meaning::Test => return Reading::Notice(Notice { kind: NoticeKind::Test, bucket, details }),
+        Meaning::Change(change) => change,
+    };
+    let place = at("key");
+    let key = key::read(object.key, producer.encoding, &place, |text| {
+        if producer.assumed && text.contains(['%', '+']) {
+            warnings.push(format!(
+                "{place}: read as form-encoded, as most producers write it; if this one does not, set \
+                 RELAY_KEYS_S3_COMPATIBLE to verbatim or percent"
+            ));
+        }
+    });
+    // Bucket events of MinIO have an empty key, and nothing is lost if any other such record has none.
+    if change == Change::Other && key.as_ref().is_err_and(|f| f.cause == Cause::MissingKey) {
+        return Reading::Notice(Notice { kind: NoticeKind::Bucket, bucket, details });
+    }
+    let Some(bucket) = bucket else {
+        let detail = format!("{s3_place}.bucket.name: expected the name of a bucket, found none");
+        return unreadable(None, details, Failure::new(Cause::MissingBucket, detail));
+    };
+    match key {
+        Ok(key) => Reading::Object(ObjectEvent { bucket, key, change, details }),
+        Err(failure) => unreadable(Some(bucket), details, failure),
+    }
+}

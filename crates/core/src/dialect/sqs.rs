@@ -1,0 +1,62 @@
+//! Amazon SQS messages as Lambda delivers them: a batch of texts, each a notification of its own.
+//!
+//! Shape: AWS `lambda/latest/dg/with-sqs`. A message that cannot be read fails alone, so that only it comes again.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Item, Message, Parsed, Reader, Reading};
+use crate::failure::Cause;
+use crate::wire::{self, NoText};
+
+#[derive(Deserialize)]
+pub(crate) struct Wire<'a> {
+    #[serde(borrow, rename = "messageId")]
+    message_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+    #[serde(borrow, rename = "eventSourceARN")]
+    queue: Option<&'a RawValue>,
+}
+
+/// Reads one message into `batch`.
+pub(super) fn read(reader: &mut Reader<'_>, wire: &Wire<'_>, index: usize, place: &str, batch: &mut Parsed) {
+    let id = wire::string(wire.message_id).ok().filter(|id| !id.is_empty()).map(|id| id.into_owned());
+    // The ARN of a FIFO queue ends so (SQS developer guide, "FIFO queue and message identifiers").
+    let fifo = wire::string(wire.queue).is_ok_and(|arn| arn.ends_with(".fifo"));
+    let messages = batch.messages.get_or_insert_with(Vec::new);
+    // Item paths are unique in a delivery even where a sender repeats an id, leaves it out, or puts a slash into it.
+    let taken = |path: &str| messages.iter().any(|m| m.path == path);
+    let mut path = id.clone().filter(|id| !id.contains('/')).unwrap_or_else(|| index.to_string());
+    while taken(&path) {
+        path = format!("{path}#{index}");
+    }
+    let message = messages.len();
+    messages.push(Message { id, path: path.clone(), fifo });
+
+    let mut items = match wire::string(wire.body) {
+        Ok(body) => {
+            let pinned = reader.pinned.take();
+            let inner = reader.text(&body, 1);
+            reader.pinned = pinned;
+            inner.items
+        }
+        Err(problem) => {
+            let found = match problem {
+                NoText::Absent => "none",
+                NoText::Type(found) => found,
+                NoText::NotUnicode => "one that is not Unicode",
+            };
+            let detail = format!("expected a string, found {found}");
+            vec![Item::new("0".into(), None, Reading::failed(Cause::Unreadable, detail))]
+        }
+    };
+    for item in &mut items {
+        if let Reading::Unreadable { failure, .. } = &mut item.reading {
+            failure.detail = format!("{place}.body: {}", failure.detail);
+        }
+        item.path = format!("{path}/{}", item.path);
+        item.message = Some(message);
+    }
+    batch.items.append(&mut items);
+}

@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+
+mod deliver;
+mod delivery;
+mod dialect;
+mod event;
+mod explain;
+mod failure;
+mod fields;
+mod mdss;
+mod pattern;
+mod plan;
+mod report;
+mod retry;
+mod route;
+mod secret;
+mod settings;
+mod wire;
+
+pub use deliver::{Deadline, Relay, platform_time_left};
+pub use delivery::Delivery;
+pub use dialect::{Dialect, KeyEncoding, RESERVED};
+pub use event::{Bucket, Change, Details, KeyError, Kind, Notice, NoticeKind, ObjectEvent, ObjectKey};
+pub use explain::{Door, explain};
+pub use failure::{Cause, Failure, FailureKind};
+pub use mdss::client::Client;
+pub use mdss::request::{StorageType, Submission};
+pub use mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
+pub use plan::{Decision, Plan, Planned, QUEUE_ANSWER, Reply, SkipReason, plan};
+pub use report::{Outcome, Record, Report, ResultKind};
+pub use retry::{RetryPolicy, retry_after};
+pub use route::{Route, StorageClientId};
+pub use secret::Secret;
+pub use settings::{Draft, Mistake, Role, SETTINGS, Setting, Settings, Source, nearest};

@@ -1,0 +1,5 @@
+//! Talking to MDSS, in three pieces: the request (pure), the verdict on an answer (pure), one attempt (waits).
+
+pub(crate) mod client;
+pub(crate) mod request;
+pub(crate) mod verdict;

@@ -1,0 +1,305 @@
+//! One attempt: the only file in this crate that opens a socket.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, RwLock};
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{NoProxy, Proxy, Url, redirect};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+
+use crate::failure::{Cause, Failure};
+use crate::mdss::request::Submission;
+use crate::mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
+use crate::retry;
+use crate::secret::Secret;
+
+/// The documented answers are below 200 bytes; a page of the web interface needs not be read to its end.
+const MOST_ANSWER_BYTES: usize = 64 * 1024;
+
+/// A function's process is frozen between calls and its idle connections die unseen; a server's are cheap to renew.
+const IDLE_CONNECTION: Duration = Duration::from_secs(4);
+
+/// Where MDSS is and how to talk to it; checked, but not yet used.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) url: Url,
+    pub(crate) api_key: Secret,
+    /// Where the key came from, if it came from a file: read again when MDSS refuses it.
+    pub(crate) api_key_file: Option<PathBuf>,
+    pub(crate) extra_roots: Vec<CertificateDer<'static>>,
+    pub(crate) verify_certificates: bool,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) proxies: Proxies,
+}
+
+/// Proxy addresses, as the usual variables give them.
+#[derive(Clone, Default)]
+pub(crate) struct Proxies {
+    pub(crate) http: Option<Url>,
+    pub(crate) https: Option<Url>,
+    pub(crate) exempt: Option<String>,
+}
+
+impl std::fmt::Debug for Proxies {
+    /// A proxy's address may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let host = |url: &Option<Url>| url.as_ref().and_then(|u| u.host_str().map(str::to_owned));
+        f.debug_struct("Proxies").field("http", &host(&self.http)).field("https", &host(&self.https)).finish()
+    }
+}
+
+/// The connection to MDSS. Connections are kept and reused; TLS is set up at the first attempt, so that a function's
+/// start does not wait for it.
+pub struct Client {
+    endpoint: Endpoint,
+    api_key: RwLock<HeaderValue>,
+    http: OnceLock<Result<reqwest::Client, String>>,
+}
+
+impl Client {
+    pub(crate) fn new(endpoint: Endpoint) -> Result<Self, String> {
+        let api_key = RwLock::new(header(&endpoint.api_key)?);
+        Ok(Self { endpoint, api_key, http: OnceLock::new() })
+    }
+
+    /// The longest an attempt may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.endpoint.timeout
+    }
+
+    /// Posts one submission once and judges the answer.
+    ///
+    /// # Errors
+    /// The verdict's failure, or what kept an answer from coming. Never holds the endpoint's URL or the key.
+    pub async fn attempt(
+        &self,
+        submission: &Submission,
+        timeout: Duration,
+    ) -> Result<CorrelationId, Failure> {
+        let http = self.http.get_or_init(|| build(&self.endpoint)).as_ref().map_err(|e| {
+            Failure::new(Cause::Internal, format!("the HTTP client could not be set up: {e}"))
+        })?;
+        let api_key = self.api_key.read().unwrap_or_else(|e| e.into_inner()).clone();
+        let sent = http
+            .post(self.endpoint.url.clone())
+            .header("ApiKey", api_key)
+            .header(CONTENT_TYPE, "application/json")
+            .timeout(timeout)
+            .body(submission.body())
+            .send()
+            .await;
+        let mut response = sent.map_err(|e| self.unanswered(e, timeout))?;
+        let status = response.status().as_u16();
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| retry::retry_after(v, jiff::Timestamp::now()));
+        let mut body = Vec::new();
+        let end = loop {
+            match response.chunk().await {
+                Ok(None) => break BodyEnd::Complete,
+                Ok(Some(chunk)) => {
+                    body.extend_from_slice(&chunk);
+                    if body.len() > MOST_ANSWER_BYTES {
+                        break BodyEnd::TooLong;
+                    }
+                }
+                Err(e) if e.is_timeout() => return Err(self.unanswered(e, timeout)),
+                Err(_) => break BodyEnd::Short,
+            }
+        };
+        judge(&Answer { status, retry_after, body: &body, end }).map_err(|failure| {
+            // A server may repeat what it was sent.
+            let detail = self.endpoint.api_key.redact(&failure.detail);
+            Failure { detail, ..failure }
+        })
+    }
+
+    /// Reads the key's file again. True if there is a new key, so that another attempt makes sense.
+    pub(crate) fn reload_key(&self) -> bool {
+        let Some(path) = &self.endpoint.api_key_file else { return false };
+        let Ok(text) = std::fs::read_to_string(path) else { return false };
+        let Ok(new) = header(&Secret::new(&text)) else { return false };
+        let mut current = self.api_key.write().unwrap_or_else(|e| e.into_inner());
+        let changed = *current != new;
+        if changed {
+            *current = new;
+        }
+        changed
+    }
+
+    /// Why no answer came. Decided by what happened, never by text in a message.
+    fn unanswered(&self, error: reqwest::Error, timeout: Duration) -> Failure {
+        let server = self.endpoint.url.host_str().unwrap_or("the endpoint");
+        let connecting = error.is_connect();
+        if let Some(certificate) = certificate_error(&error) {
+            let detail = format!(
+                "the certificate of {server} is not trusted: {certificate}; give its authority in RELAY_CA_FILE"
+            );
+            return Failure::new(Cause::MdssCertificate, detail);
+        }
+        if error.is_timeout() {
+            let detail = if connecting {
+                format!("no connection to {server} within {:?}", self.endpoint.connect_timeout.min(timeout))
+            } else {
+                format!("no answer from {server} within {timeout:?}")
+            };
+            return Failure::new(
+                if connecting { Cause::MdssUnreachable } else { Cause::MdssTimeout },
+                detail,
+            );
+        }
+        let reason = root(&error);
+        if connecting {
+            return Failure::new(Cause::MdssUnreachable, format!("no connection to {server}: {reason}"));
+        }
+        Failure::new(
+            Cause::MdssReset,
+            format!("the connection to {server} broke before an answer came: {reason}"),
+        )
+    }
+}
+
+/// What an API key is, for a sentence.
+pub(crate) const API_KEY: &str = "an API key of MDSS, visible ASCII characters only";
+
+/// An API key as a header value that no `Debug` print shows.
+pub(crate) fn header(api_key: &Secret) -> Result<HeaderValue, String> {
+    let key = api_key.expose();
+    if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(API_KEY.into());
+    }
+    let mut value = HeaderValue::from_str(key).map_err(|_| API_KEY.to_owned())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The innermost cause: the outer layers only say "client error". reqwest's own text holds the whole URL.
+fn root(error: &reqwest::Error) -> String {
+    let mut inner: &dyn std::error::Error = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    if inner.downcast_ref::<reqwest::Error>().is_some() {
+        "no reason given".into()
+    } else {
+        inner.to_string()
+    }
+}
+
+fn certificate_error(error: &reqwest::Error) -> Option<String> {
+    match tls_error(error)? {
+        rustls::Error::InvalidCertificate(why) => Some(why.to_string()),
+        rustls::Error::NoCertificatesPresented => Some("it presented none".into()),
+        _ => None,
+    }
+}
+
+/// An I/O error that wraps another one does not name it as its source, so both ways are followed.
+fn tls_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error
+        .downcast_ref::<rustls::Error>()
+        .or_else(|| tls_error(wrapped?))
+        .or_else(|| tls_error(error.source()?))
+}
+
+/// Certificates in PEM.
+///
+/// # Errors
+/// What was found instead.
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
+    if found.is_empty() {
+        return Err("no certificate in it".into());
+    }
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in &found {
+        roots.add(certificate.clone()).map_err(|e| e.to_string())?;
+    }
+    Ok(found)
+}
+
+fn build(endpoint: &Endpoint) -> Result<reqwest::Client, String> {
+    // Roots are compiled in: a function's image holds this binary and nothing else.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?;
+    let tls = if endpoint.verify_certificates {
+        let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        for certificate in &endpoint.extra_roots {
+            roots.add(certificate.clone()).map_err(|e| e.to_string())?;
+        }
+        tls.with_root_certificates(roots)
+    } else {
+        tls.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+    }
+    .with_no_client_auth();
+
+    let mut client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .connect_timeout(endpoint.connect_timeout)
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .tcp_nodelay(true)
+        // A followed redirect turns POST into GET, and the key goes where nobody configured it.
+        .redirect(redirect::Policy::none())
+        // Proxies come from the settings; the environment is not read here.
+        .no_proxy()
+        .user_agent(concat!("mdss-relay/", env!("CARGO_PKG_VERSION")));
+    let exempt = || endpoint.proxies.exempt.as_deref().and_then(NoProxy::from_string);
+    for (url, proxy) in [
+        (&endpoint.proxies.http, Proxy::http as fn(Url) -> reqwest::Result<Proxy>),
+        (&endpoint.proxies.https, Proxy::https as fn(Url) -> reqwest::Result<Proxy>),
+    ] {
+        if let Some(url) = url {
+            client = client
+                .proxy(proxy(url.clone()).map_err(|_| "the proxy's address".to_owned())?.no_proxy(exempt()));
+        }
+    }
+    client.build().map_err(|e| root(&e))
+}
+
+/// What `RELAY_TLS_VERIFY=off` asks for. Signatures are still checked; who signed is not.
+#[derive(Debug)]
+struct AnyCertificate(Arc<rustls::crypto::CryptoProvider>);
+
+impl rustls::client::danger::ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        Ok(rustls::client::danger::ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,252 @@
+//! What to do with each record of a delivery: everything that can be decided without waiting.
+//!
+//! `plan(settings, delivery)` is pure. The fixtures in `events/` test exactly this function.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::delivery::Delivery;
+use crate::dialect::{self, Dialect, Item, Message, Reading};
+use crate::event::{Bucket, Change, Details, Kind, Notice, NoticeKind, ObjectEvent, ObjectKey};
+use crate::failure::{Cause, Failure};
+use crate::mdss::request::{StorageType, Submission};
+use crate::route::{self, Choice};
+use crate::settings::Settings;
+
+macro_rules! skip_reasons {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)+) => {
+        /// Why a record is not sent although nothing is wrong with it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum SkipReason { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl SkipReason {
+            /// Every reason, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The stable token.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// One sentence for the documentation.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc,)+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+skip_reasons! {
+    /// the object was removed; there is nothing to scan
+    Removed = "removed";
+    /// the event announces no new content
+    NotContent = "not_content";
+    /// the key ends in `/`: an empty folder of a console
+    FolderMarker = "folder_marker";
+    /// a route names the bucket, and none takes this object
+    NotSelected = "not_selected";
+    /// a provider's test message
+    TestEvent = "test_event";
+    /// a handshake, answered
+    Handshake = "handshake";
+    /// an empty request that asks whether somebody is there
+    Probe = "probe";
+}
+
+/// What becomes of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// It goes to MDSS.
+    Send(Submission),
+    /// It does not, and nothing is wrong.
+    Skip(SkipReason),
+    /// It cannot.
+    Fail(Failure),
+}
+
+/// One record, read and decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// Its path in the delivery, unique there: an index, or a message id and an index (`messageId/0`).
+    pub item: String,
+    /// Its own dialect's name; `None` if that could not be told.
+    pub dialect: Option<&'static str>,
+    /// Where the object lives.
+    pub bucket: Option<Bucket>,
+    /// Its name, decoded.
+    pub key: Option<ObjectKey>,
+    /// What happened; `None` if the record could not be read.
+    pub kind: Option<Kind>,
+    /// What else the record says.
+    pub details: Details,
+    /// What becomes of it.
+    pub decision: Decision,
+    /// Oddities that changed nothing but should be seen.
+    pub warnings: Vec<String>,
+    /// The queue message it came in.
+    pub(crate) message: Option<usize>,
+}
+
+/// The answer a handshake wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Media type of the body.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: String,
+}
+
+/// What will be done with a delivery.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The outermost envelope's name; `None` if it was not recognised.
+    pub dialect: Option<&'static str>,
+    /// One entry a record, in the order of the delivery.
+    pub records: Vec<Planned>,
+    /// What a handshake wants to hear.
+    pub reply: Option<Reply>,
+    /// The messages of a queue batch.
+    pub(crate) messages: Option<Vec<Message>>,
+}
+
+impl Plan {
+    /// The plan for a request that reached no source: one record that says why.
+    pub fn refused(failure: Failure) -> Self {
+        let item = Item::new("0".into(), None, Reading::failed(failure.cause, failure.detail));
+        Self { records: vec![planned(&Settings::default(), None, item)], ..Self::default() }
+    }
+
+    /// Whether the outermost envelope is a batch of queue messages.
+    pub fn is_queue(&self) -> bool {
+        self.messages.is_some()
+    }
+
+    /// The messages that failed as planned, as the queue wants to hear it; `None` if this is no queue batch.
+    pub fn queue_answer(&self) -> Option<serde_json::Value> {
+        let failed = self.records.iter().filter(|r| matches!(r.decision, Decision::Fail(_)));
+        queue_answer(self.messages.as_deref()?, failed.map(|r| r.message))
+    }
+}
+
+/// The member that lists the failed messages in the answer to a queue batch.
+pub const QUEUE_ANSWER: &str = "batchItemFailures";
+
+/// The answer to a queue batch (AWS `lambda/latest/dg/services-sqs-errorhandling`, "Reporting batch item failures").
+///
+/// In a FIFO queue everything behind the first failure is reported too, so that the order holds. A failed record whose
+/// message has no id gets an empty one, which Lambda reads as "the whole batch".
+pub(crate) fn queue_answer(
+    messages: &[Message],
+    failed: impl Iterator<Item = Option<usize>>,
+) -> Option<serde_json::Value> {
+    let mut marked = vec![false; messages.len()];
+    let mut all = false;
+    for message in failed {
+        match message.and_then(|m| marked.get_mut(m)) {
+            Some(mark) => *mark = true,
+            None => all = true,
+        }
+    }
+    if let Some(first) = marked.iter().position(|m| *m)
+        && messages.iter().any(|m| m.fifo)
+    {
+        marked[first..].fill(true);
+    }
+    let ids =
+        messages.iter().zip(marked).filter(|(_, marked)| *marked).map(|(m, _)| m.id.as_deref().unwrap_or(""));
+    let ids: Vec<_> = all.then_some("").into_iter().chain(ids).collect();
+    #[derive(Serialize)]
+    struct Identifier<'a> {
+        #[serde(rename = "itemIdentifier")]
+        id: &'a str,
+    }
+    let list: Vec<_> = ids.into_iter().map(|id| Identifier { id }).collect();
+    Some(serde_json::json!({ QUEUE_ANSWER: list }))
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Decides what becomes of every record of a delivery. Pure: no clock, no socket, no environment.
+pub fn plan(settings: &Settings, delivery: &Delivery) -> Plan {
+    // MinIO and RustFS test an address by an empty POST (older MinIO releases, `internal/event/target/webhook.go`).
+    if delivery.body.is_empty()
+        && delivery.method == "POST"
+        && let Some(dialect @ (Dialect::Minio | Dialect::Rustfs)) = delivery.dialect
+    {
+        let notice = Notice { kind: NoticeKind::Probe, bucket: None, details: Details::default() };
+        let item = Item::new("0".into(), Some(dialect), Reading::Notice(notice));
+        let records = vec![planned(settings, None, item)];
+        return Plan { dialect: Some(dialect.name()), records, ..Plan::default() };
+    }
+    let parsed = dialect::read(delivery, &settings.keys);
+    let records =
+        parsed.items.into_iter().map(|item| planned(settings, delivery.source.as_deref(), item)).collect();
+    Plan { dialect: parsed.dialect, records, reply: parsed.reply, messages: parsed.messages }
+}
+
+fn planned(settings: &Settings, source: Option<&str>, item: Item) -> Planned {
+    let Item { path, message, dialect, provider, reading, warnings } = item;
+    let (bucket, key, kind, details, decision) = match reading {
+        Reading::Object(event) => {
+            let (kind, decision) = match event.change {
+                Change::Created if event.key.is_folder_marker() => {
+                    (Kind::Created, Decision::Skip(SkipReason::FolderMarker))
+                }
+                Change::Created => (Kind::Created, select(settings, source, &event, provider)),
+                Change::Removed => (Kind::Removed, Decision::Skip(SkipReason::Removed)),
+                Change::Other => (Kind::Other, Decision::Skip(SkipReason::NotContent)),
+            };
+            (Some(event.bucket), Some(event.key), Some(kind), event.details, decision)
+        }
+        Reading::Notice(notice) => {
+            let (kind, reason) = match notice.kind {
+                NoticeKind::Test => (Kind::Test, SkipReason::TestEvent),
+                NoticeKind::Handshake => (Kind::Handshake, SkipReason::Handshake),
+                NoticeKind::Probe => (Kind::Handshake, SkipReason::Probe),
+                NoticeKind::Bucket => (Kind::Other, SkipReason::NotContent),
+            };
+            (notice.bucket, None, Some(kind), notice.details, Decision::Skip(reason))
+        }
+        Reading::Unreadable { bucket, details, failure } => {
+            (bucket, None, None, *details, Decision::Fail(failure))
+        }
+    };
+    Planned { item: path, dialect, bucket, key, kind, details, decision, warnings, message }
+}
+
+fn select(
+    settings: &Settings,
+    source: Option<&str>,
+    event: &ObjectEvent,
+    provider: Option<Dialect>,
+) -> Decision {
+    match route::choose(&settings.routes, source, event) {
+        Choice::To(route) => {
+            let storage_type = route.storage_type.unwrap_or_else(|| StorageType::usual(provider));
+            Decision::Send(Submission::new(
+                &route.storage_client_id,
+                storage_type,
+                &event.key,
+                route.scan_id.as_deref(),
+            ))
+        }
+        Choice::NotSelected => Decision::Skip(SkipReason::NotSelected),
+        Choice::Unmapped => {
+            let bucket = event.bucket.as_str();
+            let whence = source.map(|s| format!(" for source {s:?}")).unwrap_or_default();
+            Decision::Fail(Failure::new(
+                Cause::UnmappedBucket,
+                format!(
+                    "no route names bucket {bucket:?}{whence}; add a [[route]] for it, or one that excludes it"
+                ),
+            ))
+        }
+    }
+}

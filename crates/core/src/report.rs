@@ -1,0 +1,215 @@
+//! The report: what happened to every record of a delivery. It is every adapter's body, whatever the status.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tracing::{error, info, warn};
+
+use crate::failure::{Failure, FailureKind};
+use crate::fields;
+use crate::plan::{Plan, Planned, SkipReason, queue_answer};
+
+/// The worst that happened, which decides what the sender hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Every record was accepted, or skipped with a reason.
+    Done,
+    /// The same bytes may succeed later.
+    Transient,
+    /// An operator must act.
+    Config,
+    /// These bytes never will.
+    Permanent,
+    /// The gate did not let the sender in.
+    Refused,
+}
+
+/// What happened to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResultKind {
+    /// MDSS has it.
+    Accepted,
+    /// Not sent, and nothing is wrong.
+    Skipped,
+    /// Not sent, or not accepted.
+    Failed,
+}
+
+/// One line of the report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// Its path in the delivery.
+    pub item: String,
+    /// Its dialect's name.
+    pub dialect: Option<&'static str>,
+    /// The bucket's name.
+    pub bucket: Option<String>,
+    /// The object's name, decoded.
+    pub key: Option<String>,
+    /// What happened.
+    pub result: ResultKind,
+    /// A stable token: a [`SkipReason`](crate::SkipReason) or a [`Cause`](crate::Cause).
+    pub reason: Option<&'static str>,
+    /// The sentence for it.
+    pub detail: Option<String>,
+    /// What MDSS calls the accepted object.
+    pub correlation_id: Option<String>,
+    /// Requests made to MDSS.
+    pub attempts: u32,
+    /// Milliseconds from the start of the delivery's work to this record's end.
+    pub ms: u64,
+    #[serde(skip)]
+    failure: Option<Failure>,
+    #[serde(skip)]
+    message: Option<usize>,
+}
+
+impl Record {
+    fn of(planned: &Planned, result: ResultKind) -> Self {
+        Self {
+            item: planned.item.clone(),
+            dialect: planned.dialect,
+            bucket: planned.bucket.as_ref().map(|b| b.as_str().to_owned()),
+            key: planned.key.as_ref().map(|k| k.as_str().to_owned()),
+            result,
+            reason: None,
+            detail: None,
+            correlation_id: None,
+            attempts: 0,
+            ms: 0,
+            failure: None,
+            message: planned.message,
+        }
+    }
+
+    pub(crate) fn accepted(planned: &Planned, correlation_id: &str, attempts: u32, took: Duration) -> Self {
+        let correlation_id = Some(correlation_id.to_owned());
+        Self { correlation_id, attempts, ms: ms(took), ..Self::of(planned, ResultKind::Accepted) }
+    }
+
+    pub(crate) fn skipped(planned: &Planned, reason: SkipReason) -> Self {
+        Self { reason: Some(reason.name()), ..Self::of(planned, ResultKind::Skipped) }
+    }
+
+    pub(crate) fn failed(planned: &Planned, failure: Failure, attempts: u32, took: Duration) -> Self {
+        Self {
+            reason: Some(failure.cause.name()),
+            detail: Some(failure.detail.clone()),
+            failure: Some(failure),
+            attempts,
+            ms: ms(took),
+            ..Self::of(planned, ResultKind::Failed)
+        }
+    }
+}
+
+fn ms(took: Duration) -> u64 {
+    took.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+/// What happened to a delivery.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The worst of the records.
+    pub outcome: Outcome,
+    /// One entry a record, in the order of the delivery.
+    pub records: Vec<Record>,
+}
+
+impl Report {
+    /// Order of badness: transient, config, permanent, done.
+    pub(crate) fn new(records: Vec<Record>) -> Self {
+        let outcome = match worst(&records).map(Failure::kind) {
+            None => Outcome::Done,
+            Some(FailureKind::Transient) => Outcome::Transient,
+            Some(FailureKind::Config) => Outcome::Config,
+            Some(FailureKind::Permanent) => Outcome::Permanent,
+        };
+        Self { outcome, records }
+    }
+
+    /// The report for a delivery that failed as a whole.
+    pub fn failed(failure: Failure) -> Self {
+        let plan = Plan::refused(failure.clone());
+        Self::new(
+            plan.records.iter().map(|r| Record::failed(r, failure.clone(), 0, Duration::ZERO)).collect(),
+        )
+    }
+
+    /// The report for a sender the gate did not let in: it says nothing more.
+    pub fn refused() -> Self {
+        Self { outcome: Outcome::Refused, records: Vec::new() }
+    }
+
+    /// The first of the worst failures.
+    pub fn worst(&self) -> Option<&Failure> {
+        worst(&self.records)
+    }
+
+    /// The longest MDSS asked to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.records.iter().filter_map(|r| r.failure.as_ref()?.retry_after).max()
+    }
+
+    /// The failed messages as the queue wants to hear it; `None` if the plan was no queue batch.
+    pub fn queue_answer(&self, plan: &Plan) -> Option<serde_json::Value> {
+        let failed = self.records.iter().filter(|r| r.result == ResultKind::Failed);
+        queue_answer(plan.messages.as_deref()?, failed.map(|r| r.message))
+    }
+
+    /// Compact JSON.
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).expect("strings and numbers always serialise")
+    }
+
+    /// One line a record, and one a warning: nothing is dropped without a line that says what and why.
+    pub(crate) fn log(&self, plan: &Plan, delivery: &str) {
+        for (planned, record) in plan.records.iter().zip(&self.records) {
+            for warning in &planned.warnings {
+                warn!({ fields::INVOCATION } = delivery, { fields::ITEM } = record.item, "{warning}");
+            }
+            macro_rules! line {
+                ($level:ident, $text:literal) => {
+                    $level!(
+                        { fields::INVOCATION } = delivery,
+                        { fields::ITEM } = record.item,
+                        { fields::DIALECT } = record.dialect,
+                        { fields::BUCKET } = record.bucket,
+                        { fields::KEY } = record.key,
+                        { fields::EVENT_TYPE } = planned.details.event_name,
+                        { fields::REASON } = record.reason,
+                        { fields::DETAIL } = record.detail,
+                        { fields::CORRELATION_ID } = record.correlation_id,
+                        { fields::ERROR_TYPE } = record.failure.as_ref().map(|f| f.cause.name()),
+                        { fields::FAILURE_KIND } = record.failure.as_ref().map(|f| f.kind().name()),
+                        { fields::RESEND_COUNT } = record.attempts.saturating_sub(1),
+                        { fields::DURATION_MS } = record.ms,
+                        $text
+                    )
+                };
+            }
+            match (record.result, record.failure.as_ref().map(Failure::kind)) {
+                (ResultKind::Accepted, _) => line!(info, "object accepted by MDSS"),
+                (ResultKind::Skipped, _) => line!(info, "event skipped"),
+                (ResultKind::Failed, Some(FailureKind::Transient)) => {
+                    line!(warn, "object not yet accepted by MDSS; the sender is told to repeat the event")
+                }
+                (ResultKind::Failed, Some(FailureKind::Config)) => {
+                    line!(error, "object not accepted by MDSS; an operator must act")
+                }
+                (ResultKind::Failed, _) => line!(error, "event cannot be used"),
+            }
+        }
+    }
+}
+
+fn worst(records: &[Record]) -> Option<&Failure> {
+    // `min_by_key` keeps the first of equals.
+    records.iter().filter_map(|r| r.failure.as_ref()).min_by_key(|f| match f.kind() {
+        FailureKind::Transient => 0,
+        FailureKind::Config => 1,
+        FailureKind::Permanent => 2,
+    })
+}

@@ -1,0 +1,589 @@
+//! Settings: read once, at start, as a value. The process environment is never read anywhere else.
+//!
+//! A settings mistake found one at a time costs an operator a restart each, so all of them are collected, with the
+//! name, the value seen (unless it may be a secret) and what was expected. A name that is almost ours is a mistake
+//! too: a time-out nobody reads is worse than none.
+
+mod file;
+mod table;
+mod value;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Url;
+
+use crate::dialect::{Dialect, KeyRules};
+use crate::mdss::client::{self, Client, Endpoint, Proxies};
+use crate::mdss::request::StorageType;
+use crate::route::{Route, StorageClientId};
+use crate::secret::Secret;
+
+pub use table::{SETTINGS, Setting};
+
+/// The documented path of the webhook (OPSWAT `mdss/configuration/event-based-request-format`).
+const WEBHOOK_PATH: &str = "/api/webhook/realtime";
+
+/// Paths the HTTP server keeps for itself.
+const RESERVED_PATHS: &[&str] = &["/healthz", "/readyz", "/metrics"];
+
+/// Who reads the settings: not everybody needs everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `explain`: sends nothing, so it needs no endpoint, key or guard.
+    Explain,
+    /// A function: the platform decides who may call; `[[source]]` means nothing.
+    Function,
+    /// The HTTP server.
+    Http,
+}
+
+/// One mistake in the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The variable, or the place in the TOML (`route[2].bucket`).
+    pub name: String,
+    /// What stands there; `None` if nothing does, or if it may be a secret.
+    pub found: Option<String>,
+    /// What was expected, as the end of a sentence.
+    pub expected: String,
+}
+
+impl Mistake {
+    /// A mistake without a value to show.
+    pub fn new(name: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { name: name.into(), found: None, expected: expected.into() }
+    }
+
+    fn found(name: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
+        let found = Some(crate::wire::clip(found, 100));
+        Self { found, ..Self::new(name, expected) }
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.found {
+            Some(found) => write!(f, "{}: found {found:?}, expected {}", self.name, self.expected),
+            None => write!(f, "{}: expected {}", self.name, self.expected),
+        }
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// One `[[source]]`: who may post where.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name, in routes and logs.
+    pub name: String,
+    /// The path it posts to; with a secret in the path, what stands before the secret.
+    pub path: String,
+    /// The dialect it is pinned to.
+    pub dialect: Option<Dialect>,
+    /// How it proves who it is, as plain data: the gate understands it.
+    pub auth: toml::Value,
+    /// Whether it repeats an event without end until it hears a 2xx.
+    pub redelivers_forever: bool,
+}
+
+/// Everything an operator can choose, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) keys: KeyRules,
+    pub(crate) attempts: u32,
+    pub(crate) concurrency: usize,
+    /// The longest a delivery may take from its receipt.
+    pub deadline: Duration,
+    /// On OCI: whether an event that can never be used fails the call.
+    pub fail_on_permanent: bool,
+    /// Whether a queue hears which messages failed, instead of failing the whole batch.
+    pub queue_partial: bool,
+    /// The largest body the HTTP server takes, in bytes.
+    pub body_limit: usize,
+    /// Where the HTTP server listens.
+    pub listen: SocketAddr,
+    /// The bearer token of `/events`.
+    pub token: Option<Secret>,
+    /// Whether `/events` is open to everybody, in writing.
+    pub open: bool,
+    /// The HTTP sources; empty: `/events` alone.
+    pub sources: Vec<Source>,
+    /// The log filter.
+    pub log: String,
+    /// What should be seen at start although it is no mistake.
+    pub warnings: Vec<String>,
+}
+
+impl Default for Settings {
+    /// What the documentation calls the defaults: no endpoint, no route.
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            routes: Vec::new(),
+            keys: KeyRules::default(),
+            attempts: 4,
+            concurrency: 16,
+            deadline: Duration::from_secs(25),
+            fail_on_permanent: false,
+            queue_partial: false,
+            body_limit: 6 << 20,
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            token: None,
+            open: false,
+            sources: Vec::new(),
+            log: "info".into(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Settings as read, with every mistake found so far. Adapters add theirs before anything is printed.
+#[derive(Debug)]
+pub struct Draft {
+    /// The settings; where there is a mistake, the default.
+    pub settings: Settings,
+    /// The mistakes.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl Draft {
+    /// The settings, if nothing is wrong with them.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub fn finish(self) -> Result<Settings, Vec<Mistake>> {
+        if self.mistakes.is_empty() { Ok(self.settings) } else { Err(self.mistakes) }
+    }
+}
+
+impl Settings {
+    /// Reads name and value pairs (`std::env::vars_os()` in a process, an array in a test) and the files they name.
+    pub fn read(vars: impl IntoIterator<Item = (OsString, OsString)>, role: Role) -> Draft {
+        let mut reader = Reader { vars: BTreeMap::new(), table: toml::Table::new(), mistakes: Vec::new() };
+        reader.take(vars);
+        reader.read_table();
+        let settings = reader.settings(role);
+        Draft { settings, mistakes: reader.mistakes }
+    }
+
+    /// A connection to MDSS.
+    ///
+    /// # Errors
+    /// A [`Mistake`] if no endpoint is set.
+    pub fn client(&self) -> Result<Client, Mistake> {
+        let endpoint = self.endpoint.clone().ok_or_else(|| Mistake::new("APIENDPOINT", ENDPOINT))?;
+        Client::new(endpoint).map_err(|expected| Mistake::new("APIKEY", expected))
+    }
+}
+
+const ENDPOINT: &str = "the webhook's URL, such as https://mdss.example/api/webhook/realtime";
+
+/// Where a value came from, and the value.
+struct Found {
+    name: String,
+    value: String,
+}
+
+struct Reader {
+    vars: BTreeMap<String, String>,
+    table: toml::Table,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reader {
+    fn take(&mut self, vars: impl IntoIterator<Item = (OsString, OsString)>) {
+        for (name, value) in vars {
+            let Some(name) = name.to_str() else { continue };
+            let known =
+                SETTINGS.iter().any(|s| s.variable == name) || key_rule(name).is_some_and(|r| r.is_ok());
+            if !known && !name.starts_with("RELAY_") && !PROXY_VARIABLES.contains(&name) {
+                continue;
+            }
+            if !known && name.starts_with("RELAY_") {
+                // The value is not shown: nobody knows whether it is a secret.
+                self.mistakes.push(Mistake::new(name, unknown_name(name)));
+                continue;
+            }
+            match value.to_str() {
+                // An empty variable is one that was not set, as templates leave them.
+                Some(value) if value.trim().is_empty() => {}
+                Some(value) => {
+                    self.vars.insert(name.to_owned(), value.trim().to_owned());
+                }
+                None => self.mistakes.push(Mistake::new(name, "a value in UTF-8")),
+            }
+        }
+    }
+
+    /// The variable, or the TOML member that stands for it. Variables win.
+    fn find(&mut self, variable: &str) -> Option<Found> {
+        if let Some(value) = self.vars.get(variable) {
+            return Some(Found { name: variable.to_owned(), value: value.clone() });
+        }
+        let path = SETTINGS.iter().find(|s| s.variable == variable)?.toml?;
+        let (table, member) = path.split_once('.')?;
+        let value = self.table.get(table)?.as_table()?.get(member)?;
+        let value = match value {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(flag) => if *flag { "on" } else { "off" }.to_owned(),
+            other => {
+                let found = other.type_str();
+                self.mistakes.push(Mistake::found(path, found, "a text or a number"));
+                return None;
+            }
+        };
+        Some(Found { name: path.to_owned(), value })
+    }
+
+    /// A setting with a default; a value that cannot be read is a mistake.
+    fn setting<T>(&mut self, variable: &str, default: T, read: impl FnOnce(&str) -> Result<T, String>) -> T {
+        let Some(found) = self.find(variable) else { return default };
+        match read(&found.value) {
+            Ok(value) => value,
+            Err(expected) => {
+                self.mistakes.push(Mistake::found(found.name, &found.value, expected));
+                default
+            }
+        }
+    }
+
+    fn settings(&mut self, role: Role) -> Settings {
+        let base = Settings::default();
+        let mut warnings = Vec::new();
+        let deadline = self.setting("RELAY_DEADLINE", base.deadline, value::duration);
+        let endpoint = self.endpoint(role, &mut warnings);
+        let mut settings = Settings {
+            endpoint,
+            attempts: self.setting("RELAY_ATTEMPTS", base.attempts, |v| value::number(v, 1, 20)),
+            concurrency: self.setting("RELAY_CONCURRENCY", base.concurrency, |v| value::number(v, 1, 1000)),
+            deadline,
+            fail_on_permanent: self.setting("RELAY_ON_PERMANENT", false, |v| value::choice(v, "fail", "ok")),
+            queue_partial: self.setting("RELAY_QUEUE_PARTIAL", false, |v| value::choice(v, "on", "off")),
+            body_limit: self.setting("RELAY_BODY_LIMIT", base.body_limit, value::bytes),
+            listen: self.setting("RELAY_LISTEN", base.listen, |v| {
+                v.parse().map_err(|_| "an address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())
+            }),
+            log: self.setting("RELAY_LOG", base.log.clone(), |v| Ok(v.to_owned())),
+            keys: self.key_rules(),
+            ..base
+        };
+        self.setting("RELAY_MODE", (), |v| match v {
+            "direct" => Ok(()),
+            "spooled" => Err("direct; this version has no spool yet".into()),
+            _ => Err("direct".into()),
+        });
+        self.setting("RELAY_DATA_DIR", (), |_| Err("nothing: this version has no spool yet".into()));
+        if role != Role::Function {
+            self.guard(role, &mut settings);
+        }
+        settings.routes = self.routes(role, &settings.sources, &mut warnings);
+        settings.warnings = warnings;
+        settings
+    }
+
+    fn endpoint(&mut self, role: Role, warnings: &mut Vec<String>) -> Option<Endpoint> {
+        let required = role != Role::Explain;
+        let url = self.url(required, warnings);
+        let (api_key, api_key_file) = self.api_key(required);
+        let ca_file = self.find("RELAY_CA_FILE");
+        let extra_roots = ca_file.map_or_else(Vec::new, |found| {
+            let roots = std::fs::read(&found.value).map_err(|e| e.to_string());
+            roots.and_then(|pem| client::certificates(&pem)).unwrap_or_else(|why| {
+                let expected = format!("a file of certificates in PEM ({why})");
+                self.mistakes.push(Mistake::found(found.name, &found.value, expected));
+                Vec::new()
+            })
+        });
+        let verify_certificates = self.setting("RELAY_TLS_VERIFY", true, |v| value::choice(v, "on", "off"));
+        if !verify_certificates {
+            warnings.push(
+                "RELAY_TLS_VERIFY is off: anybody between here and MDSS can read the API key and swallow events; give the \
+                 server's authority in RELAY_CA_FILE instead"
+                    .into(),
+            );
+        }
+        let connect_timeout = self.setting("RELAY_CONNECT_TIMEOUT", Duration::from_secs(3), value::duration);
+        let timeout = self.setting("RELAY_TIMEOUT", Duration::from_secs(10), value::duration);
+        let proxies = self.proxies();
+        Some(Endpoint {
+            url: url?,
+            api_key: api_key?,
+            api_key_file,
+            extra_roots,
+            verify_certificates,
+            connect_timeout,
+            timeout,
+            proxies,
+        })
+    }
+
+    fn url(&mut self, required: bool, warnings: &mut Vec<String>) -> Option<Url> {
+        let Some(found) = self.find("APIENDPOINT") else {
+            if required {
+                self.mistakes.push(Mistake::new("APIENDPOINT", format!("{ENDPOINT}; it is not set")));
+            }
+            return None;
+        };
+        let mistake = match Url::parse(&found.value) {
+            Ok(url)
+                if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) =>
+            {
+                ENDPOINT
+            }
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                "a URL without a user name or password in it"
+            }
+            Ok(url) if url.fragment().is_some() => "a URL without a fragment (#…)",
+            Ok(mut url) => {
+                // Users of the vendor's samples have the full URL, everybody else tries the base first.
+                if matches!(url.path(), "" | "/") {
+                    url.set_path(WEBHOOK_PATH);
+                }
+                if url.scheme() == "http" {
+                    warnings.push(format!(
+                        "{}: http, so the API key, which opens almost the whole of MDSS, travels in the clear; use https",
+                        found.name
+                    ));
+                }
+                return Some(url);
+            }
+            Err(_) => ENDPOINT,
+        };
+        // A URL can hold a password or a token.
+        let secret = found.value.contains(['@', '?', '#']);
+        self.mistakes.push(if secret {
+            Mistake::new(found.name, mistake)
+        } else {
+            Mistake::found(found.name, &found.value, mistake)
+        });
+        None
+    }
+
+    fn api_key(&mut self, required: bool) -> (Option<Secret>, Option<PathBuf>) {
+        const EXPECTED: &str = client::API_KEY;
+        let file = self.find("APIKEY_FILE");
+        let (name, key, path) = match (self.vars.get("APIKEY").map(|k| Secret::new(k)), file) {
+            (Some(_), Some(_)) => {
+                self.mistakes.push(Mistake::new("APIKEY_FILE", "nothing beside APIKEY: one of the two"));
+                return (None, None);
+            }
+            (None, None) => {
+                if required {
+                    self.mistakes.push(Mistake::new(
+                        "APIKEY",
+                        format!("{EXPECTED}; neither it nor APIKEY_FILE is set"),
+                    ));
+                }
+                return (None, None);
+            }
+            (Some(key), None) => ("APIKEY".to_owned(), key, None),
+            (None, Some(found)) => match std::fs::read_to_string(&found.value) {
+                Ok(text) => (found.name, Secret::new(&text), Some(PathBuf::from(found.value))),
+                Err(e) => {
+                    let expected = format!("a readable file with an API key ({e})");
+                    self.mistakes.push(Mistake::found(found.name, &found.value, expected));
+                    return (None, None);
+                }
+            },
+        };
+        match client::header(&key) {
+            Ok(_) => (Some(key), path),
+            Err(_) => {
+                self.mistakes.push(Mistake::new(name, EXPECTED));
+                (None, None)
+            }
+        }
+    }
+
+    /// The usual variables, lower case first, as curl reads them. An address may hold a password and is not shown.
+    fn proxies(&mut self) -> Proxies {
+        let mut address = |names: [&str; 4]| {
+            let (name, value) = names.iter().find_map(|n| self.vars.get_key_value(*n))?;
+            let text = if value.contains("://") { value.clone() } else { format!("http://{value}") };
+            match Url::parse(&text) {
+                Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
+                _ => {
+                    self.mistakes
+                        .push(Mistake::new(name, "the address of an HTTP proxy, such as http://proxy:3128"));
+                    None
+                }
+            }
+        };
+        Proxies {
+            http: address(["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]),
+            https: address(["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
+            exempt: ["no_proxy", "NO_PROXY"].iter().find_map(|n| self.vars.get(*n)).cloned(),
+        }
+    }
+
+    fn key_rules(&mut self) -> KeyRules {
+        let mut rules = KeyRules::default();
+        let from_table: Vec<_> = self
+            .table
+            .get("keys")
+            .and_then(toml::Value::as_table)
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| {
+                (format!("keys.{name}"), name.clone(), value.as_str().unwrap_or("?").to_owned())
+            })
+            .collect();
+        let from_vars: Vec<_> = self
+            .vars
+            .iter()
+            .filter_map(|(name, value)| {
+                Some((name.clone(), key_rule(name)?.ok()?.name().to_owned(), value.clone()))
+            })
+            .collect();
+        for (place, dialect, encoding) in from_table.into_iter().chain(from_vars) {
+            let dialect = match dialect.parse::<Dialect>() {
+                Ok(dialect) if dialect.key_encoding().is_some() => dialect,
+                Ok(dialect) => {
+                    self.mistakes
+                        .push(Mistake::new(place, format!("no rule: {dialect} is an envelope without keys")));
+                    continue;
+                }
+                Err(expected) => {
+                    self.mistakes.push(Mistake::found(place, &dialect, expected));
+                    continue;
+                }
+            };
+            match encoding.parse() {
+                Ok(encoding) => rules.set(dialect, encoding),
+                Err(expected) => self.mistakes.push(Mistake::found(place, &encoding, expected)),
+            }
+        }
+        rules
+    }
+
+    /// Who may post: `[[source]]`, or `/events` with a token, or `/events` open in writing.
+    fn guard(&mut self, role: Role, settings: &mut Settings) {
+        settings.sources = self.sources();
+        settings.token = self.vars.get("RELAY_TOKEN").map(|t| Secret::new(t));
+        let auth = self.find("RELAY_AUTH");
+        settings.open = match auth.as_ref().map(|a| a.value.as_str()) {
+            Some("none") => true,
+            Some("bearer") | None => false,
+            Some(other) => {
+                self.mistakes.push(Mistake::found("RELAY_AUTH", other, "none or bearer"));
+                return;
+            }
+        };
+        let has_sources = self.table.contains_key("source");
+        if has_sources && (settings.token.is_some() || auth.is_some()) {
+            let name = if settings.token.is_some() { "RELAY_TOKEN" } else { "RELAY_AUTH" };
+            let expected = "nothing beside [[source]]: it guards /events, which exists only without sources";
+            self.mistakes.push(Mistake::new(name, expected));
+        } else if settings.open && settings.token.is_some() {
+            self.mistakes.push(Mistake::new(
+                "RELAY_AUTH",
+                "bearer, or no RELAY_TOKEN: a token guards nothing that is open",
+            ));
+        } else if role == Role::Http && !has_sources && !settings.open && settings.token.is_none() {
+            let expected = "a bearer token for /events; or [[source]] in the configuration; or RELAY_AUTH=none, if \
+                            everybody who reaches the port may post";
+            self.mistakes.push(Mistake::new("RELAY_TOKEN", expected));
+        }
+    }
+
+    fn routes(&mut self, role: Role, sources: &[Source], warnings: &mut Vec<String>) -> Vec<Route> {
+        let has_routes = self.table.contains_key("route");
+        if has_routes {
+            for variable in ["STORAGECLIENTID", "RELAY_STORAGE_TYPE", "RELAY_SCAN_ID"] {
+                if self.vars.contains_key(variable) {
+                    let expected = "nothing beside [[route]]: write it into the routes";
+                    self.mistakes.push(Mistake::new(variable, expected));
+                }
+            }
+            let routes = self.table_routes();
+            for (index, route) in routes.iter().enumerate() {
+                let place = format!("route[{index}].source");
+                let known = |name: &str| {
+                    sources.iter().any(|s| s.name == name) || (sources.is_empty() && name == "events")
+                };
+                let mistake = match &route.source {
+                    None if sources.len() > 1 => Mistake::new(
+                        place,
+                        "the name of a source: with more than one, a weak source must not reach a strong source's unit",
+                    ),
+                    Some(name) if !known(name) && (role == Role::Http || !sources.is_empty()) => {
+                        let names: Vec<_> = sources.iter().map(|s| s.name.as_str()).collect();
+                        let hint = if names.is_empty() { "events".into() } else { names.join(", ") };
+                        Mistake::found(place, name, format!("the name of a source ({hint})"))
+                    }
+                    _ => continue,
+                };
+                match role {
+                    Role::Http => self.mistakes.push(mistake),
+                    Role::Explain => warnings.push(format!("{mistake} (the HTTP server would not start)")),
+                    Role::Function => {}
+                }
+            }
+            return routes;
+        }
+        let storage_type = self.setting("RELAY_STORAGE_TYPE", None, |v| v.parse::<StorageType>().map(Some));
+        let scan_id = self.find("RELAY_SCAN_ID").map(|f| f.value);
+        match self.find("STORAGECLIENTID") {
+            Some(found) => match StorageClientId::new(&found.value) {
+                Some(id) => vec![Route { storage_type, scan_id, ..Route::everything(id) }],
+                None => {
+                    self.mistakes.push(Mistake::found(found.name, &found.value, file::STORAGE_CLIENT_ID));
+                    Vec::new()
+                }
+            },
+            None => {
+                if role != Role::Explain {
+                    let expected = format!("{}; or [[route]] in the configuration", file::STORAGE_CLIENT_ID);
+                    self.mistakes.push(Mistake::new("STORAGECLIENTID", expected));
+                }
+                Vec::new()
+            }
+        }
+    }
+}
+
+const PROXY_VARIABLES: &[&str] = &[
+    "http_proxy",
+    "HTTP_PROXY",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+];
+
+/// The dialect of a `RELAY_KEYS_…` name; `None` for other names, an error for a name of no dialect.
+fn key_rule(variable: &str) -> Option<Result<Dialect, ()>> {
+    let wanted = variable.strip_prefix("RELAY_KEYS_")?;
+    let named = |d: &&Dialect| d.name().replace('-', "_").eq_ignore_ascii_case(wanted);
+    Some(Dialect::ALL.iter().find(named).copied().ok_or(()))
+}
+
+fn unknown_name(name: &str) -> String {
+    let rules = Dialect::ALL.iter().filter(|d| d.key_encoding().is_some());
+    let rules = rules.map(|d| format!("RELAY_KEYS_{}", d.name().replace('-', "_").to_ascii_uppercase()));
+    let known: Vec<String> = SETTINGS.iter().map(|s| s.variable.to_owned()).chain(rules).collect();
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(nearest) => format!("a known name; is {nearest} meant?"),
+        None => "a known name; the README lists them".into(),
+    }
+}
+
+/// The known name most like a given one, if any is like it.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let best =
+        known.into_iter().map(|k| (strsim::jaro_winkler(name, k), k)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.8).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests;

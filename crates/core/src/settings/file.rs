@@ -1,0 +1,269 @@
+//! The TOML configuration: what variables cannot say. Walked by hand, so that every mistake in it is found at once and
+//! named by its place.
+
+use crate::dialect::Dialect;
+use crate::mdss::request::StorageType;
+use crate::pattern::Pattern;
+use crate::route::{Route, StorageClientId};
+use crate::settings::{Mistake, RESERVED_PATHS, Reader, SETTINGS, Source, nearest};
+
+pub(super) const STORAGE_CLIENT_ID: &str = "the storage client id of a unit, as the MDSS dashboard shows it";
+
+const ROUTE: &[&str] = &[
+    "source",
+    "bucket",
+    "namespace",
+    "prefix",
+    "suffix",
+    "exclude_prefix",
+    "exclude_suffix",
+    "storage_client_id",
+    "storage_type",
+    "scan_id",
+];
+const SOURCE: &[&str] = &["name", "path", "dialect", "auth", "redelivers"];
+
+/// Names that mean something in a later version: silence would read as consent.
+const NOT_YET: &[(&str, &str)] = &[
+    (
+        "condition",
+        "nothing yet: conditions in routes come with a later version; use prefix, suffix and their exclude_ pair",
+    ),
+    ("public_path", "nothing yet: it comes with signature checks, which this version does not have"),
+];
+
+impl Reader {
+    /// Reads the text that `RELAY_CONFIG` or `RELAY_CONFIG_TOML` names.
+    pub(super) fn read_table(&mut self) {
+        let (name, text) =
+            match (self.vars.get("RELAY_CONFIG").cloned(), self.vars.get("RELAY_CONFIG_TOML").cloned()) {
+                (None, None) => return,
+                (Some(_), Some(_)) => {
+                    let expected = "nothing beside RELAY_CONFIG: one configuration";
+                    return self.mistakes.push(Mistake::new("RELAY_CONFIG_TOML", expected));
+                }
+                (None, Some(text)) => ("RELAY_CONFIG_TOML".to_owned(), text),
+                (Some(path), None) => match std::fs::read_to_string(&path) {
+                    Ok(text) => (path, text),
+                    Err(e) => {
+                        let expected = format!("a readable TOML file ({e})");
+                        return self.mistakes.push(Mistake::found("RELAY_CONFIG", &path, expected));
+                    }
+                },
+            };
+        match text.parse::<toml::Table>() {
+            Ok(table) => self.table = table,
+            // Its own text would quote the line, which may hold a secret.
+            Err(e) => {
+                let at = e.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+                let expected = format!("TOML; line {at}: {}", e.message());
+                self.mistakes.push(Mistake::new(name, expected));
+            }
+        }
+        self.check_names();
+    }
+
+    fn check_names(&mut self) {
+        let members: Vec<(&str, &str)> =
+            SETTINGS.iter().filter_map(|s| s.toml).filter_map(|path| path.split_once('.')).collect();
+        let mut tables: Vec<&str> = members.iter().map(|(table, _)| *table).collect();
+        tables.dedup();
+        tables.extend(["keys", "route", "source"]);
+        let mut mistakes = Vec::new();
+        for (name, value) in &self.table {
+            match (name.as_str(), value) {
+                ("route" | "source", toml::Value::Array(_)) => {}
+                ("route" | "source", _) => {
+                    mistakes.push(Mistake::new(name, format!("[[{name}]], with two brackets")))
+                }
+                ("keys", toml::Value::Table(_)) => {}
+                (table, toml::Value::Table(found)) if tables.contains(&table) => {
+                    let known: Vec<_> =
+                        members.iter().filter(|(t, _)| *t == table).map(|(_, m)| *m).collect();
+                    for member in found.keys().filter(|m| !known.contains(&m.as_str())) {
+                        mistakes.push(unknown(&format!("{table}.{member}"), member, &known));
+                    }
+                }
+                (table, _) if tables.contains(&table) => {
+                    mistakes.push(Mistake::new(name, format!("a table, [{name}]")))
+                }
+                _ => mistakes.push(unknown(name, name, &tables)),
+            }
+        }
+        self.mistakes.append(&mut mistakes);
+    }
+
+    pub(super) fn table_routes(&mut self) -> Vec<Route> {
+        let mut routes = Vec::new();
+        for (place, table) in self.entries("route") {
+            let mut entry = Entry { place, table, mistakes: &mut self.mistakes };
+            entry.check_names(ROUTE);
+            let bucket = entry.required("bucket", "a bucket's name or pattern; \"*\" is every bucket");
+            let id = entry.required("storage_client_id", STORAGE_CLIENT_ID).and_then(|text| {
+                let id = StorageClientId::new(&text);
+                if id.is_none() {
+                    entry.mistake("storage_client_id", &text, STORAGE_CLIENT_ID);
+                }
+                id
+            });
+            let storage_type =
+                entry.text("storage_type").and_then(|text| match text.parse::<StorageType>() {
+                    Ok(storage_type) => Some(storage_type),
+                    Err(expected) => {
+                        entry.mistake("storage_type", &text, &expected);
+                        None
+                    }
+                });
+            let route = Route {
+                source: entry.text("source"),
+                bucket: Pattern::new(bucket.as_deref().unwrap_or_default()),
+                namespace: entry.text("namespace").map(|n| Pattern::new(&n)),
+                prefix: entry.list("prefix"),
+                suffix: entry.list("suffix"),
+                exclude_prefix: entry.list("exclude_prefix"),
+                exclude_suffix: entry.list("exclude_suffix"),
+                storage_type,
+                scan_id: entry.text("scan_id"),
+                storage_client_id: match (bucket, id) {
+                    (Some(_), Some(id)) => id,
+                    _ => continue,
+                },
+            };
+            routes.push(route);
+        }
+        routes
+    }
+
+    pub(super) fn sources(&mut self) -> Vec<Source> {
+        let mut sources: Vec<Source> = Vec::new();
+        for (place, table) in self.entries("source") {
+            let mut entry = Entry { place, table, mistakes: &mut self.mistakes };
+            entry.check_names(SOURCE);
+            let name = entry.required("name", "a name for routes and logs").unwrap_or_default();
+            let path = entry.required("path", "the path it posts to, such as /minio").unwrap_or_default();
+            const PATH: &str =
+                "a path that begins with / and has no query, no / at its end and no empty or dot segment";
+            let segments_fit = path.split('/').skip(1).all(|s| !matches!(s, "" | "." | ".."));
+            if !path.is_empty() && (!path.starts_with('/') || path.contains(['?', '#', ' ']) || !segments_fit)
+            {
+                entry.mistake("path", &path, PATH);
+            } else if RESERVED_PATHS.contains(&path.as_str()) {
+                entry.mistake("path", &path, &format!("another path than {}", RESERVED_PATHS.join(", ")));
+            } else if !path.is_empty() && sources.iter().any(|s| s.path == path) {
+                entry.mistake("path", &path, "a path of its own");
+            }
+            if !name.is_empty() && sources.iter().any(|s| s.name == name) {
+                entry.mistake("name", &name, "a name of its own");
+            }
+            let dialect = entry.text("dialect").and_then(|text| match text.parse::<Dialect>() {
+                Ok(dialect) => Some(dialect),
+                Err(expected) => {
+                    entry.mistake("dialect", &text, &expected);
+                    None
+                }
+            });
+            let redelivers = entry.text("redelivers");
+            if let Some(other) = redelivers.as_deref().filter(|r| *r != "forever") {
+                entry.mistake("redelivers", other, "forever, or no such member");
+            }
+            let auth = entry.table.get("auth").cloned();
+            if auth.is_none() {
+                let place = format!("{}.auth", entry.place);
+                let expected = "how this source proves who it is: { bearer = { token_file = \"…\" } }, basic, path_secret, \
+                                or \"none\" in writing";
+                entry.mistakes.push(Mistake::new(place, expected));
+            }
+            // These senders repeat an event until they hear a 2xx (MinIO and RustFS queue per target, Ceph persistent topics).
+            let endless = matches!(dialect, Some(Dialect::Minio | Dialect::Rustfs | Dialect::Ceph));
+            sources.push(Source {
+                name,
+                path,
+                dialect,
+                auth: auth.unwrap_or(toml::Value::Boolean(false)),
+                redelivers_forever: endless || redelivers.is_some(),
+            });
+        }
+        sources
+    }
+
+    fn entries(&mut self, list: &str) -> Vec<(String, toml::Table)> {
+        let Some(toml::Value::Array(entries)) = self.table.get(list) else { return Vec::new() };
+        let mut tables = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let place = format!("{list}[{index}]");
+            match entry {
+                toml::Value::Table(table) => tables.push((place, table.clone())),
+                other => self.mistakes.push(Mistake::found(place, other.type_str(), "a table")),
+            }
+        }
+        tables
+    }
+}
+
+fn unknown(place: &str, name: &str, known: &[&str]) -> Mistake {
+    if let Some((_, expected)) = NOT_YET.iter().find(|(n, _)| *n == name) {
+        return Mistake::new(place, *expected);
+    }
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(nearest) => format!("a known name; is {nearest} meant?"),
+        None => format!("a known name: one of {}", known.join(", ")),
+    };
+    Mistake::new(place, hint)
+}
+
+/// One element of `[[route]]` or `[[source]]`.
+struct Entry<'m> {
+    place: String,
+    table: toml::Table,
+    mistakes: &'m mut Vec<Mistake>,
+}
+
+impl Entry<'_> {
+    fn check_names(&mut self, known: &[&str]) {
+        for name in self.table.keys().filter(|n| !known.contains(&n.as_str())) {
+            self.mistakes.push(unknown(&format!("{}.{name}", self.place), name, known));
+        }
+    }
+
+    fn mistake(&mut self, member: &str, found: &str, expected: &str) {
+        self.mistakes.push(Mistake::found(format!("{}.{member}", self.place), found, expected));
+    }
+
+    fn text(&mut self, member: &str) -> Option<String> {
+        match self.table.get(member)? {
+            toml::Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            toml::Value::String(_) => {
+                self.mistake(member, "", "a text that is not empty");
+                None
+            }
+            other => {
+                let found = other.type_str();
+                self.mistake(member, found, "a text");
+                None
+            }
+        }
+    }
+
+    fn required(&mut self, member: &str, expected: &str) -> Option<String> {
+        if !self.table.contains_key(member) {
+            self.mistakes.push(Mistake::new(format!("{}.{member}", self.place), expected));
+        }
+        self.text(member)
+    }
+
+    /// A text or a list of texts. An empty one would take, or exclude, everything.
+    fn list(&mut self, member: &str) -> Vec<String> {
+        const EXPECTED: &str = "a text or a list of texts, none of them empty";
+        let texts = match self.table.get(member) {
+            None => return Vec::new(),
+            Some(toml::Value::String(text)) => vec![Some(text.clone())],
+            Some(toml::Value::Array(list)) => list.iter().map(|v| v.as_str().map(str::to_owned)).collect(),
+            Some(_) => vec![None],
+        };
+        let good: Option<Vec<String>> = texts.into_iter().map(|t| t.filter(|t| !t.is_empty())).collect();
+        good.unwrap_or_else(|| {
+            self.mistakes.push(Mistake::new(format!("{}.{member}", self.place), EXPECTED));
+            Vec::new()
+        })
+    }
+}

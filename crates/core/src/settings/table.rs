@@ -1,0 +1,91 @@
+//! The list of settings. The README's table is compared with it by a test.
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The environment variable.
+    pub variable: &'static str,
+    /// The member of the TOML configuration that says the same, if there is one.
+    pub toml: Option<&'static str>,
+    /// What holds if it is not set, as the documentation shows it.
+    pub default: &'static str,
+    /// What it is for, in one sentence.
+    pub meaning: &'static str,
+}
+
+const fn setting(
+    variable: &'static str,
+    toml: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> Setting {
+    Setting { variable, toml: if toml.is_empty() { None } else { Some(toml) }, default, meaning }
+}
+
+/// Every setting that is a variable, but for `RELAY_KEYS_<DIALECT>`, of which there is one a dialect.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "APIENDPOINT",
+        "mdss.endpoint",
+        "required",
+        "MDSS's webhook URL; if its path is empty, `/api/webhook/realtime` is added",
+    ),
+    setting("APIKEY", "", "required", "API key of an MDSS user; or `APIKEY_FILE`"),
+    setting("APIKEY_FILE", "mdss.api_key_file", "", "file with the API key, read again when MDSS refuses it"),
+    setting("STORAGECLIENTID", "", "required", "the storage unit that takes every object; or `[[route]]`"),
+    setting("RELAY_STORAGE_TYPE", "", "by the event", "how that unit is registered in MDSS"),
+    setting("RELAY_SCAN_ID", "", "", "scan id of that unit, only with partition scans"),
+    setting("RELAY_CONFIG", "", "", "path of a TOML configuration"),
+    setting(
+        "RELAY_CONFIG_TOML",
+        "",
+        "",
+        "the text of a TOML configuration, for functions, which have no files",
+    ),
+    setting("RELAY_CA_FILE", "mdss.ca_file", "", "PEM file of authorities to trust beside the public ones"),
+    setting(
+        "RELAY_TLS_VERIFY",
+        "mdss.tls_verify",
+        "on",
+        "`off` trusts any certificate, with a warning at every start",
+    ),
+    setting(
+        "RELAY_CONNECT_TIMEOUT",
+        "mdss.connect_timeout",
+        "3s",
+        "the longest a connection to MDSS may take",
+    ),
+    setting("RELAY_TIMEOUT", "mdss.timeout", "10s", "the longest one request to MDSS may take"),
+    setting(
+        "RELAY_DEADLINE",
+        "mdss.deadline",
+        "25s",
+        "the longest a delivery may take, all attempts together",
+    ),
+    setting("RELAY_ATTEMPTS", "mdss.attempts", "4", "requests per object within the deadline, 1 to 20"),
+    setting("RELAY_CONCURRENCY", "mdss.concurrency", "16", "requests to MDSS under way at once, 1 to 1000"),
+    setting(
+        "RELAY_ON_PERMANENT",
+        "function.on_permanent",
+        "ok",
+        "OCI function: `fail` answers 502 for an event that can never be used",
+    ),
+    setting(
+        "RELAY_QUEUE_PARTIAL",
+        "function.queue_partial",
+        "off",
+        "Lambda: `on` answers a queue with `batchItemFailures`",
+    ),
+    setting("RELAY_LISTEN", "http.listen", "127.0.0.1:8080", "HTTP: where to listen"),
+    setting("RELAY_BODY_LIMIT", "http.body_limit", "6MiB", "HTTP: the largest body taken"),
+    setting("RELAY_TOKEN", "", "", "HTTP without `[[source]]`: bearer token that guards `/events`"),
+    setting("RELAY_AUTH", "", "bearer", "HTTP without `[[source]]`: `none` opens `/events` to everybody"),
+    setting("RELAY_MODE", "http.mode", "direct", "HTTP: `direct` answers when MDSS has answered"),
+    setting(
+        "RELAY_DATA_DIR",
+        "http.data_dir",
+        "",
+        "HTTP: reserved for the spool, which this version does not have",
+    ),
+    setting("RELAY_LOG", "log.filter", "info", "log filter, such as `info` or `warn,mdss_relay_core=debug`"),
+];

@@ -1,0 +1,313 @@
+use super::*;
+
+const UNIT: &str = "0c5454e3-d576-44c5-8ce4-cdc078011d0b";
+const KEY: &str = "s3cret-key-of-mdss";
+
+fn read(vars: &[(&str, &str)], role: Role) -> Draft {
+    Settings::read(vars.iter().map(|(n, v)| (OsString::from(n), OsString::from(v))), role)
+}
+
+fn mistakes(vars: &[(&str, &str)], role: Role) -> Vec<String> {
+    read(vars, role).mistakes.iter().map(ToString::to_string).collect()
+}
+
+fn with(more: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut vars = vec![
+        ("APIENDPOINT".to_owned(), "https://mdss.example/api/webhook/realtime".to_owned()),
+        ("APIKEY".to_owned(), KEY.to_owned()),
+        ("STORAGECLIENTID".to_owned(), UNIT.to_owned()),
+    ];
+    for (name, value) in more {
+        vars.retain(|(n, _)| n != name);
+        vars.push(((*name).to_owned(), (*value).to_owned()));
+    }
+    vars
+}
+
+fn drafted(more: &[(&str, &str)], role: Role) -> Draft {
+    Settings::read(with(more).into_iter().map(|(n, v)| (n.into(), v.into())), role)
+}
+
+fn drafted_mistakes(more: &[(&str, &str)], role: Role) -> Vec<String> {
+    drafted(more, role).mistakes.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_vendors_three_variables_work_unchanged() {
+    let draft = drafted(&[], Role::Function);
+    assert_eq!(draft.mistakes, []);
+    let endpoint = draft.settings.endpoint.as_ref().unwrap();
+    assert_eq!(endpoint.url.as_str(), "https://mdss.example/api/webhook/realtime");
+    assert_eq!((endpoint.connect_timeout.as_secs(), endpoint.timeout.as_secs()), (3, 10));
+    assert!(endpoint.verify_certificates);
+    assert_eq!(draft.settings.routes.len(), 1);
+    assert_eq!(draft.settings.warnings, [""; 0]);
+}
+
+#[test]
+fn endpoints_are_completed_or_refused() {
+    for (given, want) in [
+        ("https://mdss.example", "https://mdss.example/api/webhook/realtime"),
+        ("https://mdss.example/", "https://mdss.example/api/webhook/realtime"),
+        ("https://mdss.example:8443/", "https://mdss.example:8443/api/webhook/realtime"),
+        (
+            "https://proxy.example/mdss/api/webhook/realtime",
+            "https://proxy.example/mdss/api/webhook/realtime",
+        ),
+        ("https://mdss.example/?tenant=1", "https://mdss.example/api/webhook/realtime?tenant=1"),
+    ] {
+        let draft = drafted(&[("APIENDPOINT", given)], Role::Function);
+        assert_eq!(draft.mistakes, [], "{given}");
+        assert_eq!(draft.settings.endpoint.unwrap().url.as_str(), want);
+    }
+    for (given, shown) in [
+        ("mdss.example", true),
+        ("ftp://mdss.example/", true),
+        ("https://", true),
+        ("https://user:s3cret@mdss.example/", false),
+        ("https://mdss.example/#s3cret", false),
+    ] {
+        let mistakes = drafted_mistakes(&[("APIENDPOINT", given)], Role::Function);
+        assert_eq!(mistakes.len(), 1, "{given}: {mistakes:?}");
+        assert_eq!(mistakes[0].contains(given), shown, "{mistakes:?}");
+        assert!(!mistakes[0].contains("s3cret"), "{mistakes:?}");
+    }
+    assert!(
+        drafted(&[("APIENDPOINT", "http://mdss.example")], Role::Function).settings.warnings[0]
+            .contains("http")
+    );
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let mistakes = mistakes(
+        &[
+            ("APIENDPOINT", "mdss.example"),
+            ("RELAY_TIMEOUT", "10"),
+            ("RELAY_ATTEMPTS", "0"),
+            ("RELAY_CONCURRENCY", "many"),
+            ("RELAY_STORAGE_TYPE", "s3"),
+            ("RELAY_ON_PERMANENT", "maybe"),
+            ("RELAY_BODY_LIMIT", "6MB"),
+            ("RELAY_LISTEN", "8080"),
+            ("RELAY_TIMOUT", "5s"),
+            ("RELAY_KEYS_MINIO", "raw"),
+            ("RELAY_KEYS_MINI", "form"),
+            ("RELAY_KEYS_AWS_SQS", "form"),
+            ("RELAY_CA_FILE", "/nonexistent/ca.pem"),
+            ("RELAY_MODE", "spooled"),
+            ("https_proxy", "ftp://user:s3cret@proxy"),
+        ],
+        Role::Function,
+    );
+    insta::assert_snapshot!(mistakes.join("\n"), @r#"
+    RELAY_TIMOUT: expected a known name; is RELAY_TIMEOUT meant?
+    RELAY_KEYS_MINI: expected a known name; is RELAY_KEYS_MINIO meant?
+    APIENDPOINT: found "mdss.example", expected the webhook's URL, such as https://mdss.example/api/webhook/realtime
+    APIKEY: expected an API key of MDSS, visible ASCII characters only; neither it nor APIKEY_FILE is set
+    RELAY_CA_FILE: found "/nonexistent/ca.pem", expected a file of certificates in PEM (No such file or directory (os error 2))
+    RELAY_TIMEOUT: found "10", expected a duration from 1ms to 1h with its unit, such as 500ms, 10s or 2m
+    https_proxy: expected the address of an HTTP proxy, such as http://proxy:3128
+    RELAY_ATTEMPTS: found "0", expected a whole number from 1 to 20
+    RELAY_CONCURRENCY: found "many", expected a whole number from 1 to 1000
+    RELAY_ON_PERMANENT: found "maybe", expected fail or ok
+    RELAY_BODY_LIMIT: found "6MB", expected a size from 1KiB to 64MiB with its unit, such as 6MiB
+    RELAY_LISTEN: found "8080", expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080
+    RELAY_KEYS_AWS_SQS: expected no rule: aws-sqs is an envelope without keys
+    RELAY_KEYS_MINIO: found "raw", expected form, percent or verbatim
+    RELAY_MODE: found "spooled", expected direct; this version has no spool yet
+    RELAY_STORAGE_TYPE: found "s3", expected one of amazon-s3, s3-compatible, alibaba, oracle, google, azure-blob, smb, nfs, sftp, ftp, netapp-ontap
+    STORAGECLIENTID: expected the storage client id of a unit, as the MDSS dashboard shows it; or [[route]] in the configuration
+    "#);
+}
+
+#[test]
+fn a_secret_is_never_in_a_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("key");
+    std::fs::write(&file, format!("{KEY}\u{e9}")).unwrap();
+    let file = file.to_str().unwrap();
+    let broken = format!("token = \"{KEY}\" \"");
+    for (vars, name) in [
+        (vec![("APIKEY", "s3cret-key-of-mdss\u{e9}")], "APIKEY"),
+        (vec![("APIKEY", ""), ("APIKEY_FILE", file)], "APIKEY_FILE"),
+        (vec![("APIKEY_FILE", file)], "APIKEY_FILE"),
+        (vec![("RELAY_APIKEY", KEY)], "RELAY_APIKEY"),
+        (vec![("RELAY_TOKN", KEY)], "RELAY_TOKN"),
+        (vec![("RELAY_CONFIG_TOML", broken.as_str())], "RELAY_CONFIG_TOML"),
+        (vec![("RELAY_AUTH", "none")], "RELAY_AUTH"),
+        (vec![("http_proxy", "http://u:s3cret-key-of-mdss@ /")], "http_proxy"),
+    ] {
+        let vars: Vec<_> = vars.into_iter().chain([("RELAY_TOKEN", KEY)]).collect();
+        let draft = drafted(&vars, Role::Http);
+        assert!(draft.mistakes.len() == 1 && draft.mistakes[0].name == name, "{name}: {:?}", draft.mistakes);
+        let shown = format!("{:?} {:?}", draft.mistakes, draft.settings);
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+    let good = drafted(&[("RELAY_TOKEN", KEY), ("http_proxy", "http://u:s3cret@proxy:1/")], Role::Http);
+    assert_eq!(good.mistakes, []);
+    assert!(!format!("{:?}", good.settings).contains("s3cret"));
+}
+
+#[test]
+fn a_key_may_come_from_a_file_and_from_only_one_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("key");
+    std::fs::write(&file, format!("{KEY}\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let draft = drafted(&[("APIKEY", ""), ("APIKEY_FILE", file)], Role::Function);
+    assert_eq!(draft.mistakes, []);
+    assert_eq!(draft.settings.endpoint.unwrap().api_key.expose(), KEY);
+    assert_eq!(drafted_mistakes(&[("APIKEY_FILE", file)], Role::Function).len(), 1);
+}
+
+#[test]
+fn explain_needs_nothing_and_still_names_mistakes() {
+    assert_eq!(mistakes(&[], Role::Explain), [""; 0]);
+    assert_eq!(mistakes(&[("RELAY_DEADLINE", "x")], Role::Explain).len(), 1);
+}
+
+#[test]
+fn variables_win_over_the_configuration() {
+    let config = "[mdss]\nendpoint = \"https://a.example\"\ntimeout = \"7s\"\nattempts = 2\ntls_verify = false\n\
+                  [keys]\nceph = \"form\"\nminio = \"verbatim\"";
+    let draft = drafted(
+        &[("RELAY_CONFIG_TOML", config), ("RELAY_TIMEOUT", "8s"), ("RELAY_KEYS_CEPH", "percent")],
+        Role::Function,
+    );
+    assert_eq!(draft.mistakes, []);
+    let endpoint = draft.settings.endpoint.as_ref().unwrap();
+    assert_eq!(endpoint.url.host_str(), Some("mdss.example"));
+    assert_eq!(endpoint.timeout.as_secs(), 8);
+    assert_eq!(draft.settings.attempts, 2);
+    assert!(!endpoint.verify_certificates);
+    assert!(draft.settings.warnings[0].starts_with("RELAY_TLS_VERIFY is off"));
+    use crate::dialect::KeyEncoding::{Percent, Verbatim};
+    assert_eq!(draft.settings.keys.get(Dialect::Ceph), Some(Percent));
+    assert_eq!(draft.settings.keys.get(Dialect::Minio), Some(Verbatim));
+}
+
+#[test]
+fn a_configuration_is_checked_to_its_last_member() {
+    let config = r#"
+        color = 1
+        [mdss]
+        endpiont = "https://a.example"
+        timeout = [1]
+        [[route]]
+        bucket = "a"
+        prefx = "in/"
+        condition = {}
+        prefix = ["x", ""]
+        storage_client_id = "two words"
+        storage_type = "s3"
+        [[route]]
+        storage_client_id = "0c5454e3-d576-44c5-8ce4-cdc078011d0b"
+        [[source]]
+        name = "a"
+        path = "/a/"
+        dialect = "gcs"
+        [[source]]
+        name = "a"
+        path = "/healthz"
+        auth = "none"
+        redelivers = "often"
+        public_path = "/x"
+    "#;
+    let mut mistakes = mistakes(&[("RELAY_CONFIG_TOML", config), ("RELAY_SCAN_ID", "1")], Role::Http);
+    mistakes.retain(|m| !m.starts_with("APIENDPOINT") && !m.starts_with("APIKEY"));
+    insta::assert_snapshot!(mistakes.join("\n"), @r#"
+    color: expected a known name: one of mdss, function, http, log, keys, route, source
+    mdss.endpiont: expected a known name; is endpoint meant?
+    mdss.timeout: found "array", expected a text or a number
+    source[0].path: found "/a/", expected a path that begins with / and has no query, no / at its end and no empty or dot segment
+    source[0].dialect: found "gcs", expected a dialect that is read; gcs (a Google Cloud Storage notification) is reserved for a later version
+    source[0].auth: expected how this source proves who it is: { bearer = { token_file = "…" } }, basic, path_secret, or "none" in writing
+    source[1].public_path: expected nothing yet: it comes with signature checks, which this version does not have
+    source[1].path: found "/healthz", expected another path than /healthz, /readyz, /metrics
+    source[1].name: found "a", expected a name of its own
+    source[1].redelivers: found "often", expected forever, or no such member
+    RELAY_SCAN_ID: expected nothing beside [[route]]: write it into the routes
+    route[0].condition: expected nothing yet: conditions in routes come with a later version; use prefix, suffix and their exclude_ pair
+    route[0].prefx: expected a known name; is prefix meant?
+    route[0].storage_client_id: found "two words", expected the storage client id of a unit, as the MDSS dashboard shows it
+    route[0].storage_type: found "s3", expected one of amazon-s3, s3-compatible, alibaba, oracle, google, azure-blob, smb, nfs, sftp, ftp, netapp-ontap
+    route[0].prefix: expected a text or a list of texts, none of them empty
+    route[1].bucket: expected a bucket's name or pattern; "*" is every bucket
+    "#);
+}
+
+#[test]
+fn routes_and_sources_must_fit_each_other_in_http() {
+    let route =
+        |source: &str| format!("[[route]]\nbucket = \"*\"\nstorage_client_id = \"{UNIT}\"\n{source}\n");
+    let source = |name: &str| format!("[[source]]\nname = \"{name}\"\npath = \"/{name}\"\nauth = \"none\"\n");
+    let two = source("a") + &source("b");
+    for (config, role, want) in [
+        (route(""), Role::Http, 0),
+        (route("source = \"a\"") + &source("a"), Role::Http, 0),
+        (route("") + &source("a"), Role::Http, 0),
+        (route("source = \"x\"") + &source("a"), Role::Http, 1),
+        (route("source = \"x\""), Role::Http, 1),
+        (route("source = \"events\""), Role::Http, 0),
+        (route("") + &two, Role::Http, 1),
+        (route("source = \"b\"") + &two, Role::Http, 0),
+        (route("") + &two, Role::Function, 0),
+        (route("source = \"x\"") + &two, Role::Function, 0),
+        (route("") + &two, Role::Explain, 0),
+    ] {
+        let mut vars = vec![("RELAY_CONFIG_TOML", config.as_str()), ("STORAGECLIENTID", "")];
+        if !config.contains("[[source]]") {
+            vars.push(("RELAY_TOKEN", "t0ken-t0ken"));
+        }
+        let mistakes = drafted_mistakes(&vars, role);
+        assert_eq!(mistakes.len(), want, "{config} {role:?}: {mistakes:?}");
+    }
+    assert_eq!(
+        drafted(&[("RELAY_CONFIG_TOML", &(route("") + &two)), ("STORAGECLIENTID", "")], Role::Explain)
+            .settings
+            .warnings
+            .len(),
+        1
+    );
+    // STORAGECLIENTID is exactly one route; beside another one it would be forgotten.
+    assert_eq!(drafted_mistakes(&[("RELAY_CONFIG_TOML", &route(""))], Role::Function).len(), 1);
+}
+
+#[test]
+fn http_wants_a_guard_in_writing() {
+    for (vars, want) in [
+        (vec![], Some("RELAY_TOKEN")),
+        (vec![("RELAY_TOKEN", "t0ken-t0ken")], None),
+        (vec![("RELAY_AUTH", "none")], None),
+        (vec![("RELAY_AUTH", "bearer")], Some("RELAY_TOKEN")),
+        (vec![("RELAY_AUTH", "open")], Some("RELAY_AUTH")),
+        (vec![("RELAY_AUTH", "none"), ("RELAY_TOKEN", "t0ken-t0ken")], Some("RELAY_AUTH")),
+    ] {
+        let mistakes = drafted_mistakes(&vars, Role::Http);
+        assert_eq!(mistakes.len(), usize::from(want.is_some()), "{vars:?}: {mistakes:?}");
+        assert!(want.is_none_or(|w| mistakes[0].starts_with(w)), "{vars:?}: {mistakes:?}");
+    }
+}
+
+#[test]
+fn every_toml_member_and_variable_of_the_table_is_read() {
+    // A name in the table that nobody reads would be accepted and ignored. Each gets a value nothing accepts.
+    for setting in SETTINGS {
+        let free_text = ["RELAY_SCAN_ID", "RELAY_LOG", "RELAY_TOKEN", "APIKEY"].contains(&setting.variable);
+        if free_text {
+            continue;
+        }
+        let mistakes = mistakes(&[(setting.variable, "\u{e9} \u{e9}")], Role::Http);
+        assert!(
+            mistakes.iter().any(|m| m.starts_with(setting.variable)),
+            "{}: {mistakes:?}",
+            setting.variable
+        );
+        let Some(member) = setting.toml.filter(|m| *m != "log.filter") else { continue };
+        let (table, name) = member.split_once('.').unwrap();
+        let config = format!("[{table}]\n{name} = \"\u{e9} \u{e9}\"");
+        let mistakes = super::tests::mistakes(&[("RELAY_CONFIG_TOML", &config)], Role::Http);
+        assert!(mistakes.iter().any(|m| m.starts_with(member)), "{member}: {mistakes:?}");
+    }
+}

@@ -1,0 +1,488 @@
+//! `plan` on what senders should not send: it says what is wrong, and costs no good record anything.
+
+use std::ffi::OsString;
+
+use mdss_relay_core::{
+    Decision, Delivery, Dialect, Door, Kind, Plan, Planned, Role, Settings, explain, plan,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn settings() -> Settings {
+    let vars = [("STORAGECLIENTID", "unit-1")].map(|(n, v)| (OsString::from(n), OsString::from(v)));
+    Settings::read(vars, Role::Explain).finish().unwrap()
+}
+
+fn planned(body: impl Into<Vec<u8>>) -> Plan {
+    plan(&settings(), &Delivery::from_function(body, ""))
+}
+
+fn http(dialect: Option<Dialect>, headers: &[(&str, &str)], body: &[u8]) -> Plan {
+    let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    let delivery = Delivery {
+        source: Some("s".into()),
+        dialect,
+        method: "POST".into(),
+        headers,
+        body: body.to_vec(),
+        id: String::new(),
+    };
+    plan(&settings(), &delivery)
+}
+
+/// "send", or the reason.
+fn verdict(record: &Planned) -> &'static str {
+    match &record.decision {
+        Decision::Send(_) => "send",
+        Decision::Skip(reason) => reason.name(),
+        Decision::Fail(failure) => failure.cause.name(),
+    }
+}
+
+fn verdicts(plan: &Plan) -> Vec<&'static str> {
+    plan.records.iter().map(verdict).collect()
+}
+
+fn detail(record: &Planned) -> &str {
+    match &record.decision {
+        Decision::Fail(failure) => &failure.detail,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn s3(object: &str) -> String {
+    format!(
+        r#"{{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{{"bucket":{{"name":"b"}},"object":{object}}}}}"#
+    )
+}
+
+/// A batch with one good record before and one behind the given one.
+fn among(record: &str) -> String {
+    format!(r#"{{"Records":[{0},{record},{0}]}}"#, s3(r#"{"key":"good"}"#))
+}
+
+#[test]
+fn a_delivery_that_cannot_be_read_is_one_record_that_says_why() {
+    let deep = "[".repeat(2000) + &"]".repeat(2000);
+    let deep_object = format!(r#"{{"a":{deep}}}"#);
+    let huge = vec![b' '; 6 << 20];
+    for (body, cause, words) in [
+        (&b""[..], "unreadable", "the body is empty"),
+        (b" \n", "unreadable", "the body is empty"),
+        (&huge, "unreadable", "the body is empty"),
+        (b"hello", "unreadable", "not one JSON value: expected value at line 1 column 1"),
+        (b"{\"Records\":[", "unreadable", "EOF while parsing"),
+        (b"{\"Records\":[]} {}", "unreadable", "trailing characters at line 1 column 16"),
+        (b"{\"Records\":[]}\0", "unreadable", "trailing characters"),
+        (b"\xef\xbb\xbf{\"Records\":[]}", "unreadable", "not one JSON value"),
+        (b"{\"Records\":\"\xff\"}", "unreadable", "not UTF-8 from byte 12 on"),
+        (b"{\"Records\":[],\"Records\":[]}", "unreadable", "duplicate field `Records`"),
+        (b"{\"Records\":{}}", "unreadable", "Records: expected an array, found an object"),
+        (b"{\"Records\":null}", "unknown_dialect", "found an object with `Records`"),
+        (b"42", "unknown_dialect", "found a number"),
+        (b"null", "unknown_dialect", "found null"),
+        (b"[]", "unknown_dialect", "found an array"),
+        (b"{}", "unknown_dialect", "found an object with no members"),
+        (deep.as_bytes(), "unknown_dialect", "found an array"),
+        (deep_object.as_bytes(), "unknown_dialect", "found an object with `a`"),
+        (
+            b"{\"cloudEventsVersion\":\"0.1\",\"eventType\":\"com.example.x\"}",
+            "unknown_dialect",
+            "`eventType`",
+        ),
+    ] {
+        let plan = planned(body);
+        let shown = String::from_utf8_lossy(&body[..body.len().min(60)]);
+        assert_eq!(verdicts(&plan), [cause], "{shown}");
+        assert!(detail(&plan.records[0]).contains(words), "{shown}: {}", detail(&plan.records[0]));
+        assert_eq!(plan.dialect, None, "{shown}");
+        assert!(explain("f", &Door::Open(&plan)).contains(r#""outcome":"reject""#), "{shown}");
+    }
+}
+
+#[test]
+fn a_bad_record_costs_its_neighbours_nothing() {
+    let deep = "[".repeat(2000) + &"]".repeat(2000);
+    for (record, verdict_, words) in [
+        ("42".to_owned(), "unreadable", "Records[1]: expected an object, found a number"),
+        ("null".into(), "unreadable", "found null"),
+        ("{}".into(), "unknown_dialect", "neither `eventSource` nor `s3`"),
+        (r#"{"eventSource":"aws:dynamodb"}"#.into(), "unknown_dialect", "eventSource \"aws:dynamodb\""),
+        (r#"{"eventSource":7,"s3":{}}"#.into(), "missing_event_name", "Records[1].eventName"),
+        (r#"{"eventSource":"aws:s3","eventName":"ObjectCreated:Put"}"#.into(), "missing_bucket", "s3.bucket.name"),
+        (r#"{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":7}"#.into(), "missing_bucket", "s3.bucket.name"),
+        (r#"{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":9},"object":{"key":"k"}}}"#.into(), "missing_bucket", "expected a string, found a number"),
+        (s3("{}"), "missing_key", "Records[1].s3.object.key: expected the name of an object, found none"),
+        (s3("[]"), "missing_key", "found none"),
+        (s3(r#"{"key":""}"#), "missing_key", "found an empty string"),
+        (s3(r#"{"key":null}"#), "missing_key", "found none"),
+        (s3(r#"{"key":12}"#), "missing_key", "found a number"),
+        (s3(r#"{"key":["a"]}"#), "missing_key", "found an array"),
+        (s3(r#"{"key":"%FF%FE"}"#), "invalid_key", "expected UTF-8 once decoded, found \"%FF%FE\""),
+        (s3(r#"{"key":"\ud800"}"#), "invalid_key", "lone surrogate"),
+        (s3(r#"{"key":"a","key":"b"}"#), "unreadable", "Records[1].s3.object: duplicate field `key`"),
+        (r#"{"eventSource":"aws:s3","eventSource":"minio:s3"}"#.into(), "unreadable", "duplicate field `eventSource`"),
+        // What is odd in members nobody needs, or that may be missing, is no failure.
+        (s3(r#"{"key":"k","size":99999999999999999999}"#), "send", ""),
+        (s3(r#"{"key":"k","size":-1}"#), "send", ""),
+        (s3(r#"{"key":"k","size":1e400}"#), "send", ""),
+        (s3(&format!(r#"{{"key":"k","metadata":{deep}}}"#)), "send", ""),
+        (s3(r#"{"key":"k","other":"\ud800","other":1}"#), "send", ""),
+        (s3(r#"{"key":"a\u0000b\r\nc"}"#), "send", ""),
+    ] {
+        let plan = planned(among(&record));
+        assert_eq!(verdicts(&plan), ["send", verdict_, "send"], "{record:.80}");
+        if verdict_ != "send" {
+            assert!(detail(&plan.records[1]).contains(words), "{record:.80}: {}", detail(&plan.records[1]));
+            assert_eq!(plan.records[1].kind, None);
+        }
+        assert_eq!(plan.dialect, Some("aws-s3"));
+    }
+    // The first record may be the bad one.
+    let body = format!(r#"{{"Records":[7,{}]}}"#, s3(r#"{"key":"k"}"#));
+    assert_eq!(
+        (verdicts(&planned(body.clone())), planned(body).dialect),
+        (vec!["unreadable", "send"], Some("aws-s3"))
+    );
+}
+
+#[test]
+fn a_key_that_is_not_utf8_keeps_its_bucket() {
+    let plan = planned(among(&s3(r#"{"key":"%C3","size":5}"#)));
+    let record = &plan.records[1];
+    assert_eq!(record.bucket.as_ref().unwrap().as_str(), "b");
+    assert_eq!((record.key.as_ref(), record.kind, record.details.size), (None, None, Some(5)));
+}
+
+#[test]
+fn more_records_than_anybody_sends_are_refused_as_a_whole() {
+    let many = |n: usize| format!(r#"{{"Records":[{}]}}"#, vec![s3(r#"{"key":"k"}"#); n].join(","));
+    assert_eq!(planned(many(10_000)).records.len(), 10_000);
+    let plan = planned(many(10_001));
+    assert_eq!(verdicts(&plan), ["unreadable"]);
+    assert!(detail(&plan.records[0]).contains("at most 10000"), "{}", detail(&plan.records[0]));
+    // Six mebibytes of the smallest records there are.
+    assert_eq!(planned(format!(r#"{{"Records":[{}0]}}"#, "0,".repeat(3 << 20))).records.len(), 1);
+}
+
+#[test]
+fn the_producer_decides_how_a_key_is_read_and_a_setting_overrides() {
+    let record = |source: &str, extra: &str| {
+        format!(
+            r#"{{"Records":[{{{source}"eventName":"ObjectCreated:Put"{extra},"s3":{{"bucket":{{"name":"b"}},"object":{{"key":"a+b%2Fc%zz"}}}}}}]}}"#
+        )
+    };
+    let (form, percent, verbatim) = ("a b/c%zz", "a+b/c%zz", "a+b%2Fc%zz");
+    for (source, extra, dialect, key, warned) in [
+        (r#""eventSource":"aws:s3","#, "", "aws-s3", form, false),
+        ("", "", "aws-s3", form, false),
+        (r#""eventSource":"minio:s3","#, "", "minio", form, false),
+        (r#""eventSource":"rustfs:s3","#, "", "rustfs", form, false),
+        (r#""eventSource":"ceph:s3","#, "", "ceph", verbatim, false),
+        (r#""eventSource":"aws:s3","#, r#","eventId":"1.2""#, "ceph", verbatim, false),
+        (r#""eventSource":"sgws:s3","#, "", "storagegrid", percent, false),
+        (r#""eventSource":"oss","#, "", "jdcloud", verbatim, false),
+        (r#""eventSource":"wasabi:s3","#, "", "s3-compatible", form, false),
+        (r#""eventSource":"storj:s3","#, "", "s3-compatible", form, true),
+        (r#""eventSource":"ctyun:s3","#, "", "s3-compatible", verbatim, false),
+        (r#""eventSource":"acme:s3","#, "", "s3-compatible", form, true),
+        (r#""eventSource":"acme:s3","#, r#","eventId":"1.2""#, "s3-compatible", verbatim, false),
+    ] {
+        let plan = planned(record(source, extra));
+        let found = &plan.records[0];
+        assert_eq!(
+            (found.dialect, found.key.as_ref().unwrap().as_str()),
+            (Some(dialect), key),
+            "{source} {extra}"
+        );
+        assert_eq!(!found.warnings.is_empty(), warned, "{source}: {:?}", found.warnings);
+
+        let variable = format!("RELAY_KEYS_{}", dialect.replace('-', "_").to_uppercase());
+        for (encoding, key) in [("form", form), ("percent", percent), ("verbatim", verbatim)] {
+            let vars = [("STORAGECLIENTID", "u"), (&variable, encoding)];
+            let vars = vars.map(|(n, v)| (OsString::from(n), OsString::from(v)));
+            let settings = Settings::read(vars, Role::Explain).finish().unwrap();
+            let plan = plan_with(&settings, &record(source, extra));
+            assert_eq!(plan.records[0].key.as_ref().unwrap().as_str(), key, "{variable}={encoding}");
+            assert_eq!(plan.records[0].warnings, [""; 0], "the operator has decided");
+        }
+    }
+    let bucket_id = r#"{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b","id":"x"},"object":{"key":"a+b"}}}]}"#;
+    assert_eq!(planned(bucket_id).records[0].dialect, Some("ceph"));
+}
+
+fn plan_with(settings: &Settings, body: &str) -> Plan {
+    plan(settings, &Delivery::from_function(body, ""))
+}
+
+#[test]
+fn a_pinned_source_is_read_as_what_it_is_pinned_to() {
+    let record = r#"{"Records":[{"eventSource":"aws:s3","eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"a+b"}}}]}"#;
+    for (dialect, key) in [(Dialect::Minio, "a b"), (Dialect::Ceph, "a+b"), (Dialect::JdCloud, "a+b")] {
+        let plan = http(Some(dialect), &[], record.as_bytes());
+        assert_eq!(plan.dialect, Some(dialect.name()));
+        assert_eq!(plan.records[0].dialect, Some(dialect.name()));
+        assert_eq!(plan.records[0].key.as_ref().unwrap().as_str(), key, "{dialect}");
+    }
+    let foreign = http(Some(Dialect::Minio), &[], br#"{"specversion":"1.0"}"#);
+    assert_eq!((foreign.dialect, verdicts(&foreign)), (None, vec!["unreadable"]));
+    assert!(detail(&foreign.records[0]).contains("expected a minio event"));
+    // A header of another dialect decides nothing at a pinned source.
+    let header = [("x-jdcloud-message-type", "SubscriptionConfirmation")];
+    assert_eq!(verdicts(&http(Some(Dialect::Minio), &header, b"text")), ["unreadable"]);
+}
+
+#[test]
+fn an_empty_post_is_a_probe_only_where_senders_probe() {
+    assert_eq!(verdicts(&http(Some(Dialect::Minio), &[], b"")), ["probe"]);
+    assert_eq!(verdicts(&http(Some(Dialect::Rustfs), &[], b"")), ["probe"]);
+    assert_eq!(verdicts(&http(Some(Dialect::Ceph), &[], b"")), ["unreadable"]);
+    assert_eq!(verdicts(&http(None, &[], b"")), ["unreadable"]);
+}
+
+#[test]
+fn the_jd_handshake_is_answered_in_both_spellings_and_nothing_else_is() {
+    for kind in ["SubscriptionConfirmation", "SubscriptionConfiguration", "SUBSCRIPTIONCONFIRMATION"] {
+        let plan = http(None, &[("X-JDCloud-Message-Type", kind)], "prüfung\n".as_bytes());
+        let reply = plan.reply.clone().unwrap();
+        assert_eq!(
+            (reply.status, reply.content_type, reply.body.as_str()),
+            (200, "text/plain", "cHLDvGZ1bmcK")
+        );
+        assert_eq!((verdicts(&plan), plan.records[0].kind), (vec!["handshake"], Some(Kind::Handshake)));
+    }
+    let odd = http(None, &[("x-jdcloud-message-type", "Unsubscribe")], b"{}");
+    assert_eq!((verdicts(&odd), odd.reply.is_none()), (vec!["unreadable"], true));
+    let large = http(None, &[("x-jdcloud-message-type", "SubscriptionConfirmation")], &[b'a'; 20_000]);
+    assert_eq!((verdicts(&large), large.reply.is_none()), (vec!["unreadable"], true));
+}
+
+#[test]
+fn a_queue_hears_which_messages_failed() {
+    let message = |id: &str, body: &str, arn: &str| json!({ "messageId": id, "eventSource": "aws:sqs", "eventSourceARN": arn, "body": body });
+    let good = format!(r#"{{"Records":[{}]}}"#, s3(r#"{"key":"k"}"#));
+    let batch = |arn: &str, bodies: &[&str]| {
+        let list: Vec<Value> =
+            bodies.iter().enumerate().map(|(n, b)| message(&format!("m{n}"), b, arn)).collect();
+        planned(json!({ "Records": list }).to_string())
+    };
+    let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#;
+    let plan = batch("arn:q", &[&good, "garbage", test, r#"{"Records":[]}"#]);
+    assert_eq!(plan.dialect, Some("aws-sqs"));
+    assert_eq!(verdicts(&plan), ["send", "unreadable", "test_event"]);
+    assert!(detail(&plan.records[1]).starts_with("Records[1].body: "), "{}", detail(&plan.records[1]));
+    let items: Vec<_> = plan.records.iter().map(|r| r.item.as_str()).collect();
+    assert_eq!(items, ["m0/0", "m1/0", "m2/0"]);
+    assert_eq!(plan.queue_answer().unwrap(), json!({ "batchItemFailures": [{ "itemIdentifier": "m1" }] }));
+
+    // In a FIFO queue nothing may overtake what failed.
+    let fifo = batch("arn:q.fifo", &[&good, "garbage", &good]);
+    let want = json!({ "batchItemFailures": [{ "itemIdentifier": "m1" }, { "itemIdentifier": "m2" }] });
+    assert_eq!(fifo.queue_answer().unwrap(), want);
+
+    // Whatever ids are sent, no two records have one path.
+    for ids in [["1", "", "x"], ["a", "a", "1"], ["", "0", "0"], ["a/0", "a", "1"]] {
+        let body = |id: &&str| message(id, r#"{"Records":[7,7]}"#, "arn:q");
+        let plan = planned(json!({ "Records": ids.iter().map(body).collect::<Vec<_>>() }).to_string());
+        let mut items: Vec<_> = plan.records.iter().map(|r| r.item.as_str()).collect();
+        items.sort_unstable();
+        items.dedup();
+        assert_eq!(items.len(), 6, "{ids:?}: {items:?}");
+    }
+
+    // A message without an id cannot be named; the empty name is the whole batch.
+    let nameless = planned(json!({ "Records": [{ "eventSource": "aws:sqs", "body": 7 }] }).to_string());
+    assert_eq!(nameless.queue_answer().unwrap(), json!({ "batchItemFailures": [{ "itemIdentifier": "" }] }));
+    assert_eq!(planned(good).queue_answer(), None);
+    // A batch inside a message is nobody's format, and no way to make one reader recurse without end.
+    let nested = json!({ "Records": [message("i", "{}", "")] }).to_string();
+    assert_eq!(verdicts(&batch("arn:q", &[&nested])), ["unreadable"]);
+}
+
+#[test]
+fn reserved_dialects_are_refused_by_name() {
+    for (body, name) in [
+        (r#"{"Records":[{"EventSource":"aws:sns","Sns":{}}]}"#, "aws-sns"),
+        (r#"{"Records":[{"cos":{}}]}"#, "tencent-cos"),
+        (r#"{"Records":[{"eventSource":"OBS","obs":{}}]}"#, "huawei-obs"),
+        (r#"{"Records":[{"source":"oss","detail":{}}]}"#, "jdcloud-function"),
+        (r#"{"source":"aws.s3","detail-type":"Object Created"}"#, "aws-eventbridge"),
+        (r#"{"Type":"Notification","TopicArn":"arn"}"#, "aws-sns"),
+        (r#"{"events":[{"eventSource":"acs:oss","oss":{}}]}"#, "alibaba-oss"),
+        (r#"{"events":[{"tos":{}}]}"#, "volcengine-tos"),
+        (r#"{"events":[{"eventType":"b2:ObjectCreated:Upload"}]}"#, "b2"),
+        (r#"{"messages":[{"event_metadata":{}}]}"#, "yandex"),
+        (r#"{"message":{"attributes":{}},"subscription":"s"}"#, "gcs"),
+        (r#"[{"eventType":"Microsoft.Storage.BlobCreated"}]"#, "azure-blob"),
+        (r#"[{"stream":"s","partition":"0","offset":1,"value":"e30="}]"#, "oci-stream"),
+        (r#"{"event_type":"create","key":"/buckets/b/k","message":{}}"#, "seaweedfs"),
+        (r#"{"operation":"Object:Write","notification":{}}"#, "ibm-cos"),
+        (r#"{"account":"a","action":"PutObject","bucket":"b","object":{}}"#, "r2"),
+    ] {
+        let plan = planned(body);
+        assert_eq!((plan.dialect, verdicts(&plan)), (Some(name), vec!["unsupported_dialect"]), "{body}");
+        assert!(detail(&plan.records[0]).contains(name), "{body}");
+    }
+}
+
+#[test]
+fn reserved_dialects_that_show_in_a_header_are_named_too() {
+    for (name, value, dialect) in [
+        ("Ce-Type", "google.cloud.storage.object.v1.finalized", "gcs"),
+        ("ce-type", "com.ibm.cloud.cos.document.write", "ibm-cos"),
+        ("aeg-event-type", "SubscriptionValidation", "azure-blob"),
+        ("x-amz-sns-message-type", "Notification", "aws-sns"),
+        ("X-OCI-NS-MessageType", "SubscriptionConfirmation", "oci-notifications"),
+        ("X-Bz-Event-Notification-Signature", "v1=", "b2"),
+    ] {
+        let plan = http(None, &[(name, value)], br#"{"name":"a.txt"}"#);
+        assert_eq!((plan.dialect, verdicts(&plan)), (Some(dialect), vec!["unsupported_dialect"]), "{name}");
+        // With raw delivery the event itself is behind it.
+        let event = format!(r#"{{"Records":[{}]}}"#, s3(r#"{"key":"k"}"#));
+        assert_eq!(verdicts(&http(None, &[(name, value)], event.as_bytes())), ["send"], "{name}");
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let name = prop_oneof![
+        Just("Records"),
+        Just("s3"),
+        Just("bucket"),
+        Just("object"),
+        Just("key"),
+        Just("name"),
+        Just("eventSource"),
+        Just("eventName"),
+        Just("size"),
+        Just("eTag"),
+        Just("body"),
+        Just("messageId"),
+        Just("data"),
+        Just("eventType"),
+        Just("additionalDetails"),
+        Just("bucketName"),
+        Just("resourceName"),
+        Just("cloudEventsVersion"),
+        Just("Event"),
+        Just("eventTime"),
+        Just("x"),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        prop_oneof![
+            Just("aws:s3"),
+            Just("aws:sqs"),
+            Just("minio:s3"),
+            Just("oss"),
+            Just("s3:ObjectCreated:Put"),
+            Just("%ff"),
+            Just("s3:TestEvent"),
+            Just("com.oraclecloud.objectstorage.createobject"),
+            Just("{\"Records\":[{}]}"),
+            Just(""),
+        ]
+        .prop_map(Value::from),
+        "\\PC{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 48, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((name.clone(), inner), 0..8).prop_map(|members| Value::Object(
+                members.into_iter().map(|(n, v)| (n.to_owned(), v)).collect()
+            )),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let plan = planned(bytes.clone());
+        prop_assert!(!plan.records.is_empty() || plan.dialect.is_some());
+        for dialect in Dialect::ALL {
+            http(Some(*dialect), &[("x-jdcloud-message-type", "Notification")], &bytes);
+        }
+    }
+
+    #[test]
+    fn no_json_makes_it_panic_and_every_record_has_a_reason(value in any_json()) {
+        let plan = planned(value.to_string());
+        for dialect in Dialect::ALL {
+            http(Some(*dialect), &[], value.to_string().as_bytes());
+        }
+        let line: Value = serde_json::from_str(&explain("f", &Door::Open(&plan))).unwrap();
+        let mut items = Vec::new();
+        for record in line["records"].as_array().unwrap() {
+            items.push(record["item"].as_str().unwrap().to_owned());
+            match record["action"].as_str().unwrap() {
+                "send" => prop_assert!(record["request"].is_object() && record["kind"] == "created"),
+                _ => prop_assert!(record["reason"].is_string() && record["request"].is_null()),
+            }
+        }
+        let count = items.len();
+        items.sort();
+        items.dedup();
+        prop_assert_eq!(items.len(), count, "items are unique");
+    }
+
+    #[test]
+    fn every_key_is_decoded_exactly_once(key in "\\PC{1,30}|[\u{0}-\u{7f}]{1,30}") {
+        prop_assume!(!key.ends_with('/'));
+        let form: String = percent_encode(&key).replace("%20", "+");
+        for (source, wire) in [
+            ("aws:s3", form.clone()), ("minio:s3", form), ("sgws:s3", percent_encode(&key)), ("ceph:s3", key.clone()), ("oss", key.clone()),
+        ] {
+            let body = json!({ "Records": [{ "eventSource": source, "eventName": "ObjectCreated:Put",
+                "s3": { "bucket": { "name": "b" }, "object": { "key": wire } } }] });
+            let plan = planned(body.to_string());
+            prop_assert_eq!(plan.records[0].key.as_ref().unwrap().as_str(), key.as_str(), "{}", source);
+            // … and arrives at MDSS as the same name.
+            let Decision::Send(submission) = &plan.records[0].decision else { panic!("{:?}", plan.records[0]) };
+            let outer: Value = serde_json::from_str(&submission.body()).unwrap();
+            let inner: Value = serde_json::from_str(outer["metadata"].as_str().unwrap()).unwrap();
+            prop_assert_eq!(inner["s3"]["object"]["key"].as_str().unwrap(), key.as_str());
+        }
+        let event = json!({ "cloudEventsVersion": "0.1", "eventType": "com.oraclecloud.objectstorage.createobject",
+            "data": { "resourceName": key, "additionalDetails": { "bucketName": "b" } } });
+        let plan = planned(event.to_string());
+        prop_assert_eq!(plan.records[0].key.as_ref().unwrap().as_str(), key.as_str());
+    }
+}
+
+/// Every byte that is not unreserved, as any URL encoder may write it.
+fn percent_encode(text: &str) -> String {
+    let unreserved = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
+    text.bytes()
+        .map(|b| if unreserved(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+/// The typed crate is the oracle: whatever it accepts is read to the same bucket, key and version.
+#[test]
+fn agrees_with_aws_lambda_events() {
+    let body = json!({ "Records": [{
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-west-2", "eventTime": "1970-01-01T00:00:00.000Z",
+        "eventName": "ObjectCreated:Put", "userIdentity": { "principalId": "AIDA" },
+        "requestParameters": { "sourceIPAddress": "172.16.0.1" },
+        "responseElements": { "x-amz-request-id": "C3D13FE58DE4C810" },
+        "s3": { "s3SchemaVersion": "1.0", "configurationId": "rule",
+            "bucket": { "name": "b", "ownerIdentity": { "principalId": "A3" }, "arn": "arn:aws:s3:::b" },
+            "object": { "key": "rote+Blume%2B%C3%A9.jpg", "size": 1024, "eTag": "d41d", "versionId": "v1", "sequencer": "0055" } }
+    }] });
+    let oracle: aws_lambda_events::s3::S3Event = serde_json::from_value(body.clone()).unwrap();
+    let theirs = &oracle.records[0].s3;
+    let plan = planned(body.to_string());
+    let ours = &plan.records[0];
+    assert_eq!(ours.bucket.as_ref().map(|b| b.as_str()), theirs.bucket.name.as_deref());
+    // `url_decoded_key` is only filled by the AWS service for Go; the raw key is theirs, the decoded one ours.
+    assert_eq!(theirs.object.key.as_deref(), Some("rote+Blume%2B%C3%A9.jpg"));
+    assert_eq!(ours.key.as_ref().unwrap().as_str(), "rote Blume+é.jpg");
+    assert_eq!(ours.details.version_id, theirs.object.version_id);
+    assert_eq!(ours.details.size.map(|s| s as i64), theirs.object.size);
+    assert_eq!(ours.details.etag, theirs.object.e_tag);
+    assert_eq!(ours.details.sequencer, theirs.object.sequencer);
+}
