@@ -1,0 +1,128 @@
+//! One call: what the agent's request says of it, and the way back to whoever waits for the answer.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, Uri};
+use lambda_runtime::{Config, Context};
+use tokio::sync::oneshot;
+use tracing::Span;
+
+use crate::answer::Answer;
+use crate::deadline::Deadline;
+use crate::environment::Environment;
+use crate::logframe::{Frame, LogFrame};
+
+/// A call on its way to the handler.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) body: String,
+    pub(crate) context: Context,
+    pub(crate) frame: Option<Frame>,
+    /// Says in the log which call it is, on both sides of the queue.
+    pub(crate) span: Span,
+    /// Closed when nobody waits any longer: the time is over, or the client has gone.
+    pub(crate) reply: oneshot::Sender<Answer>,
+}
+
+/// Whether a request is a call at all: `POST /call`, nothing else
+/// (fn-docs, `fn/develop/fn-format.md`; fnproject/fn, `api/agent/agent.go`, `createUDSRequest`).
+pub(crate) fn is_call(method: &Method, uri: &Uri) -> bool {
+    method == Method::POST && uri.path() == "/call"
+}
+
+/// When the platform gives up on the call with these headers.
+pub(crate) fn deadline(headers: &HeaderMap) -> Deadline {
+    Deadline::from_header(headers.get("fn-deadline"))
+}
+
+/// What is the same for every call of this process.
+#[derive(Clone, Debug)]
+pub(crate) struct Function {
+    id: Arc<str>,
+    config: Arc<Config>,
+    log_frame: Option<LogFrame>,
+}
+
+impl Function {
+    pub(crate) fn new(environment: &Environment) -> Self {
+        Self {
+            id: environment.function_id().into(),
+            config: Arc::clone(environment.config()),
+            log_frame: environment.log_frame().cloned(),
+        }
+    }
+
+    /// The handler's context. Fields without a counterpart in Fn stay as `Context::default()` has them.
+    ///
+    /// A call without `Fn-Call-Id` has an empty id: an invented one would be found in no log of the platform.
+    pub(crate) fn context(&self, headers: &HeaderMap) -> Context {
+        let mut context = Context::default();
+        if let Some(id) = headers.get("fn-call-id") {
+            context.request_id = String::from_utf8_lossy(id.as_bytes()).into_owned();
+        }
+        context.deadline = deadline(headers).epoch_ms();
+        context.invoked_function_arn = self.id.to_string();
+        context.env_config = Arc::clone(&self.config);
+        context
+    }
+
+    pub(crate) fn frame(&self, headers: &HeaderMap) -> Option<Frame> {
+        self.log_frame.as_ref()?.of(headers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_post_call_is_a_call() {
+        let table = [
+            ("POST", "/call", true),
+            ("POST", "http://localhost/call", true),
+            ("POST", "/call?a=b", true),
+            ("GET", "/call", false),
+            ("post", "/call", false),
+            ("POST", "/other", false),
+            ("POST", "/call/", false),
+            ("POST", "/CALL", false),
+            ("OPTIONS", "*", false),
+        ];
+        for (method, uri, want) in table {
+            let got = is_call(&method.parse().unwrap(), &uri.parse().unwrap());
+            assert_eq!(got, want, "{method} {uri}");
+        }
+    }
+
+    #[test]
+    fn context_of_a_call() {
+        let environment = Environment::from_vars([
+            ("FN_LISTENER", "unix:/s"),
+            ("FN_FN_ID", "ocid1.fnfunc.1"),
+            ("FN_FN_NAME", "relay"),
+            ("FN_MEMORY", "128"),
+        ])
+        .unwrap();
+        let function = Function::new(&environment);
+
+        let mut headers = HeaderMap::new();
+        headers.insert("fn-call-id", HeaderValue::from_static("01ABC"));
+        headers.insert("fn-deadline", HeaderValue::from_static("2026-12-01T02:00:00+02:00"));
+        // Whatever a caller adds is copied through by the agent, and is none of the handler's business here.
+        headers.insert("lambda-runtime-trace-id", HeaderValue::from_static("Root=1"));
+
+        let mut want = Context::default();
+        want.request_id = "01ABC".to_owned();
+        want.deadline = 1_796_083_200_000;
+        want.invoked_function_arn = "ocid1.fnfunc.1".to_owned();
+        let config = Config { function_name: "relay".to_owned(), memory: 128, ..Config::default() };
+        want.env_config = Arc::new(config);
+        assert_eq!(function.context(&headers), want);
+
+        want.request_id = String::new();
+        want.deadline = 0;
+        assert_eq!(function.context(&HeaderMap::new()), want);
+    }
+}
