@@ -1,0 +1,151 @@
+//! `explain`: what would happen to a delivery, without sending anything.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use mdss_relay_core::{Cause, Delivery, Dialect, Door, Failure, Plan, Role, Settings, explain, plan};
+use mdss_relay_http::{Doors, Knock};
+
+use crate::input::{self, Input};
+
+/// Shows what would be sent, skipped or refused, and why; sends nothing.
+///
+/// Prints one line of JSON per file. Warnings go to standard error. The settings are those of the relay (variables and
+/// --config); an endpoint and a key are not needed, and without a route every new object is an unmapped_bucket.
+///
+/// Exit status: 0 if every file was printed, 2 if a file or a setting could not be read.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// TOML configuration to use instead of RELAY_CONFIG.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Reads bare bodies as this dialect instead of recognising it.
+    #[arg(long, value_name = "DIALECT", value_parser = |name: &str| name.parse::<Dialect>().map_err(|e| format!("expected {e}")))]
+    dialect: Option<Dialect>,
+    /// The time that checks of dates see (RFC 3339); now, if it is not given. No check of this version looks at dates.
+    #[arg(long, value_name = "TIME", value_parser = |time: &str| time.parse::<jiff::Timestamp>().map_err(|_| "expected an RFC 3339 time"))]
+    at: Option<jiff::Timestamp>,
+    /// Deliveries: a bare body, or {"method","path","headers","body"} where these matter; - is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let mut draft = Settings::read(variables(arguments), Role::Explain);
+    let doors = Doors::open(&mut draft);
+    let settings = match draft.finish() {
+        Ok(settings) => settings,
+        Err(mistakes) => {
+            say(&format!("mdss-relay explain: {} in the settings", count(mistakes.len(), "mistake")));
+            for mistake in mistakes {
+                say(&format!("- {mistake}"));
+            }
+            return ExitCode::from(2);
+        }
+    };
+    for warning in &settings.warnings {
+        say(&format!("warning: {warning}"));
+    }
+    let mut all_read = true;
+    for file in &arguments.files {
+        let name = file.to_string_lossy();
+        let bytes = match read(file) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                say(&format!("mdss-relay explain: {name}: {error}"));
+                all_read = false;
+                continue;
+            }
+        };
+        let line = line(&name, bytes, arguments.dialect, &settings, &doors);
+        if writeln!(std::io::stdout(), "{line}").is_err() {
+            // Whoever reads has left.
+            return ExitCode::from(1);
+        }
+    }
+    ExitCode::from(if all_read { 0 } else { 2 })
+}
+
+fn variables(arguments: &Arguments) -> Vec<(OsString, OsString)> {
+    let mut variables: Vec<_> = std::env::vars_os().collect();
+    if let Some(config) = &arguments.config {
+        variables.retain(|(name, _)| name != "RELAY_CONFIG");
+        variables.push(("RELAY_CONFIG".into(), config.clone().into_os_string()));
+    }
+    variables
+}
+
+fn read(file: &std::path::Path) -> std::io::Result<Vec<u8>> {
+    if file.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    std::fs::read(file)
+}
+
+fn line(name: &str, bytes: Vec<u8>, dialect: Option<Dialect>, settings: &Settings, doors: &Doors) -> String {
+    let mut delivery = match input::parse(bytes) {
+        Input::Bare(body) => Delivery { dialect, ..Delivery::from_function(body, "") },
+        Input::Wrapped(request) => {
+            let headers: Vec<(&str, &[u8])> =
+                request.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
+            let (method, path) = (request.method.as_str(), request.path.as_str());
+            let knock = match doors.only() {
+                Some(only) if settings.sources.is_empty() => only.judge(method, path, "", &headers),
+                _ => doors.knock(method, path, &headers),
+            };
+            let source = match knock {
+                Knock::Enter(source) => source,
+                Knock::Present(_) => return explain(name, &Door::Open(&Plan::default())),
+                Knock::Refused(..) | Knock::KeyMissing(_) => return explain(name, &Door::Unauthorized),
+                Knock::UnknownPath => {
+                    // A path may hold a secret, or nearly hold one.
+                    let detail =
+                        "the request's path belongs to no source (it is not shown, it may hold a secret)";
+                    return explain(
+                        name,
+                        &Door::Open(&Plan::refused(Failure::new(Cause::UnknownPath, detail))),
+                    );
+                }
+                Knock::WrongMethod(_) => {
+                    let detail = format!("expected a POST, found {method:?}");
+                    return explain(
+                        name,
+                        &Door::Open(&Plan::refused(Failure::new(Cause::MethodNotAllowed, detail))),
+                    );
+                }
+            };
+            Delivery {
+                source: Some(source.name.clone()),
+                dialect: source.dialect.or(dialect),
+                method: request.method,
+                headers: request.headers,
+                body: request.body,
+                id: String::new(),
+            }
+        }
+    };
+    if delivery.dialect.is_none() {
+        delivery.dialect = dialect;
+    }
+    let plan = plan(settings, &delivery);
+    for record in &plan.records {
+        for warning in &record.warnings {
+            say(&format!("warning: {name}: {}: {warning}", record.item));
+        }
+    }
+    explain(name, &Door::Open(&plan))
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A line for people; nobody minds if they have gone.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,99 @@
+//! What a file of the command line holds: a bare body, or a request with its headers and exact bytes.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+
+/// A file, understood.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The body of a function's call, or of a request whose head does not matter.
+    Bare(Vec<u8>),
+    /// A whole request.
+    Wrapped(Request),
+}
+
+/// An HTTP request written down.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The wrapped form is an object with a string `method`, a string `body` or `body_base64`, and no other members than
+/// `path` and `headers`. Everything else is a bare body: no provider's event looks like that.
+pub(crate) fn parse(bytes: Vec<u8>) -> Input {
+    match serde_json::from_slice::<Map<String, Value>>(&bytes).ok().and_then(request) {
+        Some(request) => Input::Wrapped(request),
+        None => Input::Bare(bytes),
+    }
+}
+
+fn request(mut members: Map<String, Value>) -> Option<Request> {
+    let mut text = |name: &str| match members.remove(name) {
+        None => Some(None),
+        Some(Value::String(text)) => Some(Some(text)),
+        Some(_) => None,
+    };
+    let method = text("method")??;
+    let path = text("path")?.unwrap_or_default();
+    let body = match (text("body")?, text("body_base64")?) {
+        (Some(body), None) => body.into_bytes(),
+        (None, Some(encoded)) => STANDARD.decode(encoded).ok()?,
+        _ => return None,
+    };
+    let mut headers = Vec::new();
+    match members.remove("headers") {
+        None => {}
+        Some(Value::Object(map)) => {
+            for (name, value) in map {
+                match value {
+                    Value::String(value) => headers.push((name, value)),
+                    // A header that is sent twice.
+                    Value::Array(values) => {
+                        for value in values {
+                            headers.push((name.clone(), value.as_str()?.to_owned()));
+                        }
+                    }
+                    _ => return None,
+                }
+            }
+        }
+        Some(_) => return None,
+    }
+    members.is_empty().then_some(Request { method, path, headers, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_exact_form_is_a_request() {
+        for (text, wrapped) in [
+            (r#"{"method":"POST","body":"{}"}"#, true),
+            (r#"{"method":"POST","path":"/a","headers":{"A":"b","C":["d","e"]},"body_base64":"/w=="}"#, true),
+            (r#"{"method":"POST"}"#, false),
+            (r#"{"body":"{}"}"#, false),
+            (r#"{"method":1,"body":"{}"}"#, false),
+            (r#"{"method":"POST","body":{}}"#, false),
+            (r#"{"method":"POST","body":"","body_base64":""}"#, false),
+            (r#"{"method":"POST","body_base64":"!"}"#, false),
+            (r#"{"method":"POST","body":"","more":1}"#, false),
+            (r#"{"method":"POST","body":"","headers":[]}"#, false),
+            (r#"[]"#, false),
+            ("", false),
+        ] {
+            assert_eq!(matches!(parse(text.into()), Input::Wrapped(_)), wrapped, "{text}");
+        }
+        let Input::Wrapped(request) =
+            parse(br#"{"method":"POST","headers":{"C":["d","e"]},"body_base64":"/w=="}"#.to_vec())
+        else {
+            panic!("wrapped")
+        };
+        assert_eq!(request.body, [0xff]);
+        assert_eq!(request.headers, [("C".to_owned(), "d".to_owned()), ("C".to_owned(), "e".to_owned())]);
+    }
+}

@@ -1,0 +1,30 @@
+//! `mdss-relay`: the operator's tool.
+
+mod explain;
+mod input;
+mod replay;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Tells MetaDefender Storage Security about every new object, on every cloud.
+#[derive(Parser)]
+#[command(name = "mdss-relay", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Explain(explain::Arguments),
+    Replay(replay::Arguments),
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+    }
+}

@@ -1,0 +1,162 @@
+//! `replay`: sends deliveries to a running adapter and shows what became of each object.
+
+mod outcome;
+mod table;
+mod target;
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{ArgGroup, Args};
+
+use crate::input;
+use outcome::Delivered;
+use target::Target;
+
+/// Sends deliveries to a running adapter of any kind and shows what became of each object.
+///
+/// Over HTTP a bare body is posted to the URL, and a request ({"method","path","headers","body"}) to its own path on the
+/// same host. The bearer token for bare bodies is taken from the variable RELAY_TOKEN; a value of two words, such as
+/// "Basic dTpw", is sent as it is. A function gets bodies only; requests, which mean nothing to it, are left out.
+///
+/// Exit status: 0 if every object was accepted or skipped, 1 if one was not or no answer came, 2 for a wrong command line.
+#[derive(Args)]
+#[command(group(ArgGroup::new("target").required(true)))]
+pub(crate) struct Arguments {
+    /// The URL of a source of mdss-relay-http, such as http://127.0.0.1:8080/events.
+    #[arg(long, group = "target", value_name = "URL")]
+    url: Option<String>,
+    /// The socket of mdss-relay-oci-fn, the path in its FN_LISTENER.
+    #[arg(long, group = "target", value_name = "PATH")]
+    fn_socket: Option<PathBuf>,
+    /// Listens here as a Lambda Runtime API and waits for mdss-relay-lambda to ask for events.
+    #[arg(long, group = "target", value_name = "ADDR")]
+    runtime_api: Option<SocketAddr>,
+    /// The longest to wait for each answer, in seconds; a function is told this deadline.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=900))]
+    timeout: u32,
+    /// Prints one line of JSON per delivery instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Deliveries, or folders of them. Files that end in .want.json are answers and are left out.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return stop(1, &format!("cannot start: {error}")),
+    };
+    runtime.block_on(replay(arguments))
+}
+
+async fn replay(arguments: &Arguments) -> ExitCode {
+    let mut files = Vec::new();
+    for path in &arguments.files {
+        if let Err(error) = collect(path, &mut files) {
+            return stop(2, &format!("{}: {error}", path.display()));
+        }
+    }
+    let limit = Duration::from_secs(arguments.timeout.into());
+    let target = match (&arguments.url, &arguments.fn_socket, arguments.runtime_api) {
+        (Some(url), _, _) => Target::http(url, limit),
+        (_, Some(socket), _) => Ok(Target::function(socket, limit)),
+        (_, _, Some(address)) => Target::runtime_api(address, limit).await,
+        (None, None, None) => Err("expected --url, --fn-socket or --runtime-api".into()),
+    };
+    let target = match target {
+        Ok(target) => target,
+        Err(error) => return stop(2, &error),
+    };
+    if let Some(words) = target.invitation() {
+        say(&words);
+    }
+    let mut progress = Progress::new(files.len());
+    let mut deliveries = Vec::new();
+    for file in &files {
+        let name = file.display().to_string();
+        let delivered = match std::fs::read(file) {
+            Ok(bytes) => target.send(&name, input::parse(bytes)).await,
+            Err(error) => Delivered::unanswered(&name, format!("the file cannot be read: {error}")),
+        };
+        if arguments.json && print(&delivered.json()).is_err() {
+            return ExitCode::from(1);
+        }
+        deliveries.push(delivered);
+        progress.step();
+    }
+    progress.end();
+    if !arguments.json && print(&table::table(&deliveries)).is_err() {
+        return ExitCode::from(1);
+    }
+    ExitCode::from(u8::from(deliveries.iter().any(|d| !d.is_good())))
+}
+
+/// A file, or every delivery in a folder, in the order of their names.
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if !std::fs::metadata(path)?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let mut entries = std::fs::read_dir(path)?.map(|e| Ok(e?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    entries.sort();
+    for entry in entries {
+        let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if entry.is_dir() || (name.ends_with(".json") && !name.ends_with(".want.json")) {
+            collect(&entry, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// How far it is: at once on a terminal, every few seconds in a log.
+struct Progress {
+    all: usize,
+    done: usize,
+    shown: Instant,
+    terminal: bool,
+}
+
+impl Progress {
+    fn new(all: usize) -> Self {
+        Self { all, done: 0, shown: Instant::now(), terminal: std::io::stderr().is_terminal() }
+    }
+
+    fn step(&mut self) {
+        self.done += 1;
+        let pause = Duration::from_millis(if self.terminal { 100 } else { 5000 });
+        if self.shown.elapsed() < pause {
+            return;
+        }
+        self.shown = Instant::now();
+        let line = format!("{} of {} deliveries", self.done, self.all);
+        if self.terminal {
+            let _ = write!(std::io::stderr(), "\r{line} ");
+        } else {
+            say(&line);
+        }
+    }
+
+    fn end(&self) {
+        if self.terminal {
+            let _ = write!(std::io::stderr(), "\r{:40}\r", "");
+        }
+    }
+}
+
+fn print(text: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{text}")
+}
+
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn stop(code: u8, sentence: &str) -> ExitCode {
+    say(&format!("mdss-relay replay: {sentence}"));
+    ExitCode::from(code)
+}

@@ -1,0 +1,135 @@
+//! Whom the deliveries are sent to.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use drive::{FnClient, HttpPoster, Invocation, Outcome, RuntimeApi};
+
+use crate::input::Input;
+use crate::replay::outcome::Delivered;
+
+/// A running adapter.
+pub(super) enum Target {
+    Http { poster: HttpPoster, url: String, token: Option<String> },
+    Function { client: FnClient, limit: Duration },
+    RuntimeApi { api: RuntimeApi, limit: Duration },
+}
+
+impl Target {
+    pub(super) fn http(url: &str, limit: Duration) -> Result<Self, String> {
+        if !url.starts_with("http://") {
+            return Err(format!("--url: expected an http:// URL, found {url:?}; TLS ends before the relay"));
+        }
+        // In a variable, because a command line is public on its machine.
+        let token = std::env::var("RELAY_TOKEN").ok().filter(|t| !t.is_empty());
+        Ok(Self::Http { poster: HttpPoster::new(limit), url: url.to_owned(), token })
+    }
+
+    pub(super) fn function(socket: &Path, limit: Duration) -> Self {
+        Self::Function { client: FnClient::new(socket), limit }
+    }
+
+    pub(super) async fn runtime_api(address: SocketAddr, limit: Duration) -> Result<Self, String> {
+        let api = RuntimeApi::listen(address).await.map_err(|e| sentence(&e))?;
+        Ok(Self::RuntimeApi { api, limit })
+    }
+
+    /// What a person has to do before anything can be sent.
+    pub(super) fn invitation(&self) -> Option<String> {
+        let Self::RuntimeApi { api, .. } = self else { return None };
+        let mut words =
+            format!("waiting for a function at http://{}; start mdss-relay-lambda with", api.address());
+        for (name, value) in api.env() {
+            words.push_str(&format!("\n  {name}='{value}'"));
+        }
+        Some(words)
+    }
+
+    pub(super) async fn send(&self, file: &str, input: Input) -> Delivered {
+        let started = Instant::now();
+        match (self, input) {
+            (Self::Http { poster, url, token }, input) => {
+                http(poster, url, token.as_deref(), file, input).await
+            }
+            (_, Input::Wrapped(_)) => {
+                Delivered::left_out(file, "a whole request, which only an HTTP adapter reads")
+            }
+            (Self::Function { client, limit }, Input::Bare(body)) => match client
+                .call(body, *limit, &[])
+                .await
+            {
+                Ok(answer) => Delivered::answered(file, Some(answer.status), &answer.body, answer.elapsed),
+                Err(error) => Delivered::unanswered(file, sentence(&error)),
+            },
+            (Self::RuntimeApi { api, limit }, Input::Bare(body)) => {
+                // A function that is killed and started again is waited for.
+                let invocation = Invocation::new(body, *limit).poll_within(*limit);
+                match api.invoke_with(invocation).await {
+                    Ok(Outcome::Response(body)) => Delivered::answered(file, None, &body, started.elapsed()),
+                    Ok(Outcome::Error { error_type, error_message, .. }) => {
+                        Delivered::failed(file, &error_type, &error_message, started.elapsed())
+                    }
+                    Err(error) => Delivered::unanswered(file, sentence(&error)),
+                }
+            }
+        }
+    }
+}
+
+async fn http(poster: &HttpPoster, url: &str, token: Option<&str>, file: &str, input: Input) -> Delivered {
+    // A token of two words says its own scheme, as in MinIO's auth_token.
+    let bearer = token.map(|t| if t.contains(' ') { t.to_owned() } else { format!("Bearer {t}") });
+    let sent = match &input {
+        Input::Bare(body) => {
+            let mut headers = vec![("content-type", "application/json")];
+            headers.extend(bearer.as_deref().map(|b| ("authorization", b)));
+            poster.send("POST", url, &headers, body.clone()).await
+        }
+        Input::Wrapped(request) => {
+            let headers: Vec<_> = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            let target = beside(url, &request.path);
+            poster.send(&request.method, &target, &headers, request.body.clone()).await
+        }
+    };
+    match sent {
+        Ok(answer) => Delivered::answered(file, Some(answer.status), &answer.body, answer.elapsed),
+        Err(error) => Delivered::unanswered(file, sentence(&error)),
+    }
+}
+
+/// `path` on the host of `url`; `url` itself without a path.
+fn beside(url: &str, path: &str) -> String {
+    if path.is_empty() {
+        return url.to_owned();
+    }
+    let host_end = url["http://".len()..].find('/').map_or(url.len(), |n| n + "http://".len());
+    format!("{}{path}", &url[..host_end])
+}
+
+/// An error with its causes, on one line.
+fn sentence(error: &drive::DriveError) -> String {
+    let mut words = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        words.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    words.replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beside;
+
+    #[test]
+    fn a_request_goes_to_its_own_path_on_the_same_host() {
+        for (url, path, want) in [
+            ("http://127.0.0.1:1/events", "/jd", "http://127.0.0.1:1/jd"),
+            ("http://127.0.0.1:1", "/jd?x", "http://127.0.0.1:1/jd?x"),
+            ("http://127.0.0.1:1/events", "", "http://127.0.0.1:1/events"),
+        ] {
+            assert_eq!(beside(url, path), want);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The door: which source a request reaches, and whether the gate lets it in. Pure, so that `explain` stands at the
+//! same door as the server.
+
+use mdss_relay_core::{Dialect, Draft, Mistake};
+use mdss_relay_gate::{Head, Policy, Refusal, Verdict};
+use toml::Value;
+
+/// One source with its policy.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name, in routes and logs.
+    pub name: String,
+    /// The dialect it is pinned to.
+    pub dialect: Option<Dialect>,
+    /// Whether it repeats an event without end until it hears a 2xx.
+    pub redelivers_forever: bool,
+    /// Who may post.
+    pub policy: Policy,
+    path: String,
+}
+
+/// Every source of a server.
+#[derive(Clone, Debug)]
+pub struct Doors(Vec<Source>);
+
+/// What a request's head leads to.
+#[derive(Debug)]
+pub enum Knock<'d> {
+    /// The gate has no objection to the head; the body may be read.
+    Enter(&'d Source),
+    /// A HEAD, by which RustFS and others ask whether somebody is there.
+    Present(&'d Source),
+    /// No source has this path.
+    UnknownPath,
+    /// Not a POST.
+    WrongMethod(&'d Source),
+    /// The gate refused.
+    Refused(&'d Source, Refusal),
+    /// The gate lacks a key that could not be had.
+    KeyMissing(&'d Source),
+}
+
+impl Doors {
+    /// Where sources without `[[source]]` live.
+    pub const DEFAULT: &str = "events";
+
+    /// Makes the sources of a draft into doors, and adds the mistakes in their `auth` to the draft's.
+    pub fn open(draft: &mut Draft) -> Self {
+        let settings = &draft.settings;
+        if settings.sources.is_empty() {
+            let policy = match &settings.token {
+                Some(token) => Policy::bearer("RELAY_TOKEN", token.expose()),
+                None => Ok(Policy::none()),
+            };
+            let policy = policy.unwrap_or_else(|mistake| {
+                draft.mistakes.push(mistake_of(mistake));
+                Policy::none()
+            });
+            return Self(vec![Source {
+                name: Self::DEFAULT.into(),
+                dialect: None,
+                redelivers_forever: false,
+                policy,
+                path: format!("/{}", Self::DEFAULT),
+            }]);
+        }
+        let mut doors = Vec::new();
+        for (index, source) in settings.sources.iter().enumerate() {
+            let place = format!("source[{index}].auth");
+            let mut read = |path: &str| std::fs::read_to_string(path).map_err(|e| e.to_string());
+            let policy = match &source.auth {
+                // What the settings keep where no `auth` is written; it is a mistake already.
+                Value::Boolean(false) => continue,
+                auth => Policy::parse(auth, &place, &mut read),
+            };
+            match policy {
+                Ok(policy) => doors.push(Source {
+                    name: source.name.clone(),
+                    dialect: source.dialect,
+                    redelivers_forever: source.redelivers_forever,
+                    policy,
+                    path: source.path.clone(),
+                }),
+                Err(mistakes) => draft.mistakes.extend(mistakes.into_iter().map(mistake_of)),
+            }
+        }
+        Self(doors)
+    }
+
+    /// The only source there is, if there is only one; `explain` without `[[source]]` ignores paths.
+    pub fn only(&self) -> Option<&Source> {
+        match self.0.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Judges a head: method, request target as sent, headers.
+    pub fn knock(&self, method: &str, target: &str, headers: &[(&str, &[u8])]) -> Knock<'_> {
+        let path = target.split('?').next().unwrap_or_default();
+        let Some((source, rest)) = self.0.iter().find_map(|source| Some((source, source.rest(path)?))) else {
+            return Knock::UnknownPath;
+        };
+        source.judge(method, target, rest, headers)
+    }
+}
+
+impl Source {
+    /// What follows this source's path, if the path is this source's.
+    fn rest<'p>(&self, path: &'p str) -> Option<&'p str> {
+        match path.strip_prefix(self.path.as_str())? {
+            "" => Some(""),
+            // The secret is one more segment; whether it is the right one is the gate's matter.
+            rest if self.policy.has_path_secret() && rest.starts_with('/') && !rest[1..].contains('/') => {
+                Some(rest)
+            }
+            _ => None,
+        }
+    }
+
+    /// Judges a head that has found this source.
+    pub fn judge(&self, method: &str, target: &str, rest: &str, headers: &[(&str, &[u8])]) -> Knock<'_> {
+        match method {
+            "HEAD" => return Knock::Present(self),
+            "POST" => {}
+            _ => return Knock::WrongMethod(self),
+        }
+        let head = Head { method, path: target, path_rest: Some(rest), headers };
+        self.settle(self.policy.check_head(&head))
+    }
+
+    fn settle(&self, verdict: Verdict) -> Knock<'_> {
+        match verdict {
+            Verdict::Admitted => Knock::Enter(self),
+            Verdict::Refused(refusal) => Knock::Refused(self, refusal),
+            // No check of this version asks for a key, so there is nobody who could fetch one.
+            Verdict::NeedKey(_) => Knock::KeyMissing(self),
+        }
+    }
+}
+
+fn mistake_of(mistake: mdss_relay_gate::Mistake) -> Mistake {
+    Mistake { name: mistake.place, found: mistake.found, expected: mistake.expected }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn doors() -> Doors {
+        let source = |name: &str, path: &str, policy| Source {
+            name: name.into(),
+            dialect: None,
+            redelivers_forever: false,
+            policy,
+            path: path.into(),
+        };
+        let secret: Value = "auth = { path_secret = { secret = \"0123456789abcdef\" } }"
+            .parse::<toml::Table>()
+            .unwrap()
+            .remove("auth")
+            .unwrap();
+        let secret = Policy::parse(&secret, "auth", &mut |_| Err("no file".into())).unwrap();
+        Doors(vec![
+            source("open", "/open", Policy::none()),
+            source("token", "/a/b", Policy::bearer("t", "t0ken").unwrap()),
+            source("hidden", "/jd", secret),
+        ])
+    }
+
+    #[test]
+    fn requests_find_their_source_and_nothing_else() {
+        let token: (&str, &[u8]) = ("authorization", b"Bearer t0ken");
+        for (method, target, headers, want) in [
+            ("POST", "/open", vec![], "enter open"),
+            ("POST", "/open?x=1", vec![], "enter open"),
+            ("HEAD", "/open", vec![], "present open"),
+            ("GET", "/open", vec![], "method open"),
+            ("OPTIONS", "/open", vec![], "method open"),
+            ("post", "/open", vec![], "method open"),
+            ("POST", "/open/", vec![], "unknown"),
+            ("POST", "/open/x", vec![], "unknown"),
+            ("POST", "/OPEN", vec![], "unknown"),
+            ("POST", "/", vec![], "unknown"),
+            ("POST", "", vec![], "unknown"),
+            ("POST", "/a/b", vec![token], "enter token"),
+            ("POST", "/a/b", vec![], "refused token bearer"),
+            ("POST", "/a", vec![token], "unknown"),
+            ("POST", "/jd/0123456789abcdef", vec![], "enter hidden"),
+            ("POST", "/jd/0123456789abcdef?q", vec![], "enter hidden"),
+            ("POST", "/jd", vec![], "refused hidden path_secret"),
+            ("POST", "/jd/0123456789abcdeF", vec![], "refused hidden path_secret"),
+            ("POST", "/jd/0123456789abcdef/x", vec![], "unknown"),
+            ("POST", "/jdx", vec![], "unknown"),
+        ] {
+            let got = match doors().knock(method, target, &headers) {
+                Knock::Enter(s) => format!("enter {}", s.name),
+                Knock::Present(s) => format!("present {}", s.name),
+                Knock::UnknownPath => "unknown".into(),
+                Knock::WrongMethod(s) => format!("method {}", s.name),
+                Knock::Refused(s, r) => format!("refused {} {}", s.name, r.check),
+                Knock::KeyMissing(s) => format!("key {}", s.name),
+            };
+            assert_eq!(got, want, "{method} {target}");
+        }
+    }
+}

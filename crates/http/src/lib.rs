@@ -1,0 +1,8 @@
+#![doc = include_str!("../README.md")]
+
+mod door;
+mod reply;
+mod server;
+
+pub use door::{Doors, Knock, Source};
+pub use server::{listen, serve};

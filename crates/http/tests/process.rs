@@ -1,0 +1,351 @@
+//! The server as a process: on port 0, against the stand-in, with real sockets.
+
+use std::time::{Duration, Instant};
+
+use drive::{Answer, HttpPoster, Process, Program};
+use mdss_sim::{Config, DEFAULT_API_KEY, Sim, StatusCode, Step, units};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const LIMIT: Duration = Duration::from_secs(20);
+const TOKEN: &str = "t0ken-of-the-test";
+const SECRET: &str = "a-long-path-secret-1";
+
+fn program() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_mdss-relay-http")).env("RELAY_LISTEN", "127.0.0.1:0")
+}
+
+fn configured(sim: &Sim) -> Program {
+    program().env("APIENDPOINT", sim.url()).env("APIKEY", DEFAULT_API_KEY).env("RELAY_ATTEMPTS", "2")
+}
+
+/// A server with `/events` and a token.
+fn simple(sim: &Sim) -> Program {
+    configured(sim).env("STORAGECLIENTID", units::S3_COMPATIBLE).env("RELAY_TOKEN", TOKEN)
+}
+
+/// A server with sources of every kind.
+fn sources(sim: &Sim) -> Program {
+    let route = |source: &str| {
+        format!(
+            "[[route]]\nsource = \"{source}\"\nbucket = \"b\"\nstorage_client_id = \"{}\"\n",
+            units::S3_COMPATIBLE
+        )
+    };
+    let config = [
+        route("jd"),
+        route("minio"),
+        route("open"),
+        format!("[[source]]\nname = \"jd\"\npath = \"/jd\"\ndialect = \"jdcloud\"\nauth = {{ path_secret = {{ secret = \"{SECRET}\" }} }}\n"),
+        format!("[[source]]\nname = \"minio\"\npath = \"/minio\"\ndialect = \"minio\"\nauth = {{ bearer = {{ token = \"{TOKEN}\" }} }}\n"),
+        "[[source]]\nname = \"open\"\npath = \"/open\"\nauth = \"none\"\n".to_owned(),
+    ]
+    .concat();
+    configured(sim).env("RELAY_CONFIG_TOML", config)
+}
+
+struct Server {
+    process: Process,
+    address: String,
+}
+
+async fn start(program: Program) -> Server {
+    let mut process = program.start().unwrap();
+    let line = process.wait_for_line("listening on", LIMIT).await.unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let address = format!("{}:{}", line["server.address"].as_str().unwrap(), line["server.port"]);
+    Server { process, address }
+}
+
+impl Server {
+    async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+        self.send("POST", path, headers, body).await
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
+        let url = format!("http://{}{path}", self.address);
+        HttpPoster::new(LIMIT).send(method, &url, headers, body.into()).await.unwrap()
+    }
+
+    async fn event(&self, body: impl Into<Vec<u8>>) -> Answer {
+        self.post("/events", &[("authorization", &format!("Bearer {TOKEN}"))], body).await
+    }
+}
+
+fn created(keys: &[&str]) -> String {
+    let record = |key: &&str| {
+        json!({ "eventSource": "minio:s3", "eventName": "s3:ObjectCreated:Put",
+                "s3": { "bucket": { "name": "b" }, "object": { "key": key } } })
+    };
+    json!({ "Records": keys.iter().map(record).collect::<Vec<_>>() }).to_string()
+}
+
+fn json_of(answer: &Answer) -> Value {
+    serde_json::from_slice(&answer.body).unwrap_or_else(|e| panic!("{e}: {}", answer.text()))
+}
+
+#[tokio::test]
+async fn an_event_is_answered_when_mdss_has_answered() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let server = start(simple(&sim)).await;
+    let answer = server.event(created(&["a%2Fb+c.txt"])).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let report = json_of(&answer);
+    assert_eq!((&report["outcome"], &report["records"][0]["key"]), (&json!("done"), &json!("a/b c.txt")));
+    assert_eq!(sim.accepted()[0].key, "a/b c.txt");
+    assert_eq!(server.send("GET", "/healthz", &[], "").await.status, 200);
+    assert_eq!(server.send("GET", "/readyz", &[], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_worst_record_decides_the_status() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    sim.push_for("later", vec![Step::RetryAfter { status: StatusCode::SERVICE_UNAVAILABLE, seconds: 7 }; 99]);
+    sim.push_for("config", vec![Step::WebPage; 99]);
+    let server = start(simple(&sim).env("RELAY_DEADLINE", "5s")).await;
+    for (keys, status, outcome) in [
+        (&["good", "folder/"][..], 200, "done"),
+        (&["good", "%ff"], 400, "permanent"),
+        (&["good", "%ff", "config"], 500, "config"),
+        (&["good", "%ff", "config", "later"], 503, "transient"),
+    ] {
+        let answer = server.event(created(keys)).await;
+        assert_eq!(
+            (answer.status, json_of(&answer)["outcome"].as_str()),
+            (status, Some(outcome)),
+            "{keys:?}"
+        );
+        assert_eq!(answer.header("retry-after"), (status == 503).then_some("7"), "{keys:?}");
+    }
+}
+
+#[tokio::test]
+async fn bad_input_gets_its_status_and_costs_nothing_that_was_good() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let mut server = start(simple(&sim)).await;
+    let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(2000), "]".repeat(2000));
+    let large = format!(r#"{{"x":"{}"}}"#, "a".repeat((6 << 20) - 8));
+    assert_eq!(large.len(), 6 << 20);
+    for (body, status) in [
+        (b"".to_vec(), 400),
+        (b"not json".to_vec(), 400),
+        (b"{\"Records\":[".to_vec(), 400),
+        (b"{\"Records\":\"\xff\"}".to_vec(), 400),
+        (deep.into_bytes(), 400),
+        (large.clone().into_bytes(), 400),
+        ((large + " ").into_bytes(), 413),
+        (b"{\"Records\":[]}".to_vec(), 200),
+        (created(&["a%00b%0D%0Ac"]).into_bytes(), 200),
+    ] {
+        let shown = String::from_utf8_lossy(&body[..body.len().min(40)]).into_owned();
+        assert_eq!(server.event(body).await.status, status, "{shown}");
+        assert_eq!(server.event(created(&["good"])).await.status, 200, "after {shown}");
+    }
+    assert_eq!(sim.accepted().iter().map(|a| a.key.as_str()).collect::<Vec<_>>(), ["a\0b\r\nc", "good"]);
+    server.process.wait_for_line("larger than RELAY_BODY_LIMIT", LIMIT).await.unwrap();
+    let log = server.process.stderr();
+    assert!(log.lines().all(|l| serde_json::from_str::<Value>(l).is_ok()), "one JSON object a line: {log}");
+}
+
+#[tokio::test]
+async fn a_body_without_an_announced_length_is_counted_too() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let server = start(simple(&sim).env("RELAY_BODY_LIMIT", "1KiB")).await;
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let head = format!(
+        "POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let chunk = format!("200\r\n{}\r\n", "a".repeat(512));
+    for _ in 0..3 {
+        // The server may have answered and closed before the last one.
+        let _ = stream.write_all(chunk.as_bytes()).await;
+    }
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test]
+async fn who_may_not_post_is_told_nothing_and_the_operator_everything() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let mut server = start(sources(&sim)).await;
+    let good = created(&["a"]);
+    let bearer = format!("Bearer {TOKEN}");
+    for (path, headers, status) in [
+        ("/minio", vec![("authorization", bearer.as_str())], 200),
+        ("/minio", vec![], 401),
+        ("/minio", vec![("authorization", "Bearer t0ken-of-the-tes")], 401),
+        ("/minio", vec![("authorization", bearer.as_str()), ("authorization", bearer.as_str())], 401),
+        ("/jd/a-long-path-secret-1", vec![], 200),
+        ("/jd/a-long-path-secret-2", vec![], 403),
+        ("/jd", vec![], 403),
+        ("/open", vec![], 200),
+        ("/events", vec![], 404),
+        ("/metrics", vec![], 404),
+    ] {
+        let answer = server.post(path, &headers, good.clone()).await;
+        assert_eq!(answer.status, status, "{path} {}", answer.text());
+        if matches!(status, 401 | 403) {
+            assert_eq!(answer.text(), r#"{"outcome":"refused","records":[]}"#);
+        }
+        assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{path}");
+    }
+    assert_eq!(server.send("GET", "/open", &[], "").await.status, 405);
+    assert_eq!(server.send("OPTIONS", "/open", &[], "").await.status, 405);
+    let head = server.send("HEAD", "/minio", &[], "").await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    // Everything it has printed is here once it has ended.
+    server.process.signal("TERM").unwrap();
+    server.process.wait(LIMIT).await.unwrap();
+    let log = server.process.stderr();
+    let refusals: Vec<Value> = log
+        .lines()
+        .filter_map(|l| serde_json::from_str(l).ok())
+        .filter(|l: &Value| l["error.type"] == "refused")
+        .collect();
+    assert_eq!(refusals.len(), 5, "{log}");
+    assert!(refusals.iter().all(|l| l["mdss.check"].is_string() && l["mdss.source"].is_string()), "{log}");
+    assert!(!log.contains("path-secret") && !log.contains(TOKEN), "no secret in the log: {log}");
+}
+
+#[tokio::test]
+async fn handshakes_and_probes_are_answered() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let server = start(sources(&sim)).await;
+    let jd = format!("/jd/{SECRET}");
+    let header = [("x-jdcloud-message-type", "SubscriptionConfirmation")];
+    let answer = server.post(&jd, &header, "any text\n").await;
+    assert_eq!(
+        (answer.status, answer.text().as_str(), answer.header("content-type")),
+        (200, "YW55IHRleHQK", Some("text/plain"))
+    );
+    // The gate comes first: an echo for everybody would be a gift.
+    assert_eq!(server.post("/jd/wrong-secret-wrong", &header, "any text\n").await.status, 403);
+    let bearer = format!("Bearer {TOKEN}");
+    assert_eq!(server.post("/minio", &[("authorization", &bearer)], "").await.status, 200);
+    assert_eq!(server.post("/open", &[], "").await.status, 400);
+    assert_eq!(sim.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_sender_that_repeats_without_end_is_not_told_of_what_can_never_be_used() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let mut server = start(sources(&sim)).await;
+    let bearer = format!("Bearer {TOKEN}");
+    let answer = server.post("/minio", &[("authorization", &bearer)], created(&["%ff", "good"])).await;
+    assert_eq!((answer.status, json_of(&answer)["outcome"].as_str()), (200, Some("permanent")));
+    server.process.wait_for_line("event cannot be used", LIMIT).await.unwrap();
+    assert_eq!(server.post("/open", &[], created(&["%ff", "good"])).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_sender_that_hangs_up_loses_its_answer_and_not_its_event() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    sim.push([Step::Unavailable]);
+    let server = start(simple(&sim)).await;
+    let body = created(&["a"]);
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let request = format!(
+        "POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // Gone while the relay waits to try again.
+    let started = Instant::now();
+    while sim.requests().is_empty() && started.elapsed() < LIMIT {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    drop(stream);
+    while sim.accepted().is_empty() && started.elapsed() < LIMIT {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(sim.accepted().len(), 1);
+}
+
+#[tokio::test]
+async fn sigterm_finishes_the_call_in_flight() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    sim.push([Step::Delay { ms: 1500 }]);
+    let mut server = start(simple(&sim)).await;
+    let address = server.address.clone();
+    let call = tokio::spawn(async move {
+        let url = format!("http://{address}/events");
+        let bearer = format!("Bearer {TOKEN}");
+        HttpPoster::new(LIMIT).send("POST", &url, &[("authorization", &bearer)], created(&["a"])).await
+    });
+    let started = Instant::now();
+    while sim.requests().is_empty() && started.elapsed() < LIMIT {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    server.process.signal("TERM").unwrap();
+    let answer = call.await.unwrap().unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(server.process.wait(LIMIT).await.unwrap().code(), Some(0), "{}", server.process.output());
+    assert!(TcpStream::connect(&server.address).await.is_err(), "the port is closed");
+}
+
+#[tokio::test]
+async fn mistakes_in_the_settings_are_shown_all_at_once_and_no_port_opens() {
+    let secret = "s3cret-s3cret";
+    let config = "[[source]]\nname = \"a\"\npath = \"/a\"\nauth = { bearer = { token_file = \"/nonexistent\" } }\n\
+                  [[source]]\nname = \"b\"\npath = \"/b\"\nauth = { barer = { token = \"s3cret-s3cret\" } }\n";
+    let mut process = program()
+        .env("APIKEY", format!("{secret}\u{e9}"))
+        .env("APIENDPOINT", "https://user:s3cret-s3cret@mdss.example")
+        .env("RELAY_TIMEOUT", "10")
+        .env("RELAY_LOG", "loud")
+        .env("RELAY_TOKNE", secret)
+        .env("RELAY_CONFIG_TOML", config)
+        .start()
+        .unwrap();
+    assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(2));
+    let output = process.output();
+    for name in [
+        "APIKEY",
+        "APIENDPOINT",
+        "RELAY_TIMEOUT",
+        "RELAY_LOG",
+        "RELAY_TOKNE",
+        "STORAGECLIENTID",
+        "source[0].auth",
+        "source[1].auth",
+    ] {
+        assert!(output.contains(&format!("- {name}")), "{name}: {output}");
+    }
+    assert!(output.contains("is RELAY_TOKEN meant?"), "{output}");
+    assert!(!output.contains("s3cret") && !output.contains("listening"), "{output}");
+
+    let mut open = program().start().unwrap();
+    assert_eq!(open.wait(LIMIT).await.unwrap().code(), Some(2));
+    assert!(open.output().contains("RELAY_TOKEN"), "a guard is wanted in writing: {}", open.output());
+}
+
+#[tokio::test]
+async fn the_api_key_is_in_no_line_of_a_failing_run() {
+    let sim =
+        Sim::start(Config { api_key: "another-key-altogether".into(), ..Config::default() }).await.unwrap();
+    let body = format!(r#"{{"responseMessage":"wrong key {DEFAULT_API_KEY}"}}"#);
+    sim.push([
+        Step::status(StatusCode::UNAUTHORIZED),
+        Step::json(StatusCode::BAD_REQUEST, body),
+        Step::Reset,
+        Step::Reset,
+    ]);
+    let mut server = start(simple(&sim).env("RELAY_LOG", "trace")).await;
+    for _ in 0..4 {
+        assert_ne!(server.event(created(&["a"])).await.status, 200);
+    }
+    server.process.signal("TERM").unwrap();
+    server.process.wait(LIMIT).await.unwrap();
+    let output = server.process.output();
+    assert!(!output.contains(DEFAULT_API_KEY) && !output.contains(TOKEN), "{output}");
+    assert!(output.contains("mdss_unauthorized"), "{output}");
+}

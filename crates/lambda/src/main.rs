@@ -1,0 +1,43 @@
+#![doc = include_str!("../README.md")]
+
+use std::sync::Arc;
+
+use mdss_relay_core::{Relay, Role, Settings};
+use mdss_relay_function::{Answers, handler};
+use mdss_relay_host::{self as host, Exit};
+
+const NAME: &str = "mdss-relay-lambda";
+
+/// Without these `lambda_runtime` 1.5.0 panics (its `Config::from_env`); a sentence is kinder.
+const PLATFORM: [&str; 4] = [
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_RUNTIME_API",
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Exit {
+    let variables: Vec<_> = std::env::vars_os().collect();
+    let missing = PLATFORM.iter().filter(|name| !variables.iter().any(|(n, _)| n == **name));
+    let missing = missing.map(|n| format!("{n}: expected a value, which a Lambda-compatible runtime sets"));
+    let draft = Settings::read(variables.iter().cloned(), Role::Function);
+    let mistakes = draft.mistakes.iter().map(ToString::to_string).chain(missing).collect();
+    if let Err(exit) = host::start(NAME, "RELAY_LOG", &draft.settings.log, mistakes) {
+        return exit;
+    }
+    for warning in &draft.settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let relay = match Relay::new(draft.settings) {
+        Ok(relay) => Arc::new(relay),
+        Err(mistake) => return host::settings_failure(NAME, &[mistake.to_string()]),
+    };
+    match lambda_runtime::run(handler(relay, Answers::Lambda)).await {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            tracing::error!(%error, "the Runtime API cannot be served");
+            Exit::Failed
+        }
+    }
+}

@@ -1,0 +1,33 @@
+#![doc = include_str!("../README.md")]
+
+use std::sync::Arc;
+
+use mdss_relay_core::{Relay, Role, Settings};
+use mdss_relay_function::{Answers, handler};
+use mdss_relay_host::{self as host, Exit};
+
+const NAME: &str = "mdss-relay-oci-fn";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Exit {
+    let draft = Settings::read(std::env::vars_os(), Role::Function);
+    let mistakes = draft.mistakes.iter().map(ToString::to_string).collect();
+    if let Err(exit) = host::start(NAME, "RELAY_LOG", &draft.settings.log, mistakes) {
+        return exit;
+    }
+    for warning in &draft.settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let relay = match Relay::new(draft.settings) {
+        Ok(relay) => Arc::new(relay),
+        Err(mistake) => return host::settings_failure(NAME, &[mistake.to_string()]),
+    };
+    match fn_shim::run(handler(relay, Answers::Fn)).await {
+        Ok(()) => Exit::Done,
+        Err(fn_shim::Error::Settings(mistake)) => host::settings_failure(NAME, &[mistake.to_string()]),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the function cannot be served");
+            Exit::Failed
+        }
+    }
+}
