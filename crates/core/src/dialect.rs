@@ -177,9 +177,9 @@ impl Item {
     }
 
     /// A record of a dialect that is recognised and not read.
-    fn reserved(path: String, place: &str, name: &'static str) -> Self {
+    fn reserved(path: String, name: &'static str) -> Self {
         let what = RESERVED.iter().find(|(n, _)| *n == name).map_or(name, |(_, what)| *what);
-        let detail = format!("{place}: this is {what} ({name}), which this version does not read");
+        let detail = format!("this is {what} ({name}), which this version does not read");
         let mut item = Self::new(path, None, Reading::failed(Cause::UnsupportedDialect, detail));
         item.dialect = Some(name);
         item
@@ -378,7 +378,7 @@ impl Reader<'_> {
                 }
                 Class::Reserved(name) => {
                     parsed.dialect = parsed.dialect.or(Some(name));
-                    parsed.items.push(Item::reserved(index.to_string(), &place, name));
+                    parsed.items.push(Item::reserved(index.to_string(), name));
                 }
                 Class::Bad(cause, detail) => {
                     parsed.items.push(Item::new(index.to_string(), None, Reading::failed(cause, detail)));
@@ -432,11 +432,7 @@ enum Class<'a> {
 }
 
 fn reserved_delivery(name: &'static str) -> Parsed {
-    Parsed {
-        dialect: Some(name),
-        items: vec![Item::reserved("0".into(), "the body", name)],
-        ..Parsed::default()
-    }
+    Parsed { dialect: Some(name), items: vec![Item::reserved("0".into(), name)], ..Parsed::default() }
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ where
         Ok(Ok(answer)) => (answer, Ok(())),
         Ok(Err(diagnostic)) => {
             tracing::error!(error.type = diagnostic.error_type, "the handler is no longer ready");
-            (Answer::from(diagnostic.clone()), Ok(()))
+            (Answer::from(diagnostic.clone()), Err(Error::Handler(diagnostic)))
         }
         Err(Panicked) => {
             tracing::error!(error.type = Refusal::Panicked.name(), "the handler panicked");
