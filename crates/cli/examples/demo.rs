@@ -3,6 +3,8 @@
 //! Starts the real binaries as processes, replays `events/` through each adapter with `mdss-relay replay`, and checks
 //! what the replay says against what the stand-in has recorded. Ends by itself; status 0 means that all of it fits.
 
+#![expect(clippy::print_stdout, reason = "the demo is for eyes")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -12,6 +12,7 @@ mod reserved;
 mod s3;
 mod sqs;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -190,8 +191,6 @@ impl Item {
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) id: Option<String>,
-    /// What the paths of its items begin with.
-    path: String,
     pub(crate) fifo: bool,
 }
 
@@ -224,6 +223,8 @@ pub(crate) struct Reader<'r> {
     pinned: Option<Dialect>,
     /// How many more records this delivery may have.
     left: usize,
+    /// What the item paths of queue messages begin with, so that no two messages share it.
+    paths: HashSet<String>,
 }
 
 /// The members of a delivery that tell dialects apart. Named, so that a member that stands there twice is an error
@@ -247,7 +248,7 @@ struct Top<'a> {
 
 /// Reads a delivery. Never fails: what cannot be read is an item that says so.
 pub(crate) fn read(delivery: &Delivery, keys: &KeyRules) -> Parsed {
-    let mut reader = Reader { keys, pinned: delivery.dialect, left: MOST_RECORDS };
+    let mut reader = Reader { keys, pinned: delivery.dialect, left: MOST_RECORDS, paths: HashSet::new() };
     if reader.pinned.is_none_or(|d| d == Dialect::JdCloud)
         && let Some(parsed) = jdcloud::by_header(delivery)
     {

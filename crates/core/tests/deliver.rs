@@ -1,5 +1,7 @@
 //! `deliver` against the stand-in, over real sockets: what each answer of MDSS, and each lack of one, leads to.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 

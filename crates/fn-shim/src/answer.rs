@@ -1,7 +1,8 @@
 //! What may leave the socket: three statuses and a JSON body.
 //!
-//! The agent takes 200 for success, 502 for a failure and 504 for a time-out, and **shuts the container down** on
-//! any other status (fnproject/fn, `api/agent/agent.go`, `hotSlot.dispatch`; FunctionInvokeInvalidResponse in
+//! The agent takes 200 for success, 502 for a failure and 504 for a time-out, and **shuts the container
+//! down** on any other status (fnproject/fn, `api/agent/agent.go`, `hotSlot.dispatch`;
+//! FunctionInvokeInvalidResponse in
 //! <https://docs.oracle.com/en-us/iaas/Content/Functions/Tasks/functionstroubleshooting_topic-Issues-invoking-functions.htm>).
 //! So a status is not a number here but one of three variants, and there is no 404 to be sent by mistake.
 
@@ -19,8 +20,9 @@ use crate::body::{BODY_LIMIT, Ending};
 pub const DEADLINE: &str = "deadline";
 
 const JSON: &str = "application/json";
-// The name and version are free for an FDK that is not Fn's own (fn-docs, `fn/develop/fn-format.md`); the runner only
-// logs the version (fnproject/fn, `api/agent/runner_client.go`). The official ones send both, fdk-python for one.
+// The name and version are free for an FDK that is not Fn's own (fn-docs, `fn/develop/fn-format.md`); the
+// runner only logs the version (fnproject/fn, `api/agent/runner_client.go`). The official ones send both,
+// fdk-python for one.
 const FDK_VERSION_NAME: HeaderName = HeaderName::from_static("fn-fdk-version");
 const FDK_RUNTIME_NAME: HeaderName = HeaderName::from_static("fn-fdk-runtime");
 const FDK_VERSION: &str = concat!("fn-shim/", env!("CARGO_PKG_VERSION"));
@@ -103,9 +105,9 @@ impl From<Refusal> for Answer {
 }
 
 impl From<Diagnostic> for Answer {
-    /// A failure. The handler decides what its body says: an `error_message` that is the text of a JSON object
-    /// becomes the body as it is; anything else is wrapped as `{"errorType":…,"errorMessage":…}`, the form
-    /// `lambda_runtime` posts.
+    /// A failure. The handler decides what its body says: an `error_message` that is the text of a JSON
+    /// object becomes the body as it is; anything else is wrapped as `{"errorType":…,"errorMessage":…}`, the
+    /// form `lambda_runtime` posts.
     fn from(diagnostic: Diagnostic) -> Self {
         let out_of_time = diagnostic.error_type == DEADLINE;
         let body = if is_object(&diagnostic.error_message) {
@@ -155,8 +157,9 @@ impl Answer {
         headers.insert(FDK_RUNTIME_NAME, HeaderValue::from_static(FDK_RUNTIME));
         match ending {
             Ending::Reached => {}
-            // hyper is going to close, without a word. A client that is not told may send its next call into the closing
-            // connection, and Go, which the agent is written in, does not repeat a POST (net/http, `Transport`).
+            // hyper is going to close, without a word. A client that is not told may send its next call into
+            // the closing connection, and Go, which the agent is written in, does not repeat a POST
+            // (net/http, `Transport`).
             Ending::Abandoned => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 /// The least time kept back for the answer to reach the agent.
 const LEAST_MARGIN: Duration = Duration::from_millis(250);
-/// And of a long call a fortieth, 2.5 %: a throttled processor (OCI grants a tenth of one) is late in proportion.
+/// And of a long call a fortieth, 2.5 %: a throttled processor (OCI grants a tenth of one) is late in
+/// proportion.
 const MARGIN_DIVISOR: u32 = 40;
 
 /// When the platform gives up on a call.
@@ -30,8 +31,9 @@ pub(crate) enum Budget {
 
 impl Deadline {
     /// Reads `Fn-Deadline`: RFC 3339 with any offset. The agent writes whole seconds in its own local offset
-    /// (fnproject/fn, `api/agent/agent.go`, `createUDSRequest`), others have been seen with a fraction (fdk-java's tests).
-    /// One that is missing or cannot be read is no deadline, as in fdk-go, `utils.go` (`ctxWithDeadline`).
+    /// (fnproject/fn, `api/agent/agent.go`, `createUDSRequest`), others have been seen with a fraction
+    /// (fdk-java's tests). One that is missing or cannot be read is no deadline, as in fdk-go, `fdk.go`
+    /// (`ctxWithDeadline`).
     pub(crate) fn from_header(value: Option<&HeaderValue>) -> Self {
         Self(value.and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok()))
     }

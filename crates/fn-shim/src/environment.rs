@@ -82,7 +82,8 @@ impl Environment {
             config: Arc::new(Config {
                 // `FN_NAME` in fn-format.md, `FN_FN_NAME` on OCI.
                 function_name: text("FN_FN_NAME").or_else(|| text("FN_NAME")).unwrap_or_default(),
-                // Megabytes, as a decimal number. Only told, never acted upon, so nonsense is no reason to stay down.
+                // Megabytes, as a decimal number. Only told, never acted upon, so nonsense is no reason to
+                // stay down.
                 memory: text("FN_MEMORY").and_then(|megabytes| megabytes.parse().ok()).unwrap_or_default(),
                 ..Config::default()
             }),

@@ -26,7 +26,8 @@ pub use environment::{Environment, Mistake, SettingsError};
 pub use error::Error;
 pub use serve::serve;
 
-/// Serves `handler` as an Fn function until SIGTERM or SIGINT: `lambda_runtime::run` for Fn and OCI Functions.
+/// Serves `handler` as an Fn function until SIGTERM or SIGINT: `lambda_runtime::run` for Fn and OCI
+/// Functions.
 ///
 /// Reads the `FN_*` variables of the process, once, and from then on behaves as [`serve`] does; a signal lets
 /// the call in flight finish. The bounds are those of `lambda_runtime::run` 1.5.0 (neither `Send` nor
@@ -51,8 +52,8 @@ where
     R: Serialize,
 {
     let environment = Environment::from_vars(std::env::vars_os()).map_err(Error::Settings)?;
-    // Watched before the socket exists, so that a signal is never met by the default action once a call can come:
-    // as process 1 of a container there would be none, and the process could only be killed.
+    // Watched before the socket exists, so that a signal is never met by the default action once a call can
+    // come: as process 1 of a container there would be none, and the process could only be killed.
     let unwatched = |source| Error::Io { action: "watch SIGTERM and SIGINT".to_owned(), source };
     let mut terminate = signal(SignalKind::terminate()).map_err(unwatched)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unwatched)?;

@@ -32,21 +32,24 @@ use crate::socket::Socket;
 use crate::wire::Wire;
 use crate::work::{GRACE, asked_to_stop, work};
 
-/// hyper's 100 are not plenty: the agent copies a caller's headers through, and more than this many are refused.
+/// hyper's 100 are not plenty: the agent copies a caller's headers through, and more than this many are
+/// refused.
 const HEADERS_LIMIT: usize = 1024;
-/// What Go's server, in front of the agent, lets a head have (net/http, `DefaultMaxHeaderBytes`), and some for the agent.
+/// What Go's server, in front of the agent, lets a head have (net/http, `DefaultMaxHeaderBytes`), and some
+/// for the agent.
 const HEAD_BYTES_LIMIT: usize = 1024 * 1024 + 64 * 1024;
 /// How long the body of a call that came too late is waited for, so that its connection can be kept.
 const LATE_BODY_PATIENCE: Duration = Duration::from_millis(100);
-/// After a refused `accept`: long enough not to spin while file descriptors are short (EMFILE), short enough for a call.
+/// After a refused `accept`: long enough not to spin while file descriptors are short (EMFILE), short enough
+/// for a call.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `handler` on the socket of `environment` until `shutdown` completes: [`run`](crate::run) without a process
-/// around it, for tests and for those who watch signals themselves.
+/// Serves `handler` on the socket of `environment` until `shutdown` completes: [`run`](crate::run) without a
+/// process around it, for tests and for those who watch signals themselves.
 ///
-/// When `shutdown` completes, the socket's names are removed first, so that nobody is invited any longer; calls that have
-/// been accepted are answered; idle connections are closed. Connections that are amid sending a request get one
-/// more second. Dropping the future ends everything at once, and removes the names as well.
+/// When `shutdown` completes, the socket's names are removed first, so that nobody is invited any longer;
+/// calls that have been accepted are answered; idle connections are closed. Connections that are amid sending
+/// a request get one more second. Dropping the future ends everything at once, and removes the names as well.
 ///
 /// # Errors
 ///
@@ -101,8 +104,9 @@ struct Front {
     started: Timestamp,
 }
 
-/// Accepts connections until told to stop, and outlives them. The agent keeps one (fn-docs, `fn/develop/fn-format.md`),
-/// but drops it after a second of idling (fnproject/fn, `api/agent/agent.go`, `IdleConnTimeout`) and opens another.
+/// Accepts connections until told to stop, and outlives them. The agent keeps one (fn-docs,
+/// `fn/develop/fn-format.md`), but drops it after a second of idling (fnproject/fn, `api/agent/agent.go`,
+/// `IdleConnTimeout`) and opens another.
 async fn accept(listener: UnixListener, front: Front, mut stopping: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
@@ -125,9 +129,10 @@ async fn accept(listener: UnixListener, front: Front, mut stopping: watch::Recei
     while connections.join_next().await.is_some() {}
 }
 
-/// Serves one connection to its end, which is the client's to choose: this side never closes an idle one, or a POST sent
-/// at that very moment would be lost (Go does not repeat it). Hence no timer and no time-out for reading heads, which
-/// in hyper also runs between requests (hyper 1.12.0, `src/proto/h1/conn.rs`, `poll_read_head`).
+/// Serves one connection to its end, which is the client's to choose: this side never closes an idle one, or
+/// a POST sent at that very moment would be lost (Go does not repeat it). Hence no timer and no time-out for
+/// reading heads, which in hyper also runs between requests (hyper 1.12.0, `src/proto/h1/conn.rs`,
+/// `poll_read_head`).
 async fn connection(stream: UnixStream, front: Front, mut stopping: watch::Receiver<bool>) {
     let service = service_fn(|request| {
         let front = front.clone();
@@ -194,8 +199,8 @@ impl Front {
         (answer, ending)
     }
 
-    /// Hands a call to the worker and waits for its answer. `ending` tells how far the body was read, also to a caller
-    /// that does not wait for the end of this.
+    /// Hands a call to the worker and waits for its answer. `ending` tells how far the body was read, also to
+    /// a caller that does not wait for the end of this.
     async fn forward(
         &self,
         headers: &HeaderMap,

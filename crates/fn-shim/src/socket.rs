@@ -1,10 +1,11 @@
 //! The socket: where it appears, for whom, and what is left of it.
 //!
-//! The agent watches the directory for the published name and at that moment decides, once, whether this container
-//! is any good: a symlink must have a target without a directory part, and behind it must be a socket that it may write
-//! to (fnproject/fn, `api/agent/agent.go`, `inotifyAwait` and `checkSocketDestination`). So everything is made ready under
-//! another name first. A rename would do for the open-source agent, but a symlink is what all of Fn's own FDKs make
-//! (fnproject/fdk-go, `handler.go`, `sockPerm`).
+//! The agent watches the directory for the published name and at that moment decides, once, whether this
+//! container is any good: a symlink must have a target without a directory part, and behind it must be a
+//! socket that it may write to (fnproject/fn, `api/agent/agent.go`, `inotifyAwait` and
+//! `checkSocketDestination`). So everything is made ready under another name first. A rename would do for the
+//! open-source agent, but a symlink is what all of Fn's own FDKs make (fnproject/fdk-go, `handler.go`,
+//! `sockPerm`).
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
@@ -30,7 +31,8 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Listens under a private name beside `published`, after clearing both names of what an earlier process left.
+    /// Listens under a private name beside `published`, after clearing both names of what an earlier process
+    /// left.
     pub(crate) fn bind(published: &Path) -> Result<(Self, UnixListener), Error> {
         let private_name = private_name(published);
         let private = published.with_file_name(&private_name);
@@ -72,8 +74,8 @@ fn cannot(action: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     |source| Error::Io { action, source }
 }
 
-/// The published name with another first letter: another name, and no longer one, so that it fits into a `sockaddr_un`
-/// whenever the published path does. (A prefix or suffix, as the official FDKs add, would not.)
+/// The published name with another first letter: another name, and no longer one, so that it fits into a
+/// `sockaddr_un` whenever the published path does. (A prefix or suffix, as the official FDKs add, would not.)
 fn private_name(published: &Path) -> OsString {
     let mut name = published.file_name().unwrap_or_default().as_bytes().to_vec();
     if let Some(first) = name.first_mut() {
@@ -82,8 +84,8 @@ fn private_name(published: &Path) -> OsString {
     OsString::from_vec(name)
 }
 
-/// Removes what an earlier process may have left, and nothing else: a variable with a typing error in it must not
-/// delete somebody's file.
+/// Removes what an earlier process may have left, and nothing else: a variable with a typing error in it must
+/// not delete somebody's file.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let kind = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata.file_type(),

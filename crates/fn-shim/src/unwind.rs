@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 /// A future whose panics, also those while it is dropped half-way, come out as a value.
 pub(crate) struct CatchUnwind<F>(Option<Pin<Box<F>>>);
 
-/// The future panicked. What it said went to the panic hook, and stays there: a message made for a developer may
-/// quote anything.
+/// The future panicked. What it said went to the panic hook, and stays there: a message made for a developer
+/// may quote anything.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Panicked;
 
@@ -24,8 +24,9 @@ impl<F: Future> Future for CatchUnwind<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(future) = &mut self.0 else { return Poll::Ready(Err(Panicked)) };
-        // Unwind safety: whatever the panic left half done is behind the future, which is not polled again, or in the
-        // handler, which `lambda_runtime` goes on using after a panic just the same (its `layers/panic.rs`).
+        // Unwind safety: whatever the panic left half done is behind the future, which is not polled again,
+        // or in the handler, which `lambda_runtime` goes on using after a panic just the same (its
+        // `layers/panic.rs`).
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(polled) => polled.map(Ok),
             Err(_) => Poll::Ready(Err(Panicked)),

@@ -1,9 +1,10 @@
 //! The last gate before the socket: hyper's own error answers become 502.
 //!
-//! A request whose head hyper cannot read never reaches a service: hyper answers 400, 414 or 431 by itself and offers
-//! no way to choose (hyper 1.12.0, `src/proto/h1/role.rs`, `Server::on_error`). To the agent any of these is an
-//! invalid response, for which it shuts the container down; and since it copies a caller's headers through
-//! (fnproject/fn, `api/agent/agent.go`, `createUDSRequest`), a caller with enough of them could bring that about.
+//! A request whose head hyper cannot read never reaches a service: hyper answers 400, 414 or 431 by itself
+//! and offers no way to choose (hyper 1.12.0, `src/proto/h1/role.rs`, `Server::on_error`). To the agent any
+//! of these is an invalid response, for which it shuts the container down; and since it copies a caller's
+//! headers through (fnproject/fn, `api/agent/agent.go`, `createUDSRequest`), a caller with enough of them
+//! could bring that about.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -38,7 +39,8 @@ impl<S> Wire<S> {
     }
 }
 
-/// Whether these bytes begin an answer that this crate never makes. A body cannot be mistaken for one: bodies are JSON.
+/// Whether these bytes begin an answer that this crate never makes. A body cannot be mistaken for one: bodies
+/// are JSON.
 fn begins_client_error(bytes: &[u8]) -> bool {
     matches!(bytes, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'4', ..])
 }

@@ -1,7 +1,8 @@
 //! The handler's side: one call after the other.
 //!
-//! The handler stays in the future that `serve` is, and calls come to it through a queue. That is why it need be neither
-//! `Send` nor `'static`, why there can only be one call at a time, and why a connection can answer 504 while it runs.
+//! The handler stays in the future that `serve` is, and calls come to it through a queue. That is why it need
+//! be neither `Send` nor `'static`, why there can only be one call at a time, and why a connection can answer
+//! 504 while it runs.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -18,8 +19,8 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::unwind::{CatchUnwind, Panicked};
 
-/// How long the end is put off, once asked for, by connections that are in no call: for half a request to become
-/// whole, for an answer to leave.
+/// How long the end is put off, once asked for, by connections that are in no call: for half a request to
+/// become whole, for an answer to leave.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Answers calls until `stopping` turns true and those already here are answered.
@@ -130,7 +131,8 @@ where
         }
         Err(error) => {
             let diagnostic: Diagnostic = error.into();
-            // The message stays out: it is the answer's body. The handler knows best what of it to log, and where.
+            // The message stays out: it is the answer's body. The handler knows best what of it to log, and
+            // where.
             tracing::info!(error.type = diagnostic.error_type, "the call failed");
             Ok(diagnostic.into())
         }

@@ -47,8 +47,8 @@ fn a01_payload_is_byte_exact() {
     }
 }
 
-/// The agent keeps an idle connection for a second and then dials again (fnproject/fn, `api/agent/agent.go`), and
-/// may go back to keeping it for longer.
+/// The agent keeps an idle connection for a second and then dials again (fnproject/fn, `api/agent/agent.go`),
+/// and may go back to keeping it for longer.
 #[test]
 fn a02_connection_is_kept_and_a_new_one_taken() {
     let container = Container::start();
@@ -146,7 +146,7 @@ fn a07_call_id_and_deadline_may_be_missing() {
     assert_eq!((&context["request_id"], &context["deadline"]), (&json!(""), &json!(0)));
 }
 
-/// fdk-go, `utils.go`.
+/// fdk-go, `fdk.go`.
 #[test]
 fn a08_unreadable_deadline_is_no_deadline() {
     let container = Container::start();
@@ -198,8 +198,8 @@ fn a10_a12_handler_failures() {
     assert_eq!(connection.call("1").status, 200, "on the same connection");
 }
 
-/// fdk-python, `test_parse_request_without_data`, and fnproject/fn, `TestFnInvokeRunnerExecEmptyBody`: a body is
-/// not required there, but a handler that takes JSON has nothing to take.
+/// fdk-python, `test_parse_request_without_data`, and fnproject/fn, `TestFnInvokeRunnerExecEmptyBody`: a body
+/// is not required there, but a handler that takes JSON has nothing to take.
 #[test]
 fn a13_bodies_that_are_not_json() {
     let container = Container::start();

@@ -46,6 +46,15 @@ fn is_empty(folder: &TempDir) -> bool {
     std::fs::read_dir(folder.path()).unwrap().count() == 0
 }
 
+/// Fails, instead of hanging, if this takes far longer than anything here should.
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.unwrap()
+}
+
+async fn join<S, T>(one: impl Future<Output = S>, other: impl Future<Output = T>) -> (S, T) {
+    tokio::join!(one, other)
+}
+
 /// Serves while `client` runs, then asks to stop.
 async fn served<A, F, T>(handler: F, folder: &TempDir, client: impl Future<Output = T>) -> T
 where
@@ -61,7 +70,7 @@ where
         stop.send(()).unwrap();
         outcome
     };
-    let (ended, outcome) = tokio::join!(serve(environment(folder), handler, shutdown), client);
+    let (ended, outcome) = within(join(serve(environment(folder), handler, shutdown), client)).await;
     ended.unwrap();
     assert!(is_empty(folder));
     outcome
@@ -177,7 +186,7 @@ impl Service<LambdaEvent<Value>> for Tired {
 async fn handler_no_longer_ready_answers_and_ends() {
     let folder = tempfile::tempdir().unwrap();
     let calls = async { [call(folder.path(), "", "1").await, call(folder.path(), "", "2").await] };
-    let (ended, replies) = tokio::join!(serve(environment(&folder), Tired(1), pending()), calls);
+    let (ended, replies) = within(join(serve(environment(&folder), Tired(1), pending()), calls)).await;
     assert!(
         matches!(&ended, Err(Error::Handler(diagnostic)) if diagnostic.error_type == "Tired"),
         "{ended:?}"

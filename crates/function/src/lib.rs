@@ -51,7 +51,8 @@ async fn guarded(
     call: impl Future<Output = Result<Box<RawValue>, Diagnostic>>,
 ) -> Result<Box<RawValue>, Diagnostic> {
     AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
-        let failure = Failure::new(Cause::Internal, "the relay failed in an unforeseen way; please report it");
+        let failure =
+            Failure::new(Cause::Internal, "the relay failed in an unforeseen way; please report it");
         Err(reply::diagnostic(&Report::failed(failure)))
     })
 }

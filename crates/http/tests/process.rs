@@ -1,5 +1,7 @@
 //! The server as a process: on port 0, against the stand-in, with real sockets.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
 use std::time::{Duration, Instant};
 
 use drive::{Answer, HttpPoster, Process, Program};

@@ -1,5 +1,7 @@
 //! The function as a process against a Runtime API.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use drive::{Fault, Invocation, Outcome, Process, Program, RuntimeApi};

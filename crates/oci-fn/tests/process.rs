@@ -1,5 +1,7 @@
 //! The function as a process on a real socket, called the way the Fn agent calls it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
 use std::time::{Duration, Instant};
 
 use drive::{FnClient, Process, Program};

@@ -26,13 +26,12 @@ pub(super) fn read(reader: &mut Reader<'_>, wire: &Wire<'_>, index: usize, place
     let fifo = wire::string(wire.queue).is_ok_and(|arn| arn.ends_with(".fifo"));
     let messages = batch.messages.get_or_insert_with(Vec::new);
     // Item paths are unique in a delivery even where a sender repeats an id, leaves it out, or puts a slash into it.
-    let taken = |path: &str| messages.iter().any(|m| m.path == path);
     let mut path = id.clone().filter(|id| !id.contains('/')).unwrap_or_else(|| index.to_string());
-    while taken(&path) {
+    while !reader.paths.insert(path.clone()) {
         path = format!("{path}#{index}");
     }
     let message = messages.len();
-    messages.push(Message { id, path: path.clone(), fifo });
+    messages.push(Message { id, fifo });
 
     let mut items = match wire::string(wire.body) {
         Ok(body) => {

@@ -26,9 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 // === the process ===
 
-/// The example. A plain `cargo test` builds it before it runs the integration tests of the package and puts it
-/// beside them (the Cargo book, "cargo test", "Target selection"); `--test` and `--all-targets` do not, and may leave
-/// an older one there, so then it is built here.
+/// The example. A plain `cargo test` builds it before it runs the integration tests of the package and puts
+/// it beside them (the Cargo book, "cargo test", "Target selection"); `--test` and `--all-targets` do not,
+/// and may leave an older one there, so then it is built here.
 fn example() -> &'static Path {
     static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
     EXAMPLE.get_or_init(|| {

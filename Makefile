@@ -1,0 +1,41 @@
+# Everything a developer or the CI runs. `make` alone lists the targets.
+
+CARGO ?= cargo
+
+.PHONY: help demo test check fmt clippy doc layers bless deny
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## build, then show every provider's events going through every adapter into a stand-in for MDSS
+	$(CARGO) build --workspace --bins --examples
+	@$${CARGO_TARGET_DIR:-target}/debug/examples/demo
+
+test: check ## everything: the checks, every test, and the demo
+	$(CARGO) test --workspace
+	@out=$$(mktemp) && $(MAKE) --no-print-directory demo > "$$out" || { cat "$$out"; rm -f "$$out"; exit 1; }; \
+		sed -n '/^== Summary/,$$p' "$$out"; rm -f "$$out"
+
+check: fmt clippy doc layers ## formatting, lints, documentation and the layers between the crates
+
+fmt:
+	@$(CARGO) fmt --version > /dev/null 2>&1 || { echo "make: rustfmt is missing; 'rustup component add rustfmt' installs it" >&2; exit 1; }
+	$(CARGO) fmt --all --check
+
+clippy:
+	@$(CARGO) clippy --version > /dev/null 2>&1 || { echo "make: clippy is missing; 'rustup component add clippy' installs it" >&2; exit 1; }
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+
+doc:
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items --quiet
+
+layers: ## which crate may use which
+	@sh .ci/layers
+
+bless: ## rewrite the answers in events/; read the diff before you commit it
+	BLESS=1 $(CARGO) test --quiet --package mdss-relay --test fixtures
+	@git --no-pager diff --stat -- events || true
+
+deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny; not part of `make test`)
+	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }
+	$(CARGO) deny check licenses bans sources

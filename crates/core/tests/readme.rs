@@ -1,0 +1,50 @@
+//! The README's tables say what the code does.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
+use mdss_relay_core::{Cause, Dialect, RESERVED, SETTINGS, SkipReason};
+
+/// The cells of every table row whose first cell is a code span, with the backticks taken off that one.
+fn rows(section: &str) -> Vec<Vec<String>> {
+    let readme = include_str!("../../../README.md");
+    let section = readme
+        .split("\n## ")
+        .find(|s| s.starts_with(section))
+        .unwrap_or_else(|| panic!("no section {section}"));
+    let row = |line: &str| -> Option<Vec<String>> {
+        let inner = line.strip_prefix("| `")?.strip_suffix('|')?;
+        let mut cells: Vec<_> = inner.split('|').map(|c| c.trim().to_owned()).collect();
+        cells[0] = cells[0].trim_end_matches('`').to_owned();
+        Some(cells)
+    };
+    section.lines().filter_map(row).collect()
+}
+
+#[test]
+fn the_settings() {
+    let code: Vec<Vec<String>> = SETTINGS
+        .iter()
+        .map(|s| {
+            let toml = s.toml.map(|t| format!("`{t}`")).unwrap_or_default();
+            [s.variable, &toml, s.default, s.meaning].map(str::to_owned).to_vec()
+        })
+        .collect();
+    assert_eq!(rows("Settings"), code);
+}
+
+#[test]
+fn the_reasons() {
+    let skipped = SkipReason::ALL.iter().map(|r| vec![r.name().to_owned(), r.meaning().to_owned()]);
+    let failed = Cause::ALL
+        .iter()
+        .map(|c| vec![c.name().to_owned(), c.kind().name().to_owned(), c.meaning().to_owned()]);
+    assert_eq!(rows("What fails how"), skipped.chain(failed).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_dialects() {
+    let readme = include_str!("../../../README.md");
+    for name in Dialect::ALL.iter().map(|d| d.name()).chain(RESERVED.iter().map(|(name, _)| *name)) {
+        assert!(readme.contains(&format!("`{name}`")), "the README does not mention {name}");
+    }
+}
