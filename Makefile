@@ -27,7 +27,7 @@ clippy:
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 
 doc:
-	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --quiet
 
 layers: ## which crate may use which
 	@sh .ci/layers

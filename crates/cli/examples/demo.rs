@@ -22,7 +22,7 @@ const API_KEY: &str = "key-of-the-demo";
 const SOURCES: &[(&str, &str, &str)] = &[
     ("oci", "/oci", "Basic b2NpLWdhdGV3YXk6bm90LWEtc2VjcmV0LW9jaQ=="),
     ("aws-s3", "/aws", "Basic YXdzLWdhdGV3YXk6bm90LWEtc2VjcmV0LWF3cw=="),
-    ("aws-sqs", "/events", "not-a-secret-other"),
+    ("aws-sqs", "/aws", "Basic YXdzLWdhdGV3YXk6bm90LWEtc2VjcmV0LWF3cw=="),
     ("jdcloud", "/jdcloud/jd-9f3c2b71d8e64a05", ""),
     ("minio", "/minio", "not-a-secret-minio"),
     ("rustfs", "/rustfs", "not-a-secret-rustfs"),

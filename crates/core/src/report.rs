@@ -50,7 +50,7 @@ pub struct Record {
     pub key: Option<String>,
     /// What happened.
     pub result: ResultKind,
-    /// A stable token: a [`SkipReason`](crate::SkipReason) or a [`Cause`](crate::Cause).
+    /// A stable token: a [`SkipReason`] or a [`Cause`](crate::Cause).
     pub reason: Option<&'static str>,
     /// The sentence for it.
     pub detail: Option<String>,
