@@ -1,0 +1,199 @@
+//! The commands as a person and a script use them.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use mdss_relay_core::{Relay, Role, Settings};
+use mdss_relay_http::{Doors, listen, serve};
+use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Step, units};
+use serde_json::Value;
+
+const EVENT: &str = r#"{"Records":[{"eventSource":"minio:s3","eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"a%2Fb+c"}}}]}"#;
+const TOKEN: &str = "t0ken-of-the-test";
+
+fn run(args: &[&str], vars: &[(&str, &str)], stdin: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mdss-relay"));
+    command.args(args).env_clear().envs(vars.iter().copied());
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A command line that is refused is refused before anything is read.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+// === explain ===
+
+#[test]
+fn explain_reads_standard_input_and_the_settings() {
+    let output = run(&["explain", "-"], &[("STORAGECLIENTID", "unit-1")], EVENT);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((line["file"].as_str(), line["records"][0]["key"].as_str()), (Some("-"), Some("a/b c")));
+    assert_eq!(line["records"][0]["request"]["storageClientId"], "unit-1");
+    assert_eq!(text(&output.stdout).lines().count(), 1);
+
+    let ceph = run(&["explain", "--dialect", "ceph", "-"], &[], EVENT);
+    let line: Value = serde_json::from_slice(&ceph.stdout).unwrap();
+    assert_eq!(line["records"][0]["key"], "a%2Fb+c");
+    assert_eq!(line["records"][0]["reason"], "unmapped_bucket", "without a route");
+    assert_eq!(line["outcome"], "reject");
+}
+
+#[test]
+fn explain_exits_2_only_for_what_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let garbage = folder.path().join("garbage");
+    std::fs::write(&garbage, b"\xff\x00{").unwrap();
+    let garbage = garbage.to_str().unwrap();
+    let rejected = run(&["explain", garbage], &[], "");
+    assert_eq!(rejected.status.code(), Some(0));
+    assert!(text(&rejected.stdout).contains(r#""outcome":"reject""#));
+
+    // The files that can be read are printed all the same.
+    let missing = run(&["explain", "/nonexistent.json", garbage], &[], "");
+    assert_eq!((missing.status.code(), text(&missing.stdout).lines().count()), (Some(2), 1));
+    assert!(text(&missing.stderr).contains("/nonexistent.json"));
+
+    for (args, vars, words) in [
+        (vec!["explain", "--dialect", "gcs", "-"], vec![], "reserved for a later version"),
+        (vec!["explain", "--at", "noon", "-"], vec![], "RFC 3339"),
+        (vec!["explain"], vec![], "FILE"),
+        (vec!["explain", "--config", "/nonexistent.toml", "-"], vec![], "/nonexistent.toml"),
+        (vec!["explain", "-"], vec![("RELAY_TIMOUT", "s3cret")], "is RELAY_TIMEOUT meant?"),
+        (
+            vec!["explain", "-"],
+            vec![("APIKEY", "s3cret\u{e9}"), ("RELAY_DEADLINE", "5")],
+            "2 mistakes in the settings",
+        ),
+    ] {
+        let output = run(&args, &vars, EVENT);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stderr).contains(words), "{args:?}: {}", text(&output.stderr));
+        assert!(!text(&output.stderr).contains("s3cret") && output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn explain_stands_at_the_same_gate_as_the_server() {
+    let wrapped = |path: &str, headers: &str| {
+        serde_json::json!({ "method": "POST", "path": path, "headers": serde_json::from_str::<Value>(headers).unwrap(), "body": EVENT })
+            .to_string()
+    };
+    let bearer = format!(r#"{{"authorization":"Bearer {TOKEN}"}}"#);
+    let unit = ("STORAGECLIENTID", "unit-1");
+    for (vars, input, outcome) in [
+        // Without a guard in the settings there is no gate, and no path either.
+        (vec![unit], wrapped("/anything", "{}"), "ok"),
+        (vec![unit, ("RELAY_TOKEN", TOKEN)], wrapped("/anything", &bearer), "ok"),
+        (vec![unit, ("RELAY_TOKEN", TOKEN)], wrapped("/events", "{}"), "unauthorized"),
+        (vec![unit, ("RELAY_TOKEN", TOKEN)], EVENT.to_owned(), "ok"),
+        (vec![unit], r#"{"method":"GET","body":""}"#.into(), "reject"),
+        (vec![unit], r#"{"method":"HEAD","body":""}"#.into(), "ok"),
+    ] {
+        let output = run(&["explain", "-"], &vars, &input);
+        let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(line["outcome"], outcome, "{vars:?} {input}");
+        if outcome == "unauthorized" {
+            assert_eq!(line["records"], serde_json::json!([]), "nothing is said of the body");
+        }
+    }
+}
+
+// === replay ===
+
+/// The HTTP adapter's own server, in this process; returns its URL.
+async fn server(sim: &Sim) -> String {
+    let vars = [
+        ("APIENDPOINT", sim.url()),
+        ("APIKEY", DEFAULT_API_KEY.to_owned()),
+        ("STORAGECLIENTID", units::S3_COMPATIBLE.to_owned()),
+        ("RELAY_TOKEN", TOKEN.to_owned()),
+        ("RELAY_ATTEMPTS", "1".to_owned()),
+    ];
+    let mut draft = Settings::read(vars.into_iter().map(|(n, v)| (n.into(), v.into())), Role::Http);
+    let doors = Doors::open(&mut draft);
+    let relay = Relay::new(draft.finish().unwrap()).unwrap();
+    let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let url = format!("http://{}/events", listener.local_addr().unwrap());
+    tokio::spawn(serve(listener, relay, doors, std::future::pending()));
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replay_shows_what_became_of_each_object() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let url = server(&sim).await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.json"), EVENT).unwrap();
+    std::fs::write(folder.path().join("b.json"), EVENT.replace("a%2Fb", "later")).unwrap();
+    std::fs::write(folder.path().join("c.json"), "garbage").unwrap();
+    std::fs::write(folder.path().join("a.want.json"), "an answer, not a delivery").unwrap();
+    let folder = folder.path().to_str().unwrap().to_owned();
+    sim.push_for("later c", vec![Step::Unavailable; 9]);
+
+    let (url_, folder_) = (url.clone(), folder.clone());
+    let replay = move |args: &[&str], token: &str| {
+        let mut all = vec!["replay", "--url", &url_];
+        all.extend(args);
+        all.push(&folder_);
+        run(&all, &[("RELAY_TOKEN", token)], "")
+    };
+    let table = tokio::task::block_in_place(|| replay(&[], TOKEN));
+    assert_eq!(table.status.code(), Some(1), "something failed");
+    let shown = text(&table.stdout);
+    for words in
+        ["b/a/b c ", "accepted", "mdss_unavailable", "unreadable", "3 deliveries: 1 accepted, 2 failed"]
+    {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert!(shown.contains(&sim.accepted()[0].last_correlation_id), "{shown}");
+
+    let json = tokio::task::block_in_place(|| replay(&["--json"], TOKEN));
+    let lines: Vec<Value> = text(&json.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let outcomes: Vec<_> =
+        lines.iter().map(|l| (l["outcome"].as_str().unwrap(), l["status"].as_u64())).collect();
+    assert_eq!(outcomes, [("done", Some(200)), ("transient", Some(503)), ("permanent", Some(400))]);
+
+    let refused = tokio::task::block_in_place(|| replay(&["--json"], "another-token"));
+    assert_eq!(
+        (refused.status.code(), text(&refused.stdout).matches(r#""outcome":"refused""#).count()),
+        (Some(1), 3)
+    );
+    assert!(!text(&refused.stdout).contains("another-token"));
+}
+
+#[tokio::test]
+async fn replay_tells_when_nobody_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.json");
+    std::fs::write(&file, EVENT).unwrap();
+    let file = file.to_str().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{closed}/events");
+    for (args, words) in [
+        (vec!["replay", "--url", &url, file], "unanswered"),
+        (vec!["replay", "--fn-socket", "/nonexistent/lsnr.sock", file], "unanswered"),
+        (vec!["replay", "--runtime-api", "127.0.0.1:0", "--timeout", "1", file], "unanswered"),
+    ] {
+        let started = std::time::Instant::now();
+        let output = run(&args, &[], "");
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output.stderr));
+        assert!(text(&output.stdout).contains(words), "{args:?}: {}", text(&output.stdout));
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+    for args in [
+        vec!["replay", file],
+        vec!["replay", "--url", "https://127.0.0.1/", file],
+        vec!["replay", "--url", &url, "--fn-socket", "/x", file],
+        vec!["replay", "--runtime-api", "0.0.0.0:0", file],
+        vec!["replay", "--url", &url, "/nonexistent"],
+    ] {
+        assert_eq!(run(&args, &[], "").status.code(), Some(2), "{args:?}");
+    }
+}
