@@ -21,6 +21,7 @@ const API_KEY: &str = "key-of-the-demo";
 /// Folder of `events/`, path of its source in `events/relay.toml`, and the credential that file gives the source.
 const SOURCES: &[(&str, &str, &str)] = &[
     ("oci", "/oci", "Basic b2NpLWdhdGV3YXk6bm90LWEtc2VjcmV0LW9jaQ=="),
+    ("oci-stream", "/oci", "Basic b2NpLWdhdGV3YXk6bm90LWEtc2VjcmV0LW9jaQ=="),
     ("aws-s3", "/aws", "Basic YXdzLWdhdGV3YXk6bm90LWEtc2VjcmV0LWF3cw=="),
     ("aws-sqs", "/aws", "Basic YXdzLWdhdGV3YXk6bm90LWEtc2VjcmV0LWF3cw=="),
     ("jdcloud", "/jdcloud/jd-9f3c2b71d8e64a05", ""),

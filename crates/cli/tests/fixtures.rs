@@ -519,6 +519,7 @@ const SITUATIONS: &[(&str, Holds)] = &[
 const ELSEWHERE: &[(Dialect, &str, Option<&str>, &str)] = &[
     (Dialect::Oci, "batch-one-bad", None, "OCI Events delivers one event a call"),
     (Dialect::Oci, "test-event", None, "OCI Events sends none"),
+    (Dialect::OciStream, "test-event", None, "OCI Events sends none"),
     (Dialect::JdCloud, "test-event", Some("handshake-confirmation"), "its test message is a handshake"),
     (Dialect::Minio, "test-event", Some("probe-empty-post"), "it asks with an empty POST"),
     (Dialect::Rustfs, "test-event", Some("probe-head"), "it asks with a HEAD"),

@@ -8,6 +8,7 @@ mod event_name;
 mod jdcloud;
 mod key;
 mod oci;
+mod oci_stream;
 mod reserved;
 mod s3;
 mod sqs;
@@ -57,6 +58,8 @@ macro_rules! dialects {
 dialects! {
     /// OCI Events, Object Storage.
     Oci = "oci", Some(KeyEncoding::Verbatim);
+    /// OCI Streaming records with OCI events inside, as Connector Hub delivers them.
+    OciStream = "oci-stream", None;
     /// Amazon S3 event notifications.
     AwsS3 = "aws-s3", Some(KeyEncoding::Form);
     /// Amazon SQS messages as Lambda delivers them, with notifications inside.
@@ -177,6 +180,15 @@ impl Item {
         }
     }
 
+    /// The same item as part of an outer record: its path is longer, and a failure says where it lies.
+    fn within(mut self, path: &str, place: Option<&str>) -> Self {
+        self.path = format!("{path}/{}", self.path);
+        if let (Some(place), Reading::Unreadable { failure, .. }) = (place, &mut self.reading) {
+            failure.detail = format!("{place}: {}", failure.detail);
+        }
+        self
+    }
+
     /// A record of a dialect that is recognised and not read.
     fn reserved(path: String, name: &'static str) -> Self {
         let what = RESERVED.iter().find(|(n, _)| *n == name).map_or(name, |(_, what)| *what);
@@ -281,6 +293,16 @@ impl Reader<'_> {
                 return Parsed::unreadable(Cause::Unreadable, format!("the body is not one JSON value: {e}"));
             }
         };
+        if depth == 0
+            && self.pinned.is_none_or(|d| d == Dialect::OciStream)
+            && let Some(records) = oci_stream::records(raw)
+        {
+            self.pinned = None;
+            return match self.take(records.len(), "the batch") {
+                Ok(()) => oci_stream::read(self, &records),
+                Err(refused) => refused,
+            };
+        }
         if !raw.get().starts_with('{') {
             return match reserved::of_array(raw) {
                 Some(name) => reserved_delivery(name),
@@ -345,6 +367,31 @@ impl Reader<'_> {
         )
     }
 
+    /// Makes room for more records.
+    fn take(&mut self, found: usize, place: &str) -> Result<(), Parsed> {
+        match self.left.checked_sub(found) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(Parsed::unreadable(
+                Cause::Unreadable,
+                format!(
+                    "{place}: expected at most {MOST_RECORDS} records in one delivery, found {found} more"
+                ),
+            )),
+        }
+    }
+
+    /// A path for an outer record that no other one has: senders repeat ids, leave them out, put a slash into them.
+    fn path(&mut self, id: Option<String>, index: usize) -> String {
+        let mut path = id.filter(|id| !id.contains('/')).unwrap_or_else(|| index.to_string());
+        while !self.paths.insert(path.clone()) {
+            path = format!("{path}#{index}");
+        }
+        path
+    }
+
     fn records(&mut self, records: &RawValue, top: &Top<'_>, depth: usize) -> Parsed {
         let Some(records) = wire::array(records) else {
             let found = wire::found(records.get());
@@ -353,16 +400,9 @@ impl Reader<'_> {
                 format!("Records: expected an array, found {found}"),
             );
         };
-        if records.len() > self.left {
-            let found = records.len();
-            return Parsed::unreadable(
-                Cause::Unreadable,
-                format!(
-                    "Records: expected at most {MOST_RECORDS} records in one delivery, found {found} more"
-                ),
-            );
+        if let Err(refused) = self.take(records.len(), "Records") {
+            return refused;
         }
-        self.left -= records.len();
         let outer = s3::Outer::new(top.event_name.or(top.event_type_2017));
         let mut parsed = Parsed::default();
         for (index, raw) in records.iter().enumerate() {
@@ -450,6 +490,6 @@ mod tests {
             sentence,
             "a dialect that is read; gcs (a Google Cloud Storage notification) is reserved for a later version"
         );
-        assert!("s3".parse::<Dialect>().unwrap_err().starts_with("one of oci, aws-s3, "));
+        assert!("s3".parse::<Dialect>().unwrap_err().starts_with("one of oci, oci-stream, aws-s3, "));
     }
 }

@@ -10,7 +10,6 @@ use crate::wire;
 
 /// Name and description of each dialect that is recognised and refused.
 pub const RESERVED: &[(&str, &str)] = &[
-    ("oci-stream", "an OCI Streaming record"),
     ("oci-notifications", "an OCI Notifications message"),
     ("aws-eventbridge", "an Amazon EventBridge event"),
     ("aws-sns", "an Amazon SNS notification"),
@@ -67,12 +66,6 @@ struct Marks<'a> {
     bucket: Option<&'a RawValue>,
     #[serde(borrow)]
     object: Option<&'a RawValue>,
-    #[serde(borrow)]
-    stream: Option<&'a RawValue>,
-    #[serde(borrow)]
-    offset: Option<&'a RawValue>,
-    #[serde(borrow)]
-    value: Option<&'a RawValue>,
     #[serde(borrow)]
     kind: Option<&'a RawValue>,
 }
@@ -139,9 +132,6 @@ pub(super) fn of_object(raw: &str) -> Option<&'static str> {
     if m.confirmation_url.is_some() {
         return Some("oci-notifications");
     }
-    if m.stream.is_some() && m.offset.is_some() && m.value.is_some() {
-        return Some("oci-stream");
-    }
     if let Some(event) = first(m.events) {
         return match event {
             EventMarksOwned { oss: true, .. } => Some("alibaba-oss"),
@@ -192,7 +182,7 @@ pub(super) fn of_array(raw: &RawValue) -> Option<&'static str> {
     let list = wire::array(raw)?;
     let first = list.iter().find(|e| e.get().starts_with('{'))?;
     match of_object(first.get()) {
-        Some(name @ ("oci-stream" | "azure-blob")) => Some(name),
+        Some(name @ "azure-blob") => Some(name),
         _ => None,
     }
 }

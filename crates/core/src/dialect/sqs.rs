@@ -25,15 +25,11 @@ pub(super) fn read(reader: &mut Reader<'_>, wire: &Wire<'_>, index: usize, place
     // The ARN of a FIFO queue ends so (SQS developer guide, "FIFO queue and message identifiers").
     let fifo = wire::string(wire.queue).is_ok_and(|arn| arn.ends_with(".fifo"));
     let messages = batch.messages.get_or_insert_with(Vec::new);
-    // Item paths are unique in a delivery even where a sender repeats an id, leaves it out, or puts a slash into it.
-    let mut path = id.clone().filter(|id| !id.contains('/')).unwrap_or_else(|| index.to_string());
-    while !reader.paths.insert(path.clone()) {
-        path = format!("{path}#{index}");
-    }
+    let path = reader.path(id.clone(), index);
     let message = messages.len();
     messages.push(Message { id, fifo });
 
-    let mut items = match wire::string(wire.body) {
+    let items = match wire::string(wire.body) {
         Ok(body) => {
             let pinned = reader.pinned.take();
             let inner = reader.text(&body, 1);
@@ -50,12 +46,8 @@ pub(super) fn read(reader: &mut Reader<'_>, wire: &Wire<'_>, index: usize, place
             vec![Item::new("0".into(), None, Reading::failed(Cause::Unreadable, detail))]
         }
     };
-    for item in &mut items {
-        if let Reading::Unreadable { failure, .. } = &mut item.reading {
-            failure.detail = format!("{place}.body: {}", failure.detail);
-        }
-        item.path = format!("{path}/{}", item.path);
-        item.message = Some(message);
-    }
-    batch.items.append(&mut items);
+    let place = format!("{place}.body");
+    batch.items.extend(
+        items.into_iter().map(|item| Item { message: Some(message), ..item.within(&path, Some(&place)) }),
+    );
 }

@@ -1,0 +1,79 @@
+//! OCI Streaming records, as Connector Hub hands them to a function: an array of them, or a single one, each with an
+//! event of OCI Events in base64.
+//!
+//! Shape: OCI Streaming API, "Message" (`stream`, `partition`, `key`, `value`, `offset`, `timestamp`); Connector Hub calls the
+//! function with a JSON array (OCI Functions, "Integrating with other services"), and consumers of both forms exist. A
+//! record that cannot be read is reported by its offset and hides nothing.
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Dialect, Item, Parsed, Reader, Reading};
+use crate::failure::Cause;
+use crate::wire::{self, NoText};
+
+/// The API pads; whoever does not means the same bytes.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+#[derive(Default, Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    stream: Option<&'a RawValue>,
+    #[serde(borrow)]
+    offset: Option<&'a RawValue>,
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+}
+
+/// The records of a delivery, if it is one of stream records: told by the first object in it.
+pub(super) fn records(raw: &RawValue) -> Option<Vec<&RawValue>> {
+    let list = if raw.get().starts_with('[') { wire::array(raw)? } else { vec![raw] };
+    let first = list.iter().find(|record| record.get().starts_with('{'))?;
+    let wire: Wire<'_> = wire::object(first.get(), "").ok()?;
+    (wire.stream.is_some() && wire.offset.is_some()).then_some(list)
+}
+
+/// Reads a list of stream records.
+pub(super) fn read(reader: &mut Reader<'_>, records: &[&RawValue]) -> Parsed {
+    let mut items = Vec::new();
+    for (index, raw) in records.iter().enumerate() {
+        let place = format!("record {index}");
+        let (offset, event) = match wire::object::<Wire<'_>>(raw.get(), &place) {
+            Ok(wire) => {
+                (wire.offset.map(|o| o.get().trim_matches('"').to_owned()), event(wire.value, &place))
+            }
+            Err(detail) => (None, Err(detail)),
+        };
+        let path = reader.path(offset.filter(|o| !o.is_empty() && o.len() <= 40 && !o.contains('/')), index);
+        let inner = match &event {
+            Ok(event) => reader.text(event, 1).items,
+            Err(detail) => {
+                vec![Item::new("0".into(), None, Reading::failed(Cause::Unreadable, detail.clone()))]
+            }
+        };
+        items.extend(inner.into_iter().map(|item| item.within(&path, event.is_ok().then_some(&*place))));
+    }
+    Parsed::of(Dialect::OciStream, items)
+}
+
+/// The event in a record's value.
+fn event(value: Option<&RawValue>, place: &str) -> Result<String, String> {
+    let text = wire::string(value).map_err(|problem| {
+        let found = match problem {
+            NoText::Absent => "none",
+            NoText::Type(found) => found,
+            NoText::NotUnicode => "a string that is not Unicode",
+        };
+        format!("{place}.value: expected base64, found {found}")
+    })?;
+    let bytes = BASE64.decode(text.as_bytes()).map_err(|e| format!("{place}.value: expected base64: {e}"))?;
+    String::from_utf8(bytes).map_err(|e| {
+        format!("{place}.value: not UTF-8 from byte {} of the decoded value on", e.utf8_error().valid_up_to())
+    })
+}
