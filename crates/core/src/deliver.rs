@@ -124,7 +124,8 @@ impl Relay {
             }
             let limit = self.client.timeout().min(left);
             attempts += 1;
-            let outcome = self.client.attempt(submission, limit).await;
+            let key = self.client.key();
+            let outcome = self.client.attempt(submission, &key, limit).await;
             drop(slot);
             let failure = match outcome {
                 Ok(id) => return (Ok(id), attempts),
@@ -133,16 +134,16 @@ impl Relay {
             debug!(item = planned.item, attempts, %failure, "attempt failed");
             if failure.cause == Cause::MdssUnauthorized
                 && attempts < self.retry.attempts
-                && self.client.reload_key()
+                && self.client.has_newer_key(&key)
             {
                 continue;
             }
+            // The time-out was the deadline's, not MDSS's.
+            if failure.kind() == FailureKind::Transient && deadline.left().is_zero() {
+                return (Err(out_of_time(attempts)), attempts);
+            }
             if failure.kind() != FailureKind::Transient || attempts >= self.retry.attempts {
                 return (Err(failure), attempts);
-            }
-            // The time-out was the deadline's, not MDSS's.
-            if deadline.left().is_zero() {
-                return (Err(out_of_time(attempts)), attempts);
             }
             let pause = self.retry.pause(attempts, failure.retry_after);
             if pause >= deadline.left() {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use crate::dialect::{Dialect, KeyRules};
-use crate::mdss::client::{self, Client, Endpoint, Proxies};
+use crate::mdss::client::{self, ApiKey, Client, Endpoint, Proxies};
 use crate::mdss::request::StorageType;
 use crate::route::{Route, StorageClientId};
 use crate::secret::Secret;
@@ -394,7 +394,7 @@ impl Reader {
                 }
             },
         };
-        match client::header(&key) {
+        match ApiKey::new(key.clone()) {
             Ok(_) => (Some(key), path),
             Err(_) => {
                 self.mistakes.push(Mistake::new(name, EXPECTED));

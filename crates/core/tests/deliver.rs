@@ -197,7 +197,9 @@ async fn a_redirect_is_never_followed() {
 #[tokio::test]
 async fn the_deadline_ends_everything() {
     let sim = Sim::start(Config::default()).await.unwrap();
-    sim.push(vec![Step::Hang; 10]);
+    sim.push_for("a", vec![Step::Hang; 10]);
+    sim.push_for("b", vec![Step::Hang; 10]);
+    sim.push_for("c", vec![Step::Hang; 10]);
     let started = Instant::now();
     let more = [("RELAY_TIMEOUT", "30s"), ("RELAY_CONCURRENCY", "2")];
     let report =
@@ -209,6 +211,12 @@ async fn the_deadline_ends_everything() {
     assert_eq!(seen, [("deadline", 1), ("deadline", 1), ("deadline", 0)]);
     assert_eq!(report.outcome, Outcome::Transient);
     assert_eq!(report.worst().unwrap().cause.name(), "deadline");
+
+    // Also at the last attempt: what ran out is the time of the call.
+    sim.push_for("last", vec![Step::Hang; 9]);
+    let more = [("RELAY_TIMEOUT", "30s"), ("RELAY_ATTEMPTS", "1")];
+    let report = deliver(settings(&sim, &more), &event(&["last"]), Some(Duration::from_millis(800))).await;
+    assert_eq!((reason(&report), report.records[0].attempts), ("deadline", 1));
 
     let nothing_left = deliver(settings(&sim, &[]), &event(&["a"]), Some(Duration::ZERO)).await;
     assert_eq!((reason(&nothing_left), nothing_left.records[0].attempts), ("deadline", 0));
@@ -268,6 +276,23 @@ async fn a_key_from_a_file_is_read_again_when_mdss_refuses_it() {
     assert_eq!((reason(&report), report.records[0].attempts), ("accepted", 2));
     assert_eq!(reason(&send().await), "accepted");
     assert_eq!(sim.requests().len(), 4, "the new key is kept");
+
+    // Rotated under a batch: each record notices, not only the first.
+    std::fs::write(&file, "old-key\n").unwrap();
+    let relay = Relay::new(settings(&sim, &more)).unwrap();
+    std::fs::write(&file, format!("{DEFAULT_API_KEY}\n")).unwrap();
+    let keys: Vec<String> = (0..8).map(|n| format!("k{n}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let report = relay.deliver(&relay.plan(&event(&keys)), Deadline::new(None, OWN), "").await;
+    assert_eq!(report.outcome, Outcome::Done, "{}", report.json());
+
+    // The key that is masked is the one that was sent.
+    sim.push([Step::json(
+        StatusCode::BAD_REQUEST,
+        format!(r#"{{"responseMessage":"bad {DEFAULT_API_KEY}"}}"#),
+    )]);
+    let report = relay.deliver(&relay.plan(&event(&["a"])), Deadline::new(None, OWN), "").await;
+    assert!(report.json().contains("bad [redacted]"), "{}", report.json());
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ const MOST_ANSWER_BYTES: usize = 64 * 1024;
 const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 
 /// Where MDSS is and how to talk to it; checked, but not yet used.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Endpoint {
     pub(crate) url: Url,
     pub(crate) api_key: Secret,
@@ -33,6 +33,16 @@ pub(crate) struct Endpoint {
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
     pub(crate) proxies: Proxies,
+}
+
+impl std::fmt::Debug for Endpoint {
+    /// A URL's query may hold a token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("host", &self.url.host_str())
+            .field("proxies", &self.proxies)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Proxy addresses, as the usual variables give them.
@@ -55,13 +65,13 @@ impl std::fmt::Debug for Proxies {
 /// start does not wait for it.
 pub struct Client {
     endpoint: Endpoint,
-    api_key: RwLock<HeaderValue>,
+    api_key: RwLock<ApiKey>,
     http: OnceLock<Result<reqwest::Client, String>>,
 }
 
 impl Client {
     pub(crate) fn new(endpoint: Endpoint) -> Result<Self, String> {
-        let api_key = RwLock::new(header(&endpoint.api_key)?);
+        let api_key = RwLock::new(ApiKey::new(endpoint.api_key.clone())?);
         Ok(Self { endpoint, api_key, http: OnceLock::new() })
     }
 
@@ -70,22 +80,27 @@ impl Client {
         self.endpoint.timeout
     }
 
+    /// The key that the next attempt sends.
+    pub(crate) fn key(&self) -> ApiKey {
+        self.api_key.read().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
     /// Posts one submission once and judges the answer.
     ///
     /// # Errors
     /// The verdict's failure, or what kept an answer from coming. Never holds the endpoint's URL or the key.
-    pub async fn attempt(
+    pub(crate) async fn attempt(
         &self,
         submission: &Submission,
+        api_key: &ApiKey,
         timeout: Duration,
     ) -> Result<CorrelationId, Failure> {
         let http = self.http.get_or_init(|| build(&self.endpoint)).as_ref().map_err(|e| {
             Failure::new(Cause::Internal, format!("the HTTP client could not be set up: {e}"))
         })?;
-        let api_key = self.api_key.read().unwrap_or_else(|e| e.into_inner()).clone();
         let sent = http
             .post(self.endpoint.url.clone())
-            .header("ApiKey", api_key)
+            .header("ApiKey", api_key.header.clone())
             .header(CONTENT_TYPE, "application/json")
             .timeout(timeout)
             .body(submission.body())
@@ -112,24 +127,24 @@ impl Client {
                 Err(_) => break BodyEnd::Short,
             }
         };
-        judge(&Answer { status, retry_after, body: &body, end }).map_err(|failure| {
-            // A server may repeat what it was sent.
-            let detail = self.endpoint.api_key.redact(&failure.detail);
-            Failure { detail, ..failure }
-        })
+        judge(&Answer { status, retry_after, body: &body, end }, &api_key.secret)
     }
 
-    /// Reads the key's file again. True if there is a new key, so that another attempt makes sense.
-    pub(crate) fn reload_key(&self) -> bool {
+    /// Whether there is another key than the one MDSS has just refused, so that another attempt makes sense: the file is
+    /// read again, unless a neighbour has already done so.
+    pub(crate) fn has_newer_key(&self, refused: &ApiKey) -> bool {
         let Some(path) = &self.endpoint.api_key_file else { return false };
-        let Ok(text) = std::fs::read_to_string(path) else { return false };
-        let Ok(new) = header(&Secret::new(&text)) else { return false };
-        let mut current = self.api_key.write().unwrap_or_else(|e| e.into_inner());
-        let changed = *current != new;
-        if changed {
-            *current = new;
+        if self.key().secret != refused.secret {
+            return true;
         }
-        changed
+        let Ok(text) = std::fs::read_to_string(path) else { return false };
+        match ApiKey::new(Secret::new(&text)) {
+            Ok(new) if new.secret != refused.secret => {
+                *self.api_key.write().unwrap_or_else(|e| e.into_inner()) = new;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Why no answer came. Decided by what happened, never by text in a message.
@@ -167,15 +182,23 @@ impl Client {
 /// What an API key is, for a sentence.
 pub(crate) const API_KEY: &str = "an API key of MDSS, visible ASCII characters only";
 
-/// An API key as a header value that no `Debug` print shows.
-pub(crate) fn header(api_key: &Secret) -> Result<HeaderValue, String> {
-    let key = api_key.expose();
-    if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(API_KEY.into());
+/// A key, with the header that sends it; no `Debug` print shows either.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiKey {
+    secret: Secret,
+    header: HeaderValue,
+}
+
+impl ApiKey {
+    pub(crate) fn new(secret: Secret) -> Result<Self, String> {
+        let text = secret.expose();
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(API_KEY.into());
+        }
+        let mut header = HeaderValue::from_str(text).map_err(|_| API_KEY.to_owned())?;
+        header.set_sensitive(true);
+        Ok(Self { secret, header })
     }
-    let mut value = HeaderValue::from_str(key).map_err(|_| API_KEY.to_owned())?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// The innermost cause: the outer layers only say "client error". reqwest's own text holds the whole URL.

@@ -7,8 +7,10 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::failure::{Cause, Failure};
+use crate::secret::Secret;
 use crate::wire;
 
 /// What MDSS calls an accepted object; opaque (24 hex digits in the documentation, UUIDs elsewhere).
@@ -79,14 +81,27 @@ const DOCUMENTED: &[Documented] = &[
 #[derive(Default, Deserialize)]
 struct Body {
     #[serde(rename = "correlationId", default)]
-    correlation_id: serde_json::Value,
+    correlation_id: Value,
     #[serde(rename = "responseKey", default)]
-    response_key: serde_json::Value,
+    response_key: Value,
     #[serde(rename = "responseMessage", default)]
-    response_message: serde_json::Value,
+    response_message: Value,
 }
 
 impl Body {
+    /// Masked before anything is clipped or quoted: afterwards the secret would not be recognised.
+    fn masked(self, secret: &Secret) -> Self {
+        let mask = |value: Value| match value {
+            Value::String(text) => Value::String(secret.redact(&text)),
+            other => other,
+        };
+        Self {
+            correlation_id: mask(self.correlation_id),
+            response_key: mask(self.response_key),
+            response_message: mask(self.response_message),
+        }
+    }
+
     fn documented(&self) -> Option<&'static Documented> {
         let bare = |text: &str| text.trim().trim_end_matches('.').to_ascii_lowercase();
         let (key, message) = (self.response_key.as_str(), self.response_message.as_str());
@@ -97,7 +112,7 @@ impl Body {
 
     /// What the answer says for itself, for a sentence.
     fn said(&self) -> Option<String> {
-        let text = |v: &serde_json::Value| v.as_str().filter(|t| !t.is_empty()).map(|t| wire::clip(t, 200));
+        let text = |v: &Value| v.as_str().filter(|t| !t.is_empty()).map(|t| wire::clip(t, 200));
         match (text(&self.response_key), text(&self.response_message)) {
             (Some(key), Some(message)) => Some(format!("{key}: {message:?}")),
             (Some(one), None) => Some(one),
@@ -112,13 +127,16 @@ impl Body {
 /// # Errors
 /// Transient for 408, 429, 5xx and a 2xx whose body is empty or broke off; permanent for 413; config for everything else
 /// that is not an acceptance, the three documented errors among them whatever their status.
-pub fn judge(answer: &Answer<'_>) -> Result<CorrelationId, Failure> {
+///
+/// A server may repeat the key it was sent; wherever it does, `secret` is masked.
+pub fn judge(answer: &Answer<'_>, secret: &Secret) -> Result<CorrelationId, Failure> {
     let Answer { status, body: bytes, end, .. } = *answer;
     let json: Option<Body> = match end {
-        BodyEnd::Complete => serde_json::from_slice(bytes).ok(),
-        BodyEnd::Short | BodyEnd::TooLong => None,
+        // serde reads a list into a struct as well, and a list proves nothing.
+        BodyEnd::Complete if bytes.trim_ascii_start().starts_with(b"{") => serde_json::from_slice(bytes).ok(),
+        BodyEnd::Complete | BodyEnd::Short | BodyEnd::TooLong => None,
     };
-    let body = json.unwrap_or_default();
+    let body = json.unwrap_or_default().masked(secret);
     if let Some(documented) = body.documented() {
         let detail = format!(
             "MDSS answered {status}: {} ({}); {}",
@@ -198,7 +216,7 @@ mod tests {
     use crate::failure::FailureKind::{Config, Permanent, Transient};
 
     fn verdict(status: u16, body: &str, end: BodyEnd) -> Result<CorrelationId, Failure> {
-        judge(&Answer { status, retry_after: None, body: body.as_bytes(), end })
+        judge(&Answer { status, retry_after: None, body: body.as_bytes(), end }, &Secret::new("s3cret"))
     }
 
     #[test]
@@ -248,6 +266,9 @@ mod tests {
             (200, r#"{"correlationId":7}"#, Complete, Cause::MdssUnexpectedAnswer, Config),
             (200, "{}", Complete, Cause::MdssUnexpectedAnswer, Config),
             (200, "[]", Complete, Cause::MdssUnexpectedAnswer, Config),
+            (200, r#"["67ea"]"#, Complete, Cause::MdssUnexpectedAnswer, Config),
+            (200, r#"["67ea",null,null]"#, Complete, Cause::MdssUnexpectedAnswer, Config),
+            (200, r#""67ea""#, Complete, Cause::MdssUnexpectedAnswer, Config),
             (200, "<!doctype html><p>MDSS", Complete, Cause::MdssUnexpectedAnswer, Config),
             (200, "<!doctype html>", TooLong, Cause::MdssUnexpectedAnswer, Config),
             (200, "", Complete, Cause::MdssHalfAnswer, Transient),
@@ -271,6 +292,15 @@ mod tests {
             let failure = verdict(status, body, end).unwrap_err();
             assert_eq!((failure.cause, failure.kind()), (cause, kind), "{status} {body} {end:?}: {failure}");
         }
+    }
+
+    #[test]
+    fn a_repeated_secret_is_masked_before_it_is_clipped_or_quoted() {
+        let long = format!(r#"{{"responseMessage":"{}s3cret"}}"#, "p".repeat(197));
+        let failure = verdict(400, &long, BodyEnd::Complete).unwrap_err();
+        assert!(!failure.detail.contains("s3"), "{failure}");
+        let id = verdict(200, r#"{"correlationId":"key s3cret"}"#, BodyEnd::Complete).unwrap();
+        assert_eq!(id.as_str(), "key [redacted]");
     }
 
     #[test]
