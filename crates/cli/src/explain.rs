@@ -10,6 +10,7 @@ use mdss_relay_core::{Cause, Delivery, Dialect, Door, Failure, Plan, Role, Setti
 use mdss_relay_http::{Doors, Knock};
 
 use crate::input::{self, Input};
+use crate::visible::visible;
 
 /// Shows what would be sent, skipped or refused, and why; sends nothing.
 ///
@@ -22,7 +23,7 @@ pub(crate) struct Arguments {
     /// TOML configuration to use instead of RELAY_CONFIG.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Reads bare bodies as this dialect instead of recognising it.
+    /// Reads deliveries as this dialect instead of recognising it; a source that is pinned stays so.
     #[arg(long, value_name = "DIALECT", value_parser = |name: &str| name.parse::<Dialect>().map_err(|e| format!("expected {e}")))]
     dialect: Option<Dialect>,
     /// The time that checks of dates see (RFC 3339); now, if it is not given. No check of this version looks at dates.
@@ -72,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 fn variables(arguments: &Arguments) -> Vec<(OsString, OsString)> {
     let mut variables: Vec<_> = std::env::vars_os().collect();
     if let Some(config) = &arguments.config {
-        variables.retain(|(name, _)| name != "RELAY_CONFIG");
+        variables.retain(|(name, _)| name != "RELAY_CONFIG" && name != "RELAY_CONFIG_TOML");
         variables.push(("RELAY_CONFIG".into(), config.clone().into_os_string()));
     }
     variables
@@ -88,7 +89,7 @@ fn read(file: &std::path::Path) -> std::io::Result<Vec<u8>> {
 }
 
 fn line(name: &str, bytes: Vec<u8>, dialect: Option<Dialect>, settings: &Settings, doors: &Doors) -> String {
-    let mut delivery = match input::parse(bytes) {
+    let delivery = match input::parse(bytes) {
         Input::Bare(body) => Delivery { dialect, ..Delivery::from_function(body, "") },
         Input::Wrapped(request) => {
             let headers: Vec<(&str, &[u8])> =
@@ -129,9 +130,6 @@ fn line(name: &str, bytes: Vec<u8>, dialect: Option<Dialect>, settings: &Setting
             }
         }
     };
-    if delivery.dialect.is_none() {
-        delivery.dialect = dialect;
-    }
     let plan = plan(settings, &delivery);
     for record in &plan.records {
         for warning in &record.warnings {
@@ -147,5 +145,5 @@ fn count(n: usize, what: &str) -> String {
 
 /// A line for people; nobody minds if they have gone.
 fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", visible(line));
 }

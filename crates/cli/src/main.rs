@@ -3,6 +3,7 @@
 mod explain;
 mod input;
 mod replay;
+mod visible;
 
 use std::process::ExitCode;
 

@@ -1,9 +1,11 @@
 //! What an adapter hands over: one notification, exactly as it came.
 
+use std::fmt;
+
 use crate::dialect::Dialect;
 
 /// One notification as a platform or a sender delivered it. The body is raw: the core decides what it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Delivery {
     /// The HTTP source it came through; `None` on functions, where the platform has already decided who may call.
     pub source: Option<String>,
@@ -17,6 +19,18 @@ pub struct Delivery {
     pub body: Vec<u8>,
     /// What the platform calls this delivery (a request id), for the log; may be empty.
     pub id: String,
+}
+
+impl fmt::Debug for Delivery {
+    /// Headers hold credentials and bodies hold whatever a sender likes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("source", &self.source)
+            .field("dialect", &self.dialect)
+            .field("id", &self.id)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Delivery {

@@ -30,7 +30,10 @@ pub use reserved::RESERVED;
 
 /// More records than this in one delivery are refused: no provider sends as many (an SQS batch ends at 10,000
 /// messages, everything else far below), and each costs memory.
-const MOST_RECORDS: usize = 10_000;
+const MOST_RECORDS: usize = 20_000;
+
+/// A longer id is not shown in an item's path: it stands in front of every record of its message.
+const MOST_ID_BYTES: usize = 128;
 
 macro_rules! dialects {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $keys:expr;)+) => {
@@ -295,10 +298,10 @@ impl Reader<'_> {
         };
         if depth == 0
             && self.pinned.is_none_or(|d| d == Dialect::OciStream)
-            && let Some(records) = oci_stream::records(raw)
+            && let Some((records, count)) = oci_stream::records(raw, self.left)
         {
             self.pinned = None;
-            return match self.take(records.len(), "the batch") {
+            return match self.take(count, "the batch") {
                 Ok(()) => oci_stream::read(self, &records),
                 Err(refused) => refused,
             };
@@ -385,7 +388,9 @@ impl Reader<'_> {
 
     /// A path for an outer record that no other one has: senders repeat ids, leave them out, put a slash into them.
     fn path(&mut self, id: Option<String>, index: usize) -> String {
-        let mut path = id.filter(|id| !id.contains('/')).unwrap_or_else(|| index.to_string());
+        let fits =
+            |id: &String| id.len() <= MOST_ID_BYTES && !id.contains('/') && !id.contains(char::is_control);
+        let mut path = id.filter(fits).unwrap_or_else(|| index.to_string());
         while !self.paths.insert(path.clone()) {
             path = format!("{path}#{index}");
         }
@@ -393,14 +398,14 @@ impl Reader<'_> {
     }
 
     fn records(&mut self, records: &RawValue, top: &Top<'_>, depth: usize) -> Parsed {
-        let Some(records) = wire::array(records) else {
+        let Some((records, count)) = wire::array(records, self.left) else {
             let found = wire::found(records.get());
             return Parsed::unreadable(
                 Cause::Unreadable,
                 format!("Records: expected an array, found {found}"),
             );
         };
-        if let Err(refused) = self.take(records.len(), "Records") {
+        if let Err(refused) = self.take(count, "Records") {
             return refused;
         }
         let outer = s3::Outer::new(top.event_name.or(top.event_type_2017));
@@ -414,6 +419,8 @@ impl Reader<'_> {
                     parsed.items.push(item);
                 }
                 Class::Sqs(message) => {
+                    // What counts is what is in it.
+                    self.left += 1;
                     parsed.dialect = parsed.dialect.or(Some(Dialect::AwsSqs.name()));
                     sqs::read(self, &message, index, &place, &mut parsed);
                 }

@@ -13,6 +13,7 @@ use crate::failure::{Cause, Failure};
 use crate::mdss::request::{StorageType, Submission};
 use crate::route::{self, Choice};
 use crate::settings::Settings;
+use crate::wire;
 
 macro_rules! skip_reasons {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)+) => {
@@ -239,7 +240,7 @@ fn select(
         }
         Choice::NotSelected => Decision::Skip(SkipReason::NotSelected),
         Choice::Unmapped => {
-            let bucket = event.bucket.as_str();
+            let bucket = wire::clip(event.bucket.as_str(), 100);
             let whence = source.map(|s| format!(" for source {s:?}")).unwrap_or_default();
             Decision::Fail(Failure::new(
                 Cause::UnmappedBucket,

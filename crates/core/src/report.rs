@@ -166,6 +166,13 @@ impl Report {
 
     /// One line a record, and one a warning: nothing is dropped without a line that says what and why.
     pub(crate) fn log(&self, plan: &Plan, delivery: &str) {
+        if plan.records.is_empty() {
+            info!(
+                { fields::INVOCATION } = delivery,
+                { fields::DIALECT } = plan.dialect,
+                "a delivery without records: nothing to do"
+            );
+        }
         for (planned, record) in plan.records.iter().zip(&self.records) {
             for warning in &planned.warnings {
                 warn!({ fields::INVOCATION } = delivery, { fields::ITEM } = record.item, "{warning}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
-/// A wish longer than this outlives every function's call; an HTTP sender is told instead.
+/// The longest wish that is believed, and passed on: a sender that is kept away longer may have given up by then.
 const MOST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Exponential back-off with jitter, or as long as MDSS asks.

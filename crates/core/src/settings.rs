@@ -59,6 +59,12 @@ impl Mistake {
         Self { name: name.into(), found: None, expected: expected.into() }
     }
 
+    /// A value that ought to be a path. What does not look like one may be a secret in the wrong place.
+    fn path(name: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
+        let looks_like_one = found.starts_with(['/', '.']) && !found.contains(char::is_control);
+        if looks_like_one { Self::found(name, found, expected) } else { Self::new(name, expected) }
+    }
+
     fn found(name: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
         let found = Some(crate::wire::clip(found, 100));
         Self { found, ..Self::new(name, expected) }
@@ -77,7 +83,7 @@ impl fmt::Display for Mistake {
 impl std::error::Error for Mistake {}
 
 /// One `[[source]]`: who may post where.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Source {
     /// Its name, in routes and logs.
     pub name: String,
@@ -85,10 +91,20 @@ pub struct Source {
     pub path: String,
     /// The dialect it is pinned to.
     pub dialect: Option<Dialect>,
-    /// How it proves who it is, as plain data: the gate understands it.
-    pub auth: toml::Value,
+    /// How it proves who it is, as plain data: the gate understands it. `None` is a mistake that is told already.
+    pub auth: Option<toml::Value>,
     /// Whether it repeats an event without end until it hears a 2xx.
     pub redelivers_forever: bool,
+}
+
+impl fmt::Debug for Source {
+    /// `auth` may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .field("dialect", &self.dialect)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Everything an operator can choose, checked.
@@ -258,7 +274,11 @@ impl Reader {
     fn settings(&mut self, role: Role) -> Settings {
         let base = Settings::default();
         let mut warnings = Vec::new();
-        let deadline = self.setting("RELAY_DEADLINE", base.deadline, value::duration);
+        // Half a second of it is kept back for the answer.
+        let deadline = self.setting("RELAY_DEADLINE", base.deadline, |v| match value::duration(v)? {
+            time if time < Duration::from_secs(1) => Err("a duration of at least 1s, such as 25s".into()),
+            time => Ok(time),
+        });
         let endpoint = self.endpoint(role, &mut warnings);
         let mut settings = Settings {
             endpoint,
@@ -389,7 +409,7 @@ impl Reader {
                 Ok(text) => (found.name, Secret::new(&text), Some(PathBuf::from(found.value))),
                 Err(e) => {
                     let expected = format!("a readable file with an API key ({e})");
-                    self.mistakes.push(Mistake::found(found.name, &found.value, expected));
+                    self.mistakes.push(Mistake::path(found.name, &found.value, expected));
                     return (None, None);
                 }
             },
@@ -472,11 +492,13 @@ impl Reader {
         settings.open = match auth.as_ref().map(|a| a.value.as_str()) {
             Some("none") => true,
             Some("bearer") | None => false,
-            Some(other) => {
-                self.mistakes.push(Mistake::found("RELAY_AUTH", other, "none or bearer"));
-                return;
+            Some(_) => {
+                // Not shown: it may be a token in the wrong place.
+                self.mistakes.push(Mistake::new("RELAY_AUTH", "none or bearer"));
+                false
             }
         };
+        let chosen = settings.token.is_some() || auth.as_ref().is_some_and(|a| a.value != "bearer");
         let has_sources = self.table.contains_key("source");
         if has_sources && (settings.token.is_some() || auth.is_some()) {
             let name = if settings.token.is_some() { "RELAY_TOKEN" } else { "RELAY_AUTH" };
@@ -487,7 +509,7 @@ impl Reader {
                 "RELAY_AUTH",
                 "bearer, or no RELAY_TOKEN: a token guards nothing that is open",
             ));
-        } else if role == Role::Http && !has_sources && !settings.open && settings.token.is_none() {
+        } else if role == Role::Http && !has_sources && !chosen {
             let expected = "a bearer token for /events; or [[source]] in the configuration; or RELAY_AUTH=none, if \
                             everybody who reaches the port may post";
             self.mistakes.push(Mistake::new("RELAY_TOKEN", expected));
@@ -503,13 +525,14 @@ impl Reader {
                     self.mistakes.push(Mistake::new(variable, expected));
                 }
             }
-            let routes = self.table_routes();
-            for (index, route) in routes.iter().enumerate() {
-                let place = format!("route[{index}].source");
+            // The entries as they stand, also those that make no route: every mistake is told, under its own number.
+            for (place, table) in self.entries("route") {
+                let place = format!("{place}.source");
+                let source = table.get("source").and_then(toml::Value::as_str).map(str::trim);
                 let known = |name: &str| {
                     sources.iter().any(|s| s.name == name) || (sources.is_empty() && name == "events")
                 };
-                let mistake = match &route.source {
+                let mistake = match source {
                     None if sources.len() > 1 => Mistake::new(
                         place,
                         "the name of a source: with more than one, a weak source must not reach a strong source's unit",
@@ -527,7 +550,7 @@ impl Reader {
                     Role::Function => {}
                 }
             }
-            return routes;
+            return self.table_routes();
         }
         let storage_type = self.setting("RELAY_STORAGE_TYPE", None, |v| v.parse::<StorageType>().map(Some));
         let scan_id = self.find("RELAY_SCAN_ID").map(|f| f.value);

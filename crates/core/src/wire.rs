@@ -5,10 +5,13 @@
 //! member that matters it harms one record.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use serde::Deserialize;
+use jiff::tz::TimeZone;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 #[derive(Deserialize)]
@@ -54,8 +57,32 @@ pub(crate) fn object_or_empty<'a, T: Deserialize<'a> + Default>(
 }
 
 /// The elements of an array, each still raw; `None` if it is no array.
-pub(crate) fn array(raw: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(raw.get()).ok()
+///
+/// At most `most` of them are kept, and the second member counts all: a few million elements fit into a body.
+pub(crate) fn array(raw: &RawValue, most: usize) -> Option<(Vec<&RawValue>, usize)> {
+    struct Elements(usize);
+    impl<'de> Visitor<'de> for Elements {
+        type Value = (Vec<&'de RawValue>, usize);
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut kept = Vec::new();
+            while kept.len() < self.0
+                && let Some(element) = list.next_element()?
+            {
+                kept.push(element);
+            }
+            let mut all = kept.len();
+            while list.next_element::<IgnoredAny>()?.is_some() {
+                all += 1;
+            }
+            Ok((kept, all))
+        }
+    }
+    serde_json::Deserializer::from_str(raw.get()).deserialize_seq(Elements(most)).ok()
 }
 
 /// Why a member is no text.
@@ -119,6 +146,8 @@ pub(crate) fn time(raw: Option<&RawValue>, place: &str, warnings: &mut Vec<Strin
         .parse::<Timestamp>()
         .ok()
         .or_else(|| rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(&text).ok());
+    // RFC 3339 has years of four digits.
+    let time = time.filter(|t| (0..=9999).contains(&t.to_zoned(TimeZone::UTC).year()));
     if time.is_none() {
         let found = clip(&text, 60);
         warnings
@@ -189,6 +218,7 @@ mod tests {
             ("Tue, 06 Aug 2018 10:19:51 GMT", "2018-08-06T10:19:51Z"),
             ("2018-08-06T10:19:51", ""),
             ("yesterday", ""),
+            ("-000001-01-01T00:00:00Z", ""),
             ("1533550791", ""),
         ] {
             let mut warnings = Vec::new();

@@ -159,12 +159,37 @@ fn a_key_that_is_not_utf8_keeps_its_bucket() {
 #[test]
 fn more_records_than_anybody_sends_are_refused_as_a_whole() {
     let many = |n: usize| format!(r#"{{"Records":[{}]}}"#, vec![s3(r#"{"key":"k"}"#); n].join(","));
-    assert_eq!(planned(many(10_000)).records.len(), 10_000);
-    let plan = planned(many(10_001));
-    assert_eq!(verdicts(&plan), ["unreadable"]);
-    assert!(detail(&plan.records[0]).contains("at most 10000"), "{}", detail(&plan.records[0]));
+    assert_eq!(planned(many(20_000)).records.len(), 20_000);
+    let plan = planned(many(20_001));
+    assert_eq!(plan.records.len(), 1);
+    assert!(detail(&plan.records[0]).contains("at most 20000"), "{}", detail(&plan.records[0]));
+    // The largest batch a queue hands over; a message itself counts for nothing, what is in it does.
+    let body = many(1);
+    let messages: Vec<Value> = (0..10_000)
+        .map(|n| json!({ "messageId": n.to_string(), "eventSource": "aws:sqs", "body": body }))
+        .collect();
+    let plan = planned(json!({ "Records": messages }).to_string());
+    assert_eq!(plan.records.iter().filter(|r| verdict(r) == "send").count(), 10_000);
     // Six mebibytes of the smallest records there are.
     assert_eq!(planned(format!(r#"{{"Records":[{}0]}}"#, "0,".repeat(3 << 20))).records.len(), 1);
+}
+
+#[test]
+fn a_long_text_is_not_multiplied_by_the_records_around_it() {
+    let long = "x".repeat(500_000);
+    let outer = format!(
+        r#"{{"EventName":"s3:ObjectCreated:{long}","Records":[{}]}}"#,
+        vec![r#"{"s3":{}}"#; 9000].join(",")
+    );
+    let message = json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": long,
+        "body": format!(r#"{{"Records":[{}]}}"#, vec!["7"; 9000].join(",")) }] });
+    let own = format!(r#"{{"Records":[{{"eventSource":"aws:s3","eventName":"{long}","s3":{{}}}}]}}"#);
+    for body in [outer, message.to_string(), own] {
+        let line = explain("f", &Door::Open(&planned(body.clone())));
+        // Half a kilobyte a record, and none of the text that came once.
+        let records = planned(body).records.len();
+        assert!(line.len() < 1000 + 600 * records, "{} bytes for {records} records", line.len());
+    }
 }
 
 #[test]
@@ -255,6 +280,10 @@ fn the_jd_handshake_is_answered_in_both_spellings_and_nothing_else_is() {
     }
     let odd = http(None, &[("x-jdcloud-message-type", "Unsubscribe")], b"{}");
     assert_eq!((verdicts(&odd), odd.reply.is_none()), (vec!["unreadable"], true));
+    // What names objects is no mere handshake.
+    let event = format!(r#"{{"Records":[{}]}}"#, s3(r#"{"key":"k"}"#));
+    let named = http(None, &[("x-jdcloud-message-type", "SubscriptionConfirmation")], event.as_bytes());
+    assert_eq!((verdicts(&named), named.reply.is_none()), (vec!["send"], true));
     let large = http(None, &[("x-jdcloud-message-type", "SubscriptionConfirmation")], &[b'a'; 20_000]);
     assert_eq!((verdicts(&large), large.reply.is_none()), (vec!["unreadable"], true));
 }

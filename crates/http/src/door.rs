@@ -3,7 +3,6 @@
 
 use mdss_relay_core::{Dialect, Draft, Mistake};
 use mdss_relay_gate::{Head, Policy, Refusal, Verdict};
-use toml::Value;
 
 /// One source with its policy.
 #[derive(Clone, Debug)]
@@ -69,9 +68,9 @@ impl Doors {
             let place = format!("source[{index}].auth");
             let mut read = |path: &str| std::fs::read_to_string(path).map_err(|e| e.to_string());
             let policy = match &source.auth {
-                // What the settings keep where no `auth` is written; it is a mistake already.
-                Value::Boolean(false) => continue,
-                auth => Policy::parse(auth, &place, &mut read),
+                // A mistake that is told already.
+                None => continue,
+                Some(auth) => Policy::parse(auth, &place, &mut read),
             };
             match policy {
                 Ok(policy) => doors.push(Source {
@@ -98,7 +97,10 @@ impl Doors {
     /// Judges a head: method, request target as sent, headers.
     pub fn knock(&self, method: &str, target: &str, headers: &[(&str, &[u8])]) -> Knock<'_> {
         let path = target.split('?').next().unwrap_or_default();
-        let Some((source, rest)) = self.0.iter().find_map(|source| Some((source, source.rest(path)?))) else {
+        // A path that is some source's own is never the secret of another one.
+        let own = self.0.iter().find(|source| source.path == path).map(|source| (source, ""));
+        let found = own.or_else(|| self.0.iter().find_map(|source| Some((source, source.rest(path)?))));
+        let Some((source, rest)) = found else {
             return Knock::UnknownPath;
         };
         source.judge(method, target, rest, headers)
@@ -140,7 +142,9 @@ impl Source {
 }
 
 fn mistake_of(mistake: mdss_relay_gate::Mistake) -> Mistake {
-    Mistake { name: mistake.place, found: mistake.found, expected: mistake.expected }
+    // The gate quotes what it found, and so does whoever prints this.
+    let found = mistake.found.map(|f| f.trim_matches('"').to_owned());
+    Mistake { name: mistake.place, found, expected: mistake.expected }
 }
 
 #[cfg(test)]
@@ -155,7 +159,7 @@ mod tests {
             policy,
             path: path.into(),
         };
-        let secret: Value = "auth = { path_secret = { secret = \"0123456789abcdef\" } }"
+        let secret: toml::Value = "auth = { path_secret = { secret = \"0123456789abcdef\" } }"
             .parse::<toml::Table>()
             .unwrap()
             .remove("auth")
@@ -165,6 +169,7 @@ mod tests {
             source("open", "/open", Policy::none()),
             source("token", "/a/b", Policy::bearer("t", "t0ken").unwrap()),
             source("hidden", "/jd", secret),
+            source("beside", "/jd/beside", Policy::none()),
         ])
     }
 
@@ -192,6 +197,7 @@ mod tests {
             ("POST", "/jd/0123456789abcdeF", vec![], "refused hidden path_secret"),
             ("POST", "/jd/0123456789abcdef/x", vec![], "unknown"),
             ("POST", "/jdx", vec![], "unknown"),
+            ("POST", "/jd/beside", vec![], "enter beside"),
         ] {
             let got = match doors().knock(method, target, &headers) {
                 Knock::Enter(s) => format!("enter {}", s.name),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::replay::outcome::{Delivered, Row};
+use crate::visible::visible;
 
 const HEAD: [&str; 6] = ["DELIVERY", "OBJECT", "RESULT", "REASON", "CORRELATION ID", "MS"];
 
@@ -73,13 +74,6 @@ fn name(row: &Row) -> String {
         (None, _) if row.item.is_empty() => "-".into(),
         (None, _) => format!("item {}", row.item),
     }
-}
-
-/// Names come from outside: a control character must not reach the terminal.
-fn visible(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
 }
 
 #[cfg(test)]

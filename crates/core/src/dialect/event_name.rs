@@ -8,6 +8,7 @@
 //! `src/rgw/rgw_notify_event_type.cc`; JD Cloud "Callback Notification"; Alibaba OSS event notification (part events).
 
 use crate::event::Change;
+use crate::wire;
 
 /// What a name says.
 #[derive(Debug, PartialEq)]
@@ -64,6 +65,7 @@ const OTHER: &[&str] = &[
 
 /// Reads an event's name. The second member is a warning for whoever should look at it.
 pub(super) fn meaning(name: &str) -> (Meaning, Option<String>) {
+    let shown = wire::clip(name, 60);
     // AWS writes no prefix, its own fixtures, MinIO, Wasabi and JD Cloud do.
     let bare = ["s3:", "oss:", "cos:", "tos:"].iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name);
     let (family, member) = bare.split_once(':').unwrap_or((bare, ""));
@@ -73,7 +75,7 @@ pub(super) fn meaning(name: &str) -> (Meaning, Option<String>) {
         "ObjectCreated" if CREATED.contains(&member) => Change::Created,
         "ObjectCreated" => {
             let warning =
-                format!("eventName: {name:?} is an unknown member of ObjectCreated; taken as created");
+                format!("eventName: {shown:?} is an unknown member of ObjectCreated; taken as created");
             return (Meaning::Change(Change::Created), Some(warning));
         }
         // Tencent writes ObjectRemove; the aborted upload never was an object.
@@ -85,7 +87,8 @@ pub(super) fn meaning(name: &str) -> (Meaning, Option<String>) {
             Change::Other
         }
         _ => {
-            let warning = format!("eventName: {name:?} belongs to no known family; not taken as new content");
+            let warning =
+                format!("eventName: {shown:?} belongs to no known family; not taken as new content");
             return (Meaning::Change(Change::Other), Some(warning));
         }
     };

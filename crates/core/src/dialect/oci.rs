@@ -92,7 +92,7 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
         Err(detail) => return Reading::failed(Cause::Unreadable, detail),
     };
     let event_type = match wire::string(envelope.event_type) {
-        Ok(event_type) if !event_type.is_empty() => event_type,
+        Ok(event_type) if !event_type.is_empty() && event_type.len() <= 256 => event_type,
         _ => return Reading::failed(Cause::MissingEventName, "eventType: expected a name, found none"),
     };
     let details = Details {

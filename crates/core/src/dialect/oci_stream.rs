@@ -32,9 +32,9 @@ struct Wire<'a> {
 }
 
 /// The records of a delivery, if it is one of stream records: told by the first object in it.
-pub(super) fn records(raw: &RawValue) -> Option<Vec<&RawValue>> {
-    let list = if raw.get().starts_with('[') { wire::array(raw)? } else { vec![raw] };
-    let first = list.iter().find(|record| record.get().starts_with('{'))?;
+pub(super) fn records(raw: &RawValue, most: usize) -> Option<(Vec<&RawValue>, usize)> {
+    let list = if raw.get().starts_with('[') { wire::array(raw, most)? } else { (vec![raw], 1) };
+    let first = list.0.iter().find(|record| record.get().starts_with('{'))?;
     let wire: Wire<'_> = wire::object(first.get(), "").ok()?;
     (wire.stream.is_some() && wire.offset.is_some()).then_some(list)
 }
@@ -50,7 +50,9 @@ pub(super) fn read(reader: &mut Reader<'_>, records: &[&RawValue]) -> Parsed {
             }
             Err(detail) => (None, Err(detail)),
         };
-        let path = reader.path(offset.filter(|o| !o.is_empty() && o.len() <= 40 && !o.contains('/')), index);
+        // What counts is what is in it.
+        reader.left += 1;
+        let path = reader.path(offset.filter(|o| !o.is_empty()), index);
         let inner = match &event {
             Ok(event) => reader.text(event, 1).items,
             Err(detail) => {

@@ -114,7 +114,7 @@ fn starts_with(raw: Option<&RawValue>, prefix: &str) -> bool {
 pub(super) fn of_object(raw: &str) -> Option<&'static str> {
     let m: Marks<'_> = wire::object(raw, "").ok()?;
     let first = |list: Option<&RawValue>| -> Option<EventMarksOwned> {
-        let list = wire::array(list?)?;
+        let (list, _) = wire::array(list?, 1)?;
         let marks: EventMarks<'_> = wire::object(list.first()?.get(), "").ok()?;
         Some(EventMarksOwned {
             oss: marks.oss.is_some(),
@@ -179,7 +179,7 @@ struct EventMarksOwned {
 
 /// A reserved dialect that comes as an array.
 pub(super) fn of_array(raw: &RawValue) -> Option<&'static str> {
-    let list = wire::array(raw)?;
+    let (list, _) = wire::array(raw, 16)?;
     let first = list.iter().find(|e| e.get().starts_with('{'))?;
     match of_object(first.get()) {
         Some(name @ "azure-blob") => Some(name),

@@ -83,6 +83,9 @@ struct ObjectWire<'a> {
     metadata: Option<&'a RawValue>,
 }
 
+/// The longest event name there is has 44 bytes. The outer one stands in for every record that has none.
+const MOST_NAME_BYTES: usize = 128;
+
 /// What MinIO and RustFS say beside `Records`.
 pub(super) struct Outer {
     event_name: Option<String>,
@@ -90,7 +93,8 @@ pub(super) struct Outer {
 
 impl Outer {
     pub(super) fn new(event_name: Option<&RawValue>) -> Self {
-        Self { event_name: wire::string(event_name).ok().map(Cow::into_owned) }
+        let name = wire::string(event_name).ok().filter(|n| n.len() <= MOST_NAME_BYTES);
+        Self { event_name: name.map(Cow::into_owned) }
     }
 
     pub(super) fn minio_like(&self) -> bool {
@@ -258,6 +262,7 @@ fn reading(
     let mut details = Details {
         event_name: wire::string(record.event_name)
             .ok()
+            .filter(|n| n.len() <= MOST_NAME_BYTES)
             .map(Cow::into_owned)
             .or_else(|| outer.event_name.clone()),
         region: wire::text(record.region, &format!("{place}.awsRegion"), warnings),
@@ -299,7 +304,10 @@ fn reading(
         Err(detail) => return unreadable(None, details, Failure::new(Cause::MissingBucket, detail)),
     };
     let Some(name) = details.event_name.clone().filter(|n| !n.is_empty()) else {
-        let found = record.event_name.map_or("none", |raw| wire::found(raw.get()));
+        let found = record.event_name.map_or("none", |raw| match wire::found(raw.get()) {
+            "a string" => "an empty or very long string",
+            other => other,
+        });
         let detail = format!("{place}.eventName: expected the name of an event, found {found}");
         let failure = Failure::new(Cause::MissingEventName, detail);
         return unreadable(bucket, details, failure);

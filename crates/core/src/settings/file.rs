@@ -47,7 +47,7 @@ impl Reader {
                     Ok(text) => (path, text),
                     Err(e) => {
                         let expected = format!("a readable TOML file ({e})");
-                        return self.mistakes.push(Mistake::found("RELAY_CONFIG", &path, expected));
+                        return self.mistakes.push(Mistake::path("RELAY_CONFIG", &path, expected));
                     }
                 },
             };
@@ -179,14 +179,14 @@ impl Reader {
                 name,
                 path,
                 dialect,
-                auth: auth.unwrap_or(toml::Value::Boolean(false)),
+                auth,
                 redelivers_forever: endless || redelivers.is_some(),
             });
         }
         sources
     }
 
-    fn entries(&mut self, list: &str) -> Vec<(String, toml::Table)> {
+    pub(super) fn entries(&mut self, list: &str) -> Vec<(String, toml::Table)> {
         let Some(toml::Value::Array(entries)) = self.table.get(list) else { return Vec::new() };
         let mut tables = Vec::new();
         for (index, entry) in entries.iter().enumerate() {

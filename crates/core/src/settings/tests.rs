@@ -228,6 +228,8 @@ fn a_configuration_is_checked_to_its_last_member() {
     source[1].name: found "a", expected a name of its own
     source[1].redelivers: found "often", expected forever, or no such member
     RELAY_SCAN_ID: expected nothing beside [[route]]: write it into the routes
+    route[0].source: expected the name of a source: with more than one, a weak source must not reach a strong source's unit
+    route[1].source: expected the name of a source: with more than one, a weak source must not reach a strong source's unit
     route[0].condition: expected nothing yet: conditions in routes come with a later version; use prefix, suffix and their exclude_ pair
     route[0].prefx: expected a known name; is prefix meant?
     route[0].storage_client_id: found "two words", expected the storage client id of a unit, as the MDSS dashboard shows it
