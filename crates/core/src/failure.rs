@@ -62,6 +62,10 @@ causes! {
     UnknownPath = "unknown_path";
     /// the request is not a POST (HTTP)
     MethodNotAllowed = "method_not_allowed";
+    /// the body is larger than `RELAY_BODY_LIMIT` (HTTP)
+    BodyTooLarge = "body_too_large";
+    /// the body did not arrive, or not whole (HTTP)
+    BodyIncomplete = "body_incomplete";
     /// no route names this bucket
     UnmappedBucket = "unmapped_bucket";
     /// MDSS knows no storage unit of this id
@@ -113,6 +117,7 @@ impl Cause {
             | Self::InvalidKey
             | Self::UnknownPath
             | Self::MethodNotAllowed
+            | Self::BodyTooLarge
             | Self::MdssTooLarge => FailureKind::Permanent,
             // The three documented errors are all operator configuration errors; the rest of this arm is everything a
             // repetition cannot mend. A defect of ours belongs here too: a new version may read the same bytes.
@@ -131,6 +136,7 @@ impl Cause {
             | Self::MdssTimeout
             | Self::MdssReset
             | Self::MdssHalfAnswer
+            | Self::BodyIncomplete
             | Self::Deadline => FailureKind::Transient,
         }
     }

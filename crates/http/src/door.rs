@@ -86,6 +86,11 @@ impl Doors {
         Self(doors)
     }
 
+    /// The names of the sources.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|source| source.name.as_str())
+    }
+
     /// The only source there is, if there is only one; `explain` without `[[source]]` ignores paths.
     pub fn only(&self) -> Option<&Source> {
         match self.0.as_slice() {

@@ -27,6 +27,15 @@ pub(crate) fn status(report: &Report, redelivers_forever: bool) -> Response {
     response
 }
 
+/// The answer to a request that never became a delivery.
+pub(crate) fn turned_away(status: StatusCode, report: &Report) -> Response {
+    let mut response = body(status, report);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+    }
+    response
+}
+
 /// The answer for a sender the gate did not let in.
 pub(crate) fn refused(refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.status.code()).unwrap_or(StatusCode::FORBIDDEN);

@@ -1,55 +1,51 @@
 //! The server: reads requests, asks the door, hands over deliveries, answers with reports.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bytes::Bytes;
 use futures_util::FutureExt;
-use http_body_util::BodyExt;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use mdss_relay_core::{Cause, Deadline, Delivery, Failure, Relay, Report};
 use mdss_relay_gate::{Head, Refusal, Request as GateRequest, Verdict};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
+use crate::body::{self, BODY_TIMEOUT, Unread};
 use crate::door::{Doors, Knock, Source};
 use crate::reply;
 
-/// Bodies held in memory at once; further requests wait before theirs is read.
-const MOST_REQUESTS: usize = 64;
+/// Bodies of one source held in memory at once; its further requests wait before theirs is read. Each source has places of
+/// its own: one that stalls, or is open to everybody, must not keep the others waiting.
+const MOST_REQUESTS: usize = 32;
 
-/// A sender that is admitted and then sends nothing holds a place, so it gets only so long. Also the longest a head may
-/// take, and an idle connection may stay.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How much of a refused body is read on, and for how long.
-const MOST_DRAINED: usize = 32 << 20;
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest a head may take, and an idle connection may stay.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 struct Shared {
     relay: Relay,
     doors: Doors,
-    requests: Arc<Semaphore>,
-    stopping: AtomicBool,
+    places: HashMap<String, Arc<Semaphore>>,
+    stopping: watch::Sender<bool>,
     count: AtomicU64,
     /// The receiver ends when the last request that shares this has ended.
     _alive: mpsc::Sender<()>,
 }
 
-/// Serves until `stop` is over, then finishes the calls in flight: at most one deadline later it returns.
+/// Serves until `stop` is over. Then the port closes, bodies that are still on their way get two seconds, and calls in
+/// flight are finished: one deadline later, at the latest, and a little for the answers, it returns.
 ///
 /// # Errors
 /// If the listener's own address cannot be told. A connection that fails concerns nobody else.
@@ -59,20 +55,21 @@ pub async fn serve(
     doors: Doors,
     stop: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
-    let grace = relay.settings().deadline + BODY_TIMEOUT;
+    let grace = relay.settings().deadline + HEAD_TIMEOUT;
     let address = listener.local_addr()?;
     let (alive, mut all_done) = mpsc::channel(1);
+    let places = doors.names().map(|n| (n.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)))).collect();
     let shared = Arc::new(Shared {
         relay,
         doors,
-        requests: Arc::new(Semaphore::new(MOST_REQUESTS)),
-        stopping: AtomicBool::new(false),
+        places,
+        stopping: watch::Sender::new(false),
         count: AtomicU64::new(0),
         _alive: alive,
     });
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
+        .route("/readyz", get(|| async { "ready\n" }))
         .fallback(receive)
         .with_state(shared.clone());
     info!({ "server.address" = %address.ip(), "server.port" = address.port() }, "listening on http://{address}");
@@ -96,7 +93,7 @@ pub async fn serve(
         let service = TowerToHyperService::new(router.clone());
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(BODY_TIMEOUT)
+            .header_read_timeout(HEAD_TIMEOUT)
             .serve_connection(TokioIo::new(stream), service);
         let connection = connections.watch(connection);
         tokio::spawn(async move {
@@ -105,7 +102,7 @@ pub async fn serve(
             }
         });
     }
-    shared.stopping.store(true, Ordering::Relaxed);
+    shared.stopping.send_replace(true);
     drop(listener);
     info!("stopping; calls in flight are finished first");
     let finish = async {
@@ -120,13 +117,6 @@ pub async fn serve(
     Ok(())
 }
 
-async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    if shared.stopping.load(Ordering::Relaxed) {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
-    }
-    "ready\n".into_response()
-}
-
 async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("", |t| t.as_str());
@@ -134,25 +124,40 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let source = match shared.doors.knock(parts.method.as_str(), target, &headers) {
         Knock::Enter(source) => source.clone(),
         Knock::Present(_) => return StatusCode::OK.into_response(),
-        Knock::UnknownPath => return StatusCode::NOT_FOUND.into_response(),
-        Knock::WrongMethod(_) => {
-            return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST, HEAD")]).into_response();
+        Knock::UnknownPath => {
+            // The path is not shown: it may hold a secret, or nearly hold one.
+            let failure = Failure::new(Cause::UnknownPath, "its path belongs to no source");
+            return turned_away(None, StatusCode::NOT_FOUND, failure, None);
+        }
+        Knock::WrongMethod(source) => {
+            let failure = Failure::new(
+                Cause::MethodNotAllowed,
+                format!("expected a POST, found {:?}", parts.method.as_str()),
+            );
+            let mut response = turned_away(Some(source), StatusCode::METHOD_NOT_ALLOWED, failure, None);
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, HEAD"));
+            return response;
         }
         Knock::Refused(source, refusal) => return refused(source, &refusal),
-        Knock::KeyMissing(_) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Knock::KeyMissing(source) => return key_missing(source),
     };
-    let deadline = Deadline::new(None, shared.relay.settings().deadline);
-    // The semaphore is never closed.
-    let place = shared.requests.clone().acquire_owned().await;
-    let body = match read(body, &parts.headers, shared.relay.settings().body_limit).await {
+    let limits = shared.relay.settings();
+    let deadline = Deadline::new(None, limits.deadline);
+    let places = shared.places.get(&source.name).cloned().unwrap_or_else(|| Arc::new(Semaphore::new(1)));
+    let Ok(Ok(place)) = timeout(limits.deadline, places.acquire_owned()).await else {
+        let failure =
+            Failure::new(Cause::Deadline, format!("{MOST_REQUESTS} requests of this source are under way"));
+        return turned_away(Some(&source), StatusCode::SERVICE_UNAVAILABLE, failure, None);
+    };
+    let body = match body::read(body, &parts.headers, limits.body_limit, shared.stopping.subscribe()).await {
         Ok(body) => body,
-        Err(unread) => return unread.answer(&source),
+        Err(why) => return unread(&source, why, limits.body_limit),
     };
     let head = Head { method: parts.method.as_str(), path: target, path_rest: None, headers: &headers };
     match source.policy.check_body(&GateRequest { head, body: &body }) {
         Verdict::Admitted => {}
         Verdict::Refused(refusal) => return refused(&source, &refusal),
-        Verdict::NeedKey(_) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Verdict::NeedKey(_) => return key_missing(&source),
     }
     let delivery = Delivery {
         source: Some(source.name.clone()),
@@ -186,6 +191,13 @@ async fn deliver(relay: &Relay, source: &Source, delivery: Delivery, deadline: D
     }
 }
 
+/// No check of this version needs a key that has to be fetched; when one does, a key that cannot be had just now is no
+/// reason to call a sender a stranger.
+fn key_missing(source: &Source) -> Response {
+    let failure = Failure::new(Cause::Deadline, "the key that the check needs could not be had just now");
+    turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None)
+}
+
 /// A refusal has two readers: the sender hears a status, the operator reads which check failed and why.
 fn refused(source: &Source, refusal: &Refusal) -> Response {
     warn!(
@@ -195,80 +207,56 @@ fn refused(source: &Source, refusal: &Refusal) -> Response {
     reply::refused(refusal)
 }
 
-/// Why a body could not be had.
-enum Unread {
-    TooLarge { limit: usize, announced: Option<u64> },
-    TooSlow,
-    Broken(String),
+/// Answers a request that never became a delivery: a line for the operator, a report for the sender.
+fn turned_away(
+    source: Option<&Source>,
+    status: StatusCode,
+    failure: Failure,
+    size_bytes: Option<u64>,
+) -> Response {
+    let source = source.map(|s| s.name.as_str());
+    let (error_type, kind) = (failure.cause.name(), failure.kind().name());
+    warn!(
+        { "mdss.source" = source, "error.type" = error_type, "mdss.failure_kind" = kind, size_bytes },
+        "a request was turned away: {}", failure.detail
+    );
+    reply::turned_away(status, &Report::failed(failure))
 }
 
-impl Unread {
-    fn answer(&self, source: &Source) -> Response {
-        let name = source.name.as_str();
-        let status = match self {
-            Self::TooLarge { limit, announced } => {
-                error!(
-                    { "mdss.source" = name, "error.type" = "too_large", size_bytes = announced, limit_bytes = limit },
-                    "an event was refused: its body is larger than RELAY_BODY_LIMIT"
-                );
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
-            Self::TooSlow => {
-                warn!({ "mdss.source" = name, "error.type" = "too_slow" }, "a body did not arrive within {BODY_TIMEOUT:?}");
-                StatusCode::REQUEST_TIMEOUT
-            }
-            Self::Broken(why) => {
-                warn!({ "mdss.source" = name, "error.type" = "broken_body" }, "a body did not arrive whole: {why}");
-                StatusCode::BAD_REQUEST
-            }
-        };
-        (status, [(header::CONNECTION, "close")]).into_response()
-    }
-}
-
-/// The body, counted while it is read. What is too large is thrown away as it comes.
-async fn read(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, Unread> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    let too_large = Unread::TooLarge { limit, announced };
-    if announced.is_some_and(|n| n > limit as u64) {
-        drain(body).await;
-        return Err(too_large);
-    }
-    let whole = async {
-        let mut body = body;
-        let mut bytes = Vec::with_capacity(announced.map_or(0, |n| n.try_into().unwrap_or(0)));
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|e| Unread::Broken(e.to_string()))?;
-            bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-            if bytes.len() > limit {
-                drop(bytes);
-                drain(body).await;
-                return Err(too_large);
-            }
+fn unread(source: &Source, unread: Unread, limit: usize) -> Response {
+    let (status, cause, detail, size) = match unread {
+        Unread::TooLarge { seen } => {
+            let detail =
+                format!("a body of at least {seen} bytes, expected at most RELAY_BODY_LIMIT, {limit}");
+            (StatusCode::PAYLOAD_TOO_LARGE, Cause::BodyTooLarge, detail, Some(seen))
         }
-        Ok(Bytes::from(bytes))
-    };
-    timeout(BODY_TIMEOUT, whole).await.unwrap_or(Err(Unread::TooSlow))
-}
-
-/// Reads on for a while without keeping anything: most senders read no answer before they have sent everything, and a
-/// connection closed under them would look like a broken network instead of a 413.
-async fn drain(mut body: Body) {
-    let rest = async {
-        let mut seen = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            seen += frame.data_ref().map_or(0, Bytes::len);
-            if seen > MOST_DRAINED {
-                break;
-            }
+        Unread::TooSlow => {
+            let detail = format!("the body did not arrive within {BODY_TIMEOUT:?}");
+            (StatusCode::REQUEST_TIMEOUT, Cause::BodyIncomplete, detail, None)
+        }
+        Unread::Broken(why) => (
+            StatusCode::BAD_REQUEST,
+            Cause::BodyIncomplete,
+            format!("the body did not arrive whole: {why}"),
+            None,
+        ),
+        Unread::Stopping => {
+            let detail = "the relay stops, and the body has not arrived".to_owned();
+            (StatusCode::SERVICE_UNAVAILABLE, Cause::BodyIncomplete, detail, None)
         }
     };
-    let _ = timeout(DRAIN_TIMEOUT, rest).await;
+    let mut response = turned_away(Some(source), status, Failure::new(cause, detail), size);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
-/// Headers as text; a value that is none means nothing to any dialect.
+/// Headers as text, without the credentials: those were the gate's. A value that is no text means nothing to any dialect.
 fn text_headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
+    let text = |(name, value): (&header::HeaderName, &HeaderValue)| {
+        let credential = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE].contains(name);
+        if credential {
+            return None;
+        }
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     };
     headers.iter().filter_map(text).collect()

@@ -151,7 +151,9 @@ async fn bad_input_gets_its_status_and_costs_nothing_that_was_good() {
         assert_eq!(server.event(created(&["good"])).await.status, 200, "after {shown}");
     }
     assert_eq!(sim.accepted().iter().map(|a| a.key.as_str()).collect::<Vec<_>>(), ["a\0b\r\nc", "good"]);
-    server.process.wait_for_line("larger than RELAY_BODY_LIMIT", LIMIT).await.unwrap();
+    let line = server.process.wait_for_line("body_too_large", LIMIT).await.unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["size_bytes"], &line["mdss.source"]), (&json!((6 << 20) + 1), &json!("events")));
     let log = server.process.stderr();
     assert!(log.lines().all(|l| serde_json::from_str::<Value>(l).is_ok()), "one JSON object a line: {log}");
 }
@@ -200,7 +202,13 @@ async fn who_may_not_post_is_told_nothing_and_the_operator_everything() {
         }
         assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{path}");
     }
-    assert_eq!(server.send("GET", "/open", &[], "").await.status, 405);
+    assert_eq!(
+        json_of(&server.post("/nope", &[], good.clone()).await)["records"][0]["reason"],
+        "unknown_path"
+    );
+    let get = server.send("GET", "/open", &[], "").await;
+    assert_eq!((get.status, get.header("allow")), (405, Some("POST, HEAD")));
+    assert_eq!(json_of(&get)["records"][0]["reason"], "method_not_allowed");
     assert_eq!(server.send("OPTIONS", "/open", &[], "").await.status, 405);
     let head = server.send("HEAD", "/minio", &[], "").await;
     assert_eq!((head.status, head.body.len()), (200, 0));
@@ -214,6 +222,9 @@ async fn who_may_not_post_is_told_nothing_and_the_operator_everything() {
         .filter(|l: &Value| l["error.type"] == "refused")
         .collect();
     assert_eq!(refusals.len(), 5, "{log}");
+    for reason in ["unknown_path", "method_not_allowed"] {
+        assert!(log.contains(reason), "nothing is dropped without a line: {log}");
+    }
     assert!(refusals.iter().all(|l| l["mdss.check"].is_string() && l["mdss.source"].is_string()), "{log}");
     assert!(!log.contains("path-secret") && !log.contains(TOKEN), "no secret in the log: {log}");
 }
@@ -270,6 +281,49 @@ async fn a_sender_that_hangs_up_loses_its_answer_and_not_its_event() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(sim.accepted().len(), 1);
+}
+
+/// Sends a head that announces a body, and nothing of it.
+async fn stall(server: &Server, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_source_that_stalls_keeps_no_other_one_waiting() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let server = start(sources(&sim).env("RELAY_DEADLINE", "2s")).await;
+    let mut stalled = Vec::new();
+    for _ in 0..40 {
+        stalled.push(stall(&server, "/open").await);
+    }
+    let bearer = format!("Bearer {TOKEN}");
+    let good = server.post("/minio", &[("authorization", &bearer)], created(&["a"])).await;
+    assert_eq!(good.status, 200, "{}", good.text());
+    // The stalled source itself hears so in time.
+    let started = Instant::now();
+    let busy = server.post("/open", &[], created(&["b"])).await;
+    assert_eq!((busy.status, busy.header("retry-after")), (503, Some("10")), "{}", busy.text());
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn sigterm_waits_for_nobody_who_stalls() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let mut server = start(sources(&sim)).await;
+    let mut stalled = stall(&server, "/open").await;
+    let idle = TcpStream::connect(&server.address).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let started = Instant::now();
+    server.process.signal("TERM").unwrap();
+    let mut answer = String::new();
+    stalled.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("body_incomplete"), "{answer}");
+    assert_eq!(server.process.wait(LIMIT).await.unwrap().code(), Some(0), "{}", server.process.output());
+    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
+    drop(idle);
 }
 
 #[tokio::test]

@@ -1,0 +1,88 @@
+//! Reading a request's body: counted while it comes, and never waited for without end.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+/// A sender that is admitted and then sends nothing holds a place, so it gets only so long.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a body may still take once the server has been asked to stop.
+const LAST_CALL: Duration = Duration::from_secs(2);
+
+/// How much of a refused body is read on, and for how long.
+const MOST_DRAINED: usize = 32 << 20;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a body could not be had.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// More than the limit; the bytes that were announced or seen.
+    TooLarge {
+        /// Bytes, at least.
+        seen: u64,
+    },
+    TooSlow,
+    Broken(String),
+    Stopping,
+}
+
+/// The whole body, of at most `limit` bytes.
+pub(crate) async fn read(
+    body: Body,
+    headers: &HeaderMap,
+    limit: usize,
+    stopping: watch::Receiver<bool>,
+) -> Result<Bytes, Unread> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if let Some(seen) = announced.filter(|n| *n > limit as u64) {
+        drain(body).await;
+        return Err(Unread::TooLarge { seen });
+    }
+    tokio::select! {
+        whole = timeout(BODY_TIMEOUT, whole(body, limit)) => whole.unwrap_or(Err(Unread::TooSlow)),
+        () = last_call(stopping) => Err(Unread::Stopping),
+    }
+}
+
+async fn whole(mut body: Body, limit: usize) -> Result<Bytes, Unread> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| Unread::Broken(e.to_string()))?;
+        bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        if bytes.len() > limit {
+            let seen = bytes.len();
+            drop(bytes);
+            let seen = (seen + drain(body).await) as u64;
+            return Err(Unread::TooLarge { seen });
+        }
+    }
+    Ok(Bytes::from(bytes))
+}
+
+async fn last_call(mut stopping: watch::Receiver<bool>) {
+    if stopping.wait_for(|stopping| *stopping).await.is_ok() {
+        sleep(LAST_CALL).await;
+    }
+}
+
+/// Reads on for a while without keeping anything, and counts: most senders read no answer before they have sent
+/// everything, and a connection closed under them would look like a broken network instead of a 413.
+async fn drain(mut body: Body) -> usize {
+    let mut seen = 0;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            seen += frame.data_ref().map_or(0, Bytes::len);
+            if seen > MOST_DRAINED {
+                break;
+            }
+        }
+    };
+    let _ = timeout(DRAIN_TIMEOUT, rest).await;
+    seen
+}
