@@ -22,6 +22,7 @@ const API_KEY: &str = "key-of-the-demo";
 const SOURCES: &[(&str, &str, &str)] = &[
     ("oci", "/oci", "Basic b2NpLWdhdGV3YXk6bm90LWEtc2VjcmV0LW9jaQ=="),
     ("oci-stream", "/oci", "Basic b2NpLWdhdGV3YXk6bm90LWEtc2VjcmV0LW9jaQ=="),
+    ("oci-notifications", "/oci", ""),
     ("aws-s3", "/aws", "Basic YXdzLWdhdGV3YXk6bm90LWEtc2VjcmV0LWF3cw=="),
     ("aws-sqs", "/aws", "Basic YXdzLWdhdGV3YXk6bm90LWEtc2VjcmV0LWF3cw=="),
     ("jdcloud", "/jdcloud/jd-9f3c2b71d8e64a05", ""),

@@ -8,6 +8,7 @@ mod event_name;
 mod jdcloud;
 mod key;
 mod oci;
+mod oci_notifications;
 mod oci_stream;
 mod reserved;
 mod s3;
@@ -23,7 +24,7 @@ use serde_json::value::RawValue;
 use crate::delivery::Delivery;
 use crate::event::{Bucket, Details, Notice, ObjectEvent};
 use crate::failure::{Cause, Failure};
-use crate::plan::Reply;
+use crate::plan::{Confirmation, Reply};
 use crate::wire;
 
 pub use reserved::RESERVED;
@@ -63,6 +64,8 @@ dialects! {
     Oci = "oci", Some(KeyEncoding::Verbatim);
     /// OCI Streaming records with OCI events inside, as Connector Hub delivers them.
     OciStream = "oci-stream", None;
+    /// OCI Notifications over HTTPS with OCI events inside.
+    OciNotifications = "oci-notifications", None;
     /// Amazon S3 event notifications.
     AwsS3 = "aws-s3", Some(KeyEncoding::Form);
     /// Amazon SQS messages as Lambda delivers them, with notifications inside.
@@ -219,6 +222,8 @@ pub(crate) struct Parsed {
     pub(crate) items: Vec<Item>,
     /// What a handshake wants to hear.
     pub(crate) reply: Option<Reply>,
+    /// What a subscription wants visited.
+    pub(crate) confirm: Option<Confirmation>,
 }
 
 impl Parsed {
@@ -269,13 +274,28 @@ pub(crate) fn read(delivery: &Delivery, keys: &KeyRules) -> Parsed {
     {
         return parsed;
     }
-    let parsed = match std::str::from_utf8(&delivery.body) {
+    let mut notification = false;
+    if reader.pinned.is_none_or(|d| d == Dialect::OciNotifications) {
+        match oci_notifications::by_header(delivery) {
+            Some(oci_notifications::Message::Other(parsed)) => return parsed,
+            Some(oci_notifications::Message::Notification) => {
+                notification = true;
+                // What is inside is an event, or nothing that belongs here.
+                reader.pinned = Some(Dialect::Oci);
+            }
+            None => {}
+        }
+    }
+    let mut parsed = match std::str::from_utf8(&delivery.body) {
         Ok(text) => reader.text(text, 0),
         Err(e) => Parsed::unreadable(
             Cause::Unreadable,
             format!("the body is not UTF-8 from byte {} on, expected JSON in UTF-8", e.valid_up_to()),
         ),
     };
+    if notification && parsed.dialect.is_some() {
+        parsed.dialect = Some(Dialect::OciNotifications.name());
+    }
     // Some reserved dialects show only in a header. It is the last word, not the first: behind an SNS header there may be
     // an event as its producer wrote it.
     match (parsed.dialect, delivery.dialect, reserved::by_header(delivery)) {
@@ -303,7 +323,7 @@ impl Reader<'_> {
             self.pinned = None;
             return match self.take(count, "the batch") {
                 Ok(()) => oci_stream::read(self, &records),
-                Err(refused) => refused,
+                Err(detail) => Parsed::unreadable(Cause::Unreadable, detail),
             };
         }
         if !raw.get().starts_with('{') {
@@ -371,19 +391,12 @@ impl Reader<'_> {
     }
 
     /// Makes room for more records.
-    fn take(&mut self, found: usize, place: &str) -> Result<(), Parsed> {
-        match self.left.checked_sub(found) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => Err(Parsed::unreadable(
-                Cause::Unreadable,
-                format!(
-                    "{place}: expected at most {MOST_RECORDS} records in one delivery, found {found} more"
-                ),
-            )),
-        }
+    fn take(&mut self, found: usize, place: &str) -> Result<(), String> {
+        let left = self.left.checked_sub(found);
+        self.left = left.ok_or_else(|| {
+            format!("{place}: expected at most {MOST_RECORDS} records in one delivery, found {found} more")
+        })?;
+        Ok(())
     }
 
     /// A path for an outer record that no other one has: senders repeat ids, leave them out, put a slash into them.
@@ -405,8 +418,8 @@ impl Reader<'_> {
                 format!("Records: expected an array, found {found}"),
             );
         };
-        if let Err(refused) = self.take(count, "Records") {
-            return refused;
+        if let Err(detail) = self.take(count, "Records") {
+            return Parsed::unreadable(Cause::Unreadable, detail);
         }
         let outer = s3::Outer::new(top.event_name.or(top.event_type_2017));
         let mut parsed = Parsed::default();
@@ -497,6 +510,10 @@ mod tests {
             sentence,
             "a dialect that is read; gcs (a Google Cloud Storage notification) is reserved for a later version"
         );
-        assert!("s3".parse::<Dialect>().unwrap_err().starts_with("one of oci, oci-stream, aws-s3, "));
+        assert!(
+            "s3".parse::<Dialect>()
+                .unwrap_err()
+                .starts_with("one of oci, oci-stream, oci-notifications, aws-s3, ")
+        );
     }
 }

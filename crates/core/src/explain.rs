@@ -62,7 +62,7 @@ pub fn explain(file: &str, door: &Door<'_>) -> String {
             dialect: plan.dialect,
             outcome: outcome(plan),
             response: response(plan),
-            confirm: None,
+            confirm: plan.confirm.as_ref().map(|c| c.url.as_str()),
             records: plan.records.iter().map(record).collect(),
         },
     };

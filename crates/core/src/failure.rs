@@ -66,6 +66,8 @@ causes! {
     BodyTooLarge = "body_too_large";
     /// the body did not arrive, or not whole (HTTP)
     BodyIncomplete = "body_incomplete";
+    /// a subscription's confirmation URL could not be visited (HTTP)
+    Unconfirmed = "unconfirmed";
     /// no route names this bucket
     UnmappedBucket = "unmapped_bucket";
     /// MDSS knows no storage unit of this id
@@ -137,6 +139,7 @@ impl Cause {
             | Self::MdssReset
             | Self::MdssHalfAnswer
             | Self::BodyIncomplete
+            | Self::Unconfirmed
             | Self::Deadline => FailureKind::Transient,
         }
     }

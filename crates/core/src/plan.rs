@@ -100,6 +100,21 @@ pub struct Reply {
     pub body: String,
 }
 
+/// A URL that has to be visited before events flow.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    /// The URL, under the provider's own host; it holds a token.
+    pub url: String,
+    /// The topic it belongs to, as the sender says.
+    pub topic: String,
+}
+
+impl fmt::Debug for Confirmation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Confirmation").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
 /// What will be done with a delivery.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -109,6 +124,8 @@ pub struct Plan {
     pub records: Vec<Planned>,
     /// What a handshake wants to hear.
     pub reply: Option<Reply>,
+    /// What a subscription wants visited. A plan only names it.
+    pub confirm: Option<Confirmation>,
     /// The messages of a queue batch.
     pub(crate) messages: Option<Vec<Message>>,
 }
@@ -189,7 +206,13 @@ pub fn plan(settings: &Settings, delivery: &Delivery) -> Plan {
     let parsed = dialect::read(delivery, &settings.keys);
     let records =
         parsed.items.into_iter().map(|item| planned(settings, delivery.source.as_deref(), item)).collect();
-    Plan { dialect: parsed.dialect, records, reply: parsed.reply, messages: parsed.messages }
+    Plan {
+        dialect: parsed.dialect,
+        records,
+        reply: parsed.reply,
+        confirm: parsed.confirm,
+        messages: parsed.messages,
+    }
 }
 
 fn planned(settings: &Settings, source: Option<&str>, item: Item) -> Planned {

@@ -95,6 +95,8 @@ pub struct Source {
     pub auth: Option<toml::Value>,
     /// Whether it repeats an event without end until it hears a 2xx.
     pub redelivers_forever: bool,
+    /// The topics whose subscriptions are confirmed by visiting their URL; none by default.
+    pub confirm_topics: Vec<String>,
 }
 
 impl fmt::Debug for Source {

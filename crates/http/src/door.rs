@@ -13,6 +13,8 @@ pub struct Source {
     pub dialect: Option<Dialect>,
     /// Whether it repeats an event without end until it hears a 2xx.
     pub redelivers_forever: bool,
+    /// The topics whose subscriptions are confirmed.
+    pub confirm_topics: Vec<String>,
     /// Who may post.
     pub policy: Policy,
     path: String,
@@ -59,6 +61,7 @@ impl Doors {
                 name: Self::DEFAULT.into(),
                 dialect: None,
                 redelivers_forever: false,
+                confirm_topics: Vec::new(),
                 policy,
                 path: format!("/{}", Self::DEFAULT),
             }]);
@@ -77,6 +80,7 @@ impl Doors {
                     name: source.name.clone(),
                     dialect: source.dialect,
                     redelivers_forever: source.redelivers_forever,
+                    confirm_topics: source.confirm_topics.clone(),
                     policy,
                     path: source.path.clone(),
                 }),
@@ -161,6 +165,7 @@ mod tests {
             name: name.into(),
             dialect: None,
             redelivers_forever: false,
+            confirm_topics: Vec::new(),
             policy,
             path: path.into(),
         };

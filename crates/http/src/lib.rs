@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
+mod confirm;
 mod door;
 mod reply;
 mod server;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use mdss_relay_core::{Cause, Deadline, Delivery, Failure, Relay, Report};
+use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Failure, Relay, Report};
 use mdss_relay_gate::{Head, Refusal, Request as GateRequest, Verdict};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -24,6 +24,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::body::{self, BODY_TIMEOUT, Unread};
+use crate::confirm::Visitor;
 use crate::door::{Doors, Knock, Source};
 use crate::reply;
 
@@ -37,6 +38,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 struct Shared {
     relay: Relay,
     doors: Doors,
+    /// Made at the first confirmation, which most servers never see.
+    visitor: OnceLock<Result<Visitor, String>>,
     places: HashMap<String, Arc<Semaphore>>,
     stopping: watch::Sender<bool>,
     count: AtomicU64,
@@ -62,6 +65,7 @@ pub async fn serve(
     let shared = Arc::new(Shared {
         relay,
         doors,
+        visitor: OnceLock::new(),
         places,
         stopping: watch::Sender::new(false),
         count: AtomicU64::new(0),
@@ -170,7 +174,7 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     // On a task of its own: a sender that hangs up early loses its answer, not its event.
     let work = tokio::spawn(async move {
         let _place = place;
-        AssertUnwindSafe(deliver(&shared.relay, &source, delivery, deadline)).catch_unwind().await
+        AssertUnwindSafe(deliver(&shared, &source, delivery, deadline)).catch_unwind().await
     });
     match work.await {
         Ok(Ok(response)) => response,
@@ -182,13 +186,35 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     }
 }
 
-async fn deliver(relay: &Relay, source: &Source, delivery: Delivery, deadline: Deadline) -> Response {
-    let plan = relay.plan(&delivery);
-    let report = relay.deliver(&plan, deadline, &delivery.id).await;
+async fn deliver(shared: &Shared, source: &Source, delivery: Delivery, deadline: Deadline) -> Response {
+    let plan = shared.relay.plan(&delivery);
+    let report = shared.relay.deliver(&plan, deadline, &delivery.id).await;
+    if let Some(confirmation) = &plan.confirm
+        && let Err(failure) = confirm(shared, source, confirmation).await
+    {
+        return turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None);
+    }
     match &plan.reply {
         Some(handshake) => reply::handshake(handshake),
         None => reply::status(&report, source.redelivers_forever),
     }
+}
+
+/// Visits what a subscription wants visited, if the operator has named its topic; otherwise says how to.
+async fn confirm(shared: &Shared, source: &Source, confirmation: &Confirmation) -> Result<(), Failure> {
+    let (name, topic) = (source.name.as_str(), confirmation.topic.as_str());
+    if !source.confirm_topics.iter().any(|t| t == topic) {
+        warn!(
+            { "mdss.source" = name, "mdss.topic" = topic },
+            "a subscription waits for its confirmation: name its topic in confirm_topics of this source, or confirm it by hand"
+        );
+        return Ok(());
+    }
+    let unconfirmed = |why: String| Failure::new(Cause::Unconfirmed, why);
+    let visitor = shared.visitor.get_or_init(Visitor::new).as_ref().map_err(|e| unconfirmed(e.clone()))?;
+    visitor.visit(&confirmation.url).await.map_err(unconfirmed)?;
+    info!({ "mdss.source" = name, "mdss.topic" = topic }, "a subscription was confirmed");
+    Ok(())
 }
 
 /// No check of this version needs a key that has to be fetched; when one does, a key that cannot be had just now is no

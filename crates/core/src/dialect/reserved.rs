@@ -10,7 +10,6 @@ use crate::wire;
 
 /// Name and description of each dialect that is recognised and refused.
 pub const RESERVED: &[(&str, &str)] = &[
-    ("oci-notifications", "an OCI Notifications message"),
     ("aws-eventbridge", "an Amazon EventBridge event"),
     ("aws-sns", "an Amazon SNS notification"),
     ("jdcloud-function", "a JD Cloud function record"),
@@ -38,8 +37,6 @@ struct Marks<'a> {
     sns_type: Option<&'a RawValue>,
     #[serde(borrow, rename = "TopicArn")]
     topic_arn: Option<&'a RawValue>,
-    #[serde(borrow, rename = "ConfirmationURL")]
-    confirmation_url: Option<&'a RawValue>,
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -99,7 +96,6 @@ pub(super) fn by_header(delivery: &Delivery) -> Option<&'static str> {
     const HEADERS: &[(&str, &str)] = &[
         ("aeg-event-type", "azure-blob"),
         ("x-amz-sns-message-type", "aws-sns"),
-        ("x-oci-ns-messagetype", "oci-notifications"),
         ("x-bz-event-notification-signature", "b2"),
         ("x-smn-message-type", "huawei-obs"),
     ];
@@ -128,9 +124,6 @@ pub(super) fn of_object(raw: &str) -> Option<&'static str> {
     }
     if m.sns_type.is_some() && m.topic_arn.is_some() {
         return Some("aws-sns");
-    }
-    if m.confirmation_url.is_some() {
-        return Some("oci-notifications");
     }
     if let Some(event) = first(m.events) {
         return match event {

@@ -248,22 +248,34 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
     Ok(found)
 }
 
-fn build(endpoint: &Endpoint) -> Result<reqwest::Client, String> {
-    // Roots are compiled in: a function's image holds this binary and nothing else.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?;
-    let tls = if endpoint.verify_certificates {
-        let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        for certificate in &endpoint.extra_roots {
-            roots.add(certificate.clone()).map_err(|e| e.to_string())?;
-        }
-        tls.with_root_certificates(roots)
-    } else {
-        tls.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+/// TLS with `ring` and the public roots that are compiled in: an image that holds nothing but a binary has no others.
+///
+/// # Errors
+/// If `ring` and rustls do not fit each other, which a build would have shown.
+pub fn public_tls(extra_roots: &[CertificateDer<'static>]) -> Result<rustls::ClientConfig, String> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for certificate in extra_roots {
+        roots.add(certificate.clone()).map_err(|e| e.to_string())?;
     }
-    .with_no_client_auth();
+    Ok(tls_builder()?.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn tls_builder() -> Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>, String> {
+    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())
+}
+
+fn build(endpoint: &Endpoint) -> Result<reqwest::Client, String> {
+    let tls = if endpoint.verify_certificates {
+        public_tls(&endpoint.extra_roots)?
+    } else {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        tls_builder()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+            .with_no_client_auth()
+    };
 
     let mut client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)

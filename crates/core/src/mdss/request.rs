@@ -57,7 +57,7 @@ impl StorageType {
     /// OCI's S3 API, on MDSS versions without OracleSdk: that is what the setting is for.
     pub(crate) fn usual(dialect: Option<Dialect>) -> Self {
         match dialect {
-            Some(Dialect::Oci | Dialect::OciStream) => Self::Oracle,
+            Some(Dialect::Oci | Dialect::OciStream | Dialect::OciNotifications) => Self::Oracle,
             Some(Dialect::AwsS3 | Dialect::AwsSqs) => Self::AmazonS3,
             Some(
                 Dialect::JdCloud

@@ -21,7 +21,7 @@ const ROUTE: &[&str] = &[
     "storage_type",
     "scan_id",
 ];
-const SOURCE: &[&str] = &["name", "path", "dialect", "auth", "redelivers"];
+const SOURCE: &[&str] = &["name", "path", "dialect", "auth", "redelivers", "confirm_topics"];
 
 /// Names that mean something in a later version: silence would read as consent.
 const NOT_YET: &[(&str, &str)] = &[
@@ -175,12 +175,14 @@ impl Reader {
             }
             // These senders repeat an event until they hear a 2xx (MinIO and RustFS queue per target, Ceph persistent topics).
             let endless = matches!(dialect, Some(Dialect::Minio | Dialect::Rustfs | Dialect::Ceph));
+            let confirm_topics = entry.list("confirm_topics");
             sources.push(Source {
                 name,
                 path,
                 dialect,
                 auth,
                 redelivers_forever: endless || redelivers.is_some(),
+                confirm_topics,
             });
         }
         sources
