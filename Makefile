@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers bless deny
+.PHONY: help demo test check fmt clippy doc layers bench bless deny
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,14 @@ doc:
 
 layers: ## which crate may use which
 	@sh .ci/layers
+
+bench: ## figures against the floors, and against the same function in Python
+	@test -x target/bench-python/bin/fdk || python3 -m venv target/bench-python && target/bench-python/bin/pip install --quiet fdk \
+		|| echo "make: no Python with pip here; the comparison with Python is skipped" >&2
+	$(CARGO) build --profile bench --package mdss-relay-oci-fn --examples --bins
+	$(CARGO) bench --quiet --package mdss-relay-core --bench plan
+	FDK="$$(test -x target/bench-python/bin/fdk && echo target/bench-python/bin/fdk)" \
+		$(CARGO) bench --quiet --package mdss-relay-oci-fn --bench function
 
 bless: ## rewrite the answers in events/; read the diff before you commit it
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay --test fixtures

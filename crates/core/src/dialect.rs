@@ -264,6 +264,10 @@ struct Top<'a> {
     event_type: Option<&'a RawValue>,
     #[serde(borrow, rename = "Event")]
     event: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stream: Option<&'a RawValue>,
+    #[serde(borrow)]
+    offset: Option<&'a RawValue>,
 }
 
 /// Reads a delivery. Never fails: what cannot be read is an item that says so.
@@ -307,17 +311,35 @@ pub(crate) fn read(delivery: &Delivery, keys: &KeyRules) -> Parsed {
 impl Reader<'_> {
     /// Reads a text at an envelope depth (0 for the delivery itself).
     fn text(&mut self, text: &str, depth: usize) -> Parsed {
-        if text.trim_ascii().is_empty() {
+        let begin = text.trim_start_matches([' ', '\t', '\n', '\r']);
+        if begin.is_empty() {
             return Parsed::unreadable(Cause::Unreadable, "the body is empty, expected JSON");
         }
+        if !begin.starts_with('{') {
+            return self.list(text, depth);
+        }
+        let top: Top<'_> = match serde_json::from_str(text) {
+            Ok(top) => top,
+            Err(e) if e.is_data() => return Parsed::unreadable(Cause::Unreadable, format!("the body: {e}")),
+            Err(e) => return not_json(&e),
+        };
+        if top.stream.is_some() && top.offset.is_some() && self.may_be_streamed(depth) {
+            return self.list(text, depth);
+        }
+        match self.pinned {
+            Some(Dialect::Oci) => Parsed::of(Dialect::Oci, vec![oci::read(text, self.keys)]),
+            Some(pinned) => self.pinned(pinned, text, &top, depth),
+            None => self.recognised(text, &top, depth),
+        }
+    }
+
+    /// A list, or a single stream record, which stands for a list of one.
+    fn list(&mut self, text: &str, depth: usize) -> Parsed {
         let raw: &RawValue = match serde_json::from_str(text) {
             Ok(raw) => raw,
-            Err(e) => {
-                return Parsed::unreadable(Cause::Unreadable, format!("the body is not one JSON value: {e}"));
-            }
+            Err(e) => return not_json(&e),
         };
-        if depth == 0
-            && self.pinned.is_none_or(|d| d == Dialect::OciStream)
+        if self.may_be_streamed(depth)
             && let Some((records, count)) = oci_stream::records(raw, self.left)
         {
             self.pinned = None;
@@ -326,43 +348,37 @@ impl Reader<'_> {
                 Err(detail) => Parsed::unreadable(Cause::Unreadable, detail),
             };
         }
-        if !raw.get().starts_with('{') {
-            return match reserved::of_array(raw) {
-                Some(name) => reserved_delivery(name),
-                None => {
-                    let found = wire::found(raw.get());
-                    Parsed::unreadable(
-                        Cause::UnknownDialect,
-                        format!("expected an event, which is an object, found {found}"),
-                    )
-                }
-            };
-        }
-        let top: Top<'_> = match wire::object(raw.get(), "the body") {
-            Ok(top) => top,
-            Err(detail) => return Parsed::unreadable(Cause::Unreadable, detail),
-        };
-        match self.pinned {
-            Some(Dialect::Oci) => Parsed::of(Dialect::Oci, vec![oci::read(raw.get(), self.keys)]),
-            Some(pinned) => self.pinned(pinned, raw, &top, depth),
-            None => self.recognised(raw, &top, depth),
+        match reserved::of_array(raw) {
+            Some(name) => reserved_delivery(name),
+            None => {
+                let found = wire::found(raw.get());
+                Parsed::unreadable(
+                    Cause::UnknownDialect,
+                    format!("expected an event, which is an object, found {found}"),
+                )
+            }
         }
     }
 
+    /// Stream records hold events, never further stream records.
+    fn may_be_streamed(&self, depth: usize) -> bool {
+        depth == 0 && self.pinned.is_none_or(|d| d == Dialect::OciStream)
+    }
+
     /// The order avoids collisions: OCI's version member first, then `Records`, then a test event, then the rest.
-    fn recognised(&mut self, raw: &RawValue, top: &Top<'_>, depth: usize) -> Parsed {
+    fn recognised(&mut self, raw: &str, top: &Top<'_>, depth: usize) -> Parsed {
         if top.cloud_events_version.is_some() && oci::is_oci_type(top.event_type) {
-            return Parsed::of(Dialect::Oci, vec![oci::read(raw.get(), self.keys)]);
+            return Parsed::of(Dialect::Oci, vec![oci::read(raw, self.keys)]);
         }
         // Before the test event: nothing that names objects may pass as a mere test.
         if let Some(records) = top.records {
             return self.records(records, top, depth);
         }
         if s3::is_test_event(top.event) {
-            let item = s3::test_event(raw.get(), None);
+            let item = s3::test_event(raw, None);
             return Parsed { dialect: item.dialect, items: vec![item], ..Parsed::default() };
         }
-        if let Some(name) = reserved::of_object(raw.get()) {
+        if let Some(name) = reserved::of_object(raw) {
             return reserved_delivery(name);
         }
         Parsed::unreadable(
@@ -370,20 +386,20 @@ impl Reader<'_> {
             format!(
                 "no known dialect: expected a list of `Records`, or `cloudEventsVersion` with an `eventType` of \
                      com.oraclecloud, or an `Event` of s3:TestEvent, found an object with {}",
-                reserved::members(raw.get())
+                reserved::members(raw)
             ),
         )
     }
 
-    fn pinned(&mut self, pinned: Dialect, raw: &RawValue, top: &Top<'_>, depth: usize) -> Parsed {
+    fn pinned(&mut self, pinned: Dialect, raw: &str, top: &Top<'_>, depth: usize) -> Parsed {
         if let Some(records) = top.records {
             let parsed = self.records(records, top, depth);
             return Parsed { dialect: parsed.dialect.map(|_| pinned.name()), ..parsed };
         }
         if s3::is_test_event(top.event) {
-            return Parsed::of(pinned, vec![s3::test_event(raw.get(), Some(pinned))]);
+            return Parsed::of(pinned, vec![s3::test_event(raw, Some(pinned))]);
         }
-        let found = reserved::members(raw.get());
+        let found = reserved::members(raw);
         Parsed::unreadable(
             Cause::Unreadable,
             format!("expected a {pinned} event with a list of `Records`, found an object with {found}"),
@@ -426,8 +442,8 @@ impl Reader<'_> {
         for (index, raw) in records.iter().enumerate() {
             let place = format!("Records[{index}]");
             match self.class(raw, &place, &outer, depth) {
-                Class::S3(record, producer) => {
-                    let item = s3::read(&record, producer, index, &place, &outer);
+                Class::S3(record, parts, producer) => {
+                    let item = s3::read(&record, parts, producer, index, &place, &outer);
                     parsed.dialect = parsed.dialect.or(item.dialect);
                     parsed.items.push(item);
                 }
@@ -475,8 +491,9 @@ impl Reader<'_> {
                 Err(detail) => Class::Bad(Cause::Unreadable, detail),
             };
         }
-        match s3::producer(&record, source.as_deref(), outer, self.pinned, self.keys) {
-            Some(producer) => Class::S3(record, producer),
+        let parts = s3::Parts::of(&record, place);
+        match s3::producer(&record, &parts, source.as_deref(), outer, self.pinned, self.keys) {
+            Some(producer) => Class::S3(record, parts, producer),
             None => match reserved::of_record(&record, source.as_deref()) {
                 Some(name) => Class::Reserved(name),
                 None => Class::Bad(Cause::UnknownDialect, s3::foreign(place, &record)),
@@ -486,10 +503,14 @@ impl Reader<'_> {
 }
 
 enum Class<'a> {
-    S3(s3::Record<'a>, s3::Producer),
+    S3(s3::Record<'a>, s3::Parts<'a>, s3::Producer),
     Sqs(sqs::Wire<'a>),
     Reserved(&'static str),
     Bad(Cause, String),
+}
+
+fn not_json(error: &serde_json::Error) -> Parsed {
+    Parsed::unreadable(Cause::Unreadable, format!("the body is not one JSON value: {error}"))
 }
 
 fn reserved_delivery(name: &'static str) -> Parsed {

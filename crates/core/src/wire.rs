@@ -5,7 +5,7 @@
 //! member that matters it harms one record.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Display};
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
@@ -35,7 +35,7 @@ pub(crate) fn found(raw: &str) -> &'static str {
 /// # Errors
 /// A sentence that begins with `place`: not an object, or a member of interest stands in it twice, which two readers
 /// would understand in two ways.
-pub(crate) fn object<'a, T: Deserialize<'a>>(raw: &'a str, place: &str) -> Result<T, String> {
+pub(crate) fn object<'a, T: Deserialize<'a>>(raw: &'a str, place: impl Display) -> Result<T, String> {
     if !raw.trim_start().starts_with('{') {
         return Err(format!("{place}: expected an object, found {}", found(raw)));
     }
@@ -48,7 +48,7 @@ pub(crate) fn object<'a, T: Deserialize<'a>>(raw: &'a str, place: &str) -> Resul
 /// A member of interest stands in it twice.
 pub(crate) fn object_or_empty<'a, T: Deserialize<'a> + Default>(
     raw: Option<&'a RawValue>,
-    place: &str,
+    place: impl Display,
 ) -> Result<T, String> {
     match raw {
         Some(raw) if raw.get().starts_with('{') => object(raw.get(), place),
@@ -105,7 +105,11 @@ pub(crate) fn string<'a>(raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, NoTe
 
 /// A member that ought to be a string and may be a number (versions and ETags are, here and there): its text, with
 /// the empty string read as absent. Anything else is absent with a warning.
-pub(crate) fn text(raw: Option<&RawValue>, place: &str, warnings: &mut Vec<String>) -> Option<String> {
+pub(crate) fn text(
+    raw: Option<&RawValue>,
+    place: impl Display,
+    warnings: &mut Vec<String>,
+) -> Option<String> {
     match string(raw) {
         Ok(text) => (!text.is_empty()).then(|| text.into_owned()),
         Err(NoText::Absent) => None,
@@ -123,7 +127,7 @@ pub(crate) fn text(raw: Option<&RawValue>, place: &str, warnings: &mut Vec<Strin
 
 /// A size in bytes: an integer or decimal text from 0 to 2^63−1 (Ceph's documentation and JD's console show text).
 /// Anything else is absent with a warning, because a wrong size is no reason to miss a scan.
-pub(crate) fn size(raw: Option<&RawValue>, place: &str, warnings: &mut Vec<String>) -> Option<u64> {
+pub(crate) fn size(raw: Option<&RawValue>, place: impl Display, warnings: &mut Vec<String>) -> Option<u64> {
     let raw = raw?;
     let digits = match string(Some(raw)) {
         Ok(text) if text.is_empty() => return None,
@@ -140,8 +144,12 @@ pub(crate) fn size(raw: Option<&RawValue>, place: &str, warnings: &mut Vec<Strin
 
 /// A time: RFC 3339 (also with a space for the `T`, as older Ceph and ctyun write it) or RFC 1123 (JD Cloud).
 /// Anything else is absent with a warning.
-pub(crate) fn time(raw: Option<&RawValue>, place: &str, warnings: &mut Vec<String>) -> Option<Timestamp> {
-    let text = text(raw, place, warnings)?;
+pub(crate) fn time(
+    raw: Option<&RawValue>,
+    place: impl Display,
+    warnings: &mut Vec<String>,
+) -> Option<Timestamp> {
+    let text = text(raw, &place, warnings)?;
     let time = text
         .parse::<Timestamp>()
         .ok()
@@ -157,8 +165,12 @@ pub(crate) fn time(raw: Option<&RawValue>, place: &str, warnings: &mut Vec<Strin
 }
 
 /// An ETag without the quotes some producers put around it, and nothing else lost.
-pub(crate) fn etag(raw: Option<&RawValue>, place: &str, warnings: &mut Vec<String>) -> Option<String> {
-    let text = text(raw, place, warnings)?;
+pub(crate) fn etag(
+    raw: Option<&RawValue>,
+    place: impl Display,
+    warnings: &mut Vec<String>,
+) -> Option<String> {
+    let text = text(raw, &place, warnings)?;
     let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(&text);
     (!bare.is_empty()).then(|| bare.to_owned())
 }

@@ -1,5 +1,7 @@
 //! Reading a key: the one place where a key is decoded.
 
+use std::fmt::Display;
+
 use serde_json::value::RawValue;
 
 use super::KeyEncoding;
@@ -14,7 +16,7 @@ use crate::wire::{self, NoText};
 pub(super) fn read(
     raw: Option<&RawValue>,
     encoding: KeyEncoding,
-    place: &str,
+    place: impl Display,
     look: impl FnOnce(&str),
 ) -> Result<ObjectKey, Failure> {
     let missing = |found: &str| {

@@ -7,6 +7,7 @@
 //! NetApp StorageGRID "Event notification messages"; JD Cloud "Callback Notification".
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -111,23 +112,37 @@ pub(super) struct Producer {
     assumed: bool,
 }
 
-/// Ceph and its derivatives betray themselves by members AWS never writes (`rgw_pubsub.cc`: `eventId`, `bucket.id`, an
-/// array as `metadata`). Ceph Nautilus called itself `aws:s3`, and its keys are raw.
-fn ceph_marks(record: &Record<'_>) -> bool {
-    if record.event_id.is_some() {
-        return true;
+/// The parts of a record's `s3` block; an error is the sentence about what stands there instead.
+pub(super) struct Parts<'a> {
+    bucket: Result<BucketWire<'a>, String>,
+    object: Result<ObjectWire<'a>, String>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn of(record: &Record<'a>, place: &str) -> Self {
+        match wire::object_or_empty::<S3<'_>>(record.s3, format_args!("{place}.s3")) {
+            Ok(s3) => Self {
+                bucket: wire::object_or_empty(s3.bucket, format_args!("{place}.s3.bucket")),
+                object: wire::object_or_empty(s3.object, format_args!("{place}.s3.object")),
+            },
+            Err(detail) => Self { bucket: Err(detail.clone()), object: Err(detail) },
+        }
     }
-    let Ok(s3) = wire::object_or_empty::<S3<'_>>(record.s3, "s3") else { return false };
-    let bucket_id =
-        wire::object_or_empty::<BucketWire<'_>>(s3.bucket, "bucket").is_ok_and(|b| b.id.is_some());
-    let metadata = wire::object_or_empty::<ObjectWire<'_>>(s3.object, "object")
-        .is_ok_and(|o| o.metadata.is_some_and(|m| m.get().starts_with('[')));
-    bucket_id || metadata
+
+    /// Ceph and its derivatives betray themselves by members AWS never writes (`rgw_pubsub.cc`: `eventId`, `bucket.id`, an
+    /// array as `metadata`). Ceph Nautilus called itself `aws:s3`, and its keys are raw.
+    fn ceph_marks(&self, record: &Record<'_>) -> bool {
+        let bucket_id = self.bucket.as_ref().is_ok_and(|b| b.id.is_some());
+        let metadata =
+            self.object.as_ref().is_ok_and(|o| o.metadata.is_some_and(|m| m.get().starts_with('[')));
+        record.event_id.is_some() || bucket_id || metadata
+    }
 }
 
 /// The table producer → dialect and key encoding. `None`: not an S3-shaped record.
 pub(super) fn producer(
     record: &Record<'_>,
+    parts: &Parts<'_>,
     source: Option<&str>,
     outer: &Outer,
     pinned: Option<Dialect>,
@@ -136,7 +151,7 @@ pub(super) fn producer(
     use KeyEncoding::{Form, Percent, Verbatim};
     let (dialect, encoding, assumed) = match source {
         // AWS documents form encoding: "red flower.jpg" → "red+flower.jpg" (notification-content-structure).
-        Some("aws:s3") if ceph_marks(record) => (Dialect::Ceph, Verbatim, false),
+        Some("aws:s3") if parts.ceph_marks(record) => (Dialect::Ceph, Verbatim, false),
         Some("aws:s3") => (Dialect::AwsS3, Form, false),
         // Go's url.QueryEscape (cmd/event-notification.go).
         Some("minio:s3") => (Dialect::Minio, Form, false),
@@ -145,13 +160,13 @@ pub(super) fn producer(
         // The raw object name (rgw_pubsub.cc).
         Some("ceph:s3") => (Dialect::Ceph, Verbatim, false),
         // Undocumented; one consumer percent-decodes. An inference: RELAY_KEYS_STORAGEGRID overrides.
-        Some("sgws:s3") if !ceph_marks(record) => (Dialect::StorageGrid, Percent, false),
+        Some("sgws:s3") if !parts.ceph_marks(record) => (Dialect::StorageGrid, Percent, false),
         Some("sgws:s3") => (Dialect::StorageGrid, Verbatim, false),
         // Undocumented; JD's own function samples use the key as it is. An inference: RELAY_KEYS_JDCLOUD overrides.
         Some("oss") if record.s3.is_some() || record.detail.is_none() => (Dialect::JdCloud, Verbatim, false),
         // A Ceph derivative by its looks (time format, member set). An inference: RELAY_KEYS_S3_COMPATIBLE overrides.
         Some("ctyun:s3") => (Dialect::S3Compatible, Verbatim, false),
-        Some(vendor) if vendor.ends_with(":s3") && ceph_marks(record) => {
+        Some(vendor) if vendor.ends_with(":s3") && parts.ceph_marks(record) => {
             (Dialect::S3Compatible, Verbatim, false)
         }
         // Wasabi publishes through Amazon SNS in Amazon's record format.
@@ -162,7 +177,7 @@ pub(super) fn producer(
         Some(vendor) if vendor.ends_with(":s3") => (Dialect::S3Compatible, Form, true),
         // A producer that does not name itself. MinIO's envelope has `EventName`, RustFS's documentation sample too.
         None if record.s3.is_some() && outer.minio_like() => (Dialect::Minio, Form, false),
-        None if record.s3.is_some() && ceph_marks(record) => (Dialect::Ceph, Verbatim, false),
+        None if record.s3.is_some() && parts.ceph_marks(record) => (Dialect::Ceph, Verbatim, false),
         None if record.s3.is_some() => (Dialect::AwsS3, Form, false),
         _ if pinned.is_some() && record.s3.is_some() => (Dialect::S3Compatible, Form, true),
         _ => return None,
@@ -231,52 +246,56 @@ pub(super) fn test_event(raw: &str, pinned: Option<Dialect>) -> Item {
 /// Reads one record.
 pub(super) fn read(
     record: &Record<'_>,
+    parts: Parts<'_>,
     producer: Producer,
     index: usize,
     place: &str,
     outer: &Outer,
 ) -> Item {
     let mut warnings = Vec::new();
-    let reading = reading(record, producer, place, outer, &mut warnings);
+    let reading = reading(record, parts, producer, place, outer, &mut warnings);
     Item { warnings, ..Item::new(index.to_string(), Some(producer.dialect), reading) }
+}
+
+/// A member of the object, for sentences; nothing is put together before there is one.
+#[derive(Clone, Copy)]
+struct At<'p> {
+    place: &'p str,
+    member: &'static str,
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.s3.object.{}", self.place, self.member)
+    }
 }
 
 fn reading(
     record: &Record<'_>,
+    parts: Parts<'_>,
     producer: Producer,
     place: &str,
     outer: &Outer,
     warnings: &mut Vec<String>,
 ) -> Reading {
-    let s3_place = format!("{place}.s3");
-    let s3 = wire::object_or_empty::<S3<'_>>(record.s3, &s3_place);
-    let bucket_wire = s3
-        .as_ref()
-        .map_err(Clone::clone)
-        .and_then(|s3| wire::object_or_empty::<BucketWire<'_>>(s3.bucket, &format!("{s3_place}.bucket")));
-    let object = s3
-        .as_ref()
-        .map_err(Clone::clone)
-        .and_then(|s3| wire::object_or_empty::<ObjectWire<'_>>(s3.object, &format!("{s3_place}.object")));
-
     let mut details = Details {
         event_name: wire::string(record.event_name)
             .ok()
             .filter(|n| n.len() <= MOST_NAME_BYTES)
             .map(Cow::into_owned)
             .or_else(|| outer.event_name.clone()),
-        region: wire::text(record.region, &format!("{place}.awsRegion"), warnings),
-        time: wire::time(record.event_time, &format!("{place}.eventTime"), warnings),
+        region: wire::text(record.region, format_args!("{place}.awsRegion"), warnings),
+        time: wire::time(record.event_time, format_args!("{place}.eventTime"), warnings),
         untrusted: jdcloud::untrusted(record.call_back_var),
         ..Details::default()
     };
-    let bucket = bucket_wire.and_then(|b| match wire::string(b.name) {
+    let bucket = parts.bucket.and_then(|b| match wire::string(b.name) {
         Ok(name) => Ok(Bucket::new(&name)),
         Err(NoText::Absent) => Ok(None),
-        Err(NoText::Type(found)) => Err(format!("{s3_place}.bucket.name: expected a string, found {found}")),
-        Err(NoText::NotUnicode) => Err(format!("{s3_place}.bucket.name: the string is not Unicode")),
+        Err(NoText::Type(found)) => Err(format!("{place}.s3.bucket.name: expected a string, found {found}")),
+        Err(NoText::NotUnicode) => Err(format!("{place}.s3.bucket.name: the string is not Unicode")),
     });
-    let object = match object {
+    let object = match parts.object {
         Ok(object) => object,
         Err(detail) => {
             let failure = Failure::new(Cause::Unreadable, detail);
@@ -287,12 +306,12 @@ fn reading(
             };
         }
     };
-    let at = |member: &str| format!("{s3_place}.object.{member}");
-    details.size = wire::size(object.size, &at("size"), warnings);
-    details.etag = wire::etag(object.etag, &at("eTag"), warnings)
-        .or_else(|| wire::etag(object.etag_lower, &at("etag"), warnings));
-    details.version_id = wire::text(object.version_id, &at("versionId"), warnings);
-    details.sequencer = wire::text(object.sequencer, &at("sequencer"), warnings);
+    let at = |member| At { place, member };
+    details.size = wire::size(object.size, at("size"), warnings);
+    details.etag = wire::etag(object.etag, at("eTag"), warnings)
+        .or_else(|| wire::etag(object.etag_lower, at("etag"), warnings));
+    details.version_id = wire::text(object.version_id, at("versionId"), warnings);
+    details.sequencer = wire::text(object.sequencer, at("sequencer"), warnings);
 
     let unreadable = |bucket: Option<Bucket>, details: Details, failure| Reading::Unreadable {
         bucket,
@@ -318,9 +337,9 @@ fn reading(
         Meaning::Test => return Reading::Notice(Notice { kind: NoticeKind::Test, bucket, details }),
         Meaning::Change(change) => change,
     };
-    let place = at("key");
-    let key = key::read(object.key, producer.encoding, &place, |text| {
+    let key = key::read(object.key, producer.encoding, at("key"), |text| {
         if producer.assumed && text.contains(['%', '+']) {
+            let place = at("key");
             warnings.push(format!(
                 "{place}: read as form-encoded, as most producers write it; if this one does not, set \
                  RELAY_KEYS_S3_COMPATIBLE to verbatim or percent"
@@ -332,7 +351,7 @@ fn reading(
         return Reading::Notice(Notice { kind: NoticeKind::Bucket, bucket, details });
     }
     let Some(bucket) = bucket else {
-        let detail = format!("{s3_place}.bucket.name: expected the name of a bucket, found none");
+        let detail = format!("{place}.s3.bucket.name: expected the name of a bucket, found none");
         return unreadable(None, details, Failure::new(Cause::MissingBucket, detail));
     };
     match key {
