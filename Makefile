@@ -37,7 +37,7 @@ bench: ## figures against the floors, and against the same function in Python
 		|| echo "make: no Python with pip here; the comparison with Python is skipped" >&2
 	$(CARGO) build --profile bench --package mdss-relay-oci-fn --examples --bins
 	$(CARGO) bench --quiet --package mdss-relay-core --bench plan
-	FDK="$$(test -x target/bench-python/bin/fdk && echo target/bench-python/bin/fdk)" \
+	FDK="$$(test -x target/bench-python/bin/fdk && echo $(CURDIR)/target/bench-python/bin/fdk)" \
 		$(CARGO) bench --quiet --package mdss-relay-oci-fn --bench function
 
 bless: ## rewrite the answers in events/; read the diff before you commit it
