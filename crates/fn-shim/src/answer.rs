@@ -1,4 +1,4 @@
-//! What may leave the socket: three statuses and a JSON body.
+//! What may leave the socket: three statuses, and a JSON body unless an HTTP gateway is to get another.
 //!
 //! The agent takes 200 for success, 502 for a failure and 504 for a time-out, and **shuts the container
 //! down** on any other status (fnproject/fn, `api/agent/agent.go`, `hotSlot.dispatch`;
@@ -8,7 +8,7 @@
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use lambda_runtime::Diagnostic;
 use serde::Serialize;
@@ -33,6 +33,8 @@ const FDK_RUNTIME: &str = concat!("rust/", env!("CARGO_PKG_RUST_VERSION"));
 pub(crate) enum Answer {
     /// 200.
     Done(Bytes),
+    /// 200, to an HTTP gateway: what the handler replied, its status among the headers.
+    Replied(Box<HeaderMap>, Bytes),
     /// 502: "function failed"; the container is kept, body and headers never reach the caller.
     Failed(Bytes),
     /// 504: "timed out"; the same holds.
@@ -54,6 +56,8 @@ pub(crate) enum Refusal {
     Unreadable(serde_json::Error),
     /// The handler's response is not one that JSON can express.
     Unwritable,
+    /// The handler's response is not one to an HTTP request, for this reason.
+    NotAReply(&'static str),
     Panicked,
     /// The process is ending.
     Stopping,
@@ -70,6 +74,7 @@ impl Refusal {
             Self::BodyBroken => "body_incomplete",
             Self::NotUtf8 | Self::Unreadable(_) => "body_not_readable",
             Self::Unwritable => "response_not_json",
+            Self::NotAReply(_) => "response_not_http",
             Self::Panicked => "panic",
             Self::Stopping => "stopping",
             Self::Deadline => DEADLINE,
@@ -77,7 +82,7 @@ impl Refusal {
     }
 
     /// The `errorMessage`: for people. Quotes nothing of what was sent or panicked about.
-    fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         match self {
             Self::Malformed => "the request is not HTTP/1.1, or its headers are too large".to_owned(),
             Self::Route => "only POST /call is served".to_owned(),
@@ -89,6 +94,7 @@ impl Refusal {
                 format!("the body is {what}, line {} column {}", error.line(), error.column())
             }
             Self::Unwritable => "the function's response cannot be written as JSON".to_owned(),
+            Self::NotAReply(why) => format!("the function's response cannot be sent as an HTTP one: {why}"),
             Self::Panicked => "the function panicked".to_owned(),
             Self::Stopping => "the function is stopping".to_owned(),
             Self::Deadline => "the function ran out of time".to_owned(),
@@ -126,33 +132,37 @@ fn is_object(text: &str) -> bool {
 
 impl Answer {
     /// The answer to a call that the handler finished.
-    pub(crate) fn from_response(response: &impl Serialize) -> Self {
-        match serde_json::to_vec(response) {
-            Ok(body) => Self::Done(body.into()),
-            Err(_) => Refusal::Unwritable.into(),
-        }
+    pub(crate) fn from_response(response: &impl Serialize) -> Result<Self, Refusal> {
+        serde_json::to_vec(response).map(|body| Self::Done(body.into())).map_err(|_| Refusal::Unwritable)
     }
 
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Done(_) => StatusCode::OK,
+            Self::Done(_) | Self::Replied(..) => StatusCode::OK,
             Self::Failed(_) => StatusCode::BAD_GATEWAY,
             Self::OutOfTime(_) => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
-    fn into_body(self) -> Bytes {
+    /// The headers that say what the answer is, and the body.
+    fn into_parts(self) -> (HeaderMap, Bytes) {
         match self {
-            Self::Done(body) | Self::Failed(body) | Self::OutOfTime(body) => body,
+            Self::Done(body) | Self::Failed(body) | Self::OutOfTime(body) => {
+                let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(JSON))]);
+                (headers, body)
+            }
+            Self::Replied(headers, body) => (*headers, body),
         }
     }
 
     /// The answer as hyper wants it, to a request whose body came to `ending`.
     pub(crate) fn into_response(self, ending: Ending) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::default());
-        *response.status_mut() = self.status();
+        let status = self.status();
+        let (headers, body) = self.into_parts();
+        let mut response = Response::new(Full::new(body));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
         headers.insert(FDK_VERSION_NAME, HeaderValue::from_static(FDK_VERSION));
         headers.insert(FDK_RUNTIME_NAME, HeaderValue::from_static(FDK_RUNTIME));
         match ending {
@@ -164,14 +174,13 @@ impl Answer {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
-        *response.body_mut() = Full::new(self.into_body());
         response
     }
 
     /// The answer as bytes, for the one case in which hyper does not ask (see [`wire`](crate::wire)).
     pub(crate) fn into_http(self) -> Bytes {
         let status = self.status();
-        let body = self.into_body();
+        let (_, body) = self.into_parts();
         let head = format!(
             "HTTP/1.1 {status}\r\ncontent-type: {JSON}\r\n{FDK_VERSION_NAME}: {FDK_VERSION}\r\n\
              {FDK_RUNTIME_NAME}: {FDK_RUNTIME}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
@@ -230,6 +239,7 @@ mod tests {
             (Refusal::NotUtf8, 502, "body_not_readable"),
             (unreadable("{"), 502, "body_not_readable"),
             (Refusal::Unwritable, 502, "response_not_json"),
+            (Refusal::NotAReply("why"), 502, "response_not_http"),
             (Refusal::Panicked, 502, "panic"),
             (Refusal::Stopping, 502, "stopping"),
             (Refusal::Deadline, 504, "deadline"),
@@ -238,7 +248,7 @@ mod tests {
             let said = format!("{refusal:?}");
             let answer = Answer::from(refusal);
             assert_eq!(answer.status(), status, "{said}");
-            let body: serde_json::Value = serde_json::from_slice(&answer.into_body()).unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&answer.into_parts().1).unwrap();
             assert_eq!(body["errorType"], json!(name), "{said}");
         }
     }
@@ -258,10 +268,11 @@ mod tests {
 
     #[test]
     fn a_response_json_cannot_express_is_a_failure() {
-        assert_eq!(Answer::from_response(&json!({"a": 1})), Answer::Done(Bytes::from_static(b"{\"a\":1}")));
-        assert_eq!(Answer::from_response(&()), Answer::Done(Bytes::from_static(b"null")));
-        let status = Answer::from_response(&BTreeMap::from([((), 1)])).status();
-        assert_eq!(status, StatusCode::BAD_GATEWAY);
+        let done = |body: &'static [u8]| Answer::Done(Bytes::from_static(body));
+        assert_eq!(Answer::from_response(&json!({"a": 1})).unwrap(), done(b"{\"a\":1}"));
+        assert_eq!(Answer::from_response(&()).unwrap(), done(b"null"));
+        let refusal = Answer::from_response(&BTreeMap::from([((), 1)])).unwrap_err();
+        assert_eq!(refusal.name(), "response_not_json");
     }
 
     #[test]

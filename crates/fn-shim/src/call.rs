@@ -15,13 +15,45 @@ use crate::logframe::{Frame, LogFrame};
 /// A call on its way to the handler.
 #[derive(Debug)]
 pub(crate) struct Call {
+    /// JSON, or what is to be read as JSON.
     pub(crate) body: String,
+    pub(crate) intent: Intent,
     pub(crate) context: Context,
     pub(crate) frame: Option<Frame>,
     /// Says in the log which call it is, on both sides of the queue.
     pub(crate) span: Span,
     /// Closed when nobody waits any longer: the time is over, or the client has gone.
     pub(crate) reply: oneshot::Sender<Answer>,
+}
+
+/// Which calls a handler wants to have translated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Translate {
+    Nothing,
+    HttpRequests,
+}
+
+/// How the body of a call is meant, and the response to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// As the handler's own JSON.
+    Plain,
+    /// As the body of an HTTP request, of which the headers tell the rest.
+    HttpRequest,
+}
+
+impl Intent {
+    /// Only the header counts: the others that go with it may be a caller's own (fnproject/fdk-python,
+    /// `test_request_url_and_method_set_with_gateway`). Its other value, `cloudevent`, is about the body, which
+    /// is the handler's matter.
+    pub(crate) fn of(headers: &HeaderMap, translate: Translate) -> Self {
+        match translate {
+            Translate::HttpRequests if headers.get("fn-intent").is_some_and(|is| is == "httprequest") => {
+                Self::HttpRequest
+            }
+            Translate::HttpRequests | Translate::Nothing => Self::Plain,
+        }
+    }
 }
 
 /// Whether a request is a call at all: `POST /call`, nothing else
@@ -93,6 +125,27 @@ mod tests {
         for (method, uri, want) in table {
             let got = is_call(&method.parse().unwrap(), &uri.parse().unwrap());
             assert_eq!(got, want, "{method} {uri}");
+        }
+    }
+
+    #[test]
+    fn intent_is_asked_about_only_by_those_who_want_to_know() {
+        let table = [
+            (None, Intent::Plain),
+            (Some("httprequest"), Intent::HttpRequest),
+            (Some("cloudevent"), Intent::Plain),
+            (Some("HTTPRequest"), Intent::Plain),
+            (Some(""), Intent::Plain),
+        ];
+        for (intent, want) in table {
+            let mut headers = HeaderMap::new();
+            headers.insert("fn-http-method", HeaderValue::from_static("PUT"));
+            headers.insert("fn-http-request-url", HeaderValue::from_static("/foo-bar?baz"));
+            if let Some(intent) = intent {
+                headers.insert("fn-intent", HeaderValue::from_static(intent));
+            }
+            assert_eq!(Intent::of(&headers, Translate::HttpRequests), want, "{intent:?}");
+            assert_eq!(Intent::of(&headers, Translate::Nothing), Intent::Plain, "{intent:?}");
         }
     }
 

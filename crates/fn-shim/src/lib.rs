@@ -6,6 +6,7 @@ mod call;
 mod deadline;
 mod environment;
 mod error;
+mod gateway;
 mod logframe;
 mod serve;
 mod socket;
@@ -21,10 +22,12 @@ use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 use tower::Service;
 
+use call::Translate;
+
 pub use answer::DEADLINE;
 pub use environment::{Environment, Mistake, SettingsError};
 pub use error::Error;
-pub use serve::serve;
+pub use serve::{serve, serve_http};
 
 /// Serves `handler` as an Fn function until SIGTERM or SIGINT: `lambda_runtime::run` for Fn and OCI
 /// Functions.
@@ -51,6 +54,42 @@ where
     A: for<'de> Deserialize<'de>,
     R: Serialize,
 {
+    run_calls(handler, Translate::Nothing).await
+}
+
+/// [`run`] for a handler of HTTP requests, in the form that Amazon's API Gateway has for HTTP APIs (payload
+/// format 2.0), behind an HTTP trigger of Fn or OCI's API Gateway.
+///
+/// A call with `Fn-Intent: httprequest` is translated both ways, as the README's section "HTTP requests" says.
+/// Any other call reaches the handler as it is, and its response leaves as it is: [`run`] does no different.
+/// With [`run`] itself, all calls are such.
+///
+/// # Errors
+///
+/// As [`run`].
+///
+/// # Panics
+///
+/// As [`run`].
+pub async fn run_http<A, F, R>(handler: F) -> Result<(), Error>
+where
+    F: Service<LambdaEvent<A>, Response = R>,
+    F::Future: Future<Output = Result<R, F::Error>>,
+    F::Error: Into<Diagnostic> + Debug,
+    A: for<'de> Deserialize<'de>,
+    R: Serialize,
+{
+    run_calls(handler, Translate::HttpRequests).await
+}
+
+async fn run_calls<A, F, R>(handler: F, translate: Translate) -> Result<(), Error>
+where
+    F: Service<LambdaEvent<A>, Response = R>,
+    F::Future: Future<Output = Result<R, F::Error>>,
+    F::Error: Into<Diagnostic> + Debug,
+    A: for<'de> Deserialize<'de>,
+    R: Serialize,
+{
     let environment = Environment::from_vars(std::env::vars_os()).map_err(Error::Settings)?;
     // Watched before the socket exists, so that a signal is never met by the default action once a call can
     // come: as process 1 of a container there would be none, and the process could only be killed.
@@ -63,5 +102,5 @@ where
             _ = interrupt.recv() => tracing::info!(signal = "SIGINT", "stopping"),
         }
     };
-    serve(environment, handler, signalled).await
+    serve::serve_calls(environment, handler, signalled, translate).await
 }

@@ -24,10 +24,11 @@ use tracing::{Instrument, Span};
 
 use crate::answer::{Answer, Refusal};
 use crate::body::{self, Ending, Intake};
-use crate::call::{self, Call, Function};
+use crate::call::{self, Call, Function, Intent, Translate};
 use crate::deadline::Budget;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::gateway;
 use crate::socket::Socket;
 use crate::wire::Wire;
 use crate::work::{GRACE, asked_to_stop, work};
@@ -66,6 +67,42 @@ where
     A: for<'de> Deserialize<'de>,
     R: Serialize,
 {
+    serve_calls(environment, handler, shutdown, Translate::Nothing).await
+}
+
+/// [`serve`] for a handler of HTTP requests: [`run_http`](crate::run_http) without a process around it.
+///
+/// # Errors
+///
+/// As [`serve`].
+pub async fn serve_http<A, F, R>(
+    environment: Environment,
+    handler: F,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error>
+where
+    F: Service<LambdaEvent<A>, Response = R>,
+    F::Future: Future<Output = Result<R, F::Error>>,
+    F::Error: Into<Diagnostic> + Debug,
+    A: for<'de> Deserialize<'de>,
+    R: Serialize,
+{
+    serve_calls(environment, handler, shutdown, Translate::HttpRequests).await
+}
+
+pub(crate) async fn serve_calls<A, F, R>(
+    environment: Environment,
+    handler: F,
+    shutdown: impl Future<Output = ()>,
+    translate: Translate,
+) -> Result<(), Error>
+where
+    F: Service<LambdaEvent<A>, Response = R>,
+    F::Future: Future<Output = Result<R, F::Error>>,
+    F::Error: Into<Diagnostic> + Debug,
+    A: for<'de> Deserialize<'de>,
+    R: Serialize,
+{
     let started = Timestamp::now();
     let (mut socket, listener) = Socket::bind(environment.listener())?;
     let (stop, stopping) = watch::channel(false);
@@ -73,7 +110,7 @@ where
     let (calls, queue) = mpsc::channel(1);
     let function = Function::new(&environment);
     let mut acceptor = JoinSet::new();
-    acceptor.spawn(accept(listener, Front { function, calls, started }, stopping.clone()));
+    acceptor.spawn(accept(listener, Front { function, translate, calls, started }, stopping.clone()));
     socket.publish()?;
     tracing::info!(socket = %environment.listener().display(), "serving");
 
@@ -100,6 +137,7 @@ where
 #[derive(Clone)]
 struct Front {
     function: Function,
+    translate: Translate,
     calls: mpsc::Sender<Call>,
     started: Timestamp,
 }
@@ -217,11 +255,18 @@ impl Front {
             Intake::Broken => return refused(Refusal::BodyBroken),
         };
         *ending = Ending::Reached;
-        // JSON is UTF-8 (RFC 8259, section 8.1), in places that a type skips as much as in those it reads.
-        let Ok(body) = String::from_utf8(bytes) else { return refused(Refusal::NotUtf8) };
+        let intent = Intent::of(headers, self.translate);
+        let body = match intent {
+            Intent::HttpRequest => gateway::event(headers, bytes, &context.request_id, Timestamp::now()),
+            // JSON is UTF-8 (RFC 8259, section 8.1), in places that a type skips as much as in those it reads.
+            Intent::Plain => match String::from_utf8(bytes) {
+                Ok(text) => text,
+                Err(_) => return refused(Refusal::NotUtf8),
+            },
+        };
         let (reply, answer) = oneshot::channel();
         let frame = self.function.frame(headers);
-        let call = Call { body, context, frame, span: Span::current(), reply };
+        let call = Call { body, intent, context, frame, span: Span::current(), reply };
         if self.calls.send(call).await.is_err() {
             return refused(Refusal::Stopping);
         }

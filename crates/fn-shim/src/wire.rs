@@ -39,8 +39,10 @@ impl<S> Wire<S> {
     }
 }
 
-/// Whether these bytes begin an answer that this crate never makes. A body cannot be mistaken for one: bodies
-/// are JSON.
+/// Whether these bytes begin an answer that this crate never makes. A body cannot be mistaken for one: most are
+/// JSON; what an HTTP gateway is sent may be anything, but no write begins with it, for hyper takes a body into
+/// its buffer as long as the head there is below `max_buf_size` (hyper 1.12.0, `src/proto/h1/dispatch.rs`,
+/// `poll_write`, and `io.rs`, `can_buffer`), which [`gateway`](crate::gateway) sees to, and offers them as one.
 fn begins_client_error(bytes: &[u8]) -> bool {
     matches!(bytes, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'4', ..])
 }

@@ -15,8 +15,9 @@ use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
 use crate::answer::{Answer, Refusal};
-use crate::call::Call;
+use crate::call::{Call, Intent};
 use crate::error::Error;
+use crate::gateway;
 use crate::unwind::{CatchUnwind, Panicked};
 
 /// How long the end is put off, once asked for, by connections that are in no call: for half a request to
@@ -68,14 +69,14 @@ where
     A: for<'de> Deserialize<'de>,
     R: Serialize,
 {
-    let Call { body, context, frame, span, mut reply } = call;
+    let Call { body, intent, context, frame, span, mut reply } = call;
     if reply.is_closed() {
         return Ok(());
     }
     if let Some(frame) = frame {
         frame.print();
     }
-    let handled = CatchUnwind::new(handle(handler, body, context)).instrument(span.clone());
+    let handled = CatchUnwind::new(handle(handler, body, intent, context)).instrument(span.clone());
     let outcome = tokio::select! {
         biased;
         outcome = handled => outcome,
@@ -103,7 +104,12 @@ where
 }
 
 /// The handler's answer; an error if it will never be ready again.
-async fn handle<A, F, R>(handler: &mut F, body: String, context: Context) -> Result<Answer, Diagnostic>
+async fn handle<A, F, R>(
+    handler: &mut F,
+    body: String,
+    intent: Intent,
+    context: Context,
+) -> Result<Answer, Diagnostic>
 where
     F: Service<LambdaEvent<A>, Response = R>,
     F::Future: Future<Output = Result<R, F::Error>>,
@@ -123,11 +129,14 @@ where
     let handler = handler.ready().await.map_err(Into::into)?;
     match handler.call(LambdaEvent::new(payload, context)).await {
         Ok(response) => {
-            let answer = Answer::from_response(&response);
-            if !matches!(answer, Answer::Done(_)) {
-                tracing::error!("the handler's response cannot be written as JSON");
-            }
-            Ok(answer)
+            let answer = match intent {
+                Intent::Plain => Answer::from_response(&response),
+                Intent::HttpRequest => gateway::answer(&response),
+            };
+            Ok(answer.unwrap_or_else(|refusal| {
+                tracing::error!(error.type = refusal.name(), "{}", refusal.sentence());
+                refusal.into()
+            }))
         }
         Err(error) => {
             let diagnostic: Diagnostic = error.into();

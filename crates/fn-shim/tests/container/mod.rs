@@ -1,4 +1,4 @@
-//! A container without a container: the example `echo` as a process of its own, on a real socket in a
+//! A container without a container: an example as a process of its own, on a real socket in a
 //! folder of its own, and the agent's side of the conversation, written by hand so that nothing between the
 //! test and the socket tidies it up.
 
@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::Once;
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
@@ -26,28 +26,30 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 // === the process ===
 
-/// The example. A plain `cargo test` builds it before it runs the integration tests of the package and puts
+/// An example, `echo` or `http`. A plain `cargo test` builds it before it runs the integration tests of the package and puts
 /// it beside them (the Cargo book, "cargo test", "Target selection"); `--test` and `--all-targets` do not,
 /// and may leave an older one there, so then it is built here.
-fn example() -> &'static Path {
-    static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
-    EXAMPLE.get_or_init(|| {
-        // <target>/[<triple>/]<profile>/deps/<test>
-        let test = std::env::current_exe().unwrap();
-        let profile = test.ancestors().nth(2).unwrap();
-        let path = profile.join("examples/echo");
-        let built = fs::metadata(&path).and_then(|metadata| metadata.modified());
-        if !built.is_ok_and(|built| built >= newest_source()) {
-            build_example(profile);
+fn example(name: &str) -> PathBuf {
+    static BUILD: Once = Once::new();
+    // <target>/[<triple>/]<profile>/deps/<test>
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    let path = |name: &str| profile.join("examples").join(name);
+    BUILD.call_once(|| {
+        let newest = newest_source();
+        let is_new =
+            |name| fs::metadata(path(name)).and_then(|m| m.modified()).is_ok_and(|built| built >= newest);
+        if !["echo", "http"].into_iter().all(is_new) {
+            build_examples(profile);
         }
-        path
-    })
+    });
+    path(name)
 }
 
-fn build_example(profile: &Path) {
+fn build_examples(profile: &Path) {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--quiet", "--package", "fn-shim", "--example", "echo"]);
+    command.args(["build", "--quiet", "--package", "fn-shim", "--examples"]);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--target-dir").arg(target);
     if !profile.ends_with("debug") {
         command.arg("--profile").arg(profile.file_name().unwrap());
@@ -82,20 +84,27 @@ impl Container {
     }
 
     pub fn start_with(vars: &[(&str, &str)]) -> Self {
-        let container = Self::launch(Command::new(example()), vars, tempfile::tempdir().unwrap());
+        let container = Self::launch(Command::new(example("echo")), vars, tempfile::tempdir().unwrap());
+        container.await_socket();
+        container
+    }
+
+    /// Starts the function that wants HTTP requests.
+    pub fn start_http() -> Self {
+        let container = Self::launch(Command::new(example("http")), &[], tempfile::tempdir().unwrap());
         container.await_socket();
         container
     }
 
     /// Starts in a folder that holds something already; does not wait.
     pub fn launch_in(folder: TempDir) -> Self {
-        Self::launch(Command::new(example()), &[], folder)
+        Self::launch(Command::new(example("echo")), &[], folder)
     }
 
     /// Starts with at most that many open files.
     pub fn start_with_files(limit: u32) -> Self {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\"")]).arg(example());
+        shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\"")]).arg(example("echo"));
         let container = Self::launch(shell, &[], tempfile::tempdir().unwrap());
         container.await_socket();
         container
@@ -188,7 +197,7 @@ impl Drop for Container {
 
 /// Runs the example with exactly this environment, to its end.
 pub fn run_to_end(vars: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(example());
+    let mut command = Command::new(example("echo"));
     command.env_clear().envs(vars.iter().copied()).stdin(Stdio::null());
     command.output().unwrap()
 }
@@ -309,8 +318,13 @@ impl Connection {
 
 impl Reply {
     pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers(name).first().copied()
+    }
+
+    /// All values of a header, in order.
+    pub fn headers(&self, name: &str) -> Vec<&str> {
         let lines = self.headers.split("\r\n").filter_map(|line| line.split_once(": "));
-        lines.into_iter().find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        lines.filter(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
     }
 
     pub fn text(&self) -> &str {
