@@ -137,8 +137,9 @@ async fn a_503_or_two_is_survived_within_the_call() {
     sim.push([Step::Unavailable, Step::Reset]);
     let function = start(&sim, &[("RELAY_ATTEMPTS", "4")]).await;
     let (status, report) = function.call(&created("a")).await;
-    assert_eq!((status, &report["records"][0]["attempts"]), (200, &json!(3)), "{report}");
-    assert_eq!(sim.accepted().len(), 1);
+    // The reset came on the connection of the 503, so it may have been a stale one: sent again, not counted.
+    assert_eq!((status, &report["records"][0]["attempts"]), (200, &json!(2)), "{report}");
+    assert_eq!((sim.requests().len(), sim.accepted().len()), (3, 1));
 }
 
 #[tokio::test]
@@ -192,7 +193,9 @@ async fn a_wrong_start_says_everything_and_no_secret() {
 #[tokio::test]
 async fn the_api_key_is_in_no_line_of_a_failing_run() {
     let sim = Sim::start(Config::default()).await.unwrap();
-    sim.push([Step::status(StatusCode::UNAUTHORIZED), Step::Reset, Step::Reset, Step::WebPage]);
+    // The first reset comes on a kept connection and is no attempt.
+    let reset = [Step::Reset, Step::Reset, Step::Reset];
+    sim.push([Step::status(StatusCode::UNAUTHORIZED)].into_iter().chain(reset).chain([Step::WebPage]));
     let mut function = start(&sim, &[("RELAY_LOG", "trace")]).await;
     for _ in 0..3 {
         assert_eq!(function.call(&created("a")).await.0, 502);

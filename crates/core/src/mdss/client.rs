@@ -1,13 +1,20 @@
 //! One attempt: the only file in this crate that opens a socket.
 
+use std::cell::Cell;
+use std::error::Error as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpInfo};
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{NoProxy, Proxy, Url, redirect};
+use reqwest::{NoProxy, Proxy, Response, Url, redirect};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio::time::Instant;
+use tower::util::MapResponseLayer;
+use tracing::debug;
 
 use crate::failure::{Cause, Failure};
 use crate::mdss::request::Submission;
@@ -87,6 +94,10 @@ impl Client {
 
     /// Posts one submission once and judges the answer.
     ///
+    /// Once, but for this: a kept connection may have been closed by the other side at the moment of its reuse, and
+    /// then the same request goes out again at once, within the same `timeout`. Were it a failed attempt, an event
+    /// would be lost on nothing where there is only one.
+    ///
     /// # Errors
     /// The verdict's failure, or what kept an answer from coming. Never holds the endpoint's URL or the key.
     pub(crate) async fn attempt(
@@ -98,14 +109,23 @@ impl Client {
         let http = self.http.get_or_init(|| build(&self.endpoint)).as_ref().map_err(|e| {
             Failure::new(Cause::Internal, format!("the HTTP client could not be set up: {e}"))
         })?;
-        let sent = http
-            .post(self.endpoint.url.clone())
-            .header("ApiKey", api_key.header.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .timeout(timeout)
-            .body(submission.body())
-            .send()
-            .await;
+        let end = Instant::now() + timeout;
+        let sent = loop {
+            let request = http
+                .post(self.endpoint.url.clone())
+                .header("ApiKey", api_key.header.clone())
+                .header(CONTENT_TYPE, "application/json")
+                .timeout(end.saturating_duration_since(Instant::now()))
+                .body(submission.body());
+            match send(request).await {
+                // Ends: every turn uses up a kept connection, and time.
+                Err((error, true)) => {
+                    debug!(error = root(&error), "a kept connection turned out to be closed; sending again");
+                }
+                Err((error, false)) => break Err(error),
+                Ok(response) => break Ok(response),
+            }
+        };
         let mut response = sent.map_err(|e| self.unanswered(e, timeout))?;
         let status = response.status().as_u16();
         let retry_after = response
@@ -177,6 +197,47 @@ impl Client {
             format!("the connection to {server} broke before an answer came: {reason}"),
         )
     }
+}
+
+tokio::task_local! {
+    /// The connection that was made for this task's request, by its own address, which no other has meanwhile.
+    static MADE: Cell<Option<SocketAddr>>;
+}
+
+/// The answer, or why there is none and whether the request went out on a kept connection that broke under it. `reqwest`
+/// does not tell (0.13.5), but the error has the connection it happened on, and the task that asks makes the new ones.
+async fn send(request: reqwest::RequestBuilder) -> Result<Response, (reqwest::Error, bool)> {
+    let sent = async { (request.send().await, MADE.with(Cell::get)) };
+    let (sent, made) = MADE.scope(Cell::new(None), sent).await;
+    sent.map_err(|error| {
+        let broken = broken_connection(&error);
+        let was_kept = broken.is_some() && broken != made;
+        (error, was_kept)
+    })
+}
+
+/// Sees every new connection. One that is finished after its request has found another belongs to no task.
+fn made<C: Connection>(connection: C) -> C {
+    let _ = MADE.try_with(|made| made.set(own_address(&connection.connected())));
+    connection
+}
+
+/// The connection that broke under a request, before there was the head of an answer.
+fn broken_connection(error: &reqwest::Error) -> Option<SocketAddr> {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+            return own_address(error.connect_info()?);
+        }
+        source = error.source();
+    }
+    None
+}
+
+fn own_address(connection: &Connected) -> Option<SocketAddr> {
+    let mut extras = http::Extensions::new();
+    connection.get_extras(&mut extras);
+    extras.get().map(HttpInfo::local_addr)
 }
 
 /// What an API key is, for a sentence.
@@ -281,6 +342,7 @@ fn build(endpoint: &Endpoint) -> Result<reqwest::Client, String> {
         .tls_backend_preconfigured(tls)
         .connect_timeout(endpoint.connect_timeout)
         .pool_idle_timeout(IDLE_CONNECTION)
+        .connector_layer(MapResponseLayer::new(made))
         .tcp_nodelay(true)
         // A followed redirect turns POST into GET, and the key goes where nobody configured it.
         .redirect(redirect::Policy::none())
