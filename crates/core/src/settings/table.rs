@@ -62,7 +62,12 @@ pub const SETTINGS: &[Setting] = &[
         "25s",
         "the longest a delivery may take, all attempts together",
     ),
-    setting("RELAY_ATTEMPTS", "mdss.attempts", "4", "requests per object within the deadline, 1 to 20"),
+    setting(
+        "RELAY_ATTEMPTS",
+        "mdss.attempts",
+        "4",
+        "tries per object within the deadline, 1 to 20; a request that meets a kept connection just closed is sent again and does not count",
+    ),
     setting("RELAY_CONCURRENCY", "mdss.concurrency", "16", "requests to MDSS under way at once, 1 to 1000"),
     setting(
         "RELAY_ON_PERMANENT",
