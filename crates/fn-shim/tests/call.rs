@@ -4,6 +4,8 @@
 
 mod container;
 
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -458,6 +460,31 @@ fn a37_head_that_cannot_be_read_after_one_that_could() {
     let mut connection = container.connect();
     assert_eq!(connection.call("1").status, 200);
     assert_eq!(connection.ask(b"nonsense\r\n\r\n").status, 502);
+}
+
+/// fdk-go and fdk-python, tracing tests. There is no tracing here: what is sent for it does no harm, and the collector
+/// hears nothing.
+#[test]
+fn a38_tracing_is_ignored_without_harm() {
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    collector.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/20200101/observations/public-span", collector.local_addr().unwrap());
+    for enabled in ["0", "1"] {
+        let vars = [("OCI_TRACING_ENABLED", enabled), ("OCI_TRACE_COLLECTOR_URL", url.as_str())];
+        let container = Container::start_with(&vars);
+        for headers in [
+            "",
+            "X-B3-TraceId: 213454321432\r\nX-B3-SpanId: 244342r1\r\nX-B3-ParentSpanId: 24\r\n\
+             X-B3-Sampled: 1\r\nX-B3-Flags: 1\r\n",
+            "x-b3-traceid: \r\nx-b3-sampled: nonsense\r\nx-b3-flags: \u{e9}\r\n",
+        ] {
+            let reply = container.connect().ask(&agent_call(headers, "{\"behave\":\"context\"}"));
+            assert_eq!(reply.status, 200, "{enabled} {headers}");
+            assert_eq!(reply.json()["xray_trace_id"], json!(null), "{enabled} {headers}");
+        }
+        assert_eq!(container.printed(), (String::new(), String::new()), "{enabled}");
+    }
+    assert_eq!(collector.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
 #[test]

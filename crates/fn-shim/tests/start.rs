@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use container::{Container, agent_call, run_to_end};
+use container::{Container, agent_call, remark, run_to_end};
 
 /// fdk-java, `socketShouldHaveCorrectPermissions`.
 #[test]
@@ -102,6 +102,29 @@ fn a27_never_refused_once_published() {
     }
 }
 
+/// fnproject/fn, `TestInitTimeoutContainer`: the agent waits for 5 s (`api/agent/config.go`, `HotStartTimeout`), and
+/// then calls it a failure. A bound far from both ends: a machine may be busy, a start must not be slow.
+#[test]
+fn a28_socket_appears_long_before_the_agent_gives_up() {
+    for start in 0..5 {
+        let launched = Instant::now();
+        let container = Container::launch_in(tempfile::tempdir().unwrap());
+        container.await_socket();
+        let took = launched.elapsed();
+        assert!(took < Duration::from_secs(1), "start {start}: {took:?}");
+    }
+}
+
+#[test]
+fn a28_socket_appears_in_time_with_a_tenth_of_a_processor() {
+    let launched = Instant::now();
+    let container = Container::launch_throttled();
+    container.await_socket();
+    let took = launched.elapsed();
+    assert!(took < Duration::from_millis(2500), "{took:?}");
+    container.assert_well();
+}
+
 /// fn-docs, `fn/develop/fn-format.md`: the socket file should be removed before exit.
 #[test]
 fn a33_signal_while_idle_ends_in_order() {
@@ -131,6 +154,41 @@ fn a33_signal_amid_a_call_lets_it_finish() {
     assert_eq!((reply.status, reply.text()), (200, "{\"behave\":\"sleep\",\"ms\":1500}"));
     assert_eq!(container.wait().code(), Some(0));
     assert_eq!(fs::read_dir(container.folder()).unwrap().count(), 0);
+}
+
+/// fnproject/fn, `api/agent/drivers/docker/cookie.go`.
+#[test]
+fn a35_confined_as_the_platform_does_it() {
+    let (mut container, confined) = Container::start_confined();
+    remark(&format!("a35: {confined}"));
+    // Otherwise this would be a test of nothing.
+    let limits = container.proc("limits");
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert!(files.contains(" 350 "), "{files}");
+    let status = container.proc("status");
+    if confined.contains("user 1000") {
+        for line in ["Uid:\t1000\t1000\t1000\t1000", "NoNewPrivs:\t1", "CapEff:\t0000000000000000"] {
+            assert!(status.contains(line), "{line}: {status}");
+        }
+    }
+    let threads = status.lines().find_map(|line| line.strip_prefix("Threads:\t")).unwrap();
+    assert!(threads.parse::<u32>().unwrap() <= 2, "of 50: {threads}");
+
+    container.assert_well();
+    let large = format!("\"{}\"", "x".repeat(6 * 1024 * 1024 - 2));
+    assert_eq!(container.call(&large).status, 200);
+    assert_eq!(container.call("{\"behave\":\"panic\"}").status, 502);
+    // Many more connections in all than files, never many at a time.
+    for _ in 0..500 {
+        assert_eq!(container.call("1").status, 200);
+    }
+    let idle: Vec<_> = (0..100).map(|_| container.connect()).collect();
+    container.assert_well();
+    drop(idle);
+    container.signal("TERM");
+    assert_eq!(container.wait().code(), Some(0));
+    let folder = container.socket().parent().unwrap();
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
 }
 
 #[test]

@@ -9,8 +9,9 @@
     reason = "support of tests, which clippy takes for production code"
 )]
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -75,6 +76,8 @@ fn newest_source() -> SystemTime {
 pub struct Container {
     process: Child,
     folder: TempDir,
+    socket: PathBuf,
+    throttle: Option<Child>,
 }
 
 impl Container {
@@ -101,6 +104,45 @@ impl Container {
         Self::launch(Command::new(example("echo")), &[], folder)
     }
 
+    /// Starts with a tenth of a processor, as OCI grants the smallest functions (`FN_CPUS=100m`): stopped for 45 ms out
+    /// of 50, from before the first instruction on. Does not wait.
+    pub fn launch_throttled() -> Self {
+        let mut stopped = Command::new("sh");
+        stopped.args(["-c", "kill -STOP $$ && exec \"$0\""]).arg(example("echo"));
+        let mut container = Self::launch(stopped, &[], tempfile::tempdir().unwrap());
+        let turns =
+            "while kill -CONT $0 && sleep 0.005 && kill -STOP $0 && sleep 0.045; do :; done 2> /dev/null";
+        let throttle = Command::new("sh").args(["-c", turns, &container.process.id().to_string()]).spawn();
+        container.throttle = Some(throttle.unwrap());
+        container
+    }
+
+    /// Starts confined as the platform does it, as far as the machine allows; also says how far that is.
+    pub fn start_confined() -> (Self, String) {
+        let folder = tempfile::tempdir().unwrap();
+        // Another user is going to look for the function, and to make the socket.
+        let binary = folder.path().join("function");
+        let socket_folder = folder.path().join("iofs");
+        fs::create_dir(&socket_folder).unwrap();
+        fs::copy(example("echo"), &binary).unwrap();
+        for (path, mode) in [(folder.path(), 0o755), (&socket_folder, 0o777), (&binary, 0o755)] {
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        let mut command = Command::new("sh");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/container/sandbox.sh");
+        command.arg(script).args([&socket_folder, &binary]);
+        let mut container = Self::launch_at(command, &[], folder, "iofs/lsnr.sock");
+        container.await_socket();
+        let mut line = Vec::new();
+        let stderr = container.process.stderr.as_mut().unwrap();
+        while line.last() != Some(&b'\n') {
+            let mut byte = [0];
+            stderr.read_exact(&mut byte).unwrap();
+            line.extend(byte);
+        }
+        (container, String::from_utf8(line).unwrap())
+    }
+
     /// Starts with at most that many open files.
     pub fn start_with_files(limit: u32) -> Self {
         let mut shell = Command::new("sh");
@@ -110,8 +152,13 @@ impl Container {
         container
     }
 
-    fn launch(mut command: Command, vars: &[(&str, &str)], folder: TempDir) -> Self {
-        let listener = format!("unix:{}", folder.path().join("lsnr.sock").display());
+    fn launch(command: Command, vars: &[(&str, &str)], folder: TempDir) -> Self {
+        Self::launch_at(command, vars, folder, "lsnr.sock")
+    }
+
+    fn launch_at(mut command: Command, vars: &[(&str, &str)], folder: TempDir, socket: &str) -> Self {
+        let socket = folder.path().join(socket);
+        let listener = format!("unix:{}", socket.display());
         let process = command
             .env_clear()
             // As fnproject/fn, `api/agent/call.go`, sets them.
@@ -123,15 +170,20 @@ impl Container {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        Self { process, folder }
+        Self { process, folder, socket, throttle: None }
     }
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn socket(&self) -> PathBuf {
-        self.folder().join("lsnr.sock")
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// What the kernel says about the process, `status` or `limits` for example.
+    pub fn proc(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.process.id())).unwrap()
     }
 
     pub fn await_socket(&self) {
@@ -190,9 +242,17 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        for process in self.throttle.iter_mut().chain([&mut self.process]) {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
+}
+
+/// Says something that is seen although the test passes: what it had to leave out. (libtest captures what is printed,
+/// not what is written.)
+pub fn remark(line: &str) {
+    io::stderr().write_all(format!("{}\n", line.trim_end()).as_bytes()).unwrap();
 }
 
 /// Runs the example with exactly this environment, to its end.
