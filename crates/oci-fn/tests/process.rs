@@ -2,65 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
+mod function;
+
 use std::time::{Duration, Instant};
 
-use drive::{FnClient, Process, Program};
+use function::{LIMIT, created, program, start};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, StatusCode, Step, units};
-use serde_json::{Value, json};
-use tempfile::TempDir;
-
-const LIMIT: Duration = Duration::from_secs(20);
-
-struct Function {
-    process: Process,
-    client: FnClient,
-    folder: TempDir,
-}
-
-fn program(folder: &TempDir) -> Program {
-    let listener = format!("unix:{}", folder.path().join("lsnr.sock").display());
-    Program::new(env!("CARGO_BIN_EXE_mdss-relay-oci-fn"))
-        .env("FN_FORMAT", "http-stream")
-        .env("FN_LISTENER", listener)
-}
-
-async fn start(sim: &Sim, more: &[(&str, &str)]) -> Function {
-    let folder = tempfile::tempdir().unwrap();
-    let mut program = program(&folder)
-        .env("APIENDPOINT", sim.url())
-        .env("APIKEY", DEFAULT_API_KEY)
-        .env("STORAGECLIENTID", units::ORACLE)
-        .env("RELAY_ATTEMPTS", "2");
-    for (name, value) in more {
-        program = program.env(*name, *value);
-    }
-    let mut process = program.start().unwrap();
-    let socket = folder.path().join("lsnr.sock");
-    process.wait_for_path(&socket, LIMIT).await.unwrap();
-    Function { process, client: FnClient::new(socket), folder }
-}
-
-impl Function {
-    async fn call(&self, body: &str) -> (u16, Value) {
-        self.call_within(body, LIMIT).await
-    }
-
-    async fn call_within(&self, body: &str, limit: Duration) -> (u16, Value) {
-        let answer = self.client.call(body.to_owned(), limit, &[]).await.unwrap();
-        (
-            answer.status,
-            serde_json::from_slice(&answer.body).unwrap_or_else(|e| panic!("{e}: {}", answer.text())),
-        )
-    }
-}
-
-fn created(key: &str) -> String {
-    json!({ "cloudEventsVersion": "0.1", "eventType": "com.oraclecloud.objectstorage.createobject",
-            "eventTime": "2023-07-25T19:58:33Z", "data": { "resourceName": key,
-            "resourceId": format!("/n/ns/b/bucket/o/{key}"),
-            "additionalDetails": { "bucketName": "bucket", "namespace": "ns" } } })
-    .to_string()
-}
+use serde_json::json;
 
 #[tokio::test]
 async fn an_event_reaches_mdss_by_its_verbatim_name() {

@@ -400,3 +400,34 @@ impl rustls::client::danger::ServerCertVerifier for AnyCertificate {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Decision, plan};
+    use crate::{Delivery, Role, Settings};
+
+    /// A function's platform waits for its start; hence TLS, with its hundred and more authorities, waits for the first
+    /// attempt. Nothing seen from outside tells the one from the other.
+    #[tokio::test]
+    async fn tls_is_set_up_by_the_first_attempt() {
+        let vars = [
+            // The discard port: refused at once.
+            ("APIENDPOINT", "https://127.0.0.1:9/api/webhook/realtime"),
+            ("APIKEY", "key"),
+            ("STORAGECLIENTID", "unit"),
+        ];
+        let settings =
+            Settings::read(vars.map(|(n, v)| (n.into(), v.into())), Role::Function).finish().unwrap();
+        let event = r#"{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put",
+            "s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#;
+        let plan = plan(&settings, &Delivery::from_function(event, "id"));
+        let Decision::Send(submission) = &plan.records[0].decision else { panic!("{plan:?}") };
+
+        let client = settings.client().unwrap();
+        assert!(client.http.get().is_none());
+        let failure = client.attempt(submission, Duration::from_secs(10)).await.unwrap_err();
+        assert_eq!(failure.cause, Cause::MdssUnreachable, "{failure}");
+        assert!(client.http.get().is_some());
+    }
+}
