@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers bench bless deny
+.PHONY: help demo test check fmt clippy doc layers bench bless clients deny
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: ## figures against the floors, and against the same function in Python
 bless: ## rewrite the answers in events/; read the diff before you commit it
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay --test fixtures
 	@git --no-pager diff --stat -- events || true
+
+clients: ## install Go and curl, with which tests call a function (Debian, root); without them these tests are skipped
+	@sh .ci/clients
 
 deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny; not part of `make test`)
 	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }

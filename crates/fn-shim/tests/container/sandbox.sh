@@ -19,6 +19,7 @@ if command -v prlimit > /dev/null; then
     limits='prlimit --nofile=350 --nproc=50 --memlock=65536'
     confined='350 files, 50 processes, 64 KiB locked memory'
 else
+    # shellcheck disable=SC3045 # not in POSIX, but in every shell that is somebody's sh
     ulimit -n 350
     limits=
     confined='350 files (no prlimit for more)'
