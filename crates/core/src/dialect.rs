@@ -502,6 +502,7 @@ impl Reader<'_> {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it lives on the stack")]
 enum Class<'a> {
     S3(s3::Record<'a>, s3::Parts<'a>, s3::Producer),
     Sqs(sqs::Wire<'a>),

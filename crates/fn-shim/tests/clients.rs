@@ -3,6 +3,8 @@
 //! A client that is not installed is passed over with a line that says so, unless `REQUIRE_CLIENTS` names it, as it does
 //! in the CI wherever it could be installed.
 
+#![expect(clippy::unwrap_used, reason = "clippy.toml allows it inside #[test] functions only")]
+
 mod container;
 
 use std::path::Path;

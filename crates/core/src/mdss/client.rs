@@ -426,7 +426,7 @@ mod tests {
 
         let client = settings.client().unwrap();
         assert!(client.http.get().is_none());
-        let failure = client.attempt(submission, Duration::from_secs(10)).await.unwrap_err();
+        let failure = client.attempt(submission, &client.key(), Duration::from_secs(10)).await.unwrap_err();
         assert_eq!(failure.cause, Cause::MdssUnreachable, "{failure}");
         assert!(client.http.get().is_some());
     }
