@@ -159,6 +159,8 @@ pub(crate) struct Item {
     pub(crate) provider: Option<Dialect>,
     pub(crate) reading: Reading,
     pub(crate) warnings: Vec<String>,
+    /// The innermost JSON value it was read from; kept only if somebody will look at it.
+    pub(crate) raw: Option<Box<RawValue>>,
 }
 
 #[derive(Debug)]
@@ -183,6 +185,7 @@ impl Item {
             provider: dialect,
             reading,
             warnings: Vec::new(),
+            raw: None,
         }
     }
 
@@ -241,6 +244,8 @@ impl Parsed {
 pub(crate) struct Reader<'r> {
     pub(crate) keys: &'r KeyRules,
     pinned: Option<Dialect>,
+    /// Whether items keep the JSON they were read from.
+    keep: bool,
     /// How many more records this delivery may have.
     left: usize,
     /// What the item paths of queue messages begin with, so that no two messages share it.
@@ -270,9 +275,11 @@ struct Top<'a> {
     offset: Option<&'a RawValue>,
 }
 
-/// Reads a delivery. Never fails: what cannot be read is an item that says so.
-pub(crate) fn read(delivery: &Delivery, keys: &KeyRules) -> Parsed {
-    let mut reader = Reader { keys, pinned: delivery.dialect, left: MOST_RECORDS, paths: HashSet::new() };
+/// Reads a delivery. Never fails: what cannot be read is an item that says so. `keep` is for conditions: each item holds
+/// the JSON it was read from, too.
+pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
+    let mut reader =
+        Reader { keys, pinned: delivery.dialect, keep, left: MOST_RECORDS, paths: HashSet::new() };
     if reader.pinned.is_none_or(|d| d == Dialect::JdCloud)
         && let Some(parsed) = jdcloud::by_header(delivery)
     {
@@ -326,11 +333,18 @@ impl Reader<'_> {
         if top.stream.is_some() && top.offset.is_some() && self.may_be_streamed(depth) {
             return self.list(text, depth);
         }
-        match self.pinned {
+        let mut parsed = match self.pinned {
             Some(Dialect::Oci) => Parsed::of(Dialect::Oci, vec![oci::read(text, self.keys)]),
             Some(pinned) => self.pinned(pinned, text, &top, depth),
             None => self.recognised(text, &top, depth),
+        };
+        if self.keep {
+            // Elements of a list hold their own already, and what came in a message was read from that message.
+            for item in parsed.items.iter_mut().filter(|i| i.raw.is_none() && i.message.is_none()) {
+                item.raw = serde_json::from_str(text).ok();
+            }
         }
+        parsed
     }
 
     /// A list, or a single stream record, which stands for a list of one.
@@ -441,6 +455,7 @@ impl Reader<'_> {
         let mut parsed = Parsed::default();
         for (index, raw) in records.iter().enumerate() {
             let place = format!("Records[{index}]");
+            let known = parsed.items.len();
             match self.class(raw, &place, &outer, depth) {
                 Class::S3(record, parts, producer) => {
                     let item = s3::read(&record, parts, producer, index, &place, &outer);
@@ -459,6 +474,11 @@ impl Reader<'_> {
                 }
                 Class::Bad(cause, detail) => {
                     parsed.items.push(Item::new(index.to_string(), None, Reading::failed(cause, detail)));
+                }
+            }
+            if self.keep {
+                for item in parsed.items[known..].iter_mut().filter(|i| i.message.is_none()) {
+                    item.raw = Some((*raw).to_owned());
                 }
             }
         }
@@ -537,5 +557,18 @@ mod tests {
                 .unwrap_err()
                 .starts_with("one of oci, oci-stream, oci-notifications, aws-s3, ")
         );
+    }
+
+    #[test]
+    fn a_record_keeps_its_json_only_if_somebody_will_look() {
+        let record = r#"{"eventSource":"aws:s3","s3":{}}"#;
+        let oci = r#"{"cloudEventsVersion":"0.1","eventType":"com.oraclecloud.objectstorage.createobject"}"#;
+        for (body, want) in [(format!(r#"{{"Records":[ {record} ]}}"#), record), (format!(" {oci} "), oci)] {
+            let raw = |keep| {
+                let parsed = read(&Delivery::from_function(body.as_str(), ""), &KeyRules::default(), keep);
+                parsed.items.into_iter().next().unwrap().raw.map(|raw| raw.get().to_owned())
+            };
+            assert_eq!((raw(false), raw(true)), (None, Some(want.to_owned())));
+        }
     }
 }

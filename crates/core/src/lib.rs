@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod condition;
 mod deliver;
 mod delivery;
 mod dialect;
@@ -17,6 +18,7 @@ mod secret;
 mod settings;
 mod wire;
 
+pub use condition::{Condition, Mismatch};
 pub use deliver::{Deadline, Relay, platform_time_left};
 pub use delivery::Delivery;
 pub use dialect::{Dialect, KeyEncoding, RESERVED};

@@ -23,13 +23,23 @@ impl Pattern {
         Self { text: text.to_owned(), stars, inner }
     }
 
+    /// As it was written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Whether the pattern describes all of `text`.
     pub(crate) fn matches(&self, text: &str) -> bool {
-        self.compare(text.as_bytes(), &mut |_| {})
+        self.matches_bytes(text.as_bytes())
+    }
+
+    /// The same for a text that may not be Unicode.
+    pub(crate) fn matches_bytes(&self, text: &[u8]) -> bool {
+        self.compare(text, &mut |_| {})
     }
 
     /// `step` hears how many bytes have just been compared: tests count what takes time.
-    fn compare(&self, text: &[u8], step: &mut impl FnMut(usize)) -> bool {
+    pub(crate) fn compare(&self, text: &[u8], step: &mut impl FnMut(usize)) -> bool {
         let pattern = self.text.as_bytes();
         let Some((first, behind)) = self.stars else {
             step(pattern.len());
@@ -91,20 +101,21 @@ impl Piece {
     }
 }
 
+/// The definition, word by word: the oracle of tests.
+#[cfg(test)]
+pub(crate) fn naive(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => (0..=text.len()).any(|n| naive(rest, &text[n..])),
+        Some((byte, rest)) => text.split_first().is_some_and(|(t, more)| t == byte && naive(rest, more)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// The definition, word by word.
-    fn naive(pattern: &[u8], text: &[u8]) -> bool {
-        match pattern.split_first() {
-            None => text.is_empty(),
-            Some((b'*', rest)) => (0..=text.len()).any(|n| naive(rest, &text[n..])),
-            Some((byte, rest)) => text.split_first().is_some_and(|(t, more)| t == byte && naive(rest, more)),
-        }
-    }
 
     /// Whether it matches, and how many bytes were compared.
     fn counted(pattern: &str, text: &str) -> (bool, usize) {

@@ -5,13 +5,14 @@
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::delivery::Delivery;
 use crate::dialect::{self, Dialect, Item, Message, Reading};
 use crate::event::{Bucket, Change, Details, Kind, Notice, NoticeKind, ObjectEvent, ObjectKey};
 use crate::failure::{Cause, Failure};
 use crate::mdss::request::{StorageType, Submission};
-use crate::route::{self, Choice};
+use crate::route::{self, Candidate, Choice};
 use crate::settings::Settings;
 use crate::wire;
 
@@ -203,7 +204,7 @@ pub fn plan(settings: &Settings, delivery: &Delivery) -> Plan {
         let records = vec![planned(settings, None, item)];
         return Plan { dialect: Some(dialect.name()), records, ..Plan::default() };
     }
-    let parsed = dialect::read(delivery, &settings.keys);
+    let parsed = dialect::read(delivery, &settings.keys, route::look_into_records(&settings.routes));
     let records =
         parsed.items.into_iter().map(|item| planned(settings, delivery.source.as_deref(), item)).collect();
     Plan {
@@ -216,14 +217,16 @@ pub fn plan(settings: &Settings, delivery: &Delivery) -> Plan {
 }
 
 fn planned(settings: &Settings, source: Option<&str>, item: Item) -> Planned {
-    let Item { path, message, dialect, provider, reading, warnings } = item;
+    let Item { path, message, dialect, provider, reading, warnings, raw } = item;
     let (bucket, key, kind, details, decision) = match reading {
         Reading::Object(event) => {
             let (kind, decision) = match event.change {
                 Change::Created if event.key.is_folder_marker() => {
                     (Kind::Created, Decision::Skip(SkipReason::FolderMarker))
                 }
-                Change::Created => (Kind::Created, select(settings, source, &event, provider)),
+                Change::Created => {
+                    (Kind::Created, select(settings, source, &event, provider, raw.as_deref()))
+                }
                 Change::Removed => (Kind::Removed, Decision::Skip(SkipReason::Removed)),
                 Change::Other => (Kind::Other, Decision::Skip(SkipReason::NotContent)),
             };
@@ -250,8 +253,9 @@ fn select(
     source: Option<&str>,
     event: &ObjectEvent,
     provider: Option<Dialect>,
+    raw: Option<&RawValue>,
 ) -> Decision {
-    match route::choose(&settings.routes, source, event) {
+    match route::choose(&settings.routes, source, &Candidate { event, raw }) {
         Choice::To(route) => {
             let storage_type = route.storage_type.unwrap_or_else(|| StorageType::usual(provider));
             Decision::Send(Submission::new(
@@ -261,6 +265,7 @@ fn select(
                 route.scan_id.as_deref(),
             ))
         }
+        Choice::Unclear(failure) => Decision::Fail(failure),
         Choice::NotSelected => Decision::Skip(SkipReason::NotSelected),
         Choice::Unmapped => {
             let bucket = wire::clip(event.bucket.as_str(), 100);

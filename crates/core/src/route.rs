@@ -6,7 +6,11 @@
 
 use std::fmt;
 
+use serde_json::value::RawValue;
+
+use crate::condition::Condition;
 use crate::event::ObjectEvent;
+use crate::failure::{Cause, Failure};
 use crate::mdss::request::StorageType;
 use crate::pattern::Pattern;
 
@@ -44,6 +48,8 @@ pub struct Route {
     pub(crate) suffix: Vec<String>,
     pub(crate) exclude_prefix: Vec<String>,
     pub(crate) exclude_suffix: Vec<String>,
+    /// Boxed: most routes have none, and it is large.
+    pub(crate) condition: Option<Box<Condition>>,
     pub(crate) storage_client_id: StorageClientId,
     pub(crate) storage_type: Option<StorageType>,
     pub(crate) scan_id: Option<String>,
@@ -60,6 +66,7 @@ impl Route {
             suffix: Vec::new(),
             exclude_prefix: Vec::new(),
             exclude_suffix: Vec::new(),
+            condition: None,
             storage_client_id,
             storage_type: None,
             scan_id: None,
@@ -80,7 +87,13 @@ impl Route {
         source_fits && namespace_fits && self.bucket.matches(event.bucket.as_str())
     }
 
-    fn takes(&self, event: &ObjectEvent) -> bool {
+    /// # Errors
+    /// Nobody can tell: the record is ambiguous where the condition looks.
+    fn takes(&self, candidate: &Candidate<'_>) -> Result<bool, Failure> {
+        Ok(self.takes_key(candidate.event) && self.takes_record(candidate)?)
+    }
+
+    fn takes_key(&self, event: &ObjectEvent) -> bool {
         let key = event.key.as_str();
         let starts = |list: &[String]| list.iter().any(|p| key.starts_with(p.as_str()));
         let ends = |list: &[String]| list.iter().any(|s| key.ends_with(s.as_str()));
@@ -89,6 +102,32 @@ impl Route {
             && !starts(&self.exclude_prefix)
             && !ends(&self.exclude_suffix)
     }
+
+    fn takes_record(&self, candidate: &Candidate<'_>) -> Result<bool, Failure> {
+        let Some(condition) = &self.condition else { return Ok(true) };
+        let mismatch = condition.mismatch_raw(candidate.raw()?).map_err(|detail| {
+            Failure::new(Cause::Unreadable, format!("{detail}, because a route's condition looks there"))
+        })?;
+        Ok(mismatch.is_none())
+    }
+}
+
+/// A new object, and what else routes look at.
+pub(crate) struct Candidate<'c> {
+    pub(crate) event: &'c ObjectEvent,
+    /// The innermost JSON value the record was read from; there if [`look_into_records`] says so.
+    pub(crate) raw: Option<&'c RawValue>,
+}
+
+impl Candidate<'_> {
+    fn raw(&self) -> Result<&RawValue, Failure> {
+        self.raw.ok_or_else(|| Failure::new(Cause::Internal, "the record's JSON was not kept for the routes"))
+    }
+}
+
+/// Whether any route needs more of a record than its normal form. Keeping the JSON of each costs a copy.
+pub(crate) fn look_into_records(routes: &[Route]) -> bool {
+    routes.iter().any(|r| r.condition.is_some())
 }
 
 /// Where an object goes.
@@ -98,13 +137,19 @@ pub(crate) enum Choice<'r> {
     NotSelected,
     /// No route names the bucket.
     Unmapped,
+    /// Whether a route takes the object cannot be told; to go on with the next one would be a guess.
+    Unclear(Failure),
 }
 
 /// The first route that names the bucket and takes the object.
-pub(crate) fn choose<'r>(routes: &'r [Route], source: Option<&str>, event: &ObjectEvent) -> Choice<'r> {
-    let mut named = routes.iter().filter(|r| r.names(source, event)).peekable();
-    if named.peek().is_none() {
-        return Choice::Unmapped;
+pub(crate) fn choose<'r>(routes: &'r [Route], source: Option<&str>, candidate: &Candidate<'_>) -> Choice<'r> {
+    let mut choice = Choice::Unmapped;
+    for route in routes.iter().filter(|r| r.names(source, candidate.event)) {
+        match route.takes(candidate) {
+            Ok(true) => return Choice::To(route),
+            Ok(false) => choice = Choice::NotSelected,
+            Err(failure) => return Choice::Unclear(failure),
+        }
     }
-    named.find(|r| r.takes(event)).map_or(Choice::NotSelected, Choice::To)
+    choice
 }

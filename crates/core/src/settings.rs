@@ -65,7 +65,7 @@ impl Mistake {
         if looks_like_one { Self::found(name, found, expected) } else { Self::new(name, expected) }
     }
 
-    fn found(name: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
+    pub(crate) fn found(name: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
         let found = Some(crate::wire::clip(found, 100));
         Self { found, ..Self::new(name, expected) }
     }
@@ -552,7 +552,7 @@ impl Reader {
                     Role::Function => {}
                 }
             }
-            return self.table_routes();
+            return self.table_routes(warnings);
         }
         let storage_type = self.setting("RELAY_STORAGE_TYPE", None, |v| v.parse::<StorageType>().map(Some));
         let scan_id = self.find("RELAY_SCAN_ID").map(|f| f.value);

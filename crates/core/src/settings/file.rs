@@ -1,6 +1,7 @@
 //! The TOML configuration: what variables cannot say. Walked by hand, so that every mistake in it is found at once and
 //! named by its place.
 
+use crate::condition::Condition;
 use crate::dialect::Dialect;
 use crate::mdss::request::StorageType;
 use crate::pattern::Pattern;
@@ -17,6 +18,7 @@ const ROUTE: &[&str] = &[
     "suffix",
     "exclude_prefix",
     "exclude_suffix",
+    "condition",
     "storage_client_id",
     "storage_type",
     "scan_id",
@@ -24,13 +26,8 @@ const ROUTE: &[&str] = &[
 const SOURCE: &[&str] = &["name", "path", "dialect", "auth", "redelivers", "confirm_topics"];
 
 /// Names that mean something in a later version: silence would read as consent.
-const NOT_YET: &[(&str, &str)] = &[
-    (
-        "condition",
-        "nothing yet: conditions in routes come with a later version; use prefix, suffix and their exclude_ pair",
-    ),
-    ("public_path", "nothing yet: it comes with signature checks, which this version does not have"),
-];
+const NOT_YET: &[(&str, &str)] =
+    &[("public_path", "nothing yet: it comes with signature checks, which this version does not have")];
 
 impl Reader {
     /// Reads the text that `RELAY_CONFIG` or `RELAY_CONFIG_TOML` names.
@@ -93,7 +90,7 @@ impl Reader {
         self.mistakes.append(&mut mistakes);
     }
 
-    pub(super) fn table_routes(&mut self) -> Vec<Route> {
+    pub(super) fn table_routes(&mut self, warnings: &mut Vec<String>) -> Vec<Route> {
         let mut routes = Vec::new();
         for (place, table) in self.entries("route") {
             let mut entry = Entry { place, table, mistakes: &mut self.mistakes };
@@ -122,6 +119,7 @@ impl Reader {
                 suffix: entry.list("suffix"),
                 exclude_prefix: entry.list("exclude_prefix"),
                 exclude_suffix: entry.list("exclude_suffix"),
+                condition: entry.condition(warnings),
                 storage_type,
                 scan_id: entry.text("scan_id"),
                 storage_client_id: match (bucket, id) {
@@ -251,6 +249,20 @@ impl Entry<'_> {
             self.mistakes.push(Mistake::new(format!("{}.{member}", self.place), expected));
         }
         self.text(member)
+    }
+
+    fn condition(&mut self, warnings: &mut Vec<String>) -> Option<Box<Condition>> {
+        let place = format!("{}.condition", self.place);
+        match Condition::from_setting(&place, self.table.get("condition")?) {
+            Ok(condition) => {
+                warnings.extend_from_slice(condition.warnings());
+                Some(Box::new(condition))
+            }
+            Err(mut mistakes) => {
+                self.mistakes.append(&mut mistakes);
+                None
+            }
+        }
     }
 
     /// A text or a list of texts. An empty one would take, or exclude, everything.

@@ -197,12 +197,13 @@ fn a_configuration_is_checked_to_its_last_member() {
         [[route]]
         bucket = "a"
         prefx = "in/"
-        condition = {}
+        condition = { data = { resourceName = ["a*", "b", { prefix = "c" }], size = [[1]] }, eventTime = 2026-03-04 }
         prefix = ["x", ""]
         storage_client_id = "two words"
         storage_type = "s3"
         [[route]]
         storage_client_id = "0c5454e3-d576-44c5-8ce4-cdc078011d0b"
+        condition = "{\"data\": {}, \"data\": {\"x\": 1}}"
         [[source]]
         name = "a"
         path = "/a/"
@@ -230,13 +231,29 @@ fn a_configuration_is_checked_to_its_last_member() {
     RELAY_SCAN_ID: expected nothing beside [[route]]: write it into the routes
     route[0].source: expected the name of a source: with more than one, a weak source must not reach a strong source's unit
     route[1].source: expected the name of a source: with more than one, a weak source must not reach a strong source's unit
-    route[0].condition: expected nothing yet: conditions in routes come with a later version; use prefix, suffix and their exclude_ pair
     route[0].prefx: expected a known name; is prefix meant?
     route[0].storage_client_id: found "two words", expected the storage client id of a unit, as the MDSS dashboard shows it
     route[0].storage_type: found "s3", expected one of amazon-s3, s3-compatible, alibaba, oracle, google, azure-blob, smb, nfs, sftp, ftp, netapp-ontap
     route[0].prefix: expected a text or a list of texts, none of them empty
+    route[0].condition.data.resourceName[2]: found "prefix", expected a text with a star at its end, such as "in/*"; this is EventBridge's syntax, not OCI's
+    route[0].condition.data.size[0]: expected a value, found an array in an array
+    route[0].condition.eventTime: expected a text, a number, true, false, null, a list of these, or an object of fields; found a date; JSON has only texts, so put it in quotes
     route[1].bucket: expected a bucket's name or pattern; "*" is every bucket
+    route[1].condition.data: expected each name once, found it twice
     "#);
+}
+
+#[test]
+fn a_condition_that_can_never_match_is_warned_about() {
+    let config = format!(
+        "[[route]]\nbucket = \"*\"\nstorage_client_id = \"{UNIT}\"\ncondition = {{ data = {{ \"a*\" = [] }} }}"
+    );
+    let draft = drafted(&[("RELAY_CONFIG_TOML", &config), ("STORAGECLIENTID", "")], Role::Function);
+    assert_eq!(draft.mistakes, []);
+    insta::assert_snapshot!(draft.settings.warnings.join("\n"), @r"
+    route[0].condition.data.a*: a star in a name is no wildcard; it wants a field of just this name
+    route[0].condition.data.a*: an empty list matches nothing
+    ");
 }
 
 #[test]
