@@ -27,6 +27,7 @@ use crate::failure::{Cause, Failure};
 use crate::plan::{Confirmation, Reply};
 use crate::wire;
 
+pub(crate) use oci::compartments as oci_compartments;
 pub use reserved::RESERVED;
 
 /// More records than this in one delivery are refused: no provider sends as many (an SQS batch ends at 10,000

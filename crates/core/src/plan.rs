@@ -255,7 +255,7 @@ fn select(
     provider: Option<Dialect>,
     raw: Option<&RawValue>,
 ) -> Decision {
-    match route::choose(&settings.routes, source, &Candidate { event, raw }) {
+    match route::choose(&settings.routes, source, &Candidate { event, provider, raw }) {
         Choice::To(route) => {
             let storage_type = route.storage_type.unwrap_or_else(|| StorageType::usual(provider));
             Decision::Send(Submission::new(

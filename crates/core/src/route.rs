@@ -9,6 +9,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 use crate::condition::Condition;
+use crate::dialect::{self, Dialect};
 use crate::event::ObjectEvent;
 use crate::failure::{Cause, Failure};
 use crate::mdss::request::StorageType;
@@ -50,6 +51,8 @@ pub struct Route {
     pub(crate) exclude_suffix: Vec<String>,
     /// Boxed: most routes have none, and it is large.
     pub(crate) condition: Option<Box<Condition>>,
+    /// OCI compartments, one of which the event must come from; empty: it may come from any.
+    pub(crate) compartments: Vec<String>,
     pub(crate) storage_client_id: StorageClientId,
     pub(crate) storage_type: Option<StorageType>,
     pub(crate) scan_id: Option<String>,
@@ -67,6 +70,7 @@ impl Route {
             exclude_prefix: Vec::new(),
             exclude_suffix: Vec::new(),
             condition: None,
+            compartments: Vec::new(),
             storage_client_id,
             storage_type: None,
             scan_id: None,
@@ -90,7 +94,9 @@ impl Route {
     /// # Errors
     /// Nobody can tell: the record is ambiguous where the condition looks.
     fn takes(&self, candidate: &Candidate<'_>) -> Result<bool, Failure> {
-        Ok(self.takes_key(candidate.event) && self.takes_record(candidate)?)
+        Ok(self.takes_key(candidate.event)
+            && self.takes_compartment(candidate)?
+            && self.takes_record(candidate)?)
     }
 
     fn takes_key(&self, event: &ObjectEvent) -> bool {
@@ -101,6 +107,20 @@ impl Route {
             && (self.suffix.is_empty() || ends(&self.suffix))
             && !starts(&self.exclude_prefix)
             && !ends(&self.exclude_suffix)
+    }
+
+    /// "Rules apply to events in the compartment in which you create them and any child compartments" (Oracle, "Matching
+    /// Events with Filters"). An event does not say which compartments are above its own, so a route lists them all.
+    fn takes_compartment(&self, candidate: &Candidate<'_>) -> Result<bool, Failure> {
+        if self.compartments.is_empty() {
+            return Ok(true);
+        }
+        if candidate.provider != Some(Dialect::Oci) {
+            return Ok(false);
+        }
+        let of_event = dialect::oci_compartments(candidate.raw()?.get())
+            .map_err(|detail| Failure::new(Cause::Unreadable, detail))?;
+        Ok(of_event.iter().any(|compartment| self.compartments.contains(compartment)))
     }
 
     fn takes_record(&self, candidate: &Candidate<'_>) -> Result<bool, Failure> {
@@ -115,6 +135,7 @@ impl Route {
 /// A new object, and what else routes look at.
 pub(crate) struct Candidate<'c> {
     pub(crate) event: &'c ObjectEvent,
+    pub(crate) provider: Option<Dialect>,
     /// The innermost JSON value the record was read from; there if [`look_into_records`] says so.
     pub(crate) raw: Option<&'c RawValue>,
 }
@@ -127,7 +148,7 @@ impl Candidate<'_> {
 
 /// Whether any route needs more of a record than its normal form. Keeping the JSON of each costs a copy.
 pub(crate) fn look_into_records(routes: &[Route]) -> bool {
-    routes.iter().any(|r| r.condition.is_some())
+    routes.iter().any(|r| r.condition.is_some() || !r.compartments.is_empty())
 }
 
 /// Where an object goes.

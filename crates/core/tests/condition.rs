@@ -1,4 +1,4 @@
-//! Conditions in routes, for the records of every dialect.
+//! Conditions and compartments in routes, for the records of every dialect.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
@@ -156,4 +156,31 @@ fn a_record_that_is_ambiguous_where_a_condition_looks_fails() {
         "tag: stands there twice, expected once, because a route's condition looks there"
     );
     assert!(matches!(plan.records[1].decision, Decision::Send(_)), "its neighbour is not harmed");
+}
+
+#[test]
+fn compartments_stand_in_for_the_scope_of_a_rule() {
+    let settings = routes(&[r#"compartments = ["ocid1.compartment.oc1..a", "ocid1.tenancy.oc1..root"]"#]);
+    let id = |name: &str| json!(format!("ocid1.compartment.oc1..{name}"));
+    for (event, resource, want) in [
+        (id("a"), id("a"), "unit-0"),
+        (id("a"), json!(null), "unit-0"),
+        (id("b"), id("a"), "unit-0"),
+        (json!("ocid1.tenancy.oc1..root"), id("b"), "unit-0"),
+        (id("b"), id("b"), "not_selected"),
+        (id("A"), id("aa"), "not_selected"),
+        (json!(null), json!(7), "not_selected"),
+    ] {
+        assert_eq!(verdicts(&settings, &oci("k", event.clone(), resource)), [want], "{event}");
+    }
+    let mut s3 = s3("aws:s3", "k");
+    s3["data"] = json!({ "compartmentId": "ocid1.compartment.oc1..a" });
+    assert_eq!(verdicts(&settings, &json!({ "Records": [s3] })), ["not_selected"], "OCI only");
+
+    let body = oci("k", id("a"), id("a")).to_string();
+    let body = body.replacen(r#""extensions":{"#, r#""extensions":{"compartmentId":"x","#, 1);
+    let plan = plan(&settings, &Delivery::from_function(body, ""));
+    let Decision::Fail(failure) = &plan.records[0].decision else { panic!("{:?}", plan.records[0].decision) };
+    assert_eq!(failure.cause, Cause::Unreadable);
+    assert!(failure.detail.starts_with("extensions: duplicate field"), "{}", failure.detail);
 }

@@ -158,6 +158,35 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
     }
 }
 
+#[derive(Default, Deserialize)]
+struct Scopes<'a> {
+    #[serde(borrow)]
+    extensions: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct Scope<'a> {
+    #[serde(borrow, rename = "compartmentId")]
+    compartment_id: Option<&'a RawValue>,
+}
+
+/// The compartments an event names as its own: the envelope reference has the id twice, once for the event and once for
+/// the resource, and they have been equal in every event seen.
+///
+/// # Errors
+/// A sentence: one of the members involved stands there twice.
+pub(crate) fn compartments(raw: &str) -> Result<Vec<String>, String> {
+    let scopes: Scopes<'_> = wire::object(raw, "the event")?;
+    let mut compartments = Vec::new();
+    for (scope, place) in [(scopes.extensions, "extensions"), (scopes.data, "data")] {
+        let scope: Scope<'_> = wire::object_or_empty(scope, place)?;
+        compartments.extend(wire::string(scope.compartment_id).ok().map(|id| id.into_owned()));
+    }
+    Ok(compartments)
+}
+
 /// Namespace and bucket in `/n/<namespace>/b/<bucket>/o/<object>`.
 fn place_of(resource_id: &str) -> Option<(&str, &str)> {
     let (namespace, rest) = resource_id.strip_prefix("/n/")?.split_once("/b/")?;

@@ -19,6 +19,7 @@ const ROUTE: &[&str] = &[
     "exclude_prefix",
     "exclude_suffix",
     "condition",
+    "compartments",
     "storage_client_id",
     "storage_type",
     "scan_id",
@@ -120,6 +121,7 @@ impl Reader {
                 exclude_prefix: entry.list("exclude_prefix"),
                 exclude_suffix: entry.list("exclude_suffix"),
                 condition: entry.condition(warnings),
+                compartments: entry.compartments(),
                 storage_type,
                 scan_id: entry.text("scan_id"),
                 storage_client_id: match (bucket, id) {
@@ -263,6 +265,22 @@ impl Entry<'_> {
                 None
             }
         }
+    }
+
+    /// Ids of OCI compartments; a tenancy is the compartment at the root. Ids of old tenancies begin with `ocidv1:`, all
+    /// others with `ocid1.` (Oracle, "Resource Identifiers", .../iaas/Content/General/Concepts/identifiers.htm).
+    fn compartments(&mut self) -> Vec<String> {
+        const MEMBER: &str = "compartments";
+        let compartments = self.list(MEMBER);
+        if let Some(odd) = compartments.iter().find(|id| !id.starts_with("ocid")) {
+            self.mistake(MEMBER, odd, "ids of compartments, such as ocid1.compartment.oc1..aaaa…");
+        }
+        if self.table.get(MEMBER).is_some_and(|list| list.as_array().is_some_and(Vec::is_empty)) {
+            let place = format!("{}.{MEMBER}", self.place);
+            self.mistakes
+                .push(Mistake::new(place, "at least one id, or no such member: an empty list takes nothing"));
+        }
+        compartments
     }
 
     /// A text or a list of texts. An empty one would take, or exclude, everything.

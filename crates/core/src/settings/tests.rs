@@ -198,12 +198,14 @@ fn a_configuration_is_checked_to_its_last_member() {
         bucket = "a"
         prefx = "in/"
         condition = { data = { resourceName = ["a*", "b", { prefix = "c" }], size = [[1]] }, eventTime = 2026-03-04 }
+        compartments = ["prod"]
         prefix = ["x", ""]
         storage_client_id = "two words"
         storage_type = "s3"
         [[route]]
         storage_client_id = "0c5454e3-d576-44c5-8ce4-cdc078011d0b"
         condition = "{\"data\": {}, \"data\": {\"x\": 1}}"
+        compartments = []
         [[source]]
         name = "a"
         path = "/a/"
@@ -238,8 +240,10 @@ fn a_configuration_is_checked_to_its_last_member() {
     route[0].condition.data.resourceName[2]: found "prefix", expected a text with a star at its end, such as "in/*"; this is EventBridge's syntax, not OCI's
     route[0].condition.data.size[0]: expected a value, found an array in an array
     route[0].condition.eventTime: expected a text, a number, true, false, null, a list of these, or an object of fields; found a date; JSON has only texts, so put it in quotes
+    route[0].compartments: found "prod", expected ids of compartments, such as ocid1.compartment.oc1..aaaa…
     route[1].bucket: expected a bucket's name or pattern; "*" is every bucket
     route[1].condition.data: expected each name once, found it twice
+    route[1].compartments: expected at least one id, or no such member: an empty list takes nothing
     "#);
 }
 
