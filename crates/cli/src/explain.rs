@@ -1,7 +1,7 @@
 //! `explain`: what would happen to a delivery, without sending anything.
 
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let mut all_read = true;
     for file in &arguments.files {
         let name = file.to_string_lossy();
-        let bytes = match read(file) {
+        let bytes = match input::read(file) {
             Ok(bytes) => bytes,
             Err(error) => {
                 say(&format!("mdss-relay explain: {name}: {error}"));
@@ -77,15 +77,6 @@ fn variables(arguments: &Arguments) -> Vec<(OsString, OsString)> {
         variables.push(("RELAY_CONFIG".into(), config.clone().into_os_string()));
     }
     variables
-}
-
-fn read(file: &std::path::Path) -> std::io::Result<Vec<u8>> {
-    if file.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes)?;
-        return Ok(bytes);
-    }
-    std::fs::read(file)
 }
 
 fn line(name: &str, bytes: Vec<u8>, dialect: Option<Dialect>, settings: &Settings, doors: &Doors) -> String {

@@ -1,8 +1,21 @@
 //! What a file of the command line holds: a bare body, or a request with its headers and exact bytes.
 
+use std::io::Read;
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
+
+/// The bytes of a file; `-` is standard input.
+pub(crate) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    if file.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    std::fs::read(file)
+}
 
 /// A file, understood.
 #[derive(Debug)]

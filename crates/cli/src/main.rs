@@ -2,6 +2,7 @@
 
 mod explain;
 mod input;
+mod matching;
 mod replay;
 mod visible;
 
@@ -20,12 +21,14 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Explain(explain::Arguments),
+    Match(matching::Arguments),
     Replay(replay::Arguments),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Match(arguments) => matching::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
     }
 }

@@ -9,6 +9,8 @@
 //! level and reads only the fields it names: what else stands there, however odd, neither costs nor breaks anything.
 
 mod parse;
+mod subject;
+mod suggest;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,6 +24,9 @@ use serde_json::value::RawValue;
 
 use crate::pattern::Pattern;
 use crate::wire;
+
+pub use subject::{Subject, subjects};
+pub use suggest::suggest;
 
 /// How deep a condition may be: nothing Oracle documents is deeper than five.
 const MOST_LEVELS: usize = 32;

@@ -18,7 +18,7 @@ mod secret;
 mod settings;
 mod wire;
 
-pub use condition::{Condition, Mismatch};
+pub use condition::{Condition, Mismatch, Subject, subjects, suggest};
 pub use deliver::{Deadline, Relay, platform_time_left};
 pub use delivery::Delivery;
 pub use dialect::{Dialect, KeyEncoding, RESERVED};

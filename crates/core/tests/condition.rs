@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mdss_relay_core::{Cause, Decision, Delivery, Dialect, Plan, Role, Settings, plan};
+use mdss_relay_core::{Cause, Decision, Delivery, Dialect, Plan, Role, Settings, plan, subjects};
 use serde_json::{Value, json};
 
 /// One `[[route]]` a text, all of them for every bucket; the unit's id says which.
@@ -183,4 +183,46 @@ fn compartments_stand_in_for_the_scope_of_a_rule() {
     let Decision::Fail(failure) = &plan.records[0].decision else { panic!("{:?}", plan.records[0].decision) };
     assert_eq!(failure.cause, Cause::Unreadable);
     assert!(failure.detail.starts_with("extensions: duplicate field"), "{}", failure.detail);
+}
+
+#[test]
+fn the_tool_sees_what_routes_see() {
+    let seen = |body: &str| -> Vec<(String, Result<String, &'static str>)> {
+        let subjects = subjects(&Delivery::from_function(body, ""));
+        subjects.into_iter().map(|s| (s.item, s.event.map_err(|f| f.cause.name()))).collect()
+    };
+    let one = |event: &str| vec![("0".to_owned(), Ok(event.to_owned()))];
+    let event = oci("k", json!(null), json!(null)).to_string();
+    assert_eq!(seen(&format!(" {event}\n")), one(&event));
+    assert_eq!(
+        seen(r#"{"any":"thing"}"#),
+        one(r#"{"any":"thing"}"#),
+        "an object nobody knows is an event as a whole"
+    );
+    let eventbridge = r#"{"source":"aws.s3","detail-type":"Object Created"}"#;
+    assert_eq!(seen(eventbridge), one(eventbridge), "also one that is only recognised");
+
+    let (a, b) = (s3("aws:s3", "a").to_string(), r#"{"eventSource":"aws:dynamodb"}"#);
+    assert_eq!(
+        seen(&format!(r#"{{"Records":[{a}, {b} ]}}"#)),
+        [("0".to_owned(), Ok(a.clone())), ("1".to_owned(), Ok(b.to_owned()))]
+    );
+    let message = |id: &str, body: &str| json!({ "eventSource": "aws:sqs", "messageId": id, "body": body });
+    let records = format!(r#"{{"Records":[{a}]}}"#);
+    let batch = json!({ "Records": [message("m", &records), message("n", "text"), message("o", b)] });
+    assert_eq!(
+        seen(&batch.to_string()),
+        [
+            ("m/0".to_owned(), Ok(a)),
+            ("n/0".to_owned(), Err("unreadable")),
+            ("o/0".to_owned(), Ok(b.to_owned()))
+        ]
+    );
+    for (body, want) in [
+        ("not json", vec![("0".to_owned(), Err("unreadable"))]),
+        ("[]", vec![("0".to_owned(), Err("unknown_dialect"))]),
+        (r#"{"Records":[]}"#, vec![]),
+    ] {
+        assert_eq!(seen(body), want, "{body}");
+    }
 }

@@ -1,0 +1,30 @@
+//! What a condition sees of a delivery, for the operator's tool: the same values that routes see.
+
+use crate::delivery::Delivery;
+use crate::dialect::{self, KeyRules, Reading};
+use crate::failure::{Cause, Failure};
+
+/// The innermost JSON value one record was read from: one element of `Records`, a whole OCI event.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The record's path in its delivery, unique there.
+    pub item: String,
+    /// The value, as JSON; or why there is none.
+    pub event: Result<String, Failure>,
+}
+
+/// The values that conditions see in a delivery. A JSON object that no dialect knows is one of them as a whole.
+pub fn subjects(delivery: &Delivery) -> Vec<Subject> {
+    let parsed = dialect::read(delivery, &KeyRules::default(), true);
+    let subject = |item: dialect::Item| Subject {
+        item: item.path,
+        event: match (item.raw, item.reading) {
+            (Some(raw), _) => Ok(raw.get().to_owned()),
+            (None, Reading::Unreadable { failure, .. }) => Err(failure),
+            (None, Reading::Object(_) | Reading::Notice(_)) => {
+                Err(Failure::new(Cause::Unreadable, "there is no event in it, only a handshake"))
+            }
+        },
+    };
+    parsed.items.into_iter().map(subject).collect()
+}
