@@ -2,10 +2,10 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers bench bless clients deny
+.PHONY: help demo test check fmt clippy doc layers shellcheck bench bless clients deny dist image oci-cli-options oci-cli-check
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## build, then show every provider's events going through every adapter into a stand-in for MDSS
 	$(CARGO) build --workspace --bins --examples
@@ -16,7 +16,8 @@ test: check ## everything: the checks, every test, and the demo
 	@out=$$(mktemp) && $(MAKE) --no-print-directory demo > "$$out" || { cat "$$out"; rm -f "$$out"; exit 1; }; \
 		sed -n '/^== Summary/,$$p' "$$out"; rm -f "$$out"
 
-check: fmt clippy doc layers ## formatting, lints, documentation and the layers between the crates
+check: fmt clippy doc layers ## formatting, lints, documentation, the layers between the crates, and the scripts
+	@sh .ci/shellcheck --if-there
 
 fmt:
 	@$(CARGO) fmt --version > /dev/null 2>&1 || { echo "make: rustfmt is missing; 'rustup component add rustfmt' installs it" >&2; exit 1; }
@@ -31,6 +32,9 @@ doc:
 
 layers: ## which crate may use which
 	@sh .ci/layers
+
+shellcheck: ## lints of the scripts (make check does it too, if shellcheck is there)
+	@sh .ci/shellcheck
 
 bench: ## figures against the floors, and against the same function in Python
 	@test -x target/bench-python/bin/fdk || python3 -m venv target/bench-python && target/bench-python/bin/pip install --quiet fdk \
@@ -50,3 +54,24 @@ clients: ## install Go and curl, with which tests call a function (Debian, root)
 deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny; not part of `make test`)
 	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }
 	$(CARGO) deny check licenses bans sources
+
+dist: ## static binaries in dist/<arch>/, and the function's build context in dist/oci-fn (BINARIES="…" for some of them)
+	@sh .ci/dist $(BINARIES)
+
+image: ## the function's image as an OCI archive, from what `make dist` made (needs buildah)
+	@sh .ci/image
+
+# Oracle's command line, from PyPI, in a virtual environment: 800 MB and some minutes, so no part of `make test`.
+OCI_CLI_VENV ?= target/oci-cli
+OCI_CLI = PATH="$(abspath $(OCI_CLI_VENV))/bin:$$PATH"
+
+$(OCI_CLI_VENV)/bin/oci:
+	python3 -m venv $(OCI_CLI_VENV)
+	$(OCI_CLI_VENV)/bin/pip install --quiet oci-cli
+
+oci-cli-options: $(OCI_CLI_VENV)/bin/oci ## write down anew which options the real OCI command line takes; read the diff
+	$(OCI_CLI) python deploy/oci/tests/cli-options.py
+	@git --no-pager diff --stat -- deploy/oci/tests/cli-options.json || true
+
+oci-cli-check: $(OCI_CLI_VENV)/bin/oci ## run the scripts of deploy/oci with the real OCI command line against a stand-in for OCI
+	$(OCI_CLI) python deploy/oci/tests/cli-check.py
