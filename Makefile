@@ -16,8 +16,9 @@ test: check ## everything: the checks, every test, and the demo
 	@out=$$(mktemp) && $(MAKE) --no-print-directory demo > "$$out" || { cat "$$out"; rm -f "$$out"; exit 1; }; \
 		sed -n '/^== Summary/,$$p' "$$out"; rm -f "$$out"
 
-check: fmt clippy doc layers ## formatting, lints, documentation, the layers between the crates, and the scripts
+check: fmt clippy doc layers ## formatting, lints, documentation, the layers between the crates, scripts
 	@sh .ci/shellcheck --if-there
+	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
 
 fmt:
 	@$(CARGO) fmt --version > /dev/null 2>&1 || { echo "make: rustfmt is missing; 'rustup component add rustfmt' installs it" >&2; exit 1; }

@@ -589,6 +589,21 @@ fn scripts_may_be_run() {
 // === What is said elsewhere ===
 
 #[test]
+fn terraform_makes_what_the_script_makes() {
+    let terraform = fs::read_to_string(folder().join("terraform/main.tf")).unwrap();
+    let tenancy = Tenancy::new();
+    tenancy.run("deploy.sh", &base(&["--with-policy"])).ended(0);
+    for (kind, names) in tenancy.everything() {
+        for name in names.iter().filter(|_| kind != "log") {
+            assert!(terraform.contains(&format!("= \"{name}\"")), "no {kind} {name} in Terraform");
+        }
+    }
+    for event in ["createobject", "updateobject"] {
+        assert!(terraform.contains(&format!("\"com.oraclecloud.objectstorage.{event}\"")), "{event}");
+    }
+}
+
+#[test]
 fn the_fn_command_line_gets_the_version_of_the_package() {
     let version = format!("\nversion: {}\n", env!("CARGO_PKG_VERSION"));
     assert!(fs::read_to_string(folder().join("func.yaml")).unwrap().contains(&version));
