@@ -40,9 +40,10 @@ shellcheck: ## lints of the scripts (make check does it too, if shellcheck is th
 bench: ## figures against the floors, and against the same function in Python
 	@test -x target/bench-python/bin/fdk || python3 -m venv target/bench-python && target/bench-python/bin/pip install --quiet fdk \
 		|| echo "make: no Python with pip here; the comparison with Python is skipped" >&2
+	@$(MAKE) --no-print-directory dist BINARIES=mdss-relay-oci-fn
 	$(CARGO) build --profile bench --package mdss-relay-oci-fn --examples --bins
 	$(CARGO) bench --quiet --package mdss-relay-core --bench plan
-	FDK="$$(test -x target/bench-python/bin/fdk && echo $(CURDIR)/target/bench-python/bin/fdk)" \
+	MDSS_RELAY_OCI_FN="$$(test -x dist/amd64/mdss-relay-oci-fn && echo $(CURDIR)/dist/amd64/mdss-relay-oci-fn)" FDK="$$(test -x target/bench-python/bin/fdk && echo $(CURDIR)/target/bench-python/bin/fdk)" \
 		$(CARGO) bench --quiet --package mdss-relay-oci-fn --bench function
 
 bless: ## rewrite the answers in events/; read the diff before you commit it

@@ -90,7 +90,7 @@ fn best_and_median(mut times: Vec<Duration>) -> (f64, f64) {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let shipped = std::env::var_os("MDSS_RELAY_OCI_FN").map(PathBuf::from);
+    let shipped = std::env::var_os("MDSS_RELAY_OCI_FN").filter(|f| !f.is_empty()).map(PathBuf::from);
     let binary = shipped.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_mdss-relay-oci-fn").into());
     let examples = Path::new(env!("CARGO_BIN_EXE_mdss-relay-oci-fn")).parent().unwrap().join("examples");
     let sim = Sim::start(Config { keep_requests: 10, ..Config::default() }).await.unwrap();

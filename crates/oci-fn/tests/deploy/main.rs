@@ -14,6 +14,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
+use mdss_relay_core::{Role, Settings};
 use serde_json::{Value, json};
 
 use tenancy::{Call, KEY, Tenancy, folder};
@@ -588,6 +589,10 @@ fn scripts_may_be_run() {
 
 // === What is said elsewhere ===
 
+fn page(name: &str) -> String {
+    fs::read_to_string(folder().join("../..").join(name)).unwrap()
+}
+
 #[test]
 fn terraform_makes_what_the_script_makes() {
     let terraform = fs::read_to_string(folder().join("terraform/main.tf")).unwrap();
@@ -607,4 +612,34 @@ fn terraform_makes_what_the_script_makes() {
 fn the_fn_command_line_gets_the_version_of_the_package() {
     let version = format!("\nversion: {}\n", env!("CARGO_PKG_VERSION"));
     assert!(fs::read_to_string(folder().join("func.yaml")).unwrap().contains(&version));
+}
+
+#[test]
+fn the_routes_in_the_guide_are_one_line_that_the_relay_reads() {
+    let guide = page("docs/oci.md");
+    let toml = guide.split("```toml\n").nth(1).unwrap().split("\n```").next().unwrap();
+    assert!(!toml.contains('\n'), "OCI wants printable characters in a value: {toml}");
+    let variables = [("APIENDPOINT", "https://mdss.example"), ("APIKEY", "k"), ("RELAY_CONFIG_TOML", toml)];
+    let draft = Settings::read(variables.map(|(n, v)| (n.into(), v.into())), Role::Function);
+    assert!(draft.mistakes.is_empty(), "{:?}", draft.mistakes);
+}
+
+#[test]
+fn the_guides_name_only_variables_and_options_that_exist() {
+    let help = Tenancy::new().run("deploy.sh", &["--help"]).ended(0).out
+        + &Tenancy::new().run("verify.sh", &["--help"]).ended(0).out
+        + &Tenancy::new().run("destroy.sh", &["--help"]).ended(0).out;
+    let cli = fs::read_to_string(folder().join("tests/cli-options.json")).unwrap();
+    for name in ["docs/oci.md", "docs/from-the-vendor-function.md"] {
+        let text = page(name);
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+        for word in words {
+            if word.starts_with("RELAY_") && word != "RELAY_" && word != "RELAY_KEYS_OCI" {
+                assert!(mdss_relay_core::SETTINGS.iter().any(|s| s.variable == word), "{name}: {word}");
+            }
+            if word.starts_with("--") && word.len() > 3 && word.as_bytes()[2].is_ascii_lowercase() {
+                assert!(help.contains(word) || cli.contains(&format!("\"{word}\"")), "{name}: {word}");
+            }
+        }
+    }
 }
