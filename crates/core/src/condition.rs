@@ -13,6 +13,7 @@ mod subject;
 mod suggest;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -36,6 +37,10 @@ const MOST_BYTES: usize = 64 * 1024;
 
 /// How deep an event is looked into, objects and arrays together. Strangers write it, and reading it recurses.
 const MOST_EVENT_LEVELS: usize = 64;
+
+/// How many values an event and a condition may be compared in, before nobody can tell. A list of a few hundred names
+/// against an array of a few dozen elements fits; a body of a few million elements would keep a processor for minutes.
+const MOST_COMPARISONS: usize = 20_000;
 
 /// A condition: which records a route takes, beside what it says about keys.
 ///
@@ -96,22 +101,54 @@ impl Condition {
         self.mismatch_raw(event)
     }
 
-    pub(crate) fn mismatch_raw(&self, event: &RawValue) -> Result<Option<Mismatch>, String> {
-        if !event.get().starts_with('{') {
-            return Err(format!("expected an object, found {}", wire::found(event.get())));
-        }
-        match self.filter.test(event, MOST_EVENT_LEVELS) {
-            Ok(()) => Ok(None),
-            Err(Miss { path, why: Why::Differs { seen, wanted } }) => Ok(Some(Mismatch {
+    fn mismatch_raw(&self, event: &RawValue) -> Result<Option<Mismatch>, String> {
+        match self.test(event)? {
+            None => Ok(None),
+            Some((path, seen, wanted)) => Ok(Some(Mismatch {
                 field: field(path),
                 seen: seen.map(|raw| one_line(raw.get())),
                 wanted: serde_json::to_string(wanted)
                     .expect("texts, numbers and string-keyed maps always serialise"),
             })),
-            Err(Miss { path, why: Why::Twice }) => {
-                Err(format!("{}: stands there twice, expected once", field(path)))
+        }
+    }
+
+    /// Whether the event matches, for whoever does not ask why not: sentences cost more than the answer.
+    ///
+    /// # Errors
+    /// As [`mismatch`](Self::mismatch).
+    pub(crate) fn matches(&self, event: &RawValue) -> Result<bool, String> {
+        Ok(self.test(event)?.is_none())
+    }
+
+    /// The field that decided, what stands there, and what is wanted there.
+    #[expect(
+        clippy::type_complexity,
+        reason = "the three parts of a mismatch, before anything is put together"
+    )]
+    fn test<'a>(
+        &'a self,
+        event: &'a RawValue,
+    ) -> Result<Option<(Vec<&'a str>, Option<&'a RawValue>, &'a Want)>, String> {
+        if !event.get().starts_with('{') {
+            return Err(format!("expected an object, found {}", wire::found(event.get())));
+        }
+        let left = Cell::new(MOST_COMPARISONS);
+        match self.filter.test(event, Limits { levels: MOST_EVENT_LEVELS, left: &left }) {
+            Ok(()) => Ok(None),
+            Err(Miss { path, why: Why::Differs { seen, wanted } }) => Ok(Some((path, seen, wanted))),
+            Err(Miss { path, why }) => {
+                let place = field(path);
+                Err(match why {
+                    Why::Twice => format!("{place}: stands there twice, expected once"),
+                    Why::TooDeep => {
+                        format!("{place}: deeper than the {MOST_EVENT_LEVELS} levels that are looked into")
+                    }
+                    Why::TooMuch => format!("{place}: more than {MOST_COMPARISONS} comparisons"),
+                    Why::Unreadable(e) => format!("{place}: {e}"),
+                    Why::Differs { .. } => place,
+                })
             }
-            Err(Miss { path, why: Why::Unreadable(e) }) => Err(format!("{}: {e}", field(path))),
         }
     }
 }
@@ -211,7 +248,36 @@ struct Miss<'a> {
 enum Why<'a> {
     Differs { seen: Option<&'a RawValue>, wanted: &'a Want },
     Twice,
+    TooDeep,
+    TooMuch,
     Unreadable(serde_json::Error),
+}
+
+/// What is left of the depth and of the comparisons.
+#[derive(Clone, Copy)]
+struct Limits<'l> {
+    levels: usize,
+    left: &'l Cell<usize>,
+}
+
+impl Limits<'_> {
+    fn deeper(self) -> Self {
+        Self { levels: self.levels.saturating_sub(1), ..self }
+    }
+
+    /// Pays for so many comparisons.
+    fn pay<'a>(self, comparisons: usize) -> Result<(), Miss<'a>> {
+        match self.left.get().checked_sub(comparisons) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => {
+                self.left.set(0);
+                Err(Why::TooMuch.here())
+            }
+        }
+    }
 }
 
 impl<'a> Why<'a> {
@@ -222,13 +288,14 @@ impl<'a> Why<'a> {
 
 impl Filter {
     /// Whether an object has all the fields, each as wanted.
-    fn test<'a>(&'a self, object: &'a RawValue, levels: usize) -> Result<(), Miss<'a>> {
+    fn test<'a>(&'a self, object: &'a RawValue, limits: Limits<'_>) -> Result<(), Miss<'a>> {
+        limits.pay(1)?;
         let mut reader = serde_json::Deserializer::from_str(object.get());
         let values = Fields(self).deserialize(&mut reader).map_err(|e| Why::Unreadable(e).here())?;
         for ((name, wanted), value) in self.fields.iter().zip(values) {
             let verdict = match value {
                 Value::Absent => Err(Why::Differs { seen: None, wanted }.here()),
-                Value::Once(value) => wanted.test(value, levels - 1),
+                Value::Once(value) => wanted.test(value, limits.deeper()),
                 Value::Twice => Err(Why::Twice.here()),
             };
             verdict.map_err(|mut miss| {
@@ -241,10 +308,10 @@ impl Filter {
 }
 
 impl Want {
-    fn test<'a>(&'a self, value: &'a RawValue, levels: usize) -> Result<(), Miss<'a>> {
+    fn test<'a>(&'a self, value: &'a RawValue, limits: Limits<'_>) -> Result<(), Miss<'a>> {
         let differs = || Err(Why::Differs { seen: Some(value), wanted: self }.here());
-        if levels == 0 {
-            return differs();
+        if limits.levels == 0 {
+            return Err(Why::TooDeep.here());
         }
         let json = value.get();
         // An array of the event is as good as any of its elements ("match a value in an event"), and it is not null.
@@ -252,21 +319,69 @@ impl Want {
             if self.takes_any() {
                 return Ok(());
             }
-            return any_element(value, |element| self.test(element, levels - 1)).unwrap_or_else(differs);
+            return any_element(value, |element| self.test(element, limits.deeper())).unwrap_or_else(differs);
         }
-        let fits = match self {
-            Self::Any => json != "null",
-            Self::Text(pattern) => text(json).is_some_and(|text| pattern.matches_bytes(&text)),
-            Self::Number(wanted) => serde_json::from_str(json).is_ok_and(|found| equal(wanted, &found)),
-            Self::Bool(wanted) => json == if *wanted { "true" } else { "false" },
-            Self::Null => json == "null",
-            Self::OneOf(list) => {
-                return first(list.iter().map(|want| want.test(value, levels))).unwrap_or_else(differs);
+        if json.starts_with('{') {
+            return self.test_object(value, limits).unwrap_or_else(differs);
+        }
+        if self.takes(&Scalar::read(json), limits)? { Ok(()) } else { differs() }
+    }
+
+    /// `None` if no part of this is about objects.
+    fn test_object<'a>(&'a self, value: &'a RawValue, limits: Limits<'_>) -> Option<Result<(), Miss<'a>>> {
+        match self {
+            Self::Any => Some(Ok(())),
+            Self::Fields(filter) => Some(filter.test(value, limits)),
+            Self::OneOf(list) => first(list.iter().filter_map(|want| match want {
+                // What of an object in a list does not fit is not worth a place: the list is what was wanted.
+                Self::Any | Self::Fields(_) | Self::OneOf(_) => want.test_object(value, limits),
+                Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::Null => None,
+            })),
+            Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::Null => None,
+        }
+    }
+
+    /// Whether a value that has no parts is wanted.
+    fn takes<'a>(&self, value: &Scalar<'_>, limits: Limits<'_>) -> Result<bool, Miss<'a>> {
+        limits.pay(1)?;
+        Ok(match (self, value) {
+            (Self::Any, value) => !matches!(value, Scalar::Null),
+            (Self::Text(pattern), Scalar::Text(text)) => pattern.matches_bytes(text),
+            (Self::Number(wanted), Scalar::Number(found)) => equal(wanted, found),
+            (Self::Bool(wanted), Scalar::Bool(found)) => wanted == found,
+            (Self::Null, Scalar::Null) => true,
+            (Self::OneOf(list), value) => {
+                for want in list {
+                    if want.takes(value, limits)? {
+                        return Ok(true);
+                    }
+                }
+                false
             }
-            Self::Fields(filter) if json.starts_with('{') => return filter.test(value, levels),
-            Self::Fields(_) => false,
-        };
-        if fits { Ok(()) } else { differs() }
+            (Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::Null | Self::Fields(_), _) => false,
+        })
+    }
+}
+
+/// A value without parts, read once for a whole list of what may be wanted of it.
+enum Scalar<'a> {
+    Text(Cow<'a, [u8]>),
+    Number(Number),
+    Bool(bool),
+    Null,
+    /// A number no machine holds.
+    Odd,
+}
+
+impl<'a> Scalar<'a> {
+    fn read(json: &'a str) -> Self {
+        match json {
+            "null" => Self::Null,
+            "true" => Self::Bool(true),
+            "false" => Self::Bool(false),
+            _ if json.starts_with('"') => text(json).map_or(Self::Odd, Self::Text),
+            _ => serde_json::from_str(json).map_or(Self::Odd, Self::Number),
+        }
     }
 }
 

@@ -125,10 +125,9 @@ impl Route {
 
     fn takes_record(&self, candidate: &Candidate<'_>) -> Result<bool, Failure> {
         let Some(condition) = &self.condition else { return Ok(true) };
-        let mismatch = condition.mismatch_raw(candidate.raw()?).map_err(|detail| {
+        condition.matches(candidate.raw()?).map_err(|detail| {
             Failure::new(Cause::Unreadable, format!("{detail}, because a route's condition looks there"))
-        })?;
-        Ok(mismatch.is_none())
+        })
     }
 }
 

@@ -21,7 +21,7 @@ use mdss_relay_gate::{Head, Refusal, Request as GateRequest, Verdict};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::body::{self, BODY_TIMEOUT, Unread};
 use crate::confirm::Visitor;
@@ -31,6 +31,9 @@ use crate::reply;
 /// Bodies of one source held in memory at once; its further requests wait before theirs is read. Each source has places of
 /// its own: one that stalls, or is open to everybody, must not keep the others waiting.
 const MOST_REQUESTS: usize = 32;
+
+/// A larger body is read on a thread of its own: it may take its time, and meanwhile others want to be answered.
+const QUICK_BODY: usize = 64 * 1024;
 
 /// The longest a head may take, and an idle connection may stay.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -171,26 +174,33 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Respons
         body: body.into(),
         id: format!("{}-{}", source.name, shared.count.fetch_add(1, Ordering::Relaxed)),
     };
+    let (of, id) = (source.clone(), delivery.id.clone());
     // On a task of its own: a sender that hangs up early loses its answer, not its event.
     let work = tokio::spawn(async move {
         let _place = place;
-        AssertUnwindSafe(deliver(&shared, &source, delivery, deadline)).catch_unwind().await
+        AssertUnwindSafe(deliver(shared, &source, delivery, deadline)).catch_unwind().await
     });
     match work.await {
         Ok(Ok(response)) => response,
-        _ => {
-            let failure =
-                Failure::new(Cause::Internal, "the relay failed in an unforeseen way; please report it");
-            reply::status(&Report::failed(failure), false)
-        }
+        _ => unforeseen(&of, &id),
     }
 }
 
-async fn deliver(shared: &Shared, source: &Source, delivery: Delivery, deadline: Deadline) -> Response {
-    let plan = shared.relay.plan(&delivery);
-    let report = shared.relay.deliver(&plan, deadline, &delivery.id).await;
+async fn deliver(shared: Arc<Shared>, source: &Source, delivery: Delivery, deadline: Deadline) -> Response {
+    let id = delivery.id.clone();
+    let plan = if delivery.body.len() > QUICK_BODY {
+        let shared = shared.clone();
+        // A panic in there is one here.
+        match tokio::task::spawn_blocking(move || shared.relay.plan(&delivery)).await {
+            Ok(plan) => plan,
+            Err(_) => return unforeseen(source, &id),
+        }
+    } else {
+        shared.relay.plan(&delivery)
+    };
+    let report = shared.relay.deliver(&plan, deadline, &id).await;
     if let Some(confirmation) = &plan.confirm
-        && let Err(failure) = confirm(shared, source, confirmation).await
+        && let Err(failure) = confirm(&shared, source, confirmation).await
     {
         return turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None);
     }
@@ -202,8 +212,9 @@ async fn deliver(shared: &Shared, source: &Source, delivery: Delivery, deadline:
 
 /// Visits what a subscription wants visited, if the operator has named its topic; otherwise says how to.
 async fn confirm(shared: &Shared, source: &Source, confirmation: &Confirmation) -> Result<(), Failure> {
-    let (name, topic) = (source.name.as_str(), confirmation.topic.as_str());
-    if !source.confirm_topics.iter().any(|t| t == topic) {
+    let name = source.name.as_str();
+    let topic: String = confirmation.topic.chars().take(200).collect();
+    if !source.confirm_topics.contains(&confirmation.topic) {
         warn!(
             { "mdss.source" = name, "mdss.topic" = topic },
             "a subscription waits for its confirmation: name its topic in confirm_topics of this source, or confirm it by hand"
@@ -222,6 +233,16 @@ async fn confirm(shared: &Shared, source: &Source, confirmation: &Confirmation) 
 fn key_missing(source: &Source) -> Response {
     let failure = Failure::new(Cause::Deadline, "the key that the check needs could not be had just now");
     turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None)
+}
+
+/// A defect of ours: the panic's own line says where, this one says for what.
+fn unforeseen(source: &Source, delivery: &str) -> Response {
+    let failure = Failure::new(Cause::Internal, "the relay failed in an unforeseen way; please report it");
+    error!(
+        { "mdss.source" = source.name, "faas.invocation_id" = delivery, "error.type" = failure.cause.name() },
+        "{}", failure.detail
+    );
+    reply::status(&Report::failed(failure), false)
 }
 
 /// A refusal has two readers: the sender hears a status, the operator reads which check failed and why.
