@@ -5,6 +5,7 @@
 //! sender, who picks the body, cannot pick the reader.
 
 mod event_name;
+mod handshake;
 mod jdcloud;
 mod key;
 mod oci;
@@ -357,7 +358,8 @@ impl Reader<'_> {
         if self.may_be_streamed(depth)
             && let Some((records, count)) = oci_stream::records(raw, self.left)
         {
-            self.pinned = None;
+            // What a pinned stream holds is decided as well.
+            self.pinned = self.pinned.map(|_| Dialect::Oci);
             return match self.take(count, "the batch") {
                 Ok(()) => oci_stream::read(self, &records),
                 Err(detail) => Parsed::unreadable(Cause::Unreadable, detail),
@@ -407,6 +409,16 @@ impl Reader<'_> {
     }
 
     fn pinned(&mut self, pinned: Dialect, raw: &str, top: &Top<'_>, depth: usize) -> Parsed {
+        let envelope = match pinned {
+            Dialect::OciStream => Some("a list of records with `stream` and `offset`"),
+            Dialect::OciNotifications => Some("a request with the header X-OCI-NS-MessageType"),
+            _ => None,
+        };
+        if let Some(expected) = envelope {
+            let found = reserved::members(raw);
+            let detail = format!("expected {expected} ({pinned}), found an object with {found}");
+            return Parsed::unreadable(Cause::Unreadable, detail);
+        }
         if let Some(records) = top.records {
             let parsed = self.records(records, top, depth);
             return Parsed { dialect: parsed.dialect.map(|_| pinned.name()), ..parsed };
@@ -417,7 +429,7 @@ impl Reader<'_> {
         let found = reserved::members(raw);
         Parsed::unreadable(
             Cause::Unreadable,
-            format!("expected a {pinned} event with a list of `Records`, found an object with {found}"),
+            format!("expected an event of {pinned} with a list of `Records`, found an object with {found}"),
         )
     }
 

@@ -253,7 +253,7 @@ fn a_pinned_source_is_read_as_what_it_is_pinned_to() {
     }
     let foreign = http(Some(Dialect::Minio), &[], br#"{"specversion":"1.0"}"#);
     assert_eq!((foreign.dialect, verdicts(&foreign)), (None, vec!["unreadable"]));
-    assert!(detail(&foreign.records[0]).contains("expected a minio event"));
+    assert!(detail(&foreign.records[0]).contains("expected an event of minio"));
     // A header of another dialect decides nothing at a pinned source.
     let header = [("x-jdcloud-message-type", "SubscriptionConfirmation")];
     assert_eq!(verdicts(&http(Some(Dialect::Minio), &header, b"text")), ["unreadable"]);
@@ -284,6 +284,17 @@ fn the_jd_handshake_is_answered_in_both_spellings_and_nothing_else_is() {
     let event = format!(r#"{{"Records":[{}]}}"#, s3(r#"{"key":"k"}"#));
     let named = http(None, &[("x-jdcloud-message-type", "SubscriptionConfirmation")], event.as_bytes());
     assert_eq!((verdicts(&named), named.reply.is_none()), (vec!["send"], true));
+    let twice = format!(r#"{{"Records":[],"Records":[{}]}}"#, s3(r#"{"key":"k"}"#));
+    let oci = r#"{"cloudEventsVersion":"0.1","eventType":"com.oraclecloud.objectstorage.createobject","data":{"resourceName":"k","additionalDetails":{"bucketName":"b"}}}"#;
+    for (header, kind) in [
+        ("x-jdcloud-message-type", "SubscriptionConfirmation"),
+        ("x-oci-ns-messagetype", "SubscriptionConfirmation"),
+    ] {
+        for body in [twice.as_str(), oci] {
+            let plan = http(None, &[(header, kind)], body.as_bytes());
+            assert!(!verdicts(&plan).contains(&"handshake"), "{header} {body}: {:?}", verdicts(&plan));
+        }
+    }
     let large = http(None, &[("x-jdcloud-message-type", "SubscriptionConfirmation")], &[b'a'; 20_000]);
     assert_eq!((verdicts(&large), large.reply.is_none()), (vec!["unreadable"], true));
 }
@@ -375,6 +386,18 @@ fn stream_records_are_reported_by_their_offsets() {
     }
     let single = planned(record(5, event("x").into()).to_string());
     assert_eq!((single.dialect, single.records[0].item.as_str()), (Some("oci-stream"), "5/0"));
+    // A bad record in front makes no strangers of the rest.
+    for bad in [json!({ "stream": "s", "value": "e30=" }), json!(7)] {
+        let plan = planned(json!([bad, record(1, event("x").into())]).to_string());
+        assert_eq!((plan.dialect, verdicts(&plan).last()), (Some("oci-stream"), Some(&"send")), "{bad}");
+    }
+    // A pinned stream holds events of OCI and nothing else, and an S3 event is no stream.
+    let s3_event = format!(r#"{{"Records":[{}]}}"#, s3(r#"{"key":"k"}"#));
+    let inside = json!([record(1, encode(&s3_event).into())]).to_string();
+    for body in [inside.as_str(), &s3_event] {
+        assert!(!verdicts(&http(Some(Dialect::OciStream), &[], body.as_bytes())).contains(&"send"), "{body}");
+    }
+    assert!(!verdicts(&http(Some(Dialect::OciNotifications), &[], s3_event.as_bytes())).contains(&"send"));
     // Streams in streams are nobody's format.
     let nested = planned(json!([record(1, encode(&batch.to_string()).into())]).to_string());
     assert_eq!(verdicts(&nested), ["unknown_dialect"]);
@@ -418,7 +441,7 @@ fn notifications_hold_an_event_or_want_a_visit() {
     let foreign = format!(r#"{{"Records":[{}]}}"#, s3(r#"{"key":"k"}"#));
     assert_eq!(verdicts(&http(None, &[(kind, "Notification")], foreign.as_bytes())), ["missing_event_name"]);
 
-    let url = "https://cell1.notification.eu-frankfurt-1.oci.oraclecloud.com/20181201/x?token=t";
+    let url = "https://cell1.notification.eu-frankfurt-1.oci.oraclecloud.com/20181201/subscriptions/x/confirmation?token=t";
     let headers = [
         (kind, "SubscriptionConfirmation"),
         ("x-oci-ns-confirmationurl", url),
@@ -441,7 +464,7 @@ fn notifications_hold_an_event_or_want_a_visit() {
         ),
         (vec![(kind, "Unsubscribed")], "found \"Unsubscribed\""),
     ] {
-        let plan = http(None, &headers, event);
+        let plan = http(None, &headers, b"{}");
         assert_eq!((verdicts(&plan), plan.confirm.is_none()), (vec!["unreadable"], true));
         assert!(detail(&plan.records[0]).contains(words) && !detail(&plan.records[0]).contains("t0ken"));
     }

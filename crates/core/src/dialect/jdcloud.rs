@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::handshake::names_objects;
 use super::{Dialect, Item, Parsed, Reading};
 use crate::delivery::Delivery;
 use crate::event::{Details, Notice, NoticeKind};
@@ -29,10 +30,8 @@ pub(super) fn by_header(delivery: &Delivery) -> Option<Parsed> {
     if kind.eq_ignore_ascii_case("SubscriptionConfirmation")
         || kind.eq_ignore_ascii_case("SubscriptionConfiguration")
     {
-        // Nothing that names objects may pass as a mere handshake.
-        let names_objects =
-            serde_json::from_slice::<Named>(&delivery.body).is_ok_and(|n| n.records.is_some());
-        return (!names_objects).then(|| handshake(&delivery.body));
+        // Then the body decides.
+        return (!names_objects(&delivery.body)).then(|| handshake(&delivery.body));
     }
     if kind.eq_ignore_ascii_case("Notification") {
         return None;
@@ -42,12 +41,6 @@ pub(super) fn by_header(delivery: &Delivery) -> Option<Parsed> {
         wire::clip(kind, 60)
     );
     Some(one(Reading::failed(Cause::Unreadable, detail)))
-}
-
-#[derive(Deserialize)]
-struct Named {
-    #[serde(rename = "Records")]
-    records: Option<serde::de::IgnoredAny>,
 }
 
 /// JD saves a rule only if the answer is the base64 of exactly the bytes it sent.

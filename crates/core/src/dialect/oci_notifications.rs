@@ -5,6 +5,7 @@
 //! the request names. Whoever may post here could thus make this host visit any address, so the URL is only *named*
 //! by the plan, and only if it leads to Oracle; who visits it, and whether, is decided elsewhere.
 
+use super::handshake::names_objects;
 use super::{Dialect, Item, Parsed, Reading};
 use crate::delivery::Delivery;
 use crate::event::{Details, Notice, NoticeKind};
@@ -29,7 +30,7 @@ pub(super) enum Message {
 /// What the message-type header decides; `None` if there is none.
 pub(super) fn by_header(delivery: &Delivery) -> Option<Message> {
     let kind = delivery.header(MESSAGE_TYPE)?;
-    if kind.eq_ignore_ascii_case("Notification") {
+    if kind.eq_ignore_ascii_case("Notification") || names_objects(&delivery.body) {
         return Some(Message::Notification);
     }
     if kind.eq_ignore_ascii_case("SubscriptionConfirmation") {
@@ -63,10 +64,16 @@ fn leads_to_oracle(url: &str) -> Result<(), &'static str> {
     if !url.username().is_empty() || url.password().is_some() || url.port().is_some() {
         return Err("a user name, a password or a port in it");
     }
-    match url.domain() {
-        Some(host) if host.len() > HOSTS.len() && host.ends_with(HOSTS) => Ok(()),
-        _ => Err("another host"),
+    let host = url.domain().unwrap_or_default();
+    if host.len() <= HOSTS.len() || !host.ends_with(HOSTS) {
+        return Err("another host");
     }
+    // Under that domain there is storage of customers, too. The service is the label before the region's, or before
+    // `oci`'s: cell1.notification.eu-frankfurt-1.oci.oraclecloud.com, notification.us-phoenix-1.oraclecloud.com.
+    if !host.split('.').any(|label| label == "notification") || !url.path().contains("/subscriptions/") {
+        return Err("another service of it");
+    }
+    Ok(())
 }
 
 fn one(reading: Reading) -> Parsed {
@@ -87,8 +94,14 @@ mod tests {
                 "https://cell1.notification.eu-frankfurt-1.oci.oraclecloud.com/20181201/subscriptions/x/confirmation?token=t",
                 true,
             ),
-            ("https://a.oraclecloud.com/", true),
-            ("https://A.ORACLECLOUD.COM/", true),
+            (
+                "https://notification.us-phoenix-1.oraclecloud.com/20181201/subscriptions/x/confirmation?token=t",
+                true,
+            ),
+            ("https://NOTIFICATION.X.ORACLECLOUD.COM/20181201/subscriptions/x", true),
+            ("https://a.oraclecloud.com/", false),
+            ("https://objectstorage.us-ashburn-1.oraclecloud.com/p/any/n/ns/b/b/o/subscriptions/", false),
+            ("https://notification.us-phoenix-1.oraclecloud.com/20181201/topics/x", false),
             ("http://a.oraclecloud.com/", false),
             ("https://oraclecloud.com/", false),
             ("https://.oraclecloud.com/", false),
@@ -102,7 +115,7 @@ mod tests {
             ("https://127.0.0.1/", false),
             ("https://[::1]/", false),
             ("https://a.oraclecloud.com%2eevil.example/", false),
-            ("https://a.oraclecloud.com\\@evil.example/", true),
+            ("https://notification.a.oraclecloud.com\\@evil.example/subscriptions/x", true),
             ("file:///etc/passwd", false),
             ("", false),
         ] {

@@ -31,12 +31,16 @@ struct Wire<'a> {
     value: Option<&'a RawValue>,
 }
 
-/// The records of a delivery, if it is one of stream records: told by the first object in it.
+/// The records of a delivery, if it is one of stream records: told by the members of one of them.
 pub(super) fn records(raw: &RawValue, most: usize) -> Option<(Vec<&RawValue>, usize)> {
     let list = if raw.get().starts_with('[') { wire::array(raw, most)? } else { (vec![raw], 1) };
-    let first = list.0.iter().find(|record| record.get().starts_with('{'))?;
-    let wire: Wire<'_> = wire::object(first.get(), "").ok()?;
-    (wire.stream.is_some() && wire.offset.is_some()).then_some(list)
+    // Any of them: a bad one in front must not make strangers of the rest.
+    let streamed = |record: &&RawValue| {
+        record.get().starts_with('{')
+            && wire::object::<Wire<'_>>(record.get(), "")
+                .is_ok_and(|w| w.stream.is_some() && w.offset.is_some())
+    };
+    list.0.iter().any(streamed).then_some(list)
 }
 
 /// Reads a list of stream records.

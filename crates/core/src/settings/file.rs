@@ -176,6 +176,15 @@ impl Reader {
             // These senders repeat an event until they hear a 2xx (MinIO and RustFS queue per target, Ceph persistent topics).
             let endless = matches!(dialect, Some(Dialect::Minio | Dialect::Rustfs | Dialect::Ceph));
             let confirm_topics = entry.list("confirm_topics");
+            if let Some(odd) = confirm_topics.iter().find(|topic| !topic.starts_with("ocid1.onstopic.")) {
+                entry.mistake("confirm_topics", odd, "ids of topics, such as ocid1.onstopic.oc1.phx.aaaa…");
+            }
+            if !confirm_topics.is_empty() && auth.as_ref().is_some_and(|auth| auth.as_str() == Some("none")) {
+                let place = format!("{}.confirm_topics", entry.place);
+                let expected =
+                    "nothing beside auth = \"none\": whoever may post could make this host visit addresses";
+                entry.mistakes.push(Mistake::new(place, expected));
+            }
             sources.push(Source {
                 name,
                 path,
@@ -272,7 +281,10 @@ impl Entry<'_> {
     fn compartments(&mut self) -> Vec<String> {
         const MEMBER: &str = "compartments";
         let compartments = self.list(MEMBER);
-        if let Some(odd) = compartments.iter().find(|id| !id.starts_with("ocid")) {
+        if let Some(odd) = compartments.iter().find(|id| {
+            !["ocid1.compartment.", "ocid1.tenancy."].iter().any(|kind| id.starts_with(kind))
+                || id.contains(char::is_whitespace)
+        }) {
             self.mistake(MEMBER, odd, "ids of compartments, such as ocid1.compartment.oc1..aaaa…");
         }
         if self.table.get(MEMBER).is_some_and(|list| list.as_array().is_some_and(Vec::is_empty)) {
