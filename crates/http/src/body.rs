@@ -41,7 +41,10 @@ pub(crate) async fn read(
 ) -> Result<Bytes, Unread> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if let Some(seen) = announced.filter(|n| *n > limit as u64) {
-        drain(body).await;
+        tokio::select! {
+            _ = drain(body) => {}
+            () = last_call(stopping) => {}
+        }
         return Err(Unread::TooLarge { seen });
     }
     tokio::select! {

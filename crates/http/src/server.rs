@@ -35,6 +35,10 @@ const MOST_REQUESTS: usize = 32;
 /// A larger body is read on a thread of its own: it may take its time, and meanwhile others want to be answered.
 const QUICK_BODY: usize = 64 * 1024;
 
+/// Connections open at once; further ones wait in the system's queue. Below the usual limit of 1024 open files, so that
+/// strangers who connect and say nothing cannot use up the files that answers need.
+const MOST_CONNECTIONS: usize = 800;
+
 /// The longest a head may take, and an idle connection may stay.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -83,9 +87,15 @@ pub async fn serve(
 
     let connections = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
+    let seats = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
-        let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
+        let next = async {
+            // The semaphore is never closed.
+            let seat = seats.clone().acquire_owned().await;
+            listener.accept().await.map(|accepted| (accepted, seat))
+        };
+        let ((stream, peer), seat) = tokio::select! {
+            accepted = next => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, mostly: some will be closed soon.
@@ -104,6 +114,7 @@ pub async fn serve(
             .serve_connection(TokioIo::new(stream), service);
         let connection = connections.watch(connection);
         tokio::spawn(async move {
+            let _seat = seat;
             if let Err(error) = connection.await {
                 tracing::debug!(%error, client.address = %peer.ip(), "a connection ended early");
             }
