@@ -74,12 +74,15 @@ pub struct Client {
     endpoint: Endpoint,
     api_key: RwLock<ApiKey>,
     http: OnceLock<Result<reqwest::Client, String>>,
+    /// Makes a connection for each request, for those that a kept one has lost. Asked again at once, the pool of `http`
+    /// might well give that same connection out, which has told of its end but not come to it.
+    http_unkept: OnceLock<Result<reqwest::Client, String>>,
 }
 
 impl Client {
     pub(crate) fn new(endpoint: Endpoint) -> Result<Self, String> {
         let api_key = RwLock::new(ApiKey::new(endpoint.api_key.clone())?);
-        Ok(Self { endpoint, api_key, http: OnceLock::new() })
+        Ok(Self { endpoint, api_key, http: OnceLock::new(), http_unkept: OnceLock::new() })
     }
 
     /// The longest an attempt may take.
@@ -95,8 +98,8 @@ impl Client {
     /// Posts one submission once and judges the answer.
     ///
     /// Once, but for this: a kept connection may have been closed by the other side at the moment of its reuse, and
-    /// then the same request goes out again at once, within the same `timeout`. Were it a failed attempt, an event
-    /// would be lost on nothing where there is only one.
+    /// then the same request goes out once more, at once, on a new one and within the same `timeout`. Were it a failed
+    /// attempt, an event would be lost on nothing where there is only one.
     ///
     /// # Errors
     /// The verdict's failure, or what kept an answer from coming. Never holds the endpoint's URL or the key.
@@ -106,25 +109,16 @@ impl Client {
         api_key: &ApiKey,
         timeout: Duration,
     ) -> Result<CorrelationId, Failure> {
-        let http = self.http.get_or_init(|| build(&self.endpoint)).as_ref().map_err(|e| {
-            Failure::new(Cause::Internal, format!("the HTTP client could not be set up: {e}"))
-        })?;
         let end = Instant::now() + timeout;
-        let sent = loop {
-            let request = http
-                .post(self.endpoint.url.clone())
-                .header("ApiKey", api_key.header.clone())
-                .header(CONTENT_TYPE, "application/json")
-                .timeout(end.saturating_duration_since(Instant::now()))
-                .body(submission.body());
-            match send(request).await {
-                // Ends: every turn uses up a kept connection, and time.
-                Err((error, true)) => {
-                    debug!(error = root(&error), "a kept connection turned out to be closed; sending again");
-                }
-                Err((error, false)) => break Err(error),
-                Ok(response) => break Ok(response),
+        let http = ready(&self.http, || build(&self.endpoint, Keep::Idle))?;
+        let sent = match send(self.request(http, submission, api_key, timeout)).await {
+            Err((error, Broken::Kept)) => {
+                debug!(error = root(&error), "a kept connection turned out to be closed; sending again");
+                let http = ready(&self.http_unkept, || build(&self.endpoint, Keep::Nothing))?;
+                let left = end.saturating_duration_since(Instant::now());
+                self.request(http, submission, api_key, left).send().await
             }
+            sent => sent.map_err(|(error, _)| error),
         };
         let mut response = sent.map_err(|e| self.unanswered(e, timeout))?;
         let status = response.status().as_u16();
@@ -148,6 +142,20 @@ impl Client {
             }
         };
         judge(&Answer { status, retry_after, body: &body, end }, &api_key.secret)
+    }
+
+    fn request(
+        &self,
+        http: &reqwest::Client,
+        submission: &Submission,
+        api_key: &ApiKey,
+        timeout: Duration,
+    ) -> reqwest::RequestBuilder {
+        http.post(self.endpoint.url.clone())
+            .header("ApiKey", api_key.header.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .timeout(timeout)
+            .body(submission.body())
     }
 
     /// Whether there is another key than the one MDSS has just refused, so that another attempt makes sense: the file is
@@ -204,16 +212,37 @@ tokio::task_local! {
     static MADE: Cell<Option<SocketAddr>>;
 }
 
-/// The answer, or why there is none and whether the request went out on a kept connection that broke under it. `reqwest`
-/// does not tell (0.13.5), but the error has the connection it happened on, and the task that asks makes the new ones.
-async fn send(request: reqwest::RequestBuilder) -> Result<Response, (reqwest::Error, bool)> {
+/// What broke under a request before there was the head of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Broken {
+    /// A connection that was there before, and came to its end.
+    Kept,
+    /// The one made for the request, none at all, or one on which something came that is no answer.
+    Other,
+}
+
+/// The answer, or why there is none. `reqwest` does not tell which connection a request was sent on (0.13.5), but an error
+/// has the one it happened on, and the task that asks makes the new ones.
+async fn send(request: reqwest::RequestBuilder) -> Result<Response, (reqwest::Error, Broken)> {
     let sent = async { (request.send().await, MADE.with(Cell::get)) };
     let (sent, made) = MADE.scope(Cell::new(None), sent).await;
     sent.map_err(|error| {
         let broken = broken_connection(&error);
-        let was_kept = broken.is_some() && broken != made;
-        (error, was_kept)
+        let kept = broken.is_some() && broken != made && !answered_wrongly(&error);
+        (error, if kept { Broken::Kept } else { Broken::Other })
     })
+}
+
+/// Whether something came back that is no HTTP: then somebody has answered, and a repetition is no matter of connections.
+fn answered_wrongly(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return error.is_parse();
+        }
+        source = error.source();
+    }
+    false
 }
 
 /// Sees every new connection. One that is finished after its request has found another belongs to no task.
@@ -327,7 +356,22 @@ fn tls_builder() -> Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::W
         .map_err(|e| e.to_string())
 }
 
-fn build(endpoint: &Endpoint) -> Result<reqwest::Client, String> {
+/// What becomes of connections when their request is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    Idle,
+    Nothing,
+}
+
+fn ready(
+    http: &OnceLock<Result<reqwest::Client, String>>,
+    build: impl FnOnce() -> Result<reqwest::Client, String>,
+) -> Result<&reqwest::Client, Failure> {
+    let ready = http.get_or_init(build).as_ref();
+    ready.map_err(|e| Failure::new(Cause::Internal, format!("the HTTP client could not be set up: {e}")))
+}
+
+fn build(endpoint: &Endpoint, keep: Keep) -> Result<reqwest::Client, String> {
     let tls = if endpoint.verify_certificates {
         public_tls(&endpoint.extra_roots)?
     } else {
@@ -342,6 +386,7 @@ fn build(endpoint: &Endpoint) -> Result<reqwest::Client, String> {
         .tls_backend_preconfigured(tls)
         .connect_timeout(endpoint.connect_timeout)
         .pool_idle_timeout(IDLE_CONNECTION)
+        .pool_max_idle_per_host(if keep == Keep::Idle { usize::MAX } else { 0 })
         .connector_layer(MapResponseLayer::new(made))
         .tcp_nodelay(true)
         // A followed redirect turns POST into GET, and the key goes where nobody configured it.
