@@ -219,6 +219,9 @@ async fn a_connection_closed_between_two_calls_is_noticed_before_it_is_used() {
 
 /// The calls follow one another at once, so the close of one connection meets the next request anywhere: before it is
 /// sent, while, and after.
+///
+/// The client has one thread, as it has in a function. With several, hyper 1.12.0 may lose a request whose connection ends
+/// on another thread at the same instant, until the attempt's time-out (hyperium/hyper, issue 4122, open in 2026-11).
 #[tokio::test]
 async fn a_connection_closed_at_any_moment_costs_nothing() {
     for pause_us in [0, 1, 50, 100, 200, 400, 800] {
@@ -242,6 +245,17 @@ async fn a_connection_closed_as_it_is_used_again_costs_nothing() {
         assert_done(&call(&relay, 1).await, &what);
         assert_eq!(server.seen(), (2, 3, 2), "{what}: sent again, on a new connection, once");
     }
+}
+
+/// Every other call meets a closed connection, and is sent again on one that nobody has used or will use.
+#[tokio::test]
+async fn a_server_that_closes_every_kept_connection_costs_nothing() {
+    let server = Server::start(vec![Manners { first: First::Answer, then: Then::Reset }]);
+    let relay = relay(&server, &[]);
+    for number in 0..4 {
+        assert_done(&call(&relay, 1).await, &format!("call {number}"));
+    }
+    assert_eq!(server.seen(), (4, 6, 4));
 }
 
 /// Between the socket and the request there may be TLS.
