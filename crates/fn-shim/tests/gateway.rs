@@ -4,6 +4,8 @@
 
 mod container;
 
+use std::io::Write;
+
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::encodings::Body;
 use container::{Connection, Container, Reply, agent_call, sized};
@@ -289,6 +291,16 @@ fn a_body_that_looks_like_an_answer_is_left_alone() {
             assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"));
         }
     }
+    // Two at once, which the agent never sends: the second answer waits for the first to be taken.
+    let body = format!("HTTP/1.1 400 Bad Request\r\n\r\n{}", "x".repeat(3_000_000));
+    let request = agent_call(GATEWAY, &json!({"reply": {"statusCode": 200, "body": body}}).to_string());
+    let mut sending = connection.stream.try_clone().unwrap();
+    let both = std::thread::spawn(move || sending.write_all(&[request.clone(), request].concat()).unwrap());
+    for _ in 0..2 {
+        let reply = connection.receive();
+        assert!(reply.status == 200 && reply.text() == body, "{}", reply.status);
+    }
+    both.join().unwrap();
     assert_eq!(connection.ask(b"nonsense\r\n\r\n").status, 502);
 }
 

@@ -99,7 +99,7 @@ fn no_folder_for_the_socket_is_not_a_matter_of_settings() {
 /// fnproject/fdk-python, issue 60: there the socket appeared before anybody listened.
 #[test]
 fn a27_never_refused_once_published() {
-    for start in 0..20 {
+    for start in 0..100 {
         let container = Container::launch_in(tempfile::tempdir().unwrap());
         container.await_socket();
         let connected = UnixStream::connect(container.socket());
