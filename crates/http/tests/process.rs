@@ -379,6 +379,12 @@ async fn mistakes_in_the_settings_are_shown_all_at_once_and_no_port_opens() {
     assert!(output.contains("is RELAY_TOKEN meant?"), "{output}");
     assert!(!output.contains("s3cret") && !output.contains("listening"), "{output}");
 
+    // A source cannot be switched off by a value that is no proof.
+    let config = "[[source]]\nname = \"a\"\npath = \"/a\"\nauth = false\n";
+    let mut process = program().env("RELAY_CONFIG_TOML", config).start().unwrap();
+    assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(2));
+    assert!(process.output().contains("- source[0].auth"), "{}", process.output());
+
     let mut open = program().start().unwrap();
     assert_eq!(open.wait(LIMIT).await.unwrap().code(), Some(2));
     assert!(open.output().contains("RELAY_TOKEN"), "a guard is wanted in writing: {}", open.output());

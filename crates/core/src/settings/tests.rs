@@ -334,3 +334,48 @@ fn every_toml_member_and_variable_of_the_table_is_read() {
         assert!(mistakes.iter().any(|m| m.starts_with(member)), "{member}: {mistakes:?}");
     }
 }
+
+#[test]
+fn what_was_once_let_through_is_a_mistake() {
+    let source = |more: &str| {
+        let route = format!("[[route]]\nbucket = \"*\"\nstorage_client_id = \"{UNIT}\"\n");
+        format!("{route}[[source]]\nname = \"a\"\npath = \"/a\"\n{more}\n")
+    };
+    let topic = "ocid1.onstopic.oc1.phx.aaaa";
+    let open_topic = source(&format!("auth = \"none\"\nconfirm_topics = [\"{topic}\"]"));
+    let odd_topic = source("auth = { bearer = { token = \"t\" } }\nconfirm_topics = [\"intake\"]");
+    for (vars, name) in [
+        // All of it would be kept back for the answer.
+        (vec![("RELAY_DEADLINE", "500ms")], "RELAY_DEADLINE"),
+        (
+            vec![("RELAY_CONFIG_TOML", open_topic.as_str()), ("STORAGECLIENTID", "")],
+            "source[0].confirm_topics",
+        ),
+        (
+            vec![("RELAY_CONFIG_TOML", odd_topic.as_str()), ("STORAGECLIENTID", "")],
+            "source[0].confirm_topics",
+        ),
+    ] {
+        let token = if vars.iter().any(|(n, _)| *n == "RELAY_CONFIG_TOML") { "" } else { "t0ken-t0ken" };
+        let vars: Vec<_> = vars.into_iter().chain([("RELAY_TOKEN", token)]).collect();
+        let mistakes = drafted_mistakes(&vars, Role::Http);
+        assert!(mistakes.len() == 1 && mistakes[0].starts_with(name), "{name}: {mistakes:?}");
+    }
+    // A source whose `auth` is no text and no table keeps it, so that the gate says what is wrong with it.
+    let config = source("auth = false");
+    let draft = drafted(&[("RELAY_CONFIG_TOML", &config), ("STORAGECLIENTID", "")], Role::Http);
+    assert_eq!(draft.settings.sources[0].auth, Some(toml::Value::Boolean(false)));
+    // A secret in the wrong variable is not shown: it looks like no path.
+    let vars = [("APIKEY", ""), ("APIKEY_FILE", KEY), ("RELAY_CONFIG", "auth = { token = \"s3cret\" }")];
+    let mistakes = drafted_mistakes(&vars, Role::Function);
+    assert!(mistakes.len() == 2 && !mistakes.concat().contains("s3cret"), "{mistakes:?}");
+    // Nor is a credential in a Debug print.
+    let config = source("auth = { bearer = { token = \"s3cret\" } }");
+    let url = ("APIENDPOINT", "https://mdss.example/api?token=s3cret");
+    let draft = drafted(&[url, ("RELAY_CONFIG_TOML", &config), ("STORAGECLIENTID", "")], Role::Http);
+    assert!(
+        draft.mistakes.is_empty() && !format!("{:?}", draft.settings).contains("s3cret"),
+        "{:?}",
+        draft.settings
+    );
+}
