@@ -19,7 +19,6 @@ use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::delivery::Delivery;
@@ -254,27 +253,20 @@ pub(crate) struct Reader<'r> {
     paths: HashSet<String>,
 }
 
-/// The members of a delivery that tell dialects apart. Named, so that a member that stands there twice is an error
-/// and not a choice; everything else is passed over unread.
-#[derive(Default, Deserialize)]
-struct Top<'a> {
-    #[serde(borrow, rename = "Records")]
-    records: Option<&'a RawValue>,
-    #[serde(borrow, rename = "EventName")]
-    event_name: Option<&'a RawValue>,
-    /// MinIO of 2017 wrote this for `EventName`.
-    #[serde(borrow, rename = "EventType")]
-    event_type_2017: Option<&'a RawValue>,
-    #[serde(borrow, rename = "cloudEventsVersion")]
-    cloud_events_version: Option<&'a RawValue>,
-    #[serde(borrow, rename = "eventType")]
-    event_type: Option<&'a RawValue>,
-    #[serde(borrow, rename = "Event")]
-    event: Option<&'a RawValue>,
-    #[serde(borrow)]
-    stream: Option<&'a RawValue>,
-    #[serde(borrow)]
-    offset: Option<&'a RawValue>,
+wire::members! {
+    /// The members of a delivery that tell dialects apart. Named, so that a member that stands there twice is an error
+    /// and not a choice; everything else is passed over unread.
+    struct Top {
+        records = "Records",
+        event_name = "EventName",
+        /// MinIO of 2017 wrote this for `EventName`.
+        event_type_2017 = "EventType",
+        cloud_events_version = "cloudEventsVersion",
+        event_type = "eventType",
+        event = "Event",
+        stream = "stream",
+        offset = "offset",
+    }
 }
 
 /// Reads a delivery. Never fails: what cannot be read is an item that says so. `keep` is for conditions: each item holds

@@ -14,6 +14,25 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+/// Members of an object that are of interest, each still raw; `None` is "absent or null". Named, so that a member that
+/// stands there twice is an error and not a choice; everything else is passed over unread.
+macro_rules! members {
+    ($(#[$meta:meta])* $vis:vis struct $object:ident {
+        $($(#[$member_meta:meta])* $member_vis:vis $member:ident = $name:tt,)+
+    }) => {
+        $(#[$meta])*
+        #[derive(Default, serde::Deserialize)]
+        $vis struct $object<'a> {
+            $(
+                $(#[$member_meta])*
+                #[serde(borrow, rename = $name)]
+                $member_vis $member: Option<&'a serde_json::value::RawValue>,
+            )+
+        }
+    };
+}
+pub(crate) use members;
+
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 

@@ -1,33 +1,27 @@
 //! A condition that matches given events, to start one's own from.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::{Condition, Filter, Want};
 use crate::wire;
 
-#[derive(Default, Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, rename = "eventType")]
-    event_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
+wire::members! {
+    struct Envelope {
+        event_type = "eventType",
+        data = "data",
+    }
 }
 
-#[derive(Default, Deserialize)]
-struct Data<'a> {
-    #[serde(borrow, rename = "resourceName")]
-    resource_name: Option<&'a RawValue>,
-    #[serde(borrow, rename = "additionalDetails")]
-    additional: Option<&'a RawValue>,
+wire::members! {
+    struct Data {
+        resource_name = "resourceName",
+        additional = "additionalDetails",
+    }
 }
 
-#[derive(Default, Deserialize)]
-struct Additional<'a> {
-    #[serde(borrow, rename = "bucketName")]
-    bucket_name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    namespace: Option<&'a RawValue>,
+wire::members! {
+    struct Additional {
+        bucket_name = "bucketName",
+        namespace = "namespace",
+    }
 }
 
 /// One event's values of the fields a condition is usually about.

@@ -6,7 +6,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::handshake::names_objects;
@@ -58,10 +57,10 @@ fn one(reading: Reading) -> Parsed {
     Parsed::of(Dialect::JdCloud, vec![Item::new("0".into(), Some(Dialect::JdCloud), reading)])
 }
 
-#[derive(Default, Deserialize)]
-struct CallBackVar<'a> {
-    #[serde(borrow, rename = "callBackVars")]
-    vars: Option<&'a RawValue>,
+wire::members! {
+    struct CallBackVar {
+        vars = "callBackVars",
+    }
 }
 
 /// They came in a URL, so they are short; what is not is not shown.

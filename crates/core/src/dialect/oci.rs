@@ -5,7 +5,6 @@
 //! `data.resourceName` is taken as it is: Oracle's samples pass it straight to the SDK, which encodes it itself, and
 //! none decodes it. No official word was found; `RELAY_KEYS_OCI` overrides.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Dialect, Item, KeyEncoding, KeyRules, Reading, key};
@@ -16,36 +15,29 @@ use crate::wire;
 const PREFIX: &str = "com.oraclecloud.";
 const STORAGE: &str = "com.oraclecloud.objectstorage.";
 
-#[derive(Default, Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, rename = "eventType")]
-    event_type: Option<&'a RawValue>,
-    #[serde(borrow, rename = "eventTime")]
-    event_time: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
+wire::members! {
+    struct Envelope {
+        event_type = "eventType",
+        event_time = "eventTime",
+        data = "data",
+    }
 }
 
-#[derive(Default, Deserialize)]
-struct Data<'a> {
-    #[serde(borrow, rename = "resourceName")]
-    resource_name: Option<&'a RawValue>,
-    #[serde(borrow, rename = "resourceId")]
-    resource_id: Option<&'a RawValue>,
-    #[serde(borrow, rename = "additionalDetails")]
-    additional: Option<&'a RawValue>,
+wire::members! {
+    struct Data {
+        resource_name = "resourceName",
+        resource_id = "resourceId",
+        additional = "additionalDetails",
+    }
 }
 
-#[derive(Default, Deserialize)]
-struct Additional<'a> {
-    #[serde(borrow, rename = "bucketName")]
-    bucket_name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    namespace: Option<&'a RawValue>,
-    #[serde(borrow, rename = "eTag")]
-    etag: Option<&'a RawValue>,
-    #[serde(borrow, rename = "versionId")]
-    version_id: Option<&'a RawValue>,
+wire::members! {
+    struct Additional {
+        bucket_name = "bucketName",
+        namespace = "namespace",
+        etag = "eTag",
+        version_id = "versionId",
+    }
 }
 
 /// Whether `eventType` names an OCI service. With `cloudEventsVersion` beside it, it is an OCI event.
@@ -158,18 +150,17 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
     }
 }
 
-#[derive(Default, Deserialize)]
-struct Scopes<'a> {
-    #[serde(borrow)]
-    extensions: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
+wire::members! {
+    struct Scopes {
+        extensions = "extensions",
+        data = "data",
+    }
 }
 
-#[derive(Default, Deserialize)]
-struct Scope<'a> {
-    #[serde(borrow, rename = "compartmentId")]
-    compartment_id: Option<&'a RawValue>,
+wire::members! {
+    struct Scope {
+        compartment_id = "compartmentId",
+    }
 }
 
 /// The compartments an event names as its own: the envelope reference has the id twice, once for the event and once for

@@ -8,7 +8,6 @@
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Dialect, Item, Parsed, Reader, Reading};
@@ -21,14 +20,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-#[derive(Default, Deserialize)]
-struct Wire<'a> {
-    #[serde(borrow)]
-    stream: Option<&'a RawValue>,
-    #[serde(borrow)]
-    offset: Option<&'a RawValue>,
-    #[serde(borrow)]
-    value: Option<&'a RawValue>,
+wire::members! {
+    struct Wire {
+        stream = "stream",
+        offset = "offset",
+        value = "value",
+    }
 }
 
 /// The records of a delivery, if it is one of stream records: told by the members of one of them.

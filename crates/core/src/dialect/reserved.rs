@@ -26,57 +26,37 @@ pub const RESERVED: &[(&str, &str)] = &[
     ("seaweedfs", "a SeaweedFS filer event"),
 ];
 
-/// Members that tell the reserved dialects apart (each provider's own event documentation).
-#[derive(Default, Deserialize)]
-struct Marks<'a> {
-    #[serde(borrow)]
-    source: Option<&'a RawValue>,
-    #[serde(borrow, rename = "detail-type")]
-    detail_type: Option<&'a RawValue>,
-    #[serde(borrow, rename = "Type")]
-    sns_type: Option<&'a RawValue>,
-    #[serde(borrow, rename = "TopicArn")]
-    topic_arn: Option<&'a RawValue>,
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow)]
-    subscription: Option<&'a RawValue>,
-    #[serde(borrow)]
-    events: Option<&'a RawValue>,
-    #[serde(borrow)]
-    messages: Option<&'a RawValue>,
-    #[serde(borrow)]
-    event_type: Option<&'a RawValue>,
-    #[serde(borrow, rename = "eventType")]
-    event_type_camel: Option<&'a RawValue>,
-    #[serde(borrow, rename = "type")]
-    cloud_event_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    operation: Option<&'a RawValue>,
-    #[serde(borrow)]
-    notification: Option<&'a RawValue>,
-    #[serde(borrow)]
-    account: Option<&'a RawValue>,
-    #[serde(borrow)]
-    action: Option<&'a RawValue>,
-    #[serde(borrow)]
-    bucket: Option<&'a RawValue>,
-    #[serde(borrow)]
-    object: Option<&'a RawValue>,
-    #[serde(borrow)]
-    kind: Option<&'a RawValue>,
+wire::members! {
+    /// Members that tell the reserved dialects apart (each provider's own event documentation).
+    struct Marks {
+        source = "source",
+        detail_type = "detail-type",
+        sns_type = "Type",
+        topic_arn = "TopicArn",
+        message = "message",
+        subscription = "subscription",
+        events = "events",
+        messages = "messages",
+        event_type = "event_type",
+        event_type_camel = "eventType",
+        cloud_event_type = "type",
+        operation = "operation",
+        notification = "notification",
+        account = "account",
+        action = "action",
+        bucket = "bucket",
+        object = "object",
+        kind = "kind",
+    }
 }
 
-#[derive(Default, Deserialize)]
-struct EventMarks<'a> {
-    #[serde(borrow)]
-    oss: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tos: Option<&'a RawValue>,
-    #[serde(borrow, rename = "eventType")]
-    event_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    event_metadata: Option<&'a RawValue>,
+wire::members! {
+    struct EventMarks {
+        oss = "oss",
+        tos = "tos",
+        event_type = "eventType",
+        event_metadata = "event_metadata",
+    }
 }
 
 /// A reserved dialect that shows in a header (each provider's own documentation of its push format).

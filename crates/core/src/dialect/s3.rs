@@ -9,7 +9,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::event_name::{self, Meaning};
@@ -18,70 +17,51 @@ use crate::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectEvent};
 use crate::failure::{Cause, Failure};
 use crate::wire::{self, NoText};
 
-/// One element of `Records`, each member still raw. `None` is "absent or null".
-#[derive(Default, Deserialize)]
-pub(crate) struct Record<'a> {
-    #[serde(borrow, rename = "eventSource")]
-    pub(super) event_source: Option<&'a RawValue>,
-    #[serde(borrow, rename = "eventName")]
-    event_name: Option<&'a RawValue>,
-    #[serde(borrow, rename = "eventTime")]
-    event_time: Option<&'a RawValue>,
-    #[serde(borrow, rename = "awsRegion")]
-    region: Option<&'a RawValue>,
-    #[serde(borrow, rename = "eventId")]
-    event_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) s3: Option<&'a RawValue>,
-    #[serde(borrow, rename = "callBackVar")]
-    call_back_var: Option<&'a RawValue>,
-    // What other senders put into a list of the same name.
-    #[serde(borrow, rename = "EventSource")]
-    pub(super) sns_source: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) cos: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) obs: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) source: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) detail: Option<&'a RawValue>,
+wire::members! {
+    /// One element of `Records`, each member still raw. `None` is "absent or null".
+    pub(crate) struct Record {
+        pub(super) event_source = "eventSource",
+        event_name = "eventName",
+        event_time = "eventTime",
+        region = "awsRegion",
+        event_id = "eventId",
+        pub(super) s3 = "s3",
+        call_back_var = "callBackVar",
+        // What other senders put into a list of the same name.
+        pub(super) sns_source = "EventSource",
+        pub(super) cos = "cos",
+        pub(super) obs = "obs",
+        pub(super) source = "source",
+        pub(super) detail = "detail",
+    }
 }
 
-#[derive(Default, Deserialize)]
-struct S3<'a> {
-    #[serde(borrow)]
-    bucket: Option<&'a RawValue>,
-    #[serde(borrow)]
-    object: Option<&'a RawValue>,
+wire::members! {
+    struct S3 {
+        bucket = "bucket",
+        object = "object",
+    }
 }
 
-#[derive(Default, Deserialize)]
-struct BucketWire<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
+wire::members! {
+    struct BucketWire {
+        name = "name",
+        id = "id",
+    }
 }
 
-#[derive(Default, Deserialize)]
-struct ObjectWire<'a> {
-    #[serde(borrow)]
-    key: Option<&'a RawValue>,
-    #[serde(borrow)]
-    size: Option<&'a RawValue>,
-    #[serde(borrow, rename = "eTag")]
-    etag: Option<&'a RawValue>,
-    /// Older Ceph.
-    #[serde(borrow, rename = "etag")]
-    etag_lower: Option<&'a RawValue>,
-    #[serde(borrow, rename = "versionId")]
-    version_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    sequencer: Option<&'a RawValue>,
-    /// Ceph writes an array of pairs here, MinIO's `userMetadata` has another name.
-    #[serde(borrow)]
-    metadata: Option<&'a RawValue>,
+wire::members! {
+    struct ObjectWire {
+        key = "key",
+        size = "size",
+        etag = "eTag",
+        /// Older Ceph.
+        etag_lower = "etag",
+        version_id = "versionId",
+        sequencer = "sequencer",
+        /// Ceph writes an array of pairs here, MinIO's `userMetadata` has another name.
+        metadata = "metadata",
+    }
 }
 
 /// The longest event name there is has 44 bytes. The outer one stands in for every record that has none.
@@ -211,14 +191,12 @@ pub(super) fn is_test_event(event: Option<&RawValue>) -> bool {
     wire::string(event).is_ok_and(|e| e == "s3:TestEvent")
 }
 
-#[derive(Default, Deserialize)]
-struct TestWire<'a> {
-    #[serde(borrow, rename = "Service")]
-    service: Option<&'a RawValue>,
-    #[serde(borrow, rename = "Bucket")]
-    bucket: Option<&'a RawValue>,
-    #[serde(borrow, rename = "Time")]
-    time: Option<&'a RawValue>,
+wire::members! {
+    struct TestWire {
+        service = "Service",
+        bucket = "Bucket",
+        time = "Time",
+    }
 }
 
 /// The message AWS and others send when a rule is saved: it must be acknowledged, and names a bucket and no object.

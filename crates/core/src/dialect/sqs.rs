@@ -2,21 +2,16 @@
 //!
 //! Shape: AWS `lambda/latest/dg/with-sqs`. A message that cannot be read fails alone, so that only it comes again.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::{Item, Message, Parsed, Reader, Reading};
 use crate::failure::Cause;
 use crate::wire::{self, NoText};
 
-#[derive(Deserialize)]
-pub(crate) struct Wire<'a> {
-    #[serde(borrow, rename = "messageId")]
-    message_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    body: Option<&'a RawValue>,
-    #[serde(borrow, rename = "eventSourceARN")]
-    queue: Option<&'a RawValue>,
+wire::members! {
+    pub(crate) struct Wire {
+        message_id = "messageId",
+        body = "body",
+        queue = "eventSourceARN",
+    }
 }
 
 /// Reads one message into `batch`.
