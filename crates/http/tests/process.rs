@@ -391,6 +391,16 @@ async fn mistakes_in_the_settings_are_shown_all_at_once_and_no_port_opens() {
 }
 
 #[tokio::test]
+async fn trusting_any_certificate_is_said_aloud_at_every_start() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let mut server = start(simple(&sim).env("RELAY_TLS_VERIFY", "off")).await;
+    let line = server.process.wait_for_line("RELAY_TLS_VERIFY is off", LIMIT).await.unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["level"], "WARN");
+    let quiet = start(simple(&sim)).await;
+    assert!(!quiet.process.output().contains("RELAY_TLS_VERIFY"), "{}", quiet.process.output());
+}
+
+#[tokio::test]
 async fn the_api_key_is_in_no_line_of_a_failing_run() {
     let sim =
         Sim::start(Config { api_key: "another-key-altogether".into(), ..Config::default() }).await.unwrap();
