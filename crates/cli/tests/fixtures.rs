@@ -316,12 +316,15 @@ fn every_line_keeps_to_the_schema() {
         let dialect = members.text("dialect");
         assert!(dialect.as_deref().is_none_or(is_dialect), "{fixture}: {dialect:?}");
         let confirm = members.text("confirm");
-        let oracle = |url: &str| url.starts_with("https://") && url.contains(".oraclecloud.com/");
-        assert!(confirm.as_deref().is_none_or(oracle), "{fixture}: {confirm:?} leads to the provider");
-        assert!(
-            confirm.is_none() || dialect.as_deref() == Some("oci-notifications"),
-            "{fixture}: {confirm:?}"
-        );
+        let leads_home = match (confirm.as_deref(), dialect.as_deref()) {
+            (None, _) => true,
+            (Some(url), Some("oci-notifications")) => {
+                url.starts_with("https://") && url.contains(".oraclecloud.com/")
+            }
+            (Some(url), Some("aws-sns")) => url.starts_with("https://sns.eu-central-1.amazonaws.com/?"),
+            (Some(_), _) => false,
+        };
+        assert!(leads_home, "{fixture}: {confirm:?} leads to the provider");
 
         let records: Vec<Members> = serde_json::from_str(members.raw("records")).unwrap();
         let items: BTreeSet<_> = records.iter().map(|r| r.text("item")).collect();
@@ -528,7 +531,10 @@ const ELSEWHERE: &[(Dialect, &str, Option<&str>, &str)] = &[
     (Dialect::OciStream, "test-event", None, "OCI Events sends none"),
     (Dialect::OciNotifications, "batch-one-bad", None, "OCI Notifications delivers one message a request"),
     (Dialect::OciNotifications, "test-event", Some("confirmation"), "its first message is a confirmation"),
+    (Dialect::AwsEventBridge, "batch-one-bad", None, "EventBridge delivers one event a call"),
+    (Dialect::AwsEventBridge, "test-event", None, "EventBridge sends none"),
     (Dialect::JdCloud, "test-event", Some("handshake-confirmation"), "its test message is a handshake"),
+    (Dialect::JdCloudFunction, "test-event", None, "no page shows one"),
     (Dialect::Minio, "test-event", Some("probe-empty-post"), "it asks with an empty POST"),
     (Dialect::Rustfs, "test-event", Some("probe-head"), "it asks with a HEAD"),
     (Dialect::Ceph, "test-event", None, "Ceph sends none"),

@@ -5,15 +5,19 @@
 //! sender, who picks the body, cannot pick the reader.
 
 mod event_name;
+mod eventbridge;
 mod handshake;
 mod jdcloud;
+mod jdcloud_function;
 mod key;
 mod oci;
 mod oci_notifications;
 mod oci_stream;
 mod reserved;
 mod s3;
+mod sns;
 mod sqs;
+mod storagegrid;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -69,10 +73,16 @@ dialects! {
     OciNotifications = "oci-notifications", None;
     /// Amazon S3 event notifications.
     AwsS3 = "aws-s3", Some(KeyEncoding::Form);
+    /// Amazon S3 events as EventBridge delivers them.
+    AwsEventBridge = "aws-eventbridge", Some(KeyEncoding::Verbatim);
+    /// Amazon SNS messages, over HTTPS, to Lambda or in a queue, with notifications inside.
+    AwsSns = "aws-sns", None;
     /// Amazon SQS messages as Lambda delivers them, with notifications inside.
     AwsSqs = "aws-sqs", None;
     /// JD Cloud Object Storage callbacks over HTTP.
     JdCloud = "jdcloud", Some(KeyEncoding::Verbatim);
+    /// JD Cloud Function Service's records of the same events.
+    JdCloudFunction = "jdcloud-function", Some(KeyEncoding::Verbatim);
     /// MinIO bucket notifications.
     Minio = "minio", Some(KeyEncoding::Form);
     /// RustFS bucket notifications.
@@ -226,8 +236,21 @@ pub(crate) struct Parsed {
     pub(crate) items: Vec<Item>,
     /// What a handshake wants to hear.
     pub(crate) reply: Option<Reply>,
+    /// What the sender's client library wants to hear once everything is done.
+    pub(crate) receipt: Option<Reply>,
     /// What a subscription wants visited.
     pub(crate) confirm: Option<Confirmation>,
+}
+
+/// What a text lies in. Each envelope holds only what really occurs in it, so there is no nesting without end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Within {
+    /// The delivery itself.
+    Nothing,
+    /// A message of a queue, or a record of a stream.
+    Queue,
+    /// A message of a topic, which itself may have come through a queue.
+    Topic,
 }
 
 impl Parsed {
@@ -266,6 +289,21 @@ wire::members! {
         event = "Event",
         stream = "stream",
         offset = "offset",
+        source = "source",
+        detail_type = "detail-type",
+        sns_type = "Type",
+        topic_arn = "TopicArn",
+        // JD's envelope.
+        topic_owner = "topicOwner",
+        subscription_name = "subscriptionName",
+        message = "message",
+    }
+}
+
+impl Top<'_> {
+    /// The envelope of JD's notification service, which its media processing uses and its object storage may.
+    fn is_jdcloud_envelope(&self) -> bool {
+        self.topic_owner.is_some() && self.subscription_name.is_some() && self.message.is_some()
     }
 }
 
@@ -282,7 +320,7 @@ pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
     let mut notification = false;
     if reader.pinned.is_none_or(|d| d == Dialect::OciNotifications) {
         match oci_notifications::by_header(delivery) {
-            Some(oci_notifications::Message::Other(parsed)) => return parsed,
+            Some(oci_notifications::Message::Other(parsed)) => return *parsed,
             Some(oci_notifications::Message::Notification) => {
                 notification = true;
                 // What is inside is an event, or nothing that belongs here.
@@ -291,8 +329,14 @@ pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
             None => {}
         }
     }
+    // With raw delivery the body is what was published, whoever published it.
+    let raw_delivery = reader.pinned == Some(Dialect::AwsSns)
+        && delivery.header("x-amz-sns-rawdelivery").is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    if raw_delivery {
+        reader.pinned = None;
+    }
     let mut parsed = match std::str::from_utf8(&delivery.body) {
-        Ok(text) => reader.text(text, 0),
+        Ok(text) => reader.delivery(delivery, text),
         Err(e) => Parsed::unreadable(
             Cause::Unreadable,
             format!("the body is not UTF-8 from byte {} on, expected JSON in UTF-8", e.valid_up_to()),
@@ -301,7 +345,10 @@ pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
     if notification && parsed.dialect.is_some() {
         parsed.dialect = Some(Dialect::OciNotifications.name());
     }
-    // Some reserved dialects show only in a header. It is the last word, not the first: behind an SNS header there may be
+    if raw_delivery && parsed.dialect.is_some() {
+        parsed.dialect = Some(Dialect::AwsSns.name());
+    }
+    // Some reserved dialects show only in a header. It is the last word, not the first: behind such a header there may be
     // an event as its producer wrote it.
     match (parsed.dialect, delivery.dialect, reserved::by_header(delivery)) {
         (None, None, Some(name)) => reserved_delivery(name),
@@ -310,27 +357,37 @@ pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
 }
 
 impl Reader<'_> {
-    /// Reads a text at an envelope depth (0 for the delivery itself).
-    fn text(&mut self, text: &str, depth: usize) -> Parsed {
+    /// Reads a delivery's body.
+    fn delivery(&mut self, delivery: &Delivery, text: &str) -> Parsed {
+        if self.pinned.is_none_or(|d| d == Dialect::StorageGrid)
+            && let Some(parsed) = storagegrid::read(self, delivery, text)
+        {
+            return parsed;
+        }
+        self.text(text, Within::Nothing)
+    }
+
+    /// Reads a text, which lies in some envelope or in none.
+    fn text(&mut self, text: &str, within: Within) -> Parsed {
         let begin = text.trim_start_matches([' ', '\t', '\n', '\r']);
         if begin.is_empty() {
             return Parsed::unreadable(Cause::Unreadable, "the body is empty, expected JSON");
         }
         if !begin.starts_with('{') {
-            return self.list(text, depth);
+            return self.list(text, within);
         }
         let top: Top<'_> = match serde_json::from_str(text) {
             Ok(top) => top,
             Err(e) if e.is_data() => return Parsed::unreadable(Cause::Unreadable, format!("the body: {e}")),
             Err(e) => return not_json(&e),
         };
-        if top.stream.is_some() && top.offset.is_some() && self.may_be_streamed(depth) {
-            return self.list(text, depth);
+        if top.stream.is_some() && top.offset.is_some() && self.may_be_streamed(within) {
+            return self.list(text, within);
         }
         let mut parsed = match self.pinned {
             Some(Dialect::Oci) => Parsed::of(Dialect::Oci, vec![oci::read(text, self.keys)]),
-            Some(pinned) => self.pinned(pinned, text, &top, depth),
-            None => self.recognised(text, &top, depth),
+            Some(pinned) => self.pinned(pinned, text, &top, within),
+            None => self.recognised(text, &top, within),
         };
         if self.keep {
             // Elements of a list hold their own already, and what came in a message was read from that message.
@@ -342,12 +399,12 @@ impl Reader<'_> {
     }
 
     /// A list, or a single stream record, which stands for a list of one.
-    fn list(&mut self, text: &str, depth: usize) -> Parsed {
+    fn list(&mut self, text: &str, within: Within) -> Parsed {
         let raw: &RawValue = match serde_json::from_str(text) {
             Ok(raw) => raw,
             Err(e) => return not_json(&e),
         };
-        if self.may_be_streamed(depth)
+        if self.may_be_streamed(within)
             && let Some((records, count)) = oci_stream::records(raw, self.left)
         {
             // What a pinned stream holds is decided as well.
@@ -370,18 +427,28 @@ impl Reader<'_> {
     }
 
     /// Stream records hold events, never further stream records.
-    fn may_be_streamed(&self, depth: usize) -> bool {
-        depth == 0 && self.pinned.is_none_or(|d| d == Dialect::OciStream)
+    fn may_be_streamed(&self, within: Within) -> bool {
+        within == Within::Nothing && self.pinned.is_none_or(|d| d == Dialect::OciStream)
     }
 
-    /// The order avoids collisions: OCI's version member first, then `Records`, then a test event, then the rest.
-    fn recognised(&mut self, raw: &str, top: &Top<'_>, depth: usize) -> Parsed {
+    /// The order avoids collisions: OCI's version member first, then envelopes, then `Records`, then a test event, then the
+    /// rest.
+    fn recognised(&mut self, raw: &str, top: &Top<'_>, within: Within) -> Parsed {
         if top.cloud_events_version.is_some() && oci::is_oci_type(top.event_type) {
             return Parsed::of(Dialect::Oci, vec![oci::read(raw, self.keys)]);
         }
+        if top.sns_type.is_some() && top.topic_arn.is_some() {
+            return self.topic(raw, top, within);
+        }
+        if top.is_jdcloud_envelope() {
+            return self.jdcloud_envelope(raw, top, within);
+        }
         // Before the test event: nothing that names objects may pass as a mere test.
         if let Some(records) = top.records {
-            return self.records(records, top, depth);
+            return self.records(records, top, within);
+        }
+        if eventbridge::is_event(top.source, top.detail_type) {
+            return Parsed::of(Dialect::AwsEventBridge, vec![eventbridge::read(raw, self.keys)]);
         }
         if s3::is_test_event(top.event) {
             let item = s3::test_event(raw, None);
@@ -394,16 +461,54 @@ impl Reader<'_> {
             Cause::UnknownDialect,
             format!(
                 "no known dialect: expected a list of `Records`, or `cloudEventsVersion` with an `eventType` of \
-                     com.oraclecloud, or an `Event` of s3:TestEvent, found an object with {}",
+                     com.oraclecloud, or a `source` of aws.s3, or `Type` and `TopicArn`, or an `Event` of s3:TestEvent, \
+                     found an object with {}",
                 reserved::members(raw)
             ),
         )
     }
 
-    fn pinned(&mut self, pinned: Dialect, raw: &str, top: &Top<'_>, depth: usize) -> Parsed {
+    /// A message of Amazon SNS that stands alone.
+    fn topic(&mut self, raw: &str, top: &Top<'_>, within: Within) -> Parsed {
+        if within == Within::Topic {
+            return Parsed::unreadable(Cause::Unreadable, "a topic's message where none belongs");
+        }
+        // No signature of SNS covers such a member: whoever has one signed message could have put anything in.
+        if top.records.is_some() {
+            let detail = "expected either a topic's message (`Type` and `TopicArn`) or `Records`, found both";
+            return Parsed::unreadable(Cause::Unreadable, detail);
+        }
+        sns::read(self, raw)
+    }
+
+    /// An event in JD's envelope.
+    fn jdcloud_envelope(&mut self, raw: &str, top: &Top<'_>, within: Within) -> Parsed {
+        if within != Within::Nothing {
+            return Parsed::unreadable(Cause::Unreadable, "an envelope of JD Cloud's where none belongs");
+        }
+        if top.records.is_some() {
+            let detail = "expected either JD Cloud's envelope or `Records`, found both";
+            return Parsed::unreadable(Cause::Unreadable, detail);
+        }
+        jdcloud::read_envelope(self, raw)
+    }
+
+    fn pinned(&mut self, pinned: Dialect, raw: &str, top: &Top<'_>, within: Within) -> Parsed {
+        match pinned {
+            Dialect::AwsSns if top.sns_type.is_some() && top.topic_arn.is_some() => {
+                return self.topic(raw, top, within);
+            }
+            Dialect::JdCloud if top.is_jdcloud_envelope() => return self.jdcloud_envelope(raw, top, within),
+            Dialect::AwsEventBridge if eventbridge::is_event(top.source, top.detail_type) => {
+                return Parsed::of(Dialect::AwsEventBridge, vec![eventbridge::read(raw, self.keys)]);
+            }
+            _ => {}
+        }
         let envelope = match pinned {
             Dialect::OciStream => Some("a list of records with `stream` and `offset`"),
             Dialect::OciNotifications => Some("a request with the header X-OCI-NS-MessageType"),
+            Dialect::AwsEventBridge => Some("an event with a `source` of aws.s3 and a `detail-type`"),
+            Dialect::AwsSns if top.records.is_none() => Some("a message with `Type` and `TopicArn`"),
             _ => None,
         };
         if let Some(expected) = envelope {
@@ -412,7 +517,7 @@ impl Reader<'_> {
             return Parsed::unreadable(Cause::Unreadable, detail);
         }
         if let Some(records) = top.records {
-            let parsed = self.records(records, top, depth);
+            let parsed = self.records(records, top, within);
             return Parsed { dialect: parsed.dialect.map(|_| pinned.name()), ..parsed };
         }
         if s3::is_test_event(top.event) {
@@ -445,7 +550,7 @@ impl Reader<'_> {
         path
     }
 
-    fn records(&mut self, records: &RawValue, top: &Top<'_>, depth: usize) -> Parsed {
+    fn records(&mut self, records: &RawValue, top: &Top<'_>, within: Within) -> Parsed {
         let Some((records, count)) = wire::array(records, self.left) else {
             let found = wire::found(records.get());
             return Parsed::unreadable(
@@ -461,7 +566,7 @@ impl Reader<'_> {
         for (index, raw) in records.iter().enumerate() {
             let place = format!("Records[{index}]");
             let known = parsed.items.len();
-            match self.class(raw, &place, &outer, depth) {
+            match self.class(raw, &place, &outer, within) {
                 Class::S3(record, parts, producer) => {
                     let item = s3::read(&record, parts, producer, index, &place, &outer);
                     parsed.dialect = parsed.dialect.or(item.dialect);
@@ -473,6 +578,16 @@ impl Reader<'_> {
                     parsed.dialect = parsed.dialect.or(Some(Dialect::AwsSqs.name()));
                     sqs::read(self, &message, index, &place, &mut parsed);
                 }
+                Class::Sns(record) => {
+                    self.left += 1;
+                    parsed.dialect = parsed.dialect.or(Some(Dialect::AwsSns.name()));
+                    parsed.items.extend(sns::read_record(self, &record, index, &place));
+                }
+                Class::JdCloudFunction(record) => {
+                    let item = jdcloud_function::read(&record, self.keys, index, &place);
+                    parsed.dialect = parsed.dialect.or(item.dialect);
+                    parsed.items.push(item);
+                }
                 Class::Reserved(name) => {
                     parsed.dialect = parsed.dialect.or(Some(name));
                     parsed.items.push(Item::reserved(index.to_string(), name));
@@ -482,7 +597,9 @@ impl Reader<'_> {
                 }
             }
             if self.keep {
-                for item in parsed.items[known..].iter_mut().filter(|i| i.message.is_none()) {
+                for item in
+                    parsed.items[known..].iter_mut().filter(|i| i.raw.is_none() && i.message.is_none())
+                {
                     item.raw = Some((*raw).to_owned());
                 }
             }
@@ -498,7 +615,7 @@ impl Reader<'_> {
     }
 
     /// What one element of `Records` is.
-    fn class<'a>(&self, raw: &'a RawValue, place: &str, outer: &s3::Outer, depth: usize) -> Class<'a> {
+    fn class<'a>(&self, raw: &'a RawValue, place: &str, outer: &s3::Outer, within: Within) -> Class<'a> {
         let record: s3::Record<'a> = match wire::object(raw.get(), place) {
             Ok(record) => record,
             Err(detail) => return Class::Bad(Cause::Unreadable, detail),
@@ -507,12 +624,34 @@ impl Reader<'_> {
         if source.as_deref() == Some("aws:sqs") {
             return match wire::object(raw.get(), place) {
                 // A message may hold an envelope, never another batch.
-                Ok(message) if depth == 0 && self.pinned.is_none_or(|d| d == Dialect::AwsSqs) => {
+                Ok(message)
+                    if within == Within::Nothing && self.pinned.is_none_or(|d| d == Dialect::AwsSqs) =>
+                {
                     Class::Sqs(message)
                 }
                 Ok(_) => {
                     Class::Bad(Cause::Unreadable, format!("{place}: a queue message where none belongs"))
                 }
+                Err(detail) => Class::Bad(Cause::Unreadable, detail),
+            };
+        }
+        if wire::string(record.sns_source).is_ok_and(|s| s == "aws:sns") {
+            return match wire::object(raw.get(), place) {
+                Ok(record)
+                    if within == Within::Nothing && self.pinned.is_none_or(|d| d == Dialect::AwsSns) =>
+                {
+                    Class::Sns(record)
+                }
+                Ok(_) => {
+                    Class::Bad(Cause::Unreadable, format!("{place}: a topic's message where none belongs"))
+                }
+                Err(detail) => Class::Bad(Cause::Unreadable, detail),
+            };
+        }
+        let function = record.detail.is_some() && wire::string(record.source).is_ok_and(|s| s == "oss");
+        if function && record.s3.is_none() && self.pinned.is_none_or(|d| d == Dialect::JdCloudFunction) {
+            return match wire::object(raw.get(), place) {
+                Ok(record) => Class::JdCloudFunction(record),
                 Err(detail) => Class::Bad(Cause::Unreadable, detail),
             };
         }
@@ -531,6 +670,8 @@ impl Reader<'_> {
 enum Class<'a> {
     S3(s3::Record<'a>, s3::Parts<'a>, s3::Producer),
     Sqs(sqs::Wire<'a>),
+    Sns(sns::Record<'a>),
+    JdCloudFunction(jdcloud_function::Record<'a>),
     Reserved(&'static str),
     Bad(Cause, String),
 }

@@ -125,6 +125,8 @@ pub struct Plan {
     pub records: Vec<Planned>,
     /// What a handshake wants to hear.
     pub reply: Option<Reply>,
+    /// What the sender's client library wants to hear instead of a report, once everything is done.
+    pub receipt: Option<Reply>,
     /// What a subscription wants visited. A plan only names it.
     pub confirm: Option<Confirmation>,
     /// The messages of a queue batch.
@@ -211,6 +213,7 @@ pub fn plan(settings: &Settings, delivery: &Delivery) -> Plan {
         dialect: parsed.dialect,
         records,
         reply: parsed.reply,
+        receipt: parsed.receipt,
         confirm: parsed.confirm,
         messages: parsed.messages,
     }

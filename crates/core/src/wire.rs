@@ -113,6 +113,17 @@ pub(crate) enum NoText {
     NotUnicode,
 }
 
+impl NoText {
+    /// What was found instead, for sentences.
+    pub(crate) fn found(&self) -> &'static str {
+        match self {
+            Self::Absent => "none",
+            Self::Type(found) => found,
+            Self::NotUnicode => "one that is not Unicode",
+        }
+    }
+}
+
 /// A member that must be a string.
 pub(crate) fn string<'a>(raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, NoText> {
     let Some(raw) = raw else { return Err(NoText::Absent) };

@@ -88,6 +88,25 @@ fn both(dialect: Dialect) -> Vec<Delivery> {
             let body = records("aws:s3").to_string();
             function(json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": "m", "body": body }] }))
         }
+        Dialect::AwsSns => {
+            let body = records("aws:s3").to_string();
+            function(json!({ "Type": "Notification", "TopicArn": "arn", "Message": body }))
+        }
+        Dialect::AwsEventBridge => ["in/a", "out/b"]
+            .map(|key| {
+                json!({ "source": "aws.s3", "detail-type": "Object Created",
+                        "detail": { "bucket": { "name": "b" }, "object": { "key": key } } })
+            })
+            .into_iter()
+            .flat_map(function)
+            .collect(),
+        Dialect::JdCloudFunction => {
+            let record = |key: &str| {
+                json!({ "source": "oss", "detail": { "eventName": "s3:ObjectCreated:Put",
+                        "s3": { "bucket": { "name": "b" }, "object": { "key": key } } } })
+            };
+            function(json!({ "Records": [record("in/a"), record("out/b")] }))
+        }
         Dialect::AwsS3 => function(records("aws:s3")),
         Dialect::JdCloud => function(records("oss")),
         Dialect::Minio => function(records("minio:s3")),
@@ -102,9 +121,17 @@ fn both(dialect: Dialect) -> Vec<Delivery> {
 fn it_sees_the_innermost_value_of_each_record_in_every_dialect() {
     let on_records = routes(&[r#"condition = { s3 = { object = { key = "in/*" } }, eventName = "*" }"#]);
     let on_events = routes(&[r#"condition = { data = { resourceName = "in/*" }, source = "*" }"#]);
+    let on_bridge = routes(&[r#"condition = { source = "aws.s3", detail = { object = { key = "in/*" } } }"#]);
+    let on_functions =
+        routes(&[r#"condition = { source = "oss", detail = { s3 = { object = { key = "in/*" } } } }"#]);
     for dialect in Dialect::ALL {
         let oracle = matches!(dialect, Dialect::Oci | Dialect::OciStream | Dialect::OciNotifications);
-        let settings = if oracle { &on_events } else { &on_records };
+        let settings = match dialect {
+            _ if oracle => &on_events,
+            Dialect::AwsEventBridge => &on_bridge,
+            Dialect::JdCloudFunction => &on_functions,
+            _ => &on_records,
+        };
         let plans: Vec<_> = both(*dialect).iter().map(|delivery| plan(settings, delivery)).collect();
         assert!(plans.iter().all(|plan| plan.dialect == Some(dialect.name())), "{dialect}: {plans:?}");
         let said: Vec<_> = plans.iter().flat_map(verdicts_of).collect();

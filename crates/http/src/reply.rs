@@ -46,8 +46,8 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
     response
 }
 
-/// What a handshake wants to hear.
-pub(crate) fn handshake(reply: &Reply) -> Response {
+/// What a handshake or a client library wants to hear.
+pub(crate) fn wanted(reply: &Reply) -> Response {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
     (status, [(header::CONTENT_TYPE, reply.content_type)], reply.body.clone()).into_response()
 }

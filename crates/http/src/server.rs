@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Failure, Relay, Report};
+use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Failure, Outcome, Relay, Report};
 use mdss_relay_gate::{Head, Refusal, Request as GateRequest, Verdict};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -215,9 +215,9 @@ async fn deliver(shared: Arc<Shared>, source: &Source, delivery: Delivery, deadl
     {
         return turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None);
     }
-    match &plan.reply {
-        Some(handshake) => reply::handshake(handshake),
-        None => reply::status(&report, source.redelivers_forever),
+    match plan.reply.as_ref().or(plan.receipt.as_ref()) {
+        Some(wanted) if report.outcome == Outcome::Done => reply::wanted(wanted),
+        _ => reply::status(&report, source.redelivers_forever),
     }
 }
 

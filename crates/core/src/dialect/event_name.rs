@@ -10,6 +10,9 @@
 use crate::event::Change;
 use crate::wire;
 
+/// The longest event name there is has 44 bytes; a much longer one is none.
+pub(super) const MOST_BYTES: usize = 128;
+
 /// What a name says.
 #[derive(Debug, PartialEq)]
 pub(super) enum Meaning {

@@ -25,7 +25,10 @@ impl<'de> Deserialize<'de> for Names {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
                 let mut found = false;
                 while let Some(name) = map.next_key::<String>()? {
-                    found |= matches!(name.as_str(), "Records" | "cloudEventsVersion");
+                    found |= matches!(
+                        name.as_str(),
+                        "Records" | "cloudEventsVersion" | "detail-type" | "TopicArn"
+                    );
                     map.next_value::<IgnoredAny>()?;
                 }
                 Ok(Names(found))

@@ -24,7 +24,7 @@ pub(super) enum Message {
     /// The body is an event.
     Notification,
     /// All there is to know.
-    Other(Parsed),
+    Other(Box<Parsed>),
 }
 
 /// What the message-type header decides; `None` if there is none.
@@ -34,12 +34,12 @@ pub(super) fn by_header(delivery: &Delivery) -> Option<Message> {
         return Some(Message::Notification);
     }
     if kind.eq_ignore_ascii_case("SubscriptionConfirmation") {
-        return Some(Message::Other(confirmation(delivery)));
+        return Some(Message::Other(Box::new(confirmation(delivery))));
     }
     let found = wire::clip(kind, 60);
     let detail =
         format!("header {MESSAGE_TYPE}: expected Notification or SubscriptionConfirmation, found {found:?}");
-    Some(Message::Other(one(Reading::failed(Cause::Unreadable, detail))))
+    Some(Message::Other(Box::new(one(Reading::failed(Cause::Unreadable, detail)))))
 }
 
 fn confirmation(delivery: &Delivery) -> Parsed {

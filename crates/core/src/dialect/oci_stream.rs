@@ -10,7 +10,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::value::RawValue;
 
-use super::{Dialect, Item, Parsed, Reader, Reading};
+use super::{Dialect, Item, Parsed, Reader, Reading, Within};
 use crate::failure::Cause;
 use crate::wire::{self, NoText};
 
@@ -55,7 +55,7 @@ pub(super) fn read(reader: &mut Reader<'_>, records: &[&RawValue]) -> Parsed {
         reader.left += 1;
         let path = reader.path(offset.filter(|o| !o.is_empty()), index);
         let inner = match &event {
-            Ok(event) => reader.text(event, 1).items,
+            Ok(event) => reader.text(event, Within::Queue).items,
             Err(detail) => {
                 vec![Item::new("0".into(), None, Reading::failed(Cause::Unreadable, detail.clone()))]
             }

@@ -10,9 +10,6 @@ use crate::wire;
 
 /// Name and description of each dialect that is recognised and refused.
 pub const RESERVED: &[(&str, &str)] = &[
-    ("aws-eventbridge", "an Amazon EventBridge event"),
-    ("aws-sns", "an Amazon SNS notification"),
-    ("jdcloud-function", "a JD Cloud function record"),
     ("alibaba-oss", "an Alibaba Cloud OSS event"),
     ("tencent-cos", "a Tencent COS event"),
     ("huawei-obs", "a Huawei OBS event"),
@@ -29,10 +26,6 @@ pub const RESERVED: &[(&str, &str)] = &[
 wire::members! {
     /// Members that tell the reserved dialects apart (each provider's own event documentation).
     struct Marks {
-        source = "source",
-        detail_type = "detail-type",
-        sns_type = "Type",
-        topic_arn = "TopicArn",
         message = "message",
         subscription = "subscription",
         events = "events",
@@ -75,7 +68,6 @@ pub(super) fn by_header(delivery: &Delivery) -> Option<&'static str> {
     }
     const HEADERS: &[(&str, &str)] = &[
         ("aeg-event-type", "azure-blob"),
-        ("x-amz-sns-message-type", "aws-sns"),
         ("x-bz-event-notification-signature", "b2"),
         ("x-smn-message-type", "huawei-obs"),
     ];
@@ -99,12 +91,6 @@ pub(super) fn of_object(raw: &str) -> Option<&'static str> {
             yandex: marks.event_metadata.is_some(),
         })
     };
-    if starts_with(m.source, "aws.s3") && m.detail_type.is_some() {
-        return Some("aws-eventbridge");
-    }
-    if m.sns_type.is_some() && m.topic_arn.is_some() {
-        return Some("aws-sns");
-    }
     if let Some(event) = first(m.events) {
         return match event {
             EventMarksOwned { oss: true, .. } => Some("alibaba-oss"),
@@ -162,17 +148,10 @@ pub(super) fn of_array(raw: &RawValue) -> Option<&'static str> {
 
 /// A reserved dialect whose records stand in `Records`.
 pub(super) fn of_record(record: &s3::Record<'_>, source: Option<&str>) -> Option<&'static str> {
-    if wire::string(record.sns_source).is_ok_and(|s| s == "aws:sns") {
-        return Some("aws-sns");
-    }
     if record.cos.is_some() {
         return Some("tencent-cos");
     }
-    if record.obs.is_some() || source == Some("OBS") {
-        return Some("huawei-obs");
-    }
-    let function = wire::string(record.source).is_ok_and(|s| s == "oss") && record.detail.is_some();
-    function.then_some("jdcloud-function")
+    (record.obs.is_some() || source == Some("OBS")).then_some("huawei-obs")
 }
 
 /// The first few member names of an object, for the sentence "found an object with …".

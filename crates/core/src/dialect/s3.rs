@@ -64,17 +64,14 @@ wire::members! {
     }
 }
 
-/// The longest event name there is has 44 bytes. The outer one stands in for every record that has none.
-const MOST_NAME_BYTES: usize = 128;
-
-/// What MinIO and RustFS say beside `Records`.
+/// What MinIO and RustFS say beside `Records`. The outer name stands in for every record that has none.
 pub(super) struct Outer {
     event_name: Option<String>,
 }
 
 impl Outer {
     pub(super) fn new(event_name: Option<&RawValue>) -> Self {
-        let name = wire::string(event_name).ok().filter(|n| n.len() <= MOST_NAME_BYTES);
+        let name = wire::string(event_name).ok().filter(|n| n.len() <= event_name::MOST_BYTES);
         Self { event_name: name.map(Cow::into_owned) }
     }
 
@@ -259,7 +256,7 @@ fn reading(
     let mut details = Details {
         event_name: wire::string(record.event_name)
             .ok()
-            .filter(|n| n.len() <= MOST_NAME_BYTES)
+            .filter(|n| n.len() <= event_name::MOST_BYTES)
             .map(Cow::into_owned)
             .or_else(|| outer.event_name.clone()),
         region: wire::text(record.region, format_args!("{place}.awsRegion"), warnings),

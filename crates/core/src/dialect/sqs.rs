@@ -2,9 +2,9 @@
 //!
 //! Shape: AWS `lambda/latest/dg/with-sqs`. A message that cannot be read fails alone, so that only it comes again.
 
-use super::{Item, Message, Parsed, Reader, Reading};
+use super::{Item, Message, Parsed, Reader, Reading, Within};
 use crate::failure::Cause;
-use crate::wire::{self, NoText};
+use crate::wire;
 
 wire::members! {
     pub(crate) struct Wire {
@@ -27,17 +27,17 @@ pub(super) fn read(reader: &mut Reader<'_>, wire: &Wire<'_>, index: usize, place
     let items = match wire::string(wire.body) {
         Ok(body) => {
             let pinned = reader.pinned.take();
-            let inner = reader.text(&body, 1);
+            let mut inner = reader.text(&body, Within::Queue);
             reader.pinned = pinned;
+            if inner.confirm.is_some() {
+                let warning =
+                    "a subscription waits for its confirmation; nobody visits a URL that came in a queue";
+                inner.items.iter_mut().for_each(|item| item.warnings.push(warning.into()));
+            }
             inner.items
         }
         Err(problem) => {
-            let found = match problem {
-                NoText::Absent => "none",
-                NoText::Type(found) => found,
-                NoText::NotUnicode => "one that is not Unicode",
-            };
-            let detail = format!("expected a string, found {found}");
+            let detail = format!("expected a string, found {}", problem.found());
             vec![Item::new("0".into(), None, Reading::failed(Cause::Unreadable, detail))]
         }
     };

@@ -58,9 +58,12 @@ impl StorageType {
     pub(crate) fn usual(dialect: Option<Dialect>) -> Self {
         match dialect {
             Some(Dialect::Oci | Dialect::OciStream | Dialect::OciNotifications) => Self::Oracle,
-            Some(Dialect::AwsS3 | Dialect::AwsSqs) => Self::AmazonS3,
+            Some(Dialect::AwsS3 | Dialect::AwsEventBridge | Dialect::AwsSns | Dialect::AwsSqs) => {
+                Self::AmazonS3
+            }
             Some(
                 Dialect::JdCloud
+                | Dialect::JdCloudFunction
                 | Dialect::Minio
                 | Dialect::Rustfs
                 | Dialect::Ceph

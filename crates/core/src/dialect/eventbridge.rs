@@ -1,0 +1,123 @@
+//! Amazon S3 events as EventBridge delivers them: another record for the same happenings.
+//!
+//! Shape: AWS `AmazonS3/latest/userguide/ev-events` and `EventBridge`. Keys are not encoded: AWS's own samples had to learn
+//! it with `plus+test (2).jpg` (aws-samples/s3-to-lambda-patterns, pull request 43). Anybody may put look-alikes on a bus
+//! of their own, so only a `source` of `aws.s3` counts; no account but AWS itself can write that one.
+
+use serde_json::value::RawValue;
+
+use super::{Dialect, Item, KeyEncoding, KeyRules, Reading, key};
+use crate::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectEvent};
+use crate::failure::{Cause, Failure};
+use crate::wire;
+
+wire::members! {
+    struct Event {
+        detail_type = "detail-type",
+        time = "time",
+        region = "region",
+        detail = "detail",
+    }
+}
+
+wire::members! {
+    struct Detail {
+        bucket = "bucket",
+        object = "object",
+    }
+}
+
+wire::members! {
+    struct BucketWire {
+        name = "name",
+    }
+}
+
+wire::members! {
+    struct ObjectWire {
+        key = "key",
+        size = "size",
+        etag = "etag",
+        version_id = "version-id",
+        sequencer = "sequencer",
+    }
+}
+
+/// Whether the members are those of an event of Amazon S3.
+pub(super) fn is_event(source: Option<&RawValue>, detail_type: Option<&RawValue>) -> bool {
+    detail_type.is_some() && wire::string(source).is_ok_and(|s| s == "aws.s3")
+}
+
+/// What a `detail-type` announces. The list is AWS's ("Amazon S3 event notification types"); "Object Deleted" covers
+/// removals, delete markers and expiration.
+fn change(detail_type: &str) -> Option<Change> {
+    match detail_type {
+        "Object Created" => Some(Change::Created),
+        "Object Deleted" => Some(Change::Removed),
+        "Object Restore Initiated"
+        | "Object Restore Completed"
+        | "Object Restore Expired"
+        | "Object Storage Class Changed"
+        | "Object Access Tier Changed"
+        | "Object ACL Updated"
+        | "Object Tags Added"
+        | "Object Tags Deleted" => Some(Change::Other),
+        _ => None,
+    }
+}
+
+/// Reads one event.
+pub(super) fn read(raw: &str, keys: &KeyRules) -> Item {
+    let mut warnings = Vec::new();
+    let reading = reading(raw, keys, &mut warnings);
+    Item { warnings, ..Item::new("0".into(), Some(Dialect::AwsEventBridge), reading) }
+}
+
+fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
+    let members = wire::object::<Event<'_>>(raw, "the event").and_then(|event| {
+        let detail = wire::object_or_empty::<Detail<'_>>(event.detail, "detail")?;
+        let bucket = wire::object_or_empty::<BucketWire<'_>>(detail.bucket, "detail.bucket")?;
+        let object = wire::object_or_empty::<ObjectWire<'_>>(detail.object, "detail.object")?;
+        Ok((event, bucket, object))
+    });
+    let (event, bucket, object) = match members {
+        Ok(members) => members,
+        Err(detail) => return Reading::failed(Cause::Unreadable, detail),
+    };
+    let name = match wire::string(event.detail_type) {
+        Ok(name) if !name.is_empty() && name.len() <= 128 => name.into_owned(),
+        _ => return Reading::failed(Cause::MissingEventName, "detail-type: expected a name, found none"),
+    };
+    let details = Details {
+        size: wire::size(object.size, "detail.object.size", warnings),
+        etag: wire::etag(object.etag, "detail.object.etag", warnings),
+        version_id: wire::text(object.version_id, "detail.object.version-id", warnings),
+        sequencer: wire::text(object.sequencer, "detail.object.sequencer", warnings),
+        region: wire::text(event.region, "region", warnings),
+        time: wire::time(event.time, "time", warnings),
+        event_name: Some(name.clone()),
+        ..Details::default()
+    };
+    let bucket = wire::text(bucket.name, "detail.bucket.name", warnings).and_then(|n| Bucket::new(&n));
+    let change = change(&name).unwrap_or_else(|| {
+        let shown = wire::clip(&name, 60);
+        warnings.push(format!("detail-type: {shown:?} is unknown; not taken as new content"));
+        Change::Other
+    });
+    let encoding = keys.get(Dialect::AwsEventBridge).unwrap_or(KeyEncoding::Verbatim);
+    let key = key::read(object.key, encoding, "detail.object.key", |_| {});
+    // Whatever else CloudTrail and others publish under this source names no object, and nothing is lost by it.
+    if change == Change::Other && key.as_ref().is_err_and(|f| f.cause == Cause::MissingKey) {
+        return Reading::Notice(Notice { kind: NoticeKind::Bucket, bucket, details });
+    }
+    let unreadable =
+        |bucket, details, failure| Reading::Unreadable { bucket, details: Box::new(details), failure };
+    let Some(bucket) = bucket else {
+        let detail = "detail.bucket.name: expected the name of a bucket, found none";
+        return unreadable(None, details, Failure::new(Cause::MissingBucket, detail));
+    };
+    match key {
+        Ok(key) => Reading::Object(ObjectEvent { bucket, key, change, details }),
+        Err(failure) => unreadable(Some(bucket), details, failure),
+    }
+}

@@ -1,0 +1,103 @@
+//! JD Cloud Function Service: another record for the same events as the HTTP callback's, inside a list of the same name.
+//!
+//! Shape: JD Cloud "Function Service", OSS trigger, its real event and the console's template, which differ in `version`,
+//! `detailType` and the type of `size`. Its samples use the key as it is.
+
+use super::{Dialect, Item, KeyEncoding, KeyRules, Reading, event_name, jdcloud, key};
+use crate::event::{Bucket, Details, Notice, NoticeKind, ObjectEvent};
+use crate::failure::{Cause, Failure};
+use crate::wire;
+
+wire::members! {
+    pub(super) struct Record {
+        time = "time",
+        region = "region",
+        detail = "detail",
+    }
+}
+
+wire::members! {
+    struct Detail {
+        event_name = "eventName",
+        s3 = "s3",
+        call_back_var = "callBackVar",
+    }
+}
+
+wire::members! {
+    struct S3 {
+        bucket = "bucket",
+        object = "object",
+    }
+}
+
+wire::members! {
+    struct BucketWire {
+        name = "name",
+    }
+}
+
+wire::members! {
+    struct ObjectWire {
+        key = "key",
+        size = "size",
+        etag = "eTag",
+        version_id = "versionId",
+    }
+}
+
+/// Reads one record.
+pub(super) fn read(record: &Record<'_>, keys: &KeyRules, index: usize, place: &str) -> Item {
+    let mut warnings = Vec::new();
+    let reading = reading(record, keys, place, &mut warnings);
+    Item { warnings, ..Item::new(index.to_string(), Some(Dialect::JdCloudFunction), reading) }
+}
+
+fn reading(record: &Record<'_>, keys: &KeyRules, place: &str, warnings: &mut Vec<String>) -> Reading {
+    let at = |member: &str| format!("{place}.detail.{member}");
+    let members = wire::object_or_empty::<Detail<'_>>(record.detail, at("")).and_then(|detail| {
+        let s3 = wire::object_or_empty::<S3<'_>>(detail.s3, at("s3"))?;
+        let bucket = wire::object_or_empty::<BucketWire<'_>>(s3.bucket, at("s3.bucket"))?;
+        let object = wire::object_or_empty::<ObjectWire<'_>>(s3.object, at("s3.object"))?;
+        Ok((detail, bucket, object))
+    });
+    let (detail, bucket, object) = match members {
+        Ok(members) => members,
+        Err(detail) => return Reading::failed(Cause::Unreadable, detail),
+    };
+    let mut details = Details {
+        size: wire::size(object.size, at("s3.object.size"), warnings),
+        etag: wire::etag(object.etag, at("s3.object.eTag"), warnings),
+        version_id: wire::text(object.version_id, at("s3.object.versionId"), warnings),
+        region: wire::text(record.region, format!("{place}.region"), warnings),
+        time: wire::time(record.time, format!("{place}.time"), warnings),
+        untrusted: jdcloud::untrusted(detail.call_back_var),
+        ..Details::default()
+    };
+    let bucket = wire::text(bucket.name, at("s3.bucket.name"), warnings).and_then(|n| Bucket::new(&n));
+    let unreadable =
+        |bucket, details, failure| Reading::Unreadable { bucket, details: Box::new(details), failure };
+    let name = match wire::string(detail.event_name) {
+        Ok(name) if !name.is_empty() && name.len() <= event_name::MOST_BYTES => name.into_owned(),
+        _ => {
+            let detail = format!("{}: expected the name of an event, found none", at("eventName"));
+            return unreadable(bucket, details, Failure::new(Cause::MissingEventName, detail));
+        }
+    };
+    let (meaning, warning) = event_name::meaning(&name);
+    warnings.extend(warning);
+    details.event_name = Some(name);
+    let event_name::Meaning::Change(change) = meaning else {
+        return Reading::Notice(Notice { kind: NoticeKind::Test, bucket, details });
+    };
+    let encoding = keys.get(Dialect::JdCloudFunction).unwrap_or(KeyEncoding::Verbatim);
+    let key = key::read(object.key, encoding, at("s3.object.key"), |_| {});
+    let Some(bucket) = bucket else {
+        let detail = format!("{}: expected the name of a bucket, found none", at("s3.bucket.name"));
+        return unreadable(None, details, Failure::new(Cause::MissingBucket, detail));
+    };
+    match key {
+        Ok(key) => Reading::Object(ObjectEvent { bucket, key, change, details }),
+        Err(failure) => unreadable(Some(bucket), details, failure),
+    }
+}
