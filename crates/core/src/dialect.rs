@@ -648,6 +648,11 @@ impl Reader<'_> {
                 Err(detail) => Class::Bad(Cause::Unreadable, detail),
             };
         }
+        if self.pinned == Some(Dialect::AwsSns) {
+            let detail =
+                format!("{place}: expected a topic's message (EventSource aws:sns), found another record");
+            return Class::Bad(Cause::Unreadable, detail);
+        }
         let function = record.detail.is_some() && wire::string(record.source).is_ok_and(|s| s == "oss");
         if function && record.s3.is_none() && self.pinned.is_none_or(|d| d == Dialect::JdCloudFunction) {
             return match wire::object(raw.get(), place) {
