@@ -3,13 +3,20 @@
 mod authorization;
 mod check;
 mod head;
+mod key;
+mod key_url;
+mod keys;
 mod mistake;
 mod parse;
 mod policy;
+mod replay;
 mod secret;
 mod verdict;
 
 pub use head::{Head, Request};
+pub use key_url::KeyUrl;
+pub use keys::Keys;
 pub use mistake::Mistake;
 pub use policy::Policy;
-pub use verdict::{Refusal, Status, Verdict};
+pub use replay::{ReplayKey, Replays};
+pub use verdict::{Admission, Refusal, Status, Unavailable, Verdict};

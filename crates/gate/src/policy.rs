@@ -1,9 +1,12 @@
 //! Who may post to one source: a list of checks, all of which must pass.
 
+use jiff::Timestamp;
+
 use crate::check::{BASIC, BEARER, Bearer, Check, PATH_SECRET};
 use crate::head::{Head, Request};
+use crate::keys::Keys;
 use crate::mistake::Mistake;
-use crate::verdict::{Refusal, Status, Verdict};
+use crate::verdict::{Admission, Refusal, Status, Verdict};
 
 /// Who may post to one source. Made from the source's `auth` value by [`Policy::parse`]; `Debug` shows no secret.
 ///
@@ -13,9 +16,9 @@ use crate::verdict::{Refusal, Status, Verdict};
 /// let policy = Policy::bearer("RELAY_TOKEN", "t0ken").unwrap();
 /// let post = |value| {
 ///     let headers = [("authorization", value)];
-///     policy.check_head(&Head { method: "POST", path: "/events", path_rest: None, headers: &headers })
+///     policy.check_head(&Head { method: "POST", path: "/events", path_rest: None, headers: &headers, client: None })
 /// };
-/// assert_eq!(post(&b"Bearer t0ken"[..]), Verdict::Admitted);
+/// assert_eq!(post(&b"Bearer t0ken"[..]), Verdict::Admitted(Admission::default()));
 /// // One byte more is as wrong as nothing at all; the reason is for the log only.
 /// let Verdict::Refused(refusal) = post(b"Bearer t0kens") else { unreachable!() };
 /// assert_eq!((refusal.check, refusal.status), ("bearer", Status::Unauthorized));
@@ -72,24 +75,24 @@ impl Policy {
                 Check::PathSecret(secret) => (secret.judge(head), PATH_SECRET, Status::Forbidden),
             };
             if let Err(why) = judged {
-                return Verdict::Refused(Refusal { check, status, why });
+                return Verdict::Refused(Refusal { check, status, why, certificate_url: None });
             }
         }
-        Verdict::Admitted
+        Verdict::Admitted(Admission::default())
     }
 
     /// Judges a request whose body is complete, after [`check_head`](Self::check_head) has admitted it.
     ///
     /// No check of today looks at a body, so this admits; a check that signs the body will be one more arm here.
     #[must_use]
-    pub fn check_body(&self, _request: &Request<'_>) -> Verdict {
+    pub fn check_body(&self, _request: &Request<'_>, _now: Timestamp, _keys: &Keys) -> Verdict {
         for check in &self.checks {
             match check {
                 // The head alone decides these.
                 Check::Bearer(_) | Check::Basic(_) | Check::PathSecret(_) => {}
             }
         }
-        Verdict::Admitted
+        Verdict::Admitted(Admission::default())
     }
 }
 
@@ -108,7 +111,7 @@ mod tests {
     }
 
     fn refused(check: &'static str, status: Status, why: &'static str) -> Verdict {
-        Verdict::Refused(Refusal { check, status, why })
+        Verdict::Refused(Refusal { check, status, why, certificate_url: None })
     }
 
     #[test]
@@ -116,7 +119,7 @@ mod tests {
         let good = format!("/{SECRET}");
         let no_secret = refused(PATH_SECRET, Status::Forbidden, "the path holds no secret");
         for (rest, token, expected) in [
-            (Some(&*good), Some(&b"Bearer t0ken"[..]), Verdict::Admitted),
+            (Some(&*good), Some(&b"Bearer t0ken"[..]), Verdict::Admitted(Admission::default())),
             (
                 Some(&*good),
                 Some(b"Bearer x"),
@@ -127,16 +130,19 @@ mod tests {
             (None, None, no_secret),
         ] {
             let headers: Vec<_> = token.map(|token| ("authorization", token)).into_iter().collect();
-            let head = Head { method: "POST", path: "/jd", path_rest: rest, headers: &headers };
+            let head = Head { method: "POST", path: "/jd", path_rest: rest, headers: &headers, client: None };
             assert_eq!(both().check_head(&head), expected, "{rest:?} {token:?}");
         }
     }
 
     #[test]
     fn none_admits_everybody_and_says_so() {
-        let head = Head { method: "POST", path: "/", path_rest: Some("/x"), headers: &[] };
-        assert_eq!(Policy::none().check_head(&head), Verdict::Admitted);
-        assert_eq!(Policy::none().check_body(&Request { head, body: b"{}" }), Verdict::Admitted);
+        let head = Head { method: "POST", path: "/", path_rest: Some("/x"), headers: &[], client: None };
+        assert_eq!(Policy::none().check_head(&head), Verdict::Admitted(Admission::default()));
+        assert_eq!(
+            Policy::none().check_body(&Request { head, body: b"{}" }, Timestamp::UNIX_EPOCH, &Keys::new()),
+            Verdict::Admitted(Admission::default())
+        );
         assert!(Policy::none().is_none() && !Policy::none().has_path_secret());
         assert!(!both().is_none() && both().has_path_secret());
         assert!(!Policy::bearer("RELAY_TOKEN", "t").unwrap().has_path_secret());
@@ -173,7 +179,7 @@ mod tests {
             rest in proptest::option::of("\\PC{0,24}"),
         ) {
             let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-            let head = Head { method: "POST", path: "/jd", path_rest: rest.as_deref(), headers: &headers };
+            let head = Head { method: "POST", path: "/jd", path_rest: rest.as_deref(), headers: &headers, client: None };
             prop_assert!(matches!(both().check_head(&head), Verdict::Refused(_)));
         }
     }

@@ -1,20 +1,34 @@
 //! What the gate answers. A refusal has two readers: the caller, who gets a status and no reason, and the operator,
 //! who gets the reason in the log.
 
+use crate::key_url::KeyUrl;
+use crate::replay::ReplayKey;
+
 /// The gate's answer to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Every check asked so far has passed.
-    Admitted,
+    Admitted(Admission),
     /// A check failed. Nothing of the request may be used.
     Refused(Refusal),
-    /// The gate cannot say before it has the key at this URL. The adapter fetches it, under its own rules about which
-    /// hosts may be visited, and asks again. If the key cannot be had just now, the answer is 503 and not 401.
-    NeedKey(String),
+    /// Nothing speaks against the request so far, but a signature needs the key at this URL. The adapter fetches it,
+    /// puts what it got into [`Keys`](crate::Keys) (or says there that it got nothing), and asks again: then the answer
+    /// is another one.
+    NeedKey(KeyUrl),
+    /// The key that a check needs cannot be had just now, and to ask for it again would be too soon. The answer is 503
+    /// and never 401: this is no reason to call a sender a stranger.
+    Unavailable(Unavailable),
+}
+
+/// What the checks that have passed know of an admitted request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// By which a repetition of this very request is known, if a check's signature covers both an id and the body.
+    pub replay: Option<ReplayKey>,
 }
 
 /// Which check failed, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The check's name as in the settings, `bearer` for instance.
     pub check: &'static str,
@@ -22,6 +36,19 @@ pub struct Refusal {
     pub status: Status,
     /// A short reason for the log. Not for the caller, to whom it would say what to try next. It holds nothing of
     /// what was sent.
+    pub why: &'static str,
+    /// The certificate's URL as the sender named it, if it is not on the operator's list: to be logged once, so that an
+    /// operator who trusts it can put it there. Printable ASCII, at most 300 characters, without user, password, query
+    /// and fragment; a `?...` at its end says that something was left out.
+    pub certificate_url: Option<String>,
+}
+
+/// Which check could not be made, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unavailable {
+    /// The check's name as in the settings.
+    pub check: &'static str,
+    /// A short reason for the log, with nothing of what was sent.
     pub why: &'static str,
 }
 
@@ -41,11 +68,15 @@ impl Refusal {
 }
 
 /// The two statuses a refusal can have.
+///
+/// 401 has to name a scheme with which the caller may try again (RFC 9110, section 15.5.2), so only `bearer` and `basic`
+/// have it. No registered scheme describes a signature of JD Cloud or SNS, a secret in a URL or an address; a made-up
+/// challenge would help nobody, and these senders repeat after either status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// 401: the caller did not say who it is, or not convincingly.
     Unauthorized,
-    /// 403: no credential in a header would help.
+    /// 403: no credential that HTTP has a scheme for would help.
     Forbidden,
 }
 
@@ -66,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_401_carries_the_challenge_of_its_check_and_a_403_none() {
-        let refusal = |check, status| Refusal { check, status, why: "" };
+        let refusal = |check, status| Refusal { check, status, why: "", certificate_url: None };
         assert_eq!(refusal("bearer", Status::Unauthorized).challenge(), Some("Bearer"));
         assert_eq!(refusal("basic", Status::Unauthorized).challenge(), Some("Basic realm=\"events\""));
         assert_eq!(refusal("path_secret", Status::Forbidden).challenge(), None);

@@ -52,7 +52,7 @@ mod tests {
 
     fn judge(user: &str, password: &str, values: &[&[u8]]) -> Result<(), &'static str> {
         let headers: Vec<_> = values.iter().map(|value| ("Authorization", *value)).collect();
-        let head = Head { method: "POST", path: "/events", path_rest: None, headers: &headers };
+        let head = Head { method: "POST", path: "/events", path_rest: None, headers: &headers, client: None };
         Basic::new(user, password).unwrap().judge(&head)
     }
 

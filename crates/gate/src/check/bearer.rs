@@ -59,7 +59,7 @@ mod tests {
 
     fn judge(token: &str, values: &[&[u8]]) -> Result<(), &'static str> {
         let headers: Vec<_> = values.iter().map(|value| ("aUTHORIZATION", *value)).collect();
-        let head = Head { method: "POST", path: "/events", path_rest: None, headers: &headers };
+        let head = Head { method: "POST", path: "/events", path_rest: None, headers: &headers, client: None };
         Bearer::new(token).unwrap().judge(&head)
     }
 

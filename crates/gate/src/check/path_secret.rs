@@ -48,7 +48,7 @@ mod tests {
     const SECRET: &str = "0123456789abc-._~";
 
     fn judge(rest: Option<&str>) -> Result<(), &'static str> {
-        let head = Head { method: "POST", path: "/jd", path_rest: rest, headers: &[] };
+        let head = Head { method: "POST", path: "/jd", path_rest: rest, headers: &[], client: None };
         PathSecret::new(SECRET).unwrap().judge(&head)
     }
 

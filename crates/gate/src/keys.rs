@@ -1,0 +1,158 @@
+//! The keys that were fetched, and how often one may be fetched.
+//!
+//! The gate asks for a key when a stranger's request names it, so what a stranger can cause is bounded here: a key that
+//! is held is fetched again after a day, or, when a signature does not fit it, after five minutes (the certificate at
+//! that URL may have been exchanged); one that could not be had is asked for again after five seconds; and of the URLs
+//! that no operator has written down, at most twelve a minute are asked for at one host.
+
+use std::collections::{HashMap, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::key::Key;
+use crate::key_url::KeyUrl;
+
+/// A key this old is fetched again. A certificate that was withdrawn is trusted no longer than that.
+const FRESH: SignedDuration = SignedDuration::from_hours(24);
+
+/// While it cannot be fetched again, an old key is still used, but not one this old.
+const STALE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// A key that is held is fetched again no sooner than this.
+const RENEWAL: SignedDuration = SignedDuration::from_mins(5);
+
+/// A key that could not be had is asked for again no sooner than this. Short, since JD Cloud gives up after three
+/// attempts, "10 to 20 s apart" as its sister service has it.
+const RETRY: SignedDuration = SignedDuration::from_secs(5);
+
+/// At one host, this many fetches of unlisted URLs in [`SPAN`]. A sender that is no attacker needs one.
+const MOST_FETCHES: usize = 12;
+const SPAN: SignedDuration = SignedDuration::from_secs(60);
+
+/// Keys and failures remembered.
+const MOST_HELD: usize = 64;
+
+/// The keys that were fetched for one server, and what became of every fetch.
+///
+/// An adapter makes one for the whole server, and fetches one key at a time: whoever has to wait for another's fetch
+/// asks the policy again before it fetches anything, and finds the key.
+#[derive(Debug, Default)]
+pub struct Keys {
+    held: HashMap<KeyUrl, Held>,
+    /// When unlisted URLs were fetched, the oldest first, with the host.
+    fetches: VecDeque<(Timestamp, String)>,
+}
+
+#[derive(Debug)]
+struct Held {
+    key: Option<(Key, Timestamp)>,
+    asked: Timestamp,
+}
+
+/// What can be said of a key just now.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Found<'k> {
+    /// It is here. `renewable`: a signature that does not fit it is reason enough to fetch it again.
+    Here { key: &'k Key, renewable: bool },
+    /// It has to be fetched.
+    Fetch,
+    /// It has to be fetched, but not now.
+    NotNow(&'static str),
+}
+
+impl Keys {
+    /// Nothing fetched yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keeps what a URL answered with 200, read up to [`KeyUrl::MAX_BYTES`] and one byte more. Returns warnings for the
+    /// log: a weak key, a certificate that has expired.
+    ///
+    /// # Errors
+    ///
+    /// What was expected there, if it is no key that can be used. That is remembered as a failed fetch: a broken file
+    /// at an operator's URL is not the sender's fault, and the gate says [`Unavailable`](crate::Verdict::Unavailable).
+    pub fn store(
+        &mut self,
+        url: &KeyUrl,
+        fetched: &[u8],
+        now: Timestamp,
+    ) -> Result<Vec<String>, &'static str> {
+        let key = if fetched.len() > KeyUrl::MAX_BYTES { Err("at most 64 KiB") } else { Key::first(fetched) };
+        match key {
+            Ok(key) => {
+                let warnings = key.warnings(now);
+                self.keep(url, Some(key), now);
+                Ok(warnings)
+            }
+            Err(expected) => {
+                self.keep(url, None, now);
+                Err(expected)
+            }
+        }
+    }
+
+    /// Remembers that a URL could not be fetched: no answer, an answer other than 200, or too long a one.
+    pub fn failed(&mut self, url: &KeyUrl, now: Timestamp) {
+        self.keep(url, None, now);
+    }
+
+    fn keep(&mut self, url: &KeyUrl, key: Option<Key>, now: Timestamp) {
+        if !url.is_listed() {
+            while self.fetches.front().is_some_and(|(at, _)| apart(*at, now) >= SPAN) {
+                self.fetches.pop_front();
+            }
+            self.fetches.push_back((now, url.authority().to_owned()));
+        }
+        if let Some(held) = self.held.get_mut(url) {
+            held.asked = now;
+            if let Some(key) = key {
+                held.key = Some((key, now));
+            }
+            return;
+        }
+        if self.held.len() >= MOST_HELD {
+            // Failures go before keys, what a stranger named before what an operator did, the old before the new.
+            let worth = |(url, held): &(&KeyUrl, &Held)| (held.key.is_some(), url.is_listed(), held.asked);
+            let last =
+                self.held.iter().min_by_key(worth).map(|(url, held)| (url.clone(), held.key.is_some()));
+            match last {
+                Some((_, true)) if key.is_none() => return,
+                Some((worst, _)) => drop(self.held.remove(&worst)),
+                None => {}
+            }
+        }
+        self.held.insert(url.clone(), Held { key: key.map(|key| (key, now)), asked: now });
+    }
+
+    pub(crate) fn find(&self, url: &KeyUrl, now: Timestamp) -> Found<'_> {
+        let asked = self.held.get(url).map(|held| apart(held.asked, now));
+        let key = self.held.get(url).and_then(|held| held.key.as_ref());
+        match (key, asked) {
+            (Some((key, since)), Some(asked)) if apart(*since, now) < STALE => {
+                let renewable = asked >= RENEWAL && self.may_fetch(url, now);
+                if renewable && apart(*since, now) >= FRESH {
+                    Found::Fetch
+                } else {
+                    Found::Here { key, renewable }
+                }
+            }
+            (_, Some(asked)) if asked < RETRY => Found::NotNow("its key could not be had a moment ago"),
+            _ if self.may_fetch(url, now) => Found::Fetch,
+            _ => Found::NotNow("too many keys were asked for at this host within a minute"),
+        }
+    }
+
+    fn may_fetch(&self, url: &KeyUrl, now: Timestamp) -> bool {
+        let recent =
+            self.fetches.iter().filter(|(at, host)| apart(*at, now) < SPAN && host == url.authority());
+        url.is_listed() || recent.count() < MOST_FETCHES
+    }
+}
+
+/// How far apart two moments are. A clock that was set back must not stop all fetching until it has caught up.
+fn apart(a: Timestamp, b: Timestamp) -> SignedDuration {
+    a.duration_since(b).abs()
+}
