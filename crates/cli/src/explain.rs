@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use mdss_relay_core::{Cause, Delivery, Dialect, Door, Failure, Plan, Role, Settings, explain, plan};
-use mdss_relay_http::{Doors, Knock};
+use mdss_relay_gate::{Keys, Verdict};
+use mdss_relay_http::{Doors, Knock, Knocker};
 
 use crate::input::{self, Input};
 use crate::visible::visible;
@@ -26,9 +28,12 @@ pub(crate) struct Arguments {
     /// Reads deliveries as this dialect instead of recognising it; a source that is pinned stays so.
     #[arg(long, value_name = "DIALECT", value_parser = |name: &str| name.parse::<Dialect>().map_err(|e| format!("expected {e}")))]
     dialect: Option<Dialect>,
-    /// The time that checks of dates see (RFC 3339); now, if it is not given. No check of this version looks at dates.
+    /// The time that checks of dates see (RFC 3339); now, if it is not given.
     #[arg(long, value_name = "TIME", value_parser = |time: &str| time.parse::<jiff::Timestamp>().map_err(|_| "expected an RFC 3339 time"))]
     at: Option<jiff::Timestamp>,
+    /// The address a request comes from, for sources that look at it; without one they refuse.
+    #[arg(long, value_name = "ADDRESS", value_parser = |address: &str| address.parse::<IpAddr>().map_err(|_| "expected an IP address"))]
+    client: Option<IpAddr>,
     /// Deliveries: a bare body, or {"method","path","headers","body"} where these matter; - is standard input.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -61,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
                 continue;
             }
         };
-        let line = line(&name, bytes, arguments.dialect, &settings, &doors);
+        let line = line(&name, bytes, arguments, &settings, &doors);
         if writeln!(std::io::stdout(), "{line}").is_err() {
             // Whoever reads has left.
             return ExitCode::from(1);
@@ -79,21 +84,24 @@ fn variables(arguments: &Arguments) -> Vec<(OsString, OsString)> {
     variables
 }
 
-fn line(name: &str, bytes: Vec<u8>, dialect: Option<Dialect>, settings: &Settings, doors: &Doors) -> String {
+fn line(name: &str, bytes: Vec<u8>, arguments: &Arguments, settings: &Settings, doors: &Doors) -> String {
     let delivery = match input::parse(bytes) {
-        Input::Bare(body) => Delivery { dialect, ..Delivery::from_function(body, "") },
+        Input::Bare(body) => Delivery { dialect: arguments.dialect, ..Delivery::from_function(body, "") },
         Input::Wrapped(request) => {
             let headers: Vec<(&str, &[u8])> =
                 request.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
-            let (method, path) = (request.method.as_str(), request.path.as_str());
+            let method = request.method.as_str();
+            let knocker =
+                Knocker { method, target: &request.path, headers: &headers, client: arguments.client };
             let knock = match doors.only() {
-                Some(only) if settings.sources.is_empty() => only.judge(method, path, "", &headers),
-                _ => doors.knock(method, path, &headers),
+                Some(only) if settings.sources.is_empty() => only.judge(&knocker, ""),
+                _ => doors.knock(&knocker),
             };
             let source = match knock {
                 Knock::Enter(source) => source,
                 Knock::Present(_) => return explain(name, &Door::Open(&Plan::default())),
-                Knock::Refused(..) | Knock::KeyMissing(_) => return explain(name, &Door::Unauthorized),
+                Knock::Refused(_, refusal) => return unauthorized(name, refusal.check, refusal.why),
+                Knock::Unavailable(_, what) => return unauthorized(name, what.check, what.why),
                 Knock::UnknownPath => {
                     // A path may hold a secret, or nearly hold one.
                     let detail =
@@ -111,9 +119,20 @@ fn line(name: &str, bytes: Vec<u8>, dialect: Option<Dialect>, settings: &Setting
                     );
                 }
             };
+            let now = arguments.at.unwrap_or_else(jiff::Timestamp::now);
+            match source.judge_body(&knocker, &request.body, now, &Keys::new()) {
+                Verdict::Admitted(_) => {}
+                Verdict::Refused(refusal) => return unauthorized(name, refusal.check, refusal.why),
+                Verdict::Unavailable(what) => return unauthorized(name, what.check, what.why),
+                Verdict::NeedKey(url) => {
+                    let why =
+                        format!("the key at {url} is needed, and explain fetches nothing; pin it by a file");
+                    return unauthorized(name, "a signature", &why);
+                }
+            }
             Delivery {
                 source: Some(source.name.clone()),
-                dialect: source.dialect.or(dialect),
+                dialect: source.dialect.or(arguments.dialect),
                 method: request.method,
                 headers: request.headers,
                 body: request.body,
@@ -128,6 +147,12 @@ fn line(name: &str, bytes: Vec<u8>, dialect: Option<Dialect>, settings: &Setting
         }
     }
     explain(name, &Door::Open(&plan))
+}
+
+/// The gate's refusal, with the reason for whoever asks on standard error: nobody is told over HTTP.
+fn unauthorized(name: &str, check: &str, why: &str) -> String {
+    say(&format!("warning: {name}: refused by {check}: {why}"));
+    explain(name, &Door::Unauthorized)
 }
 
 fn count(n: usize, what: &str) -> String {

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use mdss_relay_core::{Relay, Role, Settings};
-use mdss_relay_http::{Doors, listen, serve};
+use mdss_relay_http::{Doors, Proxies, listen, serve};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Step, units};
 use serde_json::Value;
 
@@ -121,7 +121,7 @@ async fn server(sim: &Sim) -> String {
     let relay = Relay::new(draft.finish().unwrap()).unwrap();
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let url = format!("http://{}/events", listener.local_addr().unwrap());
-    tokio::spawn(serve(listener, relay, doors, std::future::pending()));
+    tokio::spawn(serve(listener, relay, doors, Proxies::default(), std::future::pending()));
     url
 }
 

@@ -89,6 +89,8 @@ pub struct Source {
     pub name: String,
     /// The path it posts to; with a secret in the path, what stands before the secret.
     pub path: String,
+    /// The path as its sender sees it, where a proxy rewrites it: signatures cover that one.
+    pub public_path: Option<String>,
     /// The dialect it is pinned to.
     pub dialect: Option<Dialect>,
     /// How it proves who it is, as plain data: the gate understands it. `None` is a mistake that is told already.
@@ -133,6 +135,8 @@ pub struct Settings {
     pub open: bool,
     /// The HTTP sources; empty: `/events` alone.
     pub sources: Vec<Source>,
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed, as plain text: the gate understands them.
+    pub trusted_proxies: Vec<String>,
     /// The log filter.
     pub log: String,
     /// What should be seen at start although it is no mistake.
@@ -156,6 +160,7 @@ impl Default for Settings {
             token: None,
             open: false,
             sources: Vec::new(),
+            trusted_proxies: Vec::new(),
             log: "info".into(),
             warnings: Vec::new(),
         }
@@ -261,6 +266,25 @@ impl Reader {
         Some(Found { name: path.to_owned(), value })
     }
 
+    /// A setting that is a list: texts with commas between them, or in the TOML a list of texts.
+    fn texts(&mut self, variable: &str) -> Vec<String> {
+        let path = SETTINGS.iter().find(|s| s.variable == variable).and_then(|s| s.toml?.split_once('.'));
+        let listed =
+            path.and_then(|(table, member)| self.table.get(table)?.as_table()?.get(member)?.as_array());
+        if let Some(list) = listed
+            && !self.vars.contains_key(variable)
+        {
+            let texts: Option<Vec<_>> = list.iter().map(|text| text.as_str().map(str::to_owned)).collect();
+            return texts.unwrap_or_else(|| {
+                let name = path.map_or_else(String::new, |(table, member)| format!("{table}.{member}"));
+                self.mistakes.push(Mistake::new(name, "a text or a list of texts"));
+                Vec::new()
+            });
+        }
+        let Some(found) = self.find(variable) else { return Vec::new() };
+        found.value.split(',').map(|text| text.trim().to_owned()).collect()
+    }
+
     /// A setting with a default; a value that cannot be read is a mistake.
     fn setting<T>(&mut self, variable: &str, default: T, read: impl FnOnce(&str) -> Result<T, String>) -> T {
         let Some(found) = self.find(variable) else { return default };
@@ -289,6 +313,7 @@ impl Reader {
             deadline,
             fail_on_permanent: self.setting("RELAY_ON_PERMANENT", false, |v| value::choice(v, "fail", "ok")),
             queue_partial: self.setting("RELAY_QUEUE_PARTIAL", false, |v| value::choice(v, "on", "off")),
+            trusted_proxies: self.texts("RELAY_TRUSTED_PROXIES"),
             body_limit: self.setting("RELAY_BODY_LIMIT", base.body_limit, value::bytes),
             listen: self.setting("RELAY_LISTEN", base.listen, |v| {
                 v.parse().map_err(|_| "an address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())

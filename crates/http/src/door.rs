@@ -1,8 +1,12 @@
 //! The door: which source a request reaches, and whether the gate lets it in. Pure, so that `explain` stands at the
 //! same door as the server.
 
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
 use mdss_relay_core::{Dialect, Draft, Mistake};
-use mdss_relay_gate::{Head, Policy, Refusal, Verdict};
+use mdss_relay_gate::{Head, Keys, Policy, Refusal, Request, Unavailable, Verdict};
 
 /// One source with its policy.
 #[derive(Clone, Debug)]
@@ -18,6 +22,21 @@ pub struct Source {
     /// Who may post.
     pub policy: Policy,
     path: String,
+    /// The same as the sender sees it.
+    public_path: Option<String>,
+}
+
+/// A request's head, as it came over the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Knocker<'r> {
+    /// The method.
+    pub method: &'r str,
+    /// The request target, undecoded, with its query.
+    pub target: &'r str,
+    /// The headers, a repeated one as often as it was sent.
+    pub headers: &'r [(&'r str, &'r [u8])],
+    /// The address of whoever sent it, if there is one.
+    pub client: Option<IpAddr>,
 }
 
 /// Every source of a server.
@@ -37,8 +56,8 @@ pub enum Knock<'d> {
     WrongMethod(&'d Source),
     /// The gate refused.
     Refused(&'d Source, Refusal),
-    /// The gate lacks a key that could not be had.
-    KeyMissing(&'d Source),
+    /// The gate cannot say just now.
+    Unavailable(&'d Source, Unavailable),
 }
 
 impl Doors {
@@ -64,6 +83,7 @@ impl Doors {
                 confirm_topics: Vec::new(),
                 policy,
                 path: format!("/{}", Self::DEFAULT),
+                public_path: None,
             }]);
         }
         let mut doors = Vec::new();
@@ -83,6 +103,7 @@ impl Doors {
                     confirm_topics: source.confirm_topics.clone(),
                     policy,
                     path: source.path.clone(),
+                    public_path: source.public_path.clone(),
                 }),
                 Err(mistakes) => draft.mistakes.extend(mistakes.into_iter().map(mistake_of)),
             }
@@ -103,16 +124,23 @@ impl Doors {
         }
     }
 
-    /// Judges a head: method, request target as sent, headers.
-    pub fn knock(&self, method: &str, target: &str, headers: &[(&str, &[u8])]) -> Knock<'_> {
-        let path = target.split('?').next().unwrap_or_default();
+    /// Judges a head.
+    pub fn knock(&self, knocker: &Knocker<'_>) -> Knock<'_> {
+        let path = knocker.path();
         // A path that is some source's own is never the secret of another one.
         let own = self.0.iter().find(|source| source.path == path).map(|source| (source, ""));
         let found = own.or_else(|| self.0.iter().find_map(|source| Some((source, source.rest(path)?))));
         let Some((source, rest)) = found else {
             return Knock::UnknownPath;
         };
-        source.judge(method, target, rest, headers)
+        source.judge(knocker, rest)
+    }
+}
+
+impl<'r> Knocker<'r> {
+    /// The target without its query.
+    fn path(&self) -> &'r str {
+        self.target.split('?').next().unwrap_or_default()
     }
 }
 
@@ -129,24 +157,42 @@ impl Source {
         }
     }
 
-    /// Judges a head that has found this source.
-    pub fn judge(&self, method: &str, target: &str, rest: &str, headers: &[(&str, &[u8])]) -> Knock<'_> {
-        match method {
+    /// The request target as the sender wrote it, where a proxy has rewritten its path.
+    fn sent<'r>(&self, target: &'r str) -> Cow<'r, str> {
+        match (&self.public_path, target.strip_prefix(self.path.as_str())) {
+            (Some(public), Some(rest)) => Cow::Owned(format!("{public}{rest}")),
+            _ => Cow::Borrowed(target),
+        }
+    }
+
+    /// Judges a head that has found this source, of whose path `rest` is left.
+    pub fn judge(&self, knocker: &Knocker<'_>, rest: &str) -> Knock<'_> {
+        match knocker.method {
             "HEAD" => return Knock::Present(self),
             "POST" => {}
             _ => return Knock::WrongMethod(self),
         }
-        let head = Head { method, path: target, path_rest: Some(rest), headers };
-        self.settle(self.policy.check_head(&head))
+        let path = self.sent(knocker.target);
+        match self.policy.check_head(&knocker.head(&path, rest)) {
+            Verdict::Admitted(_) => Knock::Enter(self),
+            Verdict::Refused(refusal) => Knock::Refused(self, refusal),
+            Verdict::Unavailable(what) => Knock::Unavailable(self, what),
+            // A signature covers the body, so nobody asks for its key before there is one.
+            Verdict::NeedKey(_) => Knock::Enter(self),
+        }
     }
 
-    fn settle(&self, verdict: Verdict) -> Knock<'_> {
-        match verdict {
-            Verdict::Admitted => Knock::Enter(self),
-            Verdict::Refused(refusal) => Knock::Refused(self, refusal),
-            // No check of this version asks for a key, so there is nobody who could fetch one.
-            Verdict::NeedKey(_) => Knock::KeyMissing(self),
-        }
+    /// Judges a request whose head was let in, once its body is complete.
+    pub fn judge_body(&self, knocker: &Knocker<'_>, body: &[u8], now: Timestamp, keys: &Keys) -> Verdict {
+        let path = self.sent(knocker.target);
+        let rest = self.rest(knocker.path()).unwrap_or_default();
+        self.policy.check_body(&Request { head: knocker.head(&path, rest), body }, now, keys)
+    }
+}
+
+impl Knocker<'_> {
+    fn head<'h>(&'h self, path: &'h str, rest: &'h str) -> Head<'h> {
+        Head { method: self.method, path, path_rest: Some(rest), headers: self.headers, client: self.client }
     }
 }
 
@@ -168,6 +214,7 @@ mod tests {
             confirm_topics: Vec::new(),
             policy,
             path: path.into(),
+            public_path: None,
         };
         let secret: toml::Value = "auth = { path_secret = { secret = \"0123456789abcdef\" } }"
             .parse::<toml::Table>()
@@ -209,13 +256,14 @@ mod tests {
             ("POST", "/jdx", vec![], "unknown"),
             ("POST", "/jd/beside", vec![], "enter beside"),
         ] {
-            let got = match doors().knock(method, target, &headers) {
+            let knocker = Knocker { method, target, headers: &headers, client: None };
+            let got = match doors().knock(&knocker) {
                 Knock::Enter(s) => format!("enter {}", s.name),
                 Knock::Present(s) => format!("present {}", s.name),
                 Knock::UnknownPath => "unknown".into(),
                 Knock::WrongMethod(s) => format!("method {}", s.name),
                 Knock::Refused(s, r) => format!("refused {} {}", s.name, r.check),
-                Knock::KeyMissing(s) => format!("key {}", s.name),
+                Knock::Unavailable(s, _) => format!("unavailable {}", s.name),
             };
             assert_eq!(got, want, "{method} {target}");
         }

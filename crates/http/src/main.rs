@@ -2,7 +2,7 @@
 
 use mdss_relay_core::{Relay, Role, Settings};
 use mdss_relay_host::{self as host, Exit};
-use mdss_relay_http::{Doors, listen, serve};
+use mdss_relay_http::{Doors, Proxies, listen, serve};
 
 const NAME: &str = "mdss-relay-http";
 
@@ -10,6 +10,7 @@ const NAME: &str = "mdss-relay-http";
 async fn main() -> Exit {
     let mut draft = Settings::read(std::env::vars_os(), Role::Http);
     let doors = Doors::open(&mut draft);
+    let proxies = Proxies::trusted(&mut draft);
     let mistakes = draft.mistakes.iter().map(ToString::to_string).collect();
     if let Err(exit) = host::start(NAME, "RELAY_LOG", &draft.settings.log, mistakes) {
         return exit;
@@ -22,7 +23,7 @@ async fn main() -> Exit {
         Ok(relay) => relay,
         Err(mistake) => return host::settings_failure(NAME, &[mistake.to_string()]),
     };
-    match run(address, relay, doors).await {
+    match run(address, relay, doors, proxies).await {
         Ok(()) => Exit::Done,
         Err(error) => {
             tracing::error!(error, "the server cannot run");
@@ -31,7 +32,12 @@ async fn main() -> Exit {
     }
 }
 
-async fn run(address: std::net::SocketAddr, relay: Relay, doors: Doors) -> Result<(), String> {
+async fn run(
+    address: std::net::SocketAddr,
+    relay: Relay,
+    doors: Doors,
+    proxies: Proxies,
+) -> Result<(), String> {
     // Watched before anybody can connect.
     let signal = host::signal().map_err(|e| format!("cannot watch signals: {e}"))?;
     let listener = listen(address).await?;
@@ -39,5 +45,5 @@ async fn run(address: std::net::SocketAddr, relay: Relay, doors: Doors) -> Resul
         let signal = signal.await;
         tracing::info!(%signal, "asked to stop");
     };
-    serve(listener, relay, doors, stop).await.map_err(|e| e.to_string())
+    serve(listener, relay, doors, proxies, stop).await.map_err(|e| e.to_string())
 }

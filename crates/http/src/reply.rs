@@ -8,9 +8,30 @@ use mdss_relay_gate::Refusal;
 /// What a sender is asked to wait if MDSS has named no time, in seconds.
 const RETRY_AFTER: u64 = 10;
 
-/// The status for a report. A sender that repeats without end hears 200 for an event that can never be used: the
-/// error line is in the log, and a 400 would only fill it.
-pub(crate) fn status(report: &Report, redelivers_forever: bool) -> Response {
+/// An answer, before it is put on the wire; one that was given can be given again.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    content_type: &'static str,
+    body: String,
+    /// Seconds.
+    retry_after: Option<u64>,
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response =
+            (self.status, [(header::CONTENT_TYPE, self.content_type)], self.body).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// The answer for a report. A sender that repeats without end hears 200 for an event that can never be used: the error
+/// line is in the log, and a 400 would only fill it.
+pub(crate) fn status(report: &Report, redelivers_forever: bool) -> Answer {
     let status = match report.outcome {
         Outcome::Done => StatusCode::OK,
         Outcome::Transient => StatusCode::SERVICE_UNAVAILABLE,
@@ -19,27 +40,20 @@ pub(crate) fn status(report: &Report, redelivers_forever: bool) -> Response {
         Outcome::Permanent => StatusCode::BAD_REQUEST,
         Outcome::Refused => StatusCode::FORBIDDEN,
     };
-    let mut response = body(status, report);
-    if report.outcome == Outcome::Transient {
-        let wait = report.retry_after().map_or(RETRY_AFTER, |wait| wait.as_secs().max(1));
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
-    }
-    response
+    let wait = report.retry_after().map_or(RETRY_AFTER, |wait| wait.as_secs().max(1));
+    Answer { retry_after: (report.outcome == Outcome::Transient).then_some(wait), ..told(status, report) }
 }
 
 /// The answer to a request that never became a delivery.
-pub(crate) fn turned_away(status: StatusCode, report: &Report) -> Response {
-    let mut response = body(status, report);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
-    }
-    response
+pub(crate) fn turned_away(status: StatusCode, report: &Report) -> Answer {
+    let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
+    Answer { retry_after: unavailable.then_some(RETRY_AFTER), ..told(status, report) }
 }
 
 /// The answer for a sender the gate did not let in.
 pub(crate) fn refused(refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.status.code()).unwrap_or(StatusCode::FORBIDDEN);
-    let mut response = body(status, &Report::refused());
+    let mut response = told(status, &Report::refused()).into_response();
     if let Some(challenge) = refusal.challenge() {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
@@ -47,11 +61,11 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
 }
 
 /// What a handshake or a client library wants to hear.
-pub(crate) fn wanted(reply: &Reply) -> Response {
+pub(crate) fn wanted(reply: &Reply) -> Answer {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
-    (status, [(header::CONTENT_TYPE, reply.content_type)], reply.body.clone()).into_response()
+    Answer { status, content_type: reply.content_type, body: reply.body.clone(), retry_after: None }
 }
 
-fn body(status: StatusCode, report: &Report) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], report.json()).into_response()
+fn told(status: StatusCode, report: &Report) -> Answer {
+    Answer { status, content_type: "application/json", body: report.json(), retry_after: None }
 }

@@ -1,32 +1,33 @@
 //! The server: reads requests, asks the door, hands over deliveries, answers with reports.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use futures_util::FutureExt;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Failure, Outcome, Relay, Report};
-use mdss_relay_gate::{Head, Refusal, Request as GateRequest, Verdict};
+use mdss_relay_gate::{Refusal, ReplayKey, Unavailable};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
+use crate::admit::{Memory, Turned};
 use crate::body::{self, BODY_TIMEOUT, Unread};
-use crate::confirm::Visitor;
-use crate::door::{Doors, Knock, Source};
-use crate::reply;
+use crate::door::{Doors, Knock, Knocker, Source};
+use crate::proxies::Proxies;
+use crate::reply::{self, Answer};
 
 /// Bodies of one source held in memory at once; its further requests wait before theirs is read. Each source has places of
 /// its own: one that stalls, or is open to everybody, must not keep the others waiting.
@@ -45,8 +46,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 struct Shared {
     relay: Relay,
     doors: Doors,
-    /// Made at the first confirmation, which most servers never see.
-    visitor: OnceLock<Result<Visitor, String>>,
+    proxies: Proxies,
+    memory: Memory,
     places: HashMap<String, Arc<Semaphore>>,
     stopping: watch::Sender<bool>,
     count: AtomicU64,
@@ -63,6 +64,7 @@ pub async fn serve(
     listener: TcpListener,
     relay: Relay,
     doors: Doors,
+    proxies: Proxies,
     stop: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
     let grace = relay.settings().deadline + HEAD_TIMEOUT;
@@ -72,7 +74,8 @@ pub async fn serve(
     let shared = Arc::new(Shared {
         relay,
         doors,
-        visitor: OnceLock::new(),
+        proxies,
+        memory: Memory::new(),
         places,
         stopping: watch::Sender::new(false),
         count: AtomicU64::new(0),
@@ -107,7 +110,7 @@ pub async fn serve(
             () = &mut stop => break,
         };
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let service = TowerToHyperService::new(router.clone().layer(Extension(Peer(peer.ip()))));
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
@@ -135,29 +138,43 @@ pub async fn serve(
     Ok(())
 }
 
-async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+/// Whoever is at the other end of a connection.
+#[derive(Clone, Copy)]
+struct Peer(IpAddr);
+
+async fn receive(
+    State(shared): State<Arc<Shared>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
-    let target = parts.uri.path_and_query().map_or("", |t| t.as_str());
     let headers: Vec<(&str, &[u8])> = parts.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
-    let source = match shared.doors.knock(parts.method.as_str(), target, &headers) {
+    let knocker = Knocker {
+        method: parts.method.as_str(),
+        target: parts.uri.path_and_query().map_or("", |t| t.as_str()),
+        headers: &headers,
+        client: shared.proxies.client(peer, &parts.headers),
+    };
+    let source = match shared.doors.knock(&knocker) {
         Knock::Enter(source) => source.clone(),
         Knock::Present(_) => return StatusCode::OK.into_response(),
         Knock::UnknownPath => {
             // The path is not shown: it may hold a secret, or nearly hold one.
             let failure = Failure::new(Cause::UnknownPath, "its path belongs to no source");
-            return turned_away(None, StatusCode::NOT_FOUND, failure, None);
+            return turned_away(None, StatusCode::NOT_FOUND, failure, None).into_response();
         }
         Knock::WrongMethod(source) => {
             let failure = Failure::new(
                 Cause::MethodNotAllowed,
                 format!("expected a POST, found {:?}", parts.method.as_str()),
             );
-            let mut response = turned_away(Some(source), StatusCode::METHOD_NOT_ALLOWED, failure, None);
+            let answer = turned_away(Some(source), StatusCode::METHOD_NOT_ALLOWED, failure, None);
+            let mut response = answer.into_response();
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, HEAD"));
             return response;
         }
         Knock::Refused(source, refusal) => return refused(source, &refusal),
-        Knock::KeyMissing(source) => return key_missing(source),
+        Knock::Unavailable(source, what) => return unavailable(source, what).into_response(),
     };
     let limits = shared.relay.settings();
     let deadline = Deadline::new(None, limits.deadline);
@@ -165,17 +182,23 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let Ok(Ok(place)) = timeout(limits.deadline, places.acquire_owned()).await else {
         let failure =
             Failure::new(Cause::Deadline, format!("{MOST_REQUESTS} requests of this source are under way"));
-        return turned_away(Some(&source), StatusCode::SERVICE_UNAVAILABLE, failure, None);
+        return turned_away(Some(&source), StatusCode::SERVICE_UNAVAILABLE, failure, None).into_response();
     };
     let body = match body::read(body, &parts.headers, limits.body_limit, shared.stopping.subscribe()).await {
         Ok(body) => body,
         Err(why) => return unread(&source, why, limits.body_limit),
     };
-    let head = Head { method: parts.method.as_str(), path: target, path_rest: None, headers: &headers };
-    match source.policy.check_body(&GateRequest { head, body: &body }) {
-        Verdict::Admitted => {}
-        Verdict::Refused(refusal) => return refused(&source, &refusal),
-        Verdict::NeedKey(_) => return key_missing(&source),
+    let admission = match shared.memory.admit(&source, &knocker, &body).await {
+        Ok(admission) => admission,
+        Err(Turned::Refused(refusal)) => return refused(&source, &refusal),
+        Err(Turned::Unavailable(what)) => return unavailable(&source, what).into_response(),
+    };
+    if let Some(answer) = admission.replay.and_then(|replay| shared.memory.answered(&source, &replay)) {
+        info!(
+            { "mdss.source" = source.name },
+            "a delivery came again that was done; it gets the same answer"
+        );
+        return answer.into_response();
     }
     let delivery = Delivery {
         source: Some(source.name.clone()),
@@ -189,15 +212,31 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     // On a task of its own: a sender that hangs up early loses its answer, not its event.
     let work = tokio::spawn(async move {
         let _place = place;
-        AssertUnwindSafe(deliver(shared, &source, delivery, deadline)).catch_unwind().await
+        AssertUnwindSafe(answer(&shared, &source, delivery, deadline, admission.replay)).catch_unwind().await
     });
     match work.await {
-        Ok(Ok(response)) => response,
-        _ => unforeseen(&of, &id),
+        Ok(Ok(answer)) => answer.into_response(),
+        _ => unforeseen(&of, &id).into_response(),
     }
 }
 
-async fn deliver(shared: Arc<Shared>, source: &Source, delivery: Delivery, deadline: Deadline) -> Response {
+/// Delivers, and remembers the answer if it may have to be given again. In one piece with the delivery, so that a sender
+/// that has hung up and comes again finds it.
+async fn answer(
+    shared: &Arc<Shared>,
+    source: &Source,
+    delivery: Delivery,
+    deadline: Deadline,
+    replay: Option<ReplayKey>,
+) -> Answer {
+    let answer = deliver(shared, source, delivery, deadline).await;
+    if let Some(replay) = replay {
+        shared.memory.remember(source, &replay, &answer);
+    }
+    answer
+}
+
+async fn deliver(shared: &Arc<Shared>, source: &Source, delivery: Delivery, deadline: Deadline) -> Answer {
     let id = delivery.id.clone();
     let plan = if delivery.body.len() > QUICK_BODY {
         let shared = shared.clone();
@@ -211,7 +250,7 @@ async fn deliver(shared: Arc<Shared>, source: &Source, delivery: Delivery, deadl
     };
     let report = shared.relay.deliver(&plan, deadline, &id).await;
     if let Some(confirmation) = &plan.confirm
-        && let Err(failure) = confirm(&shared, source, confirmation).await
+        && let Err(failure) = confirm(shared, source, confirmation).await
     {
         return turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None);
     }
@@ -233,21 +272,20 @@ async fn confirm(shared: &Shared, source: &Source, confirmation: &Confirmation) 
         return Ok(());
     }
     let unconfirmed = |why: String| Failure::new(Cause::Unconfirmed, why);
-    let visitor = shared.visitor.get_or_init(Visitor::new).as_ref().map_err(|e| unconfirmed(e.clone()))?;
-    visitor.visit(&confirmation.url).await.map_err(unconfirmed)?;
+    let fetcher = shared.memory.fetcher().map_err(unconfirmed)?;
+    fetcher.visit(&confirmation.url).await.map_err(unconfirmed)?;
     info!({ "mdss.source" = name, "mdss.topic" = topic }, "a subscription was confirmed");
     Ok(())
 }
 
-/// No check of this version needs a key that has to be fetched; when one does, a key that cannot be had just now is no
-/// reason to call a sender a stranger.
-fn key_missing(source: &Source) -> Response {
-    let failure = Failure::new(Cause::Deadline, "the key that the check needs could not be had just now");
+/// A key that cannot be had just now is no reason to call a sender a stranger.
+fn unavailable(source: &Source, what: Unavailable) -> Answer {
+    let failure = Failure::new(Cause::KeyUnavailable, format!("{}: {}", what.check, what.why));
     turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None)
 }
 
 /// A defect of ours: the panic's own line says where, this one says for what.
-fn unforeseen(source: &Source, delivery: &str) -> Response {
+fn unforeseen(source: &Source, delivery: &str) -> Answer {
     let failure = Failure::new(Cause::Internal, "the relay failed in an unforeseen way; please report it");
     error!(
         { "mdss.source" = source.name, "faas.invocation_id" = delivery, "error.type" = failure.cause.name() },
@@ -271,7 +309,7 @@ fn turned_away(
     status: StatusCode,
     failure: Failure,
     size_bytes: Option<u64>,
-) -> Response {
+) -> Answer {
     let source = source.map(|s| s.name.as_str());
     let (error_type, kind) = (failure.cause.name(), failure.kind().name());
     warn!(
@@ -303,7 +341,7 @@ fn unread(source: &Source, unread: Unread, limit: usize) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, Cause::BodyIncomplete, detail, None)
         }
     };
-    let mut response = turned_away(Some(source), status, Failure::new(cause, detail), size);
+    let mut response = turned_away(Some(source), status, Failure::new(cause, detail), size).into_response();
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }

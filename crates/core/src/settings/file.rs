@@ -24,11 +24,7 @@ const ROUTE: &[&str] = &[
     "storage_type",
     "scan_id",
 ];
-const SOURCE: &[&str] = &["name", "path", "dialect", "auth", "redelivers", "confirm_topics"];
-
-/// Names that mean something in a later version: silence would read as consent.
-const NOT_YET: &[(&str, &str)] =
-    &[("public_path", "nothing yet: it comes with signature checks, which this version does not have")];
+const SOURCE: &[&str] = &["name", "path", "public_path", "dialect", "auth", "redelivers", "confirm_topics"];
 
 impl Reader {
     /// Reads the text that `RELAY_CONFIG` or `RELAY_CONFIG_TOML` names.
@@ -141,11 +137,7 @@ impl Reader {
             entry.check_names(SOURCE);
             let name = entry.required("name", "a name for routes and logs").unwrap_or_default();
             let path = entry.required("path", "the path it posts to, such as /minio").unwrap_or_default();
-            const PATH: &str =
-                "a path that begins with / and has no query, no / at its end and no empty or dot segment";
-            let segments_fit = path.split('/').skip(1).all(|s| !matches!(s, "" | "." | ".."));
-            if !path.is_empty() && (!path.starts_with('/') || path.contains(['?', '#', ' ']) || !segments_fit)
-            {
+            if !path.is_empty() && !is_path(&path) {
                 entry.mistake("path", &path, PATH);
             } else if RESERVED_PATHS.contains(&path.as_str()) {
                 entry.mistake("path", &path, &format!("another path than {}", RESERVED_PATHS.join(", ")));
@@ -155,6 +147,13 @@ impl Reader {
             if !name.is_empty() && sources.iter().any(|s| s.name == name) {
                 entry.mistake("name", &name, "a name of its own");
             }
+            let public_path = entry.text("public_path").filter(|path| {
+                let fits = is_path(path);
+                if !fits {
+                    entry.mistake("public_path", path, PATH);
+                }
+                fits
+            });
             let dialect = entry.text("dialect").and_then(|text| match text.parse::<Dialect>() {
                 Ok(dialect) => Some(dialect),
                 Err(expected) => {
@@ -169,15 +168,20 @@ impl Reader {
             let auth = entry.table.get("auth").cloned();
             if auth.is_none() {
                 let place = format!("{}.auth", entry.place);
-                let expected = "how this source proves who it is: { bearer = { token_file = \"…\" } }, basic, path_secret, \
-                                or \"none\" in writing";
+                let expected = "how this source proves who it is: { bearer = { token_file = \"…\" } }, another check, several of \
+                                them, or \"none\" in writing";
                 entry.mistakes.push(Mistake::new(place, expected));
             }
             // These senders repeat an event until they hear a 2xx (MinIO and RustFS queue per target, Ceph persistent topics).
             let endless = matches!(dialect, Some(Dialect::Minio | Dialect::Rustfs | Dialect::Ceph));
             let confirm_topics = entry.list("confirm_topics");
-            if let Some(odd) = confirm_topics.iter().find(|topic| !topic.starts_with("ocid1.onstopic.")) {
-                entry.mistake("confirm_topics", odd, "ids of topics, such as ocid1.onstopic.oc1.phx.aaaa…");
+            let is_topic = |topic: &&String| {
+                topic.starts_with("ocid1.onstopic.")
+                    || (topic.starts_with("arn:aws") && topic.split(':').nth(2) == Some("sns"))
+            };
+            if let Some(odd) = confirm_topics.iter().find(|topic| !is_topic(topic)) {
+                let expected = "ids of topics, such as ocid1.onstopic.oc1.phx.aaaa… or arn:aws:sns:eu-central-1:111122223333:name";
+                entry.mistake("confirm_topics", odd, expected);
             }
             if !confirm_topics.is_empty() && auth.as_ref().is_some_and(|auth| auth.as_str() == Some("none")) {
                 let place = format!("{}.confirm_topics", entry.place);
@@ -188,6 +192,7 @@ impl Reader {
             sources.push(Source {
                 name,
                 path,
+                public_path,
                 dialect,
                 auth,
                 redelivers_forever: endless || redelivers.is_some(),
@@ -211,10 +216,14 @@ impl Reader {
     }
 }
 
+const PATH: &str = "a path that begins with / and has no query, no / at its end and no empty or dot segment";
+
+fn is_path(path: &str) -> bool {
+    let segments_fit = path.split('/').skip(1).all(|s| !matches!(s, "" | "." | ".."));
+    path.starts_with('/') && !path.contains(['?', '#', ' ']) && segments_fit
+}
+
 fn unknown(place: &str, name: &str, known: &[&str]) -> Mistake {
-    if let Some((_, expected)) = NOT_YET.iter().find(|(n, _)| *n == name) {
-        return Mistake::new(place, *expected);
-    }
     let hint = match nearest(name, known.iter().copied()) {
         Some(nearest) => format!("a known name; is {nearest} meant?"),
         None => format!("a known name: one of {}", known.join(", ")),

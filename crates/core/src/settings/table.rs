@@ -85,6 +85,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("RELAY_BODY_LIMIT", "http.body_limit", "6MiB", "HTTP: the largest body taken"),
     setting("RELAY_TOKEN", "", "", "HTTP without `[[source]]`: bearer token that guards `/events`"),
     setting("RELAY_AUTH", "", "bearer", "HTTP without `[[source]]`: `none` opens `/events` to everybody"),
+    setting(
+        "RELAY_TRUSTED_PROXIES",
+        "http.trusted_proxies",
+        "",
+        "HTTP: addresses or networks, with commas between them, of proxies whose `X-Forwarded-For` tells who posts",
+    ),
     setting("RELAY_MODE", "http.mode", "direct", "HTTP: `direct` answers when MDSS has answered"),
     setting(
         "RELAY_DATA_DIR",

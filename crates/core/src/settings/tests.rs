@@ -215,7 +215,7 @@ fn a_configuration_is_checked_to_its_last_member() {
         path = "/healthz"
         auth = "none"
         redelivers = "often"
-        public_path = "/x"
+        public_path = "x/../y"
     "#;
     let mut mistakes = mistakes(&[("RELAY_CONFIG_TOML", config), ("RELAY_SCAN_ID", "1")], Role::Http);
     mistakes.retain(|m| !m.starts_with("APIENDPOINT") && !m.starts_with("APIKEY"));
@@ -225,10 +225,10 @@ fn a_configuration_is_checked_to_its_last_member() {
     mdss.timeout: found "array", expected a text or a number
     source[0].path: found "/a/", expected a path that begins with / and has no query, no / at its end and no empty or dot segment
     source[0].dialect: found "gcs", expected a dialect that is read; gcs (a Google Cloud Storage notification) is reserved for a later version
-    source[0].auth: expected how this source proves who it is: { bearer = { token_file = "…" } }, basic, path_secret, or "none" in writing
-    source[1].public_path: expected nothing yet: it comes with signature checks, which this version does not have
+    source[0].auth: expected how this source proves who it is: { bearer = { token_file = "…" } }, another check, several of them, or "none" in writing
     source[1].path: found "/healthz", expected another path than /healthz, /readyz, /metrics
     source[1].name: found "a", expected a name of its own
+    source[1].public_path: found "x/../y", expected a path that begins with / and has no query, no / at its end and no empty or dot segment
     source[1].redelivers: found "often", expected forever, or no such member
     RELAY_SCAN_ID: expected nothing beside [[route]]: write it into the routes
     route[0].source: expected the name of a source: with more than one, a weak source must not reach a strong source's unit

@@ -1,42 +1,74 @@
-//! Visiting the URL that confirms a subscription: the only request this server makes on a stranger's word.
+//! The only requests this server makes on a stranger's word: visiting the URL that confirms a subscription, and fetching
+//! the key a signature names.
 //!
-//! The plan has checked that the URL leads to the provider's own host, the source's configuration has named the topic.
-//! What is left to a liar who controls names or answers is stopped here: no private address is connected to, whatever a
-//! name resolves to, no redirect is followed, no proxy is used, the answer is not read.
+//! The plan has checked that a confirmation leads to the provider's own host, and the source's configuration has named the
+//! topic; the gate has compared a key's URL with the operator's list or with SNS's own hosts. What is left to a liar who
+//! controls names or answers is stopped here: no private address is connected to, whatever a name resolves to, no redirect
+//! is followed, no proxy is used, a confirmation's answer is not read and a key's no further than a key is long. Only a URL
+//! that the operator has written down may lead to a private address, or use plain HTTP.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mdss_relay_gate::KeyUrl;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
 
 /// One GET to the provider's own service.
-const LIMIT: Duration = Duration::from_secs(10);
+const VISIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// Visits confirmation URLs.
-pub(crate) struct Visitor {
-    http: reqwest::Client,
+/// A sender waits for its answer while its key is fetched.
+const KEY_LIMIT: Duration = Duration::from_secs(5);
+
+/// Visits confirmation URLs and fetches keys.
+pub(crate) struct Fetcher {
+    /// For what a stranger has named.
+    careful: reqwest::Client,
+    /// For what the operator has written down.
+    listed: reqwest::Client,
 }
 
-impl Visitor {
-    /// A visitor that trusts the public roots and connects to public addresses only.
+impl Fetcher {
+    /// One that trusts the public roots.
     pub(crate) fn new() -> Result<Self, String> {
         Self::with(mdss_relay_core::public_tls(&[])?, Public)
     }
 
     fn with(tls: rustls::ClientConfig, names: impl Resolve + 'static) -> Result<Self, String> {
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .https_only(true)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(Arc::new(names))
-            .timeout(LIMIT)
-            .pool_max_idle_per_host(0)
-            .build();
-        Ok(Self { http: http.map_err(|e| e.without_url().to_string())? })
+        let client = || {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .redirect(redirect::Policy::none())
+                .no_proxy()
+                .pool_max_idle_per_host(0)
+        };
+        let careful = client().https_only(true).dns_resolver(Arc::new(names)).build();
+        let failed = |e: reqwest::Error| e.without_url().to_string();
+        Ok(Self { careful: careful.map_err(failed)?, listed: client().build().map_err(failed)? })
+    }
+
+    /// What a key's URL answers with 200, up to one byte more than a key may be long.
+    ///
+    /// # Errors
+    /// What kept it from being had, without the URL: it may hold a secret.
+    pub(crate) async fn key(&self, url: &KeyUrl) -> Result<Vec<u8>, String> {
+        let client = if url.is_listed() { &self.listed } else { &self.careful };
+        let request = client.get(url.as_str()).timeout(KEY_LIMIT);
+        let mut answer = request.send().await.map_err(|e| reason(&e.without_url()))?;
+        if answer.status() != reqwest::StatusCode::OK {
+            return Err(format!("its URL answered {}", answer.status().as_u16()));
+        }
+        let mut key = Vec::new();
+        while let Some(bytes) = answer.chunk().await.map_err(|e| reason(&e.without_url()))? {
+            key.extend_from_slice(&bytes);
+            if key.len() > KeyUrl::MAX_BYTES {
+                key.truncate(KeyUrl::MAX_BYTES + 1);
+                break;
+            }
+        }
+        Ok(key)
     }
 
     /// Visits one URL.
@@ -44,7 +76,8 @@ impl Visitor {
     /// # Errors
     /// What kept it from being confirmed, without the URL: it holds a token.
     pub(crate) async fn visit(&self, url: &str) -> Result<(), String> {
-        let answer = self.http.get(url).send().await.map_err(|e| reason(&e.without_url()))?;
+        let request = self.careful.get(url).timeout(VISIT_LIMIT);
+        let answer = request.send().await.map_err(|e| reason(&e.without_url()))?;
         let status = answer.status();
         if status.is_success() {
             Ok(())
@@ -211,9 +244,9 @@ mod tests {
         for (answer, confirmed) in [(ok, true), (elsewhere, false)] {
             let (address, certificate, seen) = server(answer).await;
             let tls = mdss_relay_core::public_tls(&[certificate]).unwrap();
-            let visitor = Visitor::with(tls, Everywhere(address)).unwrap();
+            let fetcher = Fetcher::with(tls, Everywhere(address)).unwrap();
             let url = format!("https://x.oci.oraclecloud.com:{}/confirm?token=t0ken", address.port());
-            let visited = visitor.visit(&url).await;
+            let visited = fetcher.visit(&url).await;
             assert_eq!(visited.is_ok(), confirmed, "{visited:?}");
             assert_eq!(*seen.lock().unwrap(), ["GET /confirm?token=t0ken HTTP/1.1"]);
             assert!(!format!("{visited:?}").contains("t0ken"));
@@ -224,11 +257,11 @@ mod tests {
     async fn a_name_that_leads_inside_is_not_visited() {
         let (address, certificate, seen) = server("").await;
         let tls = mdss_relay_core::public_tls(&[certificate]).unwrap();
-        let visitor = Visitor::with(tls, Public).unwrap();
+        let fetcher = Fetcher::with(tls, Public).unwrap();
         let refused =
-            visitor.visit(&format!("https://localhost:{}/?token=t0ken", address.port())).await.unwrap_err();
+            fetcher.visit(&format!("https://localhost:{}/?token=t0ken", address.port())).await.unwrap_err();
         assert!(!refused.contains("t0ken") && seen.lock().unwrap().is_empty(), "{refused}");
         // And nothing in the clear.
-        assert!(visitor.visit("http://x.oci.oraclecloud.com/").await.is_err());
+        assert!(fetcher.visit("http://x.oci.oraclecloud.com/").await.is_err());
     }
 }

@@ -1,0 +1,147 @@
+//! Asking the gate about a complete request, and fetching the key it asks for.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use jiff::Timestamp;
+use mdss_relay_gate::{Admission, KeyUrl, Keys, Refusal, ReplayKey, Replays, Unavailable, Verdict};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tracing::{info, warn};
+
+use crate::door::{Knocker, Source};
+use crate::fetch::Fetcher;
+use crate::reply::Answer;
+
+/// A larger body takes the gate its time to hash; meanwhile others want to be answered.
+const QUICK_BODY: usize = 64 * 1024;
+
+/// Answers remembered: a busy source's quarter of an hour.
+const MOST_ANSWERS: usize = 20_000;
+
+/// URLs of certificates that were shown to the operator already.
+const MOST_SHOWN: usize = 100;
+
+/// What the gate needs beside the request: keys, and what was answered already.
+pub(crate) struct Memory {
+    keys: Mutex<Keys>,
+    replays: Mutex<Replays<Answer>>,
+    shown: Mutex<HashSet<(String, String)>>,
+    /// One key at a time: whoever waits for another's fetch finds the key there.
+    fetching: tokio::sync::Mutex<()>,
+    /// Made at the first fetch or confirmation, which most servers never see.
+    fetcher: OnceLock<Result<Fetcher, String>>,
+}
+
+/// Why a request is not let in.
+pub(crate) enum Turned {
+    Refused(Refusal),
+    Unavailable(Unavailable),
+}
+
+impl Memory {
+    pub(crate) fn new() -> Self {
+        Self {
+            keys: Mutex::new(Keys::new()),
+            replays: Mutex::new(Replays::new(MOST_ANSWERS)),
+            shown: Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
+            fetcher: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn fetcher(&self) -> Result<&Fetcher, String> {
+        self.fetcher.get_or_init(Fetcher::new).as_ref().map_err(Clone::clone)
+    }
+
+    /// Asks the gate, and fetches what it asks for, once for each key it may need.
+    pub(crate) async fn admit(
+        &self,
+        source: &Source,
+        knocker: &Knocker<'_>,
+        body: &[u8],
+    ) -> Result<Admission, Turned> {
+        let ask = || {
+            let judge = || source.judge_body(knocker, body, Timestamp::now(), &held(&self.keys));
+            let several = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+            if body.len() > QUICK_BODY && several { tokio::task::block_in_place(judge) } else { judge() }
+        };
+        let mut verdict = ask();
+        loop {
+            verdict = match verdict {
+                Verdict::Admitted(admission) => return Ok(admission),
+                Verdict::Refused(refusal) => {
+                    self.show(source, &refusal);
+                    return Err(Turned::Refused(refusal));
+                }
+                Verdict::Unavailable(what) => return Err(Turned::Unavailable(what)),
+                Verdict::NeedKey(_) => {
+                    let _turn = self.fetching.lock().await;
+                    match ask() {
+                        // Every fetch leaves a trace in the keys, so this comes to an end.
+                        Verdict::NeedKey(url) => self.fetch(source, &url).await,
+                        other => {
+                            verdict = other;
+                            continue;
+                        }
+                    }
+                    ask()
+                }
+            };
+        }
+    }
+
+    async fn fetch(&self, source: &Source, url: &KeyUrl) {
+        let fetched = match self.fetcher() {
+            Ok(fetcher) => fetcher.key(url).await,
+            Err(why) => Err(why),
+        };
+        let now = Timestamp::now();
+        let name = source.name.as_str();
+        let stored = fetched.and_then(|key| {
+            let stored = held(&self.keys).store(url, &key, now);
+            stored.map_err(|expected| format!("expected {expected} there"))
+        });
+        match stored {
+            Ok(warnings) => {
+                info!({ "mdss.source" = name, "mdss.key_url" = %url }, "a key for signatures was fetched");
+                for warning in warnings {
+                    warn!({ "mdss.source" = name, "mdss.key_url" = %url }, "{warning}");
+                }
+            }
+            Err(why) => {
+                held(&self.keys).failed(url, now);
+                warn!({ "mdss.source" = name, "mdss.key_url" = %url }, "a key could not be had: {why}");
+            }
+        }
+    }
+
+    /// Shows a certificate's URL that is not on the list, once, so that whoever trusts it can put it there.
+    fn show(&self, source: &Source, refusal: &Refusal) {
+        let Some(url) = &refusal.certificate_url else { return };
+        let mut shown = held(&self.shown);
+        if shown.len() < MOST_SHOWN && shown.insert((source.name.clone(), url.clone())) {
+            warn!(
+                { "mdss.source" = source.name, "mdss.key_url" = url },
+                "a sender names this certificate, which is not on the list of its source; look at it before you add it: \
+                 anybody can name one"
+            );
+        }
+    }
+
+    /// The answer this very request has had before.
+    pub(crate) fn answered(&self, source: &Source, replay: &ReplayKey) -> Option<Answer> {
+        held(&self.replays).find(&source.name, replay, Timestamp::now())
+    }
+
+    /// Remembers an answer, if the sender need not come again.
+    pub(crate) fn remember(&self, source: &Source, replay: &ReplayKey, answer: &Answer) {
+        if answer.status.is_success() {
+            held(&self.replays).remember(&source.name, replay, answer.clone(), Timestamp::now());
+        }
+    }
+}
+
+/// A thread that panics while it holds one of these leaves nothing half-written behind.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
