@@ -33,4 +33,4 @@ pub use report::{Outcome, Record, Report, ResultKind};
 pub use retry::{RetryPolicy, retry_after};
 pub use route::{Route, StorageClientId};
 pub use secret::Secret;
-pub use settings::{Draft, Mistake, Role, SETTINGS, Setting, Settings, Source, nearest};
+pub use settings::{Draft, Listed, Mistake, Role, SETTINGS, Setting, Settings, Source, nearest};

@@ -135,8 +135,8 @@ pub struct Settings {
     pub open: bool,
     /// The HTTP sources; empty: `/events` alone.
     pub sources: Vec<Source>,
-    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed, as plain text: the gate understands them.
-    pub trusted_proxies: Vec<String>,
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Listed,
     /// The log filter.
     pub log: String,
     /// What should be seen at start although it is no mistake.
@@ -160,11 +160,20 @@ impl Default for Settings {
             token: None,
             open: false,
             sources: Vec::new(),
-            trusted_proxies: Vec::new(),
+            trusted_proxies: Listed::default(),
             log: "info".into(),
             warnings: Vec::new(),
         }
     }
+}
+
+/// A list as plain data, and the name of the setting it stands in: somebody else understands it, and tells its mistakes.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    /// The variable, or the member of the TOML.
+    pub name: String,
+    /// The texts.
+    pub texts: Vec<String>,
 }
 
 /// Settings as read, with every mistake found so far. Adapters add theirs before anything is printed.
@@ -267,22 +276,24 @@ impl Reader {
     }
 
     /// A setting that is a list: texts with commas between them, or in the TOML a list of texts.
-    fn texts(&mut self, variable: &str) -> Vec<String> {
-        let path = SETTINGS.iter().find(|s| s.variable == variable).and_then(|s| s.toml?.split_once('.'));
-        let listed =
-            path.and_then(|(table, member)| self.table.get(table)?.as_table()?.get(member)?.as_array());
-        if let Some(list) = listed
+    fn listed(&mut self, variable: &str) -> Listed {
+        let path = SETTINGS.iter().find(|s| s.variable == variable).and_then(|s| s.toml);
+        if let Some((table, member)) = path.and_then(|p| p.split_once('.'))
             && !self.vars.contains_key(variable)
+            && let Some(toml::Value::Array(list)) = self.table.get(table).and_then(|t| t.get(member))
         {
-            let texts: Option<Vec<_>> = list.iter().map(|text| text.as_str().map(str::to_owned)).collect();
-            return texts.unwrap_or_else(|| {
-                let name = path.map_or_else(String::new, |(table, member)| format!("{table}.{member}"));
-                self.mistakes.push(Mistake::new(name, "a text or a list of texts"));
-                Vec::new()
-            });
+            let name = format!("{table}.{member}");
+            let texts = list.iter().map(|text| text.as_str().map(str::to_owned)).collect();
+            return match texts {
+                Some(texts) => Listed { name, texts },
+                None => {
+                    self.mistakes.push(Mistake::new(name, "a text or a list of texts"));
+                    Listed::default()
+                }
+            };
         }
-        let Some(found) = self.find(variable) else { return Vec::new() };
-        found.value.split(',').map(|text| text.trim().to_owned()).collect()
+        let Some(Found { name, value }) = self.find(variable) else { return Listed::default() };
+        Listed { name, texts: value.split(',').map(|text| text.trim().to_owned()).collect() }
     }
 
     /// A setting with a default; a value that cannot be read is a mistake.
@@ -313,7 +324,7 @@ impl Reader {
             deadline,
             fail_on_permanent: self.setting("RELAY_ON_PERMANENT", false, |v| value::choice(v, "fail", "ok")),
             queue_partial: self.setting("RELAY_QUEUE_PARTIAL", false, |v| value::choice(v, "on", "off")),
-            trusted_proxies: self.texts("RELAY_TRUSTED_PROXIES"),
+            trusted_proxies: self.listed("RELAY_TRUSTED_PROXIES"),
             body_limit: self.setting("RELAY_BODY_LIMIT", base.body_limit, value::bytes),
             listen: self.setting("RELAY_LISTEN", base.listen, |v| {
                 v.parse().map_err(|_| "an address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())

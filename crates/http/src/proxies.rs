@@ -16,14 +16,11 @@ impl Proxies {
     /// Those of a draft; what is wrong with them is added to its mistakes.
     pub fn trusted(draft: &mut Draft) -> Self {
         let mut networks = Networks::default();
-        for text in &draft.settings.trusted_proxies {
+        let listed = &draft.settings.trusted_proxies;
+        for text in &listed.texts {
             if let Err(expected) = networks.add(text) {
-                let name = "RELAY_TRUSTED_PROXIES".to_owned();
-                draft.mistakes.push(Mistake {
-                    name,
-                    found: Some(text.clone()),
-                    expected: expected.to_owned(),
-                });
+                let (name, found) = (listed.name.clone(), Some(text.clone()));
+                draft.mistakes.push(Mistake { name, found, expected: expected.to_owned() });
             }
         }
         Self(networks)
