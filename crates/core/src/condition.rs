@@ -42,6 +42,9 @@ const MOST_EVENT_LEVELS: usize = 64;
 /// against an array of a few dozen elements fits; a body of a few million elements would keep a processor for minutes.
 const MOST_COMPARISONS: usize = 20_000;
 
+/// The member of a record that its uploader writes (JD Cloud's customised parameters).
+const UNTRUSTED: &str = "callBackVar";
+
 /// A condition: which records a route takes, beside what it says about keys.
 ///
 /// ```
@@ -80,10 +83,15 @@ impl Condition {
 
     /// The same for a condition that stands at `place` of the settings.
     pub(crate) fn from_setting(place: &str, value: &toml::Value) -> Result<Self, Vec<crate::Mistake>> {
-        match value {
+        let condition = match value {
             toml::Value::String(text) => parse::json(place, text),
             value => parse::toml(place, value),
+        }?;
+        if condition.filter.asks_about(UNTRUSTED) {
+            let expected = "fields that the provider writes: whoever uploads an object chooses this one, so it may decide nothing";
+            return Err(vec![crate::Mistake::found(place, UNTRUSTED, expected)]);
         }
+        Ok(condition)
     }
 
     /// What is no mistake and hardly meant: fields that can never match.
@@ -197,11 +205,24 @@ impl Filter {
         let by_name = fields.iter().enumerate().map(|(i, (name, _))| (name.as_bytes().into(), i)).collect();
         Self { fields, by_name }
     }
+
+    /// Whether a field of this name is asked about, at any level.
+    fn asks_about(&self, name: &str) -> bool {
+        self.fields.iter().any(|(field, want)| field == name || want.asks_about(name))
+    }
 }
 
 impl Want {
     fn text(text: &str) -> Self {
         if text == "*" { Self::Any } else { Self::Text(Pattern::new(text)) }
+    }
+
+    fn asks_about(&self, name: &str) -> bool {
+        match self {
+            Self::Fields(filter) => filter.asks_about(name),
+            Self::OneOf(list) => list.iter().any(|want| want.asks_about(name)),
+            Self::Any | Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::Null => false,
+        }
     }
 
     fn takes_any(&self) -> bool {

@@ -10,6 +10,8 @@ pub(crate) const DIALECT: &str = "mdss.dialect";
 pub(crate) const REASON: &str = "mdss.reason";
 pub(crate) const DETAIL: &str = "mdss.detail";
 pub(crate) const CORRELATION_ID: &str = "mdss.correlation_id";
+/// What an uploader chose freely, as one text of JSON.
+pub(crate) const UNTRUSTED: &str = "mdss.untrusted";
 pub(crate) const FAILURE_KIND: &str = "mdss.failure_kind";
 pub(crate) const ERROR_TYPE: &str = "error.type";
 pub(crate) const RESEND_COUNT: &str = "http.request.resend_count";

@@ -60,6 +60,9 @@ pub struct Record {
     pub attempts: u32,
     /// Milliseconds from the start of the delivery's work to this record's end.
     pub ms: u64,
+    /// What an uploader chose freely (JD Cloud's `callBackVar`): shown where there is some, never trusted.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    pub untrusted: serde_json::Map<String, serde_json::Value>,
     #[serde(skip)]
     failure: Option<Failure>,
     #[serde(skip)]
@@ -79,6 +82,7 @@ impl Record {
             correlation_id: None,
             attempts: 0,
             ms: 0,
+            untrusted: planned.details.untrusted.clone(),
             failure: None,
             message: planned.message,
         }
@@ -177,6 +181,9 @@ impl Report {
             for warning in &planned.warnings {
                 warn!({ fields::INVOCATION } = delivery, { fields::ITEM } = record.item, "{warning}");
             }
+            let untrusted = &record.untrusted;
+            let untrusted =
+                (!untrusted.is_empty()).then(|| serde_json::to_string(untrusted).unwrap_or_default());
             macro_rules! line {
                 ($level:ident, $text:literal) => {
                     $level!(
@@ -191,6 +198,7 @@ impl Report {
                         { fields::CORRELATION_ID } = record.correlation_id,
                         { fields::ERROR_TYPE } = record.failure.as_ref().map(|f| f.cause.name()),
                         { fields::FAILURE_KIND } = record.failure.as_ref().map(|f| f.kind().name()),
+                        { fields::UNTRUSTED } = untrusted,
                         { fields::RESEND_COUNT } = record.attempts.saturating_sub(1),
                         { fields::DURATION_MS } = record.ms,
                         $text

@@ -139,6 +139,27 @@ fn it_sees_the_innermost_value_of_each_record_in_every_dialect() {
     }
 }
 
+/// Whoever uploads an object chooses `callBackVar`, so no route may ask about it.
+#[test]
+fn what_an_uploader_writes_decides_nothing() {
+    for condition in [
+        r#"{ callBackVar = { callBackVars = { department = "legal" } } }"#,
+        r#"'{"detail": {"callBackVar": "*"}}'"#,
+        r#"{ a = [{ callBackVar = 1 }] }"#,
+    ] {
+        let route = format!(
+            "[[route]]\nbucket = \"*\"\nstorage_client_id = \"5b0e3f0c-6d2a-4b7e-9d55-0f6c1c2a9e01\"\ncondition = {condition}"
+        );
+        let vars = [(OsString::from("RELAY_CONFIG_TOML"), OsString::from(route))];
+        let mistakes = Settings::read(vars, Role::Explain).finish().unwrap_err();
+        assert_eq!(
+            mistakes[0].to_string(),
+            "route[0].condition: found \"callBackVar\", expected fields that the provider writes: whoever uploads an object \
+             chooses this one, so it may decide nothing"
+        );
+    }
+}
+
 /// The record as it was sent: the key is still encoded.
 #[test]
 fn it_sees_what_was_sent_and_not_what_was_read() {

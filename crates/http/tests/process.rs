@@ -248,6 +248,45 @@ async fn handshakes_and_probes_are_answered() {
     assert_eq!(sim.requests().len(), 0);
 }
 
+/// StorageGRID's client library parses what SNS answers; and only once everything is done, or it would not come again.
+#[tokio::test]
+async fn a_publish_call_is_answered_as_sns_answers_it() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let server = start(sources(&sim)).await;
+    let form = |keys: &[&str]| {
+        let mut form = String::from("Version=2010-03-31&Action=Publish&TopicArn=urn%3Agrid&Message=");
+        created(keys).bytes().for_each(|b| form.push_str(&format!("%{b:02x}")));
+        form
+    };
+    let header = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
+    let answer = server.post("/open", &header, form(&["a b"])).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/xml")));
+    assert!(answer.text().contains("<PublishResult><MessageId>open-0</MessageId>"), "{}", answer.text());
+    assert_eq!(sim.accepted().len(), 1);
+    let answer = server.post("/open", &header, form(&["good", "%ff"])).await;
+    assert_eq!((answer.status, json_of(&answer)["outcome"].as_str()), (400, Some("permanent")));
+}
+
+#[tokio::test]
+async fn what_an_uploader_chose_is_in_report_and_log_and_nowhere_else() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let mut server = start(sources(&sim)).await;
+    let body = json!({ "Records": [{ "eventSource": "oss", "eventName": "s3:ObjectCreated:Put",
+        "s3": { "bucket": { "name": "b" }, "object": { "key": "k" } },
+        "callBackVar": { "callBackVars": { "dept": ["legal\nforged line"] } } }] });
+    let answer = server.post(&format!("/jd/{SECRET}"), &[], body.to_string()).await;
+    let record = &json_of(&answer)["records"][0];
+    assert_eq!(record["untrusted"], json!({ "dept": ["legal\nforged line"] }));
+    let line = server.process.wait_for_line("object accepted", LIMIT).await.unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["mdss.untrusted"], r#"{"dept":["legal\nforged line"]}"#);
+    let request = String::from_utf8_lossy(&sim.requests()[0].body).into_owned();
+    assert!(!request.contains("legal"), "{request}");
+    // Where there is nothing of the kind, nothing is said of it.
+    let answer = server.post("/open", &[], created(&["k"])).await;
+    assert_eq!(json_of(&answer)["records"][0].get("untrusted"), None);
+}
+
 #[tokio::test]
 async fn a_sender_that_repeats_without_end_is_not_told_of_what_can_never_be_used() {
     let sim = Sim::start(Config::default()).await.unwrap();
