@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 use mdss_relay_core::{Cause, Delivery, Dialect, Door, Failure, Plan, Role, Settings, explain, plan};
 use mdss_relay_gate::{Keys, Verdict};
-use mdss_relay_http::{Doors, Knock, Knocker};
+use mdss_relay_http::{Doors, Knock, Knocker, Proxies};
 
 use crate::input::{self, Input};
 use crate::visible::visible;
@@ -42,6 +42,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let mut draft = Settings::read(variables(arguments), Role::Explain);
     let doors = Doors::open(&mut draft);
+    // Only for its mistakes: whoever asks says from where the request comes.
+    Proxies::trusted(&mut draft);
     let settings = match draft.finish() {
         Ok(settings) => settings,
         Err(mistakes) => {

@@ -30,6 +30,8 @@ pub(crate) struct Memory {
     fetching: tokio::sync::Mutex<()>,
     /// Made at the first fetch or confirmation, which most servers never see.
     fetcher: OnceLock<Result<Fetcher, String>>,
+    /// One confirmation at a time: whoever may post could otherwise have a provider visited by the hundred.
+    visiting: tokio::sync::Mutex<()>,
 }
 
 /// Why a request is not let in.
@@ -46,11 +48,21 @@ impl Memory {
             shown: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
             fetcher: OnceLock::new(),
+            visiting: tokio::sync::Mutex::default(),
         }
     }
 
-    pub(crate) fn fetcher(&self) -> Result<&Fetcher, String> {
+    fn fetcher(&self) -> Result<&Fetcher, String> {
         self.fetcher.get_or_init(Fetcher::new).as_ref().map_err(Clone::clone)
+    }
+
+    /// Visits the URL that confirms a subscription.
+    ///
+    /// # Errors
+    /// What kept it from being confirmed, without the URL: it holds a token.
+    pub(crate) async fn visit(&self, url: &str) -> Result<(), String> {
+        let _turn = self.visiting.try_lock().map_err(|_| "another confirmation is under way".to_owned())?;
+        self.fetcher()?.visit(url).await
     }
 
     /// Asks the gate, and fetches what it asks for, once for each key it may need.

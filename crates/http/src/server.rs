@@ -272,8 +272,7 @@ async fn confirm(shared: &Shared, source: &Source, confirmation: &Confirmation) 
         return Ok(());
     }
     let unconfirmed = |why: String| Failure::new(Cause::Unconfirmed, why);
-    let fetcher = shared.memory.fetcher().map_err(unconfirmed)?;
-    fetcher.visit(&confirmation.url).await.map_err(unconfirmed)?;
+    shared.memory.visit(&confirmation.url).await.map_err(unconfirmed)?;
     info!({ "mdss.source" = name, "mdss.topic" = topic }, "a subscription was confirmed");
     Ok(())
 }
