@@ -105,6 +105,25 @@ impl Relay {
         report
     }
 
+    /// Posts one submission once, for whoever has a schedule of its own: the decision when to try again is the caller's,
+    /// and so is the line in the log. Waits for one of the places that all requests to MDSS share.
+    ///
+    /// Once, but for a key that was renewed: a key from a file that MDSS refuses is read again, and a new one is tried at
+    /// once.
+    ///
+    /// # Errors
+    /// Why MDSS has not accepted it, and how long it asked to be left alone.
+    pub async fn attempt(&self, submission: &Submission) -> Result<CorrelationId, Failure> {
+        let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
+        let (key, limit) = (self.client.key(), self.client.timeout());
+        match self.client.attempt(submission, &key, limit).await {
+            Err(failure) if failure.cause == Cause::MdssUnauthorized && self.client.has_newer_key(&key) => {
+                self.client.attempt(submission, &self.client.key(), limit).await
+            }
+            outcome => outcome,
+        }
+    }
+
     async fn send(
         &self,
         submission: &Submission,

@@ -118,7 +118,8 @@ pub struct Settings {
     pub(crate) routes: Vec<Route>,
     pub(crate) keys: KeyRules,
     pub(crate) attempts: u32,
-    pub(crate) concurrency: usize,
+    /// Requests to MDSS under way at once, at most.
+    pub concurrency: usize,
     /// The longest a delivery may take from its receipt.
     pub deadline: Duration,
     /// On OCI: whether an event that can never be used fails the call.

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use mdss_relay_core::{Deadline, Delivery, Outcome, Relay, Report, Role, Settings};
+use mdss_relay_core::{Cause, Deadline, Decision, Delivery, Outcome, Relay, Report, Role, Settings};
 use mdss_sim::{
     Config, DEFAULT_API_KEY, HeaderValue, Rate, Refusal, Sim, StatusCode, Statuses, Step, Tls, units,
 };
@@ -394,4 +394,47 @@ async fn a_proxy_is_used_unless_the_host_is_exempt() {
     let exempt = [("http_proxy", address.as_str()), ("no_proxy", "127.0.0.1")];
     assert_eq!(reason(&deliver(settings(&sim, &exempt), &event(&["a"]), None).await), "accepted");
     assert_eq!((sim.connections(), proxy.connections()), (1, 1));
+}
+
+#[tokio::test]
+async fn one_attempt_is_one_request_whatever_the_answer() {
+    for (step, want) in [
+        (Step::Accept, None),
+        (Step::Unavailable, Some(Cause::MdssUnavailable)),
+        (
+            Step::RetryAfter { status: StatusCode::TOO_MANY_REQUESTS, seconds: 7 },
+            Some(Cause::MdssUnavailable),
+        ),
+        (Step::OkButRefused(Refusal::NotEnabled), Some(Cause::MdssNotEnabled)),
+        (Step::status(StatusCode::UNAUTHORIZED), Some(Cause::MdssUnauthorized)),
+    ] {
+        let name = format!("{step:?}");
+        let sim = Sim::start(Config::default()).await.unwrap();
+        sim.push([step]);
+        let relay = Relay::new(settings(&sim, &[])).unwrap();
+        let plan = relay.plan(&event(&["a.txt"]));
+        let Decision::Send(submission) = &plan.records[0].decision else { panic!("{plan:?}") };
+        assert_eq!(submission.storage_client_id(), units::AMAZON_S3);
+        let outcome = relay.attempt(submission).await;
+        assert_eq!(outcome.as_ref().err().map(|f| f.cause), want, "{name}");
+        let wish = outcome.err().and_then(|f| f.retry_after);
+        assert_eq!(wish.is_some(), name.starts_with("RetryAfter"), "{name}");
+        assert_eq!(sim.requests().len(), 1, "{name}");
+        sim.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn one_attempt_tries_a_renewed_key_at_once() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "an-old-key").unwrap();
+    let path = file.path().to_str().unwrap();
+    let relay = Relay::new(settings(&sim, &[("APIKEY", ""), ("APIKEY_FILE", path)])).unwrap();
+    std::fs::write(path, DEFAULT_API_KEY).unwrap();
+    let plan = relay.plan(&event(&["a.txt"]));
+    let Decision::Send(submission) = &plan.records[0].decision else { panic!("{plan:?}") };
+    relay.attempt(submission).await.unwrap();
+    assert_eq!((sim.requests().len(), sim.accepted().len()), (2, 1));
+    sim.stop().await;
 }

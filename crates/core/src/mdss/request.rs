@@ -131,6 +131,11 @@ impl Submission {
         }
     }
 
+    /// The storage unit it is for.
+    pub fn storage_client_id(&self) -> &str {
+        &self.storage_client_id
+    }
+
     /// The JSON text that is posted.
     pub fn body(&self) -> String {
         serde_json::to_string(self).expect("three strings always serialise")
