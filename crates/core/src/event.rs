@@ -154,6 +154,10 @@ pub struct Details {
     pub time: Option<Timestamp>,
     /// Per-key order mark; opaque.
     pub sequencer: Option<String>,
+    /// What the provider calls this event; opaque.
+    pub event_id: Option<String>,
+    /// What the provider calls the request that wrote the object; opaque.
+    pub request_id: Option<String>,
     /// Members an uploader may choose freely (JD Cloud's `callBackVar`): shown, never trusted.
     pub untrusted: serde_json::Map<String, serde_json::Value>,
 }

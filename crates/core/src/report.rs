@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 use tracing::{error, info, warn};
 
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Cause, Failure, FailureKind};
 use crate::fields;
-use crate::plan::{Plan, Planned, SkipReason, queue_answer};
+use crate::plan::{Decision, Plan, Planned, SkipReason, queue_answer};
 
 /// The worst that happened, which decides what the sender hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -31,10 +31,23 @@ pub enum Outcome {
 pub enum ResultKind {
     /// MDSS has it.
     Accepted,
+    /// It is on disk; MDSS will have it.
+    Spooled,
     /// Not sent, and nothing is wrong.
     Skipped,
     /// Not sent, or not accepted.
     Failed,
+}
+
+/// What was kept on disk of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Nothing.
+    Nothing,
+    /// It is there, and will be sent, or held until somebody has acted.
+    Spooled,
+    /// Nothing, because the same write is there already, or MDSS has it.
+    Duplicate,
 }
 
 /// One line of the report.
@@ -134,6 +147,34 @@ impl Report {
         Self { outcome, records }
     }
 
+    /// The report for a delivery that was put on disk, `kept` saying for each record of the plan what was. Done as soon as
+    /// something was kept: then a repetition by the sender would bring nothing new. Writes the lines, too; `id` names the
+    /// delivery there.
+    pub fn kept(plan: &Plan, kept: &[Kept], took: Duration, id: &str) -> Self {
+        let records = plan.records.iter().zip(kept).map(|(planned, kept)| match (kept, &planned.decision) {
+            (_, Decision::Skip(reason)) => Record::skipped(planned, *reason),
+            (Kept::Duplicate, _) => Record::skipped(planned, SkipReason::Duplicate),
+            (Kept::Spooled, Decision::Send(_)) => {
+                Record { ms: ms(took), ..Record::of(planned, ResultKind::Spooled) }
+            }
+            (Kept::Spooled, Decision::Fail(failure)) => {
+                let failed = Record::failed(planned, failure.clone(), 0, took);
+                Record { result: ResultKind::Spooled, ..failed }
+            }
+            (Kept::Nothing, Decision::Fail(failure)) => Record::failed(planned, failure.clone(), 0, took),
+            (Kept::Nothing, Decision::Send(_)) => {
+                let failure = Failure::new(Cause::Internal, "the record was neither sent nor kept");
+                Record::failed(planned, failure, 0, took)
+            }
+        });
+        let mut report = Self::new(records.collect());
+        if kept.iter().any(|kept| matches!(kept, Kept::Spooled | Kept::Duplicate)) {
+            report.outcome = Outcome::Done;
+        }
+        report.log(plan, id);
+        report
+    }
+
     /// The report for a delivery that failed as a whole.
     pub fn failed(failure: Failure) -> Self {
         let plan = Plan::refused(failure.clone());
@@ -208,6 +249,16 @@ impl Report {
             match (record.result, record.failure.as_ref().map(Failure::kind)) {
                 (ResultKind::Accepted, _) => line!(info, "object accepted by MDSS"),
                 (ResultKind::Skipped, _) => line!(info, "event skipped"),
+                (ResultKind::Spooled, None) => line!(info, "event is on disk, to be sent"),
+                (ResultKind::Spooled, Some(FailureKind::Transient)) => {
+                    line!(warn, "event is on disk, to be tried again")
+                }
+                (ResultKind::Spooled, Some(FailureKind::Config)) => {
+                    line!(error, "event is on disk and held; an operator must act")
+                }
+                (ResultKind::Spooled, Some(FailureKind::Permanent)) => {
+                    line!(error, "event cannot be used; it is on disk, parked")
+                }
                 (ResultKind::Failed, Some(FailureKind::Transient)) => {
                     line!(warn, "object not yet accepted by MDSS; the sender is told to repeat the event")
                 }
@@ -221,8 +272,9 @@ impl Report {
 }
 
 fn worst(records: &[Record]) -> Option<&Failure> {
+    let failed = records.iter().filter(|r| r.result == ResultKind::Failed);
     // `min_by_key` keeps the first of equals.
-    records.iter().filter_map(|r| r.failure.as_ref()).min_by_key(|f| match f.kind() {
+    failed.filter_map(|r| r.failure.as_ref()).min_by_key(|f| match f.kind() {
         FailureKind::Transient => 0,
         FailureKind::Config => 1,
         FailureKind::Permanent => 2,

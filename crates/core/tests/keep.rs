@@ -1,0 +1,102 @@
+//! What somebody who keeps deliveries on disk needs of the core: which headers to keep, which events are told twice, and what
+//! the sender hears.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use mdss_relay_core::{Delivery, Kept, Plan, Report, Role, Settings, plan};
+
+fn planned(body: String) -> Plan {
+    let vars = [("STORAGECLIENTID", "unit-1")].map(|(n, v)| (OsString::from(n), OsString::from(v)));
+    let settings = Settings::read(vars, Role::Explain).finish().unwrap();
+    plan(&settings, &Delivery::from_function(body, ""))
+}
+
+/// The mark of the only record of an S3-shaped delivery.
+fn mark(source: Option<&str>, object: &str) -> Option<String> {
+    let body = format!(
+        r#"{{"Records":[{{"eventSource":"aws:s3","eventName":"ObjectCreated:Put",
+            "s3":{{"bucket":{{"name":"b"}},"object":{object}}}}}]}}"#
+    );
+    let plan = planned(body);
+    plan.records[0].write_mark(source).map(|mark| mark.as_str().to_owned())
+}
+
+#[test]
+fn only_a_mark_of_the_write_makes_a_duplicate() {
+    let first = mark(None, r#"{"key":"k","sequencer":"01","versionId":"v1","eTag":"e1"}"#).unwrap();
+    for (source, object, same) in [
+        (None, r#"{"key":"k","sequencer":"01","versionId":"v1","eTag":"e2","size":7}"#, true),
+        (None, r#"{"key":"%6B","sequencer":"01","versionId":"v1"}"#, true),
+        (None, r#"{"key":"k","sequencer":"02","versionId":"v1","eTag":"e1"}"#, false),
+        (None, r#"{"key":"k","sequencer":"01","versionId":"v2","eTag":"e1"}"#, false),
+        (None, r#"{"key":"k","sequencer":"01","eTag":"e1"}"#, false),
+        (None, r#"{"key":"l","sequencer":"01","versionId":"v1"}"#, false),
+        (Some("weak"), r#"{"key":"k","sequencer":"01","versionId":"v1"}"#, false),
+    ] {
+        assert_eq!(mark(source, object).as_ref() == Some(&first), same, "{source:?} {object}");
+    }
+    for (object, marked) in [
+        (r#"{"key":"k","eTag":"e1","size":3}"#, false),
+        (r#"{"key":"k","versionId":"null"}"#, false),
+        (r#"{"key":"k","versionId":""}"#, false),
+        (r#"{"key":"k","versionId":"v1"}"#, true),
+        (r#"{"key":"k","versionId":"null","sequencer":"01"}"#, true),
+    ] {
+        assert_eq!(mark(None, object).is_some(), marked, "{object}");
+    }
+    let long = format!(r#"{{"key":"k","sequencer":"{}"}}"#, "0".repeat(5000));
+    assert_eq!(mark(None, &long), None);
+}
+
+#[test]
+fn of_the_headers_only_those_a_dialect_reads_are_kept() {
+    let headers = [
+        ("X-JDCloud-Message-Type", "Notification"),
+        ("Authorization", "Bearer t0ken"),
+        ("Cookie", "session=1"),
+        ("X-Auth-Token", "t0ken"),
+        ("X-OCI-NS-ConfirmationURL", "https://notification.x.oraclecloud.com/subscriptions/x?token=t0ken"),
+        ("X-Bz-Event-Notification-Signature", "v1=t0ken"),
+        ("Content-Type", "application/json"),
+    ];
+    let headers = headers.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec();
+    let delivery = Delivery { headers, ..Delivery::default() };
+    let want = [("x-jdcloud-message-type", "Notification"), ("x-bz-event-notification-signature", "")];
+    assert_eq!(delivery.headers_to_keep(), want.map(|(n, v)| (n.to_owned(), v.to_owned())));
+}
+
+#[test]
+fn what_is_on_disk_is_done_and_what_is_not_is_not() {
+    use Kept::{Duplicate, Nothing, Spooled};
+    let record = |bucket: &str, name: &str| {
+        format!(
+            r#"{{"eventSource":"aws:s3","eventName":"{name}","s3":{{"bucket":{{"name":"{bucket}"}},"object":{{"key":"k"}}}}}}"#
+        )
+    };
+    let (good, gone) = (record("b", "ObjectCreated:Put"), record("b", "ObjectRemoved:Delete"));
+    let bad = r#"{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b"}}}"#;
+    for (records, kept, want) in [
+        (vec![good.as_str()], vec![Spooled], r#"done spooled:-"#),
+        (vec![good.as_str()], vec![Duplicate], "done skipped:duplicate"),
+        (vec![bad], vec![Spooled], "done spooled:missing_key"),
+        (vec![bad], vec![Nothing], "permanent failed:missing_key"),
+        (vec![good.as_str(), bad], vec![Spooled, Nothing], "done spooled:- failed:missing_key"),
+        (vec![good.as_str(), bad], vec![Duplicate, Nothing], "done skipped:duplicate failed:missing_key"),
+        (vec![gone.as_str(), bad], vec![Nothing, Nothing], "permanent skipped:removed failed:missing_key"),
+        (vec![gone.as_str()], vec![Nothing], "done skipped:removed"),
+        (vec![good.as_str()], vec![Nothing], "config failed:internal"),
+    ] {
+        let body = format!(r#"{{"Records":[{}]}}"#, records.join(","));
+        let plan = planned(body);
+        let report = Report::kept(&plan, &kept, Duration::ZERO, "");
+        let mut got = serde_json::to_value(report.outcome).unwrap().as_str().unwrap().to_owned();
+        for record in &report.records {
+            let result = serde_json::to_value(record.result).unwrap();
+            got += &format!(" {}:{}", result.as_str().unwrap(), record.reason.unwrap_or("-"));
+        }
+        assert_eq!(got, want, "{records:?} {kept:?}");
+    }
+}
