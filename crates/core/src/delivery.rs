@@ -42,6 +42,7 @@ const READ_HEADERS: &[&str] = &[
     "x-goog-pubsub-message-id",
     "aeg-event-type",
     "x-amz-sns-message-type",
+    "x-amz-sns-rawdelivery",
     "x-bz-event-notification-signature",
     "x-smn-message-type",
 ];

@@ -133,6 +133,12 @@ pub(crate) fn string<'a>(raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, NoTe
     serde_json::from_str::<Text<'a>>(raw.get()).map(|t| t.0).map_err(|_| NoText::NotUnicode)
 }
 
+/// A member by which one event or request is told from the next: a text that is not empty. Anything else is none, and
+/// nobody needs a warning about it.
+pub(crate) fn mark(raw: Option<&RawValue>) -> Option<String> {
+    string(raw).ok().filter(|mark| !mark.is_empty()).map(Cow::into_owned)
+}
+
 /// A member that ought to be a string and may be a number (versions and ETags are, here and there): its text, with
 /// the empty string read as absent. Anything else is absent with a warning.
 pub(crate) fn text(

@@ -51,6 +51,25 @@ fn only_a_mark_of_the_write_makes_a_duplicate() {
     assert_eq!(mark(None, &long), None);
 }
 
+/// Every dialect that names its events or requests has its mark; `@@` is exchanged.
+#[test]
+fn ids_of_events_and_requests_are_marks() {
+    for body in [
+        r#"{"cloudEventsVersion":"0.1","eventType":"com.oraclecloud.objectstorage.createobject","eventID":"@@",
+            "data":{"resourceName":"k","additionalDetails":{"bucketName":"b"}}}"#,
+        r#"{"source":"aws.s3","detail-type":"Object Created","id":"@@","detail":{"bucket":{"name":"b"},"object":{"key":"k"}}}"#,
+        r#"{"source":"aws.s3","detail-type":"Object Created","detail":{"request-id":"@@","bucket":{"name":"b"},"object":{"key":"k"}}}"#,
+        r#"{"Records":[{"source":"oss","id":"@@","detail":{"eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}}]}"#,
+        r#"{"Records":[{"source":"oss","detail":{"eventName":"s3:ObjectCreated:Put","responseElements":{"x-amz-request-id":"@@"},"s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}}]}"#,
+        r#"{"Records":[{"eventSource":"oss","eventName":"s3:ObjectCreated:Put","responseElements":{"x-amz-request-id":"@@"},"s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#,
+        r#"{"Records":[{"eventSource":"ceph:s3","eventId":"@@","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#,
+    ] {
+        let mark = |id: &str| planned(body.replace("@@", id)).records[0].write_mark(None);
+        assert!(mark("1").is_some(), "{body}");
+        assert_eq!((mark("1") == mark("1"), mark("1") == mark("2"), mark("")), (true, false, None), "{body}");
+    }
+}
+
 #[test]
 fn of_the_headers_only_those_a_dialect_reads_are_kept() {
     let headers = [

@@ -13,6 +13,7 @@ use crate::wire;
 
 wire::members! {
     struct Event {
+        id = "id",
         detail_type = "detail-type",
         time = "time",
         region = "region",
@@ -22,6 +23,7 @@ wire::members! {
 
 wire::members! {
     struct Detail {
+        request_id = "request-id",
         bucket = "bucket",
         object = "object",
     }
@@ -78,9 +80,9 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
         let detail = wire::object_or_empty::<Detail<'_>>(event.detail, "detail")?;
         let bucket = wire::object_or_empty::<BucketWire<'_>>(detail.bucket, "detail.bucket")?;
         let object = wire::object_or_empty::<ObjectWire<'_>>(detail.object, "detail.object")?;
-        Ok((event, bucket, object))
+        Ok((event, detail.request_id, bucket, object))
     });
-    let (event, bucket, object) = match members {
+    let (event, request_id, bucket, object) = match members {
         Ok(members) => members,
         Err(detail) => return Reading::failed(Cause::Unreadable, detail),
     };
@@ -96,6 +98,8 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
         region: wire::text(event.region, "region", warnings),
         time: wire::time(event.time, "time", warnings),
         event_name: Some(name.clone()),
+        event_id: wire::mark(event.id),
+        request_id: wire::mark(request_id),
         ..Details::default()
     };
     let bucket = wire::text(bucket.name, "detail.bucket.name", warnings).and_then(|n| Bucket::new(&n));

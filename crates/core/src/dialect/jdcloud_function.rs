@@ -10,6 +10,7 @@ use crate::wire;
 
 wire::members! {
     pub(super) struct Record {
+        id = "id",
         time = "time",
         region = "region",
         detail = "detail",
@@ -19,8 +20,15 @@ wire::members! {
 wire::members! {
     struct Detail {
         event_name = "eventName",
+        response = "responseElements",
         s3 = "s3",
         call_back_var = "callBackVar",
+    }
+}
+
+wire::members! {
+    struct Response {
+        request_id = "x-amz-request-id",
     }
 }
 
@@ -71,6 +79,10 @@ fn reading(record: &Record<'_>, keys: &KeyRules, place: &str, warnings: &mut Vec
         version_id: wire::text(object.version_id, at("s3.object.versionId"), warnings),
         region: wire::text(record.region, format!("{place}.region"), warnings),
         time: wire::time(record.time, format!("{place}.time"), warnings),
+        event_id: wire::mark(record.id),
+        request_id: wire::object_or_empty::<Response<'_>>(detail.response, "")
+            .ok()
+            .and_then(|response| wire::mark(response.request_id)),
         untrusted: jdcloud::untrusted(detail.call_back_var),
         ..Details::default()
     };

@@ -17,6 +17,7 @@ const STORAGE: &str = "com.oraclecloud.objectstorage.";
 
 wire::members! {
     struct Envelope {
+        event_id = "eventID",
         event_type = "eventType",
         event_time = "eventTime",
         data = "data",
@@ -92,6 +93,7 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
         etag: wire::etag(additional.etag, "data.additionalDetails.eTag", warnings),
         version_id: wire::text(additional.version_id, "data.additionalDetails.versionId", warnings),
         event_name: Some(event_type.clone().into_owned()),
+        event_id: wire::mark(envelope.event_id),
         time: wire::time(envelope.event_time, "eventTime", warnings),
         ..Details::default()
     };

@@ -24,6 +24,7 @@ wire::members! {
         event_name = "eventName",
         event_time = "eventTime",
         region = "awsRegion",
+        response = "responseElements",
         event_id = "eventId",
         pub(super) s3 = "s3",
         call_back_var = "callBackVar",
@@ -33,6 +34,12 @@ wire::members! {
         pub(super) obs = "obs",
         pub(super) source = "source",
         pub(super) detail = "detail",
+    }
+}
+
+wire::members! {
+    struct Response {
+        request_id = "x-amz-request-id",
     }
 }
 
@@ -261,6 +268,10 @@ fn reading(
             .or_else(|| outer.event_name.clone()),
         region: wire::text(record.region, format_args!("{place}.awsRegion"), warnings),
         time: wire::time(record.event_time, format_args!("{place}.eventTime"), warnings),
+        event_id: wire::mark(record.event_id),
+        request_id: wire::object_or_empty::<Response<'_>>(record.response, "")
+            .ok()
+            .and_then(|response| wire::mark(response.request_id)),
         untrusted: jdcloud::untrusted(record.call_back_var),
         ..Details::default()
     };
