@@ -88,7 +88,7 @@ fn response(plan: &Plan) -> Option<Value> {
 fn record(record: &Planned) -> Record<'_> {
     let (action, reason, detail, request) = match &record.decision {
         Decision::Send(submission) => ("send", None, None, Some(submission)),
-        Decision::Skip(reason) => ("skip", Some(reason.name()), None, None),
+        Decision::Skip(reason) => ("skip", Some(reason.name()), record.skip_detail.as_deref(), None),
         Decision::Fail(failure) => ("fail", Some(failure.cause.name()), Some(failure.detail.as_str()), None),
     };
     let details = &record.details;

@@ -86,6 +86,8 @@ pub struct Planned {
     pub details: Details,
     /// What becomes of it.
     pub decision: Decision,
+    /// Why it is skipped, where there is more to say than the reason does.
+    pub skip_detail: Option<String>,
     /// Oddities that changed nothing but should be seen.
     pub warnings: Vec<String>,
     /// The queue message it came in.
@@ -266,15 +268,17 @@ pub fn plan(settings: &Settings, delivery: &Delivery) -> Plan {
 
 fn planned(settings: &Settings, source: Option<&str>, item: Item) -> Planned {
     let Item { path, message, dialect, provider, reading, warnings, raw } = item;
+    let mut skip_detail = None;
     let (bucket, key, kind, details, decision) = match reading {
         Reading::Object(event) => {
             let (kind, decision) = match event.change {
                 Change::Created if event.key.is_folder_marker() => {
                     (Kind::Created, Decision::Skip(SkipReason::FolderMarker))
                 }
-                Change::Created => {
-                    (Kind::Created, select(settings, source, &event, provider, raw.as_deref()))
-                }
+                Change::Created => (
+                    Kind::Created,
+                    select(settings, source, &event, provider, raw.as_deref(), &mut skip_detail),
+                ),
                 Change::Removed => (Kind::Removed, Decision::Skip(SkipReason::Removed)),
                 Change::Other => (Kind::Other, Decision::Skip(SkipReason::NotContent)),
             };
@@ -293,7 +297,7 @@ fn planned(settings: &Settings, source: Option<&str>, item: Item) -> Planned {
             (bucket, None, None, *details, Decision::Fail(failure))
         }
     };
-    Planned { item: path, dialect, bucket, key, kind, details, decision, warnings, message }
+    Planned { item: path, dialect, bucket, key, kind, details, decision, skip_detail, warnings, message }
 }
 
 fn select(
@@ -302,6 +306,7 @@ fn select(
     event: &ObjectEvent,
     provider: Option<Dialect>,
     raw: Option<&RawValue>,
+    skip_detail: &mut Option<String>,
 ) -> Decision {
     match route::choose(&settings.routes, source, &Candidate { event, provider, raw }) {
         Choice::To(route) => {
@@ -314,7 +319,10 @@ fn select(
             ))
         }
         Choice::Unclear(failure) => Decision::Fail(failure),
-        Choice::NotSelected => Decision::Skip(SkipReason::NotSelected),
+        Choice::NotSelected(sentence) => {
+            *skip_detail = sentence;
+            Decision::Skip(SkipReason::NotSelected)
+        }
         Choice::Unmapped => {
             let bucket = wire::clip(event.bucket.as_str(), 100);
             let whence = source.map(|s| format!(" for source {s:?}")).unwrap_or_default();

@@ -107,7 +107,8 @@ impl Record {
     }
 
     pub(crate) fn skipped(planned: &Planned, reason: SkipReason) -> Self {
-        Self { reason: Some(reason.name()), ..Self::of(planned, ResultKind::Skipped) }
+        let detail = planned.skip_detail.clone();
+        Self { reason: Some(reason.name()), detail, ..Self::of(planned, ResultKind::Skipped) }
     }
 
     pub(crate) fn failed(planned: &Planned, failure: Failure, attempts: u32, took: Duration) -> Self {

@@ -13,7 +13,9 @@ use crate::dialect::{self, Dialect};
 use crate::event::ObjectEvent;
 use crate::failure::{Cause, Failure};
 use crate::mdss::request::StorageType;
+use crate::notification::Notification;
 use crate::pattern::Pattern;
+use crate::wire;
 
 /// The id of a storage unit, copied from the MDSS dashboard. A UUID in every example; opaque here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,14 @@ impl fmt::Display for StorageClientId {
     }
 }
 
+/// A document that a route takes its selection from.
+#[derive(Clone, Debug)]
+pub(crate) struct Imported {
+    /// How sentences call it: `route[0].notification_file "bucket.xml"`.
+    pub(crate) name: String,
+    pub(crate) document: Notification,
+}
+
 /// One `[[route]]`.
 #[derive(Clone, Debug)]
 pub struct Route {
@@ -51,6 +61,8 @@ pub struct Route {
     pub(crate) exclude_suffix: Vec<String>,
     /// Boxed: most routes have none, and it is large.
     pub(crate) condition: Option<Box<Condition>>,
+    /// A bucket's notification configuration, one of whose rules must fire.
+    pub(crate) notification: Option<Box<Imported>>,
     /// OCI compartments, one of which the event must come from; empty: it may come from any.
     pub(crate) compartments: Vec<String>,
     pub(crate) storage_client_id: StorageClientId,
@@ -70,6 +82,7 @@ impl Route {
             exclude_prefix: Vec::new(),
             exclude_suffix: Vec::new(),
             condition: None,
+            notification: None,
             compartments: Vec::new(),
             storage_client_id,
             storage_type: None,
@@ -79,24 +92,53 @@ impl Route {
 
     /// On functions there is no source (`None`), and a route's own `source` always holds.
     fn names(&self, source: Option<&str>, event: &ObjectEvent) -> bool {
-        let source_fits = match (source, &self.source) {
-            (Some(here), Some(wanted)) => here == wanted,
-            (None, _) | (_, None) => true,
-        };
         let namespace_fits = match (&self.namespace, &event.details.namespace) {
             (None, _) => true,
             (Some(pattern), Some(namespace)) => pattern.matches(namespace),
             (Some(_), None) => false,
         };
-        source_fits && namespace_fits && self.bucket.matches(event.bucket.as_str())
+        namespace_fits && self.names_bucket(source, event.bucket.as_str())
+    }
+
+    /// The same, as far as it can be told without an event.
+    pub(crate) fn names_bucket(&self, source: Option<&str>, bucket: &str) -> bool {
+        let source_fits = match (source, &self.source) {
+            (Some(here), Some(wanted)) => here == wanted,
+            (None, _) | (_, None) => true,
+        };
+        source_fits && self.bucket.matches(bucket)
     }
 
     /// # Errors
     /// Nobody can tell: the record is ambiguous where the condition looks.
-    fn takes(&self, candidate: &Candidate<'_>) -> Result<bool, Failure> {
-        Ok(self.takes_key(candidate.event)
-            && self.takes_compartment(candidate)?
-            && self.takes_record(candidate)?)
+    fn takes(&self, candidate: &Candidate<'_>) -> Result<Taken, Failure> {
+        if !self.takes_key(candidate.event) {
+            return Ok(Taken::No);
+        }
+        if let Some(sentence) = self.document_against(candidate.event) {
+            return Ok(Taken::NotByDocument(sentence));
+        }
+        let taken = self.takes_compartment(candidate)? && self.takes_record(candidate)?;
+        Ok(if taken { Taken::Yes } else { Taken::No })
+    }
+
+    /// Why the route's document does not take the event; `None` if it does, or there is none.
+    ///
+    /// Any rule that fires will do, whomever it tells: the document says which objects matter, and the event is here. So
+    /// JD Cloud's order makes no difference, nor does it whether several rules fire.
+    fn document_against(&self, event: &ObjectEvent) -> Option<String> {
+        let Imported { name, document } = self.notification.as_deref()?;
+        let event_name = event.details.event_name.as_deref().unwrap_or_default();
+        let key = event.key.as_str();
+        if document.fires(event_name, key) {
+            return None;
+        }
+        let (shown, key_shown) = (wire::clip(event_name, 60), wire::clip(key, 100));
+        let why = document.nearest_miss(event_name, key).map(|(index, rule, miss)| {
+            let (field, wanted) = (miss.field.name(), wire::clip(&miss.wanted, 100));
+            format!("; {} wants {field} {wanted:?}", rule.name(index))
+        });
+        Some(format!("no rule of {name} fires for {shown:?} of {key_shown:?}{}", why.unwrap_or_default()))
     }
 
     fn takes_key(&self, event: &ObjectEvent) -> bool {
@@ -131,6 +173,13 @@ impl Route {
     }
 }
 
+enum Taken {
+    Yes,
+    No,
+    /// It is the document that does not take it; the sentence.
+    NotByDocument(String),
+}
+
 /// A new object, and what else routes look at.
 pub(crate) struct Candidate<'c> {
     pub(crate) event: &'c ObjectEvent,
@@ -153,8 +202,8 @@ pub(crate) fn look_into_records(routes: &[Route]) -> bool {
 /// Where an object goes.
 pub(crate) enum Choice<'r> {
     To(&'r Route),
-    /// A route names the bucket, and none takes the object.
-    NotSelected,
+    /// A route names the bucket, and none takes the object; the sentence of the first route whose document was against it.
+    NotSelected(Option<String>),
     /// No route names the bucket.
     Unmapped,
     /// Whether a route takes the object cannot be told; to go on with the next one would be a guess.
@@ -163,13 +212,16 @@ pub(crate) enum Choice<'r> {
 
 /// The first route that names the bucket and takes the object.
 pub(crate) fn choose<'r>(routes: &'r [Route], source: Option<&str>, candidate: &Candidate<'_>) -> Choice<'r> {
-    let mut choice = Choice::Unmapped;
+    let mut named = false;
+    let mut against = None;
     for route in routes.iter().filter(|r| r.names(source, candidate.event)) {
+        named = true;
         match route.takes(candidate) {
-            Ok(true) => return Choice::To(route),
-            Ok(false) => choice = Choice::NotSelected,
+            Ok(Taken::Yes) => return Choice::To(route),
+            Ok(Taken::No) => {}
+            Ok(Taken::NotByDocument(sentence)) => against = against.or(Some(sentence)),
             Err(failure) => return Choice::Unclear(failure),
         }
     }
-    choice
+    if named { Choice::NotSelected(against) } else { Choice::Unmapped }
 }

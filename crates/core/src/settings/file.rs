@@ -4,9 +4,11 @@
 use crate::condition::Condition;
 use crate::dialect::Dialect;
 use crate::mdss::request::StorageType;
+use crate::notification::Notification;
 use crate::pattern::Pattern;
-use crate::route::{Route, StorageClientId};
+use crate::route::{Imported, Route, StorageClientId};
 use crate::settings::{Mistake, RESERVED_PATHS, Reader, SETTINGS, Source, nearest};
+use crate::wire;
 
 pub(super) const STORAGE_CLIENT_ID: &str = "the storage client id of a unit, as the MDSS dashboard shows it";
 
@@ -19,6 +21,8 @@ const ROUTE: &[&str] = &[
     "exclude_prefix",
     "exclude_suffix",
     "condition",
+    "notification",
+    "notification_file",
     "compartments",
     "storage_client_id",
     "storage_type",
@@ -117,6 +121,7 @@ impl Reader {
                 exclude_prefix: entry.list("exclude_prefix"),
                 exclude_suffix: entry.list("exclude_suffix"),
                 condition: entry.condition(warnings),
+                notification: entry.notification(warnings),
                 compartments: entry.compartments(),
                 storage_type,
                 scan_id: entry.text("scan_id"),
@@ -280,6 +285,48 @@ impl Entry<'_> {
             }
             Err(mut mistakes) => {
                 self.mistakes.append(&mut mistakes);
+                None
+            }
+        }
+    }
+
+    /// A bucket's notification configuration, as a text or in a file. What stands in it is shown only as far as the
+    /// reader of documents does: an address may hold a secret.
+    fn notification(&mut self, warnings: &mut Vec<String>) -> Option<Box<Imported>> {
+        const TEXT: &str = "notification";
+        const FILE: &str = "notification_file";
+        if self.table.contains_key(TEXT) && self.table.contains_key(FILE) {
+            let place = format!("{}.{FILE}", self.place);
+            self.mistakes.push(Mistake::new(place, format!("nothing beside {TEXT}: one document")));
+            return None;
+        }
+        let (name, document) = match self.text(FILE) {
+            Some(path) => {
+                let place = format!("{}.{FILE}", self.place);
+                match Notification::read_file(path.as_ref()) {
+                    Ok(document) => (format!("{place} {:?}", wire::clip(&path, 100)), document),
+                    Err(e) => {
+                        let expected = format!("a readable file with a NotificationConfiguration ({e})");
+                        self.mistakes.push(Mistake::path(place, &path, expected));
+                        return None;
+                    }
+                }
+            }
+            None => (format!("{}.{TEXT}", self.place), self.text(TEXT)?.into_bytes()),
+        };
+        match Notification::parse(&document) {
+            Ok(document) if document.tells_of_creation() => {
+                warnings.extend(document.warnings().iter().map(|w| format!("{name}, {w}")));
+                Some(Box::new(Imported { name, document }))
+            }
+            Ok(_) => {
+                let expected = "at least one rule for s3:ObjectCreated:…: this document takes nothing";
+                self.mistakes.push(Mistake::new(name, expected));
+                None
+            }
+            Err(mistakes) => {
+                let told = |m: Mistake| Mistake { name: format!("{name}, {}", m.name), ..m };
+                self.mistakes.extend(mistakes.into_iter().map(told));
                 None
             }
         }
