@@ -1,6 +1,5 @@
 //! `explain`: what would happen to a delivery, without sending anything.
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -40,7 +39,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let mut draft = Settings::read(variables(arguments), Role::Explain);
+    let mut draft = Settings::read(input::variables(arguments.config.as_deref()), Role::Explain);
     let doors = Doors::open(&mut draft);
     // Only for its mistakes: whoever asks says from where the request comes.
     Proxies::trusted(&mut draft);
@@ -75,15 +74,6 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         }
     }
     ExitCode::from(if all_read { 0 } else { 2 })
-}
-
-fn variables(arguments: &Arguments) -> Vec<(OsString, OsString)> {
-    let mut variables: Vec<_> = std::env::vars_os().collect();
-    if let Some(config) = &arguments.config {
-        variables.retain(|(name, _)| name != "RELAY_CONFIG" && name != "RELAY_CONFIG_TOML");
-        variables.push(("RELAY_CONFIG".into(), config.clone().into_os_string()));
-    }
-    variables
 }
 
 fn line(name: &str, bytes: Vec<u8>, arguments: &Arguments, settings: &Settings, doors: &Doors) -> String {

@@ -1,10 +1,12 @@
 //! What a file of the command line holds: a bare body, or a request with its headers and exact bytes.
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use mdss_relay_core::Delivery;
 use serde_json::{Map, Value};
 
 /// The bytes of a file; `-` is standard input.
@@ -15,6 +17,29 @@ pub(crate) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
         return Ok(bytes);
     }
     std::fs::read(file)
+}
+
+/// The variables of this process, with a configuration of the command line in the place of its own.
+pub(crate) fn variables(config: Option<&Path>) -> Vec<(OsString, OsString)> {
+    let mut variables: Vec<_> = std::env::vars_os().collect();
+    if let Some(config) = config {
+        variables.retain(|(name, _)| name != "RELAY_CONFIG" && name != "RELAY_CONFIG_TOML");
+        variables.push(("RELAY_CONFIG".into(), config.into()));
+    }
+    variables
+}
+
+/// The delivery in a file, whoever may post it: no gate stands before it.
+pub(crate) fn delivery(file: &Path) -> std::io::Result<Delivery> {
+    Ok(match parse(read(file)?) {
+        Input::Bare(body) => Delivery::from_function(body, ""),
+        Input::Wrapped(request) => Delivery {
+            method: request.method,
+            headers: request.headers,
+            body: request.body,
+            ..Delivery::default()
+        },
+    })
 }
 
 /// A file, understood.

@@ -1,8 +1,10 @@
 //! `mdss-relay`: the operator's tool.
 
+mod columns;
 mod explain;
 mod input;
 mod matching;
+mod notification;
 mod replay;
 mod visible;
 
@@ -22,6 +24,8 @@ struct Arguments {
 enum Command {
     Explain(explain::Arguments),
     Match(matching::Arguments),
+    #[command(subcommand)]
+    Notification(notification::Command),
     Replay(replay::Arguments),
 }
 
@@ -29,6 +33,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Match(arguments) => matching::run(&arguments),
+        Command::Notification(command) => notification::run(&command),
         Command::Replay(arguments) => replay::run(&arguments),
     }
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
-use mdss_relay_core::{Condition, Delivery, Mismatch, Subject, subjects, suggest};
+use mdss_relay_core::{Condition, Mismatch, Subject, subjects, suggest};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::input::{self, Input};
+use crate::input;
 use crate::visible::visible;
 
 /// Tries a condition on events: which match, and for the others the first field that decided.
@@ -138,16 +138,8 @@ fn read_events(file: &Path) -> Vec<Event> {
     let name = file.to_string_lossy().into_owned();
     let unread =
         |sentence: String| vec![Event { file: name.clone(), item: None, alone: true, json: Err(sentence) }];
-    let delivery = match input::read(file) {
-        Ok(bytes) => match input::parse(bytes) {
-            Input::Bare(body) => Delivery::from_function(body, ""),
-            Input::Wrapped(request) => Delivery {
-                method: request.method,
-                headers: request.headers,
-                body: request.body,
-                ..Delivery::default()
-            },
-        },
+    let delivery = match input::delivery(file) {
+        Ok(delivery) => delivery,
         Err(error) => return unread(error.to_string()),
     };
     let subjects = subjects(&delivery);
