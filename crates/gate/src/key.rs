@@ -229,3 +229,182 @@ impl PartialEq for Key {
         self.der == other.der
     }
 }
+
+/// The keys an operator has written into the settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Pinned {
+    /// The setting they came from, for warnings.
+    pub(crate) place: String,
+    pub(crate) keys: Vec<Key>,
+}
+
+impl Pinned {
+    /// What an operator should know about these keys, each with the place.
+    pub(crate) fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let warnings = self.keys.iter().flat_map(|key| key.warnings(now));
+        warnings.map(|warning| format!("{}: {warning}", self.place)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rcgen::{KeyPair, PublicKeyData as _};
+
+    use super::*;
+    use crate::testing::{Signer, now, pem};
+
+    fn error(pem: &str) -> &'static str {
+        Key::all(pem.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn certificates_and_bare_keys_are_read_and_verify() {
+        let (one, other) = (Signer::one(), Signer::other());
+        let text = format!("a note\n{}{}", one.plain_certificate(), other.public_key());
+        let keys = Key::all(text.as_bytes()).unwrap();
+        assert_eq!(keys.iter().map(|key| key.bits).collect::<Vec<_>>(), [1024, 1024]);
+        for hash in [Hash::Sha1, Hash::Sha256] {
+            let good = one.sign(hash, b"message");
+            let wrong_hash = if hash == Hash::Sha1 { Hash::Sha256 } else { Hash::Sha1 };
+            assert!(keys[0].verifies(hash, b"message", &good));
+            assert!(keys[1].verifies(hash, b"message", &other.sign(hash, b"message")));
+            for (case, key, hash, message, signature) in [
+                ("other key", 1, hash, &b"message"[..], &good[..]),
+                ("other hash", 0, wrong_hash, b"message", &good),
+                ("other message", 0, hash, b"messagE", &good),
+                ("truncated", 0, hash, b"message", &good[1..]),
+                ("longer", 0, hash, b"message", &[&good[..], b"\0"].concat()),
+                ("empty", 0, hash, b"message", b""),
+                ("zeros", 0, hash, b"message", &[0; 128]),
+                ("ones", 0, hash, b"message", &[0xff; 128]),
+            ] {
+                assert!(!keys[key].verifies(hash, message, signature), "{case}");
+            }
+        }
+        // With the line ends of the other system.
+        assert_eq!(Key::all(text.replace('\n', "\r\n").as_bytes()).unwrap(), keys);
+    }
+
+    #[test]
+    fn of_what_is_fetched_only_the_first_counts() {
+        let chain = format!("{}{}", Signer::one().plain_certificate(), Signer::other().plain_certificate());
+        let first = Key::first(chain.as_bytes()).unwrap();
+        assert_eq!(first, Key::all(chain.as_bytes()).unwrap()[0]);
+        assert_eq!(Key::first(Signer::one().public_key().as_bytes()).unwrap(), first);
+        for text in ["", "<html>", "-----BEGIN CERTIFICATE-----\n"] {
+            assert!(Key::first(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_named() {
+        let good = Signer::one().public_key();
+        let elliptic = KeyPair::generate().unwrap();
+        let weak = "an RSA key of at least 1024 bits";
+        let odd = "an RSA key with an odd modulus and an odd exponent from 3 to 2^33 - 1";
+        let element = |tag: u8, inner: &[u8]| {
+            let length = u16::try_from(inner.len()).unwrap().to_be_bytes();
+            // The shortest form of a length, as DER wants it.
+            let head = match inner.len() {
+                0..128 => vec![tag, length[1]],
+                128..256 => vec![tag, 0x81, length[1]],
+                _ => vec![tag, 0x82, length[0], length[1]],
+            };
+            [head, inner.to_vec()].concat()
+        };
+        let made = |modulus: &[u8], exponent: &[u8]| {
+            element(0x30, &[element(0x02, modulus), element(0x02, exponent)].concat())
+        };
+        let modulus = |first: u8, length: usize, last: u8| {
+            let mut modulus = vec![0; length + 1];
+            modulus[1] = first;
+            modulus[length] = last;
+            modulus
+        };
+        for (case, der, expected) in [
+            ("1024 bits", made(&modulus(0x80, 128, 1), &[3]), None),
+            ("1023 bits", made(&modulus(0x40, 128, 1)[1..], &[3]), Some(weak)),
+            ("8192 bits", made(&modulus(0x80, 1024, 1), &[3]), None),
+            ("8200 bits", made(&modulus(0x80, 1025, 1), &[3]), Some("an RSA key of at most 8192 bits")),
+            ("even", made(&modulus(0x80, 128, 2), &[3]), Some(odd)),
+            ("exponent 1", made(&modulus(0x80, 128, 1), &[1]), Some(odd)),
+            ("exponent 4", made(&modulus(0x80, 128, 1), &[4]), Some(odd)),
+            ("exponent 2^33 - 1", made(&modulus(0x80, 128, 1), &[1, 255, 255, 255, 255]), None),
+            ("exponent 2^33 + 1", made(&modulus(0x80, 128, 1), &[2, 0, 0, 0, 1]), Some(odd)),
+            ("exponent of 9 bytes", made(&modulus(0x80, 128, 1), &[1, 0, 0, 0, 0, 0, 0, 0, 1]), Some(odd)),
+            ("trailing bytes", [made(&modulus(0x80, 128, 1), &[3]), vec![0]].concat(), Some("an RSA key")),
+            ("nothing", vec![], Some("an RSA key")),
+        ] {
+            assert_eq!(Key::new(der, None).err(), expected, "{case}");
+        }
+        let others = "certificates and public keys only (BEGIN CERTIFICATE, BEGIN PUBLIC KEY)";
+        for (text, expected) in [
+            (String::new(), "a certificate or a public key in PEM"),
+            ("/etc/jd.pem".to_owned(), "a certificate or a public key in PEM"),
+            (good.replace("-----END PUBLIC KEY-----", ""), "PEM that is whole"),
+            (pem("PUBLIC KEY", b"abc"), "a public key"),
+            (pem("CERTIFICATE", b"abc"), "an X.509 certificate"),
+            (pem("RSA PUBLIC KEY", b"abc"), others),
+            (format!("{good}{}", pem("CERTIFICATE REQUEST", b"abc")), others),
+            (pem("PUBLIC KEY", &elliptic.subject_public_key_info()), "an RSA key"),
+            (good.repeat(17), "at most 16 keys"),
+        ] {
+            assert_eq!(error(&text), expected, "{text:.60}");
+        }
+        assert!(error(&elliptic.serialize_pem()).contains("a private key"));
+    }
+
+    #[test]
+    fn names_and_dates() {
+        let names = |text: &str| Key::all(text.as_bytes()).unwrap().remove(0).certificate.unwrap().names;
+        assert_eq!(names(&Signer::one().certificate("a.example", &[], 2040)), ["a.example"]);
+        // Beside alternative names the common name counts for nothing.
+        assert_eq!(names(&Signer::one().certificate("a.example", &["b.example"], 2040)), ["b.example"]);
+        let key = Key::first(Signer::one().certificate("A.example", &[], 2025).as_bytes()).unwrap();
+        assert!(key.is_for(&["x".into(), "a.example".into()]) && !key.is_for(&["example".into()]));
+        let moment = |text: &str| text.parse::<Timestamp>().unwrap();
+        for (at, valid) in [
+            ("2019-12-31T23:59:59Z", false),
+            ("2020-01-01T00:00:00Z", true),
+            ("2025-12-31T00:00:00Z", true),
+            ("2025-12-31T00:00:01Z", false),
+        ] {
+            assert_eq!(key.is_valid(moment(at)), valid, "{at}");
+        }
+        let bare = Key::first(Signer::one().public_key().as_bytes()).unwrap();
+        assert!(bare.is_valid(Timestamp::MAX) && !bare.is_for(&["a.example".into()]));
+    }
+
+    #[test]
+    fn warnings() {
+        let key = Key::first(Signer::one().certificate("a", &[], 2025).as_bytes()).unwrap();
+        let few = "the key has 1024 bits, fewer than 2048";
+        assert_eq!(key.warnings(now()), [few, "the certificate has expired (2025-12-31T00:00:00Z)"]);
+        let early = "2019-01-01T00:00:00Z".parse().unwrap();
+        assert_eq!(
+            key.warnings(early),
+            [few, "the certificate is not valid yet (from 2020-01-01T00:00:00Z)"]
+        );
+        let strong = Key { bits: 2048, ..Key::first(Signer::one().public_key().as_bytes()).unwrap() };
+        assert_eq!(strong.warnings(now()), [""; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in any::<prop::sample::Index>()) {
+            let _ = Key::all(&bytes);
+            for label in ["CERTIFICATE", "PUBLIC KEY"] {
+                prop_assert!(Key::all(pem(label, &bytes).as_bytes()).is_err());
+            }
+            // A certificate with some bytes changed is as near to a good one as an attacker's gets.
+            let mut text = Signer::one().plain_certificate().into_bytes();
+            let at = at.index(text.len());
+            for (place, byte) in text[at..].iter_mut().zip(&bytes) {
+                *place = *byte;
+            }
+            let _ = Key::all(&text);
+            let _ = Key::first(&text);
+        }
+    }
+}

@@ -156,3 +156,151 @@ impl Keys {
 fn apart(a: Timestamp, b: Timestamp) -> SignedDuration {
     a.duration_since(b).abs()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Signer, now};
+
+    const MOMENT_AGO: Found<'_> = Found::NotNow("its key could not be had a moment ago");
+    const TOO_MANY: Found<'_> = Found::NotNow("too many keys were asked for at this host within a minute");
+
+    fn at(seconds: i64) -> Timestamp {
+        now().saturating_add(SignedDuration::from_secs(seconds)).unwrap()
+    }
+
+    fn listed() -> KeyUrl {
+        KeyUrl::listed("https://keys.example/a.pem", false).unwrap()
+    }
+
+    fn derived(number: usize) -> KeyUrl {
+        KeyUrl::derived(&format!("https://sns.eu-central-1.amazonaws.com/{number}.pem"))
+    }
+
+    fn pem() -> String {
+        Signer::one().public_key()
+    }
+
+    /// What is found of a key, without the key.
+    fn found(keys: &Keys, url: &KeyUrl, seconds: i64) -> &'static str {
+        match keys.find(url, at(seconds)) {
+            Found::Here { renewable: false, .. } => "here",
+            Found::Here { renewable: true, .. } => "renewable",
+            Found::Fetch => "fetch",
+            Found::NotNow(_) => "not now",
+        }
+    }
+
+    #[test]
+    fn the_ages_of_a_key() {
+        let url = listed();
+        let mut keys = Keys::new();
+        assert_eq!(found(&keys, &url, 0), "fetch");
+        keys.store(&url, pem().as_bytes(), at(0)).unwrap();
+        let day = 24 * 3600;
+        for (seconds, expected) in [
+            (0, "here"),
+            (299, "here"),
+            (300, "renewable"),
+            (day - 1, "renewable"),
+            (day, "fetch"),
+            (7 * day, "fetch"),
+            (-300, "renewable"),
+        ] {
+            assert_eq!(found(&keys, &url, seconds), expected, "{seconds}");
+        }
+        // It cannot be fetched again: the old one is used for a week in all.
+        keys.failed(&url, at(day));
+        for (seconds, expected) in [(day, "here"), (day + 299, "here"), (day + 300, "fetch")] {
+            assert_eq!(found(&keys, &url, seconds), expected, "{seconds}");
+        }
+        keys.failed(&url, at(7 * day - 1));
+        assert_eq!(found(&keys, &url, 7 * day - 1), "here");
+        assert_eq!(found(&keys, &url, 7 * day), "not now");
+        assert_eq!(found(&keys, &url, 7 * day + 5), "fetch");
+        keys.store(&url, pem().as_bytes(), at(7 * day + 5)).unwrap();
+        assert_eq!(found(&keys, &url, 7 * day + 5), "here");
+    }
+
+    #[test]
+    fn a_failure_is_not_repeated_at_once() {
+        let url = listed();
+        let mut keys = Keys::new();
+        keys.failed(&url, at(0));
+        assert_eq!(keys.find(&url, at(0)), MOMENT_AGO);
+        assert_eq!(keys.find(&url, at(4)), MOMENT_AGO);
+        assert_eq!(keys.find(&url, at(5)), Found::Fetch);
+        assert_eq!(keys.store(&url, b"<html>", at(5)), Err("a certificate or a public key in PEM"));
+        assert_eq!(keys.find(&url, at(9)), MOMENT_AGO);
+        // A failed renewal does not take a key away.
+        keys.store(&url, pem().as_bytes(), at(10)).unwrap();
+        assert!(keys.store(&url, b"<html>", at(400)).is_err());
+        assert_eq!(found(&keys, &url, 400), "here");
+    }
+
+    #[test]
+    fn a_key_is_read_up_to_its_limit() {
+        let padded = |length: usize| {
+            let mut text = pem().into_bytes();
+            text.resize(length, b'\n');
+            text
+        };
+        let mut keys = Keys::new();
+        assert!(keys.store(&listed(), &padded(KeyUrl::MAX_BYTES), at(0)).is_ok());
+        assert_eq!(keys.store(&listed(), &padded(KeyUrl::MAX_BYTES + 1), at(0)), Err("at most 64 KiB"));
+    }
+
+    /// A stranger may name as many URLs at SNS as he likes.
+    #[test]
+    fn what_strangers_can_cause_is_bounded() {
+        let mut keys = Keys::new();
+        let mut fetches = 0;
+        for request in 0..10_000_usize {
+            let seconds = i64::try_from(request / 100).unwrap();
+            let url = derived(request);
+            if keys.find(&url, at(seconds)) == Found::Fetch {
+                fetches += 1;
+                keys.failed(&url, at(seconds));
+            }
+        }
+        assert_eq!(fetches, 2 * MOST_FETCHES, "in 100 seconds");
+        assert_eq!(keys.find(&derived(1_000_000), at(99)), TOO_MANY);
+        // Nobody else has to wait for that: not an operator's URL, nor another region's.
+        assert_eq!(keys.find(&listed(), at(99)), Found::Fetch);
+        let region = KeyUrl::derived("https://sns.us-east-1.amazonaws.com/a.pem");
+        assert_eq!(keys.find(&region, at(99)), Found::Fetch);
+        assert!(keys.held.len() <= MOST_HELD && keys.fetches.len() <= 2 * MOST_FETCHES);
+    }
+
+    #[test]
+    fn keys_outlive_failures_and_listed_ones_the_others() {
+        let mut keys = Keys::new();
+        keys.store(&listed(), pem().as_bytes(), at(0)).unwrap();
+        keys.store(&derived(0), pem().as_bytes(), at(1)).unwrap();
+        for number in 1..=MOST_HELD {
+            keys.failed(&derived(number), at(100 * i64::try_from(number).unwrap()));
+        }
+        assert_eq!(keys.held.len(), MOST_HELD);
+        assert!(keys.held.contains_key(&listed()) && keys.held.contains_key(&derived(0)));
+        assert!(!keys.held.contains_key(&derived(1)) && keys.held.contains_key(&derived(MOST_HELD)));
+        for number in 1..=MOST_HELD {
+            keys.store(&derived(number), pem().as_bytes(), at(10_000 + i64::try_from(number).unwrap()))
+                .unwrap();
+        }
+        assert!(keys.held.contains_key(&listed()) && !keys.held.contains_key(&derived(0)));
+        // Where only keys are held, a failure is not worth remembering.
+        keys.failed(&derived(1_000), at(20_000));
+        assert!(keys.held.len() == MOST_HELD && !keys.held.contains_key(&derived(1_000)));
+    }
+
+    #[test]
+    fn renewing_counts_as_fetching() {
+        let mut keys = Keys::new();
+        keys.store(&derived(0), pem().as_bytes(), at(0)).unwrap();
+        assert_eq!(found(&keys, &derived(0), 300), "renewable");
+        for number in 1..=MOST_FETCHES {
+            keys.failed(&derived(number), at(300));
+        }
+        assert_eq!(found(&keys, &derived(0), 300), "here");
+    }
+}

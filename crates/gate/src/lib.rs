@@ -2,16 +2,20 @@
 
 mod authorization;
 mod check;
+mod encoding;
 mod head;
 mod key;
 mod key_url;
 mod keys;
 mod mistake;
+mod moment;
 mod networks;
 mod parse;
 mod policy;
 mod replay;
 mod secret;
+#[cfg(test)]
+mod testing;
 mod verdict;
 
 pub use head::{Head, Request};

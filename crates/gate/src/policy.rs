@@ -2,11 +2,14 @@
 
 use jiff::Timestamp;
 
-use crate::check::{BASIC, BEARER, Bearer, Check, PATH_SECRET};
+use crate::check::{
+    BASIC, BEARER, Bearer, Check, HMAC, JDCLOUD_SIGNATURE, Objection, PATH_SECRET, SHARED_SECRET, SNS,
+    SOURCE_ADDRESSES,
+};
 use crate::head::{Head, Request};
 use crate::keys::Keys;
 use crate::mistake::Mistake;
-use crate::verdict::{Admission, Refusal, Status, Verdict};
+use crate::verdict::{Admission, Refusal, Status, Unavailable, Verdict};
 
 /// Who may post to one source. Made from the source's `auth` value by [`Policy::parse`]; `Debug` shows no secret.
 ///
@@ -18,7 +21,7 @@ use crate::verdict::{Admission, Refusal, Status, Verdict};
 ///     let headers = [("authorization", value)];
 ///     policy.check_head(&Head { method: "POST", path: "/events", path_rest: None, headers: &headers, client: None })
 /// };
-/// assert_eq!(post(&b"Bearer t0ken"[..]), Verdict::Admitted(Admission::default()));
+/// assert!(matches!(post(&b"Bearer t0ken"[..]), Verdict::Admitted(_)));
 /// // One byte more is as wrong as nothing at all; the reason is for the log only.
 /// let Verdict::Refused(refusal) = post(b"Bearer t0kens") else { unreachable!() };
 /// assert_eq!((refusal.check, refusal.status), ("bearer", Status::Unauthorized));
@@ -64,6 +67,26 @@ impl Policy {
         self.checks.iter().any(|check| matches!(check, Check::PathSecret(_)))
     }
 
+    /// What an operator should know: weak or expired keys that are pinned, plain HTTP, bodies that need not be signed.
+    /// Each is a sentence with the setting's place. To be logged at the start, and perhaps once a day.
+    #[must_use]
+    pub fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for check in &self.checks {
+            match check {
+                Check::JdcloudSignature(signature) => warnings.extend(signature.warnings(now)),
+                Check::Sns(sns) => warnings.extend(sns.pinned.iter().flat_map(|pinned| pinned.warnings(now))),
+                Check::Bearer(_)
+                | Check::Basic(_)
+                | Check::PathSecret(_)
+                | Check::SharedSecret(_)
+                | Check::SourceAddresses(_)
+                | Check::Hmac(_) => {}
+            }
+        }
+        warnings
+    }
+
     /// Judges a request by its head, before its body is read. `Admitted` means that no check objects so far; the
     /// request still has to pass [`check_body`](Self::check_body).
     #[must_use]
@@ -73,6 +96,10 @@ impl Policy {
                 Check::Bearer(bearer) => (bearer.judge(head), BEARER, Status::Unauthorized),
                 Check::Basic(basic) => (basic.judge(head), BASIC, Status::Unauthorized),
                 Check::PathSecret(secret) => (secret.judge(head), PATH_SECRET, Status::Forbidden),
+                Check::SharedSecret(secret) => (secret.judge(head), SHARED_SECRET, Status::Forbidden),
+                Check::SourceAddresses(known) => (known.judge(head), SOURCE_ADDRESSES, Status::Forbidden),
+                // These need the body.
+                Check::Hmac(_) | Check::JdcloudSignature(_) | Check::Sns(_) => continue,
             };
             if let Err(why) = judged {
                 return Verdict::Refused(Refusal { check, status, why, certificate_url: None });
@@ -81,27 +108,63 @@ impl Policy {
         Verdict::Admitted(Admission::default())
     }
 
-    /// Judges a request whose body is complete, after [`check_head`](Self::check_head) has admitted it.
+    /// Judges a request whose body is complete, after [`check_head`](Self::check_head) has admitted it. `now` is the
+    /// moment of receipt, `keys` what was fetched for this server so far.
     ///
-    /// No check of today looks at a body, so this admits; a check that signs the body will be one more arm here.
+    /// Pure and total: any head, any body, any moment gives a verdict. After [`Verdict::NeedKey`] the adapter tells
+    /// `keys` what became of the fetch and asks again; the same key is not asked for twice in a row.
     #[must_use]
-    pub fn check_body(&self, _request: &Request<'_>, _now: Timestamp, _keys: &Keys) -> Verdict {
+    pub fn check_body(&self, request: &Request<'_>, now: Timestamp, keys: &Keys) -> Verdict {
+        let mut admission = Admission::default();
+        let mut waiting = None;
         for check in &self.checks {
-            match check {
+            let (judged, check) = match check {
                 // The head alone decides these.
-                Check::Bearer(_) | Check::Basic(_) | Check::PathSecret(_) => {}
-            }
+                Check::Bearer(_)
+                | Check::Basic(_)
+                | Check::PathSecret(_)
+                | Check::SharedSecret(_)
+                | Check::SourceAddresses(_) => continue,
+                Check::Hmac(hmac) => (hmac.judge(request).map(|()| None).map_err(Objection::from), HMAC),
+                Check::JdcloudSignature(signature) => {
+                    (signature.judge(request, now, keys), JDCLOUD_SIGNATURE)
+                }
+                Check::Sns(sns) => (sns.judge(request, now, keys), SNS),
+            };
+            let (why, certificate_url) = match judged {
+                Ok(replay) => {
+                    admission.replay = admission.replay.or(replay);
+                    continue;
+                }
+                // A later check may yet refuse, and then nothing has to be fetched.
+                Err(Objection::NeedKey(url)) => {
+                    waiting = waiting.or(Some(Verdict::NeedKey(url)));
+                    continue;
+                }
+                Err(Objection::Unavailable(why)) => {
+                    waiting = waiting.or(Some(Verdict::Unavailable(Unavailable { check, why })));
+                    continue;
+                }
+                Err(Objection::Refused(why)) => (why, None),
+                Err(Objection::WrongUrl(why, url)) => (why, Some(url)),
+            };
+            return Verdict::Refused(Refusal { check, status: Status::Forbidden, why, certificate_url });
         }
-        Verdict::Admitted(Admission::default())
+        waiting.unwrap_or(Verdict::Admitted(admission))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use proptest::prelude::*;
 
     use super::*;
     use crate::check::{Basic, PathSecret};
+    use crate::encoding::BASE64;
+    use crate::key::Hash;
+    use crate::key_url::KeyUrl;
+    use crate::testing::{Signer, now};
 
     const SECRET: &str = "0123456789abcdef";
 
@@ -168,6 +231,135 @@ mod tests {
         assert!(shown.contains("Bearer") && shown.contains("PathSecret"), "{shown}");
     }
 
+    const TOPIC: &str = "arn:aws:sns:eu-central-1:123456789012:t";
+
+    fn parsed(text: &str) -> Policy {
+        let mut read = |path: &str| match path {
+            "/pem" => Ok(Signer::one().plain_certificate()),
+            _ => Err("no such file".to_owned()),
+        };
+        Policy::parse_text(text, "auth", &mut read).unwrap()
+    }
+
+    fn every_body_check() -> Policy {
+        parsed(&format!(
+            "{{ hmac = {{ header = 'X-Signature', secret = '{SECRET}' }}, jdcloud_signature = {{ certificate_urls = \
+             ['https://keys.example/jd.pem'] }}, sns = {{ topics = ['{TOPIC}'] }} }}"
+        ))
+    }
+
+    fn body_verdict(policy: &Policy, headers: &[(&str, &[u8])], body: &[u8]) -> Verdict {
+        let head = Head { method: "POST", path: "/jd", path_rest: None, headers, client: None };
+        policy.check_body(&Request { head, body }, now(), &Keys::new())
+    }
+
+    #[test]
+    fn what_a_head_cannot_pass_is_403_but_for_the_two_schemes_that_http_has() {
+        let table = [
+            ("source_addresses = ['10.0.0.1']", SOURCE_ADDRESSES, 403),
+            ("shared_secret = { header = 'X-Key', secret = '0123456789abcdef' }", SHARED_SECRET, 403),
+            ("shared_secret = { query = 'code', secret = '0123456789abcdef' }", SHARED_SECRET, 403),
+            ("path_secret = { secret = '0123456789abcdef' }", PATH_SECRET, 403),
+            ("bearer = { token = 't' }", BEARER, 401),
+            ("basic = { user = 'u', password = 'p' }", BASIC, 401),
+        ];
+        let head = Head { method: "POST", path: "/jd", path_rest: None, headers: &[], client: None };
+        for (text, check, code) in table {
+            let Verdict::Refused(refusal) = parsed(&format!("{{ {text} }}")).check_head(&head) else {
+                panic!("{text}")
+            };
+            assert_eq!((refusal.check, refusal.status.code()), (check, code), "{text}");
+            assert_eq!(refusal.challenge().is_some(), code == 401, "{text}");
+        }
+        for (text, check) in [
+            ("hmac = { header = 'X-Signature', secret = '0123456789abcdef' }", HMAC),
+            ("jdcloud_signature = { certificate_file = '/pem' }", JDCLOUD_SIGNATURE),
+            ("sns = { topics = ['arn:aws:sns:eu-central-1:123456789012:t'] }", SNS),
+        ] {
+            let policy = parsed(&format!("{{ {text} }}"));
+            // The head is no proof of a body, and not yet a reason to turn anybody away.
+            assert!(matches!(policy.check_head(&head), Verdict::Admitted(_)), "{text}");
+            let Verdict::Refused(refusal) = body_verdict(&policy, &[], b"{}") else { panic!("{text}") };
+            assert_eq!((refusal.check, refusal.status), (check, Status::Forbidden), "{text}");
+        }
+    }
+
+    /// Whatever the other checks say: one that fails is enough, and then nothing is fetched.
+    #[test]
+    fn a_refusal_comes_before_a_fetch() {
+        let listed = "https://keys.example/jd.pem";
+        let md5 = "1B2M2Y8AsgTpgAmY7PhCfg==";
+        let date = "Sat, 21 Nov 2026 12:00:00 GMT";
+        let url = BASE64.encode(listed);
+        let jd: [(&str, &[u8]); 4] = [
+            ("Authorization", b"AAAA"),
+            ("Content-MD5", md5.as_bytes()),
+            ("Date", date.as_bytes()),
+            ("x-jdcloud-signing-cert-url", url.as_bytes()),
+        ];
+        let alone = parsed("{ jdcloud_signature = { certificate_urls = ['https://keys.example/jd.pem'] } }");
+        assert!(
+            matches!(body_verdict(&alone, &jd, b""), Verdict::NeedKey(needed) if needed.as_str() == listed)
+        );
+        // Before it in the order, and after it.
+        for other in [
+            "hmac = { header = 'X-Signature', secret = '0123456789abcdef' }",
+            "sns = { topics = ['arn:aws:sns:eu-central-1:123456789012:t'] }",
+        ] {
+            let both = parsed(&format!(
+                "{{ jdcloud_signature = {{ certificate_urls = ['https://keys.example/jd.pem'] }}, {other} }}"
+            ));
+            assert!(matches!(body_verdict(&both, &jd, b""), Verdict::Refused(_)), "{other}");
+        }
+        let mut keys = Keys::new();
+        keys.failed(&KeyUrl::listed(listed, false).unwrap(), now());
+        let head = Head { method: "POST", path: "/jd", path_rest: None, headers: &jd, client: None };
+        let why = "its key could not be had a moment ago";
+        assert_eq!(
+            alone.check_body(&Request { head, body: b"" }, now(), &keys),
+            Verdict::Unavailable(Unavailable { check: JDCLOUD_SIGNATURE, why })
+        );
+    }
+
+    #[test]
+    fn a_refusal_shows_the_url_that_could_be_listed() {
+        let url = BASE64.encode("http://u:s3cret@oss.example/jd.pem?s3cret\n");
+        let policy = parsed("{ jdcloud_signature = { certificate_urls = ['https://keys.example/jd.pem'] } }");
+        let refused = body_verdict(&policy, &[("x-jdcloud-signing-cert-url", url.as_bytes())], b"");
+        let Verdict::Refused(refusal) = refused else { panic!("{refused:?}") };
+        assert_eq!(refusal.certificate_url.as_deref(), Some("http://oss.example/jd.pem?..."));
+    }
+
+    /// Two checks of the body, both passed: the one with an id gives the key.
+    #[test]
+    fn an_admission_carries_what_a_repetition_is_known_by() {
+        let policy = parsed(&format!(
+            "{{ hmac = {{ header = 'X-Signature', secret = '{SECRET}' }}, sns = {{ topics = ['{TOPIC}'], \
+             certificate_file = '/pem' }} }}"
+        ));
+        let line = |name: &str, value: &str| format!("{name}\n{value}\n");
+        let parts = [
+            ("Message", "m"),
+            ("MessageId", "i"),
+            ("Timestamp", "2026-11-21T12:00:00Z"),
+            ("TopicArn", TOPIC),
+            ("Type", "Notification"),
+        ];
+        let text: String = parts.iter().map(|(name, value)| line(name, value)).collect();
+        let signature = BASE64.encode(Signer::one().sign(Hash::Sha256, text.as_bytes()));
+        let members: String = parts.iter().map(|(name, value)| format!("\"{name}\":\"{value}\",")).collect();
+        let body = format!("{{{members}\"SignatureVersion\":\"2\",\"Signature\":\"{signature}\"}}");
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+        let tag: String =
+            ring::hmac::sign(&key, body.as_bytes()).as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        let admitted = body_verdict(&policy, &[("x-signature", tag.as_bytes())], body.as_bytes());
+        assert!(matches!(admitted, Verdict::Admitted(Admission { replay: Some(_) })), "{admitted:?}");
+        assert!(matches!(
+            body_verdict(&policy, &[], body.as_bytes()),
+            Verdict::Refused(Refusal { check: HMAC, .. })
+        ));
+    }
+
     proptest! {
         /// Nothing made up at random gets past a policy, in any combination of headers and paths, and nothing panics.
         #[test]
@@ -181,6 +373,38 @@ mod tests {
             let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
             let head = Head { method: "POST", path: "/jd", path_rest: rest.as_deref(), headers: &headers, client: None };
             prop_assert!(matches!(both().check_head(&head), Verdict::Refused(_)));
+        }
+
+        /// Any head, any body, any moment: a verdict, and never an admission.
+        #[test]
+        fn check_body_is_total(
+            headers in proptest::collection::vec(
+                (
+                    prop_oneof![
+                        "(?i:authorization|content-md5|content-type|date|x-signature)",
+                        "(?i:x-jdcloud-(request-id|signing-cert-url|[a-z]{1,4}))",
+                        "(?i:x-amz-sns-(message-type|rawdelivery))",
+                        "\\PC{0,12}",
+                    ],
+                    proptest::collection::vec(any::<u8>(), 0..64),
+                ),
+                0..10,
+            ),
+            path in "\\PC{0,24}",
+            body in proptest::collection::vec(any::<u8>(), 0..128),
+            seconds in any::<i64>(),
+        ) {
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let head = Head { method: "POST", path: &path, path_rest: Some(&path), headers: &headers, client: None };
+            let moment = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+            for policy in [
+                every_body_check(),
+                parsed("{ jdcloud_signature = { certificate_file = '/pem', content_md5 = 'optional' } }"),
+                parsed("{ sns = { topics = ['arn:aws:sns:eu-central-1:123456789012:t'], certificate_file = '/pem' } }"),
+            ] {
+                let verdict = policy.check_body(&Request { head, body: &body }, moment, &Keys::new());
+                prop_assert!(matches!(verdict, Verdict::Refused(_)), "{verdict:?}");
+            }
         }
     }
 }

@@ -113,3 +113,81 @@ impl<T: Clone> Replays<T> {
 fn place(source: &str, key: &ReplayKey) -> [u8; 32] {
     hash(&[source.as_bytes(), &key.hash])
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::testing::now;
+
+    fn at(seconds: i64) -> Timestamp {
+        now().saturating_add(SignedDuration::from_secs(seconds)).unwrap()
+    }
+
+    fn key(id: &str, body: &str, until: i64) -> ReplayKey {
+        ReplayKey::new("sns", id.as_bytes(), body.as_bytes(), at(until))
+    }
+
+    #[test]
+    fn only_the_same_request_to_the_same_source_is_found() {
+        let mut replays = Replays::new(8);
+        replays.remember("jd", &key("id", "body", 60), 200, at(0));
+        for (source, key, expected) in [
+            ("jd", key("id", "body", 60), Some(200)),
+            // Signed anew, with another date.
+            ("jd", key("id", "body", 90), Some(200)),
+            ("other", key("id", "body", 60), None),
+            ("jd", key("ID", "body", 60), None),
+            ("jd", key("id", "Body", 60), None),
+            ("jd", key("id", "", 60), None),
+            ("jd", key("idb", "ody", 60), None),
+            ("jd", ReplayKey::new("jdcloud_signature", b"id", b"body", at(60)), None),
+        ] {
+            assert_eq!(replays.find(source, &key, at(1)), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_kept_until_the_check_refuses_by_itself() {
+        let mut replays = Replays::new(8);
+        let first = key("1", "", 60);
+        replays.remember("jd", &first, "first", at(0));
+        // The first answer is the one that was given.
+        replays.remember("jd", &first, "second", at(1));
+        assert_eq!(replays.find("jd", &first, at(60)), Some("first"));
+        assert_eq!(replays.find("jd", &first, at(61)), None);
+        // What has ended makes room, and what has ended already is not taken in.
+        replays.remember("jd", &key("2", "", 120), "", at(61));
+        replays.remember("jd", &key("3", "", 60), "", at(61));
+        assert_eq!((replays.len(), replays.ends.len()), (1, 1));
+        replays.remember("jd", &first, "again", at(30));
+        assert_eq!(replays.find("jd", &first, at(30)), Some("again"));
+    }
+
+    #[test]
+    fn a_full_memory_forgets_what_ends_first() {
+        let mut replays = Replays::new(3);
+        for (id, until) in [("a", 30), ("b", 10), ("c", 10), ("d", 20)] {
+            replays.remember("jd", &key(id, "", until), id, at(0));
+        }
+        // What is there already pushes nothing out.
+        replays.remember("jd", &key("d", "", 20), "d", at(0));
+        let left: Vec<_> = ["a", "b", "c", "d"]
+            .into_iter()
+            .filter(|id| replays.find("jd", &key(id, "", 0), at(0)).is_some())
+            .collect();
+        assert_eq!(left, ["a", "c", "d"]);
+        assert!(!replays.is_empty() && replays.ends.len() == 3);
+        // A memory for nothing would be a mistake; it remembers one.
+        let mut smallest = Replays::new(0);
+        smallest.remember("jd", &key("a", "", 30), (), at(0));
+        smallest.remember("jd", &key("b", "", 30), (), at(0));
+        assert_eq!((smallest.len(), smallest.find("jd", &key("b", "", 30), at(0))), (1, Some(())));
+    }
+
+    #[test]
+    fn debug_shows_no_id() {
+        assert_eq!(format!("{:?}", key("s3cret", "body", 0)), "ReplayKey(until 2026-11-21T12:00:00Z)");
+    }
+}

@@ -1,0 +1,222 @@
+//! One reader for each check.
+
+use jiff::SignedDuration;
+use toml::{Table, Value};
+
+use super::reader::{Found, Reader, kind};
+use crate::check::{
+    Basic, Bearer, Carrier, ContentMd5, Encoding, Hmac, JdcloudSignature, PathSecret, SharedSecret, Sns,
+    SourceAddresses, Topic, Trust,
+};
+use crate::key::{Key, Pinned};
+use crate::key_url::KeyUrl;
+use crate::mistake::Mistake;
+
+/// JD's service repeats within a minute, and Alibaba, whose interface it is, asks for 15 minutes.
+const JDCLOUD_WINDOW: SignedDuration = SignedDuration::from_mins(15);
+
+/// `Timestamp` is when a message was published, and SNS may repeat it for an hour:
+/// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html> ("can't exceed 3,600 seconds").
+const SNS_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
+/// Secrets held at once: the old one and the new one, with room.
+const MOST_SECRETS: usize = 8;
+
+/// Certificate URLs held at once. Each of them may be fetched, so the list is short.
+const MOST_URLS: usize = 8;
+
+impl Reader<'_> {
+    pub(super) fn bearer(&mut self, value: &Value, place: &str) -> Option<Bearer> {
+        let table = self.table(value, place, &["token", "token_file"])?;
+        let token = self.secret(table, place, "token")?;
+        self.accepted(Bearer::new(&token.text), &token.place)
+    }
+
+    pub(super) fn basic(&mut self, value: &Value, place: &str) -> Option<Basic> {
+        let table = self.table(value, place, &["user", "password", "password_file"])?;
+        let user = self.user(table, place);
+        let password = self.secret(table, place, "password")?;
+        if password.text.is_empty() {
+            self.mistake(Mistake::new(password.place, "a text that is not empty"));
+            return None;
+        }
+        self.accepted(Basic::new(user?, &password.text), &password.place)
+    }
+
+    pub(super) fn path_secret(&mut self, value: &Value, place: &str) -> Option<PathSecret> {
+        let table = self.table(value, place, &["secret", "secret_file"])?;
+        let secret = self.secret(table, place, "secret")?;
+        self.accepted(PathSecret::new(&secret.text), &secret.place)
+    }
+
+    pub(super) fn shared_secret(&mut self, value: &Value, place: &str) -> Option<SharedSecret> {
+        let table = self.table(value, place, &["header", "query", "secret", "secret_file"])?;
+        let carrier = self.carrier(table, place);
+        let secret = self.secret(table, place, "secret")?;
+        self.accepted(SharedSecret::new(carrier?, &secret.text), &secret.place)
+    }
+
+    fn carrier(&mut self, table: &Table, place: &str) -> Option<Carrier> {
+        match self.one_of(table, place, &["header", "query"])? {
+            ("header", _) => self.header(table, place).map(Carrier::Header),
+            _ => {
+                let name = self.text(table, place, "query")??;
+                let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+                if name.is_empty() || !name.bytes().all(unreserved) {
+                    let expected = "a parameter's name, of letters, digits and - . _ ~ only";
+                    self.mistake(Mistake::new(format!("{place}.query"), expected).found(format!("{name:?}")));
+                    return None;
+                }
+                Some(Carrier::Query(name.to_owned()))
+            }
+        }
+    }
+
+    pub(super) fn source_addresses(&mut self, value: &Value, place: &str) -> Option<SourceAddresses> {
+        let networks = self.list(value, place, |reader, text, place| {
+            reader.accepted_text(SourceAddresses::network(text), place, text)
+        });
+        networks.map(SourceAddresses::new)
+    }
+
+    pub(super) fn hmac(&mut self, value: &Value, place: &str) -> Option<Hmac> {
+        const SECRETS: [&str; 4] = ["secret", "secret_file", "secrets", "secret_files"];
+        let known = ["header", "encoding", "prefix", SECRETS[0], SECRETS[1], SECRETS[2], SECRETS[3]];
+        let table = self.table(value, place, &known)?;
+        let header = self.header(table, place);
+        let encodings = [("hex", Encoding::Hex), ("base64", Encoding::Base64)];
+        let encoding = self.word(table, place, "encoding", &encodings);
+        let prefix = self.text(table, place, "prefix").map(Option::unwrap_or_default);
+        if prefix.is_some_and(|prefix| !prefix.bytes().all(|b| matches!(b, b'!'..=b'~') && b != b',')) {
+            let expected = "printable ASCII characters without spaces and commas";
+            self.mistake(Mistake::new(format!("{place}.prefix"), expected));
+            return None;
+        }
+        let (member, value) = self.one_of(table, place, &SECRETS)?;
+        let secrets = self.secrets(member, value, &format!("{place}.{member}"))?;
+        let mut hmac = Hmac::new(&header?, prefix?, encoding?);
+        for secret in &secrets {
+            self.accepted(hmac.accept(&secret.text), &secret.place)?;
+        }
+        Some(hmac)
+    }
+
+    fn secrets(&mut self, member: &str, value: &Value, place: &str) -> Option<Vec<Found>> {
+        let is_file = member.starts_with("secret_file");
+        if !member.ends_with('s') {
+            return self.secret_in(value, place.to_owned(), is_file).map(|secret| vec![secret]);
+        }
+        let secrets = self.list(value, place, |reader, text, place| {
+            reader.secret_in(&Value::String(text.to_owned()), place.to_owned(), is_file)
+        })?;
+        if secrets.len() > MOST_SECRETS {
+            self.mistake(Mistake::new(place, format!("at most {MOST_SECRETS} secrets")));
+            return None;
+        }
+        Some(secrets)
+    }
+
+    pub(super) fn jdcloud_signature(&mut self, value: &Value, place: &str) -> Option<JdcloudSignature> {
+        const TRUST: [&str; 3] = ["certificate_file", "certificate", "certificate_urls"];
+        let known = [TRUST[0], TRUST[1], TRUST[2], "allow_http", "content_md5", "date_window"];
+        let table = self.table(value, place, &known)?;
+        let allow_http = self.flag(table, place, "allow_http");
+        let md5 = [("required", ContentMd5::Required), ("optional", ContentMd5::Optional)];
+        let content_md5 = self.word(table, place, "content_md5", &md5);
+        let window = self.window(table, place, JDCLOUD_WINDOW);
+        let (member, value) = self.one_of(table, place, &TRUST)?;
+        let trust = match member {
+            "certificate_urls" => {
+                self.urls(value, &format!("{place}.{member}"), allow_http?).map(Trust::Listed)
+            }
+            _ => self.pinned(table, place).map(Trust::Pinned),
+        };
+        if member != "certificate_urls" && table.contains_key("allow_http") {
+            let expected = "nothing: only certificate_urls are fetched";
+            self.mistake(Mistake::new(format!("{place}.allow_http"), expected));
+        }
+        Some(JdcloudSignature {
+            place: place.to_owned(),
+            trust: trust?,
+            content_md5: content_md5?,
+            window: window?,
+        })
+    }
+
+    fn urls(&mut self, value: &Value, place: &str, allow_http: bool) -> Option<Vec<KeyUrl>> {
+        // A URL that is not accepted may hold a password, so it is not shown.
+        let urls = self.list(value, place, |reader, text, place| {
+            reader.accepted(KeyUrl::listed(text, allow_http), place)
+        })?;
+        if urls.len() > MOST_URLS {
+            self.mistake(Mistake::new(place, format!("at most {MOST_URLS} URLs")));
+            return None;
+        }
+        Some(urls)
+    }
+
+    /// `certificate` or `certificate_file`.
+    fn pinned(&mut self, table: &Table, place: &str) -> Option<Pinned> {
+        let Found { place, text } = self.secret(table, place, "certificate")?;
+        let keys = self.accepted(Key::all(text.as_bytes()), &place)?;
+        Some(Pinned { place, keys })
+    }
+
+    pub(super) fn sns(&mut self, value: &Value, place: &str) -> Option<Sns> {
+        let known = ["topics", "certificate_file", "certificate", "date_window"];
+        let table = self.table(value, place, &known)?;
+        let pins = table.contains_key("certificate") || table.contains_key("certificate_file");
+        let topics_place = format!("{place}.topics");
+        let topics = match table.get("topics") {
+            Some(value) => self.list(value, &topics_place, |reader, text, place| {
+                let topic = reader.accepted_text(Topic::new(text), place, text)?;
+                let expected =
+                    "a topic of the partition aws, aws-cn or aws-us-gov (others need certificate_file)";
+                let fits = if pins || topic.has_signer() { Ok(topic) } else { Err(expected) };
+                reader.accepted_text(fits, place, text)
+            }),
+            None => {
+                let expected = "a list of topics' ARNs: SNS signs for every AWS customer";
+                self.mistake(Mistake::new(topics_place, expected).found("nothing"));
+                None
+            }
+        };
+        let pinned = if pins { Some(self.pinned(table, place)?) } else { None };
+        let window = self.window(table, place, SNS_WINDOW);
+        Some(Sns { topics: topics?, pinned, window: window? })
+    }
+
+    fn user<'v>(&mut self, table: &'v Table, place: &str) -> Option<&'v str> {
+        let place = format!("{place}.user");
+        // The name ends at the first colon: https://www.rfc-editor.org/rfc/rfc7617#section-2
+        let expected = "a name that is not empty and has no colon and no control character";
+        match table.get("user") {
+            Some(Value::String(user))
+                if !user.is_empty() && !user.contains(':') && !user.contains(char::is_control) =>
+            {
+                return Some(user);
+            }
+            Some(Value::String(user)) => {
+                self.mistake(Mistake::new(place, expected).found(format!("{user:?}")));
+            }
+            Some(other) => self.mistake(Mistake::new(place, expected).found(kind(other))),
+            None => self.mistake(Mistake::new(place, expected).found("nothing")),
+        }
+        None
+    }
+
+    /// The member `header`: a header's name.
+    fn header(&mut self, table: &Table, place: &str) -> Option<String> {
+        // A token: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let name = self.text(table, place, "header")?;
+        match name {
+            Some(name) if !name.is_empty() && name.bytes().all(token) => Some(name.to_owned()),
+            _ => {
+                let mistake = Mistake::new(format!("{place}.header"), "a header's name, such as X-Signature");
+                self.mistake(mistake.found(name.map_or("nothing".to_owned(), |name| format!("{name:?}"))));
+                None
+            }
+        }
+    }
+}
