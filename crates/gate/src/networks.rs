@@ -23,24 +23,14 @@ impl Networks {
     ///
     /// # Errors
     ///
-    /// What was expected. Bits beyond the prefix are a mistake: `10.1.2.3/8` may be meant as one host or as a network
-    /// of millions, and the guess must not be ours.
+    /// What was expected.
     pub fn add(&mut self, text: &str) -> Result<(), &'static str> {
-        let network = match text.parse::<IpAddr>() {
-            Ok(address) => IpNet::from(address),
-            Err(_) => text
-                .parse::<IpNet>()
-                .map_err(|_| "an address or a network, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32")?,
-        };
-        if network.addr() != network.network() {
-            return Err("a network without bits beyond its prefix, such as 192.0.2.0/24");
-        }
-        // A client of such an address is taken for its IPv4 one below, so this would match nobody.
-        if network.addr().to_canonical() != network.addr() {
-            return Err("an IPv4 address in its own form, without ::ffff: before it");
-        }
-        self.0.push(network);
+        self.0.push(network(text)?);
         Ok(())
+    }
+
+    pub(crate) fn of(networks: Vec<IpNet>) -> Self {
+        Self(networks)
     }
 
     /// Whether an address is in one of them. A server that listens on `[::]` sees an IPv4 client as `::ffff:192.0.2.1`
@@ -49,4 +39,27 @@ impl Networks {
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address.to_canonical()))
     }
+}
+
+/// One entry of the list: an address, or a network in CIDR form.
+///
+/// # Errors
+///
+/// What was expected. Bits beyond the prefix are a mistake: `10.1.2.3/8` may be meant as one host or as a network
+/// of millions, and the guess must not be ours.
+pub(crate) fn network(text: &str) -> Result<IpNet, &'static str> {
+    let network = match text.parse::<IpAddr>() {
+        Ok(address) => IpNet::from(address),
+        Err(_) => text
+            .parse::<IpNet>()
+            .map_err(|_| "an address or a network, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32")?,
+    };
+    if network.addr() != network.network() {
+        return Err("a network without bits beyond its prefix, such as 192.0.2.0/24");
+    }
+    // A client of such an address is taken for its IPv4 one below, so this would match nobody.
+    if network.addr().to_canonical() != network.addr() {
+        return Err("an IPv4 address in its own form, without ::ffff: before it");
+    }
+    Ok(network)
 }

@@ -87,6 +87,7 @@ impl Doors {
             }]);
         }
         let mut doors = Vec::new();
+        let mut warnings = Vec::new();
         for (index, source) in settings.sources.iter().enumerate() {
             let place = format!("source[{index}].auth");
             let mut read = |path: &str| std::fs::read_to_string(path).map_err(|e| e.to_string());
@@ -96,18 +97,22 @@ impl Doors {
                 Some(auth) => Policy::parse(auth, &place, &mut read),
             };
             match policy {
-                Ok(policy) => doors.push(Source {
-                    name: source.name.clone(),
-                    dialect: source.dialect,
-                    redelivers_forever: source.redelivers_forever,
-                    confirm_topics: source.confirm_topics.clone(),
-                    policy,
-                    path: source.path.clone(),
-                    public_path: source.public_path.clone(),
-                }),
+                Ok(policy) => {
+                    warnings.extend(policy.warnings(Timestamp::now()));
+                    doors.push(Source {
+                        name: source.name.clone(),
+                        dialect: source.dialect,
+                        redelivers_forever: source.redelivers_forever,
+                        confirm_topics: source.confirm_topics.clone(),
+                        policy,
+                        path: source.path.clone(),
+                        public_path: source.public_path.clone(),
+                    })
+                }
                 Err(mistakes) => draft.mistakes.extend(mistakes.into_iter().map(mistake_of)),
             }
         }
+        draft.settings.warnings.append(&mut warnings);
         Self(doors)
     }
 

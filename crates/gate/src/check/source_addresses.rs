@@ -3,64 +3,42 @@
 //! An address is no credential: it says through which network a request came, and it says it only as truly as the adapter
 //! knows the client (behind a proxy: only if that proxy is trusted). It is a second lock beside a weak first one.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 
 use crate::head::Head;
+use crate::networks::Networks;
 
 #[derive(Clone, Debug)]
 pub(crate) struct SourceAddresses {
-    networks: Vec<IpNet>,
+    networks: Networks,
 }
 
 impl SourceAddresses {
     pub(crate) fn new(networks: Vec<IpNet>) -> Self {
-        Self { networks }
+        Self { networks: Networks::of(networks) }
     }
 
-    /// One entry of the list: an address, or a network in CIDR form.
-    ///
-    /// # Errors
-    ///
-    /// What was expected. Bits beyond the prefix are a mistake: `10.1.2.3/8` may be meant as one host or as a network
-    /// of millions, and the guess must not be ours.
-    pub(crate) fn network(text: &str) -> Result<IpNet, &'static str> {
-        let network = match text.parse::<IpAddr>() {
-            Ok(address) => IpNet::from(address),
-            Err(_) => text
-                .parse::<IpNet>()
-                .map_err(|_| "an address or a network, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32")?,
-        };
-        if network.addr() != network.network() {
-            return Err("a network without bits beyond its prefix, such as 192.0.2.0/24");
-        }
-        // A client of such an address is taken for its IPv4 one below, so this would match nobody.
-        if network.addr().to_canonical() != network.addr() {
-            return Err("an IPv4 address in its own form, without ::ffff: before it");
-        }
-        Ok(network)
-    }
-
-    /// A server that listens on `[::]` sees an IPv4 client as `::ffff:192.0.2.1` (RFC 4291, section 2.5.5.2); that is
-    /// the same client.
-    ///
     /// Without an address nothing is admitted: a check that cannot be made has not passed.
     pub(crate) fn judge(&self, head: &Head<'_>) -> Result<(), &'static str> {
-        let client = head.client.ok_or("the client's address is not known")?.to_canonical();
-        let known = self.networks.iter().any(|network| network.contains(&client));
-        known.then_some(()).ok_or("the client's address is in none of the networks listed")
+        let client = head.client.ok_or("the client's address is not known")?;
+        self.networks
+            .contains(client)
+            .then_some(())
+            .ok_or("the client's address is in none of the networks listed")
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::networks::network;
 
     fn judge(networks: &[&str], client: Option<IpAddr>) -> Result<(), &'static str> {
-        let networks = networks.iter().map(|text| SourceAddresses::network(text).unwrap()).collect();
+        let networks = networks.iter().map(|text| network(text).unwrap()).collect();
         let head = Head { method: "POST", path: "/", path_rest: None, headers: &[], client };
         SourceAddresses::new(networks).judge(&head)
     }
@@ -124,10 +102,7 @@ mod tests {
             ("*", shape),
             ("", shape),
         ] {
-            assert_eq!(
-                SourceAddresses::network(text).map(|found| found.to_string()),
-                expected.map(str::to_owned)
-            );
+            assert_eq!(network(text).map(|found| found.to_string()), expected.map(str::to_owned));
         }
     }
 

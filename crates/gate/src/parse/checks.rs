@@ -11,6 +11,7 @@ use crate::check::{
 use crate::key::{Key, Pinned};
 use crate::key_url::KeyUrl;
 use crate::mistake::Mistake;
+use crate::networks::network;
 
 /// JD's service repeats within a minute, and Alibaba, whose interface it is, asks for 15 minutes.
 const JDCLOUD_WINDOW: SignedDuration = SignedDuration::from_mins(15);
@@ -73,9 +74,8 @@ impl Reader<'_> {
     }
 
     pub(super) fn source_addresses(&mut self, value: &Value, place: &str) -> Option<SourceAddresses> {
-        let networks = self.list(value, place, |reader, text, place| {
-            reader.accepted_text(SourceAddresses::network(text), place, text)
-        });
+        let networks =
+            self.list(value, place, |reader, text, place| reader.accepted_text(network(text), place, text));
         networks.map(SourceAddresses::new)
     }
 
