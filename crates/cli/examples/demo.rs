@@ -24,8 +24,11 @@ const SOURCES: &[(&str, &str, &str)] = &[
     ("oci-stream", "/oci", "Basic b2NpLWdhdGV3YXk6bm90LWEtc2VjcmV0LW9jaQ=="),
     ("oci-notifications", "/oci", ""),
     ("aws-s3", "/aws", "Basic YXdzLWdhdGV3YXk6bm90LWEtc2VjcmV0LWF3cw=="),
+    ("aws-eventbridge", "/aws", "Basic YXdzLWdhdGV3YXk6bm90LWEtc2VjcmV0LWF3cw=="),
+    ("aws-sns", "/aws", "Basic YXdzLWdhdGV3YXk6bm90LWEtc2VjcmV0LWF3cw=="),
     ("aws-sqs", "/aws", "Basic YXdzLWdhdGV3YXk6bm90LWEtc2VjcmV0LWF3cw=="),
     ("jdcloud", "/jdcloud/jd-9f3c2b71d8e64a05", ""),
+    ("jdcloud-function", "/jdcloud-function", "not-a-secret-jd-function"),
     ("minio", "/minio", "not-a-secret-minio"),
     ("rustfs", "/rustfs", "not-a-secret-rustfs"),
     ("ceph", "/ceph", ""),
@@ -110,6 +113,11 @@ impl Demo {
         let mut sums = Sums::default();
         match &adapter.target {
             Target::Http { .. } => {
+                let folders =
+                    std::fs::read_dir("events")?.filter_map(|f| f.ok()).filter(|f| f.path().is_dir());
+                if folders.count() != SOURCES.len() {
+                    return Err("a folder of events/ has no source here".into());
+                }
                 for (folder, path, token) in SOURCES {
                     println!("-- events/{folder} to {path}\n");
                     sums.add(&self.replay(adapter, path, token, &format!("events/{folder}")).await?);
