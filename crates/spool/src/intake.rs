@@ -1,0 +1,100 @@
+//! What is written down of a delivery: decided before anything is written, by the plan and by who has sent it.
+
+use mdss_relay_core::{Decision, Delivery, FailureKind, Plan, Planned};
+
+use crate::clock::Moment;
+use crate::schedule::HELD_BY_PLAN;
+use crate::schema::{LANE_UNROUTED, State};
+
+/// Whether the gate knows who has sent a delivery. It decides what becomes of records that can never be used: what a
+/// known sender sends is kept for the operator to look at, what anybody may send would only fill the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// It has proven who it is.
+    Proven,
+    /// `auth = "none"`: anybody who reaches the port.
+    Anyone,
+}
+
+/// One row to be.
+#[derive(Debug)]
+pub(crate) struct NewItem {
+    /// Which record of the plan.
+    pub(crate) record: usize,
+    pub(crate) path: String,
+    pub(crate) lane: String,
+    pub(crate) state: State,
+    pub(crate) not_before: Moment,
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) detail: Option<String>,
+    pub(crate) bucket: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) mark: Option<String>,
+}
+
+/// A delivery on its way to the disk.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    pub(crate) name: String,
+    pub(crate) source: Option<String>,
+    /// The dialect the source was pinned to when the delivery came. What was recognised is not pinned: a batch may hold
+    /// records of several producers, and each is recognised again by its own marks.
+    pub(crate) dialect: Option<&'static str>,
+    pub(crate) method: String,
+    /// A list of pairs in JSON.
+    pub(crate) headers: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) received: Moment,
+    pub(crate) items: Vec<NewItem>,
+}
+
+impl Intake {
+    pub(crate) fn new(delivery: Delivery, plan: &Plan, sender: Sender, now: Moment) -> Self {
+        let source = delivery.source.as_deref();
+        let items =
+            plan.records.iter().enumerate().filter_map(|(n, r)| item(n, r, source, sender, now)).collect();
+        Self {
+            headers: serde_json::to_string(&delivery.headers_to_keep()).expect("texts always serialise"),
+            name: delivery.id,
+            source: delivery.source,
+            dialect: delivery.dialect.map(|d| d.name()),
+            method: delivery.method,
+            body: delivery.body,
+            received: now,
+            items,
+        }
+    }
+}
+
+fn item(
+    record: usize,
+    planned: &Planned,
+    source: Option<&str>,
+    sender: Sender,
+    now: Moment,
+) -> Option<NewItem> {
+    let (lane, failure) = match &planned.decision {
+        Decision::Skip(_) => return None,
+        Decision::Send(submission) => (submission.storage_client_id(), None),
+        Decision::Fail(failure) => (LANE_UNROUTED, Some(failure)),
+    };
+    let (state, not_before) = match failure.map(|f| f.kind()) {
+        None | Some(FailureKind::Transient) => (State::Waiting, now),
+        // No request was made, and the same plan comes to the same end: the next start is what may change it.
+        Some(FailureKind::Config) => (State::Held, now.plus(HELD_BY_PLAN)),
+        Some(FailureKind::Permanent) if sender == Sender::Proven => (State::Parked, now),
+        Some(FailureKind::Permanent) => return None,
+    };
+    Some(NewItem {
+        record,
+        path: planned.item.clone(),
+        lane: lane.to_owned(),
+        state,
+        not_before,
+        reason: failure.map(|f| f.cause.name()),
+        detail: failure.map(|f| f.detail.clone()),
+        bucket: planned.bucket.as_ref().map(|b| b.as_str().to_owned()),
+        key: planned.key.as_ref().map(|k| k.as_str().to_owned()),
+        mark: planned.write_mark(source).map(|m| m.as_str().to_owned()),
+    })
+}

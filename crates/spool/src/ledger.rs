@@ -1,0 +1,663 @@
+//! What is done to the file: each function is one or a few statements on a connection, without a thought about threads,
+//! transactions or time.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use mdss_relay_core::{Delivery, Dialect};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params, params_from_iter};
+
+use crate::clock::Moment;
+use crate::intake::Intake;
+use crate::schema::State;
+use crate::trouble::{Trouble, TroubleKind};
+
+/// Marks of accepted writes that are remembered: about 30 MB of file. Senders repeat within minutes, MinIO and RustFS after a
+/// restart of theirs; a hundred thousand is a busy day.
+const MOST_DONE: i64 = 100_000;
+
+/// Bytes of bodies that one claim brings into memory, the first delivery aside.
+const MOST_CLAIMED_BYTES: usize = 2 << 20;
+
+/// The share of the disk that an item's rows and index entries take beside the body.
+const ROW_BYTES: u64 = 512;
+
+/// Every nth place of a claim is for what came due last: oldest first, and yet the new does not wait for the whole backlog.
+const NEWEST_SHARE: usize = 4;
+
+/// An item's number in the file; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ItemId(i64);
+
+impl ItemId {
+    /// The number.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The item of that number, if there is one.
+    pub const fn new(number: i64) -> Self {
+        Self(number)
+    }
+}
+
+/// What became of one item of an intake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Stored,
+    Duplicate,
+    /// It was to be parked, and the park is full.
+    NoRoom,
+}
+
+/// How much may be kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Bytes of the file in use, about.
+    pub(crate) bytes: u64,
+    /// Bytes of them that may be parked at the door.
+    pub(crate) parked_bytes: u64,
+}
+
+/// Either the database's word or our own.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Sql(rusqlite::Error),
+    Ours(Trouble),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Bytes of the file that hold something: the rest is free for what comes.
+pub(crate) fn used_bytes(db: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    db.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).map(|n| u64::try_from(n).unwrap_or(0))
+}
+
+/// CRC-32 of headers and body. SQLite's pages have no checksums, and a flipped bit in a key would name another object.
+fn checksum(headers: &str, body: &[u8]) -> i64 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(headers.as_bytes());
+    sum.update(&[0]);
+    sum.update(body);
+    i64::from(sum.finalize())
+}
+
+/// Writes a delivery and its items, but for those that are there already.
+pub(crate) fn accept(db: &Connection, intake: &Intake, limits: Limits) -> Result<Vec<Written>, Fault> {
+    let used = used_bytes(db)?;
+    let size = (intake.headers.len() + intake.body.len()) as u64;
+    if used.saturating_add(size) > limits.bytes {
+        let detail =
+            format!("the spool holds {used} bytes, expected at most RELAY_SPOOL_LIMIT, {}", limits.bytes);
+        return Err(Fault::Ours(Trouble::new(TroubleKind::Full, detail)));
+    }
+    let share = size / intake.items.len().max(1) as u64 + ROW_BYTES;
+    let mut parked = match intake.items.iter().any(|item| item.state == State::Parked) {
+        true => parked_bytes(db)?,
+        false => 0,
+    };
+    let mut known = db.prepare_cached(
+        "SELECT 1 FROM item WHERE mark = ?1 UNION ALL SELECT 1 FROM done WHERE mark = ?1 LIMIT 1",
+    )?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bucket, key, mark, bytes)
+         VALUES (:delivery, :path, :lane, :state, :since, :not_before, :reason, :detail, :bucket, :key, :mark, :bytes)",
+    )?;
+    let mut delivery = None;
+    let mut written = Vec::with_capacity(intake.items.len());
+    for item in &intake.items {
+        if let Some(mark) = &item.mark
+            && known.exists([mark])?
+        {
+            written.push(Written::Duplicate);
+            continue;
+        }
+        if item.state == State::Parked {
+            if parked.saturating_add(share) > limits.parked_bytes {
+                written.push(Written::NoRoom);
+                continue;
+            }
+            parked += share;
+        }
+        let delivery = match delivery {
+            Some(id) => id,
+            None => *delivery.insert(insert_delivery(db, intake)?),
+        };
+        insert.execute(named_params! {
+            ":delivery": delivery,
+            ":path": item.path,
+            ":lane": item.lane,
+            ":state": item.state.name(),
+            ":since": intake.received.as_millis(),
+            ":not_before": item.not_before.as_millis(),
+            ":reason": item.reason,
+            ":detail": item.detail,
+            ":bucket": item.bucket,
+            ":key": item.key,
+            ":mark": item.mark,
+            ":bytes": share as i64,
+        })?;
+        written.push(Written::Stored);
+    }
+    Ok(written)
+}
+
+fn insert_delivery(db: &Connection, intake: &Intake) -> rusqlite::Result<i64> {
+    let mut insert = db.prepare_cached(
+        "INSERT INTO delivery (name, source, dialect, method, headers, body, received, checksum)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    insert.insert(params![
+        intake.name,
+        intake.source,
+        intake.dialect,
+        intake.method,
+        intake.headers,
+        intake.body,
+        intake.received.as_millis(),
+        checksum(&intake.headers, &intake.body),
+    ])
+}
+
+fn parked_bytes(db: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT ifnull(sum(bytes), 0) FROM tally WHERE state = 'parked'";
+    db.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).map(|n| u64::try_from(n).unwrap_or(0))
+}
+
+/// A stored delivery, read back.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) number: i64,
+    pub(crate) received: Moment,
+    /// As the adapter handed it over, without the headers nobody reads; or why it is no longer that.
+    pub(crate) delivery: Result<Delivery, String>,
+    /// How many items wait for it still.
+    pub(crate) items: usize,
+}
+
+/// One item that may be tried now.
+#[derive(Clone, Debug)]
+pub(crate) struct Claimed {
+    pub(crate) id: ItemId,
+    pub(crate) path: String,
+    pub(crate) lane: String,
+    pub(crate) state: State,
+    pub(crate) attempts: u32,
+    pub(crate) since: Moment,
+    pub(crate) reason: Option<String>,
+    pub(crate) delivery: Arc<Stored>,
+}
+
+/// What a claim found.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    pub(crate) items: Vec<Claimed>,
+    /// When the next item of the lanes that were asked for comes due.
+    pub(crate) next: Option<Moment>,
+}
+
+/// What a claim asks for.
+pub(crate) struct Want {
+    pub(crate) now: Moment,
+    /// Items, all lanes together, at most.
+    pub(crate) most: usize,
+    /// Lanes that may have fewer than the others: 0 while their breaker is open.
+    pub(crate) lanes: HashMap<String, usize>,
+    /// Items under way: they are in the file as they were before.
+    pub(crate) busy: HashSet<ItemId>,
+    /// Which lane comes first this time; any number.
+    pub(crate) turn: usize,
+}
+
+/// The items that may be tried now: from each lane the oldest that are due, and every fourth place for the newest.
+pub(crate) fn claim(db: &Connection, want: &Want) -> rusqlite::Result<Claims> {
+    let cap = |lane: &String| want.lanes.get(lane).copied().unwrap_or(usize::MAX);
+    let mut lanes = lanes(db)?;
+    lanes.retain(|lane| cap(lane) > 0);
+    if !lanes.is_empty() {
+        let turn = want.turn % lanes.len();
+        lanes.rotate_left(turn);
+    }
+    let share = want.most.div_ceil(lanes.len().max(1));
+    let mut claims = Claims::default();
+    let mut deliveries = HashMap::new();
+    let mut bytes = 0;
+    'lanes: for lane in lanes {
+        let most = share.min(cap(&lane)).min(want.most - claims.items.len());
+        if most == 0 {
+            break;
+        }
+        let next = next_due(db, &lane, want.now)?;
+        claims.next = [claims.next, next].into_iter().flatten().min();
+        for row in due(db, &lane, want, most)? {
+            let number: i64 = row.delivery;
+            let delivery = match deliveries.get(&number) {
+                Some(known) => Arc::clone(known),
+                None => {
+                    let Some(stored) = stored(db, number)? else { continue };
+                    let stored = Arc::new(stored);
+                    bytes += stored.delivery.as_ref().map_or(0, |d| d.body.len());
+                    if !deliveries.is_empty() && bytes > MOST_CLAIMED_BYTES {
+                        break 'lanes;
+                    }
+                    deliveries.insert(number, Arc::clone(&stored));
+                    stored
+                }
+            };
+            claims.items.push(Claimed {
+                id: row.id,
+                path: row.path,
+                lane: lane.clone(),
+                state: row.state,
+                attempts: row.attempts,
+                since: row.since,
+                reason: row.reason,
+                delivery,
+            });
+        }
+    }
+    Ok(claims)
+}
+
+/// Lanes that have anything to be tried.
+fn lanes(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT DISTINCT lane FROM tally WHERE state <> 'parked' AND items > 0 ORDER BY lane";
+    db.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
+}
+
+fn next_due(db: &Connection, lane: &str, now: Moment) -> rusqlite::Result<Option<Moment>> {
+    let sql = "SELECT not_before FROM item WHERE lane = ?1 AND state <> 'parked' AND not_before > ?2
+               ORDER BY not_before LIMIT 1";
+    let next =
+        db.prepare_cached(sql)?.query_row(params![lane, now.as_millis()], |row| row.get(0)).optional()?;
+    Ok(next.map(Moment::from_millis))
+}
+
+struct Due {
+    id: ItemId,
+    delivery: i64,
+    path: String,
+    state: State,
+    attempts: u32,
+    since: Moment,
+    reason: Option<String>,
+}
+
+fn due(db: &Connection, lane: &str, want: &Want, most: usize) -> rusqlite::Result<Vec<Due>> {
+    // With the turn in it, a claim of one place is every fourth time one for the newest.
+    let newest = (most + want.turn % NEWEST_SHARE) / NEWEST_SHARE;
+    let mut found = Vec::new();
+    take_due(db, lane, want, "not_before, id", most - newest, &mut found)?;
+    if found.len() == most - newest {
+        take_due(db, lane, want, "not_before DESC, id DESC", newest, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn take_due(
+    db: &Connection,
+    lane: &str,
+    want: &Want,
+    order: &str,
+    most: usize,
+    found: &mut Vec<Due>,
+) -> rusqlite::Result<()> {
+    if most == 0 {
+        return Ok(());
+    }
+    let known: HashSet<ItemId> = found.iter().map(|due| due.id).collect();
+    let sql = format!(
+        "SELECT id, delivery, path, state, attempts, since, reason FROM item
+         WHERE lane = ?1 AND state <> 'parked' AND not_before <= ?2 ORDER BY {order} LIMIT ?3"
+    );
+    // Those under way may stand in front of all others, so as many more are asked for.
+    let limit = (most + want.busy.len() + known.len()) as i64;
+    let mut query = db.prepare_cached(&sql)?;
+    let rows = query.query_map(params![lane, want.now.as_millis(), limit], due_row)?;
+    let end = found.len() + most;
+    for row in rows {
+        let row = row?;
+        if found.len() == end {
+            break;
+        }
+        if !want.busy.contains(&row.id) && !known.contains(&row.id) {
+            found.push(row);
+        }
+    }
+    Ok(())
+}
+
+fn due_row(row: &Row<'_>) -> rusqlite::Result<Due> {
+    Ok(Due {
+        id: ItemId(row.get(0)?),
+        delivery: row.get(1)?,
+        path: row.get(2)?,
+        state: state(row, 3)?,
+        attempts: u32::try_from(row.get::<_, i64>(4)?).unwrap_or(u32::MAX),
+        since: Moment::from_millis(row.get(5)?),
+        reason: row.get(6)?,
+    })
+}
+
+/// The column's constraint lets no other word in; a damaged page might.
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
+    Ok(row.get_ref(column)?.as_str().ok().and_then(|word| word.parse().ok()).unwrap_or(State::Waiting))
+}
+
+fn stored(db: &Connection, number: i64) -> rusqlite::Result<Option<Stored>> {
+    let sql = "SELECT name, source, dialect, method, headers, body, received, checksum,
+               (SELECT count(*) FROM item WHERE delivery = ?1) FROM delivery WHERE id = ?1";
+    let read = |row: &Row<'_>| {
+        let headers: String = row.get(4)?;
+        let body: Vec<u8> = row.get(5)?;
+        let sum: i64 = row.get(7)?;
+        let delivery = if checksum(&headers, &body) == sum {
+            delivery(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, &headers, body)
+        } else {
+            Err(format!(
+                "delivery {number}: its checksum does not fit, so the file was changed behind the relay"
+            ))
+        };
+        Ok(Stored {
+            number,
+            received: Moment::from_millis(row.get(6)?),
+            delivery,
+            items: usize::try_from(row.get::<_, i64>(8)?).unwrap_or(0),
+        })
+    };
+    db.prepare_cached(sql)?.query_row([number], read).optional()
+}
+
+fn delivery(
+    id: String,
+    source: Option<String>,
+    dialect: Option<String>,
+    method: String,
+    headers: &str,
+    body: Vec<u8>,
+) -> Result<Delivery, String> {
+    let dialect = match dialect.map(|name| name.parse::<Dialect>()).transpose() {
+        Ok(dialect) => dialect,
+        Err(expected) => return Err(format!("the dialect of the stored delivery: expected {expected}")),
+    };
+    let headers = serde_json::from_str(headers)
+        .map_err(|e| format!("the headers of the stored delivery: expected a list of pairs: {e}"))?;
+    Ok(Delivery { source, dialect, method, headers, body, id })
+}
+
+/// What an attempt, or a new plan, came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// MDSS has it.
+    Accepted,
+    /// Today's settings do not want it sent.
+    Skipped,
+    /// Not yet.
+    Again { state: State, not_before: Moment, reason: &'static str, detail: String, attempted: bool },
+    /// Not by itself any more.
+    Parked { reason: &'static str, detail: String, attempted: bool },
+    /// Today's settings send it elsewhere.
+    Lane(String),
+}
+
+/// Writes down what came of an item. One that is gone meanwhile (purged by hand) stays gone.
+pub(crate) fn settle(db: &Connection, id: ItemId, verdict: &Verdict, now: Moment) -> rusqlite::Result<()> {
+    const AGAIN: &str =
+        "UPDATE item SET state = ?2, not_before = ?3, reason = ?4, detail = ?5, attempts = attempts + ?6
+                         WHERE id = ?1";
+    match verdict {
+        Verdict::Accepted => {
+            // In the same transaction: from here on a repetition is one.
+            db.prepare_cached(
+                "INSERT INTO done (mark, at) SELECT mark, ?2 FROM item WHERE id = ?1 AND mark IS NOT NULL
+                 ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![id.0, now.as_millis()])?;
+            db.prepare_cached("DELETE FROM item WHERE id = ?1")?.execute([id.0])?;
+        }
+        Verdict::Skipped => {
+            db.prepare_cached("DELETE FROM item WHERE id = ?1")?.execute([id.0])?;
+        }
+        Verdict::Again { state, not_before, reason, detail, attempted } => {
+            let row = params![id.0, state.name(), not_before.as_millis(), reason, detail, attempted];
+            db.prepare_cached(AGAIN)?.execute(row)?;
+        }
+        Verdict::Parked { reason, detail, attempted } => {
+            let row = params![id.0, State::Parked.name(), now.as_millis(), reason, detail, attempted];
+            db.prepare_cached(AGAIN)?.execute(row)?;
+        }
+        Verdict::Lane(lane) => {
+            db.prepare_cached(
+                "UPDATE item SET lane = ?2, state = 'waiting', not_before = ?3, reason = NULL, detail = NULL WHERE id = ?1",
+            )?
+            .execute(params![id.0, lane, now.as_millis()])?;
+        }
+    }
+    Ok(())
+}
+
+/// Forgets the oldest marks beyond the hundred thousand.
+pub(crate) fn forget_done(db: &Connection) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM done WHERE id <= (SELECT max(id) FROM done) - ?1";
+    db.prepare_cached(sql)?.execute([MOST_DONE])?;
+    Ok(())
+}
+
+/// Makes held items due, of all lanes or of one, at most `most`; gives how many.
+pub(crate) fn release(
+    db: &Connection,
+    lane: Option<&str>,
+    now: Moment,
+    most: usize,
+) -> rusqlite::Result<usize> {
+    let sql = "UPDATE item SET not_before = ?1 WHERE id IN (SELECT id FROM item
+               WHERE state = 'held' AND not_before > ?1 AND (?2 IS NULL OR lane = ?2) LIMIT ?3)";
+    db.prepare_cached(sql)?.execute(params![now.as_millis(), lane, most as i64])
+}
+
+/// Makes due what would wait longer than anything ever does: the clock was ahead when it was written down. At most `most`;
+/// gives how many.
+pub(crate) fn mend(db: &Connection, beyond: Moment, now: Moment, most: usize) -> rusqlite::Result<usize> {
+    let mut mended = 0;
+    for lane in lanes(db)? {
+        let sql = "UPDATE item SET not_before = ?3 WHERE id IN (SELECT id FROM item
+                   WHERE lane = ?1 AND state <> 'parked' AND not_before > ?2 LIMIT ?4)";
+        let row = params![lane, beyond.as_millis(), now.as_millis(), (most - mended) as i64];
+        mended += db.prepare_cached(sql)?.execute(row)?;
+    }
+    Ok(mended)
+}
+
+/// Writes the row that is there to be written.
+pub(crate) fn probe(db: &Connection, limits: Limits, now: Moment) -> Result<(), Fault> {
+    let sql = "INSERT INTO probe VALUES (1, ?1) ON CONFLICT DO UPDATE SET at = excluded.at";
+    db.prepare_cached(sql)?.execute([now.as_millis()])?;
+    let used = used_bytes(db)?;
+    if used > limits.bytes {
+        let detail =
+            format!("the spool holds {used} bytes, expected at most RELAY_SPOOL_LIMIT, {}", limits.bytes);
+        return Err(Fault::Ours(Trouble::new(TroubleKind::Full, detail)));
+    }
+    Ok(())
+}
+
+/// How much of one lane stands in one state for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Storage unit, or `unrouted`.
+    pub lane: String,
+    /// Where the items stand.
+    pub state: State,
+    /// The last failure's token; empty if there was none.
+    pub reason: String,
+    /// Items.
+    pub items: u64,
+    /// Bytes of the deliveries, about.
+    pub bytes: u64,
+}
+
+/// What is in the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stock {
+    /// By lane, state and reason; only what there is.
+    pub depths: Vec<Depth>,
+    /// Since when the oldest item of each lane waits or is held.
+    pub oldest: Vec<(String, Moment)>,
+    /// Bytes of the file in use.
+    pub used_bytes: u64,
+}
+
+pub(crate) fn stock(db: &Connection) -> rusqlite::Result<Stock> {
+    let sql =
+        "SELECT lane, state, reason, items, bytes FROM tally WHERE items > 0 ORDER BY lane, state, reason";
+    let count = |row: &Row<'_>, n| row.get::<_, i64>(n).map(|n| u64::try_from(n).unwrap_or(0));
+    let depth = |row: &Row<'_>| {
+        let state = state(row, 1)?;
+        Ok(Depth {
+            lane: row.get(0)?,
+            state,
+            reason: row.get(2)?,
+            items: count(row, 3)?,
+            bytes: count(row, 4)?,
+        })
+    };
+    let depths = db.prepare_cached(sql)?.query_map([], depth)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut oldest = Vec::new();
+    for lane in lanes(db)? {
+        let sql = "SELECT since FROM item WHERE lane = ?1 AND state <> 'parked' ORDER BY since LIMIT 1";
+        let since = db.prepare_cached(sql)?.query_row([&lane], |row| row.get(0)).optional()?;
+        oldest.extend(since.map(|since| (lane, Moment::from_millis(since))));
+    }
+    Ok(Stock { depths, oldest, used_bytes: used_bytes(db)? })
+}
+
+/// Which items an operator means. Everything that is set must fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Where they stand.
+    pub state: Option<State>,
+    /// The lane.
+    pub lane: Option<String>,
+    /// The bucket.
+    pub bucket: Option<String>,
+    /// The token of the last failure.
+    pub reason: Option<String>,
+    /// Received at this moment or before.
+    pub received_before: Option<Moment>,
+    /// These numbers and no others; empty: all.
+    pub ids: Vec<ItemId>,
+}
+
+/// One item, as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub id: ItemId,
+    /// Where it stands.
+    pub state: State,
+    /// Storage unit, or `unrouted`.
+    pub lane: String,
+    /// The bucket, if the record could be read so far.
+    pub bucket: Option<String>,
+    /// The object's key, decoded, if the record could be read so far.
+    pub key: Option<String>,
+    /// Requests made to MDSS.
+    pub attempts: u32,
+    /// The last failure's token.
+    pub reason: Option<String>,
+    /// The sentence for it.
+    pub detail: Option<String>,
+    /// When the delivery came.
+    pub received: Moment,
+    /// When it is tried next; of a parked one, when it was parked.
+    pub not_before: Moment,
+    /// The source it came through.
+    pub source: Option<String>,
+    /// What the log calls the delivery.
+    pub name: String,
+    /// The record's path in the delivery.
+    pub path: String,
+    /// Its share of the delivery's bytes.
+    pub bytes: u64,
+}
+
+/// The items that fit, by number, behind `after`, at most `most`.
+pub(crate) fn list(
+    db: &Connection,
+    filter: &Filter,
+    after: ItemId,
+    most: usize,
+) -> rusqlite::Result<Vec<Entry>> {
+    let mut sql = String::from(
+        "SELECT item.id, state, lane, bucket, key, attempts, reason, detail, received, not_before, source, name, path, bytes
+         FROM item JOIN delivery ON delivery.id = item.delivery WHERE item.id > ?",
+    );
+    let mut values: Vec<Value> = vec![after.0.into()];
+    for (column, value) in [
+        ("state", filter.state.map(|s| s.name().to_owned())),
+        ("lane", filter.lane.clone()),
+        ("bucket", filter.bucket.clone()),
+        ("reason", filter.reason.clone()),
+    ] {
+        if let Some(value) = value {
+            sql += &format!(" AND {column} = ?");
+            values.push(value.into());
+        }
+    }
+    if let Some(moment) = filter.received_before {
+        sql += " AND received <= ?";
+        values.push(moment.as_millis().into());
+    }
+    if !filter.ids.is_empty() {
+        sql += &format!(" AND item.id IN ({})", vec!["?"; filter.ids.len()].join(", "));
+        values.extend(filter.ids.iter().map(|id| Value::from(id.0)));
+    }
+    sql += " ORDER BY item.id LIMIT ?";
+    values.push((most as i64).into());
+    let entry = |row: &Row<'_>| {
+        Ok(Entry {
+            id: ItemId(row.get(0)?),
+            state: state(row, 1)?,
+            lane: row.get(2)?,
+            bucket: row.get(3)?,
+            key: row.get(4)?,
+            attempts: u32::try_from(row.get::<_, i64>(5)?).unwrap_or(u32::MAX),
+            reason: row.get(6)?,
+            detail: row.get(7)?,
+            received: Moment::from_millis(row.get(8)?),
+            not_before: Moment::from_millis(row.get(9)?),
+            source: row.get(10)?,
+            name: row.get(11)?,
+            path: row.get(12)?,
+            bytes: u64::try_from(row.get::<_, i64>(13)?).unwrap_or(0),
+        })
+    };
+    db.prepare(&sql)?.query_map(params_from_iter(values), entry)?.collect()
+}
+
+/// The delivery an item came in.
+pub(crate) fn delivery_of(db: &Connection, id: ItemId) -> rusqlite::Result<Option<Result<Delivery, String>>> {
+    let sql = "SELECT delivery FROM item WHERE id = ?1";
+    let number = db.prepare_cached(sql)?.query_row([id.0], |row| row.get(0)).optional()?;
+    Ok(match number {
+        Some(number) => stored(db, number)?.map(|stored| stored.delivery),
+        None => None,
+    })
+}
+
+/// Makes an item due, whatever its state; its age counts from here. False if it is gone.
+pub(crate) fn retry(db: &Connection, id: ItemId, now: Moment) -> rusqlite::Result<bool> {
+    let sql = "UPDATE item SET state = 'waiting', not_before = ?2, since = ?2 WHERE id = ?1";
+    Ok(db.prepare_cached(sql)?.execute(params![id.0, now.as_millis()])? > 0)
+}
+
+/// Deletes an item. False if it was gone.
+pub(crate) fn purge(db: &Connection, id: ItemId) -> rusqlite::Result<bool> {
+    Ok(db.prepare_cached("DELETE FROM item WHERE id = ?1")?.execute([id.0])? > 0)
+}

@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod breaker;
+mod clock;
+mod desk;
+mod intake;
+mod ledger;
+mod meter;
+mod pace;
+mod schedule;
+mod schema;
+mod spool;
+mod store;
+mod trouble;
+mod worker;
+
+pub use breaker::Position;
+pub use clock::{Clock, Moment, SystemClock};
+pub use desk::{Batch, Desk, Shown};
+pub use intake::Sender;
+pub use ledger::{Depth, Entry, Filter, ItemId, Stock};
+pub use meter::{Counts, Histogram, LATENCY_BOUNDS, Snapshot};
+pub use schema::{LANE_UNROUTED, State};
+pub use spool::{Keeping, Spool};
+pub use store::Config;
+pub use trouble::{Trouble, TroubleKind};
+pub use worker::{Policy, Worker};

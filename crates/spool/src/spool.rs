@@ -1,0 +1,122 @@
+//! The handle an adapter has.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use mdss_relay_core::{Delivery, Kept, Plan, Report};
+
+use crate::clock::{Clock, Moment};
+use crate::intake::{Intake, Sender};
+use crate::ledger::Written;
+use crate::meter::{Meter, Snapshot};
+use crate::store::{Config, Store};
+use crate::trouble::Trouble;
+
+/// How long an answer to "can you write?" holds: probes come from several sides, and each costs a sync.
+const PROBE_HOLDS: Duration = Duration::from_secs(1);
+
+/// The durable hand-off: what it has accepted is on disk. Cheap to clone.
+#[derive(Clone)]
+pub struct Spool {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) meter: Arc<Meter>,
+    config: Arc<Config>,
+    probed: Arc<Mutex<Option<Probe>>>,
+    /// Wakes the worker.
+    pub(crate) news: Arc<tokio::sync::Notify>,
+}
+
+struct Probe {
+    when: Instant,
+    answer: Result<(), Trouble>,
+}
+
+/// The thread that owns the file.
+pub struct Keeping(JoinHandle<()>);
+
+impl Keeping {
+    /// Waits until every [`Spool`] is dropped and the file is closed. Not needed for safety: a spool that was killed is as
+    /// good as one that was closed, it only takes a moment longer to open.
+    pub fn wait(self) {
+        let _ = self.0.join();
+    }
+}
+
+impl Spool {
+    /// Starts to keep. What is wrong with the directory or the file shows in [`Spool::ready`] and [`Spool::accept`], and is
+    /// tried again with every call: recovery needs nobody.
+    ///
+    /// # Errors
+    /// If the system has no thread for it.
+    pub fn start(config: Config, clock: Arc<dyn Clock>) -> std::io::Result<(Self, Keeping)> {
+        let (store, thread) = Store::start(config.clone(), Arc::clone(&clock))?;
+        let spool = Self {
+            store,
+            clock,
+            meter: Arc::default(),
+            config: Arc::new(config),
+            probed: Arc::default(),
+            news: Arc::default(),
+        };
+        Ok((spool, Keeping(thread)))
+    }
+
+    /// Keeps of a delivery what its plan wants sent or held, and what a proven sender's delivery cannot be used for. It is on
+    /// disk when this returns: then the sender may hear "done", if the report says so. A delivery of which nothing is to be
+    /// kept does not touch the disk. Writes the lines of the report.
+    ///
+    /// # Errors
+    /// Nothing was kept; the adapter answers 503.
+    pub async fn accept(&self, delivery: Delivery, plan: &Plan, sender: Sender) -> Result<Report, Trouble> {
+        let started = Instant::now();
+        let id = delivery.id.clone();
+        let intake = Intake::new(delivery, plan, sender, self.clock.now());
+        let mut kept = vec![Kept::Nothing; plan.records.len()];
+        if !intake.items.is_empty() {
+            let written = self.store.accept(intake, self.config.limits()).await;
+            let (intake, written) = written.inspect_err(|trouble| self.meter.refused(trouble.kind))?;
+            for (item, written) in intake.items.iter().zip(&written) {
+                kept[item.record] = match written {
+                    Written::Stored => Kept::Spooled,
+                    Written::Duplicate => Kept::Duplicate,
+                    Written::NoRoom => Kept::Nothing,
+                };
+            }
+            self.meter.accepted(&written);
+            self.news.notify_one();
+        }
+        Ok(Report::kept(plan, &kept, started.elapsed(), &id))
+    }
+
+    /// Whether an event would be taken now: found out by writing, and good for a second.
+    ///
+    /// # Errors
+    /// Why not, for the operator; readiness is red.
+    pub async fn ready(&self) -> Result<(), Trouble> {
+        if let Some(probe) = &*self.probed.lock().unwrap_or_else(|e| e.into_inner())
+            && probe.when.elapsed() < PROBE_HOLDS
+        {
+            return probe.answer.clone();
+        }
+        let answer = self.store.probe(self.config.limits(), self.clock.now()).await;
+        *self.probed.lock().unwrap_or_else(|e| e.into_inner()) =
+            Some(Probe { when: Instant::now(), answer: answer.clone() });
+        answer
+    }
+
+    /// Counters and gauges of this moment.
+    ///
+    /// # Errors
+    /// If the file cannot be read; the counters are in memory and lose nothing.
+    pub async fn snapshot(&self) -> Result<Snapshot, Trouble> {
+        let stock = self.store.stock().await?;
+        Ok(self.meter.snapshot(stock, self.config.limit, self.now()))
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.now()
+    }
+}

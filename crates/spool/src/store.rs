@@ -1,0 +1,498 @@
+//! The store: one thread that owns the file, and a handle that everybody else has.
+//!
+//! A commit costs a sync of the disk, and a disk makes a hundred or a few thousand of those a second. So the thread takes
+//! everything that waits, does it in one transaction, syncs once and then answers all: while one group is being
+//! synced, the next one gathers by itself. Nobody is answered before the sync, and a group of one waits for nobody.
+
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mdss_relay_core::fields;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use crate::clock::{Clock, Moment};
+use crate::intake::Intake;
+use crate::ledger::{self, Claims, Fault, ItemId, Limits, Stock, Verdict, Want, Written};
+use crate::schema;
+use crate::trouble::{Trouble, TroubleKind};
+
+/// The file's name in the data directory.
+pub(crate) const FILE: &str = "spool.db";
+
+/// Held by the one relay that works on a directory. `flock`: it ends with the process, however that ends.
+const LOCK: &str = "relay.lock";
+
+/// How long a statement waits for another process, the command line's mostly, before the sender is asked to come again.
+pub(crate) const BUSY: Duration = Duration::from_secs(2);
+
+/// Requests that wait for the thread; further ones wait in their own tasks.
+const QUEUE: usize = 1024;
+
+/// Requests that share a transaction, at most: the first of them waits for the last.
+const GROUP: usize = 512;
+
+/// A trouble that lasts is said again this often.
+const REPEAT: Duration = Duration::from_secs(60);
+
+/// Where the spool is and how much it may hold.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The data directory; made if it is not there.
+    pub dir: PathBuf,
+    /// Bytes that may be in use in the file, about; above that nothing is taken.
+    pub limit: u64,
+}
+
+impl Config {
+    pub(crate) fn limits(&self) -> Limits {
+        // What cannot be used must not fill the place of what can.
+        Limits { bytes: self.limit, parked_bytes: self.limit / 4 }
+    }
+}
+
+/// The handle. Cheap to clone; when the last one is gone, the thread ends.
+#[derive(Clone)]
+pub(crate) struct Store {
+    orders: mpsc::Sender<Order>,
+}
+
+enum Order {
+    /// Shares a transaction with others, and is answered after its commit.
+    Write(Box<dyn Job>),
+    /// Comes after the commit: what is read must not be taken back.
+    Read(Box<dyn Job>),
+}
+
+trait Job: Send {
+    fn run(&mut self, db: &Connection, epoch: u64) -> Result<(), Fault>;
+    fn answer(self: Box<Self>, outcome: Result<(), Trouble>);
+    /// Nobody waits for the answer any more.
+    fn abandoned(&self) -> bool;
+}
+
+struct Task<T, F> {
+    work: F,
+    result: Option<T>,
+    reply: oneshot::Sender<Result<T, Trouble>>,
+}
+
+impl<T: Send, F: FnMut(&Connection, u64) -> Result<T, Fault> + Send> Job for Task<T, F> {
+    fn run(&mut self, db: &Connection, epoch: u64) -> Result<(), Fault> {
+        self.result = Some((self.work)(db, epoch)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), Trouble>) {
+        let Self { result, reply, .. } = *self;
+        let _ = reply.send(outcome.and_then(|()| result.ok_or_else(Trouble::stopped)));
+    }
+
+    fn abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+}
+
+/// What came of an item, and which file it was claimed from.
+#[derive(Clone, Debug)]
+pub(crate) struct Settlement {
+    pub(crate) id: ItemId,
+    pub(crate) epoch: u64,
+    pub(crate) verdict: Verdict,
+}
+
+impl Store {
+    /// Starts the thread. It opens the file at once and, if that cannot be done, again with every request.
+    pub(crate) fn start(config: Config, clock: Arc<dyn Clock>) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (orders, queue) = mpsc::channel(QUEUE);
+        let thread = thread::Builder::new().name("spool".into()).spawn(move || {
+            let mut keeper = Keeper::new(config, clock);
+            let opened = keeper.open().map(|_| ());
+            keeper.said(opened);
+            keeper.serve(queue);
+        })?;
+        Ok((Self { orders }, thread))
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        order: fn(Box<dyn Job>) -> Order,
+        work: impl FnMut(&Connection, u64) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let (reply, answer) = oneshot::channel();
+        let task = Task { work, result: None, reply };
+        self.orders.send(order(Box::new(task))).await.map_err(|_| Trouble::stopped())?;
+        answer.await.map_err(|_| Trouble::stopped())?
+    }
+
+    /// Writes a delivery; it is on disk when this returns.
+    pub(crate) async fn accept(
+        &self,
+        intake: Intake,
+        limits: Limits,
+    ) -> Result<(Intake, Vec<Written>), Trouble> {
+        let mut intake = Some(intake);
+        self.ask(Order::Write, move |db, _| {
+            // A job runs once.
+            let intake = intake.take().ok_or_else(|| Fault::Ours(Trouble::stopped()))?;
+            let written = ledger::accept(db, &intake, limits)?;
+            Ok((intake, written))
+        })
+        .await
+    }
+
+    /// The items that may be tried now. Nothing is written: who is at work is known to the worker, and if it dies, the items
+    /// are as they were.
+    pub(crate) async fn claim(&self, want: Want) -> Result<(Claims, u64), Trouble> {
+        self.ask(Order::Read, move |db, epoch| Ok((ledger::claim(db, &want)?, epoch))).await
+    }
+
+    /// Writes down what came of items.
+    pub(crate) async fn settle(&self, settlements: Arc<[Settlement]>, now: Moment) -> Result<(), Trouble> {
+        self.ask(Order::Write, move |db, epoch| {
+            let mut marked = false;
+            // Numbers begin anew with a new file.
+            for settlement in settlements.iter().filter(|s| s.epoch == epoch) {
+                ledger::settle(db, settlement.id, &settlement.verdict, now)?;
+                marked |= settlement.verdict == Verdict::Accepted;
+            }
+            if marked {
+                ledger::forget_done(db)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Makes held items due, of all lanes or of one, at most `most`; gives how many.
+    pub(crate) async fn release(
+        &self,
+        lane: Option<String>,
+        now: Moment,
+        most: usize,
+    ) -> Result<usize, Trouble> {
+        self.ask(Order::Write, move |db, _| Ok(ledger::release(db, lane.as_deref(), now, most)?)).await
+    }
+
+    /// Makes due what a wrong clock has put beyond `beyond`, at most `most`; gives how many.
+    pub(crate) async fn mend(&self, beyond: Moment, now: Moment, most: usize) -> Result<usize, Trouble> {
+        self.ask(Order::Write, move |db, _| Ok(ledger::mend(db, beyond, now, most)?)).await
+    }
+
+    /// What is in the file.
+    pub(crate) async fn stock(&self) -> Result<Stock, Trouble> {
+        self.ask(Order::Read, |db, _| Ok(ledger::stock(db)?)).await
+    }
+
+    /// Writes, to see whether writing works.
+    pub(crate) async fn probe(&self, limits: Limits, now: Moment) -> Result<(), Trouble> {
+        self.ask(Order::Write, move |db, _| ledger::probe(db, limits, now)).await
+    }
+}
+
+/// The thread's side.
+struct Keeper {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    lock: Option<File>,
+    open: Option<Opened>,
+    epoch: u64,
+    /// The file that was open last.
+    inode: Option<(u64, u64)>,
+    /// The trouble that was last said, and when.
+    trouble: Option<(Trouble, Instant)>,
+    /// When it was last said that the limit is reached.
+    full: Option<Instant>,
+}
+
+struct Opened {
+    db: Connection,
+    /// Which file it is, whatever its name leads to by now.
+    inode: (u64, u64),
+    /// Whether there was nothing in it.
+    fresh: bool,
+}
+
+impl Keeper {
+    fn new(config: Config, clock: Arc<dyn Clock>) -> Self {
+        Self { config, clock, lock: None, open: None, epoch: 0, inode: None, trouble: None, full: None }
+    }
+
+    fn serve(&mut self, mut queue: mpsc::Receiver<Order>) {
+        while let Some(first) = queue.blocking_recv() {
+            let (mut writes, mut reads) = (Vec::new(), Vec::new());
+            let mut next = Some(first);
+            while let Some(order) = next {
+                match order {
+                    // A sender that has given up comes again.
+                    Order::Write(job) | Order::Read(job) if job.abandoned() => drop(job),
+                    Order::Write(job) => writes.push(job),
+                    Order::Read(job) => reads.push(job),
+                }
+                next = if writes.len() < GROUP { queue.try_recv().ok() } else { None };
+            }
+            if !writes.is_empty() {
+                self.write(writes);
+            }
+            for job in reads {
+                self.read(job);
+            }
+        }
+        // The last connection that closes puts everything into the one file.
+        self.open = None;
+    }
+
+    fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        let outcome = self.group(&mut jobs);
+        match outcome {
+            Ok(outcomes) => {
+                self.said(Ok(()));
+                for (job, outcome) in jobs.into_iter().zip(outcomes) {
+                    if let Err(trouble) = &outcome {
+                        self.refused(trouble);
+                    }
+                    job.answer(outcome);
+                }
+            }
+            Err(trouble) => {
+                for job in jobs {
+                    job.answer(Err(trouble.clone()));
+                }
+                self.failed(trouble);
+            }
+        }
+    }
+
+    /// Everything in one transaction. A job that fails is taken back alone, if SQLite lets it be.
+    fn group(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Trouble>>, Trouble> {
+        self.open()?;
+        let (epoch, Some(opened)) = (self.epoch, &mut self.open) else { return Err(Trouble::stopped()) };
+        let trouble = |e: rusqlite::Error| Trouble::of(&e, "writing to the spool");
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        let mut group =
+            opened.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+        for job in jobs {
+            let part = group.savepoint().map_err(trouble)?;
+            let outcome = match job.run(&part, epoch) {
+                Ok(()) => part.commit().map_err(trouble),
+                Err(fault) => {
+                    // An error of the disk ends the transaction as a whole (<https://www.sqlite.org/lang_transaction.html>,
+                    // 3.1); then nothing of the group is kept.
+                    if part.is_autocommit() {
+                        return Err(match fault {
+                            Fault::Sql(e) => trouble(e),
+                            Fault::Ours(trouble) => trouble,
+                        });
+                    }
+                    drop(part);
+                    Err(match fault {
+                        Fault::Sql(e) => trouble(e),
+                        Fault::Ours(trouble) => trouble,
+                    })
+                }
+            };
+            // Whatever is wrong with the disk is wrong for everybody in the group.
+            if let Err(trouble) = &outcome
+                && !matches!(trouble.kind, TroubleKind::Full | TroubleKind::Internal)
+            {
+                return Err(trouble.clone());
+            }
+            outcomes.push(outcome);
+        }
+        group.commit().map_err(trouble)?;
+        Ok(outcomes)
+    }
+
+    fn read(&mut self, mut job: Box<dyn Job>) {
+        let outcome = self.open().and_then(|opened| {
+            job.run(&opened.0.db, opened.1).map_err(|fault| match fault {
+                Fault::Sql(e) => Trouble::of(&e, "reading the spool"),
+                Fault::Ours(trouble) => trouble,
+            })
+        });
+        job.answer(outcome.clone());
+        if let Err(trouble) = outcome {
+            self.failed(trouble);
+        }
+    }
+
+    /// What follows from a trouble with the file itself: it is opened anew, or set aside.
+    fn failed(&mut self, trouble: Trouble) {
+        match trouble.kind {
+            TroubleKind::Unwritable => self.open = None,
+            TroubleKind::Damaged => {
+                self.open = None;
+                self.set_aside(&trouble);
+            }
+            TroubleKind::Full
+            | TroubleKind::Locked
+            | TroubleKind::Foreign
+            | TroubleKind::Internal
+            | TroubleKind::Stopped => {}
+        }
+        self.said(Err(trouble));
+    }
+
+    /// A line for a job that failed alone; the limit is said once a minute.
+    fn refused(&mut self, trouble: &Trouble) {
+        if trouble.kind == TroubleKind::Full {
+            if self.full.is_some_and(|when| when.elapsed() < REPEAT) {
+                return;
+            }
+            self.full = Some(Instant::now());
+        }
+        error!(
+            { fields::ERROR_TYPE } = trouble.kind.name(),
+            spool.dir = %self.config.dir.display(),
+            "an event was not taken; its sender is asked to come again: {}", trouble.detail
+        );
+    }
+
+    /// A line when trouble begins, changes or lasts, and one when it is over.
+    fn said(&mut self, outcome: Result<(), Trouble>) {
+        match (outcome, &self.trouble) {
+            (Ok(()), None) => {}
+            (Ok(()), Some(_)) => {
+                self.trouble = None;
+                info!(spool.dir = %self.config.dir.display(), "the spool can be written again");
+            }
+            (Err(new), Some((old, when))) if new.kind == old.kind && when.elapsed() < REPEAT => {}
+            (Err(new), _) => {
+                error!(
+                    { fields::ERROR_TYPE } = new.kind.name(),
+                    spool.dir = %self.config.dir.display(),
+                    "the spool takes nothing; senders are asked to come again: {}", new.detail
+                );
+                self.trouble = Some((new, Instant::now()));
+            }
+        }
+    }
+
+    fn open(&mut self) -> Result<(&Opened, u64), Trouble> {
+        let path = self.config.dir.join(FILE);
+        if let Some(opened) = &self.open
+            && inode(&path).ok() != Some(opened.inode)
+        {
+            error!(spool.file = %path.display(), "the spool's file was taken away under the relay; what it held is where it went");
+            self.open = None;
+        }
+        if self.open.is_none() {
+            self.lock()?;
+            let opened = match open(&path) {
+                Err(trouble) if trouble.kind == TroubleKind::Damaged => {
+                    self.set_aside(&trouble);
+                    open(&path)
+                }
+                opened => opened,
+            };
+            let opened = opened?;
+            // Numbers go on in the same file and begin anew in another.
+            if opened.fresh || self.inode != Some(opened.inode) {
+                self.epoch += 1;
+                self.inode = Some(opened.inode);
+            }
+            self.open = Some(opened);
+        }
+        let opened = self.open.as_ref().ok_or_else(Trouble::stopped)?;
+        Ok((opened, self.epoch))
+    }
+
+    /// Two relays on one directory would send everything twice.
+    fn lock(&mut self) -> Result<(), Trouble> {
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        let dir = &self.config.dir;
+        let no_dir =
+            |e: std::io::Error| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", dir.display()));
+        match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir) {
+            Ok(()) => {}
+            Err(e) => return Err(no_dir(e)),
+        }
+        let path = dir.join(LOCK);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file =
+            file.map_err(|e| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", path.display())))?;
+        match file.try_lock() {
+            Ok(()) => {
+                self.lock = Some(file);
+                Ok(())
+            }
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let detail = format!("another relay works on {}", dir.display());
+                Err(Trouble::new(TroubleKind::Locked, detail))
+            }
+            Err(std::fs::TryLockError::Error(e)) => Err(no_dir(e)),
+        }
+    }
+
+    /// Moves a damaged file out of the way, with its log, so that new events have a place at once. Nothing of it is deleted.
+    fn set_aside(&mut self, why: &Trouble) {
+        let path = self.config.dir.join(FILE);
+        let aside = self.config.dir.join(format!("{FILE}.damaged-{}", self.clock.now().as_millis()));
+        for tail in ["", "-wal", "-shm"] {
+            let (from, to) = (with_tail(&path, tail), with_tail(&aside, tail));
+            match std::fs::rename(&from, &to) {
+                Ok(()) => {}
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => warn!(spool.file = %from.display(), "the damaged spool cannot be set aside: {e}"),
+            }
+        }
+        error!(
+            { fields::ERROR_TYPE } = TroubleKind::Damaged.name(),
+            spool.file = %aside.display(),
+            "the spool is damaged and was set aside; a new one is begun: {}", why.detail
+        );
+    }
+}
+
+fn with_tail(path: &Path, tail: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(tail);
+    name.into()
+}
+
+fn inode(path: &Path) -> std::io::Result<(u64, u64)> {
+    let found = std::fs::metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// Opens the file, makes it ours, and brings it to today's version.
+fn open(path: &Path) -> Result<Opened, Trouble> {
+    let place = |e: std::io::Error| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", path.display()));
+    // SQLite gives its log the mode of the file (<https://www.sqlite.org/tempfiles.html>), and would make the file 0644.
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(place)?;
+    let opening = |e: rusqlite::Error| Trouble::of(&e, &format!("opening {}", path.display()));
+    let mut db = connect(path).map_err(opening)?;
+    db.pragma_update(None, "journal_mode", "wal").map_err(opening)?;
+    let mode: String = db.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(opening)?;
+    if mode != "wal" {
+        let detail = format!("{}: expected the journal mode wal, found {mode}", path.display());
+        return Err(Trouble::new(TroubleKind::Unwritable, detail));
+    }
+    let fresh = schema::migrate(&mut db)?;
+    Ok(Opened { inode: inode(path).map_err(place)?, fresh, db })
+}
+
+/// A connection as everybody wants it, the command line too.
+pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(BUSY)?;
+    // In WAL mode FULL syncs the log at every commit; NORMAL would lose the last commits with the power
+    // (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
+    db.pragma_update(None, "synchronous", "full")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    // 8 MB, whatever the file's size: memory stays flat.
+    db.pragma_update(None, "cache_size", -8000)?;
+    // After a flood the log shrinks again.
+    db.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(db)
+}

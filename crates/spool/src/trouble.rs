@@ -1,0 +1,96 @@
+//! Why the spool could not do what it was asked. For the sender all of it means "later"; the sentence is for the operator.
+
+use std::fmt;
+
+use rusqlite::ErrorCode;
+
+/// What kind of trouble, with a stable name for logs and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TroubleKind {
+    /// The spool has reached its own limit.
+    Full,
+    /// The disk takes no more: full, read-only, broken, or not there.
+    Unwritable,
+    /// Somebody else holds the file, or the directory.
+    Locked,
+    /// The file is no longer what it was; it is set aside and a new one begun.
+    Damaged,
+    /// The file is some other program's, or of a later version. It is left alone.
+    Foreign,
+    /// A statement failed that never should: a defect of the relay.
+    Internal,
+    /// The relay is stopping.
+    Stopped,
+}
+
+impl TroubleKind {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "spool_full",
+            Self::Unwritable => "spool_unwritable",
+            Self::Locked => "spool_locked",
+            Self::Damaged => "spool_damaged",
+            Self::Foreign => "spool_foreign",
+            Self::Internal => "spool_internal",
+            Self::Stopped => "spool_stopped",
+        }
+    }
+}
+
+/// Nothing was stored, and why. An adapter answers 503: the sender keeps the event and comes again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What kind.
+    pub kind: TroubleKind,
+    /// The sentence: lower case, no full stop.
+    pub detail: String,
+}
+
+impl Trouble {
+    pub(crate) fn new(kind: TroubleKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+
+    pub(crate) fn stopped() -> Self {
+        Self::new(TroubleKind::Stopped, "the spool is stopping")
+    }
+
+    /// What SQLite's word means for us. Decided by its code, never by its text
+    /// (<https://www.sqlite.org/rescode.html>, read 2026-11).
+    pub(crate) fn of(error: &rusqlite::Error, doing: &str) -> Self {
+        let code = error.sqlite_error_code();
+        let kind = match code {
+            Some(ErrorCode::DiskFull) => TroubleKind::Unwritable,
+            Some(
+                ErrorCode::ReadOnly
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::NoLargeFileSupport
+                | ErrorCode::OutOfMemory,
+            ) => TroubleKind::Unwritable,
+            Some(
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
+            ) => TroubleKind::Locked,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => TroubleKind::Damaged,
+            _ => TroubleKind::Internal,
+        };
+        // rusqlite's text may hold the statement, never its values.
+        Self::new(kind, format!("{doing}: {error}"))
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.name(), self.detail)
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(TroubleKind::Unwritable, error.to_string())
+    }
+}
