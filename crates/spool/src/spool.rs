@@ -17,6 +17,10 @@ use crate::trouble::Trouble;
 /// How long an answer to "can you write?" holds: probes come from several sides, and each costs a sync.
 const PROBE_HOLDS: Duration = Duration::from_secs(1);
 
+/// How long an event that could not be written speaks against readiness, unless another one could be since. On a full disk a
+/// probe may find room in the log that an event does not.
+const FAILURE_HOLDS: Duration = Duration::from_secs(10);
+
 /// The durable hand-off: what it has accepted is on disk. Cheap to clone.
 #[derive(Clone)]
 pub struct Spool {
@@ -25,6 +29,8 @@ pub struct Spool {
     pub(crate) meter: Arc<Meter>,
     config: Arc<Config>,
     probed: Arc<Mutex<Option<Probe>>>,
+    /// The last event, if it could not be written.
+    failed: Arc<Mutex<Option<Probe>>>,
     /// Wakes the worker.
     pub(crate) news: Arc<tokio::sync::Notify>,
 }
@@ -32,6 +38,12 @@ pub struct Spool {
 struct Probe {
     when: Instant,
     answer: Result<(), Trouble>,
+}
+
+impl Probe {
+    fn now(answer: Result<(), Trouble>) -> Self {
+        Self { when: Instant::now(), answer }
+    }
 }
 
 /// The thread that owns the file.
@@ -59,6 +71,7 @@ impl Spool {
             meter: Arc::default(),
             config: Arc::new(config),
             probed: Arc::default(),
+            failed: Arc::default(),
             news: Arc::default(),
         };
         Ok((spool, Keeping(thread)))
@@ -77,6 +90,8 @@ impl Spool {
         let mut kept = vec![Kept::Nothing; plan.records.len()];
         if !intake.items.is_empty() {
             let written = self.store.accept(intake, self.config.limits()).await;
+            let failed = written.as_ref().err().map(|trouble| Probe::now(Err(trouble.clone())));
+            *self.failed.lock().unwrap_or_else(|e| e.into_inner()) = failed;
             let (intake, written) = written.inspect_err(|trouble| self.meter.refused(trouble.kind))?;
             for (item, written) in intake.items.iter().zip(&written) {
                 kept[item.record] = match written {
@@ -96,14 +111,15 @@ impl Spool {
     /// # Errors
     /// Why not, for the operator; readiness is red.
     pub async fn ready(&self) -> Result<(), Trouble> {
-        if let Some(probe) = &*self.probed.lock().unwrap_or_else(|e| e.into_inner())
-            && probe.when.elapsed() < PROBE_HOLDS
-        {
-            return probe.answer.clone();
+        for (last, holds) in [(&self.failed, FAILURE_HOLDS), (&self.probed, PROBE_HOLDS)] {
+            if let Some(probe) = &*last.lock().unwrap_or_else(|e| e.into_inner())
+                && probe.when.elapsed() < holds
+            {
+                return probe.answer.clone();
+            }
         }
         let answer = self.store.probe(self.config.limits(), self.clock.now()).await;
-        *self.probed.lock().unwrap_or_else(|e| e.into_inner()) =
-            Some(Probe { when: Instant::now(), answer: answer.clone() });
+        *self.probed.lock().unwrap_or_else(|e| e.into_inner()) = Some(Probe::now(answer.clone()));
         answer
     }
 
