@@ -5,7 +5,6 @@
 //! synced, the next one gathers by itself. Nobody is answered before the sync, and a group of one waits for nobody.
 
 use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,11 +14,12 @@ use std::time::{Duration, Instant};
 use mdss_relay_core::fields;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::clock::{Clock, Moment};
 use crate::intake::Intake;
 use crate::ledger::{self, Claims, Fault, ItemId, Limits, Stock, Verdict, Want, Written};
+use crate::salvage::{resume, salvage};
 use crate::schema;
 use crate::trouble::{Trouble, TroubleKind};
 
@@ -205,6 +205,8 @@ struct Keeper {
     epoch: u64,
     /// The file that was open last.
     inode: Option<(u64, u64)>,
+    /// Set while a damaged file is there that has not been replaced.
+    damaged: Option<Trouble>,
     /// The trouble that was last said, and when.
     trouble: Option<(Trouble, Instant)>,
     /// When it was last said that the limit is reached.
@@ -221,7 +223,17 @@ struct Opened {
 
 impl Keeper {
     fn new(config: Config, clock: Arc<dyn Clock>) -> Self {
-        Self { config, clock, lock: None, open: None, epoch: 0, inode: None, trouble: None, full: None }
+        Self {
+            config,
+            clock,
+            lock: None,
+            open: None,
+            epoch: 0,
+            inode: None,
+            damaged: None,
+            trouble: None,
+            full: None,
+        }
     }
 
     fn serve(&mut self, mut queue: mpsc::Receiver<Order>) {
@@ -328,7 +340,7 @@ impl Keeper {
             TroubleKind::Unwritable => self.open = None,
             TroubleKind::Damaged => {
                 self.open = None;
-                self.set_aside(&trouble);
+                self.damaged = Some(trouble.clone());
             }
             TroubleKind::Full
             | TroubleKind::Locked
@@ -384,9 +396,13 @@ impl Keeper {
         }
         if self.open.is_none() {
             self.lock()?;
+            if let Some(why) = &self.damaged {
+                salvage(&path, why, self.clock.now())?;
+                self.damaged = None;
+            }
             let opened = match open(&path) {
-                Err(trouble) if trouble.kind == TroubleKind::Damaged => {
-                    self.set_aside(&trouble);
+                Err(why) if why.kind == TroubleKind::Damaged => {
+                    salvage(&path, &why, self.clock.now())?;
                     open(&path)
                 }
                 opened => opened,
@@ -431,28 +447,9 @@ impl Keeper {
             Err(std::fs::TryLockError::Error(e)) => Err(no_dir(e)),
         }
     }
-
-    /// Moves a damaged file out of the way, with its log, so that new events have a place at once. Nothing of it is deleted.
-    fn set_aside(&mut self, why: &Trouble) {
-        let path = self.config.dir.join(FILE);
-        let aside = self.config.dir.join(format!("{FILE}.damaged-{}", self.clock.now().as_millis()));
-        for tail in ["", "-wal", "-shm"] {
-            let (from, to) = (with_tail(&path, tail), with_tail(&aside, tail));
-            match std::fs::rename(&from, &to) {
-                Ok(()) => {}
-                Err(e) if e.kind() == ErrorKind::NotFound => {}
-                Err(e) => warn!(spool.file = %from.display(), "the damaged spool cannot be set aside: {e}"),
-            }
-        }
-        error!(
-            { fields::ERROR_TYPE } = TroubleKind::Damaged.name(),
-            spool.file = %aside.display(),
-            "the spool is damaged and was set aside; a new one is begun: {}", why.detail
-        );
-    }
 }
 
-fn with_tail(path: &Path, tail: &str) -> PathBuf {
+pub(crate) fn with_tail(path: &Path, tail: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(tail);
     name.into()
@@ -466,8 +463,7 @@ fn inode(path: &Path) -> std::io::Result<(u64, u64)> {
 /// Opens the file, makes it ours, and brings it to today's version.
 fn open(path: &Path) -> Result<Opened, Trouble> {
     let place = |e: std::io::Error| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", path.display()));
-    // SQLite gives its log the mode of the file (<https://www.sqlite.org/tempfiles.html>), and would make the file 0644.
-    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(place)?;
+    resume(path).and_then(|()| create(path)).map_err(place)?;
     let opening = |e: rusqlite::Error| Trouble::of(&e, &format!("opening {}", path.display()));
     let mut db = connect(path).map_err(opening)?;
     db.pragma_update(None, "journal_mode", "wal").map_err(opening)?;
@@ -478,6 +474,12 @@ fn open(path: &Path) -> Result<Opened, Trouble> {
     }
     let fresh = schema::migrate(&mut db)?;
     Ok(Opened { inode: inode(path).map_err(place)?, fresh, db })
+}
+
+/// Makes a file that nobody else may read, if there is none. SQLite gives its log the mode of the file, and would make the
+/// file itself 0644 (<https://www.sqlite.org/tempfiles.html>).
+pub(crate) fn create(path: &Path) -> std::io::Result<()> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(|_| ())
 }
 
 /// A connection as everybody wants it, the command line too.

@@ -209,3 +209,135 @@ async fn a_file_that_is_taken_away_is_begun_anew() {
     keep(&spool, &relay, "after").await;
     assert_eq!(keys(dir.path()), ["after".to_owned()].into());
 }
+
+/// What is damaged: the pages, by a query that names them.
+fn damage(dir: &Path, pages: &str) {
+    let path = dir.join("spool.db");
+    let pages: Vec<u64> = {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        let mut found = db.prepare(pages).unwrap();
+        found.query_map([], |row| row.get::<_, i64>(0)).unwrap().map(|page| page.unwrap() as u64).collect()
+    };
+    assert!(!pages.is_empty());
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    for page in pages {
+        file.write_all_at(&[0xff; 512], (page - 1) * 4096).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_can_be_read_of_a_damaged_file_is_sent_and_the_rest_is_set_aside() {
+    const LEAF: &str =
+        "SELECT pageno FROM dbstat WHERE name = 'TABLE' AND pagetype = 'leaf' ORDER BY path LIMIT 1 OFFSET 3";
+    const ROOT: &str = "SELECT pageno FROM dbstat WHERE name = 'TABLE' AND path = '/'";
+    for (what, pages, least) in [
+        ("a leaf of the deliveries", LEAF.replace("TABLE", "delivery"), 280),
+        ("a leaf of the items", LEAF.replace("TABLE", "item"), 260),
+        ("a leaf of the index of what is due", LEAF.replace("TABLE", "item_due"), 300),
+        ("the root of the deliveries", ROOT.replace("TABLE", "delivery"), 0),
+        ("the root of the items", ROOT.replace("TABLE", "item"), 0),
+        ("the root of the marks", ROOT.replace("TABLE", "done"), 300),
+        ("the tally", ROOT.replace("TABLE", "tally"), 300),
+    ] {
+        let (dir, sim) = (tempfile::tempdir().unwrap(), Sim::start(SimConfig::default()).await.unwrap());
+        let relay = relay_for(&sim, &[]);
+        let (spool, keeping) = start(dir.path());
+        let keys: Vec<_> = (0..300).map(|n| format!("{n}-{}", "k".repeat(100))).collect();
+        let accepts: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                let (spool, relay, delivery) =
+                    (spool.clone(), Arc::clone(&relay), delivery(&[record("b", key, Some("01"))]));
+                tokio::spawn(async move { accept(&spool, &relay, delivery).await.unwrap() })
+            })
+            .collect();
+        for accept in accepts {
+            accept.await.unwrap();
+        }
+        drop(spool);
+        keeping.wait();
+        damage(dir.path(), &pages);
+
+        let (spool, keeping) = start(dir.path());
+        let policy = Policy { rate: 10_000, park_after: None };
+        let worker =
+            tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), policy).run(std::future::pending()));
+        // The first ones that meet the damage may be asked to come again.
+        let new = |n: u32| delivery(&[record("b", &format!("new{n}"), Some("02"))]);
+        for n in 0..3 {
+            until("a new event is taken", async || accept(&spool, &relay, new(n)).await.is_ok()).await;
+        }
+        until("all that can be sent is sent", async || match spool.snapshot().await {
+            Ok(snapshot) => snapshot.stock.depths.iter().all(|d| d.reason == "internal"),
+            Err(_) => false,
+        })
+        .await;
+        let sent: BTreeSet<_> = sim.accepted().into_iter().map(|a| a.key).collect();
+        let old = keys.iter().filter(|key| sent.contains(*key)).count();
+        assert!(old >= least, "{what}: {old} of 300");
+        assert!((0..3).all(|n| sent.contains(&format!("new{n}"))), "{what}");
+        let damaged = aside(dir.path());
+        // A page that nobody reads does no harm.
+        assert!(damaged.is_some() || old == 300, "{what}");
+        worker.abort();
+        let _ = worker.await;
+        drop(spool);
+        keeping.wait();
+        assert_eq!(query::<String>(dir.path(), "PRAGMA integrity_check"), "ok", "{what}");
+        let orphans: i64 =
+            query(dir.path(), "SELECT count(*) FROM item WHERE detail LIKE 'the items of this%'");
+        assert_eq!(orphans > 0, what.ends_with(" of the items"), "{what}: {orphans}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_off_costs_what_was_cut_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let relay = relay(NOWHERE, &[]);
+    let (spool, keeping) = start(dir.path());
+    for n in 0..100 {
+        keep(&spool, &relay, &format!("{n}-{}", "k".repeat(500))).await;
+    }
+    drop(spool);
+    keeping.wait();
+    let path = dir.path().join("spool.db");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(file.metadata().unwrap().len() * 3 / 4 / 4096 * 4096).unwrap();
+    let (spool, keeping) = start(dir.path());
+    for n in 0..300 {
+        let delivery = || delivery(&[record("b", &format!("new{n}"), None)]);
+        until("a new event is taken", async || accept(&spool, &relay, delivery()).await.is_ok()).await;
+    }
+    let kept = keys(dir.path());
+    assert_eq!(kept.iter().filter(|key| key.starts_with("new")).count(), 300);
+    let old = kept.len() - 300;
+    assert!((20..100).contains(&old), "{old}");
+    assert!(aside(dir.path()).is_some());
+    drop(spool);
+    keeping.wait();
+    assert_eq!(query::<String>(dir.path(), "PRAGMA integrity_check"), "ok");
+}
+
+#[tokio::test]
+async fn a_process_that_dies_over_a_damaged_file_begins_again() {
+    let relay = relay(NOWHERE, &[]);
+    // Before the names were changed there are both files, between the changes there is only the new one.
+    for (what, old_is_there, want) in [("before", true, ["old", "x"]), ("between", false, ["new", "x"])] {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["old", "new"] {
+            let (spool, keeping) = start(dir.path());
+            keep(&spool, &relay, name).await;
+            drop(spool);
+            keeping.wait();
+            std::fs::rename(dir.path().join("spool.db"), dir.path().join(name)).unwrap();
+        }
+        std::fs::rename(dir.path().join("new"), dir.path().join("spool.db.salvaged")).unwrap();
+        if old_is_there {
+            std::fs::rename(dir.path().join("old"), dir.path().join("spool.db")).unwrap();
+        }
+        let (spool, _keeping) = start(dir.path());
+        keep(&spool, &relay, "x").await;
+        assert_eq!(keys(dir.path()), want.map(str::to_owned).into(), "{what}");
+        assert!(!dir.path().join("spool.db.salvaged").exists(), "{what}");
+    }
+}
