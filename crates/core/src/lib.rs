@@ -35,4 +35,6 @@ pub use report::{Kept, Outcome, Record, Report, ResultKind};
 pub use retry::{RetryPolicy, retry_after};
 pub use route::{Route, StorageClientId};
 pub use secret::Secret;
-pub use settings::{Draft, Listed, Mistake, Role, SETTINGS, Setting, Settings, Source, nearest};
+pub use settings::{
+    Draft, Listed, Mistake, Role, SETTINGS, Setting, Settings, Source, SpoolSettings, nearest,
+};

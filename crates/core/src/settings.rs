@@ -111,6 +111,19 @@ impl fmt::Debug for Source {
     }
 }
 
+/// What an operator can choose about the spool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpoolSettings {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Bytes it may hold, about.
+    pub limit: u64,
+    /// Requests to MDSS a second, at most.
+    pub rate: u32,
+    /// After how long an object that MDSS does not take is parked; `None`: never.
+    pub park_after: Option<Duration>,
+}
+
 /// Everything an operator can choose, checked.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -138,6 +151,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Listed,
+    /// The durable hand-off, if events are to be on disk before their sender hears "done".
+    pub spool: Option<SpoolSettings>,
     /// The log filter.
     pub log: String,
     /// What should be seen at start although it is no mistake.
@@ -162,6 +177,7 @@ impl Default for Settings {
             open: false,
             sources: Vec::new(),
             trusted_proxies: Listed::default(),
+            spool: None,
             log: "info".into(),
             warnings: Vec::new(),
         }
@@ -334,18 +350,45 @@ impl Reader {
             keys: self.key_rules(),
             ..base
         };
-        self.setting("RELAY_MODE", (), |v| match v {
-            "direct" => Ok(()),
-            "spooled" => Err("direct; this version has no spool yet".into()),
-            _ => Err("direct".into()),
-        });
-        self.setting("RELAY_DATA_DIR", (), |_| Err("nothing: this version has no spool yet".into()));
+        settings.spool = self.spool(role);
         if role != Role::Function {
             self.guard(role, &mut settings);
         }
         settings.routes = self.routes(role, &settings.sources, &mut warnings);
         settings.warnings = warnings;
         settings
+    }
+
+    /// The spool, if it is asked for; its settings are a mistake where it is not.
+    fn spool(&mut self, role: Role) -> Option<SpoolSettings> {
+        let mode = self.find("RELAY_MODE");
+        let spooled = self.setting("RELAY_MODE", false, |v| match v {
+            "direct" => Ok(false),
+            "spooled" if role == Role::Function => {
+                Err("direct: a function has no disk to keep events on".into())
+            }
+            // Until the HTTP server serves it: a promise nobody keeps is worse than none.
+            "spooled" => Err("direct; this version has no spool yet".into()),
+            _ => Err("direct".into()),
+        });
+        let settings = SpoolSettings {
+            dir: self.find("RELAY_DATA_DIR").map(|found| PathBuf::from(found.value)).unwrap_or_default(),
+            limit: self.setting("RELAY_SPOOL_LIMIT", 4 << 30, |v| value::size(v, 1 << 20, 1 << 44)),
+            rate: self.setting("RELAY_SPOOL_RATE", 1000, |v| value::number(v, 1, 10_000)),
+            park_after: self.setting("RELAY_PARK_AFTER", None, value::days_or_never),
+        };
+        let asked = spooled || mode.is_some_and(|mode| mode.value == "spooled");
+        if !asked {
+            for name in ["RELAY_DATA_DIR", "RELAY_SPOOL_LIMIT", "RELAY_SPOOL_RATE", "RELAY_PARK_AFTER"] {
+                if let Some(found) = self.find(name) {
+                    self.mistakes.push(Mistake::new(found.name, "nothing without RELAY_MODE=spooled"));
+                }
+            }
+        } else if settings.dir.as_os_str().is_empty() {
+            let expected = "the directory the spool is in, on a disk that outlives the process";
+            self.mistakes.push(Mistake::new("RELAY_DATA_DIR", expected));
+        }
+        asked.then_some(settings)
     }
 
     fn endpoint(&mut self, role: Role, warnings: &mut Vec<String>) -> Option<Endpoint> {

@@ -96,7 +96,25 @@ pub const SETTINGS: &[Setting] = &[
         "RELAY_DATA_DIR",
         "http.data_dir",
         "",
-        "HTTP: reserved for the spool, which this version does not have",
+        "HTTP with a spool, which this version does not serve yet: its directory, for one relay alone",
+    ),
+    setting(
+        "RELAY_SPOOL_LIMIT",
+        "http.spool_limit",
+        "4GiB",
+        "HTTP with a spool: bytes it may hold, about; above that senders hear 503; a quarter of it may be parked",
+    ),
+    setting(
+        "RELAY_SPOOL_RATE",
+        "http.spool_rate",
+        "1000",
+        "HTTP with a spool: requests to MDSS a second, 1 to 10000; fewer when MDSS pushes back",
+    ),
+    setting(
+        "RELAY_PARK_AFTER",
+        "http.park_after",
+        "never",
+        "HTTP with a spool: how long an object is tried before it waits for `spool retry`, 1h to 365d or `never`",
     ),
     setting("RELAY_LOG", "log.filter", "info", "log filter, such as `info` or `warn,mdss_relay_core=debug`"),
 ];

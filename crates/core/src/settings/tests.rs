@@ -115,10 +115,53 @@ fn every_mistake_is_reported_at_once() {
     RELAY_LISTEN: found "8080", expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080
     RELAY_KEYS_AWS_SQS: expected no rule: aws-sqs is an envelope without keys
     RELAY_KEYS_MINIO: found "raw", expected form, percent or verbatim
-    RELAY_MODE: found "spooled", expected direct; this version has no spool yet
+    RELAY_MODE: found "spooled", expected direct: a function has no disk to keep events on
+    RELAY_DATA_DIR: expected the directory the spool is in, on a disk that outlives the process
     RELAY_STORAGE_TYPE: found "s3", expected one of amazon-s3, s3-compatible, alibaba, oracle, google, azure-blob, smb, nfs, sftp, ftp, netapp-ontap
     STORAGECLIENTID: expected the storage client id of a unit, as the MDSS dashboard shows it; or [[route]] in the configuration
     "#);
+}
+
+#[test]
+fn the_spool_has_settings_of_its_own() {
+    let spool = |vars: &[(&str, &str)]| drafted(vars, Role::Explain);
+    let draft = spool(&[("RELAY_MODE", "spooled"), ("RELAY_DATA_DIR", "/data")]);
+    let want = SpoolSettings { dir: "/data".into(), limit: 4 << 30, rate: 1000, park_after: None };
+    assert_eq!(draft.settings.spool, Some(want));
+    for (name, value, mistake) in [
+        ("RELAY_SPOOL_LIMIT", "1MiB", None),
+        ("RELAY_SPOOL_LIMIT", "16TiB", None),
+        ("RELAY_SPOOL_LIMIT", "1KiB", Some("a size from 1MiB to 16TiB with its unit, such as 4GiB")),
+        ("RELAY_SPOOL_LIMIT", "17TiB", Some("a size from 1MiB to 16TiB with its unit, such as 4GiB")),
+        ("RELAY_SPOOL_LIMIT", "4", Some("a size from 1MiB to 16TiB with its unit, such as 4GiB")),
+        ("RELAY_SPOOL_RATE", "10000", None),
+        ("RELAY_SPOOL_RATE", "0", Some("a whole number from 1 to 10000")),
+        ("RELAY_PARK_AFTER", "never", None),
+        ("RELAY_PARK_AFTER", "365d", None),
+        (
+            "RELAY_PARK_AFTER",
+            "30m",
+            Some("a duration from 1h to 365d with its unit, such as 12h or 7d; or never"),
+        ),
+        (
+            "RELAY_PARK_AFTER",
+            "366d",
+            Some("a duration from 1h to 365d with its unit, such as 12h or 7d; or never"),
+        ),
+    ] {
+        let draft = spool(&[("RELAY_MODE", "spooled"), ("RELAY_DATA_DIR", "/data"), (name, value)]);
+        let found = draft.mistakes.iter().find(|m| m.name == name).map(|m| m.expected.as_str());
+        assert_eq!(found, mistake, "{name}={value}");
+        // Without a spool it is a mistake to set any.
+        let draft = spool(&[(name, value)]);
+        assert!(
+            draft.mistakes.iter().any(|m| m.expected == "nothing without RELAY_MODE=spooled"),
+            "{name}={value}"
+        );
+        assert_eq!(draft.settings.spool, None);
+    }
+    let park = spool(&[("RELAY_MODE", "spooled"), ("RELAY_DATA_DIR", "/data"), ("RELAY_PARK_AFTER", "7d")]);
+    assert_eq!(park.settings.spool.unwrap().park_after, Some(Duration::from_secs(7 * 86_400)));
 }
 
 #[test]

@@ -22,14 +22,41 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 /// From 1 KiB to 64 MiB.
 pub(super) fn bytes(text: &str) -> Result<usize, String> {
     const EXPECTED: &str = "a size from 1KiB to 64MiB with its unit, such as 6MiB";
+    let size = size(text, 1 << 10, 64 << 20).map_err(|_| EXPECTED)?;
+    usize::try_from(size).map_err(|_| EXPECTED.into())
+}
+
+/// Bytes within bounds.
+pub(super) fn size(text: &str, least: u64, most: u64) -> Result<u64, String> {
     let (number, unit) = split(text);
-    let unit = match unit {
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
+    let unit: Option<u64> = match unit {
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        "TiB" => Some(1 << 40),
+        _ => None,
+    };
+    let size = number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit?));
+    size.filter(|s| (least..=most).contains(s)).ok_or_else(|| {
+        format!("a size from {}MiB to {}TiB with its unit, such as 4GiB", least >> 20, most >> 40)
+    })
+}
+
+/// From 1 h to 365 d, or `never`.
+pub(super) fn days_or_never(text: &str) -> Result<Option<Duration>, String> {
+    const EXPECTED: &str = "a duration from 1h to 365d with its unit, such as 12h or 7d; or never";
+    if text == "never" {
+        return Ok(None);
+    }
+    let (number, unit) = split(text);
+    let hours: u64 = match unit {
+        "h" => 1,
+        "d" => 24,
         _ => return Err(EXPECTED.into()),
     };
-    let size = number.parse::<usize>().ok().and_then(|n| n.checked_mul(unit));
-    size.filter(|s| (1 << 10..=64 << 20).contains(s)).ok_or_else(|| EXPECTED.into())
+    let hours = number.parse::<u64>().ok().and_then(|n| n.checked_mul(hours));
+    let hours = hours.filter(|h| (1..=365 * 24).contains(h)).ok_or(EXPECTED)?;
+    Ok(Some(Duration::from_secs(hours * 3600)))
 }
 
 pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display>(
