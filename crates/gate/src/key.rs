@@ -338,6 +338,11 @@ mod tests {
         ] {
             assert_eq!(Key::new(der, None).err(), expected, "{case}");
         }
+        // rsassaPss in place of rsaEncryption: the same numbers, for another kind of signature.
+        let mut pss = Signer::one().subject_public_key_info();
+        let oid = RSA.as_bytes();
+        let last = pss.windows(oid.len()).position(|window| window == oid).unwrap() + oid.len() - 1;
+        pss[last] = 10;
         let others = "certificates and public keys only (BEGIN CERTIFICATE, BEGIN PUBLIC KEY)";
         for (text, expected) in [
             (String::new(), "a certificate or a public key in PEM"),
@@ -348,6 +353,7 @@ mod tests {
             (pem("RSA PUBLIC KEY", b"abc"), others),
             (format!("{good}{}", pem("CERTIFICATE REQUEST", b"abc")), others),
             (pem("PUBLIC KEY", &elliptic.subject_public_key_info()), "an RSA key"),
+            (pem("PUBLIC KEY", &pss), "an RSA key"),
             (good.repeat(17), "at most 16 keys"),
         ] {
             assert_eq!(error(&text), expected, "{text:.60}");

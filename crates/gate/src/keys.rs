@@ -267,6 +267,8 @@ mod tests {
         assert_eq!(keys.find(&derived(1_000_000), at(99)), TOO_MANY);
         // Nobody else has to wait for that: not an operator's URL, nor another region's.
         assert_eq!(keys.find(&listed(), at(99)), Found::Fetch);
+        let neighbour = KeyUrl::listed("https://sns.eu-central-1.amazonaws.com/a.pem", false).unwrap();
+        assert_eq!(keys.find(&neighbour, at(99)), Found::Fetch);
         let region = KeyUrl::derived("https://sns.us-east-1.amazonaws.com/a.pem");
         assert_eq!(keys.find(&region, at(99)), Found::Fetch);
         assert!(keys.held.len() <= MOST_HELD && keys.fetches.len() <= 2 * MOST_FETCHES);

@@ -141,7 +141,8 @@ mod tests {
             ("jd", key("ID", "body", 60), None),
             ("jd", key("id", "Body", 60), None),
             ("jd", key("id", "", 60), None),
-            ("jd", key("idb", "ody", 60), None),
+            // The same letters, divided otherwise.
+            ("jd", ReplayKey::new("sn", b"sid", b"body", at(60)), None),
             ("jd", ReplayKey::new("jdcloud_signature", b"id", b"body", at(60)), None),
         ] {
             assert_eq!(replays.find(source, &key, at(1)), expected, "{source}");

@@ -143,6 +143,7 @@ mod tests {
             ("capitals", format!("v1={}", good.to_uppercase()), Ok(())),
             ("the second fits", format!("v1={other},v1={good}"), Ok(())),
             ("the first fits", format!("v1={good}, v1={other}"), Ok(())),
+            ("the second fits, after a space", format!("v1={other}, v1={good}"), Ok(())),
             ("beside another version", format!("v0=abc,v1={good}"), Ok(())),
             ("empty", String::new(), form),
             ("prefix alone", "v1=".to_owned(), form),

@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A list of texts that is not empty, each made into something by `make`, which is given the text and its place and
-    /// tells its own mistakes.
+    /// tells its own mistakes. After one, the rest of the list is read nevertheless, to find them all.
     pub(super) fn list<T>(
         &mut self,
         value: &Value,
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
             };
             made.extend(make(self, text, &place));
         }
-        (made.len() == list.len()).then_some(made)
+        Some(made)
     }
 
     /// The one of several members that is there. None or more than one of them is a mistake.
