@@ -241,6 +241,22 @@ fn what_cannot_be_written_has_a_status() {
     );
 }
 
+#[test]
+fn what_should_be_seen_is_told_beside_the_document() {
+    let routes = "[[route]]\nbucket = \"b\"\nsource = \"one\"\nprefix = \"1/\"\nstorage_client_id = \"u\"\n\
+                  [[route]]\nbucket = \"b\"\nsource = \"two\"\nprefix = \"2/\"\nstorage_client_id = \"u\"\n";
+    let variables = [("RELAY_CONFIG_TOML", routes), ("APIENDPOINT", "http://mdss.example"), ("APIKEY", "k")];
+    let said = run_with(
+        &["write", "--bucket", "b", "--source", "two", "--url", "http://relay.example/"],
+        &variables,
+        "",
+    );
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    assert!(said.stdout.contains("<Value>2/</Value>") && !said.stdout.contains("<Value>1/</Value>"));
+    assert!(said.stderr.contains("warning: APIENDPOINT: http, so the API key"), "{}", said.stderr);
+    assert!(said.stderr.contains("rule[0].Topic, address 1: http: events"), "{}", said.stderr);
+}
+
 // === check ===
 
 #[test]
@@ -290,8 +306,8 @@ fn the_status_of_a_check_is_the_worst() {
             .stderr
             .starts_with("mdss-relay notification: /nonexistent: No such file")
     );
-    let escaped = run_with(&["check", "-"], &[], "<a\u{1b}/>");
-    assert!(!escaped.stdout.contains('\u{1b}'), "{}", escaped.stdout);
+    let escaped = run_with(&["check", "-", "/nonexistent\u{1b}"], &[], "<a\u{1b}/>");
+    assert!(!format!("{}{}", escaped.stdout, escaped.stderr).contains('\u{1b}'), "{}", escaped.stdout);
 }
 
 #[test]
@@ -388,6 +404,8 @@ fn the_status_of_a_match_is_the_worst() {
             said.stderr
         );
     }
+    let said = run(&["match", JD, "events/jdcloud/truncated.json", good]);
+    assert_eq!(said.stdout.lines().count(), 2, "what could not be read is no row: {}", said.stdout);
     let json = run(&["match", "--json", JD, "events/jdcloud/batch-one-bad.json", "/nonexistent"]);
     assert_eq!((json.status, lines(&json).len()), (2, 4));
 }

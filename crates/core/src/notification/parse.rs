@@ -17,10 +17,13 @@ pub(super) const MOST_RULES: usize = 100;
 /// No store has as many events; the time to compare two rules is bounded by it.
 const MOST_EVENTS: usize = 64;
 
+/// Nor has any so long a name; every event of two rules is compared with every other.
+const MOST_EVENT_BYTES: usize = 100;
+
 /// "at most 5 addresses are configured" (JD, "Callback Notification").
 const MOST_ADDRESSES: usize = 5;
 
-/// "The maximum length of the prefix and the suffix is 1022 bytes" (JD, "PUT Bucket notification", `Name`).
+/// For the prefix and for the suffix (JD, "PUT Bucket notification", `Name`).
 const MOST_JD_FILTER_BYTES: usize = 1022;
 
 /// "The maximum length is 1,024 characters" (Amazon, `FilterRule`).
@@ -196,14 +199,11 @@ impl Parser {
             return Vec::new();
         }
         self.whose(root, &raws);
-        let before = self.mistakes.len();
-        let rules: Vec<Rule> = raws.iter().filter_map(|raw| self.rule(raw)).collect();
+        let rules: Vec<(usize, Rule)> =
+            raws.iter().enumerate().filter_map(|(index, raw)| Some((index, self.rule(raw)?))).collect();
         self.ids(&raws);
-        // What rules do to each other is told of rules that are right.
-        if self.mistakes.len() == before && rules.len() == raws.len() {
-            self.together(&rules);
-        }
-        rules
+        self.together(&rules);
+        rules.into_iter().map(|(_, rule)| rule).collect()
     }
 
     fn raw<'e>(&mut self, element: &'e Element, kind: Kind, index: usize) -> Raw<'e> {
@@ -377,9 +377,8 @@ impl Parser {
             self.mistake(line, place, Some(text), "an ARN of Amazon, with an account, as the others are");
         } else if parts[2] != service {
             self.mistake(line, place, Some(text), format!("an ARN whose service is {service}"));
-        } else if kind != Kind::Function && text.ends_with(".fifo") {
-            // "FIFO queues aren't supported as an Amazon S3 event notification destination", nor are FIFO topics (Amazon,
-            // "Supported event destinations").
+        } else if text.ends_with(".fifo") {
+            // Neither FIFO queues nor FIFO topics can be told (Amazon, "Supported event destinations").
             self.mistake(line, place, Some(text), "a standard queue or topic: S3 tells no FIFO ones");
         }
     }
@@ -419,16 +418,23 @@ impl Parser {
         if known.contains(&event) {
             return;
         }
-        let hint = nearest(event, known.iter().copied())
-            .map_or_else(|| format!("one of {}", known.join(", ")), |name| format!("is {name} meant?"));
+        if event.len() > MOST_EVENT_BYTES {
+            let found = format!("{} bytes", event.len());
+            return self.mistake(line, place, Some(&found), format!("at most {MOST_EVENT_BYTES} bytes"));
+        }
+        let hint = || {
+            nearest(event, known.iter().copied())
+                .map_or_else(|| format!("one of {}", known.join(", ")), |name| format!("is {name} meant?"))
+        };
         let well_formed = bare(event) != event
             && !bare(event).is_empty()
+            && !event.ends_with(':')
             && bare(event).chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '*'));
         match self.store {
             Store::JdCloud => {
-                self.mistake(line, place, Some(event), format!("an event of JD Cloud; {hint}"));
+                self.mistake(line, place, Some(event), format!("an event of JD Cloud; {}", hint()));
             }
-            Store::Amazon => self.mistake(line, place, Some(event), format!("an event of S3; {hint}")),
+            Store::Amazon => self.mistake(line, place, Some(event), format!("an event of S3; {}", hint())),
             Store::Other if well_formed => {
                 // MinIO has s3:ObjectAccessed:*, Ceph s3:ObjectLifecycle:Expiration:*, and so on.
                 let event = wire::clip(event, 60);
@@ -439,7 +445,7 @@ impl Parser {
                 );
             }
             Store::Other => {
-                self.mistake(line, place, Some(event), format!("s3: and the name of an event; {hint}"));
+                self.mistake(line, place, Some(event), format!("s3: and the name of an event; {}", hint()));
             }
         }
     }
@@ -607,19 +613,23 @@ impl Parser {
         }
     }
 
-    // === what rules do to each other; at most `MOST_RULES` of them with `MOST_EVENTS` events ===
+    // === what rules do to each other; at most `MOST_RULES` of them with `MOST_EVENTS` events. Those that
+    // are wrong in themselves are not among them, so each comes with its index ===
 
-    fn together(&mut self, rules: &[Rule]) {
+    fn together(&mut self, rules: &[(usize, Rule)]) {
         if self.store == Store::JdCloud {
             return self.never_reached(rules);
         }
-        for (index, rule) in rules.iter().enumerate() {
-            for (earlier_index, earlier) in rules[..index].iter().enumerate() {
-                let shared = rule.events.iter().find(|event| {
-                    earlier.events.iter().any(|other| tells_of(event, other) || tells_of(other, event))
-                });
-                let Some(event) = shared.filter(|_| rule.shares_keys_with(earlier)) else { continue };
-                let earlier = earlier.name(earlier_index);
+        // Rules of every event, pair by pair, would be slow; with sets a pair takes one look an event.
+        let told: Vec<Told<'_>> = rules.iter().map(|(_, rule)| Told::by(rule)).collect();
+        for (position, (index, rule)) in rules.iter().enumerate() {
+            for ((earlier_index, earlier), told) in rules[..position].iter().zip(&told) {
+                if !rule.shares_keys_with(earlier) {
+                    continue;
+                }
+                let shared = rule.events.iter().find(|event| told.shares(event));
+                let Some(event) = shared else { continue };
+                let earlier = earlier.name(*earlier_index);
                 let place = format!("rule[{index}]");
                 if self.store == Store::Amazon {
                     // "cannot define filtering rules with overlapping prefixes, overlapping suffixes, or overlapping
@@ -638,11 +648,11 @@ impl Parser {
     }
 
     /// With JD Cloud the first rule that fits ends it, so a rule may be there in vain.
-    fn never_reached(&mut self, rules: &[Rule]) {
-        for (index, rule) in rules.iter().enumerate() {
+    fn never_reached(&mut self, rules: &[(usize, Rule)]) {
+        for (position, (index, rule)) in rules.iter().enumerate() {
             let mut takers = Vec::new();
             let all_taken = members(rule).iter().all(|event| {
-                let taker = rules[..index].iter().position(|earlier| {
+                let taker = rules[..position].iter().position(|(_, earlier)| {
                     earlier.covers_keys_of(rule) && earlier.events.iter().any(|e| tells_of(e, event))
                 });
                 takers.extend(taker);
@@ -651,7 +661,7 @@ impl Parser {
             if all_taken && !takers.is_empty() {
                 takers.sort_unstable();
                 takers.dedup();
-                let names: Vec<_> = takers.iter().map(|i| rules[*i].name(*i)).collect();
+                let names: Vec<_> = takers.iter().map(|i| rules[*i].1.name(rules[*i].0)).collect();
                 let sentence =
                     format!("never fires: everything it would take, {} takes before", names.join(" or "));
                 self.warn(rule.line, &format!("rule[{index}]"), &sentence);
@@ -664,7 +674,7 @@ impl Parser {
     fn unknown(&mut self, element: &Element, place: &str, known: &[&str]) {
         let expected = match known {
             [] => "nothing inside".to_owned(),
-            known => nearest(&element.name, known.iter().copied()).map_or_else(
+            known => nearest(&wire::clip(&element.name, 60), known.iter().copied()).map_or_else(
                 || format!("one of {}", known.join(", ")),
                 |name| format!("a known element; is {name} meant?"),
             ),
@@ -695,6 +705,36 @@ impl Parser {
         }
         text
     }
+}
+
+/// The events of a rule, to find out whether another rule tells of one of them.
+struct Told<'r> {
+    names: HashSet<&'r str>,
+    /// The names, and every family one of them belongs to.
+    families: HashSet<&'r str>,
+}
+
+impl<'r> Told<'r> {
+    fn by(rule: &'r Rule) -> Self {
+        let names = || rule.events.iter().map(|event| name(event));
+        Self { names: names().collect(), families: names().flat_map(families).collect() }
+    }
+
+    /// Whether the event is one of them, or takes one of them in, or is taken in by one.
+    fn shares(&self, event: &str) -> bool {
+        self.families.contains(name(event)) || families(name(event)).any(|family| self.names.contains(family))
+    }
+}
+
+/// A whole family is the beginning its events have in common, with a colon at the end, which no single event has.
+fn name(event: &str) -> &str {
+    let bare = bare(event);
+    bare.strip_suffix('*').filter(|family| family.ends_with(':')).unwrap_or(bare)
+}
+
+/// The families a name belongs to, and the name.
+fn families(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices(':').map(|(at, _)| &name[..=at]).chain(std::iter::once(name))
 }
 
 /// The single events a rule of JD Cloud tells of: `ObjectCreated:*` is "Put Object, Post Object, Copy Object and Complete

@@ -187,6 +187,16 @@ fn what_is_wrong_is_told_with_its_place() {
             )),
             "rule[0].CloudFunction: expected the id of a function (JD Cloud), or its ARN (S3)",
         ),
+        (
+            document(&format!(
+                "<CloudFunctionConfiguration><CloudFunction>NS:https://a.example</CloudFunction>{event}</CloudFunctionConfiguration>"
+            )),
+            "rule[0].CloudFunction: expected the id of a function (JD Cloud), or its ARN (S3)",
+        ),
+        (
+            document(&(queue(MINIOS, "", "", &["s3:ObjectRemoved:*"]) + &queue(AMAZONS, "", "", CREATED))),
+            "rule[0].Queue: found \"arn:minio:sqs::relay:webhook\", expected an ARN of Amazon",
+        ),
         (filtered("<S3Tags/>"), r#"rule[0].Filter: found "<S3Tags>", expected one of S3Key"#),
         (filtered("<S3Key/><S3Key/>"), "rule[0].Filter.S3Key: expected one of its kind"),
         (filtered("<S3Key><Rule/></S3Key>"), r#"rule[0].Filter.S3Key: found "<Rule>", expected"#),
@@ -293,6 +303,7 @@ fn broken_xml_is_told_with_its_line() {
         ("<n>&#0;</n>", "expected a reference that is"),
         ("<n>&#xd800;</n>", "expected a reference that is"),
         ("<n>&#1;</n>", "expected characters that XML allows"),
+        ("\u{feff}<n>\n<b", "line 2: expected XML; tag not closed"),
         ("<n>\u{1}</n>", "expected characters that XML allows"),
         ("<n>a & b</n>", "expected a ; at the end of a reference; a lone & is written &amp;"),
     ] {
@@ -363,6 +374,11 @@ fn limits_hold_at_the_limit() {
             amazon(&"ö".repeat(1024)),
             amazon(&"ö".repeat(1025)),
             r#"found "1025 characters", expected at most 1024"#,
+        ),
+        (
+            document(&queue(MINIOS, "", "", &[format!("s3:{}", "A".repeat(97)).as_str()])),
+            document(&queue(MINIOS, "", "", &[format!("s3:{}", "A".repeat(98)).as_str()])),
+            r#"rule[0].Event[0]: found "101 bytes", expected at most 100 bytes"#,
         ),
         (names(64), names(65), r#"found "65 events", expected at most 64"#),
     ] {
@@ -453,6 +469,7 @@ fn addresses_are_shown_up_to_the_host() {
         "a.example",
         "https://",
         "https://a b.example",
+        "https://a.example/a b",
         "https://a.example/,b",
         "https://a.example/\n",
         "mailto:a",
@@ -595,6 +612,53 @@ fn amazons_rules_may_not_overlap() {
     }
     // EventBridge hears of everything beside.
     read(&document(&(queue(AMAZONS, "", "", CREATED) + "<EventBridgeConfiguration/>")));
+}
+
+#[test]
+fn rules_that_are_right_are_compared_beside_one_that_is_wrong() {
+    let wrong = queue("q", "", "", CREATED);
+    let told =
+        mistakes(&document(&(wrong + &queue(AMAZONS, "a", "", CREATED) + &queue(AMAZONS, "", "", CREATED))));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("rule[0].Queue: expected the ARN of a queue"), "{told:?}");
+    assert!(told[1].contains("rule[2]: expected no event and key that rule[1] takes too"), "{told:?}");
+}
+
+#[test]
+fn rules_meet_in_events_and_families() {
+    for (first, second, meet) in [
+        ("s3:A:B", "s3:A:B", true),
+        ("s3:A:B", "s3:A:*", true),
+        ("s3:A:*", "s3:A:B", true),
+        ("s3:A:*", "s3:A:B:*", true),
+        ("s3:A:B:*", "s3:A:*", true),
+        ("s3:A:B", "s3:A:B:C", false),
+        ("s3:A:B:*", "s3:A:B", false),
+        ("s3:A:B", "s3:A:C", false),
+        ("s3:A:*", "s3:AB:*", false),
+        ("s3:A:B", "s3:AB", false),
+        ("s3:A", "s3:A:*", false),
+    ] {
+        let text = document(&(queue(MINIOS, "", "", &[first]) + &queue(MINIOS, "", "", &[second])));
+        let met = read(&text).warnings.iter().any(|w| w.contains("takes some keys of"));
+        assert_eq!(met, meet, "{first} {second}");
+        let slow = tells_of(first, second) || tells_of(second, first);
+        assert!(slow == meet || first.ends_with('*') && second.ends_with('*'), "{first} {second}");
+    }
+    assert!(
+        mistakes(&document(&queue(MINIOS, "", "", &["s3:A:"])))[0]
+            .contains("expected s3: and the name of an event")
+    );
+}
+
+#[test]
+fn warnings_come_in_the_order_of_the_document() {
+    let first = queue(MINIOS, "a ", "", CREATED);
+    let second = queue(MINIOS, "", "", CREATED).replace("<Queue>", "\n<Queue a='b'>");
+    let third = queue(MINIOS, "", "", &["s3:A"]);
+    let warnings = read(&document(&(first + "\n" + &second + "\n" + &third))).warnings;
+    let lines: Vec<_> = warnings.iter().map(|w| &w[..6]).collect();
+    assert_eq!(lines, ["line 1", "line 2", "line 3", "line 4"], "{warnings:?}");
 }
 
 #[test]
@@ -773,6 +837,11 @@ fn what_a_document_cannot_say_is_told() {
     route[1]: left out; a namespace belongs to OCI, whose events need no such document
     route[2]: left out; a list of compartments belongs to OCI, whose events need no such document
     ");
+
+    let imported = route(&format!("bucket = \"b\"\nnotification = '{}'", document(&jd("a", "", CREATED))));
+    let written = Notification::for_routes(&settings(&imported), "b", None, &addresses()).unwrap();
+    assert_eq!(written.rules[0].prefix, None);
+    assert!(written.warnings[0].contains("the document it takes its selection from cannot be said"));
 
     let list = |n: usize, name: &str| {
         let texts: Vec<_> = (0..n).map(|i| format!("\"{i:03}\"")).collect();

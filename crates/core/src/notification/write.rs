@@ -5,7 +5,6 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use quick_xml::Writer;
-use quick_xml::escape::escape;
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 
 use super::parse::{self, MOST_RULES};
@@ -180,9 +179,7 @@ impl Out {
 
     fn leaf(&mut self, name: &str, text: &str) {
         self.open(name);
-        // A reader makes a line feed of a carriage return that is not a reference (XML 1.0, section 2.11).
-        let text = escape(text).replace('\r', "&#13;");
-        self.event(Event::Text(BytesText::from_escaped(text)));
+        self.event(Event::Text(BytesText::new(text)));
         self.close(name);
     }
 

@@ -63,6 +63,7 @@ pub(super) fn read(bytes: &[u8], warnings: &mut Vec<(usize, String)>) -> Result<
         let line = 1 + bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count();
         Mistake::new(format!("line {line}"), "XML in UTF-8")
     })?;
+    // quick-xml passes over it, too, but does not count it, and lines would be wrong.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Tree { text, line: 1, counted: 0, open: Vec::new(), elements: 0, root: None }.read(warnings)
 }
