@@ -1,12 +1,12 @@
 //! The commands as a person and a script use them.
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use mdss_relay_core::{Relay, Role, Settings};
-use mdss_relay_http::{Doors, Proxies, listen, serve};
+use mdss_relay_http::{Configuration, listen, serve};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Step, units};
 use serde_json::Value;
 
@@ -116,12 +116,15 @@ async fn server(sim: &Sim) -> String {
         ("RELAY_TOKEN", TOKEN.to_owned()),
         ("RELAY_ATTEMPTS", "1".to_owned()),
     ];
-    let mut draft = Settings::read(vars.into_iter().map(|(n, v)| (n.into(), v.into())), Role::Http);
-    let doors = Doors::open(&mut draft);
-    let relay = Relay::new(draft.finish().unwrap()).unwrap();
+    let reading = Configuration::read(vars.into_iter().map(|(n, v)| (n.into(), v.into())));
+    let configuration = reading.outcome.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let url = format!("http://{}/events", listener.local_addr().unwrap());
-    tokio::spawn(serve(listener, relay, doors, Proxies::default(), std::future::pending()));
+    let (exchange, running) = tokio::sync::watch::channel(Arc::new(configuration));
+    tokio::spawn(async move {
+        let _exchange = exchange;
+        serve(listener, running, std::future::pending()).await
+    });
     url
 }
 

@@ -66,6 +66,8 @@ causes! {
     BodyTooLarge = "body_too_large";
     /// the body did not arrive, or not whole (HTTP)
     BodyIncomplete = "body_incomplete";
+    /// the event could not be put on disk just now (HTTP, spooled)
+    SpoolUnavailable = "spool_unavailable";
     /// the key that a signature check needs could not be had just now (HTTP)
     KeyUnavailable = "key_unavailable";
     /// a subscription's confirmation URL could not be visited (HTTP)
@@ -141,6 +143,7 @@ impl Cause {
             | Self::MdssReset
             | Self::MdssHalfAnswer
             | Self::BodyIncomplete
+            | Self::SpoolUnavailable
             | Self::KeyUnavailable
             | Self::Unconfirmed
             | Self::Deadline => FailureKind::Transient,

@@ -39,6 +39,18 @@ pub enum ResultKind {
     Failed,
 }
 
+impl ResultKind {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Spooled => "spooled",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// What was kept on disk of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {

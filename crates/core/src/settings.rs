@@ -367,9 +367,8 @@ impl Reader {
             "spooled" if role == Role::Function => {
                 Err("direct: a function has no disk to keep events on".into())
             }
-            // Until the HTTP server serves it: a promise nobody keeps is worse than none.
-            "spooled" => Err("direct; this version has no spool yet".into()),
-            _ => Err("direct".into()),
+            "spooled" => Ok(true),
+            _ => Err("direct or spooled".into()),
         });
         let settings = SpoolSettings {
             dir: self.find("RELAY_DATA_DIR").map(|found| PathBuf::from(found.value)).unwrap_or_default(),

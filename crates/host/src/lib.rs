@@ -10,5 +10,5 @@ mod start;
 pub use exit::Exit;
 pub use logs::logs;
 pub use settings::settings_failure;
-pub use signal::{Signal, signal};
+pub use signal::{Signal, hangups, signal};
 pub use start::start;

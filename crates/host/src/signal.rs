@@ -5,6 +5,19 @@ use std::io;
 
 use tokio::signal::unix::{self, SignalKind};
 
+/// Takes over SIGHUP, by which a service manager asks for the configuration to be read again, and gives a stream of it.
+///
+/// # Errors
+///
+/// If the handler cannot be set up, which on a working system it can.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime with its I/O driver enabled.
+pub fn hangups() -> io::Result<unix::Signal> {
+    unix::signal(SignalKind::hangup())
+}
+
 /// The signal that asked the process to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {

@@ -2,12 +2,17 @@
 
 mod admit;
 mod body;
+mod configuration;
 mod door;
 mod fetch;
+mod keeping;
+mod metrics;
 mod proxies;
 mod reply;
 mod server;
 
+pub use configuration::{Configuration, Reading};
 pub use door::{Doors, Knock, Knocker, Source};
+pub use metrics::METRICS;
 pub use proxies::Proxies;
-pub use server::{listen, serve};
+pub use server::{listen, reload, serve};

@@ -1,29 +1,29 @@
 //! `mdss-relay-http`: see the crate's README.
 
-use mdss_relay_core::{Relay, Role, Settings};
+use std::sync::Arc;
+
 use mdss_relay_host::{self as host, Exit};
-use mdss_relay_http::{Doors, Proxies, listen, serve};
+use mdss_relay_http::{Configuration, listen, reload, serve};
+use tokio::sync::watch;
 
 const NAME: &str = "mdss-relay-http";
 
 #[tokio::main]
 async fn main() -> Exit {
-    let mut draft = Settings::read(std::env::vars_os(), Role::Http);
-    let doors = Doors::open(&mut draft);
-    let proxies = Proxies::trusted(&mut draft);
-    let mistakes = draft.mistakes.iter().map(ToString::to_string).collect();
-    if let Err(exit) = host::start(NAME, "RELAY_LOG", &draft.settings.log, mistakes) {
+    let reading = Configuration::read(std::env::vars_os());
+    let (configuration, mistakes) = match reading.outcome {
+        Ok(configuration) => (Some(configuration), Vec::new()),
+        Err(mistakes) => (None, mistakes),
+    };
+    if let Err(exit) = host::start(NAME, "RELAY_LOG", &reading.log, mistakes) {
         return exit;
     }
-    for warning in &draft.settings.warnings {
+    for warning in &reading.warnings {
         tracing::warn!("{warning}");
     }
-    let address = draft.settings.listen;
-    let relay = match Relay::new(draft.settings) {
-        Ok(relay) => relay,
-        Err(mistake) => return host::settings_failure(NAME, &[mistake.to_string()]),
-    };
-    match run(address, relay, doors, proxies).await {
+    // Without one there were mistakes.
+    let Some(configuration) = configuration else { return Exit::Usage };
+    match run(configuration).await {
         Ok(()) => Exit::Done,
         Err(error) => {
             tracing::error!(error, "the server cannot run");
@@ -32,18 +32,21 @@ async fn main() -> Exit {
     }
 }
 
-async fn run(
-    address: std::net::SocketAddr,
-    relay: Relay,
-    doors: Doors,
-    proxies: Proxies,
-) -> Result<(), String> {
+async fn run(configuration: Configuration) -> Result<(), String> {
     // Watched before anybody can connect.
     let signal = host::signal().map_err(|e| format!("cannot watch signals: {e}"))?;
-    let listener = listen(address).await?;
+    let mut hangups = host::hangups().map_err(|e| format!("cannot watch signals: {e}"))?;
+    let listener = listen(configuration.listen()).await?;
     let stop = async {
         let signal = signal.await;
         tracing::info!(%signal, "asked to stop");
     };
-    serve(listener, relay, doors, proxies, stop).await.map_err(|e| e.to_string())
+    let (exchange, running) = watch::channel(Arc::new(configuration));
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            tracing::info!("SIGHUP: the configuration is read again");
+            reload(&exchange, Configuration::read(std::env::vars_os()));
+        }
+    });
+    serve(listener, running, stop).await.map_err(|e| e.to_string())
 }

@@ -1,12 +1,12 @@
 //! The server: reads requests, asks the door, hands over deliveries, answers with reports.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,8 +16,9 @@ use futures_util::FutureExt;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Failure, Outcome, Relay, Report};
+use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Failure, Outcome, Plan, Report};
 use mdss_relay_gate::{Refusal, ReplayKey, Unavailable};
+use mdss_relay_spool::{Sender, Spool};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
@@ -25,13 +26,11 @@ use tracing::{error, info, warn};
 
 use crate::admit::{Memory, Turned};
 use crate::body::{self, BODY_TIMEOUT, Unread};
-use crate::door::{Doors, Knock, Knocker, Source};
-use crate::proxies::Proxies;
+use crate::configuration::{Configuration, MOST_REQUESTS, Reading};
+use crate::door::{Knock, Knocker, Source};
+use crate::keeping;
+use crate::metrics::Meter;
 use crate::reply::{self, Answer};
-
-/// Bodies of one source held in memory at once; its further requests wait before theirs is read. Each source has places of
-/// its own: one that stalls, or is open to everybody, must not keep the others waiting.
-const MOST_REQUESTS: usize = 32;
 
 /// A larger body is read on a thread of its own: it may take its time, and meanwhile others want to be answered.
 const QUICK_BODY: usize = 64 * 1024;
@@ -44,46 +43,85 @@ const MOST_CONNECTIONS: usize = 800;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 struct Shared {
-    relay: Relay,
-    doors: Doors,
-    proxies: Proxies,
+    /// What is in force; exchanged as a whole.
+    running: watch::Receiver<Arc<Configuration>>,
+    /// On disk before the sender hears "done"; `None` in direct mode.
+    spool: Option<Spool>,
     memory: Memory,
-    places: HashMap<String, Arc<Semaphore>>,
+    meter: Arc<Meter>,
     stopping: watch::Sender<bool>,
     count: AtomicU64,
     /// The receiver ends when the last request that shares this has ended.
     _alive: mpsc::Sender<()>,
 }
 
+/// Exchanges the configuration of a server, by the sender whose receiver it was started with; the old one stays if there is
+/// a mistake in the new one. Requests under way are finished with the old one.
+pub fn reload(running: &watch::Sender<Arc<Configuration>>, reading: Reading) {
+    let taken = match reading.outcome {
+        Ok(mut configuration) => {
+            configuration.meter = running.borrow().meter.clone();
+            for warning in &reading.warnings {
+                warn!("{warning}");
+            }
+            let fixed = running.borrow().fixed(&configuration);
+            if !fixed.is_empty() {
+                warn!("{} can only be exchanged by a new start, and stays as it was", fixed.join(", "));
+            }
+            running.send_replace(Arc::new(configuration));
+            info!("a new configuration is in force");
+            "taken"
+        }
+        Err(mistakes) => {
+            for mistake in &mistakes {
+                error!("the new configuration is not taken, the old one stays: {mistake}");
+            }
+            "refused"
+        }
+    };
+    running.borrow().meter.reloaded(taken);
+}
+
 /// Serves until `stop` is over. Then the port closes, bodies that are still on their way get two seconds, and calls in
-/// flight are finished: one deadline later, at the latest, and a little for the answers, it returns.
+/// flight are finished: one deadline later, at the latest, and a little for the answers, it returns. What is on disk stays
+/// there for the next start.
 ///
 /// # Errors
-/// If the listener's own address cannot be told. A connection that fails concerns nobody else.
+/// If the listener's own address cannot be told, or the system has no thread for the spool. A connection that fails
+/// concerns nobody else.
 pub async fn serve(
     listener: TcpListener,
-    relay: Relay,
-    doors: Doors,
-    proxies: Proxies,
+    running: watch::Receiver<Arc<Configuration>>,
     stop: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
-    let grace = relay.settings().deadline + HEAD_TIMEOUT;
     let address = listener.local_addr()?;
+    let first = running.borrow().clone();
+    let grace = first.relay.settings().deadline + HEAD_TIMEOUT;
+    let (spool, kept) = match &first.relay.settings().spool {
+        Some(settings) => {
+            let (spool, kept) = keeping::open(settings)?;
+            (Some(spool), Some(kept))
+        }
+        None => (None, None),
+    };
     let (alive, mut all_done) = mpsc::channel(1);
-    let places = doors.names().map(|n| (n.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)))).collect();
+    let stop_worker = watch::Sender::new(false);
+    let worker = spool
+        .clone()
+        .map(|spool| tokio::spawn(keeping::empty(spool, running.clone(), stop_worker.subscribe())));
     let shared = Arc::new(Shared {
-        relay,
-        doors,
-        proxies,
+        running,
+        spool,
         memory: Memory::new(),
-        places,
+        meter: first.meter.clone(),
         stopping: watch::Sender::new(false),
         count: AtomicU64::new(0),
         _alive: alive,
     });
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(|| async { "ready\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
         .fallback(receive)
         .with_state(shared.clone());
     info!({ "server.address" = %address.ip(), "server.port" = address.port() }, "listening on http://{address}");
@@ -135,7 +173,41 @@ pub async fn serve(
     if timeout(grace, finish).await.is_err() {
         warn!("stopped with calls in flight; their senders have had no answer and repeat them");
     }
+    // The worker goes last: what the last calls have put on disk it may still send. What it has under way is finished.
+    stop_worker.send_replace(true);
+    if let Some(worker) = worker
+        && timeout(grace, worker).await.is_err()
+    {
+        warn!("stopped while MDSS was asked; what it has not answered is asked again after the next start");
+        return Ok(());
+    }
+    if let Some(kept) = kept {
+        let _ = tokio::task::spawn_blocking(move || kept.wait()).await;
+    }
     Ok(())
+}
+
+/// Whether events are taken: in direct mode whoever listens is ready, with a spool it must be possible to write to it.
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    let Some(spool) = &shared.spool else { return "ready\n".into_response() };
+    match timeout(HEAD_TIMEOUT, spool.ready()).await {
+        Ok(Ok(())) => "ready\n".into_response(),
+        // Whoever may ask may know: the sentence names the directory and what is wrong with it.
+        Ok(Err(trouble)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n")).into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the disk does not answer\n").into_response(),
+    }
+}
+
+/// Counters and gauges, for Prometheus.
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let text = match &shared.spool {
+        None => shared.meter.text(None),
+        Some(spool) => match timeout(HEAD_TIMEOUT, spool.snapshot()).await {
+            Ok(Ok(snapshot)) => shared.meter.text(Some(Some(&snapshot))),
+            _ => shared.meter.text(Some(None)),
+        },
+    };
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 /// Whoever is at the other end of a connection.
@@ -147,21 +219,34 @@ async fn receive(
     Extension(Peer(peer)): Extension<Peer>,
     request: Request,
 ) -> Response {
+    let running = shared.running.borrow().clone();
+    let (source, response) = respond(&shared, &running, peer, request).await;
+    shared.meter.answered(source.as_deref(), response.status().as_u16());
+    response
+}
+
+/// The answer, and the name of the source whose it is.
+async fn respond(
+    shared: &Arc<Shared>,
+    running: &Arc<Configuration>,
+    peer: IpAddr,
+    request: Request,
+) -> (Option<String>, Response) {
     let (parts, body) = request.into_parts();
     let headers: Vec<(&str, &[u8])> = parts.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
     let knocker = Knocker {
         method: parts.method.as_str(),
         target: parts.uri.path_and_query().map_or("", |t| t.as_str()),
         headers: &headers,
-        client: shared.proxies.client(peer, &parts.headers),
+        client: running.proxies.client(peer, &parts.headers),
     };
-    let source = match shared.doors.knock(&knocker) {
+    let source = match running.doors.knock(&knocker) {
         Knock::Enter(source) => source.clone(),
-        Knock::Present(_) => return StatusCode::OK.into_response(),
+        Knock::Present(source) => return (Some(source.name.clone()), StatusCode::OK.into_response()),
         Knock::UnknownPath => {
             // The path is not shown: it may hold a secret, or nearly hold one.
             let failure = Failure::new(Cause::UnknownPath, "its path belongs to no source");
-            return turned_away(None, StatusCode::NOT_FOUND, failure, None).into_response();
+            return (None, turned_away(None, StatusCode::NOT_FOUND, failure, None).into_response());
         }
         Knock::WrongMethod(source) => {
             let failure = Failure::new(
@@ -171,29 +256,44 @@ async fn receive(
             let answer = turned_away(Some(source), StatusCode::METHOD_NOT_ALLOWED, failure, None);
             let mut response = answer.into_response();
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, HEAD"));
-            return response;
+            return (Some(source.name.clone()), response);
         }
-        Knock::Refused(source, refusal) => return refused(source, &refusal),
-        Knock::Unavailable(source, what) => return unavailable(source, what).into_response(),
+        Knock::Refused(source, refusal) => return (Some(source.name.clone()), refused(source, &refusal)),
+        Knock::Unavailable(source, what) => {
+            return (Some(source.name.clone()), unavailable(source, what).into_response());
+        }
     };
-    let limits = shared.relay.settings();
+    let response = enter(shared, running, &source, &knocker, &parts.headers, body).await;
+    (Some(source.name), response)
+}
+
+/// Reads a body whose head was let in, asks the gate once more, and delivers.
+async fn enter(
+    shared: &Arc<Shared>,
+    running: &Arc<Configuration>,
+    source: &Source,
+    knocker: &Knocker<'_>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Response {
+    let limits = running.relay.settings();
     let deadline = Deadline::new(None, limits.deadline);
-    let places = shared.places.get(&source.name).cloned().unwrap_or_else(|| Arc::new(Semaphore::new(1)));
+    let places = running.places.get(&source.name).cloned().unwrap_or_else(|| Arc::new(Semaphore::new(1)));
     let Ok(Ok(place)) = timeout(limits.deadline, places.acquire_owned()).await else {
         let failure =
             Failure::new(Cause::Deadline, format!("{MOST_REQUESTS} requests of this source are under way"));
-        return turned_away(Some(&source), StatusCode::SERVICE_UNAVAILABLE, failure, None).into_response();
+        return turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None).into_response();
     };
-    let body = match body::read(body, &parts.headers, limits.body_limit, shared.stopping.subscribe()).await {
+    let body = match body::read(body, headers, limits.body_limit, shared.stopping.subscribe()).await {
         Ok(body) => body,
-        Err(why) => return unread(&source, why, limits.body_limit),
+        Err(why) => return unread(source, why, limits.body_limit),
     };
-    let admission = match shared.memory.admit(&source, &knocker, &body).await {
+    let admission = match shared.memory.admit(source, knocker, &body).await {
         Ok(admission) => admission,
-        Err(Turned::Refused(refusal)) => return refused(&source, &refusal),
-        Err(Turned::Unavailable(what)) => return unavailable(&source, what).into_response(),
+        Err(Turned::Refused(refusal)) => return refused(source, &refusal),
+        Err(Turned::Unavailable(what)) => return unavailable(source, what).into_response(),
     };
-    if let Some(answer) = admission.replay.and_then(|replay| shared.memory.answered(&source, &replay)) {
+    if let Some(answer) = admission.replay.and_then(|replay| shared.memory.answered(source, &replay)) {
         info!(
             { "mdss.source" = source.name },
             "a delivery came again that was done; it gets the same answer"
@@ -203,60 +303,91 @@ async fn receive(
     let delivery = Delivery {
         source: Some(source.name.clone()),
         dialect: source.dialect,
-        method: parts.method.as_str().to_owned(),
-        headers: text_headers(&parts.headers),
+        method: knocker.method.to_owned(),
+        headers: text_headers(headers),
         body: body.into(),
         id: format!("{}-{}", source.name, shared.count.fetch_add(1, Ordering::Relaxed)),
     };
-    let (of, id) = (source.clone(), delivery.id.clone());
+    let id = delivery.id.clone();
+    let call = Call { shared: shared.clone(), running: running.clone(), source: source.clone(), deadline };
     // On a task of its own: a sender that hangs up early loses its answer, not its event.
     let work = tokio::spawn(async move {
         let _place = place;
-        AssertUnwindSafe(answer(&shared, &source, delivery, deadline, admission.replay)).catch_unwind().await
+        AssertUnwindSafe(call.answer(delivery, admission.replay)).catch_unwind().await
     });
     match work.await {
         Ok(Ok(answer)) => answer.into_response(),
-        _ => unforeseen(&of, &id).into_response(),
+        _ => unforeseen(source, &id).into_response(),
     }
 }
 
-/// Delivers, and remembers the answer if it may have to be given again. In one piece with the delivery, so that a sender
-/// that has hung up and comes again finds it.
-async fn answer(
-    shared: &Arc<Shared>,
-    source: &Source,
-    delivery: Delivery,
+/// One delivery's way through the server.
+struct Call {
+    shared: Arc<Shared>,
+    running: Arc<Configuration>,
+    source: Source,
     deadline: Deadline,
-    replay: Option<ReplayKey>,
-) -> Answer {
-    let answer = deliver(shared, source, delivery, deadline).await;
-    if let Some(replay) = replay {
-        shared.memory.remember(source, &replay, &answer);
-    }
-    answer
 }
 
-async fn deliver(shared: &Arc<Shared>, source: &Source, delivery: Delivery, deadline: Deadline) -> Answer {
-    let id = delivery.id.clone();
-    let plan = if delivery.body.len() > QUICK_BODY {
-        let shared = shared.clone();
-        // A panic in there is one here.
-        match tokio::task::spawn_blocking(move || shared.relay.plan(&delivery)).await {
-            Ok(plan) => plan,
-            Err(_) => return unforeseen(source, &id),
+impl Call {
+    /// Delivers, and remembers the answer if it may have to be given again. In one piece with the delivery, so that a sender
+    /// that has hung up and comes again finds it.
+    async fn answer(&self, delivery: Delivery, replay: Option<ReplayKey>) -> Answer {
+        let answer = self.deliver(delivery).await;
+        if let Some(replay) = replay {
+            self.shared.memory.remember(&self.source, &replay, &answer);
         }
-    } else {
-        shared.relay.plan(&delivery)
-    };
-    let report = shared.relay.deliver(&plan, deadline, &id).await;
-    if let Some(confirmation) = &plan.confirm
-        && let Err(failure) = confirm(shared, source, confirmation).await
-    {
-        return turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None);
+        answer
     }
-    match plan.reply.as_ref().or(plan.receipt.as_ref()) {
-        Some(wanted) if report.outcome == Outcome::Done => reply::wanted(wanted),
-        _ => reply::status(&report, source.redelivers_forever),
+
+    async fn deliver(&self, delivery: Delivery) -> Answer {
+        let id = delivery.id.clone();
+        let (delivery, plan) = if delivery.body.len() > QUICK_BODY {
+            let running = self.running.clone();
+            // A panic in there is one here.
+            let planned = tokio::task::spawn_blocking(move || {
+                let plan = running.relay.plan(&delivery);
+                (delivery, plan)
+            });
+            match planned.await {
+                Ok(planned) => planned,
+                Err(_) => return unforeseen(&self.source, &id),
+            }
+        } else {
+            let plan = self.running.relay.plan(&delivery);
+            (delivery, plan)
+        };
+        let report = match &self.shared.spool {
+            None => self.running.relay.deliver(&plan, self.deadline, &id).await,
+            Some(spool) => match self.keep(spool, delivery, &plan).await {
+                Ok(report) => report,
+                Err(why) => {
+                    let failure = Failure::new(Cause::SpoolUnavailable, why);
+                    return turned_away(Some(&self.source), StatusCode::SERVICE_UNAVAILABLE, failure, None);
+                }
+            },
+        };
+        self.shared.meter.reported(&self.source.name, &report);
+        if let Some(confirmation) = &plan.confirm
+            && let Err(failure) = confirm(&self.shared, &self.source, confirmation).await
+        {
+            return turned_away(Some(&self.source), StatusCode::SERVICE_UNAVAILABLE, failure, None);
+        }
+        match plan.reply.as_ref().or(plan.receipt.as_ref()) {
+            Some(wanted) if report.outcome == Outcome::Done => reply::wanted(wanted),
+            _ => reply::status(&report, self.source.redelivers_forever),
+        }
+    }
+
+    /// Puts a delivery on disk. A disk that hangs is no reason to let the sender wait without end; if the event gets there
+    /// after all, it is sent twice, which harms nothing.
+    async fn keep(&self, spool: &Spool, delivery: Delivery, plan: &Plan) -> Result<Report, String> {
+        let sender = if self.source.policy.is_none() { Sender::Anyone } else { Sender::Proven };
+        match timeout(self.running.relay.settings().deadline, spool.accept(delivery, plan, sender)).await {
+            Ok(Ok(report)) => Ok(report),
+            Ok(Err(trouble)) => Err(trouble.to_string()),
+            Err(_) => Err("the disk does not answer".to_owned()),
+        }
     }
 }
 

@@ -193,7 +193,7 @@ async fn who_may_not_post_is_told_nothing_and_the_operator_everything() {
         ("/jd", vec![], 403),
         ("/open", vec![], 200),
         ("/events", vec![], 404),
-        ("/metrics", vec![], 404),
+        ("/metrics", vec![], 405),
     ] {
         let answer = server.post(path, &headers, good.clone()).await;
         assert_eq!(answer.status, status, "{path} {}", answer.text());

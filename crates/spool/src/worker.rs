@@ -154,6 +154,7 @@ fn blame(cause: Cause) -> Blame {
         | Cause::BodyIncomplete
         | Cause::Unconfirmed
         | Cause::UnmappedBucket
+        | Cause::SpoolUnavailable
         | Cause::KeyUnavailable
         | Cause::Deadline => Blame::Object,
     }

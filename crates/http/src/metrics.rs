@@ -1,0 +1,247 @@
+//! What is counted, in Prometheus' text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>, version
+//! 0.0.4). Names and labels are an interface: alerts are written on them. The list is in `docs/operation.md`, and a test
+//! compares it with [`METRICS`].
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mdss_relay_core::Report;
+use mdss_relay_spool::{LATENCY_BOUNDS, Position, Snapshot};
+
+/// Every metric: name, kind, and what it says.
+pub const METRICS: &[(&str, &str, &str)] = &[
+    ("mdss_relay_build_info", "gauge", "1; the version is a label"),
+    (
+        "mdss_relay_requests_total",
+        "counter",
+        "answers to requests, by source and status; source - is no source's path",
+    ),
+    (
+        "mdss_relay_records_total",
+        "counter",
+        "records of deliveries, by source, by result (accepted, spooled, skipped, failed) and reason",
+    ),
+    ("mdss_relay_reloads_total", "counter", "configurations read on SIGHUP, by outcome (taken, refused)"),
+    (
+        "mdss_relay_spool_up",
+        "gauge",
+        "1 if the spool could be read just now; without it the gauges below are absent",
+    ),
+    ("mdss_relay_spool_items", "gauge", "items on disk, by lane, state (waiting, held, parked) and reason"),
+    ("mdss_relay_spool_bytes", "gauge", "bytes of the spool in use"),
+    ("mdss_relay_spool_limit_bytes", "gauge", "bytes above which nothing is taken (RELAY_SPOOL_LIMIT)"),
+    ("mdss_relay_spool_oldest_seconds", "gauge", "age of the oldest item that waits or is held, by lane"),
+    ("mdss_relay_spool_accepted_total", "counter", "deliveries of which something was put on disk"),
+    ("mdss_relay_spool_spooled_total", "counter", "items put on disk"),
+    ("mdss_relay_spool_duplicates_total", "counter", "records not kept because the same write was known"),
+    ("mdss_relay_spool_refused_total", "counter", "deliveries that could not be put on disk, by reason"),
+    ("mdss_relay_spool_delivered_total", "counter", "items that MDSS has accepted, by lane"),
+    ("mdss_relay_spool_parked_total", "counter", "items parked by the worker, by lane and reason"),
+    (
+        "mdss_relay_spool_attempts_total",
+        "counter",
+        "requests to MDSS, by lane and outcome (accepted, or the failure's token)",
+    ),
+    (
+        "mdss_relay_spool_latency_seconds",
+        "histogram",
+        "from the event's own time, else its receipt, to MDSS's word",
+    ),
+    (
+        "mdss_relay_spool_breaker_open",
+        "gauge",
+        "0 closed, 0.5 half open, 1 open, by lane; lane - is the endpoint",
+    ),
+];
+
+/// Counters of the server itself.
+#[derive(Debug, Default)]
+pub(crate) struct Meter(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    requests: BTreeMap<(String, u16), u64>,
+    records: BTreeMap<(String, &'static str, &'static str), u64>,
+    reloads: BTreeMap<&'static str, u64>,
+}
+
+impl Meter {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer; `None` for a path of no source.
+    pub(crate) fn answered(&self, source: Option<&str>, status: u16) {
+        *self.counts().requests.entry((source.unwrap_or("-").to_owned(), status)).or_default() += 1;
+    }
+
+    pub(crate) fn reported(&self, source: &str, report: &Report) {
+        let mut counts = self.counts();
+        for record in &report.records {
+            let reason = record.reason.unwrap_or("");
+            *counts.records.entry((source.to_owned(), record.result.name(), reason)).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn reloaded(&self, outcome: &'static str) {
+        *self.counts().reloads.entry(outcome).or_default() += 1;
+    }
+
+    /// Everything there is to show. `spool` is `None` without one, and `Some(None)` if it cannot be read just now.
+    pub(crate) fn text(&self, spool: Option<Option<&Snapshot>>) -> String {
+        let mut page = Page::default();
+        page.put("mdss_relay_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+        {
+            let counts = self.counts();
+            for ((source, status), n) in &counts.requests {
+                let status = status.to_string();
+                page.put("mdss_relay_requests_total", &[("source", source), ("status", &status)], *n as f64);
+            }
+            for ((source, result, reason), n) in &counts.records {
+                let labels = [("source", source.as_str()), ("result", result), ("reason", reason)];
+                page.put("mdss_relay_records_total", &labels, *n as f64);
+            }
+            for outcome in ["taken", "refused"] {
+                let n = counts.reloads.get(outcome).copied().unwrap_or(0);
+                page.put("mdss_relay_reloads_total", &[("outcome", outcome)], n as f64);
+            }
+        }
+        if let Some(snapshot) = spool {
+            page.put("mdss_relay_spool_up", &[], f64::from(u8::from(snapshot.is_some())));
+            if let Some(snapshot) = snapshot {
+                page.spool(snapshot);
+            }
+        }
+        page.finish()
+    }
+}
+
+/// Lines gathered under the name of their metric, since those of one metric must stand together.
+#[derive(Default)]
+struct Page(BTreeMap<usize, String>);
+
+impl Page {
+    /// One line of a metric; `name` may be longer than the metric's by one of a histogram's endings.
+    fn put(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        let metric = METRICS.iter().position(|(metric, kind, _)| {
+            *metric == name
+                || (*kind == "histogram" && name.strip_prefix(metric).is_some_and(|end| end.starts_with('_')))
+        });
+        let lines = self.0.entry(metric.unwrap_or(usize::MAX)).or_default();
+        let mut between = '{';
+        let _ = write!(lines, "{name}");
+        for (label, text) in labels {
+            let _ = write!(lines, "{between}{label}=\"{}\"", Escaped(text));
+            between = ',';
+        }
+        let end = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(lines, "{end} {value}");
+    }
+
+    fn spool(&mut self, snapshot: &Snapshot) {
+        for depth in &snapshot.stock.depths {
+            let labels =
+                [("lane", depth.lane.as_str()), ("state", depth.state.name()), ("reason", &depth.reason)];
+            self.put("mdss_relay_spool_items", &labels, depth.items as f64);
+        }
+        self.put("mdss_relay_spool_bytes", &[], snapshot.stock.used_bytes as f64);
+        self.put("mdss_relay_spool_limit_bytes", &[], snapshot.limit_bytes as f64);
+        for (lane, age) in snapshot.ages() {
+            self.put("mdss_relay_spool_oldest_seconds", &[("lane", lane)], age.as_secs_f64());
+        }
+        let counts = &snapshot.counts;
+        self.put("mdss_relay_spool_accepted_total", &[], counts.accepted as f64);
+        self.put("mdss_relay_spool_spooled_total", &[], counts.spooled as f64);
+        self.put("mdss_relay_spool_duplicates_total", &[], counts.duplicates as f64);
+        for (reason, n) in &counts.refused {
+            self.put("mdss_relay_spool_refused_total", &[("reason", reason)], *n as f64);
+        }
+        for (lane, n) in &counts.delivered {
+            self.put("mdss_relay_spool_delivered_total", &[("lane", lane)], *n as f64);
+        }
+        for ((lane, reason), n) in &counts.parked {
+            self.put("mdss_relay_spool_parked_total", &[("lane", lane), ("reason", reason)], *n as f64);
+        }
+        for ((lane, outcome), n) in &counts.attempts {
+            self.put("mdss_relay_spool_attempts_total", &[("lane", lane), ("outcome", outcome)], *n as f64);
+        }
+        let mut so_far = 0;
+        for (index, n) in counts.latency.counts.iter().enumerate() {
+            so_far += n;
+            let bound = LATENCY_BOUNDS.get(index).map_or_else(|| "+Inf".to_owned(), ToString::to_string);
+            self.put("mdss_relay_spool_latency_seconds_bucket", &[("le", &bound)], so_far as f64);
+        }
+        self.put("mdss_relay_spool_latency_seconds_sum", &[], counts.latency.sum_seconds);
+        self.put("mdss_relay_spool_latency_seconds_count", &[], so_far as f64);
+        for (lane, position) in &counts.breakers {
+            let lane = if lane.is_empty() { "-" } else { lane };
+            let open = match position {
+                Position::Closed => 0.0,
+                Position::HalfOpen => 0.5,
+                Position::Open => 1.0,
+            };
+            self.put("mdss_relay_spool_breaker_open", &[("lane", lane)], open);
+        }
+    }
+
+    fn finish(self) -> String {
+        let mut text = String::new();
+        for (metric, lines) in self.0 {
+            if let Some((name, kind, help)) = METRICS.get(metric) {
+                let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+            }
+            text.push_str(&lines);
+        }
+        text
+    }
+}
+
+/// A label's value: backslash, quote and line feed are escaped.
+struct Escaped<'t>(&'t str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '\\' => f.write_str("\\\\")?,
+                '"' => f.write_str("\\\"")?,
+                '\n' => f.write_str("\\n")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_one_metric_stand_together_and_labels_are_escaped() {
+        let meter = Meter::default();
+        for (source, status) in [(Some("a"), 200), (None, 404), (Some("a"), 200), (Some("b\"\\\n"), 503)] {
+            meter.answered(source, status);
+        }
+        meter.reloaded("taken");
+        let text = meter.text(Some(None));
+        let lines: Vec<_> = text.lines().filter(|l| !l.starts_with("# HELP")).collect();
+        assert_eq!(
+            lines[1..],
+            [
+                &format!("mdss_relay_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
+                "# TYPE mdss_relay_requests_total counter",
+                r#"mdss_relay_requests_total{source="-",status="404"} 1"#,
+                r#"mdss_relay_requests_total{source="a",status="200"} 2"#,
+                r#"mdss_relay_requests_total{source="b\"\\\n",status="503"} 1"#,
+                "# TYPE mdss_relay_reloads_total counter",
+                r#"mdss_relay_reloads_total{outcome="taken"} 1"#,
+                r#"mdss_relay_reloads_total{outcome="refused"} 0"#,
+                "# TYPE mdss_relay_spool_up gauge",
+                "mdss_relay_spool_up 0",
+            ]
+        );
+        assert!(!Meter::default().text(None).contains("spool"));
+    }
+}

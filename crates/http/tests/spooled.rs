@@ -1,0 +1,309 @@
+//! The server in spooled mode, as a process: what hears 200 is on disk, and what is on disk reaches MDSS.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, which clippy takes for production code"
+)]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use drive::{Answer, HttpPoster, Process, Program};
+use mdss_sim::{Config, DEFAULT_API_KEY, Sim, StatusCode, Step, units};
+use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+struct Server {
+    process: Process,
+    address: String,
+}
+
+/// Two sources: `open` is open to everybody, `s` has proven who it is.
+fn config(unit: &str) -> String {
+    let route = |source: &str| {
+        format!("[[route]]\nsource = \"{source}\"\nbucket = \"b\"\nstorage_client_id = \"{unit}\"\n")
+    };
+    format!(
+        "{}{}[[source]]\nname = \"open\"\npath = \"/open\"\nauth = \"none\"\n\
+         [[source]]\nname = \"s\"\npath = \"/s\"\nauth = {{ path_secret = {{ secret = \"0123456789abcdef\" }} }}\n",
+        route("open"),
+        route("s")
+    )
+}
+
+const PROVEN: &str = "/s/0123456789abcdef";
+
+fn program(sim: &Sim, folder: &Path) -> Program {
+    let file = folder.join("relay.toml");
+    if !file.exists() {
+        std::fs::write(&file, config(units::S3_COMPATIBLE)).unwrap();
+    }
+    Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
+        .env("RELAY_LISTEN", "127.0.0.1:0")
+        .env("APIENDPOINT", sim.url())
+        .env("APIKEY", DEFAULT_API_KEY)
+        .env("RELAY_CONFIG", file)
+        .env("RELAY_MODE", "spooled")
+        .env("RELAY_DATA_DIR", folder.join("data"))
+}
+
+async fn start(program: Program) -> Server {
+    let mut process = program.start().unwrap();
+    let line = process.wait_for_line("listening on", LIMIT).await.unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let address = format!("{}:{}", line["server.address"].as_str().unwrap(), line["server.port"]);
+    Server { process, address }
+}
+
+impl Server {
+    async fn send(&self, method: &str, path: &str, body: String) -> Answer {
+        let url = format!("http://{}{path}", self.address);
+        HttpPoster::new(LIMIT).send(method, &url, &[], body.into_bytes()).await.unwrap()
+    }
+
+    async fn post(&self, path: &str, body: String) -> (u16, Value) {
+        let answer = self.send("POST", path, body).await;
+        (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
+    }
+
+    /// The value of a metric, with its labels as they stand.
+    async fn metric(&self, name: &str) -> Option<f64> {
+        let text = self.send("GET", "/metrics", String::new()).await.text();
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    }
+}
+
+fn created(keys: &[&str]) -> String {
+    let record = |key: &&str| {
+        json!({ "eventSource": "minio:s3", "eventName": "s3:ObjectCreated:Put",
+                "s3": { "bucket": { "name": "b" }, "object": { "key": key } } })
+    };
+    json!({ "Records": keys.iter().map(record).collect::<Vec<_>>() }).to_string()
+}
+
+fn accepted(sim: &Sim) -> Vec<String> {
+    let mut keys: Vec<_> = sim.accepted().into_iter().map(|a| a.key).collect();
+    keys.sort();
+    keys
+}
+
+/// Waits for what happens without anybody's call.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !holds().await {
+        assert!(Instant::now() < end, "{what} did not happen within {LIMIT:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_answered_once_it_is_on_disk_and_sent_when_mdss_is_back() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    sim.push_for("k", vec![Step::Unavailable; 2]);
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(program(&sim, folder.path())).await;
+    let (status, report) = server.post("/open", created(&["k", "folder/"])).await;
+    assert_eq!((status, report["outcome"].as_str()), (200, Some("done")));
+    let results: Vec<_> =
+        report["records"].as_array().unwrap().iter().map(|r| r["result"].as_str().unwrap()).collect();
+    assert_eq!(results, ["spooled", "skipped"]);
+    until("delivery", async || accepted(&sim) == ["k"]).await;
+    until("the spool is empty", async || {
+        server.metric("mdss_relay_spool_delivered_total{lane=\"".to_owned().as_str()).await.is_none()
+    })
+    .await;
+    let lane = format!("{{lane=\"{}\"}}", units::S3_COMPATIBLE);
+    until("the count", async || {
+        server.metric(&format!("mdss_relay_spool_delivered_total{lane}")).await == Some(1.0)
+    })
+    .await;
+    // Two tries that failed, one that did not, of one object: no breaker opens for that.
+    let outcome = |o: &str| {
+        format!("mdss_relay_spool_attempts_total{{lane=\"{}\",outcome=\"{o}\"}}", units::S3_COMPATIBLE)
+    };
+    assert_eq!(server.metric(&outcome("mdss_unavailable")).await, Some(2.0));
+    assert_eq!(server.metric(&outcome("accepted")).await, Some(1.0));
+}
+
+#[tokio::test]
+async fn the_worst_record_decides_what_is_kept_and_what_the_sender_hears() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(program(&sim, folder.path())).await;
+    let elsewhere = created(&["k"]).replace("\"b\"", "\"other\"");
+    for (path, body, want) in [
+        // Only skips: nothing is stored.
+        ("/open", created(&["folder/"]), (200, "done", "skipped", None)),
+        // A matter for the operator: held.
+        ("/open", elsewhere.clone(), (200, "done", "spooled", Some("unmapped_bucket"))),
+        // Never usable, from nobody in particular: not kept.
+        ("/open", created(&["%ff"]), (400, "permanent", "failed", Some("invalid_key"))),
+        ("/open", "garbage".into(), (400, "permanent", "failed", Some("unreadable"))),
+        // The same from somebody who is known: parked, for a person to look at.
+        (PROVEN, created(&["%ff"]), (200, "done", "spooled", Some("invalid_key"))),
+        (PROVEN, "garbage".into(), (200, "done", "spooled", Some("unreadable"))),
+    ] {
+        let (status, report) = server.post(path, body.clone()).await;
+        let record = &report["records"][0];
+        let got = (
+            status,
+            report["outcome"].as_str().unwrap(),
+            record["result"].as_str().unwrap(),
+            record["reason"].as_str(),
+        );
+        let want = match want {
+            (s, o, "skipped", _) => (s, o, "skipped", Some("folder_marker")),
+            other => other,
+        };
+        assert_eq!(got, want, "{path} {body}");
+    }
+    // One good record beside a bad one from anybody: the good one is kept, the bad one has its line.
+    let (status, report) = server.post("/open", created(&["%ff", "good"])).await;
+    assert_eq!(
+        (status, report["records"][0]["result"].as_str(), report["records"][1]["result"].as_str()),
+        (200, Some("failed"), Some("spooled"))
+    );
+    until("delivery", async || accepted(&sim) == ["good"]).await;
+    for (state, reason, items) in
+        [("held", "unmapped_bucket", 1.0), ("parked", "invalid_key", 1.0), ("parked", "unreadable", 1.0)]
+    {
+        let name =
+            format!("mdss_relay_spool_items{{lane=\"unrouted\",state=\"{state}\",reason=\"{reason}\"}}");
+        assert_eq!(server.metric(&name).await, Some(items), "{name}");
+    }
+    // What the gate refuses is stored nowhere.
+    let before = server.metric("mdss_relay_spool_spooled_total").await;
+    assert_eq!(server.post("/s/wrong-secret-wrong", created(&["k"])).await.0, 403);
+    assert_eq!(server.metric("mdss_relay_spool_spooled_total").await, before);
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_kill_9_and_a_stop() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    for key in ["a", "b", "c"] {
+        sim.push_for(key, vec![Step::Unavailable; 1]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // Nothing may be sent before the kill: the stand-in says "later" to each once.
+    let mut server = start(program(&sim, folder.path())).await;
+    for key in ["a", "b", "c"] {
+        assert_eq!(server.post("/open", created(&[key])).await.0, 200);
+    }
+    server.process.signal("KILL").unwrap();
+    server.process.wait(LIMIT).await.unwrap();
+    let mut server = start(program(&sim, folder.path())).await;
+    until("delivery", async || accepted(&sim) == ["a", "b", "c"]).await;
+    sim.push_for("d", vec![Step::Unavailable; 1]);
+    assert_eq!(server.post("/open", created(&["d"])).await.0, 200);
+    server.process.signal("TERM").unwrap();
+    assert!(server.process.wait(LIMIT).await.unwrap().success(), "{}", server.process.stderr());
+    let _server = start(program(&sim, folder.path())).await;
+    until("delivery", async || accepted(&sim) == ["a", "b", "c", "d"]).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_nothing_is_503_and_red_and_heals_by_itself() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // A file stands where the directory belongs: that stops root, too.
+    std::fs::write(folder.path().join("data"), "").unwrap();
+    let mut server = start(program(&sim, folder.path())).await;
+    let (status, report) = server.post("/open", created(&["k"])).await;
+    assert_eq!((status, report["records"][0]["reason"].as_str()), (503, Some("spool_unavailable")));
+    let ready = server.send("GET", "/readyz", String::new()).await;
+    assert_eq!(ready.status, 503, "{}", ready.text());
+    assert_eq!(server.send("GET", "/healthz", String::new()).await.status, 200);
+    assert_eq!(server.metric("mdss_relay_spool_up").await, Some(0.0));
+    server.process.wait_for_line("turned away", LIMIT).await.unwrap();
+    std::fs::remove_file(folder.path().join("data")).unwrap();
+    until("the disk is back", async || server.post("/open", created(&["k"])).await.0 == 200).await;
+    until("readiness", async || server.send("GET", "/readyz", String::new()).await.status == 200).await;
+    until("delivery", async || accepted(&sim).contains(&"k".to_owned())).await;
+}
+
+#[tokio::test]
+async fn readiness_and_liveness_do_not_depend_on_mdss() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    sim.push(vec![Step::Hang; 50]);
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(program(&sim, folder.path())).await;
+    assert_eq!(server.post("/open", created(&["k"])).await.0, 200);
+    assert_eq!(server.send("GET", "/readyz", String::new()).await.status, 200);
+    assert_eq!(server.send("GET", "/healthz", String::new()).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_new_configuration_heals_what_is_held_and_a_wrong_one_is_not_taken() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("relay.toml");
+    let mut server = start(program(&sim, folder.path())).await;
+    let elsewhere = created(&["k"]).replace("\"b\"", "\"other\"");
+    assert_eq!(server.post("/open", elsewhere.clone()).await.0, 200);
+
+    std::fs::write(&file, config("two words")).unwrap();
+    server.process.signal("HUP").unwrap();
+    let line = server.process.wait_for_line("is not taken", LIMIT).await.unwrap();
+    assert!(line.contains("storage_client_id"), "{line}");
+    assert_eq!(server.metric("mdss_relay_reloads_total{outcome=\"refused\"}").await, Some(1.0));
+    assert_eq!(server.post("/open", created(&["still"])).await.0, 200);
+    until("the old one works", async || accepted(&sim) == ["still"]).await;
+
+    let healed = config(units::S3_COMPATIBLE)
+        .replace("bucket = \"b\"", "bucket = \"*\"")
+        .replace("path = \"/s\"", "path = \"/t\"");
+    std::fs::write(&file, healed).unwrap();
+    server.process.signal("HUP").unwrap();
+    server.process.wait_for_line("a new configuration is in force", LIMIT).await.unwrap();
+    until("what was held is sent", async || accepted(&sim) == ["k", "still"]).await;
+    assert_eq!(server.post(PROVEN, created(&["x"])).await.0, 404);
+    assert_eq!(server.post("/t/0123456789abcdef", created(&["x"])).await.0, 200);
+    until("the new source works", async || accepted(&sim) == ["k", "still", "x"]).await;
+    // Counters outlive a configuration.
+    assert_eq!(server.metric("mdss_relay_reloads_total{outcome=\"taken\"}").await, Some(1.0));
+    assert_eq!(server.metric("mdss_relay_reloads_total{outcome=\"refused\"}").await, Some(1.0));
+}
+
+#[tokio::test]
+async fn what_only_a_new_start_can_exchange_is_said() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = start(program(&sim, folder.path())).await;
+    let more = format!("[http]\nspool_limit = \"64MiB\"\n{}", config(units::S3_COMPATIBLE));
+    std::fs::write(folder.path().join("relay.toml"), more).unwrap();
+    server.process.signal("HUP").unwrap();
+    let line = server.process.wait_for_line("only be exchanged by a new start", LIMIT).await.unwrap();
+    assert!(line.contains("RELAY_DATA_DIR or RELAY_SPOOL_LIMIT"), "{line}");
+}
+
+#[tokio::test]
+async fn the_same_write_told_twice_is_sent_once() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(program(&sim, folder.path())).await;
+    let event = |sequencer: &str| {
+        created(&["k"]).replace("\"key\":\"k\"", &format!("\"key\":\"k\",\"sequencer\":\"{sequencer}\""))
+    };
+    assert_eq!(server.post("/open", event("01")).await.0, 200);
+    let (status, report) = server.post("/open", event("01")).await;
+    assert_eq!((status, report["records"][0]["reason"].as_str()), (200, Some("duplicate")));
+    assert_eq!(server.post("/open", event("02")).await.1["records"][0]["result"], "spooled");
+    until("delivery", async || sim.requests().len() == 2).await;
+    let (_, report) = server.post("/open", event("01")).await;
+    assert_eq!(report["records"][0]["reason"], "duplicate", "also after MDSS has it");
+}
+
+#[tokio::test]
+async fn a_wrong_key_holds_everything_and_loses_nothing() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    sim.push(vec![Step::status(StatusCode::UNAUTHORIZED); 8]);
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(program(&sim, folder.path())).await;
+    let keys: Vec<String> = (0..20).map(|n| format!("k{n:02}")).collect();
+    for key in &keys {
+        assert_eq!(server.post("/open", created(&[key])).await.0, 200);
+    }
+    until("delivery", async || accepted(&sim) == keys).await;
+}
