@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod exit;
+mod line;
 mod logs;
 mod panics;
 mod settings;

@@ -3,13 +3,14 @@
 //! Every platform we run on takes stderr line by line and hands it on as it is, so there is no other sink and nothing
 //! is buffered: a function may be frozen or killed right after its answer.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::line::Lines;
 use crate::panics;
 
 /// What is logged of a target nobody has named.
@@ -33,15 +34,10 @@ const DEFAULT: LevelFilter = LevelFilter::INFO;
 /// ```
 pub fn logs(filter: &str) -> Result<(), String> {
     let wanted = parse(filter)?.with_target(panics::TARGET, LevelFilter::ERROR);
-    let lines = tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        // `spans` says the same once more, and completely.
-        .with_current_span(false)
-        // Were it true, which is the documented default and not the one in the code (0.3.23), a line that cannot be
-        // written would be reported with `eprintln!`, which panics if stderr is closed.
-        .log_internal_errors(false)
-        .with_writer(io::stderr);
+    let lines = Lines(|line: &[u8]| {
+        // A closed stderr costs the line and not the process; nobody is left to be told.
+        let _ = io::stderr().write_all(line);
+    });
     tracing_subscriber::registry()
         .with(wanted)
         .with(caps())
