@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpInfo};
-use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{NoProxy, Proxy, Response, Url, redirect};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, NoProxy, Proxy, Request, Response, Url, redirect};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::time::Instant;
@@ -27,6 +27,10 @@ const MOST_ANSWER_BYTES: usize = 64 * 1024;
 
 /// A function's process is frozen between calls and its idle connections die unseen; a server's are cheap to renew.
 const IDLE_CONNECTION: Duration = Duration::from_secs(4);
+
+/// What a request has: two of ours, what `reqwest` sends for itself (`Accept`, `User-Agent`) and hyper for the connection
+/// (`Host`, `Content-Length`).
+const HEADERS: usize = 6;
 
 /// Where MDSS is and how to talk to it; checked, but not yet used.
 #[derive(Clone)]
@@ -72,7 +76,7 @@ impl std::fmt::Debug for Proxies {
 /// start does not wait for it.
 pub struct Client {
     endpoint: Endpoint,
-    api_key: RwLock<ApiKey>,
+    api_key: RwLock<Arc<ApiKey>>,
     http: OnceLock<Result<reqwest::Client, String>>,
     /// Makes a connection for each request, for those that a kept one has lost. Asked again at once, the pool of `http`
     /// might well give that same connection out, which has told of its end but not come to it.
@@ -81,7 +85,7 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn new(endpoint: Endpoint) -> Result<Self, String> {
-        let api_key = RwLock::new(ApiKey::new(endpoint.api_key.clone())?);
+        let api_key = RwLock::new(Arc::new(ApiKey::new(endpoint.api_key.clone())?));
         Ok(Self { endpoint, api_key, http: OnceLock::new(), http_unkept: OnceLock::new() })
     }
 
@@ -91,7 +95,7 @@ impl Client {
     }
 
     /// The key that the next attempt sends.
-    pub(crate) fn key(&self) -> ApiKey {
+    pub(crate) fn key(&self) -> Arc<ApiKey> {
         self.api_key.read().unwrap_or_else(|e| e.into_inner()).clone()
     }
 
@@ -111,12 +115,12 @@ impl Client {
     ) -> Result<CorrelationId, Failure> {
         let end = Instant::now() + timeout;
         let http = ready(&self.http, || build(&self.endpoint, Keep::Idle))?;
-        let sent = match send(self.request(http, submission, api_key, timeout)).await {
+        let sent = match send(http, self.request(submission, api_key, timeout)).await {
             Err((error, Broken::Kept)) => {
                 debug!(error = root(&error), "a kept connection turned out to be closed; sending again");
                 let http = ready(&self.http_unkept, || build(&self.endpoint, Keep::Nothing))?;
                 let left = end.saturating_duration_since(Instant::now());
-                self.request(http, submission, api_key, left).send().await
+                http.execute(self.request(submission, api_key, left)).await
             }
             sent => sent.map_err(|(error, _)| error),
         };
@@ -144,18 +148,16 @@ impl Client {
         judge(&Answer { status, retry_after, body: &body, end }, &api_key.secret)
     }
 
-    fn request(
-        &self,
-        http: &reqwest::Client,
-        submission: &Submission,
-        api_key: &ApiKey,
-        timeout: Duration,
-    ) -> reqwest::RequestBuilder {
-        http.post(self.endpoint.url.clone())
-            .header("ApiKey", api_key.header.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .timeout(timeout)
-            .body(submission.body())
+    fn request(&self, submission: &Submission, api_key: &ApiKey, timeout: Duration) -> Request {
+        let mut request = Request::new(Method::POST, self.endpoint.url.clone());
+        let mut headers = HeaderMap::with_capacity(HEADERS);
+        // `ApiKey` in the documentation; case makes no difference in names (RFC 9110, 5.1).
+        headers.insert(HeaderName::from_static("apikey"), api_key.header.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *request.headers_mut() = headers;
+        *request.timeout_mut() = Some(timeout);
+        *request.body_mut() = Some(submission.body().into());
+        request
     }
 
     /// Whether there is another key than the one MDSS has just refused, so that another attempt makes sense: the file is
@@ -168,7 +170,7 @@ impl Client {
         let Ok(text) = std::fs::read_to_string(path) else { return false };
         match ApiKey::new(Secret::new(&text)) {
             Ok(new) if new.secret != refused.secret => {
-                *self.api_key.write().unwrap_or_else(|e| e.into_inner()) = new;
+                *self.api_key.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(new);
                 true
             }
             _ => false,
@@ -223,8 +225,8 @@ enum Broken {
 
 /// The answer, or why there is none. `reqwest` does not tell which connection a request was sent on (0.13.5), but an error
 /// has the one it happened on, and the task that asks makes the new ones.
-async fn send(request: reqwest::RequestBuilder) -> Result<Response, (reqwest::Error, Broken)> {
-    let sent = async { (request.send().await, MADE.with(Cell::get)) };
+async fn send(http: &reqwest::Client, request: Request) -> Result<Response, (reqwest::Error, Broken)> {
+    let sent = async { (http.execute(request).await, MADE.with(Cell::get)) };
     let (sent, made) = MADE.scope(Cell::new(None), sent).await;
     sent.map_err(|error| {
         let broken = broken_connection(&error);
@@ -273,7 +275,7 @@ fn own_address(connection: &Connected) -> Option<SocketAddr> {
 pub(crate) const API_KEY: &str = "an API key of MDSS, visible ASCII characters only";
 
 /// A key, with the header that sends it; no `Debug` print shows either.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ApiKey {
     secret: Secret,
     header: HeaderValue,
@@ -391,6 +393,8 @@ fn build(endpoint: &Endpoint, keep: Keep) -> Result<reqwest::Client, String> {
         .tcp_nodelay(true)
         // A followed redirect turns POST into GET, and the key goes where nobody configured it.
         .redirect(redirect::Policy::none())
+        // `deliver` repeats, and nobody else. With no repetition to come, none keeps a copy of the request either.
+        .retry(reqwest::retry::never().max_retries_per_request(0))
         // Proxies come from the settings; the environment is not read here.
         .no_proxy()
         .user_agent(concat!("mdss-relay/", env!("CARGO_PKG_VERSION")));
