@@ -22,10 +22,13 @@ async fn main() -> Exit {
         Ok(relay) => Arc::new(relay),
         Err(mistake) => return host::settings_failure(NAME, &[mistake.to_string()]),
     };
-    match fn_shim::run(handler(relay, Answers::Fn)).await {
-        Ok(()) => Exit::Done,
-        Err(fn_shim::Error::Settings(mistake)) => host::settings_failure(NAME, &[mistake.to_string()]),
-        Err(error) => {
+    // A task, because `main` is none: to go on with it, the runtime first asks the system for news, twice in each call.
+    match tokio::spawn(fn_shim::run(handler(relay, Answers::Fn))).await {
+        Ok(Ok(())) => Exit::Done,
+        Ok(Err(fn_shim::Error::Settings(mistake))) => host::settings_failure(NAME, &[mistake.to_string()]),
+        // A panic; its line has been written.
+        Err(_) => Exit::Failed,
+        Ok(Err(error)) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the function cannot be served");
             Exit::Failed
         }
