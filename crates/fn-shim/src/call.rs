@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, Uri};
-use lambda_runtime::{Config, Context};
+use lambda_runtime::Context;
 use tokio::sync::oneshot;
 use tracing::Span;
 
@@ -70,31 +70,28 @@ pub(crate) fn deadline(headers: &HeaderMap) -> Deadline {
 /// What is the same for every call of this process.
 #[derive(Clone, Debug)]
 pub(crate) struct Function {
-    id: Arc<str>,
-    config: Arc<Config>,
+    /// The handler's context, but for what a call says.
+    context: Context,
     log_frame: Option<LogFrame>,
 }
 
 impl Function {
     pub(crate) fn new(environment: &Environment) -> Self {
-        Self {
-            id: environment.function_id().into(),
-            config: Arc::clone(environment.config()),
-            log_frame: environment.log_frame().cloned(),
-        }
+        let mut context = Context::default();
+        environment.function_id().clone_into(&mut context.invoked_function_arn);
+        context.env_config = Arc::clone(environment.config());
+        Self { context, log_frame: environment.log_frame().cloned() }
     }
 
     /// The handler's context. Fields without a counterpart in Fn stay as `Context::default()` has them.
     ///
     /// A call without `Fn-Call-Id` has an empty id: an invented one would be found in no log of the platform.
-    pub(crate) fn context(&self, headers: &HeaderMap) -> Context {
-        let mut context = Context::default();
+    pub(crate) fn context(&self, headers: &HeaderMap, deadline: Deadline) -> Context {
+        let mut context = self.context.clone();
         if let Some(id) = headers.get("fn-call-id") {
             context.request_id = String::from_utf8_lossy(id.as_bytes()).into_owned();
         }
-        context.deadline = deadline(headers).epoch_ms();
-        context.invoked_function_arn = self.id.to_string();
-        context.env_config = Arc::clone(&self.config);
+        context.deadline = deadline.epoch_ms();
         context
     }
 
@@ -106,6 +103,7 @@ impl Function {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use lambda_runtime::Config;
 
     use super::*;
 
@@ -172,10 +170,11 @@ mod tests {
         want.invoked_function_arn = "ocid1.fnfunc.1".to_owned();
         let config = Config { function_name: "relay".to_owned(), memory: 128, ..Config::default() };
         want.env_config = Arc::new(config);
-        assert_eq!(function.context(&headers), want);
+        assert_eq!(function.context(&headers, deadline(&headers)), want);
 
         want.request_id = String::new();
         want.deadline = 0;
-        assert_eq!(function.context(&HeaderMap::new()), want);
+        let none = HeaderMap::new();
+        assert_eq!(function.context(&none, deadline(&none)), want);
     }
 }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -110,7 +111,8 @@ where
     let (calls, queue) = mpsc::channel(1);
     let function = Function::new(&environment);
     let mut acceptor = JoinSet::new();
-    acceptor.spawn(accept(listener, Front { function, translate, calls, started }, stopping.clone()));
+    let front = Arc::new(Front { function, translate, calls, started });
+    acceptor.spawn(accept(listener, front, stopping.clone()));
     socket.publish()?;
     tracing::info!(socket = %environment.listener().display(), "serving");
 
@@ -134,7 +136,6 @@ where
 }
 
 /// What every connection needs.
-#[derive(Clone)]
 struct Front {
     function: Function,
     translate: Translate,
@@ -145,14 +146,14 @@ struct Front {
 /// Accepts connections until told to stop, and outlives them. The agent keeps one (fn-docs,
 /// `fn/develop/fn-format.md`), but drops it after a second of idling (fnproject/fn, `api/agent/agent.go`,
 /// `IdleConnTimeout`) and opens another.
-async fn accept(listener: UnixListener, front: Front, mut stopping: watch::Receiver<bool>) {
+async fn accept(listener: UnixListener, front: Arc<Front>, mut stopping: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = asked_to_stop(&mut stopping) => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, front.clone(), stopping.clone()));
+                    connections.spawn(connection(stream, Arc::clone(&front), stopping.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection");
@@ -171,9 +172,9 @@ async fn accept(listener: UnixListener, front: Front, mut stopping: watch::Recei
 /// a POST sent at that very moment would be lost (Go does not repeat it). Hence no timer and no time-out for
 /// reading heads, which in hyper also runs between requests (hyper 1.12.0, `src/proto/h1/conn.rs`,
 /// `poll_read_head`).
-async fn connection(stream: UnixStream, front: Front, mut stopping: watch::Receiver<bool>) {
+async fn connection(stream: UnixStream, front: Arc<Front>, mut stopping: watch::Receiver<bool>) {
     let service = service_fn(|request| {
-        let front = front.clone();
+        let front = Arc::clone(&front);
         async move { Ok::<_, Infallible>(front.answer(request).await) }
     });
     let connection = http1::Builder::new()
@@ -203,10 +204,11 @@ impl Front {
             let ending = body::drain(body).await;
             return refused(Refusal::Route).into_response(ending);
         }
-        let context = self.function.context(&head.headers);
+        let deadline = call::deadline(&head.headers);
+        let context = self.function.context(&head.headers, deadline);
         // `faas.invocation_id` is OpenTelemetry's name for it.
         let span = tracing::info_span!("call", faas.invocation_id = %context.request_id);
-        let budget = call::deadline(&head.headers).budget(received, self.started);
+        let budget = deadline.budget(received, self.started);
         let answer = self.answer_within(budget, &head.headers, context, body);
         let (answer, ending) = answer.instrument(span).await;
         answer.into_response(ending)
