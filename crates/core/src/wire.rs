@@ -130,7 +130,11 @@ pub(crate) fn string<'a>(raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, NoTe
     if !raw.get().starts_with('"') {
         return Err(NoText::Type(found(raw.get())));
     }
-    serde_json::from_str::<Text<'a>>(raw.get()).map(|t| t.0).map_err(|_| NoText::NotUnicode)
+    // Raw JSON has been read once: a string without escapes is what stands between its quotes.
+    match raw.get().strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(text) if !text.contains('\\') => Ok(Cow::Borrowed(text)),
+        _ => serde_json::from_str::<Text<'a>>(raw.get()).map(|t| t.0).map_err(|_| NoText::NotUnicode),
+    }
 }
 
 /// A member by which one event or request is told from the next: a text that is not empty. Anything else is none, and
