@@ -6,6 +6,7 @@ mod input;
 mod matching;
 mod notification;
 mod replay;
+mod spool;
 mod visible;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ enum Command {
     #[command(subcommand)]
     Notification(notification::Command),
     Replay(replay::Arguments),
+    Spool(spool::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -35,5 +37,6 @@ fn main() -> ExitCode {
         Command::Match(arguments) => matching::run(&arguments),
         Command::Notification(command) => notification::run(&command),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Spool(arguments) => spool::run(&arguments),
     }
 }

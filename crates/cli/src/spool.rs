@@ -1,0 +1,340 @@
+//! `spool`: what a relay has on disk, looked at and changed from outside, while it runs or while it does not.
+
+mod table;
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clap::{Args, Subcommand};
+use mdss_relay_spool::{Batch, Clock, Desk, Entry, Filter, ItemId, Moment, State, SystemClock, Trouble};
+use serde_json::{Value, json};
+
+use crate::visible::visible;
+
+/// Shows and changes what a relay keeps on disk, while it runs or while it does not.
+///
+/// Exit status: 0, or 1 if there was no such item or the answer was no, or 2 if the spool could not be opened.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The data directory of the relay; the variable RELAY_DATA_DIR without it.
+    #[arg(long, value_name = "DIR", global = true)]
+    data_dir: Option<PathBuf>,
+    /// Prints JSON, one line an item.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Lists items, oldest first.
+    List {
+        #[command(flatten)]
+        which: Which,
+        /// Not more than so many.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Shows one item and the delivery it came in.
+    Show {
+        /// Its number.
+        id: i64,
+    },
+    /// Makes items due now, parked ones too; a running relay sees them within a second.
+    Retry {
+        #[command(flatten)]
+        which: Which,
+        /// Every item that fits; without it a filter or numbers are needed.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Deletes items and prints what they were. They are not sent, unless the relay is just sending them.
+    Purge {
+        #[command(flatten)]
+        which: Which,
+        /// Every item that fits; without it a filter or numbers are needed.
+        #[arg(long)]
+        all: bool,
+        /// Does not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Counts items by lane, state and reason.
+    Stats,
+}
+
+/// Which items. Everything that is given must fit.
+#[derive(Args)]
+struct Which {
+    /// Numbers of items.
+    #[arg(value_name = "ID")]
+    ids: Vec<i64>,
+    /// waiting, held or parked.
+    #[arg(long)]
+    state: Option<State>,
+    /// A storage unit's id, or unrouted.
+    #[arg(long)]
+    lane: Option<String>,
+    /// A bucket's name.
+    #[arg(long)]
+    bucket: Option<String>,
+    /// The last failure's token, such as mdss_unavailable.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Received so long ago or longer: 90s, 15m, 2h, 7d.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    older_than: Option<Duration>,
+}
+
+impl Which {
+    fn filter(&self, now: Moment) -> Filter {
+        let before = self.older_than.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        Filter {
+            state: self.state,
+            lane: self.lane.clone(),
+            bucket: self.bucket.clone(),
+            reason: self.reason.clone(),
+            received_before: before.map(|age| Moment::from_millis(now.as_millis().saturating_sub(age))),
+            ids: self.ids.iter().copied().map(ItemId::new).collect(),
+        }
+    }
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    const EXPECTED: &str = "expected a number with its unit, such as 90s, 15m, 2h or 7d";
+    let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(EXPECTED.into()),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|n| n.checked_mul(seconds)).ok_or(EXPECTED)?;
+    Ok(Duration::from_secs(seconds))
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let given = arguments.data_dir.clone().or_else(|| std::env::var_os("RELAY_DATA_DIR").map(PathBuf::from));
+    let Some(dir) = given.filter(|dir| !dir.as_os_str().is_empty()) else {
+        say("expected the data directory of a relay, in --data-dir or RELAY_DATA_DIR");
+        return ExitCode::from(2);
+    };
+    let done = Desk::open(&dir).and_then(|desk| task(desk, arguments));
+    match done {
+        Ok(status) => ExitCode::from(status),
+        Err(trouble) => {
+            say(&trouble.detail);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
+    let now = SystemClock.now();
+    let json = arguments.json;
+    match &arguments.task {
+        Task::List { which, limit } => {
+            let mut entries = Vec::new();
+            let more = pages(&desk, &which.filter(now), *limit, |entry| entries.push(entry))?;
+            print_entries(&entries, now, json);
+            if more && !json {
+                say(&format!("there are more than {limit}; --limit shows them"));
+            }
+            Ok(0)
+        }
+        Task::Show { id } => match desk.show(ItemId::new(*id))? {
+            None => {
+                say(&format!("there is no item {id}"));
+                Ok(1)
+            }
+            Some(shown) => {
+                let mut all = line(&shown.entry);
+                match &shown.delivery {
+                    Ok(delivery) => {
+                        all["dialect"] = delivery.dialect.map(|d| d.name()).into();
+                        all["headers"] = json!(delivery.headers);
+                        match std::str::from_utf8(&delivery.body) {
+                            Ok(body) => all["body"] = body.into(),
+                            Err(_) => all["body_base64"] = STANDARD.encode(&delivery.body).into(),
+                        }
+                    }
+                    Err(why) => all["damaged"] = why.as_str().into(),
+                }
+                print(&if json { all.to_string() } else { table::one(&all) });
+                Ok(0)
+            }
+        },
+        Task::Retry { which, all } => {
+            if !meant(which, *all) {
+                return Ok(2);
+            }
+            let filter = which.filter(now);
+            let count = change(&mut desk, "due now", |desk, after| desk.retry(&filter, after), |_| {})?;
+            let text = json!({ "retried": count }).to_string();
+            print(&if json { text } else { format!("{} due now", items(count)) });
+            Ok(0)
+        }
+        Task::Purge { which, all, yes } => {
+            if !meant(which, *all) {
+                return Ok(2);
+            }
+            let filter = which.filter(now);
+            if !yes {
+                let mut count = 0;
+                pages(&desk, &filter, usize::MAX, |_| count += 1)?;
+                if count == 0 {
+                    say("nothing fits");
+                    return Ok(0);
+                }
+                if !agreed(&format!("Delete {} for good? They will not be scanned.", items(count))) {
+                    say("nothing was deleted");
+                    return Ok(1);
+                }
+            }
+            let report = |batch: &[Entry]| print_entries(batch, now, json);
+            let count = change(&mut desk, "deleted", |desk, after| desk.purge(&filter, after), report)?;
+            if !json {
+                say(&format!("{} deleted", items(count)));
+            }
+            Ok(0)
+        }
+        Task::Stats => {
+            let stock = desk.stock()?;
+            if json {
+                let oldest: BTreeMap<&str, String> =
+                    stock.oldest.iter().map(|(lane, since)| (lane.as_str(), since.to_string())).collect();
+                let depths = stock.depths.iter().map(|d| {
+                    let reason = (!d.reason.is_empty()).then_some(&d.reason);
+                    json!({ "lane": d.lane, "state": d.state.name(), "reason": reason, "items": d.items, "bytes": d.bytes })
+                });
+                let depths: Vec<_> = depths.collect();
+                print(
+                    &json!({ "used_bytes": stock.used_bytes, "oldest": oldest, "depths": depths })
+                        .to_string(),
+                );
+            } else {
+                print(&table::stats(&stock, now));
+            }
+            Ok(0)
+        }
+    }
+}
+
+/// Whether something was said about which items: a bare `purge` must not mean everything.
+fn meant(which: &Which, all: bool) -> bool {
+    let filtered = which.state.is_some()
+        || which.lane.is_some()
+        || which.bucket.is_some()
+        || which.reason.is_some()
+        || which.older_than.is_some()
+        || !which.ids.is_empty();
+    if !filtered && !all {
+        say("expected numbers, a filter, or --all for every item");
+    }
+    filtered || all
+}
+
+/// Every item that fits, up to a number, a few hundred at a time; true if there are more.
+fn pages(desk: &Desk, filter: &Filter, limit: usize, mut see: impl FnMut(Entry)) -> Result<bool, Trouble> {
+    const PAGE: usize = 500;
+    let (mut after, mut left) = (None, limit);
+    loop {
+        let most = PAGE.min(left.saturating_add(1));
+        let page = desk.list(filter, after, most)?;
+        let full = page.len() == most;
+        for entry in page {
+            if left == 0 {
+                return Ok(true);
+            }
+            left -= 1;
+            after = Some(entry.id);
+            see(entry);
+        }
+        if !full {
+            return Ok(false);
+        }
+    }
+}
+
+/// A bulk change, step by step, with its progress for a person who waits.
+fn change(
+    desk: &mut Desk,
+    what: &str,
+    mut step: impl FnMut(&mut Desk, Option<ItemId>) -> Result<Batch, Trouble>,
+    mut report: impl FnMut(&[Entry]),
+) -> Result<usize, Trouble> {
+    let watched = std::io::stderr().is_terminal();
+    let (mut after, mut count) = (None, 0);
+    loop {
+        let batch = step(desk, after)?;
+        count += batch.entries.len();
+        report(&batch.entries);
+        let Some(next) = batch.next else { break };
+        after = Some(next);
+        if watched {
+            let _ = write!(std::io::stderr(), "\r{} {what} so far", items(count));
+        }
+    }
+    if watched && after.is_some() {
+        let _ = writeln!(std::io::stderr());
+    }
+    Ok(count)
+}
+
+/// Asks whoever is there; where nobody is, the answer is no.
+fn agreed(question: &str) -> bool {
+    if !std::io::stdin().is_terminal() {
+        say(&format!("{question} There is nobody to ask; --yes answers"));
+        return false;
+    }
+    let _ = write!(std::io::stderr(), "{question} [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+fn items(count: usize) -> String {
+    if count == 1 { "1 item".into() } else { format!("{count} items") }
+}
+
+fn print_entries(entries: &[Entry], now: Moment, json: bool) {
+    if json {
+        entries.iter().for_each(|entry| print(&line(entry).to_string()));
+    } else if !entries.is_empty() {
+        print(&table::entries(entries, now));
+    }
+}
+
+fn line(entry: &Entry) -> Value {
+    json!({
+        "id": entry.id.get(),
+        "state": entry.state.name(),
+        "lane": entry.lane,
+        "bucket": entry.bucket,
+        "key": entry.key,
+        "attempts": entry.attempts,
+        "reason": entry.reason,
+        "detail": entry.detail,
+        "received": entry.received.to_string(),
+        "not_before": entry.not_before.to_string(),
+        "source": entry.source,
+        "delivery": entry.name,
+        "item": entry.path,
+        "bytes": entry.bytes,
+    })
+}
+
+fn print(text: &str) {
+    // A reader that has seen enough closes the pipe.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "mdss-relay spool: {}", visible(text));
+}

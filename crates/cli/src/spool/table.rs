@@ -1,0 +1,98 @@
+//! The tables a person reads.
+
+use std::time::Duration;
+
+use mdss_relay_spool::{Entry, Moment, State, Stock};
+use serde_json::Value;
+
+use crate::visible::visible;
+
+/// One line an item, and the sentence for what failed below it.
+pub(super) fn entries(entries: &[Entry], now: Moment) -> String {
+    let mut rows =
+        vec![(["ID", "STATE", "AGE", "TRIED", "NEXT", "LANE", "OBJECT", "REASON"].map(String::from), None)];
+    for entry in entries {
+        let next = match entry.state {
+            State::Parked => "-".into(),
+            _ if entry.not_before <= now => "now".into(),
+            _ => age(entry.not_before.since(now)),
+        };
+        let object = match (&entry.bucket, &entry.key) {
+            (Some(bucket), Some(key)) => format!("{bucket}/{}", tail(key)),
+            (bucket, _) => bucket.clone().unwrap_or_else(|| "-".into()),
+        };
+        let cells = [
+            entry.id.get().to_string(),
+            entry.state.to_string(),
+            age(now.since(entry.received)),
+            entry.attempts.to_string(),
+            next,
+            entry.lane.clone(),
+            object,
+            entry.reason.clone().unwrap_or_else(|| "-".into()),
+        ];
+        rows.push((cells, entry.detail.clone()));
+    }
+    aligned(&rows)
+}
+
+/// Items by lane, state and reason; then how old the oldest are, and how much there is.
+pub(super) fn stats(stock: &Stock, now: Moment) -> String {
+    let mut rows = vec![(["LANE", "STATE", "REASON", "ITEMS", "BYTES"].map(String::from), None)];
+    for depth in &stock.depths {
+        let reason = if depth.reason.is_empty() { "-" } else { &depth.reason };
+        let cells =
+            [&depth.lane, depth.state.name(), reason, &depth.items.to_string(), &depth.bytes.to_string()];
+        rows.push((cells.map(String::from), None));
+    }
+    let mut text = aligned(&rows);
+    for (lane, since) in &stock.oldest {
+        text += &format!("\noldest of {}: {}", visible(lane), age(now.since(*since)));
+    }
+    text + &format!("\n{} bytes in use", stock.used_bytes)
+}
+
+/// One item, a member a line.
+pub(super) fn one(all: &Value) -> String {
+    let members = all.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let lines = members.map(|(name, value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("{name:10}  {}", visible(&text))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn aligned<const N: usize>(rows: &[([String; N], Option<String>)]) -> String {
+    let shown: Vec<_> =
+        rows.iter().map(|(cells, detail)| (cells.each_ref().map(|c| visible(c)), detail)).collect();
+    let width = |column: usize| shown.iter().map(|(c, _)| c[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut lines = Vec::new();
+    for (cells, detail) in shown {
+        let cells: Vec<_> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        lines.push(cells.join("  ").trim_end().to_owned());
+        lines.extend(detail.as_deref().map(|detail| format!("    {}", visible(detail))));
+    }
+    lines.join("\n")
+}
+
+/// The end of a name tells more than its beginning.
+fn tail(key: &str) -> String {
+    const MOST: usize = 50;
+    let count = key.chars().count();
+    if count <= MOST {
+        key.to_owned()
+    } else {
+        format!("…{}", key.chars().skip(count - MOST).collect::<String>())
+    }
+}
+
+fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7200 => format!("{}m", seconds / 60),
+        7200..172_800 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}

@@ -1,0 +1,157 @@
+//! `spool` as a person and a script use it, on a spool that a relay has open and on one that none has.
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use mdss_relay_core::{Delivery, Relay, Role, Settings};
+use mdss_relay_spool::{Config, Keeping, Sender, Spool, SystemClock};
+use serde_json::{Value, json};
+
+fn run(dir: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mdss-relay"));
+    command.arg("spool").args(args).env_clear().env("RELAY_DATA_DIR", dir);
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn err(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    out(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Two to be sent, one held, one parked.
+async fn filled(dir: &Path) -> (Spool, Keeping) {
+    let toml = "[[route]]\nbucket = \"b\"\nstorage_client_id = \"unit-1\"";
+    let vars =
+        [("APIENDPOINT", "https://mdss.example"), ("APIKEY", "key-of-a-test"), ("RELAY_CONFIG_TOML", toml)];
+    let vars = vars.map(|(n, v)| (OsString::from(n), OsString::from(v)));
+    let relay = Relay::new(Settings::read(vars, Role::Function).finish().unwrap()).unwrap();
+    let (spool, keeping) =
+        Spool::start(Config { dir: dir.to_owned(), limit: 1 << 30 }, Arc::new(SystemClock)).unwrap();
+    let record = |bucket: &str, key: &str| {
+        json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+                "s3": { "bucket": { "name": bucket }, "object": { "key": key } } })
+    };
+    let good =
+        json!({ "Records": [record("b", "one"), record("b", "t%1Bwo"), record("c", "three")] }).to_string();
+    for body in [good, "<xml>".into()] {
+        let delivery =
+            Delivery { source: Some("s".into()), id: "s-1".into(), body: body.into(), ..Delivery::default() };
+        let plan = relay.plan(&delivery);
+        spool.accept(delivery, &plan, Sender::Proven).await.unwrap();
+    }
+    (spool, keeping)
+}
+
+#[tokio::test]
+async fn items_are_listed_shown_retried_and_purged_by_what_they_are() {
+    for stopped in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (spool, keeping) = filled(dir.path()).await;
+        let mut running = Some(spool);
+        if stopped {
+            running = None;
+            keeping.wait();
+        }
+        let keys = |args: &[&str]| {
+            let output = run(dir.path(), &[&["list", "--json"], args].concat());
+            assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+            lines(&output).iter().map(|l| l["key"].as_str().unwrap_or("-").to_owned()).collect::<Vec<_>>()
+        };
+        for (args, want) in [
+            (&[][..], &["one", "t\u{1b}wo", "three", "-"][..]),
+            (&["--state", "waiting"], &["one", "t\u{1b}wo"]),
+            (&["--state", "held"], &["three"]),
+            (&["--lane", "unit-1"], &["one", "t\u{1b}wo"]),
+            (&["--bucket", "c"], &["three"]),
+            (&["--reason", "unreadable"], &["-"]),
+            (&["--older-than", "1h"], &[]),
+            (&["--older-than", "0s", "2", "3"], &["t\u{1b}wo", "three"]),
+            (&["--limit", "1"], &["one"]),
+        ] {
+            assert_eq!(keys(args), want, "{args:?}");
+        }
+        let table = run(dir.path(), &["list", "--limit", "3"]);
+        assert!(
+            out(&table).starts_with("ID  STATE    AGE  TRIED  NEXT  LANE      OBJECT"),
+            "{}",
+            out(&table)
+        );
+        assert!(
+            out(&table).contains("b/t\\u{1b}wo") && out(&table).contains("\n    no route names bucket"),
+            "{}",
+            out(&table)
+        );
+        assert!(err(&table).contains("there are more than 3"));
+
+        let shown = run(dir.path(), &["show", "4", "--json"]);
+        let shown = &lines(&shown)[0];
+        assert_eq!((shown["body"].as_str(), shown["reason"].as_str()), (Some("<xml>"), Some("unreadable")));
+        assert_eq!(run(dir.path(), &["show", "99"]).status.code(), Some(1));
+
+        let stats = &lines(&run(dir.path(), &["stats", "--json"]))[0];
+        assert_eq!(stats["depths"].as_array().unwrap().len(), 3);
+        assert!(
+            out(&run(dir.path(), &["stats"])).contains("unit-1    waiting  -"),
+            "{}",
+            out(&run(dir.path(), &["stats"]))
+        );
+
+        let retried = run(dir.path(), &["retry", "--state", "parked"]);
+        assert_eq!(out(&retried), "1 item due now\n");
+        assert_eq!(keys(&["--state", "parked"]), [] as [&str; 0]);
+
+        // Nobody is there to say yes.
+        let asked = run(dir.path(), &["purge", "--bucket", "b"]);
+        assert_eq!(asked.status.code(), Some(1));
+        assert!(err(&asked).contains("Delete 2 items for good?"), "{}", err(&asked));
+        let purged = run(dir.path(), &["purge", "--bucket", "b", "--yes", "--json"]);
+        assert_eq!(lines(&purged).iter().map(|l| l["id"].as_i64().unwrap()).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(keys(&[]), ["three", "-"]);
+        assert_eq!(run(dir.path(), &["purge", "--all", "--yes"]).status.code(), Some(0));
+        assert_eq!(keys(&[]), [] as [&str; 0]);
+        if let Some(spool) = running {
+            assert_eq!(spool.snapshot().await.unwrap().stock.depths, []);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_meant_or_not_there_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, says) in [
+        (&["stats"][..], "spool.db: expected a spool, found no such file"),
+        (&["list", "--older-than", "5"], "expected a number with its unit"),
+        (&["list", "--state", "lost"], "one of waiting, held, parked"),
+        (&["drop"], "unrecognized subcommand"),
+    ] {
+        let output = run(dir.path(), args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(err(&output).contains(says), "{args:?}: {}", err(&output));
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    let output = run(Path::new(""), &["stats"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("--data-dir or RELAY_DATA_DIR"), "{}", err(&output));
+}
+
+#[tokio::test]
+async fn a_bare_purge_is_not_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let _spool = filled(dir.path()).await;
+    for task in ["purge", "retry"] {
+        let output = run(dir.path(), &[task]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(err(&output).contains("--all for every item"), "{}", err(&output));
+    }
+    assert_eq!(lines(&run(dir.path(), &["list", "--json"])).len(), 4);
+}
