@@ -661,3 +661,147 @@ pub(crate) fn retry(db: &Connection, id: ItemId, now: Moment) -> rusqlite::Resul
 pub(crate) fn purge(db: &Connection, id: ItemId) -> rusqlite::Result<bool> {
     Ok(db.prepare_cached("DELETE FROM item WHERE id = ?1")?.execute([id.0])? > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::NewItem;
+
+    const LIMITS: Limits = Limits { bytes: 1 << 30, parked_bytes: 1 << 30 };
+
+    fn file() -> (tempfile::TempDir, Connection) {
+        let dir = tempfile::tempdir().unwrap();
+        crate::store::create(&dir.path().join("spool.db")).unwrap();
+        let mut db = crate::store::connect(&dir.path().join("spool.db")).unwrap();
+        crate::schema::migrate(&mut db).unwrap();
+        (dir, db)
+    }
+
+    /// A delivery of so many items for a lane, one due every millisecond.
+    fn fill(db: &Connection, lane: &str, count: i64, body: usize) -> Result<Vec<Written>, Fault> {
+        let item = |n: i64| NewItem {
+            record: 0,
+            path: n.to_string(),
+            lane: lane.into(),
+            state: State::Waiting,
+            not_before: Moment::from_millis(n),
+            reason: None,
+            detail: None,
+            bucket: None,
+            key: None,
+            mark: None,
+        };
+        let intake = Intake {
+            name: String::new(),
+            source: None,
+            dialect: None,
+            method: String::new(),
+            headers: "[]".into(),
+            body: vec![b' '; body],
+            received: Moment::from_millis(0),
+            items: (0..count).map(item).collect(),
+        };
+        let group = db.unchecked_transaction()?;
+        let written = accept(&group, &intake, LIMITS)?;
+        group.commit()?;
+        Ok(written)
+    }
+
+    fn want(most: usize, turn: usize) -> Want {
+        let now = Moment::from_millis(1_000_000);
+        Want { now, most, lanes: HashMap::new(), busy: HashSet::new(), turn }
+    }
+
+    /// The claimed items of a lane, by their paths.
+    fn of(claims: &Claims, lane: &str) -> Vec<i64> {
+        claims.items.iter().filter(|c| c.lane == lane).map(|c| c.path.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_long_lane_leaves_the_others_their_share() {
+        let (_dir, db) = file();
+        fill(&db, "a", 1000, 2).unwrap();
+        fill(&db, "b", 2, 2).unwrap();
+        fill(&db, "c", 100, 2).unwrap();
+        for turn in 0..7 {
+            let claims = claim(&db, &want(12, turn)).unwrap();
+            assert_eq!(
+                (of(&claims, "a").len(), of(&claims, "b").len(), of(&claims, "c").len()),
+                (4, 2, 4),
+                "{turn}"
+            );
+        }
+        // With fewer places than lanes the lanes take turns.
+        let mut seen: Vec<_> =
+            (0..3).flat_map(|turn| claim(&db, &want(1, turn)).unwrap().items).map(|c| c.lane).collect();
+        seen.sort();
+        assert_eq!(seen, ["a", "b", "c"]);
+        let closed = Want { lanes: HashMap::from([("a".into(), 0), ("c".into(), 1)]), ..want(12, 0) };
+        let claims = claim(&db, &closed).unwrap();
+        assert_eq!((of(&claims, "a").len(), of(&claims, "b").len(), of(&claims, "c").len()), (0, 2, 1));
+    }
+
+    #[test]
+    fn the_oldest_come_first_and_the_newest_do_not_wait_for_all_of_them() {
+        let (_dir, db) = file();
+        fill(&db, "a", 1000, 2).unwrap();
+        assert_eq!(of(&claim(&db, &want(8, 0)).unwrap(), "a"), [0, 1, 2, 3, 4, 5, 999, 998]);
+        let singles: Vec<_> = (0..8).flat_map(|turn| of(&claim(&db, &want(1, turn)).unwrap(), "a")).collect();
+        assert_eq!(singles, [0, 0, 0, 999, 0, 0, 0, 999]);
+        // What is under way is passed over, at both ends.
+        let all = claim(&db, &want(8, 0)).unwrap();
+        let busy = all.items.iter().map(|c| c.id).collect();
+        assert_eq!(
+            of(&claim(&db, &Want { busy, ..want(8, 0) }).unwrap(), "a"),
+            [6, 7, 8, 9, 10, 11, 997, 996]
+        );
+        // What is not due is not claimed, and its time is known.
+        let early = Want { now: Moment::from_millis(3), ..want(8, 0) };
+        let claims = claim(&db, &early).unwrap();
+        assert_eq!((of(&claims, "a"), claims.next), (vec![0, 1, 2, 3], Some(Moment::from_millis(4))));
+    }
+
+    #[test]
+    fn a_claim_brings_a_few_megabytes_into_memory_at_most() {
+        for (body, want_items) in [(10, 5), (900_000, 2), (1_500_000, 1), (6_000_000, 1)] {
+            let (_dir, db) = file();
+            for _ in 0..5 {
+                fill(&db, "a", 1, body).unwrap();
+            }
+            assert_eq!(claim(&db, &want(8, 0)).unwrap().items.len(), want_items, "{body}");
+        }
+    }
+
+    #[test]
+    fn marks_are_forgotten_beyond_their_number() {
+        let (_dir, db) = file();
+        db.execute("INSERT INTO done (id, mark, at) VALUES (1, 'first', 0), (?1, 'last', 0)", [MOST_DONE])
+            .unwrap();
+        let count = || db.query_row("SELECT count(*) FROM done", [], |row| row.get::<_, i64>(0)).unwrap();
+        forget_done(&db).unwrap();
+        assert_eq!(count(), 2);
+        db.execute("INSERT INTO done (mark, at) VALUES ('one more', 0)", []).unwrap();
+        forget_done(&db).unwrap();
+        assert_eq!(count(), 2);
+    }
+
+    #[test]
+    fn a_file_that_may_not_grow_is_a_full_disk() {
+        let (_dir, db) = file();
+        db.pragma_update(None, "max_page_count", 40).unwrap();
+        let fault = loop {
+            if let Err(fault) = fill(&db, "a", 1, 5000) {
+                break fault;
+            }
+        };
+        let Fault::Sql(error) = fault else { panic!("{fault:?}") };
+        assert_eq!(Trouble::of(&error, "x").kind, TroubleKind::Unwritable);
+    }
+
+    #[test]
+    fn a_commit_is_synced() {
+        let (_dir, db) = file();
+        let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!((pragma("synchronous"), pragma("foreign_keys")), (2, 1));
+    }
+}

@@ -350,3 +350,27 @@ async fn bad_neighbours_are_parked_and_sent_when_they_can_be_read() {
     worker.stop().await;
     assert_eq!(sim.requests().len(), 1);
 }
+
+#[tokio::test]
+async fn an_answer_about_an_item_of_another_file_concerns_nobody() {
+    let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
+    let relay = relay_for(&sim, &[]);
+    let (spool, _keeping) = start(dir.path());
+    sim.push_for("old", [Step::Delay { ms: 1500 }]);
+    keep(&spool, &relay, "old").await;
+    let worker = Running::start(&spool, &relay);
+    until("the old one is on its way", async || sim.requests().len() == 1).await;
+    for tail in ["", "-wal", "-shm"] {
+        std::fs::rename(
+            dir.path().join(format!("spool.db{tail}")),
+            dir.path().join(format!("away.db{tail}")),
+        )
+        .unwrap();
+    }
+    // It has the old one's number.
+    keep(&spool, &relay, "new").await;
+    assert_eq!(query::<i64>(dir.path(), "SELECT id FROM item"), 1);
+    until("the new one is sent", async || accepted(&sim).contains_key("new")).await;
+    worker.stop().await;
+    assert_eq!(accepted(&sim).len(), 2);
+}

@@ -1,0 +1,211 @@
+//! Figures of the spool, each against a floor in the same run: the disk's own sync rate, the same code on a file system in
+//! memory, a bare client loop. And what a million events cost: restart and memory, in processes of their own.
+//!
+//! `cargo bench -p mdss-relay-spool`; the disk is that of `TMPDIR`, the memory `/dev/shm`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a bench ends where it fails, and prints"
+)]
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use mdss_relay_core::{Decision, Delivery, Relay, Role, Settings};
+use mdss_relay_spool::{Config, Keeping, Policy, Sender, Spool, SystemClock, Worker};
+use mdss_sim::{Config as SimConfig, DEFAULT_API_KEY, Sim, units};
+
+const MILLION: usize = 1_000_000;
+const TIME: Duration = Duration::from_secs(3);
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    match args.iter().position(|arg| arg == "open" || arg == "drain") {
+        Some(at) => runtime.block_on(child(&args[at], Path::new(&args[at + 1]), &args[at + 2])),
+        None => runtime.block_on(all()),
+    }
+}
+
+fn relay(url: &str) -> Arc<Relay> {
+    let vars = [("APIENDPOINT", url), ("APIKEY", DEFAULT_API_KEY), ("STORAGECLIENTID", units::AMAZON_S3)];
+    let vars = vars.into_iter().map(|(n, v)| (OsString::from(n), OsString::from(v)));
+    Arc::new(Relay::new(Settings::read(vars, Role::Function).finish().unwrap()).unwrap())
+}
+
+/// An event of the size that S3 sends.
+fn event(n: usize) -> Delivery {
+    let body = format!(
+        r#"{{"Records":[{{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"eu-central-1","eventTime":"2026-11-21T12:00:00.000Z",
+        "eventName":"ObjectCreated:Put","userIdentity":{{"principalId":"AWS:EXAMPLE"}},"requestParameters":{{"sourceIPAddress":"192.0.2.1"}},
+        "responseElements":{{"x-amz-request-id":"0123456789ABCDEF","x-amz-id-2":"an id of about eighty bytes, which nobody needs and everybody sends, always there"}},
+        "s3":{{"s3SchemaVersion":"1.0","configurationId":"rule","bucket":{{"name":"invoices","ownerIdentity":{{"principalId":"EXAMPLE"}},"arn":"arn:aws:s3:::invoices"}},
+        "object":{{"key":"incoming/2026/11/21/invoice-{n:08}.pdf","size":1024,"eTag":"0123456789abcdef0123456789abcdef","sequencer":"{n:016X}"}}}}}}]}}"#
+    );
+    Delivery { source: Some("s".into()), method: "POST".into(), body: body.into(), ..Delivery::default() }
+}
+
+fn start(dir: &Path) -> (Spool, Keeping) {
+    Spool::start(Config { dir: dir.to_owned(), limit: 1 << 40 }, Arc::new(SystemClock)).unwrap()
+}
+
+/// Accepts by so many senders at once, for a while or up to a number; gives accepts a second.
+async fn accepts(dir: &Path, senders: usize, most: usize) -> f64 {
+    let (spool, keeping) = start(dir);
+    spool.ready().await.unwrap();
+    let relay = relay("http://127.0.0.1:9/api/webhook/realtime");
+    let (begin, count) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
+    let tasks: Vec<_> = (0..senders)
+        .map(|_| {
+            let (spool, relay, count) = (spool.clone(), Arc::clone(&relay), Arc::clone(&count));
+            tokio::spawn(async move {
+                while most != usize::MAX || begin.elapsed() < TIME {
+                    let n = count.fetch_add(1, Ordering::Relaxed);
+                    if n >= most {
+                        break;
+                    }
+                    let delivery = event(n);
+                    let plan = relay.plan(&delivery);
+                    spool.accept(delivery, &plan, Sender::Proven).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let rate = count.load(Ordering::Relaxed).min(most) as f64 / begin.elapsed().as_secs_f64();
+    drop(spool);
+    keeping.wait();
+    rate
+}
+
+fn syncs(dir: &Path) -> f64 {
+    let mut file = File::create(dir.join("syncs")).unwrap();
+    let (begin, mut count) = (Instant::now(), 0);
+    while begin.elapsed() < TIME {
+        file.write_all(&[7; 4096]).unwrap();
+        file.sync_data().unwrap();
+        count += 1;
+    }
+    f64::from(count) / begin.elapsed().as_secs_f64()
+}
+
+async fn all() {
+    const DRAINED: usize = 20_000;
+    let disk = tempfile::tempdir().unwrap();
+    let memory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let syncs = syncs(disk.path());
+    println!("disk: {syncs:.0} syncs a second");
+    for senders in [1, 8, 64, 256] {
+        let on_disk = accepts(&disk.path().join(format!("d{senders}")), senders, usize::MAX).await;
+        let in_memory = accepts(&memory.path().join(format!("m{senders}")), senders, usize::MAX).await;
+        println!(
+            "accepts by {senders:3} at once: {on_disk:6.0} a second on disk = {:.1} x the syncs, {:.2} x in memory ({in_memory:.0})",
+            on_disk / syncs,
+            on_disk / in_memory
+        );
+    }
+
+    let sim = Sim::start(SimConfig { keep_requests: 10, ..SimConfig::default() }).await.unwrap();
+    let bare = bare(&sim.url(), DRAINED).await;
+    let dir = disk.path().join("drain");
+    accepts(&dir, 64, DRAINED).await;
+    let (rate, peak) = run("drain", &dir, &format!("{} {DRAINED}", sim.url()));
+    println!(
+        "drain: {rate:.0} a second = {:.2} x a bare client loop ({bare:.0}); peak {peak:.0} MB",
+        rate / bare
+    );
+
+    let dir = disk.path().join("million");
+    let rate = accepts(&dir, 256, MILLION).await;
+    let size = std::fs::metadata(dir.join("spool.db")).unwrap().len() >> 20;
+    println!("a million events: {rate:.0} accepts a second up to there, {size} MB of file");
+    let (seconds, peak) = run("open", &dir, "-");
+    println!("restart with a million: {:.0} ms to the first accept, peak {peak:.0} MB", seconds * 1000.0);
+    let (rate, peak) = run("drain", &dir, &format!("{} {DRAINED}", sim.url()));
+    println!(
+        "drain with a million behind: {rate:.0} a second = {:.2} x the bare loop; peak {peak:.0} MB",
+        rate / bare
+    );
+}
+
+async fn bare(url: &str, count: usize) -> f64 {
+    let relay = relay(url);
+    let (begin, next) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
+    let tasks: Vec<_> = (0..relay.settings().concurrency)
+        .map(|_| {
+            let (relay, next) = (Arc::clone(&relay), Arc::clone(&next));
+            tokio::spawn(async move {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= count {
+                        return;
+                    }
+                    let plan = relay.plan(&event(n));
+                    let Decision::Send(submission) = &plan.records[0].decision else { panic!("{plan:?}") };
+                    relay.attempt(submission).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    count as f64 / begin.elapsed().as_secs_f64()
+}
+
+/// Runs this program again; what it measured, and its peak memory in MB.
+fn run(what: &str, dir: &Path, more: &str) -> (f64, f64) {
+    let out = Command::new(std::env::current_exe().unwrap())
+        .args([what, dir.to_str().unwrap(), more])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let mut numbers = text.split_whitespace().map(|n| n.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+async fn child(what: &str, dir: &Path, more: &str) {
+    let begin = Instant::now();
+    let (spool, keeping) = start(dir);
+    let figure = if what == "open" {
+        let relay = relay("http://127.0.0.1:9/api/webhook/realtime");
+        let delivery = event(MILLION + 1);
+        let plan = relay.plan(&delivery);
+        spool.accept(delivery, &plan, Sender::Proven).await.unwrap();
+        begin.elapsed().as_secs_f64()
+    } else {
+        let (url, count) = more.split_once(' ').unwrap();
+        let count: u64 = count.parse().unwrap();
+        spool.ready().await.unwrap();
+        let begin = Instant::now();
+        let worker = Worker::new(spool.clone(), relay(url), Policy { rate: 1_000_000, park_after: None });
+        let worker = tokio::spawn(worker.run(std::future::pending()));
+        let delivered = loop {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let delivered = spool.snapshot().await.unwrap().counts.delivered.values().sum::<u64>();
+            if delivered >= count {
+                break delivered;
+            }
+        };
+        let rate = delivered as f64 / begin.elapsed().as_secs_f64();
+        worker.abort();
+        let _ = worker.await;
+        rate
+    };
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: f64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    println!("{figure} {}", peak / 1024.0);
+    drop(spool);
+    keeping.wait();
+}
