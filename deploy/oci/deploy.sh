@@ -118,14 +118,7 @@ done
 
 # --- the arguments -----------------------------------------------------------------------------------------------------
 
-api_key='' toml=''
-
-check_key() {
-    case $api_key in
-        '') mistake "$1: is empty" ;;
-        *[[:space:][:cntrl:]]*) mistake "$1: has white space or control characters inside" ;;
-    esac
-}
+toml=''
 
 check_set() {
     name=${1%%=*}
@@ -151,13 +144,7 @@ check_set() {
 }
 
 check_config() {
-    case $endpoint in
-        '') mistake '--endpoint: missing' ;;
-        *[[:space:]]*) mistake '--endpoint: has white space inside' ;;
-        *://*@*) mistake '--endpoint: no user or password belongs into it' ;;
-        http://?* | https://?*) ;;
-        *) mistake "--endpoint: '$endpoint' does not begin with https:// or http://" ;;
-    esac
+    need_url --endpoint "$endpoint"
     case $storage,$relay_config in
         ,) mistake '--storage-client-id or --relay-config: one of them is missing' ;;
         ?*,?*) mistake '--storage-client-id and --relay-config: only one of them' ;;
@@ -176,12 +163,8 @@ check_config() {
     done << END
 $sets
 END
-    if [ -n "${APIKEY_FILE-}" ] && [ -f "$APIKEY_FILE" ] && [ -r "$APIKEY_FILE" ]; then
-        # Editors end a file with a line break, some of them with two characters.
-        api_key=$(tr -d '\r' < "$APIKEY_FILE")
-        check_key 'the file that APIKEY_FILE names'
-    elif [ -n "${APIKEY_FILE-}" ]; then
-        mistake "APIKEY_FILE: '$APIKEY_FILE' is not a file that can be read"
+    if [ -n "${APIKEY_FILE-}" ]; then
+        read_key
     elif ! $dry_run && [ ! -t 0 ]; then
         mistake 'APIKEY_FILE: not set, and there is no terminal to ask for the key; name a file with the key in it'
     fi
@@ -248,19 +231,6 @@ print_variable() {
     comma=', '
 }
 
-ask_key() {
-    [ -z "$api_key" ] || return 0
-    tty_state=$(stty -g)
-    stty -echo
-    printf 'API key of MDSS, not shown: ' >&3
-    IFS= read -r api_key || true
-    stty "$tty_state"
-    tty_state=''
-    say ''
-    check_key 'the key'
-    stop_on_mistakes
-}
-
 begin
 if ! $keep_config; then
     $dry_run || ask_key
@@ -278,7 +248,7 @@ if ! $keep_config; then
     if $dry_run; then
         api_key='***'
     else
-        { printf '%s\n' "$api_key"; printf '%s' "$api_key" | json_text | sed 's/^"//; s/"$//'; printf '\n'; } | keep key
+        keep_masked "$api_key"
     fi
     { printf '{'; each_variable print_variable; printf '}'; } | keep config.json
 fi

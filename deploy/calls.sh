@@ -1,0 +1,274 @@
+# shellcheck shell=sh
+# What the scripts of every provider share: how they say what they do, stop, keep secrets and call the provider's tool.
+# Sourced by the calls.sh of each, which sets $tool; never run.
+#
+# One path serves the real run and --dry-run: a script says what it looks up and what it changes, and either that is done
+# or the very same words are printed. In print, what an earlier look-up finds stays a variable: "$FUNCTION_ID".
+#
+# Secrets reach the tool in files of mode 0600 in a folder that is removed at the end, because every argument of every
+# process can be read by everybody on the machine. What the tool prints is not passed on, because some answers repeat what
+# was sent. Its complaints are, with the key blotted out.
+
+set -eu
+set +x # a trace would show the key
+
+me=${0##*/}
+dry_run=false
+mistakes=''
+step=''
+hint=''
+again='nothing is undone; once this is mended, give the same command again, it goes on from here'
+was_there=''
+scratch=''
+tty_state=''
+pause=${RELAY_DEPLOY_PAUSE:-3} # seconds between two looks at something that takes its time; tests do not wait
+exec 3>&1 # where progress goes, also from inside $(…)
+
+say() { printf '%s\n' "$*" >&3; }
+
+step() {
+    step=$1
+    say "== $step"
+}
+
+# --- what is wrong with the arguments, all of it at once ---------------------------------------------------------------
+
+mistake() { mistakes="$mistakes  $*
+"; }
+
+stop_on_mistakes() {
+    [ -n "$mistakes" ] || return 0
+    printf '%s: nothing was done:\n%s%s --help explains the options\n' "$me" "$mistakes" "$me" >&2
+    exit 2
+}
+
+# Names go into queries, file names and JSON, so only characters that mean nothing there are taken.
+need_name() {
+    case $2 in
+        '') mistake "$1: missing" ;;
+        *[!0-9A-Za-z._-]*) mistake "$1: '$2' may hold letters, digits, '.', '_' and '-' only" ;;
+    esac
+}
+
+# option, value, smallest, largest
+need_number() {
+    case $2 in
+        '' | *[!0-9]* | ???????*) mistake "$1: '$2' is not a number from $3 to $4" ;;
+        *) if [ "$2" -lt "$3" ] || [ "$2" -gt "$4" ]; then mistake "$1: '$2' is not a number from $3 to $4"; fi ;;
+    esac
+}
+
+# option, what was given
+need_url() {
+    case $2 in
+        '') mistake "$1: missing" ;;
+        *[[:space:]]*) mistake "$1: has white space inside" ;;
+        *://*@*) mistake "$1: no user or password belongs into it" ;;
+        http://?* | https://?*) ;;
+        *) mistake "$1: '$2' does not begin with https:// or http://" ;;
+    esac
+}
+
+# --- the API key of MDSS, never an argument ----------------------------------------------------------------------------
+
+api_key=''
+
+check_key() {
+    case $api_key in
+        '') mistake "$1: is empty" ;;
+        *[[:space:][:cntrl:]]*) mistake "$1: has white space or control characters inside" ;;
+    esac
+}
+
+# From the file that APIKEY_FILE names.
+read_key() {
+    if [ -f "$APIKEY_FILE" ] && [ -r "$APIKEY_FILE" ]; then
+        # Editors end a file with a line break, some of them with two characters.
+        api_key=$(tr -d '\r' < "$APIKEY_FILE")
+        check_key 'the file that APIKEY_FILE names'
+    else
+        mistake "APIKEY_FILE: '$APIKEY_FILE' is not a file that can be read"
+    fi
+}
+
+ask_key() {
+    [ -z "$api_key" ] || return 0
+    tty_state=$(stty -g)
+    stty -echo
+    printf 'API key of MDSS, not shown: ' >&3
+    IFS= read -r api_key || true
+    stty "$tty_state"
+    tty_state=''
+    say ''
+    check_key 'the key'
+    stop_on_mistakes
+}
+
+# What masked() takes out of complaints.
+keep_masked() {
+    { printf '%s\n' "$1"; printf '%s' "$1" | json_text | sed 's/^"//; s/"$//'; printf '\n'; } | keep key
+}
+
+# --- the folder for files that the tool reads ---------------------------------------------------------------------------
+
+leave() {
+    [ -z "$tty_state" ] || stty "$tty_state" || true
+    case $scratch in '' | '$'*) ;; *) rm -rf "$scratch" ;; esac
+}
+
+begin() {
+    if $dry_run; then
+        # shellcheck disable=SC2016 # a name to print
+        scratch='$SCRATCH'
+        return
+    fi
+    trap leave EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    umask 077
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/mdss-relay.XXXXXX")
+}
+
+# Keeps stdin as $scratch/NAME.
+keep() {
+    if $dry_run; then
+        say "# \$SCRATCH/$1, mode 0600, removed at the end:"
+        sed 's/^/#   /' >&3
+        printf '\n' >&3
+    else
+        cat > "$scratch/$1"
+    fi
+}
+
+# Stdin as one JSON string. The key comes this way, so: a pipe, no arguments.
+json_text() {
+    tab=$(printf '\t')
+    printf '"'
+    LC_ALL=C sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e "s/$tab/\\\\t/g" | LC_ALL=C awk 'NR > 1 { printf "\\n" } { printf "%s", $0 }'
+    printf '"'
+}
+
+# --- calls -------------------------------------------------------------------------------------------------------------
+
+# The words as one would type them; a word with a variable in it keeps it.
+shown() {
+    line=${tool:?}
+    for word in "$@"; do
+        case $word in
+            *'$'[A-Z]*) word="\"$(printf '%s' "$word" | sed 's/["\\`]/\\&/g')\"" ;;
+            '' | *[!0-9A-Za-z_./:=@%+,-]*) word="'$(printf '%s' "$word" | sed "s/'/'\\\\''/g")'" ;;
+        esac
+        line="$line $word"
+    done
+    printf '%s' "$line"
+}
+
+# The key out of a text; both as it is and as JSON writes it.
+masked() {
+    if [ -s "$scratch/key" ]; then
+        LC_ALL=C awk '
+            NR == FNR { keys[++n] = $0; next }
+            { for (k = 1; k <= n; k++) {
+                  out = ""
+                  while ((at = index($0, keys[k])) > 0) { out = out substr($0, 1, at - 1) "***"; $0 = substr($0, at + length(keys[k])) }
+                  $0 = out $0
+              }
+              print }' "$scratch/key" -
+    else
+        cat
+    fi
+}
+
+run() {
+    status=0
+    "$tool" "$@" > "$scratch/answer" 2> "$scratch/complaint" < /dev/null || status=$?
+    if [ "$status" -ne 0 ]; then
+        masked < "$scratch/complaint" >&2
+        command=$tool
+        for word in "$@"; do
+            case $word in -*) break ;; *) command="$command $word" ;; esac
+        done
+        stopped "'$command' ended with status $status"
+    fi
+}
+
+stopped() {
+    printf '%s: %s: %s\n' "$me" "$step" "$1" >&2
+    [ -z "$hint" ] || printf '%s: %s\n' "$me" "$hint" >&2
+    [ -z "$again" ] || printf '%s: %s\n' "$me" "$again" >&2
+    exit 1
+}
+
+# look_up NAME words…: the variable becomes what the call prints, or nothing.
+look_up() {
+    variable=$1
+    shift
+    if $dry_run; then
+        say "$variable=\$($(shown "$@"))"
+        eval "$variable=\\\$$variable"
+        return
+    fi
+    run "$@"
+    answer=$(cat "$scratch/answer")
+    # "Query returned empty result" goes to stderr, and an empty list prints nothing at all (oci-cli 3.95.1, cli_util.render).
+    case $answer in null | None | '[]') answer='' ;; esac # None: aws
+    eval "$variable=\$answer"
+}
+
+# look_up, of something that was just made.
+look_up_made() {
+    waited=0
+    while :; do
+        look_up "$@"
+        eval "answer=\$$1"
+        [ -z "$answer" ] || break
+        again_or_stop 60 "it was made, and a look-up does not find it"
+    done
+    $dry_run || say "made: $answer"
+}
+
+# Seconds at most, and what to say then.
+again_or_stop() {
+    [ "$waited" -lt "$1" ] || stopped "$2, for $1 seconds now"
+    sleep "$pause"
+    waited=$((waited + pause + 1)) # the call itself takes a second and more
+}
+
+# change words…: a call that changes something. Asked to wait, oci ends with 0 when the work has ended, well or badly;
+# so its answer, of which its callers ask for the state alone, has to be read.
+change() {
+    if $dry_run; then
+        say "$(shown "$@")"
+        return
+    fi
+    run "$@"
+    case $(cat "$scratch/answer") in
+        FAILED | CANCELED) stopped "the call was taken, and its work has failed; the console's work requests say why" ;;
+    esac
+}
+
+# What follows is done if the look-up found nothing; both ways are shown by --dry-run.
+none_yet() {
+    was_there=$1
+    if $dry_run; then say '# if there is none:'; else [ -z "$1" ]; fi
+}
+
+already() {
+    if $dry_run; then
+        say '# if there is one:'
+    elif [ -n "$was_there" ]; then
+        say "there already: $was_there"
+    else
+        return 1
+    fi
+}
+
+is_there() {
+    if $dry_run; then
+        say '# if there is one:'
+    elif [ -z "$1" ]; then
+        say 'not there'
+        return 1
+    fi
+}
