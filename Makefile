@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck bench bless clients deny dist image oci-cli-options oci-cli-check
+.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint bench bless clients deny dist image oci-cli-options oci-cli-check aws-cli-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,7 @@ test: check ## everything: the checks, every test, and the demo
 
 check: fmt clippy doc layers ## formatting, lints, documentation, the layers between the crates, scripts
 	@sh .ci/shellcheck --if-there
+	@sh .ci/cfn-lint --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
 
 fmt:
@@ -36,6 +37,9 @@ layers: ## which crate may use which
 
 shellcheck: ## lints of the scripts (make check does it too, if shellcheck is there)
 	@sh .ci/shellcheck
+
+cfn-lint: ## lints of the CloudFormation template (make check does it too, if cfn-lint is there)
+	@sh .ci/cfn-lint
 
 bench: ## figures against the floors, and against the same function in Python
 	@test -x target/bench-python/bin/fdk || python3 -m venv target/bench-python && target/bench-python/bin/pip install --quiet fdk \
@@ -57,7 +61,7 @@ deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny;
 	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }
 	$(CARGO) deny check licenses bans sources
 
-dist: ## static binaries in dist/<arch>/, and the function's build context in dist/oci-fn (BINARIES="…" for some of them)
+dist: ## static binaries in dist/<arch>/, the OCI function's build context in dist/oci-fn, Lambda's zips in dist/lambda (BINARIES="…" for some of them)
 	@sh .ci/dist $(BINARIES)
 
 image: ## the function's image as an OCI archive, from what `make dist` made (needs buildah)
@@ -77,3 +81,13 @@ oci-cli-options: $(OCI_CLI_VENV)/bin/oci ## write down anew which options the re
 
 oci-cli-check: $(OCI_CLI_VENV)/bin/oci ## run the scripts of deploy/oci with the real OCI command line against a stand-in for OCI
 	$(OCI_CLI) python deploy/oci/tests/cli-check.py
+
+# AWS's command line and moto, a stand-in for AWS, from PyPI, in a virtual environment: 200 MB, so no part of `make test`.
+AWS_CLI_VENV ?= target/aws-cli
+
+$(AWS_CLI_VENV)/bin/aws:
+	python3 -m venv $(AWS_CLI_VENV)
+	$(AWS_CLI_VENV)/bin/pip install --quiet awscli 'moto[server,cloudformation,s3,sqs,secretsmanager,logs,awslambda,events,cloudwatch]' aws-sam-translator
+
+aws-cli-check: $(AWS_CLI_VENV)/bin/aws ## run the scripts of deploy/aws with the real AWS command line against a stand-in for AWS
+	PATH="$(abspath $(AWS_CLI_VENV))/bin:$$PATH" python deploy/aws/tests/cli-check.py

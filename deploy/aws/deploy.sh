@@ -1,0 +1,316 @@
+#!/bin/sh
+# From nothing to scanning on AWS: the key, the code, the stack, the buckets' notifications. See --help.
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+# shellcheck source=SCRIPTDIR/calls.sh
+. "$here/calls.sh"
+
+usage() {
+    cat << 'END'
+deploy.sh: sets up mdss-relay as a Lambda function behind a queue that hears of every new and every overwritten object.
+
+  APIKEY_FILE=~/mdss-key ./deploy.sh --region REGION --zip mdss-relay-lambda-arm64.zip --code-bucket NAME \
+      --endpoint https://mdss.example --storage-client-id ID --bucket NAME
+
+It may be run again at any time, after a success, after a failure, after an interruption. The stack becomes what is asked
+for; options marked * keep what they were if they are not given again.
+
+Where
+  --region REGION             default AWS_REGION. Buckets, queue and function are in the same region
+  --stack NAME                default mdss-relay; also the name of the function, its log and its metrics
+  --subnet-id ID *            if MDSS is in a VPC; may be repeated. The subnet needs a way to it
+  --security-group-id ID *    with --subnet-id; may be repeated
+
+What
+  --zip FILE                  what `make dist` made: the binary, named bootstrap
+  --architecture NAME *       of that binary: arm64 (default) or x86_64
+  --code-bucket NAME          bucket of this region to put the zip into, under mdss-relay/
+  --timeout SECONDS *         30, 60 (default), 120, 300; an event that failed comes again after six times that
+  --max-receives COUNT *      5 to 1000, default 120: so often, then the dead-letter queue. 120 of 6 minutes are half a day
+  --concurrency COUNT *       2 to 1000, default 5: calls at once
+  --reserve-concurrency on|off *
+                              set that many aside in the account; default off
+
+Configuration. The API key is never an argument. It is read from the file that APIKEY_FILE names and kept in Secrets Manager;
+without APIKEY_FILE the key that is there stays, and if there is none it is asked for
+  --endpoint URL              MDSS's address or webhook URL
+  --storage-client-id ID      the storage unit in MDSS that takes every object; or
+  --relay-config FILE         a TOML configuration with [[route]]s and whatever else differs from the defaults
+  --secret NAME               default STACK-api-key
+  --kms-key ARN *             a key of your own for the function's variables, one of which is the API key
+
+Events
+  --bucket NAME               whose objects; may be repeated. Their other notifications stay as they are
+  --drop-bucket NAME          whose objects no longer
+  --events WAY                notification (default): the buckets post to the queue. eventbridge: EventBridge does, for
+                              buckets whose notifications already take these events elsewhere
+  --prefix TEXT               only keys that begin with it (not with eventbridge; routes can do it too)
+
+Around it
+  --alarm-topic ARN *         SNS topic that hears of alarms; without it they are only to be seen
+  --log-retention DAYS *      default 30
+
+  --dry-run                   print every command, run none
+  --help
+
+Which account: as always with aws, by ~/.aws, AWS_PROFILE and the like.
+Exit status: 0 done, 1 a call failed, 2 the arguments are wrong and nothing was done.
+END
+}
+
+region='' stack=mdss-relay subnets='' groups=''
+zip='' architecture='' code_bucket='' timeout='' receives='' concurrency='' reserve=''
+endpoint='' storage='' relay_config='' toml='' secret='' kms_key=''
+buckets='' dropped='' events=notification prefix='' topic='' retention=''
+newline='
+'
+
+while [ $# -gt 0 ]; do
+    option=$1
+    shift
+    case $option in
+        --dry-run) dry_run=true; continue ;;
+        --help | -h) usage; exit 0 ;;
+        --region | --stack | --subnet-id | --security-group-id | --zip | --architecture | --code-bucket | --timeout | --max-receives | \
+            --concurrency | --reserve-concurrency | --endpoint | --storage-client-id | --relay-config | --secret | --kms-key | --bucket | \
+            --drop-bucket | --events | --prefix | --alarm-topic | --log-retention) ;;
+        *api*key*=* | --key=*) mistake "${option%%=*}: the key is never an argument; name a file in APIKEY_FILE"; continue ;;
+        --api-key | --apikey | --key)
+            mistake "$option: the key is never an argument; name a file in APIKEY_FILE"
+            [ $# -eq 0 ] || shift
+            continue ;;
+        --*=*) mistake "${option%%=*}: give the value as the next word"; continue ;;
+        *) mistake "'$option': not an option"; continue ;;
+    esac
+    value=${1-}
+    case $value in
+        --*) value='' ;;
+        *) [ $# -eq 0 ] || shift ;;
+    esac
+    case $value in
+        '') mistake "$option: its value is missing"; continue ;;
+        *"$newline"*) mistake "$option: more than one line"; continue ;;
+    esac
+    case $option in
+        --region) region=$value ;;
+        --stack) stack=$value ;;
+        --subnet-id) subnets="$subnets,$value" ;;
+        --security-group-id) groups="$groups,$value" ;;
+        --zip) zip=$value ;;
+        --architecture) architecture=$value ;;
+        --code-bucket) code_bucket=$value ;;
+        --timeout) timeout=$value ;;
+        --max-receives) receives=$value ;;
+        --concurrency) concurrency=$value ;;
+        --reserve-concurrency) reserve=$value ;;
+        --endpoint) endpoint=$value ;;
+        --storage-client-id) storage=$value ;;
+        --relay-config) relay_config=$value ;;
+        --secret) secret=$value ;;
+        --kms-key) kms_key=$value ;;
+        --bucket) buckets="$buckets$value$newline" ;;
+        --drop-bucket) dropped="$dropped$value$newline" ;;
+        --events) events=$value ;;
+        --prefix) prefix=$value ;;
+        --alarm-topic) topic=$value ;;
+        --log-retention) retention=$value ;;
+    esac
+done
+
+# --- the arguments -----------------------------------------------------------------------------------------------------
+
+need_arn() { # option, value, service
+    case $2 in
+        '' | arn:*:"$3":*) ;;
+        *) mistake "$1: '$2' is no ARN of $3" ;;
+    esac
+}
+
+need_one_of() { # option, value, what it may be
+    case " $3 " in *" $2 "*) ;; *) mistake "$1: '$2' is none of $3" ;; esac
+}
+
+need_cli
+need_region "$region"
+need_stack "$stack"
+secret=${secret:-$stack-api-key}
+case $secret in *[!0-9A-Za-z/_+=.@-]*) mistake "--secret: '$secret' has characters no name of a secret has" ;; esac
+case ${subnets:+subnet}${groups:+group} in
+    subnet) mistake '--security-group-id: missing beside --subnet-id' ;;
+    group) mistake '--subnet-id: missing beside --security-group-id' ;;
+esac
+case $subnets$groups in *[!0-9a-z,-]*) mistake "--subnet-id, --security-group-id: '${subnets#,}${groups}' are no ids" ;; esac
+if [ -z "$zip" ]; then
+    mistake '--zip: missing'
+elif ! [ -f "$zip" ] || ! [ -r "$zip" ]; then
+    mistake "--zip: '$zip' is not a file that can be read; 'make dist' makes it"
+elif [ "$(head -c 2 "$zip")" != PK ]; then
+    mistake "--zip: '$zip' is no zip"
+fi
+need_one_of --architecture "${architecture:-arm64}" 'arm64 x86_64'
+need_name --code-bucket "$code_bucket"
+need_one_of --timeout "${timeout:-60}" '30 60 120 300'
+need_number --max-receives "${receives:-120}" 5 1000
+need_number --concurrency "${concurrency:-5}" 2 1000
+need_one_of --reserve-concurrency "${reserve:-off}" 'on off'
+need_one_of --log-retention "${retention:-30}" '1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1827 3653'
+need_one_of --events "$events" 'notification eventbridge'
+if [ "$events" = eventbridge ] && [ -n "$prefix" ]; then mistake '--prefix: not with --events eventbridge; a route can do it'; fi
+need_arn --kms-key "$kms_key" kms
+need_arn --alarm-topic "$topic" sns
+need_url --endpoint "$endpoint"
+case $storage,$relay_config in
+    ,) mistake '--storage-client-id or --relay-config: one of them is missing' ;;
+    ?*,?*) mistake '--storage-client-id and --relay-config: only one of them' ;;
+esac
+case $storage in *[[:space:]]*) mistake '--storage-client-id: has white space inside' ;; esac
+if [ -n "$relay_config" ] && [ -f "$relay_config" ] && [ -r "$relay_config" ]; then
+    toml=$(cat -- "$relay_config")
+    [ -n "$toml" ] || mistake "--relay-config: '$relay_config' is empty"
+    # All variables of a function together may have 4 KB ("Lambda quotas"); the others are short.
+    size=$(printf '%s' "$toml" | LC_ALL=C wc -c)
+    [ "$size" -le 3500 ] || mistake "--relay-config: '$relay_config' has $((size)) bytes; 3500 fit beside the other variables into a function"
+elif [ -n "$relay_config" ]; then
+    mistake "--relay-config: '$relay_config' is not a file that can be read"
+fi
+[ -n "$buckets" ] || mistake '--bucket: missing'
+while IFS= read -r bucket; do
+    [ -z "$bucket" ] || need_name '--bucket, --drop-bucket' "$bucket"
+done << END
+$buckets$dropped
+END
+if [ -n "${APIKEY_FILE-}" ]; then read_key; fi
+stop_on_mistakes
+[ -z "${APIKEY-}" ] || say 'note: APIKEY is set in this shell and is not used; its history and its children know it'
+
+# --- the calls ---------------------------------------------------------------------------------------------------------
+
+start
+step account
+look_up ACCOUNT_ID sts get-caller-identity --query Account --output text
+
+step buckets
+arns=''
+for bucket in $buckets; do
+    look_up BUCKET_REGION s3api get-bucket-location --bucket "$bucket" --expected-bucket-owner "$ACCOUNT_ID" --query LocationConstraint --output text
+    # "Buckets in Region us-east-1 have a LocationConstraint of null", and EU is eu-west-1 of old (GetBucketLocation).
+    case ${BUCKET_REGION:-us-east-1} in
+        "$region" | '$'*) ;;
+        EU) [ "$region" = eu-west-1 ] || mistake "--bucket: $bucket is in eu-west-1, not in $region" ;;
+        *) mistake "--bucket: $bucket is in ${BUCKET_REGION:-us-east-1}, not in $region" ;;
+    esac
+    arns="$arns,arn:$partition:s3:::$bucket"
+done
+stop_on_mistakes
+
+step "stack $stack, as it is"
+# Looked at first: what would be lost by changing it is said before anything is changed.
+output PRESENT_EVENTS Events
+output PRESENT_BUCKETS BucketArns
+if ! $dry_run; then
+    case $PRESENT_EVENTS in
+        '' | "$events") ;;
+        *)
+            again=''
+            stopped "it hears of events by '$PRESENT_EVENTS'. To change that without a gap, set up a second stack with another --stack and --events $events, then
+remove this one with destroy.sh; in between objects are announced twice, which does no harm" ;;
+    esac
+    for arn in $(printf '%s' "$PRESENT_BUCKETS" | tr ',' ' '); do
+        case "$newline$buckets$dropped" in
+            *"$newline${arn##*:}$newline"*) ;;
+            *) again='' && stopped "it also serves the bucket ${arn##*:}; give --bucket ${arn##*:} too, or --drop-bucket ${arn##*:}" ;;
+        esac
+    done
+fi
+
+step "secret $secret"
+look_up_or_none ResourceNotFoundException SECRET_VERSION secretsmanager get-secret-value --secret-id "$secret" --query VersionId --output text
+if ! $dry_run && [ -z "$SECRET_VERSION$api_key" ]; then
+    if [ -t 0 ]; then
+        ask_key
+    else
+        mistake "APIKEY_FILE: not set, there is no secret '$secret' yet, and there is no terminal to ask for the key"
+        stop_on_mistakes
+    fi
+fi
+if $dry_run; then api_key='***'; fi
+if [ -n "$api_key" ]; then
+    printf '%s' "$api_key" | keep key.txt
+    $dry_run || keep_masked "$api_key"
+fi
+if none_yet "$SECRET_VERSION"; then
+    change secretsmanager create-secret --name "$secret" --description "API key of MDSS for $stack" --secret-string "file://$scratch/key.txt"
+fi
+# The same key again is no new version, so nothing is deployed for it.
+differs() {
+    $dry_run && return
+    run secretsmanager get-secret-value --secret-id "$secret" --query SecretString --output text
+    # The output ends with a line break.
+    [ "$(cat "$scratch/answer")" != "$api_key" ]
+}
+if already && [ -n "$api_key" ]; then
+    if $dry_run; then say '# and if APIKEY_FILE holds another key:'; fi
+    if differs; then
+        change secretsmanager put-secret-value --secret-id "$secret" --secret-string "file://$scratch/key.txt"
+    fi
+fi
+rm -f "$scratch/answer" # the key was in it
+look_up SECRET_VERSION secretsmanager get-secret-value --secret-id "$secret" --query VersionId --output text
+
+step "code in $code_bucket"
+# Named after its content: another binary is another name, and CloudFormation looks at names only.
+sum=$({ sha256sum -- "$zip" 2> /dev/null || shasum -a 256 -- "$zip"; } | cut -c 1-64)
+code_key=mdss-relay/$sum.zip
+change s3api put-object --bucket "$code_bucket" --key "$code_key" --body "$zip" --expected-bucket-owner "$ACCOUNT_ID"
+
+step "stack $stack"
+parameter() { # name, value. A list of "NAME=VALUE" is the one form that both versions of the command line read from a file
+    printf '%s' "$comma"
+    printf '%s=%s' "$1" "$2" | json_text
+    comma=",$newline "
+}
+{
+    comma='['
+    parameter CodeBucket "$code_bucket"
+    parameter CodeKey "$code_key"
+    parameter Events "$events"
+    parameter BucketArns "${arns#,}"
+    parameter Endpoint "$endpoint"
+    # Both always, so that one takes the other's place.
+    parameter StorageClientId "$storage"
+    parameter RelayConfigToml "$toml"
+    parameter ApiKeySecret "$secret"
+    parameter ApiKeySecretVersion "$SECRET_VERSION"
+    [ -z "$architecture" ] || parameter Architecture "$architecture"
+    [ -z "$timeout" ] || parameter FunctionTimeout "$timeout"
+    [ -z "$receives" ] || parameter MaxReceives "$receives"
+    [ -z "$concurrency" ] || parameter Concurrency "$concurrency"
+    [ -z "$reserve" ] || parameter ReserveConcurrency "$reserve"
+    [ -z "$kms_key" ] || parameter KmsKeyArn "$kms_key"
+    [ -z "$topic" ] || parameter AlarmTopicArn "$topic"
+    [ -z "$retention" ] || parameter LogRetention "$retention"
+    if [ -n "$subnets" ]; then
+        parameter SubnetIds "${subnets#,}"
+        parameter SecurityGroupIds "${groups#,}"
+    fi
+    printf ']\n'
+} | keep parameters.json
+hint="'aws cloudformation describe-stack-events --stack-name $stack' says why. A stack that could not be made at all (ROLLBACK_COMPLETE) has to be
+deleted first: destroy.sh"
+change cloudformation deploy --template-file "$here/template.yaml" --stack-name "$stack" --parameter-overrides "file://$scratch/parameters.json" \
+    --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset
+hint=''
+output QUEUE_ARN QueueArn
+[ -n "$QUEUE_ARN" ] || stopped 'the stack is there, and names no queue'
+
+for bucket in $buckets; do
+    step "notifications of $bucket"
+    notify "$bucket" "$events"
+done
+for bucket in $dropped; do
+    step "notifications of $bucket, no longer ours"
+    notify "$bucket" none
+done
+
+$dry_run || say "done. In MDSS a real-time scan must run on the storage unit, in Event-Based mode. Then try it:
+  $here/verify.sh --region $region --stack $stack --bucket ${buckets%%"$newline"*}${prefix:+ --prefix $prefix}"

@@ -1,0 +1,122 @@
+#!/bin/sh
+# Takes away what deploy.sh made, and nothing else. See --help.
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+# shellcheck source=SCRIPTDIR/calls.sh
+. "$here/calls.sh"
+
+usage() {
+    cat << 'END'
+destroy.sh: takes our entry out of the buckets' notifications, and removes the stack: function, queues, log, alarms.
+
+  ./destroy.sh --region REGION --yes
+
+Objects, buckets, their other notifications and everything in MDSS stay. So do the zip in the code bucket, and EventBridge's
+switch on the buckets. Events that still wait in a queue stop it. It may be run again after a failure.
+
+  --region REGION       default AWS_REGION
+  --stack NAME          default mdss-relay
+  --discard             remove the queues with the events in them; their objects stay unscanned
+  --with-secret [NAME]  also the secret with the API key, default STACK-api-key; Secrets Manager keeps it for 7 days more
+  --yes                 do it; without it, it has to be confirmed at the terminal
+  --dry-run             print every command, run none
+  --help
+
+Exit status: 0 done, 1 a call failed or it was not confirmed, 2 the arguments are wrong and nothing was done.
+END
+}
+
+region='' stack=mdss-relay discard=false with_secret=false secret='' yes=false
+
+while [ $# -gt 0 ]; do
+    option=$1
+    shift
+    case $option in
+        --dry-run) dry_run=true; continue ;;
+        --help | -h) usage; exit 0 ;;
+        --discard) discard=true; continue ;;
+        --yes) yes=true; continue ;;
+        --region | --stack | --with-secret) ;;
+        --*=*) mistake "${option%%=*}: give the value as the next word"; continue ;;
+        *) mistake "'$option': not an option"; continue ;;
+    esac
+    value=${1-}
+    case $value in
+        --*) value='' ;;
+        *) [ $# -eq 0 ] || shift ;;
+    esac
+    case $option in
+        --with-secret) with_secret=true secret=$value; continue ;;
+    esac
+    [ -n "$value" ] || { mistake "$option: its value is missing"; continue; }
+    case $option in
+        --region) region=$value ;;
+        --stack) stack=$value ;;
+    esac
+done
+
+need_cli
+need_region "$region"
+need_stack "$stack"
+secret=${secret:-$stack-api-key}
+if ! $yes && ! $dry_run && [ ! -t 0 ]; then mistake '--yes: missing, and there is no terminal to ask at'; fi
+stop_on_mistakes
+
+if ! $yes && ! $dry_run; then
+    printf 'Remove the stack %s in %s? Type its name: ' "$stack" "$region" >&3
+    IFS= read -r answer || answer=''
+    [ "$answer" = "$stack" ] || { say 'not confirmed; nothing was done'; exit 1; }
+fi
+start
+
+step account
+look_up ACCOUNT_ID sts get-caller-identity --query Account --output text
+
+step "stack $stack"
+output BUCKET_ARNS BucketArns
+output QUEUE_URL QueueUrl
+output DEAD_LETTERS_URL DeadLettersUrl
+
+# The buckets first: nobody is to post to a queue that is about to go.
+# shellcheck disable=SC2154 # output sets it
+for arn in $(printf '%s' "$BUCKET_ARNS" | tr ',' ' '); do
+    name=${arn##*:}
+    if $dry_run; then name=NAME; fi
+    step "notifications of $name"
+    if $dry_run; then say "# for every bucket in \$BUCKET_ARNS:"; fi
+    notify "$name" none
+done
+
+# What waits, of both queues; in flight too.
+waiting() {
+    step "events in $1"
+    # shellcheck disable=SC2016 # JMESPath's quotes
+    look_up WAITING sqs get-queue-attributes --queue-url "$2" --attribute-names ApproximateNumberOfMessages ApproximateNumberOfMessagesNotVisible \
+        --query 'sum(map(&to_number(@), values(Attributes)))' --output text
+    $dry_run && return
+    case $WAITING in
+        0 | 0.0) ;;
+        *) $discard || stopped "$WAITING wait in it. $3, or give --discard" ;;
+    esac
+}
+# shellcheck disable=SC2154 # output sets them
+if is_there "$QUEUE_URL"; then
+    waiting 'the queue' "$QUEUE_URL" 'Wait until the function has taken them'
+    waiting 'the dead-letter queue' "$DEAD_LETTERS_URL" "Bring them back with 'aws sqs start-message-move-task'"
+fi
+
+step "stack $stack"
+# A stack that is not there is deleted already, to CloudFormation too.
+change cloudformation delete-stack --stack-name "$stack"
+hint="'aws cloudformation describe-stack-events --stack-name $stack' says why"
+change cloudformation wait stack-delete-complete --stack-name "$stack"
+hint=''
+
+if $with_secret; then
+    step "secret $secret"
+    look_up_or_none ResourceNotFoundException SECRET_VERSION secretsmanager describe-secret --secret-id "$secret" --query ARN --output text
+    if is_there "$SECRET_VERSION"; then
+        change secretsmanager delete-secret --secret-id "$secret" --recovery-window-in-days 7
+    fi
+fi
+$dry_run || say 'done'

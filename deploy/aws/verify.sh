@@ -1,0 +1,142 @@
+#!/bin/sh
+# Proves that an object in the bucket reaches MDSS, and shows what the function says about it. See --help.
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+# shellcheck source=SCRIPTDIR/calls.sh
+. "$here/calls.sh"
+
+usage() {
+    cat << 'END'
+verify.sh: uploads a small object, waits for the function's log line about it, and shows the line and MDSS's correlation id.
+Then it overwrites the object and waits for the second line, because overwriting is an event of its own.
+
+  ./verify.sh --region REGION --bucket NAME
+
+  --region REGION       default AWS_REGION
+  --stack NAME          default mdss-relay
+  --bucket NAME         where to upload
+  --prefix TEXT         put before the object's name, if only a folder is announced or routed; default none
+  --wait SECONDS        how long to wait for each line, default 120
+  --every SECONDS       how often to look, default 5
+  --once                do not overwrite
+  --remove              remove the object at the end; it stays by default, so that MDSS can scan it
+  --direct              no upload: call the function with an event and show its answer. What works here and not by upload is
+                        a matter of notification or queue. The event names an object that does not exist
+  --dry-run             print every command, run none
+  --help
+
+Exit status: 0 MDSS accepted it, 1 it did not or nothing was seen, 2 the arguments are wrong and nothing was done.
+END
+}
+
+region='' stack=mdss-relay bucket='' prefix='' wait=120 every=5 once=false remove=false direct=false
+
+while [ $# -gt 0 ]; do
+    option=$1
+    shift
+    case $option in
+        --dry-run) dry_run=true; continue ;;
+        --help | -h) usage; exit 0 ;;
+        --once) once=true; continue ;;
+        --remove) remove=true; continue ;;
+        --direct) direct=true; continue ;;
+        --region | --stack | --bucket | --prefix | --wait | --every) ;;
+        --*=*) mistake "${option%%=*}: give the value as the next word"; continue ;;
+        *) mistake "'$option': not an option"; continue ;;
+    esac
+    value=${1-}
+    case $value in
+        --*) value='' ;;
+        *) [ $# -eq 0 ] || shift ;;
+    esac
+    [ -n "$value" ] || { mistake "$option: its value is missing"; continue; }
+    case $option in
+        --region) region=$value ;;
+        --stack) stack=$value ;;
+        --bucket) bucket=$value ;;
+        --prefix) prefix=$value ;;
+        --wait) wait=$value ;;
+        --every) every=$value ;;
+    esac
+done
+
+need_cli
+need_region "$region"
+need_stack "$stack"
+need_name --bucket "$bucket"
+case $prefix in *[!0-9A-Za-z._/-]*) mistake "--prefix: '$prefix' may hold letters, digits, '.', '_', '-' and '/' only" ;; esac
+need_number --wait "$wait" 1 3600
+need_number --every "$every" 1 600
+stop_on_mistakes
+start
+again=''
+object=${prefix}mdss-relay-verify-$(date -u +%Y%m%dT%H%M%SZ)-$$.txt
+
+if $direct; then
+    step "function $stack, called directly"
+    printf '{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"%s","eventTime":"%s","eventName":"ObjectCreated:Put","s3":{"s3SchemaVersion":"1.0","bucket":{"name":"%s"},"object":{"key":"%s","size":0}}}]}\n' \
+        "$region" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$bucket" "$object" | keep event.json
+    # shellcheck disable=SC2154 # begin sets it
+    change lambda invoke --function-name "$stack" --payload "fileb://$scratch/event.json" "$scratch/report.json"
+    $dry_run && exit 0
+    cat "$scratch/report.json"
+    say ''
+    # A failed call has the report as text inside errorMessage.
+    jq --exit-status 'has("errorMessage") | not' "$scratch/report.json" > /dev/null ||
+        stopped 'MDSS did not accept it; the report above says why'
+    say "accepted; correlation id $(jq --raw-output '.records[0].correlation_id' "$scratch/report.json")"
+    exit 0
+fi
+
+upload() {
+    printf 'mdss-relay verification, %s, %s\n' "$1" "$object" | keep object.txt
+    change s3api put-object --bucket "$bucket" --key "$object" --content-type text/plain --body "$scratch/object.txt"
+}
+
+# Until a line about our object is there that is younger than the last one, or the time is over.
+since=$(($(date +%s) - 300))000
+wait_for_line() {
+    waited=0
+    while :; do
+        if $dry_run; then
+            say "$(shown logs filter-log-events --log-group-name "/aws/lambda/$stack" --start-time "$since" --filter-pattern "\"$object\"" --output json)"
+            say "# every $every seconds, until a line says that MDSS has accepted it, for $wait seconds at most"
+            return
+        fi
+        run logs filter-log-events --log-group-name "/aws/lambda/$stack" --start-time "$since" --filter-pattern "\"$object\"" --output json
+        # The function's own lines only: the platform's are no JSON.
+        jq --compact-output --arg key "$object" '.events[] | . as $e | (.message | fromjson? | select(.["faas.document.name"] == $key)) | {at: $e.timestamp, line: .}' \
+            "$scratch/answer" > "$scratch/lines"
+        if [ -s "$scratch/lines" ]; then
+            jq --compact-output .line "$scratch/lines" > "$scratch/new"
+            cat "$scratch/new"
+            since=$(jq --slurp 'map(.at) | max + 1' "$scratch/lines")
+            if grep -q '"object accepted by MDSS"' "$scratch/new"; then break; fi
+            # Not accepted yet: the queue brings it again after six function time-outs.
+            grep -q '"mdss.failure_kind":"transient"' "$scratch/new" ||
+                stopped 'the event reached the function and MDSS did not accept the object; mdss.reason and mdss.detail above say why'
+        fi
+        if [ "$waited" -ge "$wait" ]; then
+            hint="does 'aws sqs get-queue-attributes' show messages in the queue? Then the function does not take them: its log, and its Errors metric.
+Does it show none? Then the bucket does not post: 'aws s3api get-bucket-notification-configuration --bucket $bucket'; EventBridge takes
+some minutes after it was switched on. verify.sh --direct tells MDSS's half from that one"
+            stopped "no line that says that $object was accepted within $wait seconds"
+        fi
+        sleep "$every"
+        waited=$((waited + every))
+    done
+    say "accepted; correlation id $(jq --raw-output '.["mdss.correlation_id"] // empty' "$scratch/new" | head -n 1)"
+}
+
+step "upload $object"
+upload first
+wait_for_line
+if ! $once; then
+    step "overwrite $object"
+    upload second
+    wait_for_line
+fi
+if $remove; then
+    step "remove $object"
+    change s3api delete-object --bucket "$bucket" --key "$object"
+fi
