@@ -87,7 +87,7 @@ AWS_CLI_VENV ?= target/aws-cli
 
 $(AWS_CLI_VENV)/bin/aws:
 	python3 -m venv $(AWS_CLI_VENV)
-	$(AWS_CLI_VENV)/bin/pip install --quiet awscli 'moto[server,cloudformation,s3,sqs,secretsmanager,logs,awslambda,events,cloudwatch]' aws-sam-translator
+	$(AWS_CLI_VENV)/bin/pip install --quiet awscli 'moto[server]' aws-sam-translator
 
 aws-cli-check: $(AWS_CLI_VENV)/bin/aws ## run the scripts of deploy/aws with the real AWS command line against a stand-in for AWS
 	PATH="$(abspath $(AWS_CLI_VENV))/bin:$$PATH" python deploy/aws/tests/cli-check.py
