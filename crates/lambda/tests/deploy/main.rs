@@ -575,3 +575,33 @@ fn scripts_may_be_run() {
         assert_eq!(mode & 0o111, 0o111, "{script}");
     }
 }
+
+#[test]
+fn the_guide_names_only_options_and_resources_that_exist() {
+    let guide = fs::read_to_string(folder().join("../../docs/aws.md")).unwrap();
+    let account = Account::new();
+    let help: String = ["deploy.sh", "verify.sh", "destroy.sh"]
+        .map(|s| account.run(s, &["--help"], &[]).ended(0).out)
+        .concat();
+    // Of aws itself.
+    let theirs = ["--source-arn", "--follow", "--filter-pattern", "--bucket"];
+    let words = guide.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+    for word in words {
+        if word.starts_with("RELAY_") {
+            assert!(mdss_relay_core::SETTINGS.iter().any(|s| s.variable == word), "{word}");
+        }
+        if word.len() > 3 && word.starts_with("--") && word.as_bytes()[2].is_ascii_lowercase() {
+            assert!(help.contains(word) || theirs.contains(&word), "{word}");
+        }
+        if word.ends_with("Alarm") && word.len() > 5 {
+            assert!(names("Resources").contains(word), "{word}");
+        }
+    }
+    let toml = guide.split("```toml\n").nth(1).unwrap().split("\n```").next().unwrap();
+    // The file is in the function's zip, and not here.
+    let toml: String = toml.lines().filter(|l| !l.starts_with("ca_file")).map(|l| format!("{l}\n")).collect();
+    let variables =
+        [("APIENDPOINT", "https://mdss.example"), ("APIKEY", "k"), ("RELAY_CONFIG_TOML", toml.as_str())];
+    let draft = Settings::read(variables.map(|(n, v)| (n.into(), v.into())), Role::Function);
+    assert!(draft.mistakes.is_empty(), "{:?}", draft.mistakes);
+}
