@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint bench bless clients deny dist image oci-cli-options oci-cli-check aws-cli-check
+.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench bless clients deny dist image oci-cli-options oci-cli-check aws-cli-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,7 @@ test: check ## everything: the checks, every test, and the demo
 check: fmt clippy doc layers ## formatting, lints, documentation, the layers between the crates, scripts
 	@sh .ci/shellcheck --if-there
 	@sh .ci/cfn-lint --if-there
+	@sh .ci/promtool --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
 
 fmt:
@@ -40,6 +41,9 @@ shellcheck: ## lints of the scripts (make check does it too, if shellcheck is th
 
 cfn-lint: ## lints of the CloudFormation template (make check does it too, if cfn-lint is there)
 	@sh .ci/cfn-lint
+
+promtool: ## checks and tests of the alert rules (make check does it too, if promtool is there)
+	@sh .ci/promtool
 
 bench: ## figures against the floors, and against the same function in Python
 	@test -x target/bench-python/bin/fdk || python3 -m venv target/bench-python && target/bench-python/bin/pip install --quiet fdk \
