@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use drive::{Process, Program};
@@ -22,6 +24,18 @@ const PATH_SECRET: &str = "a-long-path-secret-1";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/jdcloud").canonicalize().unwrap()
+}
+
+/// A server that gives this answer to its first caller, and its address.
+fn answering(answer: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    address
 }
 
 /// The stand-in for the bucket, ended with its test.
@@ -246,9 +260,12 @@ async fn a_callback_that_would_fail_is_found_out_before_anything_is_written() {
     let other = place.path("other");
     let wrong = [("PATH_SECRET_FILE", other.to_str().unwrap())];
     let nobody = "http://127.0.0.1:9/jdcloud";
+    let other_answer =
+        answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok".to_owned());
     for (words, variables, sentence) in [
         (vec!["--url", &*place.relay], &wrong[..], "the relay refuses the handshake with 403"),
         (vec!["--url", nobody], &[], "nobody answers"),
+        (vec!["--url", &other_answer], &[], "not with the base64 of what was posted"),
         (vec!["--url", &place.oss], &[], "the answer to the handshake is 501, expected 200"),
         (vec!["--url", "http://127.0.0.1:9/jd", "--no-handshake"], &[], "the answer to HEAD is 000"),
     ] {
@@ -354,24 +371,30 @@ async fn what_function_service_hands_on_is_taken_or_fails_there() {
             "s3": { "bucket": { "name": bucket }, "object": { "key": "中" } } }] })
         .to_string()
     };
-    for (program, bucket, token, taken) in [
-        ("handler(sys.argv[1], None)", "b", PATH_SECRET, true),
-        ("handler(sys.argv[1].encode(), None)", "b", PATH_SECRET, true),
-        ("handler(json.loads(sys.argv[1]), None)", "b", PATH_SECRET, true),
-        ("handler(sys.argv[1], None)", "unmapped", PATH_SECRET, false),
-        ("handler(sys.argv[1], None)", "b", "another-token", false),
+    // The token is for the relay, not for whomever an answer names.
+    let thief = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned());
+    let elsewhere = answering(format!(
+        "HTTP/1.1 302 Found\r\nLocation: {thief}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    ));
+    for (url, program, bucket, token, taken) in [
+        (&url, "handler(sys.argv[1], None)", "b", PATH_SECRET, true),
+        (&url, "handler(sys.argv[1].encode(), None)", "b", PATH_SECRET, true),
+        (&url, "handler(json.loads(sys.argv[1]), None)", "b", PATH_SECRET, true),
+        (&url, "handler(sys.argv[1], None)", "unmapped", PATH_SECRET, false),
+        (&url, "handler(sys.argv[1], None)", "b", "another-token", false),
+        (&elsewhere, "handler(sys.argv[1], None)", "b", PATH_SECRET, false),
     ] {
         let output = Command::new("python3")
             .args(["-c", &format!("import json, sys, forward; print(forward.{program})"), &event(bucket)])
             .current_dir(folder())
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("no_proxy", "127.0.0.1")
-            .env("RELAY_URL", &url)
+            .env("RELAY_URL", url)
             .env("RELAY_TOKEN", token)
             .output()
             .unwrap();
         let out = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.success(), taken, "{program} {bucket} {token}: {out}");
-        assert_eq!(out.contains("\"accepted\""), taken, "{program} {bucket} {token}: {out}");
+        assert_eq!(output.status.success(), taken, "{url} {program} {bucket} {token}: {out}");
+        assert_eq!(out.contains("\"accepted\""), taken, "{url} {program} {bucket} {token}: {out}");
     }
 }
