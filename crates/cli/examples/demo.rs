@@ -125,24 +125,25 @@ impl Demo {
             }
             Target::Socket(_) | Target::RuntimeApi(_) => {
                 sums.add(&self.replay(adapter, "", "", "events").await?);
-                // A function plans every delivery as the answers beside the fixtures say. Lambda's runtime client reads
-                // the JSON first and drops what trails behind it, so there one more event arrives than is sent.
-                let wanted = wanted()?;
-                let fits = match adapter.target {
-                    Target::RuntimeApi(_) => sums.of("accepted") >= wanted,
-                    _ => sums.of("accepted") == wanted,
-                };
-                if !fits {
-                    return Err(format!(
-                        "{}: {} accepted, the answers want {wanted}",
-                        adapter.name,
-                        sums.of("accepted")
-                    )
-                    .into());
-                }
             }
         }
         let recorded = self.control("GET", "/_sim/accepted", "").await?;
+        if !matches!(adapter.target, Target::Http { .. }) {
+            // A function plans every delivery as the answers beside the fixtures say; what two of them tell of one write is
+            // sent once. Lambda's runtime client reads the JSON first and drops what trails behind it, so there one
+            // more object may arrive than is wanted.
+            let object = |a: &Value| (a["storage_client_id"].to_string(), a["key"].to_string());
+            let objects: BTreeSet<_> = recorded.as_array().into_iter().flatten().map(object).collect();
+            let wanted = wanted()?;
+            let fits = match adapter.target {
+                Target::RuntimeApi(_) => objects.is_superset(&wanted),
+                _ => objects == wanted,
+            };
+            if !fits {
+                let differ: Vec<_> = objects.symmetric_difference(&wanted).collect();
+                return Err(format!("{}: accepted and wanted differ in {differ:?}", adapter.name).into());
+            }
+        }
         let times =
             recorded.as_array().into_iter().flatten().filter_map(|a| a["times"].as_u64()).sum::<u64>();
         // Who posts a form, as StorageGRID's SNS-type endpoint does, is answered with a receipt instead of a report.
@@ -165,7 +166,17 @@ impl Demo {
             Target::RuntimeApi(_) => ("", "", "events/aws-s3/create.json"),
             Target::Http { .. } => ("/minio", "not-a-secret-minio", "events/minio/create.json"),
         };
-        let last = self.replay(adapter, path, token, file).await?;
+        // An event of its own: a warm function does not send again what MDSS has accepted.
+        let mut event: Value = serde_json::from_slice(&std::fs::read(file)?)?;
+        for (pointer, mark) in [("/eventID", "survivor"), ("/Records/0/s3/object/sequencer", "0099")] {
+            if let Some(value) = event.pointer_mut(pointer) {
+                *value = mark.into();
+            }
+        }
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("survivor.json");
+        std::fs::write(&file, event.to_string())?;
+        let last = self.replay(adapter, path, token, &file.display().to_string()).await?;
         let requests = self.control("GET", "/_sim/requests", "").await?;
         let statuses: Vec<_> =
             requests.as_array().into_iter().flatten().map(|r| r["status"].to_string()).collect();
@@ -291,9 +302,9 @@ impl Sums {
     }
 }
 
-/// How many objects the answers beside the fixtures want sent, of the deliveries a function can get.
-fn wanted() -> Result<u64> {
-    let mut sends = 0;
+/// Which objects the answers beside the fixtures want sent to which unit, of the deliveries a function can get.
+fn wanted() -> Result<BTreeSet<(String, String)>> {
+    let mut sends = BTreeSet::new();
     for folder in std::fs::read_dir("events")? {
         let folder = folder?.path();
         if !folder.is_dir() {
@@ -306,8 +317,12 @@ fn wanted() -> Result<u64> {
             let wrapped = std::fs::read(format!("{fixture}.json"))?;
             let wrapped = serde_json::from_slice::<Value>(&wrapped).is_ok_and(|v| v["method"].is_string());
             let want: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
+            if wrapped {
+                continue;
+            }
             let actions = want["records"].as_array().into_iter().flatten().filter(|r| r["action"] == "send");
-            sends += if wrapped { 0 } else { actions.count() as u64 };
+            sends
+                .extend(actions.map(|r| (r["request"]["storageClientId"].to_string(), r["key"].to_string())));
         }
     }
     Ok(sends)

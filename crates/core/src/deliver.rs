@@ -8,12 +8,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
 
 use crate::delivery::Delivery;
+use crate::duplicates::{Claim, Duplicates};
 use crate::failure::{Cause, Failure, FailureKind};
 use crate::mdss::client::Client;
 use crate::mdss::request::Submission;
 use crate::mdss::verdict::CorrelationId;
-use crate::plan::{Decision, Plan, Planned, plan};
-use crate::report::{Record, Report};
+use crate::plan::{Decision, Plan, Planned, SkipReason, plan};
+use crate::report::{Record, Report, ResultKind};
 use crate::retry::RetryPolicy;
 use crate::settings::{Mistake, Settings};
 
@@ -56,6 +57,8 @@ pub struct Relay {
     retry: RetryPolicy,
     /// Caps the requests under way towards MDSS, over all deliveries.
     slots: Semaphore,
+    /// What MDSS has accepted, if that is to be remembered.
+    duplicates: Option<Duplicates>,
 }
 
 impl Relay {
@@ -67,7 +70,15 @@ impl Relay {
         let client = settings.client()?;
         let retry = RetryPolicy::new(settings.attempts);
         let slots = Semaphore::new(settings.concurrency);
-        Ok(Self { settings, client, retry, slots })
+        Ok(Self { settings, client, retry, slots, duplicates: None })
+    }
+
+    /// The same relay, remembering in memory which writes MDSS has accepted: the same event told again is skipped as a
+    /// duplicate. For functions, which serve one call at a time and have no spool; sources are not looked at.
+    #[must_use]
+    pub fn remembering(mut self) -> Self {
+        self.duplicates = Some(Duplicates::default());
+        self
     }
 
     /// The settings it runs with.
@@ -86,8 +97,14 @@ impl Relay {
     /// Dropping the future stops the work; what MDSS has accepted by then it keeps.
     pub async fn deliver(&self, plan: &Plan, deadline: Deadline, id: &str) -> Report {
         let started = Instant::now();
-        let records = plan.records.iter().map(|planned| async move {
+        let claims = self.duplicates.as_ref().map_or_else(Vec::new, |duplicates| duplicates.claim(plan));
+        let claims = &claims;
+        let records = plan.records.iter().enumerate().map(|(index, planned)| async move {
             match &planned.decision {
+                // It follows the other one, below.
+                Decision::Send(_) if matches!(claims.get(index), Some(Claim::Done | Claim::As(_))) => {
+                    Record::skipped(planned, SkipReason::Duplicate)
+                }
                 Decision::Skip(reason) => Record::skipped(planned, *reason),
                 Decision::Fail(failure) => Record::failed(planned, failure.clone(), 0, Duration::ZERO),
                 Decision::Send(submission) => {
@@ -100,7 +117,20 @@ impl Relay {
                 }
             }
         });
-        let report = Report::new(join_all(records).await);
+        let mut records = join_all(records).await;
+        for (index, claim) in claims.iter().enumerate() {
+            match claim {
+                Claim::New(Some(mark)) if records[index].result == ResultKind::Accepted => {
+                    self.duplicates.iter().for_each(|duplicates| duplicates.accepted(mark));
+                }
+                // Done only if the first one is.
+                Claim::As(first) if records[*first].result != ResultKind::Accepted => {
+                    records[index] = records[*first].again(&plan.records[index]);
+                }
+                Claim::New(_) | Claim::Done | Claim::As(_) => {}
+            }
+        }
+        let report = Report::new(records);
         report.log(plan, id);
         report
     }

@@ -4,6 +4,7 @@ mod condition;
 mod deliver;
 mod delivery;
 mod dialect;
+mod duplicates;
 mod event;
 mod explain;
 mod failure;

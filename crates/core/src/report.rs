@@ -123,6 +123,16 @@ impl Record {
         Self { reason: Some(reason.name()), detail, ..Self::of(planned, ResultKind::Skipped) }
     }
 
+    /// What came of this record, told of another one.
+    pub(crate) fn again(&self, planned: &Planned) -> Self {
+        match &self.failure {
+            Some(failure) => {
+                Self { ms: self.ms, ..Self::failed(planned, failure.clone(), 0, Duration::ZERO) }
+            }
+            None => Self::of(planned, self.result),
+        }
+    }
+
     pub(crate) fn failed(planned: &Planned, failure: Failure, attempts: u32, took: Duration) -> Self {
         Self {
             reason: Some(failure.cause.name()),

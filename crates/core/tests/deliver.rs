@@ -438,3 +438,69 @@ async fn one_attempt_tries_a_renewed_key_at_once() {
     assert_eq!((sim.requests().len(), sim.accepted().len()), (2, 1));
     sim.stop().await;
 }
+
+/// An object whose write has a mark, as most producers give it one.
+fn marked(writes: &[(&str, &str)]) -> Delivery {
+    let record = |(key, sequencer): &(&str, &str)| {
+        json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+                "s3": { "bucket": { "name": "invoices" }, "object": { "key": key, "sequencer": sequencer } } })
+    };
+    let records: Vec<Value> = writes.iter().map(record).collect();
+    Delivery::from_function(json!({ "Records": records }).to_string(), "call-1")
+}
+
+/// What became of each record: accepted, or the reason.
+fn said(report: &Report) -> Vec<&str> {
+    report.records.iter().map(|r| r.reason.unwrap_or("accepted")).collect()
+}
+
+#[tokio::test]
+async fn a_write_told_twice_is_sent_once_by_who_remembers_and_only_if_it_was_accepted() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    sim.push_for("later", vec![Step::Unavailable; 2]);
+    let relay = Relay::new(settings(&sim, &[("RELAY_ATTEMPTS", "1")])).unwrap().remembering();
+    let call = async |writes: &[(&str, &str)]| {
+        let plan = relay.plan(&marked(writes));
+        relay.deliver(&plan, Deadline::new(None, OWN), "call-1").await
+    };
+    assert_eq!(said(&call(&[("a", "01")]).await), ["accepted"]);
+    let report = call(&[("a", "01"), ("a", "02"), ("b", "01")]).await;
+    assert_eq!((report.outcome, said(&report)), (Outcome::Done, vec!["duplicate", "accepted", "accepted"]));
+    assert_eq!(sim.requests().len(), 3);
+    // Within one delivery: the second follows the first, whatever becomes of it.
+    let report = call(&[("later", "01"), ("later", "01"), ("c", "01"), ("c", "01")]).await;
+    assert_eq!(report.outcome, Outcome::Transient);
+    assert_eq!(said(&report), ["mdss_unavailable", "mdss_unavailable", "accepted", "duplicate"]);
+    assert_eq!((report.records[0].attempts, report.records[1].attempts), (1, 0));
+    // What failed is sent again, and what was accepted meanwhile is not.
+    let report = call(&[("later", "01"), ("c", "01")]).await;
+    assert_eq!(said(&report), ["mdss_unavailable", "duplicate"]);
+    assert_eq!(said(&call(&[("later", "01")]).await), ["accepted"]);
+    assert_eq!(said(&call(&[("later", "01")]).await), ["duplicate"]);
+    // Without a mark nobody can tell, and without a memory nobody does.
+    let plan = relay.plan(&event(&["d"]));
+    for _ in 0..2 {
+        assert_eq!(said(&relay.deliver(&plan, Deadline::new(None, OWN), "call-1").await), ["accepted"]);
+    }
+    let forgetful = Relay::new(settings(&sim, &[])).unwrap();
+    let plan = forgetful.plan(&marked(&[("a", "01"), ("a", "01")]));
+    assert_eq!(said(&forgetful.deliver(&plan, Deadline::new(None, OWN), "call-1").await), ["accepted"; 2]);
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_bounded() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let relay = Relay::new(settings(&sim, &[("RELAY_CONCURRENCY", "64")])).unwrap().remembering();
+    let call = async |writes: &[(&str, &str)]| {
+        let plan = relay.plan(&marked(writes));
+        relay.deliver(&plan, Deadline::new(None, OWN), "call-1").await
+    };
+    // Marks of a kilobyte each: the memory is full long before its number of places is.
+    let long = "0".repeat(1000);
+    assert_eq!(said(&call(&[("first", &long)]).await), ["accepted"]);
+    assert_eq!(said(&call(&[("first", &long)]).await), ["duplicate"]);
+    let keys: Vec<String> = (0..200).map(|n| format!("k{n}")).collect();
+    let many: Vec<_> = keys.iter().map(|key| (key.as_str(), long.as_str())).collect();
+    assert_eq!(call(&many).await.outcome, Outcome::Done);
+    assert_eq!(said(&call(&[("first", &long)]).await), ["accepted"], "forgotten, so sent again");
+}

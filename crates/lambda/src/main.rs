@@ -30,7 +30,7 @@ async fn main() -> Exit {
         tracing::warn!("{warning}");
     }
     let relay = match Relay::new(draft.settings) {
-        Ok(relay) => Arc::new(relay),
+        Ok(relay) => Arc::new(relay.remembering()),
         Err(mistake) => return host::settings_failure(NAME, &[mistake.to_string()]),
     };
     match lambda_runtime::run(handler(relay, Answers::Lambda)).await {

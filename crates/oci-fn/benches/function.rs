@@ -9,6 +9,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use drive::FnClient;
@@ -79,19 +80,24 @@ struct Calls {
     cpu: Duration,
 }
 
-/// The event as the platform sends it: without the white space of the fixture.
+/// An event as the platform sends it: without the white space of the fixture, and with an id of its own, because one that is
+/// told twice is not sent twice.
 fn event() -> String {
-    serde_json::from_str::<serde_json::Value>(EVENT).unwrap().to_string()
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut event: serde_json::Value = serde_json::from_str(EVENT).unwrap();
+    event["eventID"] =
+        format!("00000000-0000-0000-0000-{:012}", COUNT.fetch_add(1, Ordering::Relaxed)).into();
+    event.to_string()
 }
 
 async fn calls(running: &Running, n: usize) -> Calls {
     let client = FnClient::new(&running.socket);
-    let event = event();
+    let events: Vec<String> = (0..n).map(|_| event()).collect();
     let mut times = Vec::with_capacity(n);
     let (started, cpu) = (Instant::now(), running.cpu());
-    for _ in 0..n {
+    for event in events {
         let call = Instant::now();
-        let answer = client.call(event.clone(), LIMIT, &[]).await.unwrap();
+        let answer = client.call(event, LIMIT, &[]).await.unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
         times.push(call.elapsed());
     }

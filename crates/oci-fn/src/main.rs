@@ -19,7 +19,7 @@ async fn main() -> Exit {
         tracing::warn!("{warning}");
     }
     let relay = match Relay::new(draft.settings) {
-        Ok(relay) => Arc::new(relay),
+        Ok(relay) => Arc::new(relay.remembering()),
         Err(mistake) => return host::settings_failure(NAME, &[mistake.to_string()]),
     };
     // A task, because `main` is none: to go on with it, the runtime first asks the system for news, twice in each call.
