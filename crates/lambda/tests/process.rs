@@ -5,10 +5,13 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use drive::{Fault, Invocation, Outcome, Process, Program, RuntimeApi};
-use mdss_sim::{Config, DEFAULT_API_KEY, Sim, StatusCode, Step, units};
+use mdss_sim::{Config, DEFAULT_API_KEY, Refusal, Sim, StatusCode, Step, units};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// What `lambda_runtime` itself calls an event that is no JSON; the crate's README names it.
+const NOT_JSON: &str = "&lambda_runtime::deserializer::DeserializeError";
 
 struct Function {
     process: Process,
@@ -58,8 +61,40 @@ fn created(keys: &[&str]) -> String {
 }
 
 fn queue(messages: &[(&str, String)]) -> String {
-    let message = |(id, body): &(&str, String)| json!({ "messageId": id, "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:1:q", "body": body });
+    queue_named("q", messages)
+}
+
+fn queue_named(name: &str, messages: &[(&str, String)]) -> String {
+    let arn = format!("arn:aws:sqs:eu-west-1:1:{name}");
+    let message = |(id, body): &(&str, String)| json!({ "messageId": id, "eventSource": "aws:sqs", "eventSourceARN": arn, "body": body });
     json!({ "Records": messages.iter().map(message).collect::<Vec<_>>() }).to_string()
+}
+
+/// An S3 event as EventBridge passes it on.
+fn bridged(key: &str) -> String {
+    json!({ "detail-type": "Object Created", "source": "aws.s3",
+            "detail": { "bucket": { "name": "b" }, "object": { "key": key } } })
+    .to_string()
+}
+
+/// What a topic puts around a message, in a queue.
+fn published(id: &str, message: &str) -> Value {
+    json!({ "Type": "Notification", "MessageId": id, "TopicArn": "arn:aws:sns:eu-west-1:1:t", "Message": message })
+}
+
+/// The call a topic makes.
+fn topic(messages: &[(&str, String)]) -> String {
+    let record =
+        |(id, message): &(&str, String)| json!({ "EventSource": "aws:sns", "Sns": published(id, message) });
+    json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() }).to_string()
+}
+
+fn failures(ids: &[&str]) -> Value {
+    json!({ "batchItemFailures": ids.iter().map(|id| json!({ "itemIdentifier": id })).collect::<Vec<_>>() })
+}
+
+fn accepted(sim: &Sim) -> Vec<String> {
+    sim.accepted().into_iter().map(|a| a.key).collect()
 }
 
 #[tokio::test]
@@ -70,8 +105,56 @@ async fn an_event_reaches_mdss() {
         let report = function.invoke(created(&[key])).await.unwrap();
         assert_eq!(report["outcome"], "done");
     }
-    let keys: Vec<_> = sim.accepted().into_iter().map(|a| a.key).collect();
-    assert_eq!(keys, ["rote Blume.jpg", "two"]);
+    assert_eq!(accepted(&sim), ["rote Blume.jpg", "two"]);
+}
+
+#[tokio::test]
+async fn topics_and_bridges_call_asynchronously() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    sim.push_for("later", vec![Step::Unavailable; 99]);
+    let function = start(&sim, &[]).await;
+    // S3 form-encodes its keys, and EventBridge does not: the envelope around the record changes neither.
+    let mut keys = Vec::new();
+    for (call, sent) in [
+        (bridged("a+b"), vec!["a+b"]),
+        (topic(&[("t1", created(&["c+d", "e"]))]), vec!["c d", "e"]),
+        (topic(&[("t1", bridged("f+g"))]), vec!["f+g"]),
+        (topic(&[("t1", created(&["h"])), ("t2", bridged("i"))]), vec!["h", "i"]),
+    ] {
+        let report = function.invoke(call.clone()).await.unwrap();
+        assert_eq!(report["outcome"], "done", "{call}: {report}");
+        keys.extend(sent);
+        let mut accepted = accepted(&sim);
+        accepted.sort();
+        assert_eq!(accepted, keys, "{call}");
+    }
+    // Among good messages a bad one fails the call, and costs the others nothing.
+    for (call, name, item, done) in [
+        (bridged("later"), "mdss_unavailable", "0", vec![]),
+        (topic(&[("t1", created(&["later"]))]), "mdss_unavailable", "t1/0", vec![]),
+        (
+            topic(&[("t1", created(&["j"])), ("t2", "garbage".into()), ("t3", bridged("k"))]),
+            "unreadable",
+            "t2/0",
+            vec!["j", "k"],
+        ),
+        (topic(&[("t1", "garbage".into()), ("t2", bridged("later"))]), "mdss_unavailable", "t2/0", vec![]),
+        (
+            r#"{"source":"aws.s3","detail-type":"Object Created","detail":{}}"#.into(),
+            "missing_bucket",
+            "0",
+            vec![],
+        ),
+    ] {
+        let (error_type, report) = function.invoke(call.clone()).await.unwrap_err();
+        assert_eq!(error_type, name, "{call}: {report}");
+        let failed = report["records"].as_array().unwrap().iter().find(|r| r["reason"] == name);
+        assert_eq!(failed.map(|r| &r["item"]), Some(&json!(item)), "{call}: {report}");
+        keys.extend(done);
+        let mut accepted = accepted(&sim);
+        accepted.sort();
+        assert_eq!(accepted, keys, "{call}");
+    }
 }
 
 #[tokio::test]
@@ -91,8 +174,39 @@ async fn failures_give_the_event_back_under_stable_names() {
     }
     assert_eq!(function.invoke(created(&["good", "folder/"])).await.unwrap()["outcome"], "done");
     // What is no JSON never reaches the handler; the function lives on.
-    assert!(function.invoke("not json").await.is_err());
+    let (error_type, sentence) = function.invoke("not json").await.unwrap_err();
+    assert_eq!(error_type, NOT_JSON, "{sentence}");
     assert!(function.invoke(created(&["good"])).await.is_ok());
+}
+
+/// One name for each way in which MDSS can disappoint, so that an alarm on a name means one thing.
+#[tokio::test]
+async fn every_answer_of_mdss_has_its_name() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let redirect = Step::Redirect { status: StatusCode::FOUND, location: "/elsewhere".parse().unwrap() };
+    let function = start(&sim, &[]).await;
+    for (key, step, name) in [
+        ("401", Step::status(StatusCode::UNAUTHORIZED), "mdss_unauthorized"),
+        ("403", Step::status(StatusCode::FORBIDDEN), "mdss_unauthorized"),
+        ("400", Step::status(StatusCode::BAD_REQUEST), "mdss_refused"),
+        ("413", Step::status(StatusCode::PAYLOAD_TOO_LARGE), "mdss_too_large"),
+        ("429", Step::status(StatusCode::TOO_MANY_REQUESTS), "mdss_unavailable"),
+        ("500", Step::status(StatusCode::INTERNAL_SERVER_ERROR), "mdss_unavailable"),
+        ("302", redirect, "mdss_redirected"),
+        ("page", Step::WebPage, "mdss_unexpected_answer"),
+        ("{}", Step::EmptyObject, "mdss_unexpected_answer"),
+        ("empty", Step::EmptyBody, "mdss_half_answer"),
+        ("half", Step::HalfBody, "mdss_half_answer"),
+        ("reset", Step::Reset, "mdss_reset"),
+        ("unit", Step::OkButRefused(Refusal::StorageNotFound), "mdss_storage_not_found"),
+        ("off", Step::OkButRefused(Refusal::NotEnabled), "mdss_not_enabled"),
+        ("polls", Step::OkButRefused(Refusal::NotEventBased), "mdss_not_event_based"),
+    ] {
+        sim.push_for(key, vec![step; 9]);
+        let (error_type, report) = function.invoke(created(&["good", key])).await.unwrap_err();
+        assert_eq!(error_type, name, "{key}: {report}");
+        assert_eq!(report["records"][1]["reason"], name, "{key}: {report}");
+    }
 }
 
 #[tokio::test]
@@ -110,18 +224,55 @@ async fn a_queue_fails_as_a_whole_unless_it_may_fail_in_part() {
 
     let partial = start(&sim, &[("RELAY_QUEUE_PARTIAL", "on")]).await;
     let answer = partial.invoke(batch).await.unwrap();
-    assert_eq!(
-        answer,
-        json!({ "batchItemFailures": [{ "itemIdentifier": "m2" }, { "itemIdentifier": "m3" }] })
-    );
+    assert_eq!(answer, failures(&["m2", "m3"]));
     // The crate that models the answer reads it the same way.
     let oracle: aws_lambda_events::sqs::SqsBatchResponse = serde_json::from_value(answer).unwrap();
     let ids: Vec<_> = oracle.batch_item_failures.iter().map(|f| f.item_identifier.as_str()).collect();
     assert_eq!(ids, ["m2", "m3"]);
     let good = partial.invoke(queue(&[("m1", created(&["good"]))])).await.unwrap();
-    assert_eq!(good, json!({ "batchItemFailures": [] }));
+    assert_eq!(good, failures(&[]));
     // Not a queue: nothing changes.
     assert_eq!(partial.invoke(created(&["later"])).await.unwrap_err().0, "mdss_unavailable");
+}
+
+#[tokio::test]
+async fn messages_of_topics_and_bridges_fail_in_part_too() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    sim.push_for("later", vec![Step::Unavailable; 99]);
+    sim.push_for("config", vec![Step::status(StatusCode::FORBIDDEN); 99]);
+    let in_topic = |message: String| published("t", &message).to_string();
+    let good = || in_topic(created(&["good"]));
+    let batch = [
+        ("m1", good()),
+        ("m2", in_topic(created(&["good", "later"]))),
+        ("m3", bridged("good")),
+        ("m4", in_topic("garbage".into())),
+        ("m5", in_topic(bridged("good"))),
+        ("m6", r#"{"Type":"Notification","TopicArn":"arn","Message":7}"#.into()),
+        ("m7", bridged("config")),
+        ("m8", in_topic(bridged("later"))),
+        ("m9", created(&["good"])),
+    ];
+    let whole = start(&sim, &[]).await;
+    assert_eq!(whole.invoke(queue(&batch)).await.unwrap_err().0, "mdss_unavailable");
+    // What no repetition mends is given back as well, until the dead-letter queue has it.
+    assert_eq!(whole.invoke(queue(&batch[2..6])).await.unwrap_err().0, "unreadable");
+
+    let partial = start(&sim, &[("RELAY_QUEUE_PARTIAL", "on")]).await;
+    let ids = ["m2", "m4", "m6", "m7", "m8"];
+    assert_eq!(partial.invoke(queue(&batch)).await.unwrap(), failures(&ids));
+    // One unreadable message of a topic among good ones, and it alone comes again.
+    assert_eq!(partial.invoke(queue(&batch[2..5])).await.unwrap(), failures(&["m4"]));
+    // In a FIFO queue nothing may overtake what failed, whatever kept it back.
+    for (from, to, ids) in [
+        (0, 9, &["m2", "m3", "m4", "m5", "m6", "m7", "m8", "m9"][..]),
+        (2, 5, &["m4", "m5"]),
+        (6, 7, &["m7"]),
+        (8, 9, &[]),
+    ] {
+        let answer = partial.invoke(queue_named("q.fifo", &batch[from..to])).await.unwrap();
+        assert_eq!(answer, failures(ids), "{from}..{to}");
+    }
 }
 
 #[tokio::test]
@@ -141,6 +292,48 @@ async fn deadlines_are_kept_and_impossible_ones_ignored() {
     let requests = sim.requests().len();
     assert_eq!(outcome(function.api.invoke_with(past).await.unwrap()).unwrap_err().0, "deadline");
     assert_eq!(sim.requests().len(), requests);
+}
+
+#[tokio::test]
+async fn no_attempt_begins_without_time_for_it() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    sim.push_for("hang", vec![Step::Hang; 99]);
+    let busy = |seconds| Step::RetryAfter { status: StatusCode::SERVICE_UNAVAILABLE, seconds };
+    sim.push_for("in a minute", vec![busy(60); 99]);
+    sim.push_for("soon", [busy(1)]);
+    // The platform's deadline alone is to decide.
+    let settings = [("RELAY_TIMEOUT", "300s"), ("RELAY_DEADLINE", "300s"), ("RELAY_CONCURRENCY", "1")];
+    let function = start(&sim, &settings).await;
+    let asked_for =
+        |key: &str| sim.requests().iter().filter(|r| String::from_utf8_lossy(&r.body).contains(key)).count();
+    let result = |report: &Value, record: usize| {
+        let record = &report["records"][record];
+        (record["reason"].as_str().map(str::to_owned), record["attempts"].as_u64())
+    };
+
+    // The first record's turn lasts until the deadline, so the others' never comes; none is left out of the report.
+    let call = function.api.invoke(created(&["hang", "unasked-1", "unasked-2"]), Duration::from_secs(3));
+    let (error_type, report) = outcome(call.await.unwrap()).unwrap_err();
+    assert_eq!(error_type, "deadline");
+    let late = |attempts| (Some("deadline".to_owned()), Some(attempts));
+    assert_eq!([0, 1, 2].map(|n| result(&report, n)), [late(1), late(0), late(0)], "{report}");
+    assert_eq!((asked_for("hang"), asked_for("unasked")), (1, 0));
+
+    // MDSS wants a pause that is longer than what is left; where it is shorter, there is a second attempt.
+    let call = function.api.invoke(created(&["in a minute"]), Duration::from_secs(20));
+    let (error_type, report) = outcome(call.await.unwrap()).unwrap_err();
+    assert_eq!((error_type.as_str(), result(&report, 0).1), ("mdss_unavailable", Some(1)), "{report}");
+    assert_eq!(asked_for("in a minute"), 1);
+    let call = function.api.invoke(created(&["soon"]), Duration::from_secs(60));
+    assert_eq!(outcome(call.await.unwrap()).unwrap()["records"][0]["attempts"], 2);
+
+    // A queue hears of those that were not reached.
+    let partial = start(&sim, &[settings[0], settings[1], settings[2], ("RELAY_QUEUE_PARTIAL", "on")]).await;
+    let batch =
+        queue(&[("m1", created(&["hang"])), ("m2", created(&["unasked-3"])), ("m3", "garbage".into())]);
+    let answer = outcome(partial.api.invoke(batch, Duration::from_secs(3)).await.unwrap()).unwrap();
+    assert_eq!(answer, failures(&["m1", "m2", "m3"]));
+    assert_eq!(asked_for("unasked"), 0);
 }
 
 #[tokio::test]
