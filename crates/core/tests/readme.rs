@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
-use mdss_relay_core::{Cause, Dialect, RESERVED, SETTINGS, SkipReason};
+use mdss_relay_core::{Cause, Dialect, FailureKind, RESERVED, SETTINGS, SkipReason};
 
 /// The cells of every table row whose first cell is a code span, with the backticks taken off that one.
 fn rows(section: &str) -> Vec<Vec<String>> {
@@ -39,6 +39,24 @@ fn the_reasons() {
         .iter()
         .map(|c| vec![c.name().to_owned(), c.kind().name().to_owned(), c.meaning().to_owned()]);
     assert_eq!(rows("What fails how"), skipped.chain(failed).collect::<Vec<_>>());
+}
+
+/// A function meets every failure but those that only an HTTP server can, and the README of one sorts them by kind.
+#[test]
+fn the_error_types_of_lambda() {
+    let readme = include_str!("../../lambda/README.md");
+    let row = |kind: FailureKind| {
+        let met = |cause: &&Cause| cause.kind() == kind && !cause.meaning().ends_with("(HTTP)");
+        let names: Vec<_> = Cause::ALL.iter().filter(met).map(|c| format!("`{}`", c.name())).collect();
+        format!("| {} | {} | ", kind.name(), names.join(", "))
+    };
+    for kind in [FailureKind::Config, FailureKind::Permanent, FailureKind::Transient] {
+        let row = row(kind);
+        assert!(
+            readme.lines().any(|line| line.starts_with(&row)),
+            "crates/lambda/README.md has no row {row}"
+        );
+    }
 }
 
 #[test]
