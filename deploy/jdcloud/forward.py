@@ -17,7 +17,7 @@ class Refused(urllib.request.HTTPRedirectHandler):
 
 
 def handler(event, context):
-    # Text, bytes or already a value: it may be any of these: no page was found that says which.
+    # Text, bytes or already a value; it may be any of these: no page was found that says which.
     if isinstance(event, (dict, list)):
         event = json.dumps(event)
     body = event if isinstance(event, bytes) else event.encode("utf-8")
