@@ -550,11 +550,7 @@ fn one_line(json: &str) -> String {
             _ => {}
         }
         escaped = in_string && c == '\\' && !escaped;
-        if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            line.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            line.push(c);
-        }
+        if wire::bends(c) { wire::escape(c, &mut line) } else { line.push(c) }
     }
     line
 }

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::wire;
+
 /// Who can do something about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
@@ -175,8 +177,10 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without a wish for the time of the next attempt.
+    ///
+    /// What a stranger wrote may stand in the sentence as it is: characters that are not one line's are escaped here.
     pub fn new(cause: Cause, detail: impl Into<String>) -> Self {
-        Self { cause, detail: detail.into(), retry_after: None }
+        Self { cause, detail: wire::one_line(detail.into()), retry_after: None }
     }
 
     /// The kind of its cause.
@@ -192,3 +196,20 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_one_line_that_bends_nothing() {
+        for (detail, want) in [
+            ("plain, and \u{e9}\u{200d}\u{1f4e6}", "plain, and \u{e9}\u{200d}\u{1f4e6}"),
+            ("found `S\rvice`,\n\t{", r"found `S\u000dvice`,\u000a\u0009{"),
+            ("\0\u{1b}[2J\u{7f}\u{9b}2J", r"\u0000\u001b[2J\u007f\u009b2J"),
+            ("a\u{2028}b\u{202e}fdp.exe\u{2066}", r"a\u2028b\u202efdp.exe\u2066"),
+        ] {
+            assert_eq!(Failure::new(Cause::Unreadable, detail).detail, want);
+        }
+    }
+}

@@ -223,6 +223,28 @@ pub(crate) fn clip(text: &str, limit: usize) -> String {
     }
 }
 
+/// Whether a character ends lines, moves a cursor or turns the writing direction, of which a text from outside does none.
+pub(crate) fn bends(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Such a character as JSON would escape it.
+pub(crate) fn escape(c: char, into: &mut String) {
+    into.push_str(&format!("\\u{:04x}", u32::from(c)));
+}
+
+/// The text with such characters escaped.
+pub(crate) fn one_line(text: String) -> String {
+    if !text.contains(bends) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if bends(c) { escape(c, &mut line) } else { line.push(c) }
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
