@@ -426,6 +426,24 @@ fn size_and_depth_are_bounded() {
     assert_eq!(said[0].to_string(), "c.a[65]: expected the end of the condition: it may have 65536 bytes");
 }
 
+/// A reader in a hurry is off by one in the last digit, and not the same way each time.
+#[test]
+fn a_number_is_the_same_in_toml_in_json_and_when_it_is_shown() {
+    for number in ["31.245270191439438", "7.777777777777777e105"] {
+        let json = format!(r#"{{"n":{number}}}"#);
+        let table: toml::Table = format!("n = {number}").parse().unwrap();
+        for condition in [
+            Condition::from_json(&json).unwrap(),
+            Condition::from_setting("c", &toml::Value::Table(table)).unwrap(),
+        ] {
+            assert_eq!(condition.mismatch(&json), Ok(None), "{number}");
+            let shown = condition.to_string();
+            assert_eq!(Condition::from_json(&shown).unwrap().to_string(), shown, "{number}");
+            assert_eq!(condition.mismatch(&shown), Ok(None), "{number}");
+        }
+    }
+}
+
 #[test]
 fn toml_says_the_same() {
     let table: toml::Value = toml::toml! {
