@@ -151,7 +151,8 @@ pub struct Reply {
 /// A URL that has to be visited before events flow.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Confirmation {
-    /// The URL, under the provider's own host; it holds a token.
+    /// The URL, under the provider's own host; it holds a token. Written as whoever checked it has understood it: the same
+    /// text can mean different hosts to different readers (`https:\\host`, a tab in it), and this one cannot.
     pub url: String,
     /// The topic it belongs to, as the sender says.
     pub topic: String,

@@ -45,18 +45,24 @@ pub(super) fn by_header(delivery: &Delivery) -> Option<Message> {
 fn confirmation(delivery: &Delivery) -> Parsed {
     // The body says the same once more; the header is what the documentation tells to use.
     let url = delivery.header(CONFIRMATION_URL).unwrap_or_default();
-    if let Err(found) = leads_to_oracle(url) {
-        let detail =
-            format!("header {CONFIRMATION_URL}: expected an https address under {HOSTS}, found {found}");
-        return one(Reading::failed(Cause::Unreadable, detail));
-    }
+    let url = match leads_to_oracle(url) {
+        Ok(url) => url,
+        Err(found) => {
+            let detail =
+                format!("header {CONFIRMATION_URL}: expected an https address under {HOSTS}, found {found}");
+            return one(Reading::failed(Cause::Unreadable, detail));
+        }
+    };
     let notice = Notice { kind: NoticeKind::Handshake, bucket: None, details: Details::default() };
     let topic = delivery.header(TOPIC).unwrap_or_default().to_owned();
-    Parsed { confirm: Some(Confirmation { url: url.to_owned(), topic }), ..one(Reading::Notice(notice)) }
+    Parsed { confirm: Some(Confirmation { url, topic }), ..one(Reading::Notice(notice)) }
 }
 
-/// Whether a URL leads to Oracle and nowhere else. What was found instead is said without the URL: it holds a token.
-fn leads_to_oracle(url: &str) -> Result<(), &'static str> {
+/// The URL, if it leads to Oracle and nowhere else. What was found instead is said without the URL: it holds a token.
+///
+/// It is the URL as it was understood here, so that nobody understands its text in another way (see
+/// [`Confirmation::url`]).
+fn leads_to_oracle(url: &str) -> Result<String, &'static str> {
     let url = reqwest::Url::parse(url).map_err(|_| if url.is_empty() { "none" } else { "no URL" })?;
     if url.scheme() != "https" {
         return Err("another scheme");
@@ -73,7 +79,7 @@ fn leads_to_oracle(url: &str) -> Result<(), &'static str> {
     if !host.split('.').any(|label| label == "notification") || !url.path().contains("/subscriptions/") {
         return Err("another service of it");
     }
-    Ok(())
+    Ok(url.into())
 }
 
 fn one(reading: Reading) -> Parsed {
@@ -120,6 +126,19 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(leads_to_oracle(url).is_ok(), fits, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_what_was_understood_of_it() {
+        let plain = "https://notification.a.oraclecloud.com/@evil.example/subscriptions/x?token=t";
+        for url in [
+            plain,
+            "https://notification.a.oraclecloud.com\\@evil.example/subscriptions/x?token=t",
+            "HTTPS:notification.A.ORACLECLOUD.com/@evil.example/subscriptions/x?token=t",
+            "\thttps:/\\notification.a.\noraclecloud.com/@evil.example/subscriptions/x?token=t ",
+        ] {
+            assert_eq!(leads_to_oracle(url).as_deref(), Ok(plain), "{url:?}");
         }
     }
 }

@@ -98,17 +98,23 @@ fn inside(reader: &mut Reader<'_>, envelope: &Envelope<'_>, index: usize, place:
 fn confirmation(envelope: &Envelope<'_>) -> Parsed {
     let topic = wire::string(envelope.topic).unwrap_or_default();
     let url = wire::string(envelope.subscribe_url).unwrap_or_default();
-    if let Err((expected, found)) = leads_to_topic(&url, &topic) {
-        let detail = format!("SubscribeURL: expected {expected}, found {found}");
-        return one(Reading::failed(Cause::Unreadable, detail));
-    }
-    let confirm = Confirmation { url: url.into_owned(), topic: topic.into_owned() };
+    let url = match leads_to_topic(&url, &topic) {
+        Ok(url) => url,
+        Err((expected, found)) => {
+            let detail = format!("SubscribeURL: expected {expected}, found {found}");
+            return one(Reading::failed(Cause::Unreadable, detail));
+        }
+    };
+    let confirm = Confirmation { url, topic: topic.into_owned() };
     Parsed { confirm: Some(confirm), ..one(handshake()) }
 }
 
-/// Whether a URL confirms a subscription to this very topic, and does nothing else. What was found instead is said
+/// The URL, if it confirms a subscription to this very topic, and does nothing else. What was found instead is said
 /// without the URL: it holds a token.
-fn leads_to_topic(url: &str, topic: &str) -> Result<(), (String, &'static str)> {
+///
+/// It is the URL as it was understood here, so that nobody understands its text in another way (see
+/// [`Confirmation::url`]).
+fn leads_to_topic(url: &str, topic: &str) -> Result<String, (String, &'static str)> {
     let host =
         service(topic).ok_or_else(|| ("a TopicArn of Amazon SNS beside it".to_owned(), "another one"))?;
     let expected = || format!("https://{host}/?Action=ConfirmSubscription for the message's own topic");
@@ -133,7 +139,7 @@ fn leads_to_topic(url: &str, topic: &str) -> Result<(), (String, &'static str)> 
             }
         }
         match (action, others) {
-            (1, 0) => return Ok(()),
+            (1, 0) => return Ok(url.into()),
             _ => "another action or topic",
         }
     };
@@ -215,6 +221,14 @@ mod tests {
             ("arn:aws:sns:eu-central-1", good.clone(), false),
         ] {
             assert_eq!(leads_to_topic(&url, topic).is_ok(), fits, "{topic} {url}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_what_was_understood_of_it() {
+        let plain = "https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&Token=t";
+        for url in [plain, "\thttps:\\sns.eu-central-1.AMAZONAWS.com/?Action=Confirm\nSubscription&Token=t"] {
+            assert_eq!(leads_to_topic(url, "arn:aws:sns:eu-central-1:1:t").as_deref(), Ok(plain), "{url:?}");
         }
     }
 }
