@@ -13,7 +13,7 @@ use crate::failure::Cause;
 use crate::plan::Reply;
 use crate::wire;
 
-/// Reads a body that is such a call; `None` if it is none. No JSON value begins as a form does.
+/// Reads a body that is such a call; `None` if it is none.
 pub(super) fn read(reader: &mut Reader<'_>, delivery: &Delivery, body: &str) -> Option<Parsed> {
     let message = match message(body)? {
         Ok(message) => message,
@@ -25,6 +25,11 @@ pub(super) fn read(reader: &mut Reader<'_>, delivery: &Delivery, body: &str) -> 
 
 /// The `Message` of a `Publish` call.
 fn message(body: &str) -> Option<Result<String, String>> {
+    // A form begins with a name, and no JSON object or list does. What follows says nothing: whoever uploads an object may
+    // have called it `a&Action=Publish&Message=…`, so that its event would be read as another one.
+    if !body.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return None;
+    }
     let values = |wanted: &'static str| {
         let pairs = body.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         pairs.filter(move |(name, _)| *name == wanted).map(|(_, value)| value)
@@ -75,6 +80,9 @@ mod tests {
             ("Action=Subscribe&Message=a", None),
             ("Message=a", None),
             ("{\"Action\":\"Publish\"}", None),
+            ("{\"key\":\"a&Action=Publish&Message=%7B%7D&\"}", None),
+            (" [\"&Action=Publish&Message=%7B%7D&\"]", None),
+            ("&Action=Publish&Message=%7B%7D", None),
             ("", None),
         ] {
             let got = message(body);
