@@ -203,7 +203,11 @@ impl Knocker<'_> {
 
 fn mistake_of(mistake: mdss_relay_gate::Mistake) -> Mistake {
     // The gate quotes what it found, and so does whoever prints this.
-    let found = mistake.found.map(|f| f.trim_matches('"').to_owned());
+    let bare = |found: String| match found.strip_prefix('"').and_then(|f| f.strip_suffix('"')) {
+        Some(bare) => bare.to_owned(),
+        None => found,
+    };
+    let found = mistake.found.map(bare);
     Mistake { name: mistake.place, found, expected: mistake.expected }
 }
 
