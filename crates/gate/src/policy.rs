@@ -67,6 +67,13 @@ impl Policy {
         self.checks.iter().any(|check| matches!(check, Check::PathSecret(_)))
     }
 
+    /// Whether SNS's signature is demanded. It covers some members of the body and not the others, so only a reader of
+    /// SNS's messages may be given the body: any other one would believe what nobody has signed.
+    #[must_use]
+    pub fn demands_sns(&self) -> bool {
+        self.checks.iter().any(|check| matches!(check, Check::Sns(_)))
+    }
+
     /// What an operator should know: weak or expired keys that are pinned, plain HTTP, bodies that need not be signed.
     /// Each is a sentence with the setting's place. To be logged at the start, and perhaps once a day.
     #[must_use]

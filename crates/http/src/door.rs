@@ -99,9 +99,23 @@ impl Doors {
             match policy {
                 Ok(policy) => {
                     warnings.extend(policy.warnings(Timestamp::now()));
+                    let dialect = match source.dialect {
+                        // What SNS has not signed stands in the same body, and must not choose who reads it.
+                        None if policy.demands_sns() => Some(Dialect::AwsSns),
+                        Some(dialect) if policy.demands_sns() && dialect != Dialect::AwsSns => {
+                            draft.mistakes.push(Mistake {
+                                name: format!("source[{index}].dialect"),
+                                found: Some(dialect.name().to_owned()),
+                                expected: "aws-sns, or nothing: its auth.sns lets in messages of SNS and nothing else"
+                                    .to_owned(),
+                            });
+                            continue;
+                        }
+                        dialect => dialect,
+                    };
                     doors.push(Source {
                         name: source.name.clone(),
-                        dialect: source.dialect,
+                        dialect,
                         redelivers_forever: source.redelivers_forever,
                         confirm_topics: source.confirm_topics.clone(),
                         policy,
@@ -213,6 +227,8 @@ fn mistake_of(mistake: mdss_relay_gate::Mistake) -> Mistake {
 
 #[cfg(test)]
 mod tests {
+    use mdss_relay_core::{Role, Settings};
+
     use super::*;
 
     fn doors() -> Doors {
@@ -237,6 +253,42 @@ mod tests {
             source("hidden", "/jd", secret),
             source("beside", "/jd/beside", Policy::none()),
         ])
+    }
+
+    #[test]
+    fn what_sns_has_signed_is_read_as_its_message_and_nothing_else() {
+        const SNS: &str = "auth = { sns = { topics = ['arn:aws:sns:eu-central-1:111122223333:claims'] } }";
+        for (members, want) in [
+            (SNS.to_owned(), Ok(Some(Dialect::AwsSns))),
+            (format!("{SNS}\ndialect = 'aws-sns'"), Ok(Some(Dialect::AwsSns))),
+            (
+                format!("{SNS}\ndialect = 'jdcloud'"),
+                Err(
+                    "source[0].dialect: found \"jdcloud\", expected aws-sns, or nothing: its auth.sns lets in messages of SNS \
+                     and nothing else",
+                ),
+            ),
+            ("auth = { bearer = { token = 't' } }".to_owned(), Ok(None)),
+            ("auth = 'none'\ndialect = 'jdcloud'".to_owned(), Ok(Some(Dialect::JdCloud))),
+            (
+                "auth = { nothing = 1 }".to_owned(),
+                Err(
+                    "source[0].auth.nothing: found \"the check \\\"nothing\\\"\", expected one of source_addresses, \
+                     path_secret, shared_secret, bearer, basic, hmac, jdcloud_signature, sns",
+                ),
+            ),
+        ] {
+            let config = format!("[[source]]\nname = 's'\npath = '/s'\n{members}\n");
+            let mut draft =
+                Settings::read([("RELAY_CONFIG_TOML".into(), config.clone().into())], Role::Explain);
+            let doors = Doors::open(&mut draft);
+            let mistakes: Vec<String> = draft.mistakes.iter().map(ToString::to_string).collect();
+            let got = match mistakes.first() {
+                Some(first) => Err(first.as_str()),
+                None => Ok(doors.only().and_then(|source| source.dialect)),
+            };
+            assert_eq!(got, want, "{config}");
+        }
     }
 
     #[test]

@@ -400,6 +400,31 @@ async fn messages_of_sns_are_verified_and_nobody_is_visited_on_their_word() {
         "s3": { "bucket": { "name": "b" }, "object": { "key": "smuggled" } } }]);
     // Signed, but no signature covers what was added; and the body differs, so it is no repetition either.
     assert_eq!(server.post(&post(&smuggled)).await.status, 400);
+    // The same in a source that names no dialect: members of another one choose no other reader.
+    let unpinned = format!("auth = {{ sns = {{ topics = [\"{TOPIC}\"], certificate_file = \"CERT\" }} }}");
+    let detecting = start(&sim, &unpinned).await;
+    let oracle = json!({ "cloudEventsVersion": "0.1", "eventType": "com.oraclecloud.objectstorage.createobject",
+        "data": { "resourceName": "smuggled", "additionalDetails": { "bucketName": "b", "namespace": "n" } } });
+    let streamed =
+        json!({ "stream": "s", "partition": "0", "offset": 0, "value": STANDARD.encode(oracle.to_string()) });
+    for (what, members, header) in [
+        ("an event of OCI", &oracle, None),
+        ("the same, and a header that says so", &oracle, Some(("x-oci-ns-messagetype", "Notification"))),
+        ("a record of a stream", &streamed, None),
+    ] {
+        let mut message = sns("Notification", &json!({ "Records": [] }).to_string(), &[]);
+        message.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let mut post = post(&message);
+        post.headers.extend(header.map(|(n, v)| (n.to_owned(), v.to_owned())));
+        let answer = detecting.post(&post).await;
+        assert_eq!(
+            (answer.status, answer.text().contains("smuggled")),
+            (200, false),
+            "{what}: {}",
+            answer.text()
+        );
+    }
+    assert_eq!(sim.requests().len(), 1);
     let mut changed = good.clone();
     changed["Message"] = json!(s3.replace("\"k\"", "\"l\""));
     assert_eq!(server.post(&post(&changed)).await.status, 403);
