@@ -34,8 +34,9 @@ const MOST_HELD: usize = 64;
 
 /// The keys that were fetched for one server, and what became of every fetch.
 ///
-/// An adapter makes one for the whole server, and fetches one key at a time: whoever has to wait for another's fetch
-/// asks the policy again before it fetches anything, and finds the key.
+/// An adapter makes one for the whole server, and fetches one key at a time for each source: whoever has to wait for
+/// another's fetch asks the policy again before it fetches anything, and finds the key. A fetch that has begun is ended
+/// and told, even if the sender is gone: what is bounded here is what was told.
 #[derive(Debug, Default)]
 pub struct Keys {
     held: HashMap<KeyUrl, Held>,

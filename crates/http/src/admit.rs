@@ -1,7 +1,8 @@
 //! Asking the gate about a complete request, and fetching the key it asks for.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use mdss_relay_gate::{Admission, KeyUrl, Keys, Refusal, ReplayKey, Replays, Unavailable, Verdict};
@@ -26,8 +27,9 @@ pub(crate) struct Memory {
     keys: Mutex<Keys>,
     replays: Mutex<Replays<Answer>>,
     shown: Mutex<HashSet<(String, String)>>,
-    /// One key at a time: whoever waits for another's fetch finds the key there.
-    fetching: tokio::sync::Mutex<()>,
+    /// One key at a time for each source: whoever waits for another's fetch finds the key there, and a host that hangs
+    /// keeps no other source waiting.
+    fetching: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// Made at the first fetch or confirmation, which most servers never see.
     fetcher: OnceLock<Result<Fetcher, String>>,
     /// One confirmation at a time: whoever may post could otherwise have a provider visited by the hundred.
@@ -46,7 +48,7 @@ impl Memory {
             keys: Mutex::new(Keys::new()),
             replays: Mutex::new(Replays::new(MOST_ANSWERS)),
             shown: Mutex::default(),
-            fetching: tokio::sync::Mutex::default(),
+            fetching: Mutex::default(),
             fetcher: OnceLock::new(),
             visiting: tokio::sync::Mutex::default(),
         }
@@ -67,7 +69,7 @@ impl Memory {
 
     /// Asks the gate, and fetches what it asks for, once for each key it may need.
     pub(crate) async fn admit(
-        &self,
+        self: &Arc<Self>,
         source: &Source,
         knocker: &Knocker<'_>,
         body: &[u8],
@@ -87,10 +89,11 @@ impl Memory {
                 }
                 Verdict::Unavailable(what) => return Err(Turned::Unavailable(what)),
                 Verdict::NeedKey(_) => {
-                    let _turn = self.fetching.lock().await;
+                    let turns = held(&self.fetching).entry(source.name.clone()).or_default().clone();
+                    let turn = turns.lock_owned().await;
                     match ask() {
                         // Every fetch leaves a trace in the keys, so this comes to an end.
-                        Verdict::NeedKey(url) => self.fetch(source, &url).await,
+                        Verdict::NeedKey(url) => self.fetch_whole(source, url, turn).await,
                         other => {
                             verdict = other;
                             continue;
@@ -102,13 +105,32 @@ impl Memory {
         }
     }
 
-    async fn fetch(&self, source: &Source, url: &KeyUrl) {
+    /// Fetches on a task of its own: a fetch that ended with the request would leave no trace, so whoever hangs up in time
+    /// could cause as many as he likes, and a sender that is less patient than a slow host would never get its key.
+    async fn fetch_whole(
+        self: &Arc<Self>,
+        source: &Source,
+        url: KeyUrl,
+        turn: tokio::sync::OwnedMutexGuard<()>,
+    ) {
+        let (memory, name) = (self.clone(), source.name.clone());
+        let fetch = tokio::spawn(async move {
+            let _turn = turn;
+            memory.fetch(&name, &url).await;
+        });
+        if let Err(ended) = fetch.await
+            && let Ok(panic) = ended.try_into_panic()
+        {
+            resume_unwind(panic);
+        }
+    }
+
+    async fn fetch(&self, name: &str, url: &KeyUrl) {
         let fetched = match self.fetcher() {
             Ok(fetcher) => fetcher.key(url).await,
             Err(why) => Err(why),
         };
         let now = Timestamp::now();
-        let name = source.name.as_str();
         let stored = fetched.and_then(|key| {
             let stored = held(&self.keys).store(url, &key, now);
             stored.map_err(|expected| format!("expected {expected} there"))

@@ -47,7 +47,7 @@ struct Shared {
     running: watch::Receiver<Arc<Configuration>>,
     /// On disk before the sender hears "done"; `None` in direct mode.
     spool: Option<Spool>,
-    memory: Memory,
+    memory: Arc<Memory>,
     meter: Arc<Meter>,
     stopping: watch::Sender<bool>,
     count: AtomicU64,
@@ -112,7 +112,7 @@ pub async fn serve(
     let shared = Arc::new(Shared {
         running,
         spool,
-        memory: Memory::new(),
+        memory: Arc::new(Memory::new()),
         meter: first.meter.clone(),
         stopping: watch::Sender::new(false),
         count: AtomicU64::new(0),

@@ -130,7 +130,7 @@ async fn start(sim: &Sim, source: &str) -> Server {
     let certificate = folder.path().join("signer.pem");
     std::fs::write(&certificate, Signer::one().certificate()).unwrap();
     let config = format!(
-        "[[route]]\nbucket = \"b\"\nstorage_client_id = \"{}\"\n[[source]]\nname = \"s\"\npath = \"/s\"\n{}\n",
+        "[[route]]\nsource = \"s\"\nbucket = \"b\"\nstorage_client_id = \"{}\"\n[[source]]\nname = \"s\"\npath = \"/s\"\n{}\n",
         units::S3_COMPATIBLE,
         source.replace("CERT", certificate.to_str().unwrap())
     );
@@ -310,6 +310,61 @@ async fn a_certificate_that_cannot_be_had_is_no_reason_to_call_the_sender_a_stra
         server.line("a key could not be had").await;
     }
     assert_eq!((visited.load(Ordering::SeqCst), sim.requests().len()), (0, 0));
+}
+
+/// A web server that takes requests, answers none, and counts.
+async fn silent_web() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = count.clone();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            open.push(stream);
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    (address, count)
+}
+
+#[tokio::test]
+async fn a_host_that_hangs_is_asked_once_whoever_hangs_up_and_keeps_no_other_source_waiting() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let (hanging, asked) = silent_web().await;
+    let (keys, _) = web(page("200 OK", "", &Signer::one().certificate())).await;
+    let (hanging, good) = (format!("http://{hanging}/x509.pem"), format!("http://{keys}/x509.pem"));
+    let source = |url: &str| {
+        format!("auth = {{ jdcloud_signature = {{ certificate_urls = [\"{url}\"], allow_http = true }} }}")
+    };
+    let sources = format!("{}\n[[source]]\nname = \"t\"\npath = \"/t\"\n{}", source(&hanging), source(&good));
+    let mut server = start(&sim, &sources).await;
+    // Whoever hangs up while the key is fetched does not end the fetch, and so causes no second one.
+    for id in ["1", "2", "3"] {
+        let post = Post::jd(id, "/s", &hanging, &event("k"));
+        let head: String = post.headers.iter().map(|(n, v)| format!("{n}: {v}\r\n")).collect();
+        let request = format!(
+            "POST /s HTTP/1.1\r\nHost: relay\r\nContent-Length: {}\r\n{head}\r\n{}",
+            post.body.len(),
+            post.body
+        );
+        let mut stream = tokio::net::TcpStream::connect(&server.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        while asked.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(stream);
+    }
+    // Another source's key is there before the first one is given up, which takes seconds.
+    assert_eq!(server.post(&Post::jd("4", "/t", &good, r#"{"Records":[]}"#)).await.status, 200);
+    server.line("a key for signatures was fetched").await;
+    server.line("a key could not be had").await;
+    let printed = server.process.output();
+    assert!(
+        printed.find("a key for signatures was fetched") < printed.find("a key could not be had"),
+        "{printed}"
+    );
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
