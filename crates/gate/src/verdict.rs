@@ -71,7 +71,7 @@ impl Refusal {
 ///
 /// 401 has to name a scheme with which the caller may try again (RFC 9110, section 15.5.2), so only `bearer` and `basic`
 /// have it. No registered scheme describes a signature of JD Cloud or SNS, a secret in a URL or an address; a made-up
-/// challenge would help nobody, and these senders repeat after either status.
+/// challenge would help nobody. To these senders both statuses say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// 401: the caller did not say who it is, or not convincingly.
