@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 
 use crate::breaker::{Breaker, Leave, Position};
 use crate::clock::Moment;
-use crate::ledger::{Claimed, ItemId, Stored, Verdict, Want};
+use crate::ledger::{Claimed, Claims, ItemId, Stored, Verdict, Want};
 use crate::pace::Pace;
 use crate::schedule::{Backoff, HELD_BY_PLAN, LONGEST};
 use crate::schema::{LANE_UNROUTED, State};
@@ -34,6 +34,12 @@ const ALARM_EVERY: Duration = Duration::from_secs(60);
 
 /// A clock that moves this much otherwise than time has jumped.
 const JUMP: Duration = Duration::from_secs(5);
+
+/// Items that are kept ready, in rounds of as many as may be under way: the file answers once a sync, and no round waits for it.
+const AHEAD: usize = 8;
+
+/// Outcomes that may wait to be written down, in the same measure. So many objects a crash sends again, at most.
+const UNSETTLED: usize = 16;
 
 /// Rows that one transaction of a chore changes.
 const CHORE: usize = 1000;
@@ -70,6 +76,7 @@ pub struct Worker {
     running: JoinSet<Attempted>,
     outcomes: Vec<Settlement>,
     settling: JoinSet<Settled>,
+    claiming: JoinSet<Found>,
     /// Not before then is a settlement tried that has failed.
     settle_again: Option<(Arc<[Settlement]>, Instant)>,
     chores: JoinSet<()>,
@@ -103,6 +110,14 @@ struct Attempted {
     ready: Ready,
     outcome: Result<CorrelationId, Failure>,
     took: Duration,
+}
+
+/// What a claim has brought.
+struct Found {
+    found: Result<(Claims, u64), Trouble>,
+    most: usize,
+    now: Instant,
+    wall: Moment,
 }
 
 struct Settled {
@@ -179,6 +194,7 @@ impl Worker {
             running: JoinSet::new(),
             outcomes: Vec::new(),
             settling: JoinSet::new(),
+            claiming: JoinSet::new(),
             settle_again: None,
             chores: JoinSet::new(),
             look: true,
@@ -202,7 +218,7 @@ impl Worker {
                 self.tick().await;
             }
             self.flush();
-            self.refill().await;
+            self.refill();
             self.start();
             let wake = self.wake();
             tokio::select! {
@@ -210,12 +226,20 @@ impl Worker {
                 () = &mut stop => break,
                 Some(done) = self.running.join_next() => self.attempted(done),
                 Some(done) = self.settling.join_next() => self.settled(done),
+                Some(done) = self.claiming.join_next() => self.claimed(done).await,
                 Some(_) = self.chores.join_next() => self.look = true,
                 () = news.notified() => self.look = true,
                 () = tokio::time::sleep_until(wake.into()) => self.woken(),
             }
             while let Some(done) = self.running.try_join_next() {
                 self.attempted(done);
+            }
+            // Whatever is ready all the time must not keep the rest from being heard.
+            while let Some(done) = self.settling.try_join_next() {
+                self.settled(done);
+            }
+            while let Some(done) = self.claiming.try_join_next() {
+                self.claimed(done).await;
             }
         }
         while let Some(done) = self.running.join_next().await {
@@ -272,16 +296,18 @@ impl Worker {
         }
     }
 
-    /// Claims when there is room and something may be due. Two rounds are kept ready, so that no round waits for the file.
-    async fn refill(&mut self) {
+    /// Asks for more when there is room and something may be due.
+    fn refill(&mut self) {
         let queued: usize = self.lanes.values().map(|lane| lane.queue.len()).sum();
         let unsettled = self.busy.len() - queued - self.running.len();
-        if !self.look || queued >= self.concurrency || unsettled > 4 * self.concurrency {
+        let ahead = AHEAD * self.concurrency;
+        let enough = queued >= ahead / 2 || unsettled > UNSETTLED * self.concurrency;
+        if !self.look || enough || !self.claiming.is_empty() {
             return;
         }
         let now = Instant::now();
         let most = match self.endpoint.leave(now) {
-            Leave::Any => 2 * self.concurrency - queued,
+            Leave::Any => ahead - queued,
             Leave::One if queued == 0 => 1,
             Leave::One | Leave::NoneBefore(_) => return,
         };
@@ -295,11 +321,21 @@ impl Worker {
         let want =
             Want { now: wall, most, lanes: caps.collect(), busy: self.busy.clone(), turn: self.claims };
         self.look = false;
-        // The store has said why; the next look comes in a second.
-        let Ok((claims, epoch)) = self.spool.store.claim(want).await else { return };
-        self.look = claims.items.len() >= most;
+        let store = self.spool.store.clone();
+        self.claiming.spawn(async move { Found { found: store.claim(want).await, most, now, wall } });
+    }
+
+    async fn claimed(&mut self, done: Result<Found, tokio::task::JoinError>) {
+        // The store has said why there is nothing; the next look comes in a second.
+        let Ok(Found { found: Ok((claims, epoch)), most, now, wall }) = done else { return };
+        self.look |= claims.items.len() >= most;
         self.due = claims.next.map(|next| now + next.since(wall).min(LONGEST));
         for item in claims.items {
+            // Its lane's breaker may have opened meanwhile.
+            let closed = |lane: &Lane| matches!(lane.breaker.leave(Instant::now()), Leave::NoneBefore(_));
+            if self.lanes.get(&item.lane).is_some_and(closed) {
+                continue;
+            }
             let plans = match &item.delivery.delivery {
                 Ok(_) => self.plans(&item.delivery, epoch).await,
                 Err(detail) => Err(Failure::new(Cause::Internal, detail.clone())),
