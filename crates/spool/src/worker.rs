@@ -41,6 +41,10 @@ const AHEAD: usize = 8;
 /// Outcomes that may wait to be written down, in the same measure. So many objects a crash sends again, at most.
 const UNSETTLED: usize = 16;
 
+/// How long outcomes gather before they are written down: a commit costs a sync, and rows that lie beside each other share
+/// their pages. Nobody waits for them; only a crash would send them again.
+const GATHER: Duration = Duration::from_millis(25);
+
 /// Rows that one transaction of a chore changes.
 const CHORE: usize = 1000;
 
@@ -75,6 +79,8 @@ pub struct Worker {
     busy: HashSet<ItemId>,
     running: JoinSet<Attempted>,
     outcomes: Vec<Settlement>,
+    /// Since when the first of them waits.
+    gathering: Instant,
     settling: JoinSet<Settled>,
     claiming: JoinSet<Found>,
     /// Not before then is a settlement tried that has failed.
@@ -193,6 +199,7 @@ impl Worker {
             busy: HashSet::new(),
             running: JoinSet::new(),
             outcomes: Vec::new(),
+            gathering: now,
             settling: JoinSet::new(),
             claiming: JoinSet::new(),
             settle_again: None,
@@ -272,6 +279,7 @@ impl Worker {
                 None => return,
             },
             None if self.outcomes.is_empty() => return,
+            None if self.gathers(Instant::now()) => return,
             None => std::mem::take(&mut self.outcomes).into(),
         };
         let (store, now) = (self.spool.store.clone(), self.spool.now());
@@ -279,6 +287,12 @@ impl Worker {
             let outcome = store.settle(Arc::clone(&batch), now).await;
             Settled { batch, outcome }
         });
+    }
+
+    /// Whether more outcomes are to be waited for.
+    fn gathers(&self, now: Instant) -> bool {
+        let few = self.outcomes.len() < UNSETTLED * self.concurrency / 4;
+        few && !self.running.is_empty() && now < self.gathering + GATHER
     }
 
     fn settled(&mut self, done: Result<Settled, tokio::task::JoinError>) {
@@ -624,6 +638,9 @@ impl Worker {
     }
 
     fn outcome(&mut self, id: ItemId, epoch: u64, verdict: Verdict) {
+        if self.outcomes.is_empty() {
+            self.gathering = Instant::now();
+        }
         self.outcomes.push(Settlement { id, epoch, verdict });
     }
 
@@ -675,6 +692,8 @@ impl Worker {
         let mut at = |when: Option<Instant>| wake = when.map_or(wake, |when| wake.min(when));
         let queued = self.lanes.values().any(|lane| !lane.queue.is_empty());
         at(self.pace.wait(now).filter(|_| queued));
+        let gathers = self.settling.is_empty() && self.settle_again.is_none() && !self.outcomes.is_empty();
+        at(gathers.then(|| self.gathering + GATHER));
         at(self.settle_again.as_ref().map(|(_, when)| *when));
         at(self.due.filter(|_| !queued));
         for breaker in self.lanes.values().map(|lane| &lane.breaker).chain([&self.endpoint]) {
