@@ -45,7 +45,7 @@ cfn-lint: ## lints of the CloudFormation template (make check does it too, if cf
 promtool: ## checks and tests of the alert rules (make check does it too, if promtool is there)
 	@sh .ci/promtool
 
-bench: ## figures against the floors, and against the same function in Python
+bench: ## figures against the floors (function, server, spool), and against the same function in Python
 	@test -x target/bench-python/bin/fdk || python3 -m venv target/bench-python && target/bench-python/bin/pip install --quiet fdk \
 		|| echo "make: no Python with pip here; the comparison with Python is skipped" >&2
 	@$(MAKE) --no-print-directory dist BINARIES=mdss-relay-oci-fn
@@ -53,6 +53,8 @@ bench: ## figures against the floors, and against the same function in Python
 	$(CARGO) bench --quiet --package mdss-relay-core --bench plan
 	MDSS_RELAY_OCI_FN="$$(test -x dist/amd64/mdss-relay-oci-fn && echo $(CURDIR)/dist/amd64/mdss-relay-oci-fn)" FDK="$$(test -x target/bench-python/bin/fdk && echo $(CURDIR)/target/bench-python/bin/fdk)" \
 		$(CARGO) bench --quiet --package mdss-relay-oci-fn --bench function
+	$(CARGO) bench --quiet --package mdss-relay-http --bench accept
+	$(CARGO) bench --quiet --package mdss-relay-spool --bench spool
 
 bless: ## rewrite the answers in events/; read the diff before you commit it
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay --test fixtures

@@ -13,6 +13,7 @@ mod key;
 mod oci;
 mod oci_notifications;
 mod oci_stream;
+mod pubsub;
 mod reserved;
 mod s3;
 mod sns;
@@ -297,10 +298,18 @@ wire::members! {
         topic_owner = "topicOwner",
         subscription_name = "subscriptionName",
         message = "message",
+        /// Pub/Sub's push.
+        subscription = "subscription",
     }
 }
 
 impl Top<'_> {
+    fn is_pubsub_push(&self) -> bool {
+        self.subscription.is_some()
+            && self.records.is_none()
+            && self.message.is_some_and(|message| message.get().starts_with('{'))
+    }
+
     /// The envelope of JD's notification service, which its media processing uses and its object storage may.
     fn is_jdcloud_envelope(&self) -> bool {
         self.topic_owner.is_some() && self.subscription_name.is_some() && self.message.is_some()
@@ -454,6 +463,9 @@ impl Reader<'_> {
             let item = s3::test_event(raw, None);
             return Parsed { dialect: item.dialect, items: vec![item], ..Parsed::default() };
         }
+        if top.is_pubsub_push() && within == Within::Nothing {
+            return pubsub::read(self, top.message);
+        }
         if let Some(name) = reserved::of_object(raw) {
             return reserved_delivery(name);
         }
@@ -497,6 +509,9 @@ impl Reader<'_> {
         match pinned {
             Dialect::AwsSns if top.sns_type.is_some() && top.topic_arn.is_some() => {
                 return self.topic(raw, top, within);
+            }
+            Dialect::S3Compatible if top.is_pubsub_push() && within == Within::Nothing => {
+                return pubsub::read(self, top.message);
             }
             Dialect::JdCloud if top.is_jdcloud_envelope() => return self.jdcloud_envelope(raw, top, within),
             Dialect::AwsEventBridge if eventbridge::is_event(top.source, top.detail_type) => {

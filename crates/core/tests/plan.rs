@@ -413,7 +413,7 @@ fn reserved_dialects_are_refused_by_name() {
         (r#"{"events":[{"tos":{}}]}"#, "volcengine-tos"),
         (r#"{"events":[{"eventType":"b2:ObjectCreated:Upload"}]}"#, "b2"),
         (r#"{"messages":[{"event_metadata":{}}]}"#, "yandex"),
-        (r#"{"message":{"attributes":{}},"subscription":"s"}"#, "gcs"),
+        (r#"{"message":{"attributes":{"bucketId":"b"}},"subscription":"s"}"#, "gcs"),
         (r#"[{"eventType":"Microsoft.Storage.BlobCreated"}]"#, "azure-blob"),
         (r#"{"event_type":"create","key":"/buckets/b/k","message":{}}"#, "seaweedfs"),
         (r#"{"operation":"Object:Write","notification":{}}"#, "ibm-cos"),
