@@ -452,6 +452,10 @@ impl Reader<'_> {
         if top.is_jdcloud_envelope() {
             return self.jdcloud_envelope(raw, top, within);
         }
+        if eventbridge::is_event(top.source, top.detail_type) && top.records.is_some() {
+            let detail = "expected either an event of EventBridge or `Records`, found both";
+            return Parsed::unreadable(Cause::Unreadable, detail);
+        }
         // Before the test event: nothing that names objects may pass as a mere test.
         if let Some(records) = top.records {
             return self.records(records, top, within);

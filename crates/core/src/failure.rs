@@ -68,7 +68,7 @@ causes! {
     BodyTooLarge = "body_too_large";
     /// the body did not arrive, or not whole (HTTP)
     BodyIncomplete = "body_incomplete";
-    /// the event could not be put on disk just now (HTTP, spooled)
+    /// spooled mode: the event could not be put on disk just now (HTTP)
     SpoolUnavailable = "spool_unavailable";
     /// the key that a signature check needs could not be had just now (HTTP)
     KeyUnavailable = "key_unavailable";

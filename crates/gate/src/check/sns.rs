@@ -175,7 +175,8 @@ impl Sns {
             (None, None) => return Err("the topic's partition needs a pinned certificate".into()),
         }
         let id = message.line(&message.message_id)?;
-        Ok(Some(ReplayKey::new(SNS, id.as_bytes(), request.body, until)))
+        // What was signed, not the body: whoever has one message can add members to it that nobody signed.
+        Ok(Some(ReplayKey::new(SNS, id.as_bytes(), text.as_bytes(), until)))
     }
 }
 
