@@ -115,8 +115,10 @@ impl Condition {
             Some((path, seen, wanted)) => Ok(Some(Mismatch {
                 field: field(path),
                 seen: seen.map(|raw| one_line(raw.get())),
-                wanted: serde_json::to_string(wanted)
-                    .expect("texts, numbers and string-keyed maps always serialise"),
+                wanted: one_line(
+                    &serde_json::to_string(wanted)
+                        .expect("texts, numbers and string-keyed maps always serialise"),
+                ),
             })),
         }
     }
@@ -164,7 +166,7 @@ impl Condition {
 /// The condition as one line of JSON.
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string(&self.filter).map_err(|_| fmt::Error)?)
+        f.write_str(&one_line(&serde_json::to_string(&self.filter).map_err(|_| fmt::Error)?))
     }
 }
 

@@ -426,6 +426,16 @@ fn size_and_depth_are_bounded() {
     assert_eq!(said[0].to_string(), "c.a[65]: expected the end of the condition: it may have 65536 bytes");
 }
 
+/// JSON escapes less than a terminal obeys.
+#[test]
+fn what_is_wanted_is_shown_on_one_line_too() {
+    let condition = Condition::from_json("{\"a\": [\"\u{7f}*\", \"\u{9b}2J\", \"\u{202e}\"]}").unwrap();
+    let shown = r#"["\u007f*","\u009b2J","\u202e"]"#;
+    assert_eq!(condition.to_string(), format!(r#"{{"a":{shown}}}"#));
+    assert_eq!(condition.mismatch(r#"{"a":1}"#).unwrap().unwrap().wanted, shown);
+    assert_eq!(condition.mismatch(&condition.to_string()), Ok(None));
+}
+
 /// A reader in a hurry is off by one in the last digit, and not the same way each time.
 #[test]
 fn a_number_is_the_same_in_toml_in_json_and_when_it_is_shown() {
