@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench bless clients emulator deny dist image oci-cli-options oci-cli-check aws-cli-check
+.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench bless fuzz clients emulator deny dist image oci-cli-options oci-cli-check aws-cli-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,21 @@ bench: ## figures against the floors (function, server, spool), and against the 
 bless: ## rewrite the answers in events/; read the diff before you commit it
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay --test fixtures
 	@git --no-pager diff --stat -- events || true
+
+# Stable builds with a sanitizer only if it is told to pass for a nightly. The first folder takes what is found; the others
+# are read: what is committed, and every delivery of events/.
+TIME ?= 60
+TARGETS ?= plan gate condition
+
+fuzz: ## fuzz each target (TARGETS="…") for TIME seconds (needs cargo-fuzz); what it finds becomes a test
+	@$(CARGO) fuzz --version > /dev/null 2>&1 || { echo "make: cargo-fuzz is missing; 'cargo install --locked cargo-fuzz' installs it" >&2; exit 1; }
+	@for target in $(TARGETS); do \
+		seeds=fuzz/corpus/$$target; \
+		[ $$target = plan ] && for folder in events/*/; do seeds="$$seeds $$folder"; done; \
+		mkdir -p fuzz/grown/$$target; \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target fuzz/grown/$$target $$seeds -- \
+			-dict=fuzz/words.dict -max_total_time=$(TIME) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
+	done
 
 clients: ## install Go and curl, with which tests call a function (Debian, root); without them these tests are skipped
 	@sh .ci/clients

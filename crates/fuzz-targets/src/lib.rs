@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod condition;
+mod gate;
+mod head;
+mod plan;
+
+pub use condition::condition;
+pub use gate::{Admitted, POLICIES, Proof, gate};
+pub use plan::plan;
+
+/// A target's name, as in `fuzz/fuzz_targets/` and `fuzz/corpus/`, and the function it calls.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] =
+    &[("plan", plan), ("gate", |bytes| drop(gate(bytes))), ("condition", condition)];
