@@ -493,6 +493,8 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "foreign_keys", true)?;
     // 8 MB, whatever the file's size: memory stays flat.
     db.pragma_update(None, "cache_size", -8000)?;
+    // 16 MB of log before it is put into the file: that costs two syncs and a write for every page, however often it was changed.
+    db.pragma_update(None, "wal_autocheckpoint", 4000)?;
     // After a flood the log shrinks again.
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;
     db.set_prepared_statement_cache_capacity(64);

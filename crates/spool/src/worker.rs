@@ -36,10 +36,10 @@ const ALARM_EVERY: Duration = Duration::from_secs(60);
 const JUMP: Duration = Duration::from_secs(5);
 
 /// Items that are kept ready, in rounds of as many as may be under way: the file answers once a sync, and no round waits for it.
-const AHEAD: usize = 8;
+const AHEAD: usize = 32;
 
 /// Outcomes that may wait to be written down, in the same measure. So many objects a crash sends again, at most.
-const UNSETTLED: usize = 16;
+const UNSETTLED: usize = 32;
 
 /// How long outcomes gather before they are written down: a commit costs a sync, and rows that lie beside each other share
 /// their pages. Nobody waits for them; only a crash would send them again.

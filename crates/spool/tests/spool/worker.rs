@@ -170,34 +170,40 @@ async fn a_mended_configuration_heals_what_is_held() {
 }
 
 #[tokio::test]
-async fn a_unit_that_refuses_everything_keeps_no_other_waiting() {
+async fn units_that_refuse_everything_keep_no_other_waiting() {
+    const OFF: [&str; 4] = ["off-0", "off-1", "off-2", "off-3"];
     let dir = tempfile::tempdir().unwrap();
-    let off = Unit { state: UnitState::NotEnabled, ..Unit::new("unit-off", StorageType::AmazonS3) };
-    let on = Unit::new("unit-on", StorageType::AmazonS3);
-    let sim = Sim::start(SimConfig { units: vec![on, off], ..SimConfig::default() }).await.unwrap();
-    let toml = "[[route]]\nbucket = \"off\"\nstorage_client_id = \"unit-off\"\n[[route]]\nbucket = \"on\"\nstorage_client_id = \"unit-on\"";
+    let off = |name: &str| Unit { state: UnitState::NotEnabled, ..Unit::new(name, StorageType::AmazonS3) };
+    let on = Unit::new("on", StorageType::AmazonS3);
+    let all = OFF.map(off).into_iter().chain([on]).collect();
+    let sim = Sim::start(SimConfig { units: all, ..SimConfig::default() }).await.unwrap();
+    let route = |name: &str| format!("[[route]]\nbucket = \"{name}\"\nstorage_client_id = \"{name}\"\n");
+    let toml = OFF.map(route).concat() + &route("on");
     let relay =
-        relay_for(&sim, &[("STORAGECLIENTID", ""), ("RELAY_CONFIG_TOML", toml), ("RELAY_CONCURRENCY", "4")]);
+        relay_for(&sim, &[("STORAGECLIENTID", ""), ("RELAY_CONFIG_TOML", &toml), ("RELAY_CONCURRENCY", "4")]);
     let (spool, _keeping) = start(dir.path());
-    let off: Vec<_> = (0..300).map(|n| record("off", &format!("off{n}"), None)).collect();
-    accept(&spool, &relay, delivery(&off)).await.unwrap();
-    let on: Vec<_> = (0..100).map(|n| record("on", &format!("on{n}"), None)).collect();
-    accept(&spool, &relay, delivery(&on)).await.unwrap();
+    for (bucket, count) in OFF.map(|name| (name, 300)).into_iter().chain([("on", 100)]) {
+        let records: Vec<_> = (0..count).map(|n| record(bucket, &format!("{bucket}-{n}"), None)).collect();
+        accept(&spool, &relay, delivery(&records)).await.unwrap();
+    }
     let worker = Running::start(&spool, &relay);
     until("the good unit has everything", async || accepted(&sim).len() == 100).await;
-    let refused =
-        sim.requests().iter().filter(|r| r.storage_client_id.as_deref() == Some("unit-off")).count();
-    assert!(refused < 20, "the breaker of the bad unit lets {refused} requests through");
-    until("the breaker is seen", async || {
+    let requests = sim.requests();
+    let closed = |name: &&str| {
+        let refused = requests.iter().filter(|r| r.storage_client_id.as_deref() == Some(name)).count();
+        assert!(refused < 20, "the breaker of {name} lets {refused} requests through");
+    };
+    OFF.iter().for_each(closed);
+    until("the breakers are seen", async || {
         let breakers = spool.snapshot().await.unwrap().counts.breakers;
-        breakers.get("unit-off").is_some_and(|p| *p != Position::Closed)
-            && breakers.get("").is_none_or(|p| *p == Position::Closed)
+        let open = |name: &&str| breakers.get(*name).is_some_and(|p| *p != Position::Closed);
+        OFF.iter().all(open) && breakers.get("").is_none_or(|p| *p == Position::Closed)
     })
     .await;
     worker.stop().await;
     let stock = spool.snapshot().await.unwrap().stock;
-    let left: u64 = stock.depths.iter().filter(|d| d.lane == "unit-off").map(|d| d.items).sum();
-    assert_eq!(left, 300);
+    let left: u64 = stock.depths.iter().map(|d| d.items).sum();
+    assert_eq!(left, 1200);
 }
 
 #[tokio::test]
