@@ -792,3 +792,24 @@ enum Chore {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_blamed_on_whoever_can_mend_it() {
+        for (cause, want) in [
+            (Cause::MdssUnauthorized, Blame::Endpoint),
+            (Cause::MdssUnavailable, Blame::Endpoint),
+            (Cause::MdssUnreachable, Blame::Endpoint),
+            (Cause::MdssTimeout, Blame::Endpoint),
+            (Cause::MdssStorageNotFound, Blame::Lane),
+            (Cause::MdssNotEnabled, Blame::Lane),
+            (Cause::MdssNotEventBased, Blame::Lane),
+            (Cause::MdssTooLarge, Blame::Object),
+        ] {
+            assert_eq!(blame(cause), want, "{}", cause.name());
+        }
+    }
+}

@@ -165,6 +165,8 @@ async fn a_mended_configuration_heals_what_is_held() {
     let worker = Running::start(&spool, &second);
     until("nothing is left", async || empty(&spool).await).await;
     worker.stop().await;
+    let delivered = spool.snapshot().await.unwrap().counts.delivered;
+    assert_eq!(delivered, BTreeMap::from([(units::AMAZON_S3.into(), 2)]), "by the lanes of today");
     let want: BTreeMap<_, _> = ["sent", "unmapped", "misrouted"].map(|k| (k.to_owned(), 1)).into();
     assert_eq!(accepted(&sim), want, "a done record is not sent again, an unwanted one not at all");
 }
