@@ -163,7 +163,7 @@ fn what_a_stranger_wrote_does_not_reach_the_terminal() {
     assert_eq!(said.status, 2);
     assert_eq!(
         said.stdout,
-        "no match - (item 0/0): k is \"\\u001b[2J\\u009b\\u202e\", wanted \"x\\u{9b}\"\nmatch - (item b/0)\n"
+        "no match - (item 0/0): k is \"\\u001b[2J\\u009b\\u202e\", wanted \"x\\u009b\"\nmatch - (item b/0)\n"
     );
     assert!(said.stderr.contains("(item 2/0)") && said.stderr.lines().count() == 1, "{}", said.stderr);
 }
