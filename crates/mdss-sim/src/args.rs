@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Where to write the port's number once it listens
     #[arg(long, value_name = "FILE")]
     port_file: Option<PathBuf>,
+    /// A file to which every accepted object is appended before it is answered
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
     /// Status of an accepted object
     #[arg(long, value_name = "STATUS", default_value = "200", value_parser = status)]
     status_accepted: StatusCode,
@@ -118,6 +121,7 @@ impl Args {
             }),
             script,
             keep_requests: default.keep_requests,
+            journal: self.journal,
         };
         Ok(Program { config, port_file: self.port_file.map(PortFile) })
     }

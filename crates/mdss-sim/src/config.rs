@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use http::StatusCode;
 
@@ -50,6 +51,10 @@ pub struct Config {
     /// How many requests are remembered; the oldest are forgotten first. Default 100 000. Accepted
     /// objects are always counted, whatever this says.
     pub keep_requests: usize,
+    /// A file to which every accepted object is appended, one line of JSON each, before it is answered: what the
+    /// stand-in has accepted is then known after it was killed. An object that cannot be written there is answered
+    /// 503. Default none.
+    pub journal: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -65,6 +70,7 @@ impl Default for Config {
             tls: None,
             script: Vec::new(),
             keep_requests: 100_000,
+            journal: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What all connections share.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,6 +9,7 @@ use std::time::Instant;
 
 use crate::config::Config;
 use crate::correlation::CorrelationIds;
+use crate::journal::Journal;
 use crate::rate::Bucket;
 use crate::recorder::Recorder;
 use crate::script::Script;
@@ -18,28 +20,45 @@ pub(crate) struct Desk {
     pub(crate) ids: CorrelationIds,
     connections: AtomicU64,
     recorder: Mutex<Recorder>,
+    journal: Option<Journal>,
     script: Mutex<Script>,
     buckets: Mutex<HashMap<IpAddr, Bucket>>,
 }
 
 impl Desk {
-    pub(crate) fn new(mut config: Config) -> Self {
+    pub(crate) fn new(mut config: Config) -> io::Result<Self> {
+        let journal = config.journal.as_deref().map(Journal::open).transpose()?;
         let mut script = Script::default();
         for batch in std::mem::take(&mut config.script) {
             script.push(batch);
         }
-        Self {
+        Ok(Self {
             ids: CorrelationIds::new(),
             connections: AtomicU64::new(0),
             recorder: Mutex::new(Recorder::new(config.keep_requests)),
+            journal,
             script: Mutex::new(script),
             buckets: Mutex::default(),
             config,
-        }
+        })
     }
 
     pub(crate) fn recorder(&self) -> MutexGuard<'_, Recorder> {
         lock(&self.recorder)
+    }
+
+    /// An object is accepted: first in the file, if there is one, then in memory.
+    pub(crate) fn accept(
+        &self,
+        storage_client_id: String,
+        key: String,
+        correlation_id: &str,
+    ) -> io::Result<()> {
+        if let Some(journal) = &self.journal {
+            journal.write(&storage_client_id, &key, correlation_id)?;
+        }
+        self.recorder().accept(storage_client_id, key, correlation_id);
+        Ok(())
     }
 
     pub(crate) fn script(&self) -> MutexGuard<'_, Script> {

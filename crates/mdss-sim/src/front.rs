@@ -118,8 +118,10 @@ fn decide(desk: &Desk, verdict: Result<Object, Objection>) -> Reply {
     match verdict {
         Ok(object) => {
             let id = desk.ids.next(SystemTime::now());
-            desk.recorder().accept(object.storage_client_id, object.key, &id);
-            Reply::accepted(statuses.accepted, &id)
+            match desk.accept(object.storage_client_id, object.key, &id) {
+                Ok(()) => Reply::accepted(statuses.accepted, &id),
+                Err(_) => Reply::unavailable(),
+            }
         }
         Err(Objection::Unauthorized) => Reply::message(statuses.unauthorized, "Unauthorized"),
         Err(Objection::Malformed(sentence)) => Reply::message(statuses.malformed, &sentence),

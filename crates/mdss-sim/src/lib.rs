@@ -6,6 +6,7 @@ mod control;
 mod correlation;
 mod desk;
 mod front;
+mod journal;
 mod judge;
 mod rate;
 mod recorder;

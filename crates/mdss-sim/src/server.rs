@@ -32,7 +32,7 @@ impl Sim {
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] if the settings contradict each other or the PEM is none, all
-    /// mistakes in one sentence; otherwise whatever the system says to the address.
+    /// mistakes in one sentence; otherwise whatever the system says to the journal or the address.
     pub async fn start(config: Config) -> io::Result<Self> {
         Self::start_blocking(config)
     }
@@ -47,7 +47,7 @@ impl Sim {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, mistakes.join("; ")));
         }
         let acceptor = config.tls.as_ref().map(|tls| tls.acceptor()).transpose()?;
-        let desk = Arc::new(Desk::new(config));
+        let desk = Arc::new(Desk::new(config)?);
         let (stop, stopped) = oneshot::channel();
         let (ready, listening) = blocking::channel();
         let thread = thread::Builder::new().name("mdss-sim".into()).spawn({

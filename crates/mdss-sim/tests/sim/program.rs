@@ -164,6 +164,36 @@ async fn it_serves_tls_and_a_rate() {
     assert_eq!(statuses, [200, 503]);
 }
 
+#[tokio::test]
+async fn what_it_accepted_is_known_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = dir.path().join("journal");
+    let unit = mdss_sim::units::ORACLE;
+    for key in ["a", "b"] {
+        let mut program = start(command(&["--journal", journal.to_str().unwrap()]));
+        let mut client = Client::connect(program.addr()).await;
+        assert_eq!(client.ask(object(unit, key)).await.status, 200);
+        assert_eq!(client.ask(object("nobody", "refused")).await.status, 400);
+        program.child.kill().unwrap();
+        program.child.wait().unwrap();
+    }
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let keys: Vec<_> = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|line| (line["storage_client_id"] == unit, line["key"].as_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(keys, [(true, "a".to_owned()), (true, "b".to_owned())]);
+
+    // What cannot be written down is not accepted.
+    let program = start(command(&["--journal", "/dev/full"]));
+    let mut client = Client::connect(program.addr()).await;
+    assert_eq!(client.ask(object(unit, "k")).await.status, 503);
+    let accepted = client.ask(request("GET", "/_sim/accepted", "", "")).await;
+    assert_eq!(accepted.json(), json!([]));
+    program.signal("-TERM");
+}
+
 #[test]
 fn mistakes_end_with_2_before_a_port_opens() {
     let dir = tempfile::tempdir().unwrap();
