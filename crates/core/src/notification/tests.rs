@@ -286,6 +286,12 @@ fn broken_xml_is_told_with_its_line() {
             "line 3: expected </NotificationConfiguration>, found the end of another element",
         ),
         ("</NotificationConfiguration>", "line 1: expected no end of an element that was never begun"),
+        // A name is shown on one line, and commands nothing.
+        (
+            "<a\u{1b}[2J>",
+            "line 1: expected </a\\u001b[2J>, for the <a\\u001b[2J> of line 1; the document ends",
+        ),
+        ("<a\u{202e}></b>", "line 1: expected </a\\u202e>, found the end of another element"),
         ("<NotificationConfiguration>\n<Topic", "line 2: expected XML; tag not closed"),
         ("<NotificationConfiguration>\n<!-- ", "line 2: expected XML; comment not closed"),
         (

@@ -136,7 +136,7 @@ impl Tree<'_> {
             }
         }
         if let Some(open) = self.open.last() {
-            let (line, name) = (open.line, wire::clip(&open.name, 60));
+            let (line, name) = (open.line, shown(&open.name));
             return Err(
                 self.mistake(format!("</{name}>, for the <{name}> of line {line}; the document ends"))
             );
@@ -178,7 +178,7 @@ impl Tree<'_> {
             }
         }
         if odd {
-            let name = wire::clip(&name, 60);
+            let name = shown(&name);
             let sentence =
                 format!("line {}: <{name}> has attributes, which say nothing in this document", self.line);
             warnings.push((self.line, sentence));
@@ -216,11 +216,16 @@ fn position(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }
 
+/// A name for a sentence. To quick-xml it is whatever stands before a space or a bracket, a terminal's commands too.
+fn shown(name: &str) -> String {
+    wire::one_line(wire::clip(name, 60))
+}
+
 /// quick-xml's own sentences may quote what stands there.
 fn sentence(error: &Error) -> String {
     match error {
         Error::IllFormed(IllFormedError::MismatchedEndTag { expected, .. }) => {
-            format!("</{}>, found the end of another element", wire::clip(expected, 60))
+            format!("</{}>, found the end of another element", shown(expected))
         }
         Error::IllFormed(IllFormedError::UnmatchedEndTag(_)) => {
             "no end of an element that was never begun".into()
