@@ -3,15 +3,21 @@
 mod condition;
 mod gate;
 mod head;
+mod notification;
 mod plan;
 
 pub use condition::condition;
 pub use gate::{Admitted, POLICIES, Proof, gate};
+pub use notification::notification;
 pub use plan::plan;
 
 /// A target's name, as in `fuzz/fuzz_targets/` and `fuzz/corpus/`, and the function it calls.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: &[Target] =
-    &[("plan", plan), ("gate", |bytes| drop(gate(bytes))), ("condition", condition)];
+pub const TARGETS: &[Target] = &[
+    ("plan", plan),
+    ("gate", |bytes| drop(gate(bytes))),
+    ("condition", condition),
+    ("notification", notification),
+];
