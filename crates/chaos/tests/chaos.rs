@@ -18,7 +18,7 @@ use relays::{Behaviour, Running, as_program};
 
 /// Seconds of patience: with a relay that loses something it is in vain, with any other one the end of a test that has failed.
 fn patience(in_vain: bool) -> &'static str {
-    if in_vain { "2" } else { "60" }
+    if in_vain { "2" } else { "120" }
 }
 
 fn kit(args: &[&str]) -> Output {
@@ -49,7 +49,8 @@ fn number(row: &Value, name: &str) -> u64 {
 
 #[test]
 fn the_promise_holds_through_every_fault() {
-    let (ok, rows, skipped) = found(&["--cycles", "1", "--senders", "3", "--jobs", "8"]);
+    let (ok, rows, skipped) =
+        found(&["--cycles", "1", "--senders", "3", "--jobs", "8", "--patience", patience(false)]);
     assert!(ok, "{rows:#?}");
     let left_out = skipped.as_array().unwrap().len();
     assert_eq!(rows.len() + left_out, 21, "{skipped}");
@@ -66,7 +67,10 @@ fn the_promise_holds_through_every_fault() {
 #[test]
 fn the_promise_holds_through_kills_in_a_row() {
     let faults = ["--fault", "kill-relay", "--fault", "kill-mdss"];
-    let (ok, rows, _) = found(&[&faults[..], &["--cycles", "8", "--senders", "4", "--jobs", "2"]].concat());
+    let (ok, rows, _) = found(
+        &[&faults[..], &["--cycles", "8", "--senders", "4", "--jobs", "2", "--patience", patience(false)]]
+            .concat(),
+    );
     assert!(ok && rows.len() == 2, "{rows:#?}");
 }
 
@@ -75,7 +79,8 @@ fn the_promise_holds_through_kills_in_a_row() {
 fn the_promise_holds_in_direct_mode() {
     let faults =
         ["--fault", "kill-relay", "--fault", "kill-mdss", "--fault", "storm-401", "--fault", "full-disk"];
-    let mode = ["--mode", "direct", "--cycles", "3", "--senders", "4", "--jobs", "3"];
+    let mode =
+        ["--mode", "direct", "--cycles", "3", "--senders", "4", "--jobs", "3", "--patience", patience(false)];
     let (ok, rows, skipped) = found(&[&faults[..], &mode].concat());
     assert!(ok && rows.len() == 3, "{rows:#?}");
     assert_eq!(skipped[0]["fault"], "full-disk");
