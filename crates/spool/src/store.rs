@@ -497,6 +497,9 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "wal_autocheckpoint", 4000)?;
     // After a flood the log shrinks again.
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    // What a statement or a savepoint may have to take back is kept in memory; in a temporary file every settled row wrote every page
+    // that it touched a second time (<https://www.sqlite.org/tempfiles.html>, 2.5, statement journals, and 3, temp_store).
+    db.pragma_update(None, "temp_store", "memory")?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }
