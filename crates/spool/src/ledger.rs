@@ -292,42 +292,44 @@ struct Due {
 fn due(db: &Connection, lane: &str, want: &Want, most: usize) -> rusqlite::Result<Vec<Due>> {
     // With the turn in it, a claim of one place is every fourth time one for the newest.
     let newest = (most + want.turn % NEWEST_SHARE) / NEWEST_SHARE;
-    let mut found = Vec::new();
-    take_due(db, lane, want, "not_before, id", most - newest, &mut found)?;
-    if found.len() == most - newest {
-        take_due(db, lane, want, "not_before DESC, id DESC", newest, &mut found)?;
+    let mut ids = Vec::new();
+    take_due(db, lane, want, "not_before, id", most - newest, &mut ids)?;
+    if ids.len() == most - newest {
+        take_due(db, lane, want, "not_before DESC, id DESC", newest, &mut ids)?;
     }
-    Ok(found)
+    let sql = "SELECT id, delivery, path, state, attempts, since, reason FROM item WHERE id = ?1";
+    let mut row = db.prepare_cached(sql)?;
+    // An operator may have purged one since.
+    ids.into_iter().filter_map(|id| row.query_row([id.0], due_row).optional().transpose()).collect()
 }
 
+/// Only numbers: most rows that are met here are under way, and looking at an entry of an index is cheaper than reading them.
 fn take_due(
     db: &Connection,
     lane: &str,
     want: &Want,
     order: &str,
     most: usize,
-    found: &mut Vec<Due>,
+    found: &mut Vec<ItemId>,
 ) -> rusqlite::Result<()> {
     if most == 0 {
         return Ok(());
     }
-    let known: HashSet<ItemId> = found.iter().map(|due| due.id).collect();
+    let known: HashSet<ItemId> = found.iter().copied().collect();
     let sql = format!(
-        "SELECT id, delivery, path, state, attempts, since, reason FROM item
-         WHERE lane = ?1 AND state <> 'parked' AND not_before <= ?2 ORDER BY {order} LIMIT ?3"
+        "SELECT id FROM item WHERE lane = ?1 AND state <> 'parked' AND not_before <= ?2 ORDER BY {order} LIMIT ?3"
     );
     // Those under way may stand in front of all others, so as many more are asked for.
     let limit = (most + want.busy.len() + known.len()) as i64;
     let mut query = db.prepare_cached(&sql)?;
-    let rows = query.query_map(params![lane, want.now.as_millis(), limit], due_row)?;
+    let mut rows = query.query(params![lane, want.now.as_millis(), limit])?;
     let end = found.len() + most;
-    for row in rows {
-        let row = row?;
-        if found.len() == end {
-            break;
-        }
-        if !want.busy.contains(&row.id) && !known.contains(&row.id) {
-            found.push(row);
+    while found.len() < end
+        && let Some(row) = rows.next()?
+    {
+        let id = ItemId(row.get(0)?);
+        if !want.busy.contains(&id) && !known.contains(&id) {
+            found.push(id);
         }
     }
     Ok(())
