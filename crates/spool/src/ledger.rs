@@ -408,44 +408,59 @@ pub(crate) enum Verdict {
     Lane(String),
 }
 
-/// Writes down what came of an item. One that is gone meanwhile (purged by hand) stays gone.
-pub(crate) fn settle(db: &Connection, id: ItemId, verdict: &Verdict, now: Moment) -> rusqlite::Result<()> {
+/// Writes down what came of items. One that is gone meanwhile (purged by hand) stays gone.
+pub(crate) fn settle<'a>(
+    db: &Connection,
+    outcomes: impl Iterator<Item = (ItemId, &'a Verdict)>,
+    now: Moment,
+) -> rusqlite::Result<()> {
     const AGAIN: &str =
         "UPDATE item SET state = ?2, not_before = ?3, reason = ?4, detail = ?5, attempts = attempts + ?6
                          WHERE id = ?1";
-    match verdict {
-        Verdict::Accepted => {
-            // In the same transaction: from here on a repetition is one.
-            db.prepare_cached(
-                "INSERT INTO done (mark, at) SELECT mark, ?2 FROM item WHERE id = ?1 AND mark IS NOT NULL
-                 ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![id.0, now.as_millis()])?;
-            db.prepare_cached("DELETE FROM item WHERE id = ?1")?.execute([id.0])?;
+    let (mut accepted, mut gone) = (Vec::new(), Vec::new());
+    for (id, verdict) in outcomes {
+        match verdict {
+            Verdict::Accepted => accepted.push(id.0),
+            Verdict::Skipped => gone.push(id.0),
+            Verdict::Again { state, not_before, reason, detail, attempted } => {
+                let row = params![id.0, state.name(), not_before.as_millis(), reason, detail, attempted];
+                db.prepare_cached(AGAIN)?.execute(row)?;
+            }
+            Verdict::Parked { reason, detail, attempted } => {
+                let row = params![id.0, State::Parked.name(), now.as_millis(), reason, detail, attempted];
+                db.prepare_cached(AGAIN)?.execute(row)?;
+            }
+            Verdict::Lane(lane) => {
+                db.prepare_cached(
+                    "UPDATE item SET lane = ?2, state = 'waiting', not_before = ?3, reason = NULL, detail = NULL WHERE id = ?1",
+                )?
+                .execute(params![id.0, lane, now.as_millis()])?;
+            }
         }
-        Verdict::Skipped => {
-            db.prepare_cached("DELETE FROM item WHERE id = ?1")?.execute([id.0])?;
-        }
-        Verdict::Again { state, not_before, reason, detail, attempted } => {
-            let row = params![id.0, state.name(), not_before.as_millis(), reason, detail, attempted];
-            db.prepare_cached(AGAIN)?.execute(row)?;
-        }
-        Verdict::Parked { reason, detail, attempted } => {
-            let row = params![id.0, State::Parked.name(), now.as_millis(), reason, detail, attempted];
-            db.prepare_cached(AGAIN)?.execute(row)?;
-        }
-        Verdict::Lane(lane) => {
-            db.prepare_cached(
-                "UPDATE item SET lane = ?2, state = 'waiting', not_before = ?3, reason = NULL, detail = NULL WHERE id = ?1",
-            )?
-            .execute(params![id.0, lane, now.as_millis()])?;
-        }
+    }
+    if !accepted.is_empty() {
+        // In the same transaction: from here on a repetition is one.
+        let sql = "INSERT INTO done (mark, at) SELECT mark, ?2 FROM item
+                   WHERE id IN (SELECT value FROM json_each(?1)) AND mark IS NOT NULL ON CONFLICT DO NOTHING";
+        db.prepare_cached(sql)?.execute(params![numbers(&accepted), now.as_millis()])?;
+        forget_done(db)?;
+    }
+    gone.append(&mut accepted);
+    if !gone.is_empty() {
+        // One statement for all: of each page that it changes SQLite keeps a copy, and neighbours share their pages.
+        let sql = "DELETE FROM item WHERE id IN (SELECT value FROM json_each(?1))";
+        db.prepare_cached(sql)?.execute([numbers(&gone)])?;
     }
     Ok(())
 }
 
+/// As `json_each` reads them: a statement has a fixed number of parameters.
+fn numbers(numbers: &[i64]) -> String {
+    serde_json::Value::from(numbers).to_string()
+}
+
 /// Forgets the oldest marks beyond the hundred thousand.
-pub(crate) fn forget_done(db: &Connection) -> rusqlite::Result<()> {
+fn forget_done(db: &Connection) -> rusqlite::Result<()> {
     let sql = "DELETE FROM done WHERE id <= (SELECT max(id) FROM done) - ?1";
     db.prepare_cached(sql)?.execute([MOST_DONE])?;
     Ok(())

@@ -156,16 +156,9 @@ impl Store {
     /// Writes down what came of items.
     pub(crate) async fn settle(&self, settlements: Arc<[Settlement]>, now: Moment) -> Result<(), Trouble> {
         self.ask(Order::Write, move |db, epoch| {
-            let mut marked = false;
             // Numbers begin anew with a new file.
-            for settlement in settlements.iter().filter(|s| s.epoch == epoch) {
-                ledger::settle(db, settlement.id, &settlement.verdict, now)?;
-                marked |= settlement.verdict == Verdict::Accepted;
-            }
-            if marked {
-                ledger::forget_done(db)?;
-            }
-            Ok(())
+            let ours = settlements.iter().filter(|s| s.epoch == epoch);
+            Ok(ledger::settle(db, ours.map(|s| (s.id, &s.verdict)), now)?)
         })
         .await
     }
