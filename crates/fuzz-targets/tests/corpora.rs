@@ -96,3 +96,44 @@ fn every_policy_lets_somebody_of_the_corpus_in_and_turns_somebody_away() {
         assert!(*text == "none" || admitted < corpus.len(), "{text} lets everybody in");
     }
 }
+
+/// A credential that is there and yet does not count, and one in another spelling, which does. The proofs say yes to some of
+/// the former, and would not miss one of the latter.
+#[test]
+fn near_misses_are_let_in_by_none_alone_and_odd_spellings_by_a_check() {
+    let none = POLICIES.iter().position(|(text, _)| *text == "none").unwrap();
+    for name in [
+        "address-compatible",
+        "bearer-and-more",
+        "bearer-twice",
+        "credential-in-another-header",
+        "hmac-base64-short",
+        "hmac-hex-without-prefix",
+        "jd-signed-no-md5",
+        "jd-signed-twice",
+        "path-secret-encoded",
+        "shared-secret-header-and-more",
+        "shared-secret-header-twice",
+        "shared-secret-in-the-path",
+        "shared-secret-query-twice",
+        "sns-signed-raw-delivery",
+        "sns-signed-with-a-subject",
+    ] {
+        let bytes = fs::read(root().join("fuzz/corpus/gate").join(name)).unwrap();
+        assert_eq!(gate(&bytes), [none], "{name}");
+    }
+    for name in [
+        "address-mapped",
+        "hmac-base64-without-padding",
+        "hmac-hex-beside-an-old-one",
+        "jd-signed",
+        "jd-signed-in-another-order",
+        "shared-secret-query-encoded",
+        "sns-signed",
+        "sns-signed-and-more",
+        "sns-signed-confirmation",
+    ] {
+        let bytes = fs::read(root().join("fuzz/corpus/gate").join(name)).unwrap();
+        assert!(gate(&bytes).iter().any(|index| *index != none), "{name}");
+    }
+}
