@@ -426,10 +426,13 @@ impl Parser {
             nearest(event, known.iter().copied())
                 .map_or_else(|| format!("one of {}", known.join(", ")), |name| format!("is {name} meant?"))
         };
-        let well_formed = bare(event) != event
-            && !bare(event).is_empty()
-            && !event.ends_with(':')
-            && bare(event).chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '*'));
+        // A star anywhere but behind a family would stand for itself, and the rule never fire.
+        let name = bare(event);
+        let family = name.strip_suffix(":*").unwrap_or(name);
+        let well_formed = name != event
+            && !family.is_empty()
+            && !family.ends_with(':')
+            && family.chars().all(|c| c.is_ascii_alphanumeric() || c == ':');
         match self.store {
             Store::JdCloud => {
                 self.mistake(line, place, Some(event), format!("an event of JD Cloud; {}", hint()));
