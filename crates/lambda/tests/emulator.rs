@@ -123,7 +123,7 @@ async fn it_runs_the_function_as_the_platform_does() {
         ("aws-s3/create", vec![Step::Unavailable; 2], "mdss_unavailable"),
         ("aws-sns/create", vec![Step::status(StatusCode::FORBIDDEN)], "mdss_unauthorized"),
         ("aws-eventbridge/create", vec![Step::WebPage], "mdss_unexpected_answer"),
-        ("aws-sqs/batch-one-bad", vec![], "unreadable"),
+        ("aws-sqs/body-not-text", vec![], "unreadable"),
         ("aws-eventbridge/missing-key", vec![], "missing_key"),
     ] {
         sim.push(steps);
