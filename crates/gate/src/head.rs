@@ -1,9 +1,10 @@
 //! What the gate is shown of a request: borrowed, and exactly as it came over the wire.
 
+use std::fmt;
 use std::net::IpAddr;
 
-/// A request's head, before any of its body is read.
-#[derive(Clone, Copy, Debug)]
+/// A request's head, before any of its body is read. `Debug` shows neither target nor header values: both may hold a secret.
+#[derive(Clone, Copy)]
 pub struct Head<'a> {
     /// The method as sent, `POST` for instance.
     pub method: &'a str,
@@ -22,6 +23,16 @@ pub struct Head<'a> {
     /// The address of whoever sent the request: the TCP peer, or what a proxy that is trusted says of it. `None` where
     /// there is none, as in `explain`; then `source_addresses` refuses.
     pub client: Option<IpAddr>,
+}
+
+impl fmt::Debug for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("method", &self.method)
+            .field("headers", &self.headers.len())
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Head<'a> {
@@ -56,11 +67,39 @@ impl<'a> Head<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Doubled;
 
-/// A whole request: its head and every byte of its body.
-#[derive(Clone, Copy, Debug)]
+/// A whole request: its head and every byte of its body, of which `Debug` shows the number.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The head, the same that `check_head` was shown.
     pub head: Head<'a>,
     /// The body as it came, before any of it is parsed.
     pub body: &'a [u8],
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("head", &self.head).field("bytes", &self.body.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_what_no_secret_can_be_in() {
+        let headers = [("authorization", &b"Bearer s3cret"[..])];
+        let head = Head {
+            method: "POST",
+            path: "/a?code=s3cret",
+            path_rest: Some("/s3cret"),
+            headers: &headers,
+            client: None,
+        };
+        let shown = format!("{:?}", Request { head, body: b"s3cret" });
+        assert_eq!(
+            shown,
+            r#"Request { head: Head { method: "POST", headers: 1, client: None, .. }, bytes: 6 }"#
+        );
+    }
 }

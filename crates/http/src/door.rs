@@ -26,8 +26,8 @@ pub struct Source {
     public_path: Option<String>,
 }
 
-/// A request's head, as it came over the wire.
-#[derive(Clone, Copy, Debug)]
+/// A request's head, as it came over the wire. It has no `Debug`: target and headers hold secrets.
+#[derive(Clone, Copy)]
 pub struct Knocker<'r> {
     /// The method.
     pub method: &'r str,
