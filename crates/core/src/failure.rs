@@ -173,6 +173,8 @@ pub struct Failure {
     pub detail: String,
     /// How long MDSS asked to be left alone.
     pub retry_after: Option<Duration>,
+    /// Whether fewer requests are asked for (429, 503), rather than trouble told of (500, 502).
+    pub throttled: bool,
 }
 
 impl Failure {
@@ -180,7 +182,7 @@ impl Failure {
     ///
     /// What a stranger wrote may stand in the sentence as it is: characters that are not one line's are escaped here.
     pub fn new(cause: Cause, detail: impl Into<String>) -> Self {
-        Self { cause, detail: wire::one_line(detail.into()), retry_after: None }
+        Self { cause, detail: wire::one_line(detail.into()), retry_after: None, throttled: false }
     }
 
     /// The kind of its cause.

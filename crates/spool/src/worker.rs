@@ -474,7 +474,7 @@ impl Worker {
                 self.spool
                     .meter
                     .delivered(&item.lane, wall.since(happened.unwrap_or(item.delivery.received)));
-                self.pace.succeeded();
+                self.pace.succeeded(now);
                 self.endpoint_succeeded(wall);
                 self.lane_succeeded(&item.lane, wall);
                 info!(
@@ -524,8 +524,8 @@ impl Worker {
     /// What a failure says about everybody else.
     fn weigh(&mut self, item: &Claimed, failure: &Failure, now: Instant, wall: Moment) {
         // Once the breaker is open it does the yielding; the pace would only be slow to begin with afterwards.
-        if failure.cause == Cause::MdssUnavailable && self.endpoint.position() == Position::Closed {
-            self.pace.pushed_back(now);
+        if failure.throttled && self.endpoint.position() == Position::Closed {
+            self.pace.pushed_back(item.id, now);
         }
         let lane = &item.lane;
         match blame(failure.cause) {

@@ -148,7 +148,8 @@ pub fn judge(answer: &Answer<'_>, secret: &Secret) -> Result<CorrelationId, Fail
     }
     let said = body.said().map_or_else(|| seen(bytes, end), |said| format!("said {said}"));
     let failure = |cause, detail: String| {
-        Err(Failure { retry_after: answer.retry_after, ..Failure::new(cause, detail) })
+        let throttled = matches!(status, 429 | 503);
+        Err(Failure { retry_after: answer.retry_after, throttled, ..Failure::new(cause, detail) })
     };
     match status {
         200..=299 => {
@@ -217,6 +218,16 @@ mod tests {
 
     fn verdict(status: u16, body: &str, end: BodyEnd) -> Result<CorrelationId, Failure> {
         judge(&Answer { status, retry_after: None, body: body.as_bytes(), end }, &Secret::new("s3cret"))
+    }
+
+    #[test]
+    fn only_a_server_that_asks_for_less_throttles() {
+        for (status, want) in
+            [(429, true), (503, true), (500, false), (502, false), (504, false), (401, false)]
+        {
+            let failure = verdict(status, "", BodyEnd::Complete).unwrap_err();
+            assert_eq!(failure.throttled, want, "{status}");
+        }
     }
 
     #[test]
