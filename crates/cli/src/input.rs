@@ -43,7 +43,6 @@ pub(crate) fn delivery(file: &Path) -> std::io::Result<Delivery> {
 }
 
 /// A file, understood.
-#[derive(Debug)]
 pub(crate) enum Input {
     /// The body of a function's call, or of a request whose head does not matter.
     Bare(Vec<u8>),
@@ -52,7 +51,6 @@ pub(crate) enum Input {
 }
 
 /// An HTTP request written down.
-#[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,

@@ -32,8 +32,7 @@ pub(crate) struct NewItem {
     pub(crate) mark: Option<String>,
 }
 
-/// A delivery on its way to the disk.
-#[derive(Debug)]
+/// A delivery on its way to the disk. It has no `Debug`: headers and body are a stranger's.
 pub(crate) struct Intake {
     pub(crate) name: String,
     pub(crate) source: Option<String>,

@@ -36,7 +36,7 @@ pub enum BodyEnd {
 }
 
 /// An answer, as far as the verdict needs it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Answer<'a> {
     /// The HTTP status.
     pub status: u16,
