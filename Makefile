@@ -53,7 +53,7 @@ bench: ## figures against the floors (function, server, spool), and against the 
 	$(CARGO) bench --quiet --package mdss-relay-core --bench plan
 	MDSS_RELAY_OCI_FN="$$(test -x dist/amd64/mdss-relay-oci-fn && echo $(CURDIR)/dist/amd64/mdss-relay-oci-fn)" FDK="$$(test -x target/bench-python/bin/fdk && echo $(CURDIR)/target/bench-python/bin/fdk)" \
 		$(CARGO) bench --quiet --package mdss-relay-oci-fn --bench function
-	$(CARGO) bench --quiet --package mdss-relay-http --bench accept
+	$(CARGO) bench --quiet --package mdss-relay-http --bench server
 	$(CARGO) bench --quiet --package mdss-relay-spool --bench spool
 
 chaos: ## break everything around the relay, and the relay, hundreds of times, and count what was lost; some minutes
