@@ -209,6 +209,31 @@ async fn units_that_refuse_everything_keep_no_other_waiting() {
 }
 
 #[tokio::test]
+async fn what_waits_before_a_closed_unit_does_not_take_the_place_of_what_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let off = Unit { state: UnitState::NotEnabled, ..Unit::new("off", StorageType::AmazonS3) };
+    let all = vec![off, Unit::new("on", StorageType::AmazonS3)];
+    let sim = Sim::start(SimConfig { units: all, ..SimConfig::default() }).await.unwrap();
+    let route = |name: &str| format!("[[route]]\nbucket = \"{name}\"\nstorage_client_id = \"{name}\"\n");
+    let toml = route("off") + &route("on");
+    let relay =
+        relay_for(&sim, &[("STORAGECLIENTID", ""), ("RELAY_CONFIG_TOML", &toml), ("RELAY_CONCURRENCY", "4")]);
+    let (spool, _keeping) = start(dir.path());
+    // More than the worker keeps ready.
+    let records: Vec<_> = (0..300).map(|n| record("off", &format!("off-{n}"), None)).collect();
+    accept(&spool, &relay, delivery(&records)).await.unwrap();
+    let worker = Running::start(&spool, &relay);
+    until("the bad unit's breaker opens", async || {
+        let breakers = spool.snapshot().await.unwrap().counts.breakers;
+        breakers.get("off").is_some_and(|p| *p != Position::Closed)
+    })
+    .await;
+    accept(&spool, &relay, delivery(&[record("on", "late", None)])).await.unwrap();
+    until("what came late is sent", async || accepted(&sim).contains_key("late")).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn one_poisoned_object_stops_nobody() {
     let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
     let (spool, _keeping) = start(dir.path());
