@@ -38,9 +38,6 @@ fn no_alert_asks_for_what_there_is_not_and_each_is_explained() {
     assert!(declared.len() > 5);
     for alert in declared {
         assert!(guide.contains(&format!("| `{alert}` |")), "{alert} is not in the guide");
-    }
-    // The rate-based ones on counters that start with the event itself cannot be shown by a made-up series of a minute.
-    for alert in ["MdssRelayDown", "MdssRelaySpoolUnwritable", "MdssRelayEventsLate", "MdssRelayHeld"] {
-        assert!(tests.contains(&format!("alertname: {alert}")), "{alert} is not tested");
+        assert!(tests.contains(&format!("alertname: {alert}\n")), "{alert} is not tested");
     }
 }
