@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod arguments;
 mod exit;
 mod line;
 mod logs;
@@ -8,6 +9,7 @@ mod settings;
 mod signal;
 mod start;
 
+pub use arguments::{Others, arguments};
 pub use exit::Exit;
 pub use logs::logs;
 pub use settings::settings_failure;

@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use mdss_relay_host::{self as host, Exit};
+use mdss_relay_host::{self as host, Exit, Others};
 use mdss_relay_http::{Configuration, listen, reload, serve};
 use tokio::sync::watch;
 
 const NAME: &str = "mdss-relay-http";
+const ABOUT: &str =
+    "tells MetaDefender Storage Security of the objects that storage providers announce over HTTP.";
 
 #[tokio::main]
 async fn main() -> Exit {
+    if let Some(exit) = host::arguments(NAME, ABOUT, Others::Refused, std::env::args_os().skip(1)) {
+        return exit;
+    }
     let reading = Configuration::read(std::env::vars_os());
     let (configuration, mistakes) = match reading.outcome {
         Ok(configuration) => (Some(configuration), Vec::new()),

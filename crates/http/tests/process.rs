@@ -460,3 +460,22 @@ async fn the_api_key_is_in_no_line_of_a_failing_run() {
     assert!(!output.contains(DEFAULT_API_KEY) && !output.contains(TOKEN), "{output}");
     assert!(output.contains("mdss_unauthorized"), "{output}");
 }
+
+#[tokio::test]
+async fn it_says_what_it_is_and_takes_no_arguments() {
+    let run = async |argument: &str| {
+        let mut process = program().arg(argument).start().unwrap();
+        let code = process.wait(LIMIT).await.unwrap().code();
+        (code, process.stdout(), process.stderr())
+    };
+    let version = concat!("mdss-relay-http ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(run("--version").await, (Some(0), version.to_owned(), String::new()));
+    let (code, help, _) = run("--help").await;
+    assert!(code == Some(0) && help.contains("RELAY_CONFIG"), "{help}");
+    // Somebody meant something by it, and it may be a secret.
+    let (code, out, told) = run("s3cret").await;
+    assert!(
+        (code, out.as_str()) == (Some(2), "") && told.contains("expected none") && !told.contains("s3cret"),
+        "{told}"
+    );
+}

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use mdss_relay_core::{Relay, Role, Settings};
 use mdss_relay_function::{Answers, handler};
-use mdss_relay_host::{self as host, Exit};
+use mdss_relay_host::{self as host, Exit, Others};
 
 const NAME: &str = "mdss-relay-lambda";
+const ABOUT: &str =
+    "tells MetaDefender Storage Security of objects, as a function on a Lambda-compatible runtime.";
 
 /// Without these `lambda_runtime` 1.5.0 panics (its `Config::from_env`); a sentence is kinder.
 const PLATFORM: [&str; 4] = [
@@ -18,6 +20,9 @@ const PLATFORM: [&str; 4] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Exit {
+    if let Some(exit) = host::arguments(NAME, ABOUT, Others::Ignored, std::env::args_os().skip(1)) {
+        return exit;
+    }
     let variables: Vec<_> = std::env::vars_os().collect();
     let missing = PLATFORM.iter().filter(|name| !variables.iter().any(|(n, _)| n == **name));
     let missing = missing.map(|n| format!("{n}: expected a value, which a Lambda-compatible runtime sets"));

@@ -393,3 +393,20 @@ async fn the_api_key_and_the_event_are_in_no_line_of_a_failing_run() {
     assert!(output.contains("mdss_unauthorized"), "{output}");
     assert!(!output.contains(DEFAULT_API_KEY) && !output.contains("do-not-log"), "{output}");
 }
+
+#[tokio::test]
+async fn it_says_what_it_is() {
+    let run = async |argument: &str| {
+        let mut process =
+            Program::new(env!("CARGO_BIN_EXE_mdss-relay-lambda")).arg(argument).start().unwrap();
+        let code = process.wait(LIMIT).await.unwrap().code();
+        (code, process.stdout(), process.stderr())
+    };
+    let version = concat!("mdss-relay-lambda ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(run("--version").await, (Some(0), version.to_owned(), String::new()));
+    let (code, help, _) = run("--help").await;
+    assert!(code == Some(0) && help.contains("RELAY_CONFIG"), "{help}");
+    // Platforms have arguments of their own; what is wrong then is the settings.
+    let (code, _, told) = run("handler").await;
+    assert!(code == Some(2) && told.contains("- APIENDPOINT"), "{told}");
+}

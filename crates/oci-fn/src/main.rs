@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use mdss_relay_core::{Relay, Role, Settings};
 use mdss_relay_function::{Answers, handler};
-use mdss_relay_host::{self as host, Exit};
+use mdss_relay_host::{self as host, Exit, Others};
 
 const NAME: &str = "mdss-relay-oci-fn";
+const ABOUT: &str = "tells MetaDefender Storage Security of objects, as a function on OCI Functions (Fn).";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Exit {
+    if let Some(exit) = host::arguments(NAME, ABOUT, Others::Ignored, std::env::args_os().skip(1)) {
+        return exit;
+    }
     let draft = Settings::read(std::env::vars_os(), Role::Function);
     let mistakes = draft.mistakes.iter().map(ToString::to_string).collect();
     if let Err(exit) = host::start(NAME, "RELAY_LOG", &draft.settings.log, mistakes) {
