@@ -7,7 +7,7 @@ use std::fmt::{self, Display, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mdss_relay_core::Report;
-use mdss_relay_spool::{LATENCY_BOUNDS, Position, Snapshot};
+use mdss_relay_spool::{Counts, LATENCY_BOUNDS, Position, Snapshot, TroubleKind};
 
 /// Every metric: name, kind, and what it says.
 pub const METRICS: &[(&str, &str, &str)] = &[
@@ -26,7 +26,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "mdss_relay_spool_up",
         "gauge",
-        "1 if the spool could be read just now; without it the gauges below are absent",
+        "1 if the spool could be read just now; without it the four gauges below are absent",
     ),
     ("mdss_relay_spool_items", "gauge", "items on disk, by lane, state (waiting, held, parked) and reason"),
     ("mdss_relay_spool_bytes", "gauge", "bytes of the spool in use"),
@@ -57,17 +57,17 @@ pub const METRICS: &[(&str, &str, &str)] = &[
 
 /// Counters of the server itself.
 #[derive(Debug, Default)]
-pub(crate) struct Meter(Mutex<Counts>);
+pub(crate) struct Meter(Mutex<Own>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct Own {
     requests: BTreeMap<(String, u16), u64>,
     records: BTreeMap<(String, &'static str, &'static str), u64>,
     reloads: BTreeMap<&'static str, u64>,
 }
 
 impl Meter {
-    fn counts(&self) -> MutexGuard<'_, Counts> {
+    fn counts(&self) -> MutexGuard<'_, Own> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -88,8 +88,8 @@ impl Meter {
         *self.counts().reloads.entry(outcome).or_default() += 1;
     }
 
-    /// Everything there is to show. `spool` is `None` without one, and `Some(None)` if it cannot be read just now.
-    pub(crate) fn text(&self, spool: Option<Option<&Snapshot>>) -> String {
+    /// Everything there is to show. `spool` is `None` without one; there is no snapshot if its file cannot be read just now.
+    pub(crate) fn text(&self, spool: Option<(&Counts, Option<&Snapshot>)>) -> String {
         let mut page = Page::default();
         page.put("mdss_relay_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
         {
@@ -107,11 +107,12 @@ impl Meter {
                 page.put("mdss_relay_reloads_total", &[("outcome", outcome)], n as f64);
             }
         }
-        if let Some(snapshot) = spool {
+        if let Some((counts, snapshot)) = spool {
             page.put("mdss_relay_spool_up", &[], f64::from(u8::from(snapshot.is_some())));
             if let Some(snapshot) = snapshot {
-                page.spool(snapshot);
+                page.stock(snapshot);
             }
+            page.counts(counts);
         }
         page.finish()
     }
@@ -139,7 +140,7 @@ impl Page {
         let _ = writeln!(lines, "{end} {value}");
     }
 
-    fn spool(&mut self, snapshot: &Snapshot) {
+    fn stock(&mut self, snapshot: &Snapshot) {
         for depth in &snapshot.stock.depths {
             let labels =
                 [("lane", depth.lane.as_str()), ("state", depth.state.name()), ("reason", &depth.reason)];
@@ -150,12 +151,16 @@ impl Page {
         for (lane, age) in snapshot.ages() {
             self.put("mdss_relay_spool_oldest_seconds", &[("lane", lane)], age.as_secs_f64());
         }
-        let counts = &snapshot.counts;
+    }
+
+    fn counts(&mut self, counts: &Counts) {
         self.put("mdss_relay_spool_accepted_total", &[], counts.accepted as f64);
         self.put("mdss_relay_spool_spooled_total", &[], counts.spooled as f64);
         self.put("mdss_relay_spool_duplicates_total", &[], counts.duplicates as f64);
-        for (reason, n) in &counts.refused {
-            self.put("mdss_relay_spool_refused_total", &[("reason", reason)], *n as f64);
+        // From the beginning, at 0: nobody sees the first step of a counter that appears with it.
+        for kind in TroubleKind::ALL {
+            let n = counts.refused.get(kind.name()).copied().unwrap_or(0);
+            self.put("mdss_relay_spool_refused_total", &[("reason", kind.name())], n as f64);
         }
         for (lane, n) in &counts.delivered {
             self.put("mdss_relay_spool_delivered_total", &[("lane", lane)], *n as f64);
@@ -225,10 +230,10 @@ mod tests {
             meter.answered(source, status);
         }
         meter.reloaded("taken");
-        let text = meter.text(Some(None));
+        let text = meter.text(Some((&Counts::default(), None)));
         let lines: Vec<_> = text.lines().filter(|l| !l.starts_with("# HELP")).collect();
         assert_eq!(
-            lines[1..],
+            lines[1..12],
             [
                 &format!("mdss_relay_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
                 "# TYPE mdss_relay_requests_total counter",
@@ -240,6 +245,7 @@ mod tests {
                 r#"mdss_relay_reloads_total{outcome="refused"} 0"#,
                 "# TYPE mdss_relay_spool_up gauge",
                 "mdss_relay_spool_up 0",
+                "# TYPE mdss_relay_spool_accepted_total counter",
             ]
         );
         assert!(!Meter::default().text(None).contains("spool"));

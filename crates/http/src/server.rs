@@ -203,8 +203,8 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let text = match &shared.spool {
         None => shared.meter.text(None),
         Some(spool) => match timeout(HEAD_TIMEOUT, spool.snapshot()).await {
-            Ok(Ok(snapshot)) => shared.meter.text(Some(Some(&snapshot))),
-            _ => shared.meter.text(Some(None)),
+            Ok(Ok(snapshot)) => shared.meter.text(Some((&snapshot.counts, Some(&snapshot)))),
+            _ => shared.meter.text(Some((&spool.counts(), None))),
         },
     };
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()

@@ -212,6 +212,10 @@ async fn a_disk_that_takes_nothing_is_503_and_red_and_heals_by_itself() {
     assert_eq!(ready.status, 503, "{}", ready.text());
     assert_eq!(server.send("GET", "/healthz", String::new()).await.status, 200);
     assert_eq!(server.metric("mdss_relay_spool_up").await, Some(0.0));
+    let refused =
+        async |why: &str| server.metric(&format!("mdss_relay_spool_refused_total{{reason=\"{why}\"}}")).await;
+    assert!(refused("spool_unwritable").await >= Some(1.0));
+    assert_eq!(refused("spool_full").await, Some(0.0));
     server.process.wait_for_line("turned away", LIMIT).await.unwrap();
     std::fs::remove_file(folder.path().join("data")).unwrap();
     until("the disk is back", async || server.post("/open", created(&["k"])).await.0 == 200).await;

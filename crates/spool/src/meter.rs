@@ -114,8 +114,12 @@ impl Meter {
         self.counts().breakers.insert(lane.to_owned(), position);
     }
 
+    pub(crate) fn read(&self) -> Counts {
+        self.counts().clone()
+    }
+
     pub(crate) fn snapshot(&self, stock: Stock, limit_bytes: u64, at: Moment) -> Snapshot {
-        Snapshot { counts: self.counts().clone(), stock, limit_bytes, at }
+        Snapshot { counts: self.read(), stock, limit_bytes, at }
     }
 }
 

@@ -10,7 +10,7 @@ use mdss_relay_core::{Delivery, Kept, Plan, Report};
 use crate::clock::{Clock, Moment};
 use crate::intake::{Intake, Sender};
 use crate::ledger::Written;
-use crate::meter::{Meter, Snapshot};
+use crate::meter::{Counts, Meter, Snapshot};
 use crate::store::{Config, Store};
 use crate::trouble::Trouble;
 
@@ -130,6 +130,11 @@ impl Spool {
     pub async fn snapshot(&self) -> Result<Snapshot, Trouble> {
         let stock = self.store.stock().await?;
         Ok(self.meter.snapshot(stock, self.config.limit, self.now()))
+    }
+
+    /// What this process has counted; it is in memory, and there when the file cannot be read.
+    pub fn counts(&self) -> Counts {
+        self.meter.read()
     }
 
     pub(crate) fn now(&self) -> Moment {

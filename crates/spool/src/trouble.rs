@@ -24,6 +24,17 @@ pub enum TroubleKind {
 }
 
 impl TroubleKind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Full,
+        Self::Unwritable,
+        Self::Locked,
+        Self::Damaged,
+        Self::Foreign,
+        Self::Internal,
+        Self::Stopped,
+    ];
+
     /// The stable name.
     pub fn name(self) -> &'static str {
         match self {
