@@ -144,6 +144,9 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
             let mut entries = Vec::new();
             let more = pages(&desk, &which.filter(now), *limit, |entry| entries.push(entry))?;
             print_entries(&entries, now, json);
+            if entries.is_empty() && !json {
+                say("nothing fits");
+            }
             if more && !json {
                 say(&format!("there are more than {limit}; --limit shows them"));
             }

@@ -92,6 +92,8 @@ async fn items_are_listed_shown_retried_and_purged_by_what_they_are() {
             out(&table)
         );
         assert!(err(&table).contains("there are more than 3"));
+        let none = run(dir.path(), &["list", "--bucket", "nowhere"]);
+        assert!(err(&none).contains("nothing fits") && none.status.success());
 
         let shown = run(dir.path(), &["show", "4", "--json"]);
         let shown = &lines(&shown)[0];
