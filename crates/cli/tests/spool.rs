@@ -157,3 +157,19 @@ async fn a_bare_purge_is_not_everything() {
     }
     assert_eq!(lines(&run(dir.path(), &["list", "--json"])).len(), 4);
 }
+
+/// The line is all that is left of what was deleted.
+#[tokio::test]
+async fn what_cannot_be_written_out_is_not_deleted() {
+    for json in [&[] as &[&str], &["--json"]] {
+        let dir = tempfile::tempdir().unwrap();
+        let _running = filled(dir.path()).await;
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mdss-relay"));
+        command.arg("spool").args(json).args(["purge", "--all", "--yes"]);
+        command.env_clear().env("RELAY_DATA_DIR", dir.path());
+        let status = command.stdin(Stdio::null()).stdout(full).status().unwrap();
+        let left = lines(&run(dir.path(), &["list", "--json"])).len();
+        assert_eq!((status.success(), left), (false, 4), "{json:?}");
+    }
+}

@@ -6,6 +6,7 @@
     reason = "helpers of tests, which clippy takes for production code"
 )]
 
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -306,4 +307,28 @@ async fn a_wrong_key_holds_everything_and_loses_nothing() {
         assert_eq!(server.post("/open", created(&[key])).await.0, 200);
     }
     until("delivery", async || accepted(&sim) == keys).await;
+}
+
+/// Whoever asks and does not read the answers has a connection that is never idle and never done.
+#[tokio::test]
+async fn a_client_that_does_not_read_keeps_no_stop_waiting() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = start(program(&sim, folder.path()).env("RELAY_DEADLINE", "1s")).await;
+    assert_eq!(server.post("/open", created(&["k"])).await.0, 200);
+    let mut deaf = std::net::TcpStream::connect(&server.address).unwrap();
+    deaf.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+    let ask = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
+    let full = loop {
+        match deaf.write_all(ask.as_bytes()) {
+            Ok(()) => {}
+            Err(error) => break error.kind(),
+        }
+    };
+    assert_eq!(full, ErrorKind::WouldBlock, "nobody takes anything any more");
+    server.process.signal("TERM").unwrap();
+    // Two times the deadline and ten seconds are what the server takes for itself.
+    let status = server.process.wait(Duration::from_secs(90)).await;
+    assert!(status.is_ok_and(|status| status.success()), "{}", server.process.stderr());
+    drop(deaf);
 }

@@ -135,6 +135,27 @@ async fn accepts_until_it_cannot() {
     std::future::pending::<()>().await;
 }
 
+/// Accepts until that fails, says so, and then sends what it has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the child of another test"]
+async fn accepts_until_it_cannot_and_sends() {
+    let (spool, _keeping) = start(var(DIR).as_ref());
+    let relay = relay(&var(URL), &[("RELAY_CONCURRENCY", "1")]);
+    for n in 0.. {
+        let keys: Vec<_> = (0..20).map(|m| format!("{n}-{m}")).collect();
+        let records: Vec<_> = keys.iter().map(|key| record("b", key, None)).collect();
+        match accept(&spool, &relay, delivery(&records)).await {
+            Ok(_) => keys.iter().for_each(|key| say(key)),
+            Err(trouble) => {
+                say(&format!("trouble {}", trouble.kind.name()));
+                break;
+            }
+        }
+    }
+    let policy = Policy { rate: 10_000, park_after: None };
+    Worker::new(spool, relay, policy).run(std::future::pending()).await;
+}
+
 /// Holds the file as nobody should.
 #[test]
 #[ignore = "the child of another test"]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod accept;
+mod adverse;
 mod child;
 mod common;
 mod trouble;

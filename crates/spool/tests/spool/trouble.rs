@@ -211,7 +211,7 @@ async fn a_file_that_is_taken_away_is_begun_anew() {
 }
 
 /// What is damaged: the pages, by a query that names them.
-fn damage(dir: &Path, pages: &str) {
+pub(crate) fn damage(dir: &Path, pages: &str) {
     let path = dir.join("spool.db");
     let pages: Vec<u64> = {
         let db = rusqlite::Connection::open(&path).unwrap();

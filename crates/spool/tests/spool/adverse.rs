@@ -1,0 +1,273 @@
+//! Faults that come together: an operator who moves half of the files, a byte that is flipped where no checksum looks, a
+//! disk that the spool itself has filled.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use mdss_relay_core::{Delivery, Outcome, Relay};
+use mdss_relay_spool::{
+    Config, Desk, Filter, Policy, Position, Sender, Spool, State, SystemClock, TroubleKind, Worker,
+};
+use mdss_sim::{Config as SimConfig, Sim};
+use serde_json::{Value, json};
+
+use crate::child::Process;
+use crate::common::*;
+
+const POLICY: Policy = Policy { rate: 10_000, park_after: None };
+
+async fn sim() -> Sim {
+    Sim::start(SimConfig::default()).await.unwrap()
+}
+
+fn sent(sim: &Sim) -> BTreeSet<String> {
+    sim.accepted().into_iter().map(|a| a.key).collect()
+}
+
+/// Whether any file of a directory holds the text.
+fn anywhere(dir: &Path, text: &str) -> bool {
+    std::fs::read_dir(dir).unwrap().any(|entry| {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    })
+}
+
+/// A spool with one event, killed, so that the event is in the log and nowhere else.
+fn killed(dir: &Path) -> String {
+    let mut child = Process::start("accepts", dir, "", 7, "");
+    let first = child.next().unwrap();
+    child.kill();
+    assert!(std::fs::metadata(dir.join("spool.db-wal")).unwrap().len() > 0);
+    first
+}
+
+#[tokio::test]
+async fn a_log_whose_file_was_moved_away_is_not_thrown_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = killed(dir.path());
+    std::fs::remove_file(dir.path().join("spool.db")).unwrap();
+    let (spool, _keeping) = start(dir.path());
+    keep(&spool, &relay(NOWHERE, &[]), "new").await;
+    assert!(anywhere(dir.path(), &key), "{key} was acknowledged, and its only copy is gone");
+}
+
+#[tokio::test]
+async fn a_salvage_that_died_between_the_names_does_not_mix_two_files() {
+    let relay = relay(NOWHERE, &[]);
+    let (dir, made) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    killed(dir.path());
+    // What a salvage had made of the old file.
+    let (spool, keeping) = start(made.path());
+    for n in 0..50 {
+        keep(&spool, &relay, &format!("salvaged-{n}")).await;
+    }
+    drop(spool);
+    keeping.wait();
+    // It had moved the old file, and was killed before it moved the old file's log.
+    std::fs::rename(dir.path().join("spool.db"), dir.path().join("spool.db.damaged-1")).unwrap();
+    std::fs::copy(made.path().join("spool.db"), dir.path().join("spool.db.salvaged")).unwrap();
+    let (spool, keeping) = start(dir.path());
+    until("a new event is taken", async || {
+        accept(&spool, &relay, delivery(&[record("b", "new", None)])).await.is_ok()
+    })
+    .await;
+    drop(spool);
+    keeping.wait();
+    assert_eq!(query::<String>(dir.path(), "PRAGMA integrity_check"), "ok");
+    let entries = Desk::open(dir.path()).unwrap().list(&Filter::default(), None, 1_000_000).unwrap();
+    let keys: BTreeSet<_> = entries.into_iter().filter_map(|entry| entry.key).collect();
+    let want: BTreeSet<_> = (0..50).map(|n| format!("salvaged-{n}")).chain(["new".to_owned()]).collect();
+    assert_eq!(keys, want);
+}
+
+#[tokio::test]
+async fn a_flipped_byte_in_a_text_stops_no_other_event() {
+    for column in ["delivery SET headers", "delivery SET source", "delivery SET name", "item SET path"] {
+        let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
+        let relay = relay_for(&sim, &[]);
+        let (spool, keeping) = start(dir.path());
+        for n in 0..5 {
+            keep(&spool, &relay, &format!("k{n}")).await;
+        }
+        drop(spool);
+        keeping.wait();
+        let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
+        db.execute(&format!("UPDATE {column} = CAST(x'5bff5d' AS TEXT) WHERE id = 2"), []).unwrap();
+        drop(db);
+        let (spool, _keeping) = start(dir.path());
+        tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+        let others = ["k0", "k2", "k3", "k4"].map(str::to_owned);
+        until(column, async || others.iter().all(|key| sent(&sim).contains(key))).await;
+    }
+}
+
+/// The bad record of a batch is kept with the whole body, so it is the body that takes the room.
+#[tokio::test]
+async fn a_parked_record_is_counted_with_all_that_it_keeps() {
+    let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
+    let relay = relay_for(&sim, &[]);
+    let config = Config { limit: 4 << 20, ..config(dir.path()) };
+    let (spool, _keeping) = Spool::start(config, Arc::new(SystemClock)).unwrap();
+    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+    let bad = json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": { "bucket": { "name": "b" } } });
+    for n in 0..60 {
+        let mut records: Vec<Value> = (0..100).map(|m| record("b", &format!("{n}-{m}"), None)).collect();
+        records.iter_mut().for_each(|record| record["padding"] = "x".repeat(900).into());
+        records.push(bad.clone());
+        let taken = accept(&spool, &relay, delivery(&records)).await;
+        assert!(
+            !matches!(&taken, Err(trouble) if trouble.kind == TroubleKind::Full),
+            "after {n} batches everything is parked, and nothing that can be sent is taken"
+        );
+        taken.unwrap();
+        until("all but the parked are sent", async || {
+            spool.snapshot().await.unwrap().stock.depths.iter().all(|d| d.state == State::Parked)
+        })
+        .await;
+    }
+}
+
+/// The disk is not going to grow: what is on it must leave it all the same. The child sees a disk of its own, which needs user
+/// namespaces; where the kernel has none, there is nothing to test.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_the_spool_has_filled_is_emptied_into_mdss() {
+    let unshare = ["--map-root-user", "--mount"];
+    let possible = std::process::Command::new("unshare")
+        .args(unshare)
+        .args(["mount", "-t", "tmpfs", "x", "/mnt"])
+        .status();
+    if !possible.is_ok_and(|status| status.success()) {
+        eprintln!("passed over: no disk of our own to be had");
+        return;
+    }
+    let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
+    let mount = r#"mount -t tmpfs -o size=6m tmpfs "$SPOOL_TEST_DIR" && exec "$@""#;
+    let shell = format!(r#"exec unshare {} sh -c '{mount}' sh "$0" "$@";"#, unshare.join(" "));
+    let mut child = Process::start("accepts_until_it_cannot_and_sends", dir.path(), &sim.url(), 0, &shell);
+    let mut told = BTreeSet::new();
+    loop {
+        match child.next().unwrap() {
+            line if line.starts_with("trouble ") => break,
+            key => drop(told.insert(key)),
+        }
+    }
+    // More than the worker sends before the first of them is written down.
+    assert!(told.len() > 200, "{} are too few to prove anything", told.len());
+    until("everything is sent", async || told.is_subset(&sent(&sim))).await;
+    child.kill();
+}
+
+#[tokio::test]
+async fn the_items_of_a_batch_that_a_damaged_page_has_held_are_not_forgotten() {
+    let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
+    let relay = relay_for(&sim, &[]);
+    let (spool, keeping) = start(dir.path());
+    let keys: BTreeSet<_> = (0..300).map(|n| format!("{n}-{}", "k".repeat(100))).collect();
+    let records: Vec<_> = keys.iter().map(|key| record("b", key, Some("01"))).collect();
+    accept(&spool, &relay, delivery(&records)).await.unwrap();
+    drop(spool);
+    keeping.wait();
+    crate::trouble::damage(
+        dir.path(),
+        "SELECT pageno FROM dbstat WHERE name = 'item' AND pagetype = 'leaf' ORDER BY path LIMIT 1 OFFSET 3",
+    );
+    let (spool, _keeping) = start(dir.path());
+    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+    until("a new event is taken and sent", async || {
+        accept(&spool, &relay, delivery(&[record("b", "new", Some("02"))])).await.is_ok()
+            && sent(&sim).contains("new")
+    })
+    .await;
+    until("all that can be sent is sent", async || match spool.snapshot().await {
+        Ok(snapshot) => snapshot.stock.depths.iter().all(|d| d.state == State::Parked),
+        Err(_) => false,
+    })
+    .await;
+    let sent = sent(&sim);
+    let missing = keys.iter().filter(|key| !sent.contains(*key)).count();
+    let parked: u64 = spool.snapshot().await.unwrap().stock.depths.iter().map(|d| d.items).sum();
+    assert!(
+        missing == 0 || parked > 0,
+        "{missing} of {} were acknowledged, not sent, and nothing is left that says so",
+        keys.len()
+    );
+}
+
+/// A reload, after the operator has mended what was wrong, makes a new worker.
+#[tokio::test]
+async fn a_breaker_that_a_worker_leaves_open_is_not_shown_for_ever() {
+    let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
+    let relays = [relay(NOWHERE, &[]), relay_for(&sim, &[])];
+    let (spool, _keeping) = start(dir.path());
+    let relay = &relays[0];
+    for n in 0..8 {
+        keep(&spool, relay, &format!("k{n}")).await;
+    }
+    let run = |relay: &Arc<Relay>| {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let worker = Worker::new(spool.clone(), Arc::clone(relay), POLICY);
+        (stop, tokio::spawn(worker.run(async { drop(stopped.await) })))
+    };
+    let breakers = async || spool.snapshot().await.unwrap().counts.breakers;
+    let (stop, worker) = run(relay);
+    until("the breaker opens", async || breakers().await.contains_key("")).await;
+    until("the breaker is open", async || breakers().await[""] != Position::Closed).await;
+    stop.send(()).unwrap();
+    worker.await.unwrap();
+    let (stop, worker) = run(&relays[1]);
+    until("everything is sent", async || sent(&sim).len() == 8).await;
+    stop.send(()).unwrap();
+    worker.await.unwrap();
+    let shown: BTreeMap<_, _> = breakers().await;
+    assert!(shown.values().all(|position| *position == Position::Closed), "{shown:?}");
+}
+
+#[tokio::test]
+async fn a_directory_that_was_made_anew_has_one_relay_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let relay = relay(NOWHERE, &[]);
+    let (first, _keeping) = start(&data);
+    keep(&first, &relay, "k").await;
+    std::fs::rename(&data, dir.path().join("away")).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    keep(&first, &relay, "l").await;
+    let (second, _keeping) = start(&data);
+    let trouble = second.ready().await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Locked, "{trouble}");
+}
+
+#[tokio::test]
+async fn a_directory_that_was_taken_away_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let relay = relay(NOWHERE, &[]);
+    let (spool, _keeping) = start(&data);
+    keep(&spool, &relay, "k").await;
+    std::fs::rename(&data, dir.path().join("away")).unwrap();
+    keep(&spool, &relay, "l").await;
+}
+
+/// What a stranger sends to an open source takes no mark away from a source that proves who it is, whatever becomes of it.
+#[tokio::test]
+async fn a_mark_planted_through_an_open_source_swallows_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _keeping) = start(dir.path());
+    let relay = relay(NOWHERE, &[]);
+    let of = |source: &str| Delivery {
+        source: Some(source.into()),
+        ..delivery(&[record("b", "k", Some("01")), record("b", "k", Some("01"))])
+    };
+    for (source, sender, want) in [
+        ("open", Sender::Anyone, ["spooled:-", "skipped:duplicate"]),
+        ("strong", Sender::Proven, ["spooled:-", "skipped:duplicate"]),
+        // Names that would run into each other if they were only put side by side.
+        ("strong\",\"b", Sender::Proven, ["spooled:-", "skipped:duplicate"]),
+    ] {
+        let delivery = of(source);
+        let plan = relay.plan(&delivery);
+        let report = spool.accept(delivery, &plan, sender).await.unwrap();
+        assert_eq!((report.outcome, results(&report)), (Outcome::Done, want.map(str::to_owned).to_vec()));
+    }
+}
