@@ -104,12 +104,56 @@ struct Lane {
     breaker: Breaker,
 }
 
-/// An item whose turn may come.
+/// An item whose turn may come. Its body is not kept with it: hundreds wait here, and a body may have six megabytes.
 struct Ready {
-    item: Claimed,
+    item: Item,
     epoch: u64,
-    planned: Planned,
+    object: Object,
     submission: Submission,
+}
+
+/// What of a claimed item is needed after its plan.
+struct Item {
+    id: ItemId,
+    path: String,
+    lane: String,
+    state: State,
+    attempts: u32,
+    since: Moment,
+    received: Moment,
+    reason: Option<String>,
+    /// What the log calls the delivery.
+    invocation: String,
+}
+
+impl Item {
+    fn of(claimed: Claimed) -> Self {
+        let Claimed { id, path, lane, state, attempts, since, reason, delivery } = claimed;
+        let invocation = delivery.delivery.as_ref().map_or_else(|_| String::new(), |d| d.id.clone());
+        Self { id, path, lane, state, attempts, since, received: delivery.received, reason, invocation }
+    }
+}
+
+/// What the log says of an object.
+#[derive(Default)]
+struct Object {
+    dialect: Option<&'static str>,
+    bucket: Option<String>,
+    key: Option<String>,
+    event_name: Option<String>,
+    time: Option<Moment>,
+}
+
+impl Object {
+    fn of(planned: &Planned) -> Self {
+        Self {
+            dialect: planned.dialect,
+            bucket: planned.bucket.as_ref().map(|b| b.as_str().to_owned()),
+            key: planned.key.as_ref().map(|k| k.as_str().to_owned()),
+            event_name: planned.details.event_name.clone(),
+            time: planned.details.time.map(|t| Moment::from_millis(t.as_millisecond())),
+        }
+    }
 }
 
 struct Attempted {
@@ -354,12 +398,13 @@ impl Worker {
                 Ok(_) => self.plans(&item.delivery, epoch).await,
                 Err(detail) => Err(Failure::new(Cause::Internal, detail.clone())),
             };
+            let item = Item::of(item);
             self.busy.insert(item.id);
             match plans {
                 Ok(plans) => self.sort(item, epoch, &plans, wall),
                 Err(failure) => {
                     // It will read no better the next time: an operator has to look at it.
-                    self.park(&item, epoch, None, &failure, false);
+                    self.park(&item, epoch, &Object::default(), &failure, false);
                 }
             }
         }
@@ -392,18 +437,19 @@ impl Worker {
     }
 
     /// What today's settings make of an item.
-    fn sort(&mut self, item: Claimed, epoch: u64, plans: &Plans, now: Moment) {
+    fn sort(&mut self, item: Item, epoch: u64, plans: &Plans, now: Moment) {
         let Some(planned) = plans.get(&item.path) else {
             let detail = format!("the stored delivery has no record {:?} any more", item.path);
-            return self.hold(&item, epoch, None, &Failure::new(Cause::Internal, detail), now);
+            return self.hold(&item, epoch, &Object::default(), &Failure::new(Cause::Internal, detail), now);
         };
+        let object = Object::of(planned);
         let lane = match &planned.decision {
             Decision::Skip(reason) => {
                 info!(
-                    { fields::INVOCATION } = item.delivery.delivery.as_ref().map_or("", |d| d.id.as_str()),
+                    { fields::INVOCATION } = item.invocation,
                     { fields::ITEM } = item.path,
-                    { fields::BUCKET } = planned.bucket.as_ref().map(|b| b.as_str()),
-                    { fields::KEY } = planned.key.as_ref().map(|k| k.as_str()),
+                    { fields::BUCKET } = object.bucket,
+                    { fields::KEY } = object.key,
                     { fields::REASON } = reason.name(),
                     mdss.spool.item = item.id.get(),
                     "event skipped: the settings do not want it any more"
@@ -418,11 +464,11 @@ impl Worker {
         }
         match &planned.decision {
             Decision::Fail(failure) if failure.kind() == FailureKind::Permanent => {
-                self.park(&item, epoch, Some(planned), failure, false);
+                self.park(&item, epoch, &object, failure, false);
             }
-            Decision::Fail(failure) => self.hold(&item, epoch, Some(planned), failure, now),
+            Decision::Fail(failure) => self.hold(&item, epoch, &object, failure, now),
             Decision::Send(submission) => {
-                let ready = Ready { epoch, planned: planned.clone(), submission: submission.clone(), item };
+                let ready = Ready { epoch, object, submission: submission.clone(), item };
                 self.lanes.entry(ready.item.lane.clone()).or_default().queue.push_back(ready);
             }
             Decision::Skip(_) => {}
@@ -465,31 +511,28 @@ impl Worker {
     fn attempted(&mut self, done: Result<Attempted, tokio::task::JoinError>) {
         // An attempt that panics stays busy until the next start; its line is the panic's own.
         let Ok(Attempted { ready, outcome, took }) = done else { return };
-        let Ready { item, epoch, planned, .. } = ready;
+        let Ready { item, epoch, object, .. } = ready;
         let (now, wall) = (Instant::now(), self.spool.now());
         match outcome {
             Ok(correlation) => {
                 self.spool.meter.attempted(&item.lane, "accepted");
-                let happened = planned.details.time.map(|t| Moment::from_millis(t.as_millisecond()));
-                self.spool
-                    .meter
-                    .delivered(&item.lane, wall.since(happened.unwrap_or(item.delivery.received)));
+                self.spool.meter.delivered(&item.lane, wall.since(object.time.unwrap_or(item.received)));
                 self.pace.succeeded(now);
                 self.endpoint_succeeded(wall);
                 self.lane_succeeded(&item.lane, wall);
                 info!(
-                    { fields::INVOCATION } = item.delivery.delivery.as_ref().map_or("", |d| d.id.as_str()),
+                    { fields::INVOCATION } = item.invocation,
                     { fields::ITEM } = item.path,
-                    { fields::DIALECT } = planned.dialect,
-                    { fields::BUCKET } = planned.bucket.as_ref().map(|b| b.as_str()),
-                    { fields::KEY } = planned.key.as_ref().map(|k| k.as_str()),
-                    { fields::EVENT_TYPE } = planned.details.event_name,
+                    { fields::DIALECT } = object.dialect,
+                    { fields::BUCKET } = object.bucket,
+                    { fields::KEY } = object.key,
+                    { fields::EVENT_TYPE } = object.event_name,
                     { fields::LANE } = item.lane,
                     { fields::CORRELATION_ID } = correlation.as_str(),
                     { fields::RESEND_COUNT } = item.attempts,
                     { fields::DURATION_MS } = millis(took),
                     mdss.spool.item = item.id.get(),
-                    mdss.spool.age_ms = millis(wall.since(item.delivery.received)),
+                    mdss.spool.age_ms = millis(wall.since(item.received)),
                     "object accepted by MDSS"
                 );
                 self.outcome(item.id, epoch, Verdict::Accepted);
@@ -500,7 +543,7 @@ impl Worker {
                 let attempts = item.attempts.saturating_add(1);
                 let old = self.policy.park_after.is_some_and(|limit| wall.since(item.since) > limit);
                 if failure.kind() == FailureKind::Permanent || (old && attempts >= PARK_ATTEMPTS) {
-                    return self.park(&item, epoch, Some(&planned), &failure, true);
+                    return self.park(&item, epoch, &object, &failure, true);
                 }
                 let wish = failure.retry_after;
                 let pause = Backoff::of(failure.kind()).pause(attempts, wish, fastrand::f64());
@@ -508,7 +551,7 @@ impl Worker {
                     FailureKind::Transient => State::Waiting,
                     FailureKind::Config | FailureKind::Permanent => State::Held,
                 };
-                self.line(&item, Some(&planned), &failure, state, attempts, pause);
+                self.line(&item, &object, &failure, state, attempts, pause);
                 let verdict = Verdict::Again {
                     state,
                     not_before: wall.plus(pause),
@@ -522,7 +565,7 @@ impl Worker {
     }
 
     /// What a failure says about everybody else.
-    fn weigh(&mut self, item: &Claimed, failure: &Failure, now: Instant, wall: Moment) {
+    fn weigh(&mut self, item: &Item, failure: &Failure, now: Instant, wall: Moment) {
         // Once the breaker is open it does the yielding; the pace would only be slow to begin with afterwards.
         if failure.throttled && self.endpoint.position() == Position::Closed {
             self.pace.pushed_back(item.id, now);
@@ -596,15 +639,8 @@ impl Worker {
     }
 
     /// No attempt was made, and none makes sense before the settings change.
-    fn hold(
-        &mut self,
-        item: &Claimed,
-        epoch: u64,
-        planned: Option<&Planned>,
-        failure: &Failure,
-        now: Moment,
-    ) {
-        self.line(item, planned, failure, State::Held, item.attempts, HELD_BY_PLAN);
+    fn hold(&mut self, item: &Item, epoch: u64, object: &Object, failure: &Failure, now: Moment) {
+        self.line(item, object, failure, State::Held, item.attempts, HELD_BY_PLAN);
         let verdict = Verdict::Again {
             state: State::Held,
             not_before: now.plus(HELD_BY_PLAN),
@@ -615,22 +651,8 @@ impl Worker {
         self.outcome(item.id, epoch, verdict);
     }
 
-    fn park(
-        &mut self,
-        item: &Claimed,
-        epoch: u64,
-        planned: Option<&Planned>,
-        failure: &Failure,
-        attempted: bool,
-    ) {
-        self.line(
-            item,
-            planned,
-            failure,
-            State::Parked,
-            item.attempts + u32::from(attempted),
-            Duration::ZERO,
-        );
+    fn park(&mut self, item: &Item, epoch: u64, object: &Object, failure: &Failure, attempted: bool) {
+        self.line(item, object, failure, State::Parked, item.attempts + u32::from(attempted), Duration::ZERO);
         self.spool.meter.parked(&item.lane, failure.cause.name());
         let verdict =
             Verdict::Parked { reason: failure.cause.name(), detail: failure.detail.clone(), attempted };
@@ -647,8 +669,8 @@ impl Worker {
     /// A line for a failure that is new, or has lasted twice as long as at the last line: retries go on for days.
     fn line(
         &self,
-        item: &Claimed,
-        planned: Option<&Planned>,
+        item: &Item,
+        object: &Object,
         failure: &Failure,
         state: State,
         attempts: u32,
@@ -661,11 +683,11 @@ impl Worker {
         macro_rules! line {
             ($level:ident, $text:literal) => {
                 $level!(
-                    { fields::INVOCATION } = item.delivery.delivery.as_ref().map_or("", |d| d.id.as_str()),
+                    { fields::INVOCATION } = item.invocation,
                     { fields::ITEM } = item.path,
-                    { fields::DIALECT } = planned.and_then(|p| p.dialect),
-                    { fields::BUCKET } = planned.and_then(|p| p.bucket.as_ref()).map(|b| b.as_str()),
-                    { fields::KEY } = planned.and_then(|p| p.key.as_ref()).map(|k| k.as_str()),
+                    { fields::DIALECT } = object.dialect,
+                    { fields::BUCKET } = object.bucket,
+                    { fields::KEY } = object.key,
                     { fields::LANE } = item.lane,
                     { fields::REASON } = failure.cause.name(),
                     { fields::DETAIL } = failure.detail,
