@@ -52,8 +52,18 @@ pub(crate) struct Breaker {
     failed: HashSet<ItemId>,
     /// Set while open or half open.
     open: Option<Open>,
-    /// MDSS asked to be left alone until then.
-    asked: Option<Instant>,
+    /// MDSS asked to be left alone.
+    asked: Option<Asked>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    by: ItemId,
+    /// Until when, as it said.
+    until: Instant,
+    /// Until when it is believed. One object that is always answered like that must not stop the others, so they try in a moment;
+    /// if another one hears the same, it is the server's word.
+    believed: Instant,
 }
 
 #[derive(Debug)]
@@ -73,7 +83,7 @@ impl Breaker {
     }
 
     pub(crate) fn leave(&self, now: Instant) -> Leave {
-        let asked = self.asked.filter(|until| now < *until);
+        let asked = self.asked.map(|asked| asked.believed).filter(|until| now < *until);
         match &self.open {
             Some(Open { probing: Some(_), .. }) => Leave::NoneBefore(None),
             Some(open) if now < open.until => {
@@ -102,7 +112,15 @@ impl Breaker {
     /// A request failed in a way that may be everybody's. True if that has opened the breaker.
     pub(crate) fn failed(&mut self, item: ItemId, wish: Option<Duration>, now: Instant) -> bool {
         if let Some(wish) = wish {
-            self.asked = Some(self.asked.map_or(now + wish, |until| until.max(now + wish)));
+            let (before, until) = (self.asked.filter(|asked| now < asked.until), now + wish);
+            self.asked = Some(match before {
+                Some(asked) if asked.by != item => {
+                    let until = until.max(asked.until);
+                    Asked { by: item, until, believed: until }
+                }
+                Some(asked) => Asked { until: until.max(asked.until), ..asked },
+                None => Asked { by: item, until, believed: now + wish.min(FIRST) },
+            });
         }
         match &mut self.open {
             Some(open) => {
@@ -123,6 +141,12 @@ impl Breaker {
                 true
             }
         }
+    }
+
+    /// Nobody waits any more. What MDSS has asked for still holds.
+    pub(crate) fn forget(&mut self) {
+        self.failed.clear();
+        self.open = None;
     }
 
     /// There is reason to hope: the next probe need not wait.
@@ -148,13 +172,13 @@ mod tests {
     use super::*;
 
     /// Steps: `f<item>` fails, `F<item>` fails with a wish of ten seconds, `s<item>` succeeds, `b<item>` begins, `e<item>` ends
-    /// without a word, `+<seconds>` passes.
+    /// without a word, `n`: nobody waits any more, `+<seconds>` passes.
     fn after(steps: &str) -> String {
         let begin = Instant::now();
         let (mut now, mut breaker) = (begin, Breaker::default());
         for step in steps.split_whitespace() {
             let (verb, number) = step.split_at(1);
-            let number: i64 = number.parse().unwrap();
+            let number: i64 = number.parse().unwrap_or_default();
             let item = ItemId::new(number);
             match verb {
                 "f" => drop(breaker.failed(item, None, now)),
@@ -162,6 +186,7 @@ mod tests {
                 "s" => drop(breaker.succeeded()),
                 "b" => breaker.started(item),
                 "e" => breaker.ended(item),
+                "n" => breaker.forget(),
                 "+" => now += Duration::from_secs(number.try_into().unwrap()),
                 other => panic!("{other}"),
             }
@@ -193,12 +218,20 @@ mod tests {
             ("f1 f2 f3 f4 f5 +1 b6 s6", "closed any"),
             ("f1 f2 f3 f4 f5 +1 b6 f6 +2 b7 s7 f1 f2 f3 f4 f5", "open none for 1 s"),
             ("f1 f2 f3 f4 f5 s4", "closed any"),
-            ("F1", "closed none for 10 s"),
+            ("F1", "closed none for 1 s"),
+            ("F1 +1", "closed any"),
+            ("F1 F1 F1", "closed none for 1 s"),
+            ("F1 +4 F1", "closed any"),
+            ("F1 F2", "closed none for 10 s"),
             ("F1 +4 F2", "closed none for 10 s"),
+            ("F1 +4 F2 +9", "closed none for 1 s"),
+            ("F1 +10 F2", "closed none for 1 s"),
             ("F1 +10", "closed any"),
             ("F1 s2", "closed any"),
-            ("f1 f2 f3 f4 F5 +2", "open none for 8 s"),
-            ("f1 f2 f3 f4 F5 +10", "open one"),
+            ("f1 f2 f3 f4 F5 +2", "open one"),
+            ("f1 f2 f3 F4 F5 +2", "open none for 8 s"),
+            ("f1 f2 f3 F4 F5 +10", "open one"),
+            ("f1 f2 f3 F4 F5 n +2", "closed none for 8 s"),
         ] {
             assert_eq!(after(steps), want, "{steps}");
         }

@@ -200,6 +200,10 @@ pub(crate) struct Claims {
     pub(crate) items: Vec<Claimed>,
     /// When the next item of the lanes that were asked for comes due.
     pub(crate) next: Option<Moment>,
+    /// More is due than bodies may be in memory at once.
+    pub(crate) cut: bool,
+    /// Nothing is there, due or not, in any lane.
+    pub(crate) empty: bool,
 }
 
 /// What a claim asks for.
@@ -219,13 +223,14 @@ pub(crate) struct Want {
 pub(crate) fn claim(db: &Connection, want: &Want) -> rusqlite::Result<Claims> {
     let cap = |lane: &String| want.lanes.get(lane).copied().unwrap_or(usize::MAX);
     let mut lanes = lanes(db)?;
+    let empty = lanes.is_empty();
     lanes.retain(|lane| cap(lane) > 0);
     if !lanes.is_empty() {
         let turn = want.turn % lanes.len();
         lanes.rotate_left(turn);
     }
     let share = want.most.div_ceil(lanes.len().max(1));
-    let mut claims = Claims::default();
+    let mut claims = Claims { empty, ..Claims::default() };
     let mut deliveries = HashMap::new();
     let mut bytes = 0;
     'lanes: for lane in lanes {
@@ -244,6 +249,7 @@ pub(crate) fn claim(db: &Connection, want: &Want) -> rusqlite::Result<Claims> {
                     let stored = Arc::new(stored);
                     bytes += stored.delivery.as_ref().map_or(0, |d| d.body.len());
                     if !deliveries.is_empty() && bytes > MOST_CLAIMED_BYTES {
+                        claims.cut = true;
                         break 'lanes;
                     }
                     deliveries.insert(number, Arc::clone(&stored));
@@ -785,7 +791,14 @@ mod tests {
             for _ in 0..5 {
                 fill(&db, "a", 1, body).unwrap();
             }
-            assert_eq!(claim(&db, &want(8, 0)).unwrap().items.len(), want_items, "{body}");
+            let claims = claim(&db, &want(8, 0)).unwrap();
+            assert_eq!(
+                (claims.items.len(), claims.cut, claims.empty),
+                (want_items, want_items < 5, false),
+                "{body}"
+            );
+            db.execute("UPDATE item SET state = 'parked'", []).unwrap();
+            assert!(claim(&db, &want(8, 0)).unwrap().empty, "{body}");
         }
     }
 

@@ -110,6 +110,10 @@ impl Meter {
         *self.counts().parked.entry((lane.to_owned(), reason)).or_default() += 1;
     }
 
+    pub(crate) fn no_breakers(&self) {
+        self.counts().breakers.clear();
+    }
+
     pub(crate) fn breaker(&self, lane: &str, position: Position) {
         self.counts().breakers.insert(lane.to_owned(), position);
     }

@@ -6,9 +6,11 @@
 //! while that cannot be done, nothing new is begun.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use mdss_relay_core::{
     Cause, CorrelationId, Decision, Failure, FailureKind, Planned, Relay, Submission, fields,
 };
@@ -230,6 +232,8 @@ impl Worker {
     pub fn new(spool: Spool, relay: Arc<Relay>, policy: Policy) -> Self {
         let now = Instant::now();
         let wall = (spool.now(), now);
+        // The breakers of the worker before went with it.
+        spool.meter.no_breakers();
         Self {
             concurrency: relay.settings().concurrency,
             spool,
@@ -293,8 +297,15 @@ impl Worker {
                 self.claimed(done).await;
             }
         }
-        while let Some(done) = self.running.join_next().await {
-            self.attempted(done);
+        // What MDSS has said is written down while the last requests are out: they may last longer than this process.
+        while !self.running.is_empty() {
+            self.flush();
+            let wake = self.gathering + GATHER;
+            tokio::select! {
+                Some(done) = self.running.join_next() => self.attempted(done),
+                Some(done) = self.settling.join_next() => self.settled(done),
+                () = tokio::time::sleep_until(wake.into()), if self.gathering_only() => {}
+            }
         }
         while let Some(done) = self.settling.join_next().await {
             self.settled(done);
@@ -331,6 +342,11 @@ impl Worker {
             let outcome = store.settle(Arc::clone(&batch), now).await;
             Settled { batch, outcome }
         });
+    }
+
+    /// Whether there are outcomes that wait for nothing but company.
+    fn gathering_only(&self) -> bool {
+        !self.outcomes.is_empty() && self.settling.is_empty() && self.settle_again.is_none()
     }
 
     /// Whether more outcomes are to be waited for.
@@ -386,8 +402,11 @@ impl Worker {
     async fn claimed(&mut self, done: Result<Found, tokio::task::JoinError>) {
         // The store has said why there is nothing; the next look comes in a second.
         let Ok(Found { found: Ok((claims, epoch)), most, now, wall }) = done else { return };
-        self.look |= claims.items.len() >= most;
+        self.look |= claims.cut || claims.items.len() >= most;
         self.due = claims.next.map(|next| now + next.since(wall).min(LONGEST));
+        if claims.empty && self.busy.is_empty() {
+            self.nobody_waits();
+        }
         for item in claims.items {
             // Its lane's breaker may have opened meanwhile.
             let closed = |lane: &Lane| matches!(lane.breaker.leave(Instant::now()), Leave::NoneBefore(_));
@@ -410,6 +429,13 @@ impl Worker {
         }
     }
 
+    /// A breaker with nobody in front of it never learns that it may close, and would be an alarm for ever. Who comes next finds out.
+    fn nobody_waits(&mut self) {
+        self.endpoint.forget();
+        self.lanes.clear();
+        self.spool.meter.no_breakers();
+    }
+
     async fn plans(&mut self, stored: &Arc<Stored>, epoch: u64) -> Result<Arc<Plans>, Failure> {
         if let Some((number, of, plans)) = &self.plan
             && (*number, *of) == (stored.number, epoch)
@@ -423,11 +449,13 @@ impl Worker {
         let large = stored.delivery.as_ref().is_ok_and(|d| d.body.len() > QUICK_BODY);
         let plans = if large {
             let (relay, stored) = (Arc::clone(&self.relay), Arc::clone(stored));
-            tokio::task::spawn_blocking(move || plan(&relay, &stored)).await.map_err(|_| {
-                Failure::new(Cause::Internal, "the delivery could not be planned; please report it")
-            })?
+            tokio::task::spawn_blocking(move || plan(&relay, &stored))
+                .await
+                .map_err(|_| defect("the plan"))?
         } else {
-            plan(&self.relay, stored)
+            // The worker would begin anew, and with the same item.
+            std::panic::catch_unwind(AssertUnwindSafe(|| plan(&self.relay, stored)))
+                .map_err(|_| defect("the plan"))?
         };
         let plans = Arc::new(plans);
         if stored.items > 1 {
@@ -502,14 +530,16 @@ impl Worker {
             self.last_lane = name;
             let relay = Arc::clone(&self.relay);
             self.running.spawn(async move {
-                let outcome = relay.attempt(&ready.submission).await;
+                // A defect must not cost more than its own item, nor leave a breaker waiting for its probe.
+                let attempt = AssertUnwindSafe(relay.attempt(&ready.submission)).catch_unwind();
+                let outcome = attempt.await.unwrap_or_else(|_| Err(defect("the attempt")));
                 Attempted { ready, outcome, took: now.elapsed() }
             });
         }
     }
 
     fn attempted(&mut self, done: Result<Attempted, tokio::task::JoinError>) {
-        // An attempt that panics stays busy until the next start; its line is the panic's own.
+        // Nothing in that task panics, and nobody aborts it.
         let Ok(Attempted { ready, outcome, took }) = done else { return };
         let Ready { item, epoch, object, .. } = ready;
         let (now, wall) = (Instant::now(), self.spool.now());
@@ -809,6 +839,11 @@ enum Chore {
     Release(Option<String>),
     /// What is put off beyond that moment is due.
     Mend(Moment),
+}
+
+/// What is left of a panic; its own line says where.
+fn defect(what: &str) -> Failure {
+    Failure::new(Cause::Internal, format!("{what} panicked, which is a defect; please report it"))
 }
 
 fn millis(duration: Duration) -> u64 {

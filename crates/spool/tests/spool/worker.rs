@@ -284,14 +284,37 @@ async fn retry_after_is_for_everybody() {
     for n in 0..3 {
         keep(&spool, &relay, &format!("k{n}")).await;
     }
-    sim.push([Step::RetryAfter { status: StatusCode::TOO_MANY_REQUESTS, seconds: 2 }]);
+    let wish = Step::RetryAfter { status: StatusCode::TOO_MANY_REQUESTS, seconds: 2 };
+    sim.push([wish.clone(), wish]);
     let worker = Running::start(&spool, &relay);
     until("everything is sent", async || empty(&spool).await).await;
     worker.stop().await;
     let times: Vec<_> = sim.requests().iter().map(|r| r.time).collect();
-    assert_eq!(times.len(), 4);
-    let pause = times[1].duration_since(times[0]).unwrap();
-    assert!(pause >= Duration::from_millis(1950), "asked for two seconds, came back after {pause:?}");
+    assert_eq!(times.len(), 5);
+    // One object's answer is believed for a second, two objects' as it was said.
+    for (n, wanted) in [(1, 950), (2, 1950)] {
+        let pause = times[n].duration_since(times[n - 1]).unwrap();
+        assert!(pause >= Duration::from_millis(wanted), "asked for two seconds, came back after {pause:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_writes_down_what_came_while_one_is_out() {
+    let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
+    let (spool, _keeping) = start(dir.path());
+    let relay = relay_for(&sim, &[("RELAY_TIMEOUT", "60s")]);
+    sim.push_for("out", [Step::Hang]);
+    keep(&spool, &relay, "out").await;
+    let worker = Running::start(&spool, &relay);
+    until("one is out", async || sim.requests().len() == 1).await;
+    sim.push_for("last", [Step::Delay { ms: 500 }]);
+    keep(&spool, &relay, "last").await;
+    until("the last is out as well", async || sim.requests().len() == 2).await;
+    worker.stop.send(()).unwrap();
+    until("the last is accepted", async || accepted(&sim).contains_key("last")).await;
+    until("it is written down", async || items(dir.path()) == 1).await;
+    assert!(!worker.task.is_finished());
+    worker.task.abort();
 }
 
 #[tokio::test]
