@@ -44,6 +44,7 @@ pub(crate) struct Intake {
     pub(crate) headers: String,
     pub(crate) body: Vec<u8>,
     pub(crate) received: Moment,
+    pub(crate) sender: Sender,
     pub(crate) items: Vec<NewItem>,
 }
 
@@ -60,6 +61,7 @@ impl Intake {
             method: delivery.method,
             body: delivery.body,
             received: now,
+            sender,
             items,
         }
     }

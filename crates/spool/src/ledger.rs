@@ -9,9 +9,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params, params_from_iter};
 
 use crate::clock::Moment;
-use crate::intake::Intake;
-use crate::schema::State;
-use crate::trouble::{Trouble, TroubleKind};
+use crate::intake::{Intake, Sender};
+use crate::room::Room;
+use crate::schema::{LANE_UNROUTED, State};
+use crate::trouble::Trouble;
 
 /// Marks of accepted writes that are remembered: about 30 MB of file. Senders repeat within minutes, MinIO and RustFS after a
 /// restart of theirs; a hundred thousand is a busy day.
@@ -47,7 +48,7 @@ impl ItemId {
 pub(crate) enum Written {
     Stored,
     Duplicate,
-    /// It was to be parked, and the park is full.
+    /// It was to stay until somebody acts, and there is enough of that.
     NoRoom,
 }
 
@@ -56,8 +57,8 @@ pub(crate) enum Written {
 pub(crate) struct Limits {
     /// Bytes of the file in use, about.
     pub(crate) bytes: u64,
-    /// Bytes of them that may be parked at the door.
-    pub(crate) parked_bytes: u64,
+    /// Bytes of them that may be parked at the door; and as many that anybody may have held.
+    pub(crate) idle_bytes: u64,
 }
 
 /// Either the database's word or our own.
@@ -73,12 +74,6 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
-/// Bytes of the file that hold something: the rest is free for what comes.
-pub(crate) fn used_bytes(db: &Connection) -> rusqlite::Result<u64> {
-    let sql = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
-    db.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).map(|n| u64::try_from(n).unwrap_or(0))
-}
-
 /// CRC-32 of headers and body. SQLite's pages have no checksums, and a flipped bit in a key would name another object.
 fn checksum(headers: &str, body: &[u8]) -> i64 {
     let mut sum = crc32fast::Hasher::new();
@@ -90,18 +85,12 @@ fn checksum(headers: &str, body: &[u8]) -> i64 {
 
 /// Writes a delivery and its items, but for those that are there already.
 pub(crate) fn accept(db: &Connection, intake: &Intake, limits: Limits) -> Result<Vec<Written>, Fault> {
-    let used = used_bytes(db)?;
     let size = (intake.headers.len() + intake.body.len()) as u64;
-    if used.saturating_add(size) > limits.bytes {
-        let detail =
-            format!("the spool holds {used} bytes, expected at most RELAY_SPOOL_LIMIT, {}", limits.bytes);
-        return Err(Fault::Ours(Trouble::new(TroubleKind::Full, detail)));
-    }
+    Room::of(db)?.takes(size, limits.bytes).map_err(Fault::Ours)?;
     let share = size / intake.items.len().max(1) as u64 + ROW_BYTES;
-    let mut parked = match intake.items.iter().any(|item| item.state == State::Parked) {
-        true => parked_bytes(db)?,
-        false => 0,
-    };
+    // What stays until somebody acts keeps the whole body, also when its neighbours have gone.
+    let mut staying = size + ROW_BYTES;
+    let mut idle = HashMap::new();
     let mut known = db.prepare_cached(
         "SELECT 1 FROM item WHERE mark = ?1 UNION ALL SELECT 1 FROM done WHERE mark = ?1 LIMIT 1",
     )?;
@@ -118,12 +107,20 @@ pub(crate) fn accept(db: &Connection, intake: &Intake, limits: Limits) -> Result
             written.push(Written::Duplicate);
             continue;
         }
-        if item.state == State::Parked {
-            if parked.saturating_add(share) > limits.parked_bytes {
+        let bytes = if item.state == State::Waiting { share } else { staying };
+        if capped(item.state, intake.sender) {
+            let there = match idle.get(item.state.name()) {
+                Some(there) => *there,
+                None => idle_bytes(db, item.state)?,
+            };
+            if there.saturating_add(bytes) > limits.idle_bytes {
                 written.push(Written::NoRoom);
                 continue;
             }
-            parked += share;
+            idle.insert(item.state.name(), there + bytes);
+        }
+        if item.state != State::Waiting {
+            staying = ROW_BYTES;
         }
         let delivery = match delivery {
             Some(id) => id,
@@ -141,7 +138,7 @@ pub(crate) fn accept(db: &Connection, intake: &Intake, limits: Limits) -> Result
             ":bucket": item.bucket,
             ":key": item.key,
             ":mark": item.mark,
-            ":bytes": share as i64,
+            ":bytes": i64::try_from(bytes).unwrap_or(i64::MAX),
         })?;
         written.push(Written::Stored);
     }
@@ -165,9 +162,21 @@ fn insert_delivery(db: &Connection, intake: &Intake) -> rusqlite::Result<i64> {
     ])
 }
 
-fn parked_bytes(db: &Connection) -> rusqlite::Result<u64> {
-    let sql = "SELECT ifnull(sum(bytes), 0) FROM tally WHERE state = 'parked'";
-    db.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).map(|n| u64::try_from(n).unwrap_or(0))
+/// Whether only so much of it may be kept. What no route names is held for whoever has proven who it is; anybody else could fill
+/// the spool with it.
+fn capped(state: State, sender: Sender) -> bool {
+    match state {
+        State::Waiting => false,
+        State::Held => sender == Sender::Anyone,
+        State::Parked => true,
+    }
+}
+
+/// Bytes that stay where they are until somebody acts.
+fn idle_bytes(db: &Connection, state: State) -> rusqlite::Result<u64> {
+    let sql = "SELECT ifnull(sum(bytes), 0) FROM tally WHERE state = ?1 AND (?1 = 'parked' OR lane = ?2)";
+    let sum = db.prepare_cached(sql)?.query_row([state.name(), LANE_UNROUTED], |row| row.get::<_, i64>(0))?;
+    Ok(u64::try_from(sum).unwrap_or(0))
 }
 
 /// A stored delivery, read back.
@@ -501,13 +510,7 @@ pub(crate) fn mend(db: &Connection, beyond: Moment, now: Moment, most: usize) ->
 pub(crate) fn probe(db: &Connection, limits: Limits, now: Moment) -> Result<(), Fault> {
     let sql = "INSERT INTO probe VALUES (1, ?1) ON CONFLICT DO UPDATE SET at = excluded.at";
     db.prepare_cached(sql)?.execute([now.as_millis()])?;
-    let used = used_bytes(db)?;
-    if used > limits.bytes {
-        let detail =
-            format!("the spool holds {used} bytes, expected at most RELAY_SPOOL_LIMIT, {}", limits.bytes);
-        return Err(Fault::Ours(Trouble::new(TroubleKind::Full, detail)));
-    }
-    Ok(())
+    Room::of(db)?.takes(0, limits.bytes).map_err(Fault::Ours)
 }
 
 /// How much of one lane stands in one state for one reason.
@@ -557,7 +560,7 @@ pub(crate) fn stock(db: &Connection) -> rusqlite::Result<Stock> {
         let since = db.prepare_cached(sql)?.query_row([&lane], |row| row.get(0)).optional()?;
         oldest.extend(since.map(|since| (lane, Moment::from_millis(since))));
     }
-    Ok(Stock { depths, oldest, used_bytes: used_bytes(db)? })
+    Ok(Stock { depths, oldest, used_bytes: Room::of(db)?.used })
 }
 
 /// Which items an operator means. Everything that is set must fit.
@@ -690,7 +693,7 @@ mod tests {
     use super::*;
     use crate::intake::NewItem;
 
-    const LIMITS: Limits = Limits { bytes: 1 << 30, parked_bytes: 1 << 30 };
+    const LIMITS: Limits = Limits { bytes: 1 << 30, idle_bytes: 1 << 30 };
 
     fn file() -> (tempfile::TempDir, Connection) {
         let dir = tempfile::tempdir().unwrap();
@@ -722,6 +725,7 @@ mod tests {
             headers: "[]".into(),
             body: vec![b' '; body],
             received: Moment::from_millis(0),
+            sender: Sender::Proven,
             items: (0..count).map(item).collect(),
         };
         let group = db.unchecked_transaction()?;
@@ -825,7 +829,7 @@ mod tests {
             }
         };
         let Fault::Sql(error) = fault else { panic!("{fault:?}") };
-        assert_eq!(Trouble::of(&error, "x").kind, TroubleKind::Unwritable);
+        assert_eq!(Trouble::of(&error, "x").kind, crate::TroubleKind::Unwritable);
     }
 
     #[test]

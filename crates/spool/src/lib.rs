@@ -7,6 +7,7 @@ mod intake;
 mod ledger;
 mod meter;
 mod pace;
+mod room;
 mod salvage;
 mod schedule;
 mod schema;

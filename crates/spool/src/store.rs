@@ -53,7 +53,7 @@ pub struct Config {
 impl Config {
     pub(crate) fn limits(&self) -> Limits {
         // What cannot be used must not fill the place of what can.
-        Limits { bytes: self.limit, parked_bytes: self.limit / 4 }
+        Limits { bytes: self.limit, idle_bytes: self.limit / 4 }
     }
 }
 

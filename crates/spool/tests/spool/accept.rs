@@ -267,3 +267,37 @@ async fn what_cannot_be_used_does_not_take_the_place_of_what_can() {
     let parked = stock.depths.iter().find(|d| d.state == State::Parked).unwrap();
     assert_eq!((parked.items, parked.reason.as_str()), (10, "unreadable"));
 }
+
+#[tokio::test]
+async fn nobody_unknown_fills_the_spool_with_what_no_route_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { limit: 4 << 20, ..config(dir.path()) };
+    let (spool, _keeping) = Spool::start(config, Arc::new(SystemClock)).unwrap();
+    let relay = routed();
+    let lost = |key: &str| {
+        let mut record = record("nowhere", key, None);
+        record["padding"] = "x".repeat(100_000).into();
+        delivery(&[record])
+    };
+    let send = async |key: &str, sender| {
+        let delivery = lost(key);
+        let plan = relay.plan(&delivery);
+        let report = spool.accept(delivery, &plan, sender).await.unwrap();
+        (report.outcome, results(&report).concat())
+    };
+    let mut held = 0;
+    while send("k", Sender::Anyone).await.0 == Outcome::Done {
+        held += 1;
+        assert!(held < 100, "it has no end");
+    }
+    assert_eq!(held, 10, "a quarter of four megabytes");
+    // The sender hears of it, and a line says so.
+    let refused = (Outcome::Config, "failed:unmapped_bucket".to_owned());
+    assert_eq!(send("k", Sender::Anyone).await, refused);
+    // Whoever is known still has it kept, and what can be sent is taken of everybody.
+    let kept = (Outcome::Done, "spooled:unmapped_bucket".to_owned());
+    assert_eq!(send("k", Sender::Proven).await, kept);
+    let good = delivery(&[record("b", "k", None)]);
+    let plan = relay.plan(&good);
+    assert_eq!(spool.accept(good, &plan, Sender::Anyone).await.unwrap().outcome, Outcome::Done);
+}

@@ -142,7 +142,7 @@ async fn a_disk_that_the_spool_has_filled_is_emptied_into_mdss() {
         return;
     }
     let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
-    let mount = r#"mount -t tmpfs -o size=6m tmpfs "$SPOOL_TEST_DIR" && exec "$@""#;
+    let mount = r#"mount -t tmpfs -o size=80m tmpfs "$SPOOL_TEST_DIR" && exec "$@""#;
     let shell = format!(r#"exec unshare {} sh -c '{mount}' sh "$0" "$@";"#, unshare.join(" "));
     let mut child = Process::start("accepts_until_it_cannot_and_sends", dir.path(), &sim.url(), 0, &shell);
     let mut told = BTreeSet::new();
