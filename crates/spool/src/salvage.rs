@@ -32,9 +32,21 @@ fn new_file(path: &Path) -> PathBuf {
     with_tail(path, ".salvaged")
 }
 
-/// Ends what a process that died has begun: a complete new file without an old one takes its name, everything else is begun
-/// anew when it is needed.
-pub(crate) fn resume(path: &Path) -> std::io::Result<()> {
+/// Where a file goes that is set aside.
+fn aside(path: &Path, now: Moment) -> PathBuf {
+    with_tail(path, &format!(".damaged-{}", now.as_millis()))
+}
+
+/// Clears the way for opening the file at `path`. A log without its file goes aside first. Then what a process that died has begun is
+/// ended: a complete new file without an old one takes its name, everything else is begun anew when it is needed.
+pub(crate) fn resume(path: &Path, now: Moment) -> std::io::Result<()> {
+    let gone = std::fs::metadata(path).map_or_else(
+        |e| if e.kind() == ErrorKind::NotFound { Ok(true) } else { Err(e) },
+        |found| Ok(found.is_file() && found.len() == 0),
+    )?;
+    if gone {
+        set_log_aside(path, now)?;
+    }
     let new = new_file(path);
     if !new.exists() {
         return Ok(());
@@ -42,28 +54,61 @@ pub(crate) fn resume(path: &Path) -> std::io::Result<()> {
     if path.exists() {
         return remove(&new);
     }
-    std::fs::rename(&new, path)
+    std::fs::rename(&new, path)?;
+    sync_names(path);
+    Ok(())
+}
+
+/// A log that is there without its file: somebody moved the file alone, or a process died between the names. SQLite would throw it
+/// away beside an empty file, and read it into any other one.
+fn set_log_aside(path: &Path, now: Moment) -> std::io::Result<()> {
+    let (log, aside) = (with_tail(path, "-wal"), aside(path, now));
+    match std::fs::metadata(&log) {
+        Ok(found) if found.len() > 0 => {}
+        Ok(_) => return Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    }
+    rename_there(path, &aside, &["-wal", "-shm"])?;
+    sync_names(path);
+    error!(
+        { fields::ERROR_TYPE } = TroubleKind::Damaged.name(),
+        spool.file = %with_tail(&aside, "-wal").display(),
+        "a log of the spool was there without its file, and is set aside: it may hold the newest events of the spool.db that was moved \
+         away or, beside a spool.db.damaged-…, what was taken over already; to get at them, give it the name of that file with -wal at the \
+         end, in the same directory, before anything opens that file"
+    );
+    Ok(())
+}
+
+/// Moves those of a file's parts that are there.
+fn rename_there(path: &Path, to: &Path, tails: &[&str]) -> std::io::Result<()> {
+    for tail in tails {
+        match std::fs::rename(with_tail(path, tail), with_tail(to, tail)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The names must be on disk, too. Not every file system syncs directories; then it does so by itself.
+fn sync_names(path: &Path) {
+    if let Some(dir) = path.parent() {
+        let _ = std::fs::File::open(dir).and_then(|dir| dir.sync_all());
+    }
 }
 
 /// Replaces the file at `path` by what can be read of it.
 pub(crate) fn salvage(path: &Path, why: &Trouble, now: Moment) -> Result<(), Trouble> {
     let place = |e: std::io::Error| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", path.display()));
-    let (new, aside) = (new_file(path), with_tail(path, &format!(".damaged-{}", now.as_millis())));
+    let (new, aside) = (new_file(path), aside(path, now));
     remove(&new).map_err(place)?;
     crate::store::create(&new).map_err(place)?;
     let taken = copy(path, &new, now)?;
-    for tail in ["", "-wal", "-shm"] {
-        match std::fs::rename(with_tail(path, tail), with_tail(&aside, tail)) {
-            Ok(()) => {}
-            Err(e) if e.kind() == ErrorKind::NotFound => {}
-            Err(e) => return Err(place(e)),
-        }
-    }
+    rename_there(path, &aside, &["", "-wal", "-shm"]).map_err(place)?;
     std::fs::rename(&new, path).map_err(place)?;
-    if let Some(dir) = path.parent() {
-        // The names must be on disk, too. Not every file system syncs directories; then it does so by itself.
-        let _ = std::fs::File::open(dir).and_then(|dir| dir.sync_all());
-    }
+    sync_names(path);
     error!(
         { fields::ERROR_TYPE } = TroubleKind::Damaged.name(),
         spool.file = %aside.display(),

@@ -393,10 +393,10 @@ impl Keeper {
                 salvage(&path, why, self.clock.now())?;
                 self.damaged = None;
             }
-            let opened = match open(&path) {
+            let opened = match open(&path, self.clock.now()) {
                 Err(why) if why.kind == TroubleKind::Damaged => {
                     salvage(&path, &why, self.clock.now())?;
-                    open(&path)
+                    open(&path, self.clock.now())
                 }
                 opened => opened,
             };
@@ -454,9 +454,9 @@ fn inode(path: &Path) -> std::io::Result<(u64, u64)> {
 }
 
 /// Opens the file, makes it ours, and brings it to today's version.
-fn open(path: &Path) -> Result<Opened, Trouble> {
+fn open(path: &Path, now: Moment) -> Result<Opened, Trouble> {
     let place = |e: std::io::Error| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", path.display()));
-    resume(path).and_then(|()| create(path)).map_err(place)?;
+    resume(path, now).and_then(|()| create(path)).map_err(place)?;
     let opening = |e: rusqlite::Error| Trouble::of(&e, &format!("opening {}", path.display()));
     let mut db = connect(path).map_err(opening)?;
     db.pragma_update(None, "journal_mode", "wal").map_err(opening)?;

@@ -25,14 +25,6 @@ fn sent(sim: &Sim) -> BTreeSet<String> {
     sim.accepted().into_iter().map(|a| a.key).collect()
 }
 
-/// Whether any file of a directory holds the text.
-fn anywhere(dir: &Path, text: &str) -> bool {
-    std::fs::read_dir(dir).unwrap().any(|entry| {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-        bytes.windows(text.len()).any(|window| window == text.as_bytes())
-    })
-}
-
 /// A spool with one event, killed, so that the event is in the log and nowhere else.
 fn killed(dir: &Path) -> String {
     let mut child = Process::start("accepts", dir, "", 7, "");
@@ -44,12 +36,34 @@ fn killed(dir: &Path) -> String {
 
 #[tokio::test]
 async fn a_log_whose_file_was_moved_away_is_not_thrown_away() {
-    let dir = tempfile::tempdir().unwrap();
-    let key = killed(dir.path());
-    std::fs::remove_file(dir.path().join("spool.db")).unwrap();
-    let (spool, _keeping) = start(dir.path());
-    keep(&spool, &relay(NOWHERE, &[]), "new").await;
-    assert!(anywhere(dir.path(), &key), "{key} was acknowledged, and its only copy is gone");
+    for (what, emptied) in [("moved away", false), ("emptied", true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let key = killed(dir.path());
+        let (file, old) = (dir.path().join("spool.db"), dir.path().join("old"));
+        std::fs::create_dir(&old).unwrap();
+        std::fs::rename(&file, old.join("spool.db")).unwrap();
+        if emptied {
+            std::fs::write(&file, "").unwrap();
+        }
+        let (spool, _keeping) = start(dir.path());
+        keep(&spool, &relay(NOWHERE, &[]), "new").await;
+        let keys = |dir| -> BTreeSet<_> {
+            let entries = Desk::open(dir).unwrap().list(&Filter::default(), None, 1_000_000).unwrap();
+            entries.into_iter().filter_map(|entry| entry.key).collect()
+        };
+        assert_eq!(keys(dir.path()), ["new".to_owned()].into(), "{what}");
+        let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        let mut logs = names.filter(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.starts_with("spool.db.damaged-") && name.ends_with("-wal")
+        });
+        let log = logs
+            .next()
+            .unwrap_or_else(|| panic!("{what}: {key} was acknowledged, and its only copy is gone"));
+        // As the line says.
+        std::fs::rename(log, old.join("spool.db-wal")).unwrap();
+        assert!(keys(&old).contains(&key), "{what}");
+    }
 }
 
 #[tokio::test]
