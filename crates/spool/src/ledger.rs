@@ -9,6 +9,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params, params_from_iter};
 
 use crate::clock::Moment;
+use crate::column::{Cell, bytes, exact, maybe_shown, number, shown};
 use crate::intake::{Intake, Sender};
 use crate::room::Room;
 use crate::schema::{LANE_UNROUTED, State};
@@ -75,9 +76,9 @@ impl From<rusqlite::Error> for Fault {
 }
 
 /// CRC-32 of headers and body. SQLite's pages have no checksums, and a flipped bit in a key would name another object.
-fn checksum(headers: &str, body: &[u8]) -> i64 {
+fn checksum(headers: &[u8], body: &[u8]) -> i64 {
     let mut sum = crc32fast::Hasher::new();
-    sum.update(headers.as_bytes());
+    sum.update(headers);
     sum.update(&[0]);
     sum.update(body);
     i64::from(sum.finalize())
@@ -158,7 +159,7 @@ fn insert_delivery(db: &Connection, intake: &Intake) -> rusqlite::Result<i64> {
         intake.headers,
         intake.body,
         intake.received.as_millis(),
-        checksum(&intake.headers, &intake.body),
+        checksum(intake.headers.as_bytes(), &intake.body),
     ])
 }
 
@@ -188,6 +189,13 @@ pub(crate) struct Stored {
     pub(crate) delivery: Result<Delivery, String>,
     /// How many items wait for it still.
     pub(crate) items: usize,
+}
+
+impl Stored {
+    /// For an item that cannot be used: whoever has it to send reads why.
+    fn unusable(number: i64, received: Moment, why: String) -> Self {
+        Self { number, received, delivery: Err(why), items: 1 }
+    }
 }
 
 /// One item that may be tried now.
@@ -230,7 +238,7 @@ pub(crate) struct Want {
 
 /// The items that may be tried now: from each lane the oldest that are due, and every fourth place for the newest.
 pub(crate) fn claim(db: &Connection, want: &Want) -> rusqlite::Result<Claims> {
-    let cap = |lane: &String| want.lanes.get(lane).copied().unwrap_or(usize::MAX);
+    let cap = |lane: &Cell| want.lanes.get(&lane.shown()).copied().unwrap_or(usize::MAX);
     let mut lanes = lanes(db)?;
     let empty = lanes.is_empty();
     lanes.retain(|lane| cap(lane) > 0);
@@ -251,9 +259,10 @@ pub(crate) fn claim(db: &Connection, want: &Want) -> rusqlite::Result<Claims> {
         claims.next = [claims.next, next].into_iter().flatten().min();
         for row in due(db, &lane, want, most)? {
             let number: i64 = row.delivery;
-            let delivery = match deliveries.get(&number) {
-                Some(known) => Arc::clone(known),
-                None => {
+            let delivery = match (&row.path, deliveries.get(&number)) {
+                (Err(why), _) => Arc::new(Stored::unusable(number, row.since, why.clone())),
+                (Ok(_), Some(known)) => Arc::clone(known),
+                (Ok(_), None) => {
                     let Some(stored) = stored(db, number)? else { continue };
                     let stored = Arc::new(stored);
                     bytes += stored.delivery.as_ref().map_or(0, |d| d.body.len());
@@ -267,8 +276,8 @@ pub(crate) fn claim(db: &Connection, want: &Want) -> rusqlite::Result<Claims> {
             };
             claims.items.push(Claimed {
                 id: row.id,
-                path: row.path,
-                lane: lane.clone(),
+                path: row.path.unwrap_or_default(),
+                lane: lane.shown(),
                 state: row.state,
                 attempts: row.attempts,
                 since: row.since,
@@ -281,30 +290,30 @@ pub(crate) fn claim(db: &Connection, want: &Want) -> rusqlite::Result<Claims> {
 }
 
 /// Lanes that have anything to be tried.
-fn lanes(db: &Connection) -> rusqlite::Result<Vec<String>> {
+fn lanes(db: &Connection) -> rusqlite::Result<Vec<Cell>> {
     let sql = "SELECT DISTINCT lane FROM tally WHERE state <> 'parked' AND items > 0 ORDER BY lane";
-    db.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
+    db.prepare_cached(sql)?.query_map([], |row| Cell::read(row, 0))?.collect()
 }
 
-fn next_due(db: &Connection, lane: &str, now: Moment) -> rusqlite::Result<Option<Moment>> {
+fn next_due(db: &Connection, lane: &Cell, now: Moment) -> rusqlite::Result<Option<Moment>> {
     let sql = "SELECT not_before FROM item WHERE lane = ?1 AND state <> 'parked' AND not_before > ?2
                ORDER BY not_before LIMIT 1";
     let next =
-        db.prepare_cached(sql)?.query_row(params![lane, now.as_millis()], |row| row.get(0)).optional()?;
+        db.prepare_cached(sql)?.query_row(params![lane, now.as_millis()], |row| number(row, 0)).optional()?;
     Ok(next.map(Moment::from_millis))
 }
 
 struct Due {
     id: ItemId,
     delivery: i64,
-    path: String,
+    path: Result<String, String>,
     state: State,
     attempts: u32,
     since: Moment,
     reason: Option<String>,
 }
 
-fn due(db: &Connection, lane: &str, want: &Want, most: usize) -> rusqlite::Result<Vec<Due>> {
+fn due(db: &Connection, lane: &Cell, want: &Want, most: usize) -> rusqlite::Result<Vec<Due>> {
     // With the turn in it, a claim of one place is every fourth time one for the newest.
     let newest = (most + want.turn % NEWEST_SHARE) / NEWEST_SHARE;
     let mut ids = Vec::new();
@@ -321,7 +330,7 @@ fn due(db: &Connection, lane: &str, want: &Want, most: usize) -> rusqlite::Resul
 /// Only numbers: most rows that are met here are under way, and looking at an entry of an index is cheaper than reading them.
 fn take_due(
     db: &Connection,
-    lane: &str,
+    lane: &Cell,
     want: &Want,
     order: &str,
     most: usize,
@@ -353,59 +362,55 @@ fn take_due(
 fn due_row(row: &Row<'_>) -> rusqlite::Result<Due> {
     Ok(Due {
         id: ItemId(row.get(0)?),
-        delivery: row.get(1)?,
-        path: row.get(2)?,
+        delivery: number(row, 1)?,
+        path: exact(row, 2, "the item's path in its delivery")?.map(Option::unwrap_or_default),
         state: state(row, 3)?,
-        attempts: u32::try_from(row.get::<_, i64>(4)?).unwrap_or(u32::MAX),
-        since: Moment::from_millis(row.get(5)?),
-        reason: row.get(6)?,
+        attempts: u32::try_from(number(row, 4)?).unwrap_or(u32::MAX),
+        since: Moment::from_millis(number(row, 5)?),
+        reason: maybe_shown(row, 6)?,
     })
 }
 
 /// The column's constraint lets no other word in; a damaged page might.
 fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
-    Ok(row.get_ref(column)?.as_str().ok().and_then(|word| word.parse().ok()).unwrap_or(State::Waiting))
+    Ok(shown(row, column)?.parse().unwrap_or(State::Waiting))
 }
 
-fn stored(db: &Connection, number: i64) -> rusqlite::Result<Option<Stored>> {
+fn stored(db: &Connection, id: i64) -> rusqlite::Result<Option<Stored>> {
     let sql = "SELECT name, source, dialect, method, headers, body, received, checksum,
                (SELECT count(*) FROM item WHERE delivery = ?1) FROM delivery WHERE id = ?1";
     let read = |row: &Row<'_>| {
-        let headers: String = row.get(4)?;
-        let body: Vec<u8> = row.get(5)?;
-        let sum: i64 = row.get(7)?;
-        let delivery = if checksum(&headers, &body) == sum {
-            delivery(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, &headers, body)
+        let delivery = if checksum(bytes(row, 4)?, bytes(row, 5)?) == number(row, 7)? {
+            delivery(row)?
         } else {
-            Err(format!(
-                "delivery {number}: its checksum does not fit, so the file was changed behind the relay"
-            ))
+            Err(format!("delivery {id}: its checksum does not fit, so the file was changed behind the relay"))
         };
         Ok(Stored {
-            number,
-            received: Moment::from_millis(row.get(6)?),
+            number: id,
+            received: Moment::from_millis(number(row, 6)?),
             delivery,
-            items: usize::try_from(row.get::<_, i64>(8)?).unwrap_or(0),
+            items: usize::try_from(number(row, 8)?).unwrap_or(0),
         })
     };
-    db.prepare_cached(sql)?.query_row([number], read).optional()
+    db.prepare_cached(sql)?.query_row([id], read).optional()
 }
 
-fn delivery(
-    id: String,
-    source: Option<String>,
-    dialect: Option<String>,
-    method: String,
-    headers: &str,
-    body: Vec<u8>,
-) -> Result<Delivery, String> {
-    let dialect = match dialect.map(|name| name.parse::<Dialect>()).transpose() {
-        Ok(dialect) => dialect,
-        Err(expected) => return Err(format!("the dialect of the stored delivery: expected {expected}")),
+/// What the plan depends on must be as it was written; the name is for the log alone.
+fn delivery(row: &Row<'_>) -> rusqlite::Result<Result<Delivery, String>> {
+    let id = shown(row, 0)?;
+    let source = exact(row, 1, "the source of the stored delivery")?;
+    let dialect = exact(row, 2, "the dialect of the stored delivery")?;
+    let method = exact(row, 3, "the method of the stored delivery")?;
+    let (headers, body) = (bytes(row, 4)?, bytes(row, 5)?.to_vec());
+    let parsed = || {
+        let dialect = dialect?.map(|name| name.parse::<Dialect>()).transpose();
+        let dialect =
+            dialect.map_err(|expected| format!("the dialect of the stored delivery: expected {expected}"))?;
+        let headers = serde_json::from_slice(headers)
+            .map_err(|e| format!("the headers of the stored delivery: expected a list of pairs: {e}"))?;
+        Ok(Delivery { source: source?, dialect, method: method?.unwrap_or_default(), headers, body, id })
     };
-    let headers = serde_json::from_str(headers)
-        .map_err(|e| format!("the headers of the stored delivery: expected a list of pairs: {e}"))?;
-    Ok(Delivery { source, dialect, method, headers, body, id })
+    Ok(parsed())
 }
 
 /// What an attempt, or a new plan, came to.
@@ -542,13 +547,13 @@ pub struct Stock {
 pub(crate) fn stock(db: &Connection) -> rusqlite::Result<Stock> {
     let sql =
         "SELECT lane, state, reason, items, bytes FROM tally WHERE items > 0 ORDER BY lane, state, reason";
-    let count = |row: &Row<'_>, n| row.get::<_, i64>(n).map(|n| u64::try_from(n).unwrap_or(0));
+    let count = |row: &Row<'_>, n| number(row, n).map(|n| u64::try_from(n).unwrap_or(0));
     let depth = |row: &Row<'_>| {
         let state = state(row, 1)?;
         Ok(Depth {
-            lane: row.get(0)?,
+            lane: shown(row, 0)?,
             state,
-            reason: row.get(2)?,
+            reason: shown(row, 2)?,
             items: count(row, 3)?,
             bytes: count(row, 4)?,
         })
@@ -557,8 +562,8 @@ pub(crate) fn stock(db: &Connection) -> rusqlite::Result<Stock> {
     let mut oldest = Vec::new();
     for lane in lanes(db)? {
         let sql = "SELECT since FROM item WHERE lane = ?1 AND state <> 'parked' ORDER BY since LIMIT 1";
-        let since = db.prepare_cached(sql)?.query_row([&lane], |row| row.get(0)).optional()?;
-        oldest.extend(since.map(|since| (lane, Moment::from_millis(since))));
+        let since = db.prepare_cached(sql)?.query_row([&lane], |row| number(row, 0)).optional()?;
+        oldest.extend(since.map(|since| (lane.shown(), Moment::from_millis(since))));
     }
     Ok(Stock { depths, oldest, used_bytes: Room::of(db)?.used })
 }
@@ -650,18 +655,18 @@ pub(crate) fn list(
         Ok(Entry {
             id: ItemId(row.get(0)?),
             state: state(row, 1)?,
-            lane: row.get(2)?,
-            bucket: row.get(3)?,
-            key: row.get(4)?,
-            attempts: u32::try_from(row.get::<_, i64>(5)?).unwrap_or(u32::MAX),
-            reason: row.get(6)?,
-            detail: row.get(7)?,
-            received: Moment::from_millis(row.get(8)?),
-            not_before: Moment::from_millis(row.get(9)?),
-            source: row.get(10)?,
-            name: row.get(11)?,
-            path: row.get(12)?,
-            bytes: u64::try_from(row.get::<_, i64>(13)?).unwrap_or(0),
+            lane: shown(row, 2)?,
+            bucket: maybe_shown(row, 3)?,
+            key: maybe_shown(row, 4)?,
+            attempts: u32::try_from(number(row, 5)?).unwrap_or(u32::MAX),
+            reason: maybe_shown(row, 6)?,
+            detail: maybe_shown(row, 7)?,
+            received: Moment::from_millis(number(row, 8)?),
+            not_before: Moment::from_millis(number(row, 9)?),
+            source: maybe_shown(row, 10)?,
+            name: shown(row, 11)?,
+            path: shown(row, 12)?,
+            bytes: u64::try_from(number(row, 13)?).unwrap_or(0),
         })
     };
     db.prepare(&sql)?.query_map(params_from_iter(values), entry)?.collect()
@@ -670,9 +675,9 @@ pub(crate) fn list(
 /// The delivery an item came in.
 pub(crate) fn delivery_of(db: &Connection, id: ItemId) -> rusqlite::Result<Option<Result<Delivery, String>>> {
     let sql = "SELECT delivery FROM item WHERE id = ?1";
-    let number = db.prepare_cached(sql)?.query_row([id.0], |row| row.get(0)).optional()?;
-    Ok(match number {
-        Some(number) => stored(db, number)?.map(|stored| stored.delivery),
+    let delivery = db.prepare_cached(sql)?.query_row([id.0], |row| number(row, 0)).optional()?;
+    Ok(match delivery {
+        Some(delivery) => stored(db, delivery)?.map(|stored| stored.delivery),
         None => None,
     })
 }

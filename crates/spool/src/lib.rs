@@ -2,6 +2,7 @@
 
 mod breaker;
 mod clock;
+mod column;
 mod desk;
 mod intake;
 mod ledger;

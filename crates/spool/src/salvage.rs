@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
 use tracing::{error, warn};
 
 use crate::clock::Moment;
+use crate::column::Cell;
 use crate::schema::{self, LANE_UNROUTED};
 use crate::store::{BUSY, connect, with_tail};
 use crate::trouble::{Trouble, TroubleKind};
@@ -196,14 +197,16 @@ fn rows(old: &Connection, new: &Connection, table: &str, columns: &str) -> rusql
         let mut at = if compare == ">" { i64::MIN } else { i64::MAX };
         loop {
             let row = next.query_row([at], |row| {
-                (0..columns.split(',').count()).map(|n| row.get(n)).collect::<rusqlite::Result<Vec<Value>>>()
+                (0..columns.split(',').count())
+                    .map(|n| Cell::read(row, n))
+                    .collect::<rusqlite::Result<Vec<_>>>()
             });
             let row = match row.optional() {
                 Ok(Some(row)) => row,
                 Ok(None) if compare == ">" => return Ok(count),
                 Ok(None) | Err(_) => break,
             };
-            let Some(Value::Integer(id)) = row.first() else { break };
+            let Some(Cell::Other(Value::Integer(id))) = row.first() else { break };
             // A damaged tree may lead back to where it came from; and the front has been here.
             if (compare == ">" && *id <= at) || (compare == "<" && (*id >= at || *id <= last)) {
                 break;

@@ -202,6 +202,8 @@ struct Keeper {
     damaged: Option<Trouble>,
     /// The trouble that was last said, and when.
     trouble: Option<(Trouble, Instant)>,
+    /// The same, of reading a file that is open.
+    reading: Option<(Trouble, Instant)>,
     /// When it was last said that the limit is reached.
     full: Option<Instant>,
 }
@@ -225,6 +227,7 @@ impl Keeper {
             inode: None,
             damaged: None,
             trouble: None,
+            reading: None,
             full: None,
         }
     }
@@ -315,20 +318,29 @@ impl Keeper {
     }
 
     fn read(&mut self, mut job: Box<dyn Job>) {
-        let outcome = self.open().and_then(|opened| {
-            job.run(&opened.0.db, opened.1).map_err(|fault| match fault {
-                Fault::Sql(e) => Trouble::of(&e, "reading the spool"),
-                Fault::Ours(trouble) => trouble,
-            })
+        if let Err(trouble) = self.open() {
+            job.answer(Err(trouble.clone()));
+            return self.failed(trouble);
+        }
+        let (epoch, Some(opened)) = (self.epoch, &self.open) else { return };
+        let outcome = job.run(&opened.db, epoch).map_err(|fault| match fault {
+            Fault::Sql(e) => Trouble::of(&e, "reading the spool"),
+            Fault::Ours(trouble) => trouble,
         });
         job.answer(outcome.clone());
-        if let Err(trouble) = outcome {
-            self.failed(trouble);
+        if let Err(trouble) = &outcome {
+            self.distrust(trouble);
         }
+        self.said_of_reading(outcome);
+    }
+
+    fn failed(&mut self, trouble: Trouble) {
+        self.distrust(&trouble);
+        self.said(Err(trouble));
     }
 
     /// What follows from a trouble with the file itself: it is opened anew, or set aside.
-    fn failed(&mut self, trouble: Trouble) {
+    fn distrust(&mut self, trouble: &Trouble) {
         match trouble.kind {
             TroubleKind::Unwritable => self.open = None,
             TroubleKind::Damaged => {
@@ -341,7 +353,6 @@ impl Keeper {
             | TroubleKind::Internal
             | TroubleKind::Stopped => {}
         }
-        self.said(Err(trouble));
     }
 
     /// A line for a job that failed alone; the limit is said once a minute.
@@ -361,20 +372,28 @@ impl Keeper {
 
     /// A line when trouble begins, changes or lasts, and one when it is over.
     fn said(&mut self, outcome: Result<(), Trouble>) {
-        match (outcome, &self.trouble) {
-            (Ok(()), None) => {}
-            (Ok(()), Some(_)) => {
-                self.trouble = None;
-                info!(spool.dir = %self.config.dir.display(), "the spool can be written again");
-            }
-            (Err(new), Some((old, when))) if new.kind == old.kind && when.elapsed() < REPEAT => {}
-            (Err(new), _) => {
-                error!(
+        if news(&outcome, &mut self.trouble) {
+            match outcome {
+                Ok(()) => info!(spool.dir = %self.config.dir.display(), "the spool can be written again"),
+                Err(new) => error!(
                     { fields::ERROR_TYPE } = new.kind.name(),
                     spool.dir = %self.config.dir.display(),
                     "the spool takes nothing; senders are asked to come again: {}", new.detail
-                );
-                self.trouble = Some((new, Instant::now()));
+                ),
+            }
+        }
+    }
+
+    /// The same, for what cannot be read although the file is open: senders need not hear of it.
+    fn said_of_reading(&mut self, outcome: Result<(), Trouble>) {
+        if news(&outcome, &mut self.reading) {
+            match outcome {
+                Ok(()) => info!(spool.dir = %self.config.dir.display(), "the spool can be read again"),
+                Err(new) => error!(
+                    { fields::ERROR_TYPE } = new.kind.name(),
+                    spool.dir = %self.config.dir.display(),
+                    "the spool cannot be read; what is in it is not sent until it can: {}", new.detail
+                ),
             }
         }
     }
@@ -442,6 +461,22 @@ impl Keeper {
     }
 }
 
+/// Whether an outcome is to be said, after what was said last: trouble that is new or lasts, and its end.
+fn news(outcome: &Result<(), Trouble>, last: &mut Option<(Trouble, Instant)>) -> bool {
+    match (outcome, &last) {
+        (Ok(()), None) => false,
+        (Ok(()), Some(_)) => {
+            *last = None;
+            true
+        }
+        (Err(new), Some((old, when))) if new.kind == old.kind && when.elapsed() < REPEAT => false,
+        (Err(new), _) => {
+            *last = Some((new.clone(), Instant::now()));
+            true
+        }
+    }
+}
+
 pub(crate) fn with_tail(path: &Path, tail: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(tail);
@@ -495,4 +530,39 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "temp_store", "memory")?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn job(outcome: fn(&Connection) -> rusqlite::Result<()>) -> Box<dyn Job> {
+        let (reply, answer) = oneshot::channel::<Result<(), Trouble>>();
+        drop(answer);
+        Box::new(Task { work: move |db: &Connection, _| Ok(outcome(db)?), result: None, reply })
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_said_to_senders() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let mut keeper = Keeper::new(Config { dir: data.clone(), limit: 1 << 30 }, Arc::new(SystemClock));
+        let said = |keeper: &Keeper| {
+            let kind = |said: &Option<(Trouble, Instant)>| said.as_ref().map(|(trouble, _)| trouble.kind);
+            (kind(&keeper.trouble), kind(&keeper.reading))
+        };
+        std::fs::write(&data, "in the way").unwrap();
+        keeper.read(job(|_| Ok(())));
+        assert_eq!(said(&keeper), (Some(TroubleKind::Unwritable), None), "then nothing is taken either");
+        std::fs::remove_file(&data).unwrap();
+        keeper.write(vec![job(|_| Ok(()))]);
+        assert_eq!(said(&keeper), (None, None));
+        keeper.read(job(|db| db.query_row("SELECT x FROM nowhere", [], |_| Ok(()))));
+        assert_eq!(said(&keeper), (None, Some(TroubleKind::Internal)));
+        keeper.write(vec![job(|_| Ok(()))]);
+        assert_eq!(said(&keeper), (None, Some(TroubleKind::Internal)), "writing proves nothing about it");
+        keeper.read(job(|_| Ok(())));
+        assert_eq!(said(&keeper), (None, None));
+    }
 }

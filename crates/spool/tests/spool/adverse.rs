@@ -95,9 +95,27 @@ async fn a_salvage_that_died_between_the_names_does_not_mix_two_files() {
     assert_eq!(keys, want);
 }
 
+/// What is in no text: SQLite does not look when it reads.
+const FLIPPED: &str = "CAST(x'5bff5d' AS TEXT)";
+
 #[tokio::test]
 async fn a_flipped_byte_in_a_text_stops_no_other_event() {
-    for column in ["delivery SET headers", "delivery SET source", "delivery SET name", "item SET path"] {
+    for (column, parked) in [
+        // What the plan depends on.
+        ("delivery SET headers", Some("its checksum does not fit")),
+        ("delivery SET source", Some("the source of the stored delivery: expected UTF-8")),
+        ("delivery SET dialect", Some("the dialect of the stored delivery: expected UTF-8")),
+        ("delivery SET method", Some("the method of the stored delivery: expected UTF-8")),
+        ("item SET path", Some("the item's path in its delivery: expected UTF-8")),
+        // What is only shown, or made anew.
+        ("delivery SET name", None),
+        ("item SET lane", None),
+        ("item SET reason", None),
+        ("item SET detail", None),
+        ("item SET bucket", None),
+        ("item SET key", None),
+        ("item SET mark", None),
+    ] {
         let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
         let relay = relay_for(&sim, &[]);
         let (spool, keeping) = start(dir.path());
@@ -107,13 +125,51 @@ async fn a_flipped_byte_in_a_text_stops_no_other_event() {
         drop(spool);
         keeping.wait();
         let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
-        db.execute(&format!("UPDATE {column} = CAST(x'5bff5d' AS TEXT) WHERE id = 2"), []).unwrap();
+        db.execute(&format!("UPDATE {column} = {FLIPPED} WHERE id = 2"), []).unwrap();
         drop(db);
+        let desk = Desk::open(dir.path()).unwrap();
+        let list = || desk.list(&Filter::default(), None, 10).unwrap();
+        let second = list()[1].id;
+        assert_eq!((list().len(), desk.stock().unwrap().oldest.is_empty()), (5, false), "{column}");
+        assert_eq!(
+            desk.show(second).unwrap().unwrap().delivery.is_err(),
+            parked.is_some() && column != "item SET path",
+            "{column}"
+        );
         let (spool, _keeping) = start(dir.path());
         tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
         let others = ["k0", "k2", "k3", "k4"].map(str::to_owned);
         until(column, async || others.iter().all(|key| sent(&sim).contains(key))).await;
+        let Some(why) = parked else {
+            until(column, async || sent(&sim).contains("k1")).await;
+            continue;
+        };
+        until(column, async || list().first().is_some_and(|entry| entry.state == State::Parked)).await;
+        let entry = list().remove(0);
+        let detail = entry.detail.unwrap();
+        assert_eq!((entry.id, entry.reason.as_deref()), (second, Some("internal")), "{column}");
+        assert!(detail.contains(why) && detail.contains("changed behind the relay"), "{column}: {detail}");
     }
+}
+
+#[tokio::test]
+async fn a_flipped_byte_in_a_text_of_a_damaged_file_costs_nothing_more() {
+    let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
+    let relay = relay_for(&sim, &[]);
+    let (spool, keeping) = start(dir.path());
+    let keys: BTreeSet<_> = (0..30).map(|n| format!("k{n}")).collect();
+    for key in &keys {
+        keep(&spool, &relay, key).await;
+    }
+    drop(spool);
+    keeping.wait();
+    let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
+    db.execute(&format!("UPDATE delivery SET name = {FLIPPED} WHERE id IN (10, 20)"), []).unwrap();
+    drop(db);
+    crate::trouble::damage(dir.path(), "SELECT pageno FROM dbstat WHERE name = 'tally' AND path = '/'");
+    let (spool, _keeping) = start(dir.path());
+    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+    until("everything is sent", async || sent(&sim) == keys).await;
 }
 
 /// The bad record of a batch is kept with the whole body, so it is the body that takes the room.
