@@ -3,12 +3,14 @@
 mod admit;
 mod body;
 mod configuration;
+mod connection;
 mod door;
 mod fetch;
 mod keeping;
 mod metrics;
 mod proxies;
 mod reply;
+mod seats;
 mod server;
 
 pub use configuration::{Configuration, Reading};

@@ -26,11 +26,16 @@ impl Proxies {
         Self(networks)
     }
 
+    /// Whether this is one of them.
+    pub(crate) fn trust(&self, peer: IpAddr) -> bool {
+        self.0.contains(peer)
+    }
+
     /// The client's address: the peer's, unless the peer is trusted; then the right-most entry of `X-Forwarded-For` that is
     /// not trusted. What stands left of that one was written by a stranger. `None` if that entry is no address: then
     /// nobody knows.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
-        if !self.0.contains(peer) {
+        if !self.trust(peer) {
             return Some(peer);
         }
         let mut nearest = peer;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -13,9 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use futures_util::FutureExt;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Failure, Outcome, Plan, Report};
 use mdss_relay_gate::{Refusal, ReplayKey, Unavailable};
 use mdss_relay_spool::{Sender, Spool};
@@ -27,20 +25,18 @@ use tracing::{error, info, warn};
 use crate::admit::{Memory, Turned};
 use crate::body::{self, BODY_TIMEOUT, Unread};
 use crate::configuration::{Configuration, MOST_REQUESTS, Reading};
+use crate::connection::{HEAD_TIMEOUT, connection};
 use crate::door::{Knock, Knocker, Source};
 use crate::keeping;
 use crate::metrics::Meter;
 use crate::reply::{self, Answer};
+use crate::seats::Seats;
 
 /// A larger body is read on a thread of its own: it may take its time, and meanwhile others want to be answered.
 const QUICK_BODY: usize = 64 * 1024;
 
-/// Connections open at once; further ones wait in the system's queue. Below the usual limit of 1024 open files, so that
-/// strangers who connect and say nothing cannot use up the files that answers need.
-const MOST_CONNECTIONS: usize = 800;
-
-/// The longest a head may take, and an idle connection may stay.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// It is said this often that somebody has too many connections.
+const REPEAT: Duration = Duration::from_secs(60);
 
 struct Shared {
     /// What is in force; exchanged as a whole.
@@ -128,14 +124,14 @@ pub async fn serve(
 
     let connections = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
-    let seats = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let seats = Seats::new();
+    let mut crowded: Option<Instant> = None;
     loop {
         let next = async {
-            // The semaphore is never closed.
-            let seat = seats.clone().acquire_owned().await;
-            listener.accept().await.map(|accepted| (accepted, seat))
+            let place = seats.free().await;
+            listener.accept().await.map(|accepted| (accepted, place))
         };
-        let ((stream, peer), seat) = tokio::select! {
+        let ((stream, peer), place) = tokio::select! {
             accepted = next => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -147,12 +143,19 @@ pub async fn serve(
             },
             () = &mut stop => break,
         };
+        let trusted = shared.running.borrow().proxies.trust(peer.ip());
+        let Some(seat) = seats.take(place, peer.ip(), trusted) else {
+            if crowded.is_none_or(|said| said.elapsed() > REPEAT) {
+                crowded = Some(Instant::now());
+                warn!(
+                    { "client.address" = %peer.ip() },
+                    "connections are closed: this address has half of all there may be; if it is a proxy, name it in trusted_proxies"
+                );
+            }
+            continue;
+        };
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone().layer(Extension(Peer(peer.ip()))));
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .serve_connection(TokioIo::new(stream), service);
+        let connection = connection(stream, router.clone().layer(Extension(Peer(peer.ip()))));
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             let _seat = seat;

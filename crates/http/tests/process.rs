@@ -8,7 +8,7 @@ use drive::{Answer, HttpPoster, Process, Program};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, StatusCode, Step, units};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const TOKEN: &str = "t0ken-of-the-test";
@@ -478,4 +478,39 @@ async fn it_says_what_it_is_and_takes_no_arguments() {
         (code, out.as_str()) == (Some(2), "") && told.contains("expected none") && !told.contains("s3cret"),
         "{told}"
     );
+}
+
+/// One address takes every connection it can get; whoever comes from another one is heard.
+#[tokio::test]
+async fn one_address_has_half_of_the_connections_and_a_trusted_proxy_all() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    for (trusted, heard) in [(None, false), (Some("127.0.0.1"), true)] {
+        let mut program = simple(&sim);
+        if let Some(proxies) = trusted {
+            program = program.env("RELAY_TRUSTED_PROXIES", proxies);
+        }
+        let mut server = start(program).await;
+        let mut silent = Vec::new();
+        for _ in 0..400 {
+            silent.push(TcpStream::connect(&server.address).await.unwrap());
+        }
+        let ask = async |from: &str| {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+            let mut stream = socket.connect(server.address.parse().unwrap()).await.unwrap();
+            let mut answer = String::new();
+            let asked = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+            // A connection that is closed at once may be reset.
+            if stream.write_all(asked).await.is_ok() {
+                let _ = stream.read_to_string(&mut answer).await;
+            }
+            answer.starts_with("HTTP/1.1 200")
+        };
+        assert_eq!(ask("127.0.0.1").await, heard, "{trusted:?}");
+        assert!(ask("127.0.0.2").await);
+        if !heard {
+            let line = server.process.wait_for_line("half of all there may be", LIMIT).await.unwrap();
+            assert!(line.contains("127.0.0.1"), "{line}");
+        }
+    }
 }
