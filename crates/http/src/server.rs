@@ -16,9 +16,10 @@ use futures_util::FutureExt;
 use hyper_util::server::graceful::GracefulShutdown;
 use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Failure, Outcome, Plan, Report};
 use mdss_relay_gate::{Refusal, ReplayKey, Unavailable};
-use mdss_relay_spool::{Sender, Spool};
+use mdss_relay_spool::{Keeping, Sender, Spool};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
@@ -34,6 +35,9 @@ use crate::seats::Seats;
 
 /// A larger body is read on a thread of its own: it may take its time, and meanwhile others want to be answered.
 const QUICK_BODY: usize = 64 * 1024;
+
+/// The longest a stop waits for the spool's file to be closed. It need not be: that only makes the next start quicker.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// It is said this often that somebody has too many connections.
 const REPEAT: Duration = Duration::from_secs(60);
@@ -79,8 +83,8 @@ pub fn reload(running: &watch::Sender<Arc<Configuration>>, reading: Reading) {
 }
 
 /// Serves until `stop` is over. Then the port closes, bodies that are still on their way get two seconds, and calls in
-/// flight are finished: one deadline later, at the latest, and a little for the answers, it returns. What is on disk stays
-/// there for the next start.
+/// flight are finished: one deadline later, at the latest, and a little for the answers, connections are cut; one more, for
+/// what the worker has under way, and it returns. What is on disk stays there for the next start.
 ///
 /// # Errors
 /// If the listener's own address cannot be told, or the system has no thread for the spool. A connection that fails
@@ -123,6 +127,7 @@ pub async fn serve(
     info!({ "server.address" = %address.ip(), "server.port" = address.port() }, "listening on http://{address}");
 
     let connections = GracefulShutdown::new();
+    let mut tasks = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     let seats = Seats::new();
     let mut crowded: Option<Instant> = None;
@@ -157,7 +162,9 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
         let connection = connection(stream, router.clone().layer(Extension(Peer(peer.ip()))));
         let connection = connections.watch(connection);
-        tokio::spawn(async move {
+        // Those that have ended are forgotten.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
             let _seat = seat;
             if let Err(error) = connection.await {
                 tracing::debug!(%error, client.address = %peer.ip(), "a connection ended early");
@@ -176,6 +183,8 @@ pub async fn serve(
     if timeout(grace, finish).await.is_err() {
         warn!("stopped with calls in flight; their senders have had no answer and repeat them");
     }
+    // A client that does not read has a connection that never ends; with it goes what it holds of the spool.
+    tasks.shutdown().await;
     // The worker goes last: what the last calls have put on disk it may still send. What it has under way is finished.
     stop_worker.send_replace(true);
     if let Some(worker) = worker
@@ -184,10 +193,25 @@ pub async fn serve(
         warn!("stopped while MDSS was asked; what it has not answered is asked again after the next start");
         return Ok(());
     }
-    if let Some(kept) = kept {
-        let _ = tokio::task::spawn_blocking(move || kept.wait()).await;
+    if let Some(kept) = kept
+        && timeout(CLOSE_TIMEOUT, closed(kept)).await.is_err()
+    {
+        warn!("stopped while the spool's file was not closed; what is in it is read at the next start");
     }
     Ok(())
+}
+
+/// Waits until the spool's file is closed: on a thread that a process that ends does not wait for, because the disk may not
+/// answer.
+async fn closed(kept: Keeping) {
+    let (done, waited) = oneshot::channel();
+    let closing = std::thread::Builder::new().name("closing".into()).spawn(move || {
+        kept.wait();
+        let _ = done.send(());
+    });
+    if closing.is_ok() {
+        let _ = waited.await;
+    }
 }
 
 /// Whether events are taken: in direct mode whoever listens is ready, with a spool it must be possible to write to it.
@@ -497,4 +521,31 @@ fn text_headers(headers: &HeaderMap) -> Vec<(String, String)> {
 /// The operating system's word, with the address.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|e| format!("cannot listen on {address}: {e}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use mdss_relay_spool::{Config, SystemClock};
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_closed_keeps_no_process_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config { dir: dir.path().to_owned(), limit: 1 << 30 };
+        let (spool, kept) = Spool::start(config, Arc::new(SystemClock)).unwrap();
+        let (done, ended) = channel();
+        std::thread::spawn(move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+            let outcome = runtime.block_on(async { timeout(CLOSE_TIMEOUT, closed(kept)).await });
+            // Waits for blocking tasks, as the end of `main` does.
+            drop(runtime);
+            let _ = done.send(outcome.is_ok());
+        });
+        assert_eq!(ended.recv_timeout(Duration::from_secs(30)), Ok(false));
+        drop(spool);
+    }
 }

@@ -330,5 +330,7 @@ async fn a_client_that_does_not_read_keeps_no_stop_waiting() {
     // Two times the deadline and ten seconds are what the server takes for itself.
     let status = server.process.wait(Duration::from_secs(90)).await;
     assert!(status.is_ok_and(|status| status.success()), "{}", server.process.stderr());
+    let stderr = server.process.stderr();
+    assert!(!stderr.contains("was not closed"), "{stderr}");
     drop(deaf);
 }
