@@ -36,6 +36,11 @@ use crate::seats::Seats;
 /// A larger body is read on a thread of its own: it may take its time, and meanwhile others want to be answered.
 const QUICK_BODY: usize = 64 * 1024;
 
+/// The longest `/metrics` waits for the spool. Prometheus waits 10 s for a page
+/// (<https://prometheus.io/docs/prometheus/latest/configuration/configuration/>, `scrape_timeout`), and would take a relay whose disk
+/// hangs for one that is down.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The longest a stop waits for the spool's file to be closed. It need not be: that only makes the next start quicker.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -227,14 +232,18 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 
 /// Counters and gauges, for Prometheus.
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let text = match &shared.spool {
-        None => shared.meter.text(None),
-        Some(spool) => match timeout(HEAD_TIMEOUT, spool.snapshot()).await {
-            Ok(Ok(snapshot)) => shared.meter.text(Some((&snapshot.counts, Some(&snapshot)))),
-            _ => shared.meter.text(Some((&spool.counts(), None))),
-        },
-    };
+    let text = page(&shared.meter, shared.spool.as_ref()).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+async fn page(meter: &Meter, spool: Option<&Spool>) -> String {
+    match spool {
+        None => meter.text(None),
+        Some(spool) => match timeout(SCRAPE_TIMEOUT, spool.snapshot()).await {
+            Ok(Ok(snapshot)) => meter.text(Some((&snapshot.counts, Some(&snapshot)))),
+            _ => meter.text(Some((&spool.counts(), None))),
+        },
+    }
 }
 
 /// Whoever is at the other end of a connection.
@@ -527,9 +536,35 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
 mod tests {
     use std::sync::mpsc::channel;
 
-    use mdss_relay_spool::{Config, SystemClock};
+    use mdss_relay_spool::{Clock, Config, Moment, SystemClock};
 
     use super::*;
+
+    /// Does not come back on the spool's own thread, as a disk may not.
+    struct Hanging;
+
+    impl Clock for Hanging {
+        fn now(&self) -> Moment {
+            while std::thread::current().name() == Some("spool") {
+                std::thread::park();
+            }
+            SystemClock.now()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn counters_are_shown_before_prometheus_gives_up_on_a_disk_that_hangs() {
+        let dir = tempfile::tempdir().unwrap();
+        // It is set aside under a name with the time.
+        std::fs::write(dir.path().join("spool.db"), "this is no database").unwrap();
+        let config = Config { dir: dir.path().to_owned(), limit: 1 << 30 };
+        let (spool, _) = Spool::start(config, Arc::new(Hanging)).unwrap();
+        let started = tokio::time::Instant::now();
+        let text = page(&Meter::default(), Some(&spool)).await;
+        assert!(text.contains("\nmdss_relay_spool_up 0\n"), "{text}");
+        assert!(text.contains("\nmdss_relay_spool_spooled_total 0\n"), "{text}");
+        assert_eq!(started.elapsed().as_secs(), SCRAPE_TIMEOUT.as_secs());
+    }
 
     #[test]
     fn a_file_that_is_not_closed_keeps_no_process_waiting() {
