@@ -193,7 +193,7 @@ impl Stage {
                 relay.start()?;
                 // What MDSS has accepted and the relay has not written down yet: requests under way, two rounds that are
                 // queued, and at most four rounds of outcomes before it claims no more.
-                self.excused += 7 * at_once;
+                self.excused += 33 * at_once;
             }
             Fault::RestartRelay => {
                 self.relay.ours()?.up().await?;
@@ -223,7 +223,7 @@ impl Stage {
                 if killed {
                     relay.kill();
                     relay.start()?;
-                    self.excused += 7 * at_once;
+                    self.excused += 33 * at_once;
                 } else {
                     relay.limit_files(None)?;
                 }

@@ -370,12 +370,20 @@ impl Worker {
         }
     }
 
+    fn queued(&self) -> usize {
+        self.lanes.values().map(|lane| lane.queue.len()).sum()
+    }
+
+    /// Outcomes that are not written down.
+    fn unsettled(&self) -> usize {
+        self.busy.len() - self.queued() - self.running.len()
+    }
+
     /// Asks for more when there is room and something may be due.
     fn refill(&mut self) {
-        let queued: usize = self.lanes.values().map(|lane| lane.queue.len()).sum();
-        let unsettled = self.busy.len() - queued - self.running.len();
+        let queued = self.queued();
         let ahead = AHEAD * self.concurrency;
-        let enough = queued >= ahead / 2 || unsettled > UNSETTLED * self.concurrency;
+        let enough = queued >= ahead / 2 || self.unsettled() > UNSETTLED * self.concurrency;
         if !self.look || enough || !self.claiming.is_empty() {
             return;
         }
@@ -505,7 +513,8 @@ impl Worker {
 
     /// Starts what may start: lane by lane in turn, so that a full one keeps nobody waiting.
     fn start(&mut self) {
-        while self.running.len() < self.concurrency {
+        // What cannot be written down is sent again after a crash: there must not be more and more of it.
+        while self.running.len() < self.concurrency && self.unsettled() <= UNSETTLED * self.concurrency {
             let now = Instant::now();
             if self.pace.wait(now).is_some() || matches!(self.endpoint.leave(now), Leave::NoneBefore(_)) {
                 return;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::child::Process;
 use crate::common::*;
 use mdss_relay_core::{Outcome, Relay};
 use mdss_relay_spool::{Desk, Filter, Policy, Position, Sender, Spool, State, Worker};
@@ -315,6 +316,27 @@ async fn a_stop_writes_down_what_came_while_one_is_out() {
     until("it is written down", async || items(dir.path()) == 1).await;
     assert!(!worker.task.is_finished());
     worker.task.abort();
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_is_bounded_and_sent_once() {
+    let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
+    let (spool, _keeping) = start(dir.path());
+    let relay = relay_for(&sim, &[("RELAY_CONCURRENCY", "1")]);
+    let records: Vec<_> = (0..300).map(|n| record("b", &format!("k{n}"), None)).collect();
+    accept(&spool, &relay, delivery(&records)).await.unwrap();
+    // Whoever locks the file lets others read, so that the worker may claim.
+    let mut child = Process::start("locks", dir.path(), "", 0, "");
+    assert_eq!(child.next().as_deref(), Some("locked"));
+    let worker = Running::start(&spool, &relay);
+    until("as much as may be is sent", async || accepted(&sim).len() >= 33).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((accepted(&sim).len(), items(dir.path())), (33, 300));
+    child.kill();
+    until("everything is sent", async || empty(&spool).await).await;
+    worker.stop().await;
+    let got = accepted(&sim);
+    assert!(got.len() == 300 && got.values().all(|times| *times == 1), "{got:?}");
 }
 
 #[tokio::test]
