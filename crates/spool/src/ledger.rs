@@ -376,7 +376,8 @@ fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
     Ok(shown(row, column)?.parse().unwrap_or(State::Waiting))
 }
 
-fn stored(db: &Connection, id: i64) -> rusqlite::Result<Option<Stored>> {
+/// A delivery, by its number.
+pub(crate) fn stored(db: &Connection, id: i64) -> rusqlite::Result<Option<Stored>> {
     let sql = "SELECT name, source, dialect, method, headers, body, received, checksum,
                (SELECT count(*) FROM item WHERE delivery = ?1) FROM delivery WHERE id = ?1";
     let read = |row: &Row<'_>| {

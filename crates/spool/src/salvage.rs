@@ -1,20 +1,24 @@
 //! What becomes of a damaged file. New events need a place at once, and the old ones must not wait for somebody who knows
 //! `sqlite3`: so what can be read is taken over into a new file, and the damaged one is set aside, whole.
 //!
-//! Rows are read one by one from the front until SQLite refuses, then from the back: a damaged page costs what is on it. The
+//! Rows are read one by one from the front until SQLite refuses, then from the back: a damaged page costs what is on it. Items that it
+//! costs are made again from the bodies of their deliveries. The
 //! new file takes the name only when it is complete, so a process that dies meanwhile begins again.
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use mdss_relay_core::{Cause, fields};
+use mdss_relay_core::{Cause, Settings, fields};
 use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
 use tracing::{error, warn};
 
 use crate::clock::Moment;
-use crate::column::Cell;
+use crate::column::{Cell, shown};
+use crate::intake::{Intake, Sender};
+use crate::ledger::stored;
 use crate::schema::{self, LANE_UNROUTED};
 use crate::store::{BUSY, connect, with_tail};
 use crate::trouble::{Trouble, TroubleKind};
@@ -115,6 +119,7 @@ pub(crate) fn salvage(path: &Path, why: &Trouble, now: Moment) -> Result<(), Tro
         spool.file = %aside.display(),
         spool.deliveries = taken.deliveries,
         spool.items = taken.items,
+        spool.items_made_again = taken.made,
         spool.without_items = taken.orphans,
         "the spool was damaged and is set aside; what could be read of it is in the new one: {}", why.detail
     );
@@ -135,8 +140,10 @@ fn remove(new: &Path) -> std::io::Result<()> {
 struct Taken {
     deliveries: u64,
     items: u64,
-    /// Deliveries whose items cannot be read.
-    orphans: usize,
+    /// Items that were made again from their deliveries.
+    made: u64,
+    /// Deliveries whose items cannot be read, nor made again.
+    orphans: u64,
 }
 
 fn copy(old: &Path, new: &Path, now: Moment) -> Result<Taken, Trouble> {
@@ -147,24 +154,17 @@ fn copy(old: &Path, new: &Path, now: Moment) -> Result<Taken, Trouble> {
     match readable(old) {
         Ok(old) => {
             let all = new.transaction().map_err(writing)?;
+            let mut whole = true;
             // An item without its delivery is worth nothing, and the reference refuses it.
             for (table, columns) in TABLES {
                 let rows = rows(&old, &all, table, columns).map_err(writing)?;
                 match table {
-                    "delivery" => taken.deliveries = rows,
-                    "item" => taken.items = rows,
+                    "delivery" => taken.deliveries = rows.count,
+                    "item" => (taken.items, whole) = (rows.count, rows.whole),
                     _ => {}
                 }
             }
-            // What is left of them is for somebody to look at.
-            let detail =
-                "the items of this delivery were lost in a damaged file; \"spool show\" has its body";
-            let orphans =
-                "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bytes)
-                SELECT id, '', ?1, 'parked', received, ?2, ?3, ?4, length(body) FROM delivery
-                WHERE NOT EXISTS (SELECT 1 FROM item WHERE item.delivery = delivery.id)";
-            let values = (LANE_UNROUTED, now.as_millis(), Cause::Internal.name(), detail);
-            taken.orphans = all.execute(orphans, values).map_err(writing)?;
+            make_again(&all, whole, now, &mut taken).map_err(writing)?;
             all.commit().map_err(writing)?;
         }
         Err(e) => warn!("nothing of the damaged spool can be read: {e}"),
@@ -172,6 +172,59 @@ fn copy(old: &Path, new: &Path, now: Moment) -> Result<Taken, Trouble> {
     // Closing puts everything into the one file.
     new.close().map_err(|(_, e)| writing(e))?;
     Ok(taken)
+}
+
+/// Makes the items again that deliveries may have lost. Which of a delivery's items were there is not known, so every record that could
+/// be one is, unless its mark says that MDSS has it: it may be sent twice. Nothing is decided here; the worker plans each of them with
+/// today's settings, as it always does.
+fn make_again(all: &Connection, whole: bool, now: Moment, taken: &mut Taken) -> rusqlite::Result<()> {
+    const ORPHANED: &str = "NOT EXISTS (SELECT 1 FROM item WHERE item.delivery = delivery.id)";
+    let any = if whole { ORPHANED } else { "true" };
+    let mut next =
+        all.prepare(&format!("SELECT id FROM delivery WHERE id > ?1 AND {any} ORDER BY id LIMIT 1"))?;
+    let mut paths = all.prepare("SELECT path FROM item WHERE delivery = ?1")?;
+    let mut insert = all.prepare(
+        "INSERT OR IGNORE INTO item (delivery, path, lane, state, since, not_before, bucket, key, mark, bytes)
+         SELECT ?1, ?2, ?3, 'waiting', ?4, ?5, ?6, ?7, ?8, ?9
+         WHERE NOT EXISTS (SELECT 1 FROM done WHERE mark = ?8)",
+    )?;
+    let settings = Settings::default();
+    let mut at = i64::MIN;
+    while let Some(id) = next.query_row([at], |row| row.get(0)).optional()? {
+        at = id;
+        let Some(stored) = stored(all, id)? else { continue };
+        let mut made = 0;
+        if let Ok(delivery) = stored.delivery {
+            let there: HashSet<_> =
+                paths.query_map([id], |row| shown(row, 0))?.collect::<rusqlite::Result<_>>()?;
+            let plan = mdss_relay_core::plan(&settings, &delivery);
+            let intake = Intake::new(delivery, &plan, Sender::Proven, stored.received);
+            let bytes = intake.body.len() / intake.items.len().max(1);
+            for item in intake.items.iter().filter(|item| !there.contains(&item.path)) {
+                made += insert.execute(params![
+                    id,
+                    item.path,
+                    LANE_UNROUTED,
+                    stored.received.as_millis(),
+                    now.as_millis(),
+                    item.bucket,
+                    item.key,
+                    item.mark,
+                    bytes as i64,
+                ])?;
+            }
+        }
+        taken.made += made as u64;
+        if made == 0 && stored.items == 0 {
+            // What is left of it is for somebody to look at.
+            let detail = "the items of this delivery were lost in a damaged file; \"spool show\" has what is left of it";
+            let orphan = "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bytes)
+                          SELECT id, '', ?2, 'parked', received, ?3, ?4, ?5, length(body) FROM delivery WHERE id = ?1";
+            let values = params![id, LANE_UNROUTED, now.as_millis(), Cause::Internal.name(), detail];
+            taken.orphans += all.execute(orphan, values)? as u64;
+        }
+    }
+    Ok(())
 }
 
 fn readable(path: &Path) -> rusqlite::Result<Connection> {
@@ -185,15 +238,22 @@ fn readable(path: &Path) -> rusqlite::Result<Connection> {
     Ok(old)
 }
 
-/// Takes over a table's rows, and says how many. Errors of the old file end a direction, those of the new one everything.
-fn rows(old: &Connection, new: &Connection, table: &str, columns: &str) -> rusqlite::Result<u64> {
+/// What was taken over of a table.
+struct Rows {
+    count: u64,
+    /// Whether that was all there was.
+    whole: bool,
+}
+
+/// Takes over a table's rows. Errors of the old file end a direction, those of the new one everything.
+fn rows(old: &Connection, new: &Connection, table: &str, columns: &str) -> rusqlite::Result<Rows> {
     let marks = vec!["?"; columns.split(',').count()].join(", ");
     let mut insert = new.prepare(&format!("INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})"))?;
-    let mut count = 0;
+    let mut rows = Rows { count: 0, whole: true };
     let mut last = i64::MIN;
     for (compare, order) in [(">", "ASC"), ("<", "DESC")] {
         let sql = format!("SELECT {columns} FROM {table} WHERE id {compare} ?1 ORDER BY id {order} LIMIT 1");
-        let Ok(mut next) = old.prepare(&sql) else { return Ok(count) };
+        let Ok(mut next) = old.prepare(&sql) else { return Ok(Rows { whole: false, ..rows }) };
         let mut at = if compare == ">" { i64::MIN } else { i64::MAX };
         loop {
             let row = next.query_row([at], |row| {
@@ -203,7 +263,7 @@ fn rows(old: &Connection, new: &Connection, table: &str, columns: &str) -> rusql
             });
             let row = match row.optional() {
                 Ok(Some(row)) => row,
-                Ok(None) if compare == ">" => return Ok(count),
+                Ok(None) if compare == ">" => return Ok(rows),
                 Ok(None) | Err(_) => break,
             };
             let Some(Cell::Other(Value::Integer(id))) = row.first() else { break };
@@ -212,14 +272,21 @@ fn rows(old: &Connection, new: &Connection, table: &str, columns: &str) -> rusql
                 break;
             }
             at = *id;
-            // The item's reference to a delivery that is lost, or a column that holds what it may not: not this row.
             match insert.execute(params_from_iter(row)) {
-                Ok(inserted) => count += inserted as u64,
-                Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {}
+                Ok(inserted) => {
+                    rows.count += inserted as u64;
+                    rows.whole &= inserted > 0;
+                }
+                // The item's reference to a delivery that is lost, or a column that holds what it may not: not this row.
+                Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
+                    let lost = e.sqlite_error().map(|e| e.extended_code);
+                    rows.whole &= lost == Some(rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY);
+                }
                 Err(e) => return Err(e),
             }
         }
+        rows.whole = false;
         last = at;
     }
-    Ok(count)
+    Ok(rows)
 }

@@ -230,38 +230,77 @@ async fn a_disk_that_the_spool_has_filled_is_emptied_into_mdss() {
 
 #[tokio::test]
 async fn the_items_of_a_batch_that_a_damaged_page_has_held_are_not_forgotten() {
+    for mark in [Some("01"), None] {
+        let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
+        let relay = relay_for(&sim, &[]);
+        let (spool, keeping) = start(dir.path());
+        let keys: Vec<_> = (0..300).map(|n| format!("{n:03}-{}", "k".repeat(100))).collect();
+        let records: Vec<_> = keys.iter().map(|key| record("b", key, mark)).collect();
+        accept(&spool, &relay, delivery(&records)).await.unwrap();
+        drop(spool);
+        keeping.wait();
+        // Every second one is as if MDSS had it.
+        let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
+        db.execute_batch(
+            "INSERT INTO done (mark, at) SELECT mark, 0 FROM item WHERE id % 2 = 0 AND mark IS NOT NULL;
+             DELETE FROM item WHERE id % 2 = 0",
+        )
+        .unwrap();
+        drop(db);
+        crate::trouble::damage(
+            dir.path(),
+            "SELECT pageno FROM dbstat WHERE name = 'item' AND pagetype = 'leaf' ORDER BY path LIMIT 1 OFFSET 3",
+        );
+        let (spool, _keeping) = start(dir.path());
+        tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+        until("a new event is taken and sent", async || {
+            accept(&spool, &relay, delivery(&[record("b", "new", Some("02"))])).await.is_ok()
+                && sent(&sim).contains("new")
+        })
+        .await;
+        until("all is sent", async || match spool.snapshot().await {
+            Ok(snapshot) => snapshot.stock.depths.is_empty(),
+            Err(_) => false,
+        })
+        .await;
+        let (sent, sent_before): (BTreeSet<_>, BTreeSet<_>) =
+            (sent(&sim), keys.iter().skip(1).step_by(2).collect());
+        let missing = keys.iter().filter(|key| !sent.contains(*key) && !sent_before.contains(key)).count();
+        assert_eq!(missing, 0, "{mark:?}: acknowledged, not sent, and nothing is left that says so");
+        let again = sent_before.iter().filter(|key| sent.contains(**key)).count();
+        assert_eq!(again == 0, mark.is_some(), "{again} of those that MDSS has: only a mark tells");
+    }
+}
+
+/// Of what cannot be planned, the rest is shown.
+#[tokio::test]
+async fn a_delivery_that_has_lost_its_items_and_cannot_be_read_is_parked() {
     let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
     let relay = relay_for(&sim, &[]);
     let (spool, keeping) = start(dir.path());
-    let keys: BTreeSet<_> = (0..300).map(|n| format!("{n}-{}", "k".repeat(100))).collect();
-    let records: Vec<_> = keys.iter().map(|key| record("b", key, Some("01"))).collect();
-    accept(&spool, &relay, delivery(&records)).await.unwrap();
+    for n in 0..50 {
+        keep(&spool, &relay, &format!("k{n}")).await;
+    }
     drop(spool);
     keeping.wait();
-    crate::trouble::damage(
-        dir.path(),
-        "SELECT pageno FROM dbstat WHERE name = 'item' AND pagetype = 'leaf' ORDER BY path LIMIT 1 OFFSET 3",
-    );
+    let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
+    db.execute("UPDATE delivery SET checksum = checksum + 1 WHERE id = 2", []).unwrap();
+    drop(db);
+    crate::trouble::damage(dir.path(), "SELECT pageno FROM dbstat WHERE name = 'item' AND path = '/'");
     let (spool, _keeping) = start(dir.path());
     tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
-    until("a new event is taken and sent", async || {
-        accept(&spool, &relay, delivery(&[record("b", "new", Some("02"))])).await.is_ok()
-            && sent(&sim).contains("new")
-    })
-    .await;
-    until("all that can be sent is sent", async || match spool.snapshot().await {
-        Ok(snapshot) => snapshot.stock.depths.iter().all(|d| d.state == State::Parked),
+    until("all others are sent", async || sent(&sim).len() == 49).await;
+    until("the others are gone", async || match spool.snapshot().await {
+        Ok(snapshot) => snapshot.stock.depths.iter().map(|d| d.items).sum::<u64>() == 1,
         Err(_) => false,
     })
     .await;
-    let sent = sent(&sim);
-    let missing = keys.iter().filter(|key| !sent.contains(*key)).count();
-    let parked: u64 = spool.snapshot().await.unwrap().stock.depths.iter().map(|d| d.items).sum();
-    assert!(
-        missing == 0 || parked > 0,
-        "{missing} of {} were acknowledged, not sent, and nothing is left that says so",
-        keys.len()
+    let entry = Desk::open(dir.path()).unwrap().list(&Filter::default(), None, 10).unwrap().remove(0);
+    assert_eq!(
+        (entry.state, entry.path.as_str(), entry.reason.as_deref()),
+        (State::Parked, "", Some("internal"))
     );
+    assert!(entry.detail.unwrap().starts_with("the items of this delivery were lost in a damaged file; "));
 }
 
 /// A reload, after the operator has mended what was wrong, makes a new worker.

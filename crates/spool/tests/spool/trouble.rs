@@ -232,10 +232,10 @@ async fn what_can_be_read_of_a_damaged_file_is_sent_and_the_rest_is_set_aside() 
     const ROOT: &str = "SELECT pageno FROM dbstat WHERE name = 'TABLE' AND path = '/'";
     for (what, pages, least) in [
         ("a leaf of the deliveries", LEAF.replace("TABLE", "delivery"), 280),
-        ("a leaf of the items", LEAF.replace("TABLE", "item"), 260),
+        ("a leaf of the items", LEAF.replace("TABLE", "item"), 300),
         ("a leaf of the index of what is due", LEAF.replace("TABLE", "item_due"), 300),
         ("the root of the deliveries", ROOT.replace("TABLE", "delivery"), 0),
-        ("the root of the items", ROOT.replace("TABLE", "item"), 0),
+        ("the root of the items", ROOT.replace("TABLE", "item"), 300),
         ("the root of the marks", ROOT.replace("TABLE", "done"), 300),
         ("the tally", ROOT.replace("TABLE", "tally"), 300),
     ] {
@@ -284,9 +284,6 @@ async fn what_can_be_read_of_a_damaged_file_is_sent_and_the_rest_is_set_aside() 
         drop(spool);
         keeping.wait();
         assert_eq!(query::<String>(dir.path(), "PRAGMA integrity_check"), "ok", "{what}");
-        let orphans: i64 =
-            query(dir.path(), "SELECT count(*) FROM item WHERE detail LIKE 'the items of this%'");
-        assert_eq!(orphans > 0, what.ends_with(" of the items"), "{what}: {orphans}");
     }
 }
 
