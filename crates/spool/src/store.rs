@@ -193,7 +193,8 @@ impl Store {
 struct Keeper {
     config: Config,
     clock: Arc<dyn Clock>,
-    lock: Option<File>,
+    /// The lock, and which file it is.
+    lock: Option<(File, (u64, u64))>,
     open: Option<Opened>,
     epoch: u64,
     /// The file that was open last.
@@ -406,8 +407,12 @@ impl Keeper {
             error!(spool.file = %path.display(), "the spool's file was taken away under the relay; what it held is where it went");
             self.open = None;
         }
+        // Another relay must not be let in by a lock that its name no longer leads to.
+        if let Err(trouble) = self.lock() {
+            self.open = None;
+            return Err(trouble);
+        }
         if self.open.is_none() {
-            self.lock()?;
             if let Some(why) = &self.damaged {
                 salvage(&path, why, self.clock.now())?;
                 self.damaged = None;
@@ -431,25 +436,30 @@ impl Keeper {
         Ok((opened, self.epoch))
     }
 
-    /// Two relays on one directory would send everything twice.
+    /// Two relays on one directory would send everything twice. A lock is worth what its name leads to: a directory, or the lock alone,
+    /// may have been taken away and made anew.
     fn lock(&mut self) -> Result<(), Trouble> {
-        if self.lock.is_some() {
+        let dir = &self.config.dir;
+        let path = dir.join(LOCK);
+        if let Some((_, held)) = &self.lock
+            && inode(&path).ok() == Some(*held)
+        {
             return Ok(());
         }
-        let dir = &self.config.dir;
+        self.lock = None;
         let no_dir =
             |e: std::io::Error| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", dir.display()));
         match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir) {
             Ok(()) => {}
             Err(e) => return Err(no_dir(e)),
         }
-        let path = dir.join(LOCK);
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let file =
             file.map_err(|e| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", path.display())))?;
+        let locked = file.metadata().map_err(no_dir)?;
         match file.try_lock() {
             Ok(()) => {
-                self.lock = Some(file);
+                self.lock = Some((file, (locked.dev(), locked.ino())));
                 Ok(())
             }
             Err(std::fs::TryLockError::WouldBlock) => {

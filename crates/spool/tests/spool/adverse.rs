@@ -356,6 +356,31 @@ async fn a_directory_that_was_taken_away_is_made_again() {
     keep(&spool, &relay, "k").await;
     std::fs::rename(&data, dir.path().join("away")).unwrap();
     keep(&spool, &relay, "l").await;
+    for (dir, key) in [(&dir.path().join("away"), "k"), (&data, "l")] {
+        let entries = Desk::open(dir).unwrap().list(&Filter::default(), None, 10).unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.key.as_deref()).collect::<Vec<_>>(), [Some(key)]);
+    }
+}
+
+/// Somebody tidies up, and takes the lock alone.
+#[tokio::test]
+async fn a_lock_that_was_taken_away_lets_no_second_relay_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let relay = relay(NOWHERE, &[]);
+    let (first, keeping) = start(dir.path());
+    keep(&first, &relay, "k").await;
+    std::fs::remove_file(dir.path().join("relay.lock")).unwrap();
+    keep(&first, &relay, "l").await;
+    let (second, _keeping) = start(dir.path());
+    assert_eq!(second.ready().await.unwrap_err().kind, TroubleKind::Locked);
+    // Nor does the first one go on where a second one has come in between.
+    std::fs::remove_file(dir.path().join("relay.lock")).unwrap();
+    keep(&second, &relay, "m").await;
+    let trouble = accept(&first, &relay, delivery(&[record("b", "n", None)])).await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Locked, "{trouble}");
+    drop(first);
+    keeping.wait();
+    keep(&second, &relay, "o").await;
 }
 
 /// What a stranger sends to an open source takes no mark away from a source that proves who it is, whatever becomes of it.
