@@ -11,14 +11,18 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
-use mdss_relay_spool::{Batch, Clock, Desk, Entry, Filter, ItemId, Moment, State, SystemClock, Trouble};
+use mdss_relay_spool::{Clock, Desk, Entry, Filter, ItemId, Moment, State, SystemClock, Trouble};
 use serde_json::{Value, json};
 
 use crate::visible::visible;
 
+/// Items that are read, or changed, in one step: a bulk change is many short ones, so that the relay never waits for long.
+const PAGE: usize = 500;
+
 /// Shows and changes what a relay keeps on disk, while it runs or while it does not.
 ///
-/// Exit status: 0, or 1 if there was no such item or the answer was no, or 2 if the spool could not be opened.
+/// Exit status: 0, or 1 if there was no such item, the answer was no, or what purge deletes could not be written out, or 2 if the spool
+/// could not be opened.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The data directory of the relay; the variable RELAY_DATA_DIR without it.
@@ -54,7 +58,7 @@ enum Task {
         #[arg(long)]
         all: bool,
     },
-    /// Deletes items and prints what they were. They are not sent, unless the relay is just sending them.
+    /// Prints items and deletes them. They are not sent, unless the relay is just sending them.
     Purge {
         #[command(flatten)]
         which: Which,
@@ -143,7 +147,8 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
         Task::List { which, limit } => {
             let mut entries = Vec::new();
             let more = pages(&desk, &which.filter(now), *limit, |entry| entries.push(entry))?;
-            print_entries(&entries, now, json);
+            // A reader that has seen enough closes the pipe.
+            let _ = write(&shown(&entries, now, json));
             if entries.is_empty() && !json {
                 say("nothing fits");
             }
@@ -179,7 +184,7 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
                 return Ok(2);
             }
             let filter = which.filter(now);
-            let count = change(&mut desk, "due now", |desk, after| desk.retry(&filter, after), |_| {})?;
+            let count = retry(&mut desk, &filter)?;
             let text = json!({ "retried": count }).to_string();
             print(&if json { text } else { format!("{} due now", items(count)) });
             Ok(0)
@@ -201,12 +206,7 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
                     return Ok(1);
                 }
             }
-            let report = |batch: &[Entry]| print_entries(batch, now, json);
-            let count = change(&mut desk, "deleted", |desk, after| desk.purge(&filter, after), report)?;
-            if !json {
-                say(&format!("{} deleted", items(count)));
-            }
-            Ok(0)
+            purge(&mut desk, &filter, now, json)
         }
         Task::Stats => {
             let stock = desk.stock()?;
@@ -246,7 +246,6 @@ fn meant(which: &Which, all: bool) -> bool {
 
 /// Every item that fits, up to a number, a few hundred at a time; true if there are more.
 fn pages(desk: &Desk, filter: &Filter, limit: usize, mut see: impl FnMut(Entry)) -> Result<bool, Trouble> {
-    const PAGE: usize = 500;
     let (mut after, mut left) = (None, limit);
     loop {
         let most = PAGE.min(left.saturating_add(1));
@@ -266,29 +265,79 @@ fn pages(desk: &Desk, filter: &Filter, limit: usize, mut see: impl FnMut(Entry))
     }
 }
 
-/// A bulk change, step by step, with its progress for a person who waits.
-fn change(
-    desk: &mut Desk,
-    what: &str,
-    mut step: impl FnMut(&mut Desk, Option<ItemId>) -> Result<Batch, Trouble>,
-    mut report: impl FnMut(&[Entry]),
-) -> Result<usize, Trouble> {
-    let watched = std::io::stderr().is_terminal();
-    let (mut after, mut count) = (None, 0);
+/// Makes everything that fits due, step by step; gives how many.
+fn retry(desk: &mut Desk, filter: &Filter) -> Result<usize, Trouble> {
+    let mut progress = Progress::new("due now");
+    let mut after = None;
     loop {
-        let batch = step(desk, after)?;
-        count += batch.entries.len();
-        report(&batch.entries);
-        let Some(next) = batch.next else { break };
-        after = Some(next);
-        if watched {
-            let _ = write!(std::io::stderr(), "\r{} {what} so far", items(count));
+        let batch = desk.retry(filter, after)?;
+        progress.step(batch.entries.len());
+        after = batch.next;
+        if after.is_none() {
+            return Ok(progress.end());
         }
     }
-    if watched && after.is_some() {
-        let _ = writeln!(std::io::stderr());
+}
+
+/// Deletes everything that fits, step by step, each step after its items are written out: the line is all that is left of
+/// an item. The relay, which may be writing, does not wait meanwhile, so an item may change between the two; it is deleted if it
+/// still fits.
+fn purge(desk: &mut Desk, filter: &Filter, now: Moment, json: bool) -> Result<u8, Trouble> {
+    let mut progress = Progress::new("deleted");
+    let (mut after, mut changed) = (None, 0);
+    let written = loop {
+        let listed = desk.list(filter, after, PAGE)?;
+        let Some(last) = listed.last() else { break Ok(()) };
+        after = Some(last.id);
+        if let Err(error) = write(&shown(&listed, now, json)) {
+            break Err(error);
+        }
+        let these = Filter { ids: listed.iter().map(|entry| entry.id).collect(), ..filter.clone() };
+        let deleted = desk.purge(&these, None)?.entries.len();
+        changed += listed.len() - deleted;
+        progress.step(deleted);
+    };
+    let count = progress.end();
+    if !json || written.is_err() {
+        say(&format!("{} deleted", items(count)));
     }
-    Ok(count)
+    if changed > 0 {
+        say(&format!("{} no longer there or changed when their turn came, not deleted", items(changed)));
+    }
+    if let Err(error) = written {
+        say(&format!("no more was deleted, because it could not be written out: {error}"));
+        return Ok(1);
+    }
+    Ok(0)
+}
+
+/// How far a bulk change has come, for a person who waits.
+struct Progress {
+    what: &'static str,
+    count: usize,
+    watched: bool,
+    shown: bool,
+}
+
+impl Progress {
+    fn new(what: &'static str) -> Self {
+        Self { what, count: 0, watched: std::io::stderr().is_terminal(), shown: false }
+    }
+
+    fn step(&mut self, count: usize) {
+        self.count += count;
+        if self.watched && count == PAGE {
+            let _ = write!(std::io::stderr(), "\r{} {} so far", items(self.count), self.what);
+            self.shown = true;
+        }
+    }
+
+    fn end(self) -> usize {
+        if self.shown {
+            let _ = writeln!(std::io::stderr());
+        }
+        self.count
+    }
 }
 
 /// Asks whoever is there; where nobody is, the answer is no.
@@ -306,11 +355,14 @@ fn items(count: usize) -> String {
     if count == 1 { "1 item".into() } else { format!("{count} items") }
 }
 
-fn print_entries(entries: &[Entry], now: Moment, json: bool) {
-    if json {
-        entries.iter().for_each(|entry| print(&line(entry).to_string()));
-    } else if !entries.is_empty() {
-        print(&table::entries(entries, now));
+/// Items for whoever reads them, each line with its end.
+fn shown(entries: &[Entry], now: Moment, json: bool) -> String {
+    if entries.is_empty() {
+        String::new()
+    } else if json {
+        entries.iter().map(|entry| format!("{}\n", line(entry))).collect()
+    } else {
+        table::entries(entries, now) + "\n"
     }
 }
 
@@ -334,8 +386,13 @@ fn line(entry: &Entry) -> Value {
 }
 
 fn print(text: &str) {
-    // A reader that has seen enough closes the pipe.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let _ = write(&format!("{text}\n"));
+}
+
+fn write(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 fn say(text: &str) {

@@ -2,12 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 use std::ffi::OsString;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use mdss_relay_core::{Delivery, Relay, Role, Settings};
-use mdss_relay_spool::{Config, Keeping, Sender, Spool, SystemClock};
+use mdss_relay_spool::{Config, Desk, Filter, Keeping, Sender, Spool, SystemClock};
 use serde_json::{Value, json};
 
 fn run(dir: &Path, args: &[&str]) -> Output {
@@ -30,6 +31,16 @@ fn lines(output: &Output) -> Vec<Value> {
 
 /// Two to be sent, one held, one parked.
 async fn filled(dir: &Path) -> (Spool, Keeping) {
+    let good = json!({ "Records": [record("b", "one"), record("b", "t%1Bwo"), record("c", "three")] });
+    holding(dir, vec![good.to_string(), "<xml>".into()]).await
+}
+
+fn record(bucket: &str, key: &str) -> Value {
+    json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+            "s3": { "bucket": { "name": bucket }, "object": { "key": key } } })
+}
+
+async fn holding(dir: &Path, bodies: Vec<String>) -> (Spool, Keeping) {
     let toml = "[[route]]\nbucket = \"b\"\nstorage_client_id = \"unit-1\"";
     let vars =
         [("APIENDPOINT", "https://mdss.example"), ("APIKEY", "key-of-a-test"), ("RELAY_CONFIG_TOML", toml)];
@@ -37,13 +48,7 @@ async fn filled(dir: &Path) -> (Spool, Keeping) {
     let relay = Relay::new(Settings::read(vars, Role::Function).finish().unwrap()).unwrap();
     let (spool, keeping) =
         Spool::start(Config { dir: dir.to_owned(), limit: 1 << 30 }, Arc::new(SystemClock)).unwrap();
-    let record = |bucket: &str, key: &str| {
-        json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
-                "s3": { "bucket": { "name": bucket }, "object": { "key": key } } })
-    };
-    let good =
-        json!({ "Records": [record("b", "one"), record("b", "t%1Bwo"), record("c", "three")] }).to_string();
-    for body in [good, "<xml>".into()] {
+    for body in bodies {
         let delivery =
             Delivery { source: Some("s".into()), id: "s-1".into(), body: body.into(), ..Delivery::default() };
         let plan = relay.plan(&delivery);
@@ -172,4 +177,27 @@ async fn what_cannot_be_written_out_is_not_deleted() {
         let left = lines(&run(dir.path(), &["list", "--json"])).len();
         assert_eq!((status.success(), left), (false, 4), "{json:?}");
     }
+}
+
+/// Whoever reads the lines may take its time; the relay does not wait for it, nor does what another person decides.
+#[tokio::test]
+async fn what_has_changed_since_its_line_was_written_is_not_deleted() {
+    const ITEMS: usize = 400;
+    let dir = tempfile::tempdir().unwrap();
+    let unusable = json!({ "Records": vec![record("b", "%ff"); ITEMS] }).to_string();
+    let _running = holding(dir.path(), vec![unusable]).await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mdss-relay"));
+    command.args(["spool", "purge", "--state", "parked", "--yes", "--json"]);
+    command.env_clear().env("RELAY_DATA_DIR", dir.path()).stdin(Stdio::null());
+    let mut purge = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It writes, and has more to write than a pipe takes.
+    let mut first = [0];
+    purge.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    Desk::open(dir.path()).unwrap().retry(&Filter::default(), None).unwrap();
+    let output = purge.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(out(&output).len() > 80_000);
+    assert!(err(&output).contains("400 items no longer there or changed"), "{}", err(&output));
+    let left = lines(&run(dir.path(), &["list", "--json", "--state", "waiting", "--limit", "1000"]));
+    assert_eq!(left.len(), ITEMS);
 }
