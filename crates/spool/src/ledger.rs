@@ -263,7 +263,8 @@ pub(crate) fn claim(db: &Connection, want: &Want) -> rusqlite::Result<Claims> {
                 (Err(why), _) => Arc::new(Stored::unusable(number, row.since, why.clone())),
                 (Ok(_), Some(known)) => Arc::clone(known),
                 (Ok(_), None) => {
-                    let Some(stored) = stored(db, number)? else { continue };
+                    let stored = stored(db, number)?;
+                    let stored = stored.unwrap_or_else(|| Stored::unusable(number, row.since, lost(number)));
                     let stored = Arc::new(stored);
                     bytes += stored.delivery.as_ref().map_or(0, |d| d.body.len());
                     if !deliveries.is_empty() && bytes > MOST_CLAIMED_BYTES {
@@ -374,6 +375,11 @@ fn due_row(row: &Row<'_>) -> rusqlite::Result<Due> {
 /// The column's constraint lets no other word in; a damaged page might.
 fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
     Ok(shown(row, column)?.parse().unwrap_or(State::Waiting))
+}
+
+/// Why an item without its delivery cannot be used.
+fn lost(number: i64) -> String {
+    format!("delivery {number} of this item is not there, so the file was changed behind the relay")
 }
 
 /// A delivery, by its number.
@@ -627,8 +633,8 @@ pub(crate) fn list(
     most: usize,
 ) -> rusqlite::Result<Vec<Entry>> {
     let mut sql = String::from(
-        "SELECT item.id, state, lane, bucket, key, attempts, reason, detail, received, not_before, source, name, path, bytes
-         FROM item JOIN delivery ON delivery.id = item.delivery WHERE item.id > ?",
+        "SELECT item.id, state, lane, bucket, key, attempts, reason, detail, ifnull(received, since), not_before, source, name, path, bytes
+         FROM item LEFT JOIN delivery ON delivery.id = item.delivery WHERE item.id > ?",
     );
     let mut values: Vec<Value> = vec![after.0.into()];
     for (column, value) in [
@@ -643,7 +649,7 @@ pub(crate) fn list(
         }
     }
     if let Some(moment) = filter.received_before {
-        sql += " AND received <= ?";
+        sql += " AND ifnull(received, since) <= ?";
         values.push(moment.as_millis().into());
     }
     if !filter.ids.is_empty() {
@@ -676,9 +682,9 @@ pub(crate) fn list(
 /// The delivery an item came in.
 pub(crate) fn delivery_of(db: &Connection, id: ItemId) -> rusqlite::Result<Option<Result<Delivery, String>>> {
     let sql = "SELECT delivery FROM item WHERE id = ?1";
-    let delivery = db.prepare_cached(sql)?.query_row([id.0], |row| number(row, 0)).optional()?;
-    Ok(match delivery {
-        Some(delivery) => stored(db, delivery)?.map(|stored| stored.delivery),
+    let found = db.prepare_cached(sql)?.query_row([id.0], |row| number(row, 0)).optional()?;
+    Ok(match found {
+        Some(number) => Some(stored(db, number)?.map_or_else(|| Err(lost(number)), |stored| stored.delivery)),
         None => None,
     })
 }

@@ -83,4 +83,4 @@ SELECT item.id, state, lane, bucket, key, attempts, reason, detail,
        datetime(received / 1000, 'unixepoch') AS received,
        datetime(not_before / 1000, 'unixepoch') AS next,
        source, name, delivery, path, item.bytes
-FROM item JOIN delivery ON delivery.id = item.delivery;
+FROM item LEFT JOIN delivery ON delivery.id = item.delivery;

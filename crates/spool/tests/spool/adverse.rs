@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mdss_relay_core::{Delivery, Outcome, Relay};
 use mdss_relay_spool::{
-    Config, Desk, Filter, Policy, Position, Sender, Spool, State, SystemClock, TroubleKind, Worker,
+    Config, Desk, Filter, Moment, Policy, Position, Sender, Spool, State, SystemClock, TroubleKind, Worker,
 };
 use mdss_sim::{Config as SimConfig, Sim};
 use serde_json::{Value, json};
@@ -150,6 +150,50 @@ async fn a_flipped_byte_in_a_text_stops_no_other_event() {
         assert_eq!((entry.id, entry.reason.as_deref()), (second, Some("internal")), "{column}");
         assert!(detail.contains(why) && detail.contains("changed behind the relay"), "{column}: {detail}");
     }
+}
+
+/// The shell has foreign keys off.
+#[tokio::test]
+async fn an_item_whose_delivery_was_deleted_by_hand_is_parked() {
+    let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
+    let relay = relay_for(&sim, &[]);
+    let (spool, keeping) = start(dir.path());
+    for n in 0..3 {
+        keep(&spool, &relay, &format!("k{n}")).await;
+    }
+    drop(spool);
+    keeping.wait();
+    let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
+    db.execute_batch("PRAGMA foreign_keys = off; DELETE FROM delivery WHERE id = 2").unwrap();
+    drop(db);
+    let mut desk = Desk::open(dir.path()).unwrap();
+    let by = |received_before| {
+        let filter = Filter { received_before: Some(received_before), ..Filter::default() };
+        desk.list(&filter, None, 10).unwrap()
+    };
+    let all = by(Moment::from_millis(i64::MAX));
+    assert_eq!(all.iter().map(|entry| entry.id.get()).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(all[0].received <= all[1].received && all[1].received <= all[2].received, "{all:?}");
+    assert_eq!(by(Moment::from_millis(1)), []);
+    let why = "delivery 2 of this item is not there, so the file was changed behind the relay";
+    assert_eq!(desk.show(all[1].id).unwrap().unwrap().delivery.unwrap_err(), why);
+    assert_eq!(query::<i64>(dir.path(), "SELECT count(*) FROM items"), 3);
+    let (spool, _keeping) = start(dir.path());
+    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+    let list = |desk: &Desk| desk.list(&Filter::default(), None, 10).unwrap();
+    until("the others are sent, and it is parked", async || match &list(&desk)[..] {
+        [one] => one.state == State::Parked,
+        _ => false,
+    })
+    .await;
+    let entry = list(&desk).remove(0);
+    assert_eq!(
+        (entry.id, entry.reason.as_deref(), entry.detail.as_deref()),
+        (all[1].id, Some("internal"), Some(why))
+    );
+    assert_eq!(sent(&sim), ["k0", "k2"].map(str::to_owned).into());
+    assert_eq!(desk.purge(&Filter::default(), None).unwrap().entries.len(), 1);
+    assert_eq!((list(&desk), desk.stock().unwrap().depths), (vec![], vec![]));
 }
 
 #[tokio::test]
