@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn cells_stand_below_each_other_and_are_cut() {
         let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
-        assert_eq!(columns(&[row(["A", "B"]), row(["é\n", "b"])]), ["A    B", "é\\n  b"]);
+        assert_eq!(columns(&[row(["A", "B"]), row(["é\n", "b"])]), ["A        B", "é\\u000a  b"]);
         let long = columns(&[row([&"é".repeat(70_000), ""])]);
         assert_eq!(long, ["é".repeat(200) + "…"]);
     }

@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             }
         };
         let line = line(&name, bytes, arguments, &settings, &doors);
-        if writeln!(std::io::stdout(), "{line}").is_err() {
+        if writeln!(std::io::stdout(), "{}", visible(&line)).is_err() {
             // Whoever reads has left.
             return ExitCode::from(1);
         }

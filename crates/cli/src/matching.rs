@@ -93,7 +93,7 @@ fn suggested(files: &[PathBuf]) -> ExitCode {
         return ExitCode::from(2);
     }
     match suggest(&texts) {
-        Ok(condition) if writeln!(std::io::stdout(), "{condition}").is_ok() => ExitCode::SUCCESS,
+        Ok(condition) if writeln!(std::io::stdout(), "{}", visible(&condition)).is_ok() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(2),
         Err((index, sentence)) => {
             say(&format!("{}: {sentence}", events.get(index).map(Event::name).unwrap_or_default()));
@@ -195,7 +195,7 @@ fn line(event: &Event, verdict: Result<Option<Mismatch>, String>) -> String {
         }
         Err(sentence) => line.error = Some(sentence),
     }
-    serde_json::to_string(&line).expect("texts, flags and JSON always serialise")
+    visible(&serde_json::to_string(&line).expect("texts, flags and JSON always serialise"))
 }
 
 /// A line for people; nobody minds if they have gone.

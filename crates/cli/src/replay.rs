@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use clap::{ArgGroup, Args};
 
 use crate::input;
+use crate::visible::visible;
 use outcome::Delivered;
 use target::Target;
 
@@ -83,7 +84,7 @@ async fn replay(arguments: &Arguments) -> ExitCode {
             Ok(bytes) => target.send(&name, input::parse(bytes)).await,
             Err(error) => Delivered::unanswered(&name, format!("the file cannot be read: {error}")),
         };
-        if arguments.json && print(&delivered.json()).is_err() {
+        if arguments.json && print(&visible(&delivered.json())).is_err() {
             return ExitCode::from(1);
         }
         deliveries.push(delivered);
@@ -157,6 +158,6 @@ fn say(line: &str) {
 }
 
 fn stop(code: u8, sentence: &str) -> ExitCode {
-    say(&format!("mdss-relay replay: {sentence}"));
+    say(&format!("mdss-relay replay: {}", visible(sentence)));
     ExitCode::from(code)
 }

@@ -175,7 +175,7 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
                     }
                     Err(why) => all["damaged"] = why.as_str().into(),
                 }
-                print(&if json { all.to_string() } else { table::one(&all) });
+                print(&if json { visible(&all.to_string()) } else { table::one(&all) });
                 Ok(0)
             }
         },
@@ -218,10 +218,8 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
                     json!({ "lane": d.lane, "state": d.state.name(), "reason": reason, "items": d.items, "bytes": d.bytes })
                 });
                 let depths: Vec<_> = depths.collect();
-                print(
-                    &json!({ "used_bytes": stock.used_bytes, "oldest": oldest, "depths": depths })
-                        .to_string(),
-                );
+                let all = json!({ "used_bytes": stock.used_bytes, "oldest": oldest, "depths": depths });
+                print(&visible(&all.to_string()));
             } else {
                 print(&table::stats(&stock, now));
             }
@@ -360,7 +358,7 @@ fn shown(entries: &[Entry], now: Moment, json: bool) -> String {
     if entries.is_empty() {
         String::new()
     } else if json {
-        entries.iter().map(|entry| format!("{}\n", line(entry))).collect()
+        entries.iter().map(|entry| visible(&line(entry).to_string()) + "\n").collect()
     } else {
         table::entries(entries, now) + "\n"
     }

@@ -46,6 +46,17 @@ fn explain_reads_standard_input_and_the_settings() {
 }
 
 #[test]
+fn explain_shows_no_character_that_a_terminal_acts_on() {
+    let event = EVENT.replace("a%2Fb+c", "%E2%80%AEfdp%C2%9B2J%7F");
+    let output = run(&["explain", "-"], &[("STORAGECLIENTID", "unit-1")], &event);
+    let line = text(&output.stdout);
+    assert!(line.contains(r#""key":"\u202efdp\u009b2J\u007f""#), "{line}");
+    assert!(!line.contains(|c: char| c != '\n' && c.is_control() || c == '\u{202e}'), "{line}");
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(line["records"][0]["key"], "\u{202e}fdp\u{9b}2J\u{7f}");
+}
+
+#[test]
 fn explain_exits_2_only_for_what_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let garbage = folder.path().join("garbage");

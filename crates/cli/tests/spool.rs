@@ -92,7 +92,7 @@ async fn items_are_listed_shown_retried_and_purged_by_what_they_are() {
             out(&table)
         );
         assert!(
-            out(&table).contains("b/t\\u{1b}wo") && out(&table).contains("\n    no route names bucket"),
+            out(&table).contains("b/t\\u001bwo") && out(&table).contains("\n    no route names bucket"),
             "{}",
             out(&table)
         );
@@ -200,4 +200,33 @@ async fn what_has_changed_since_its_line_was_written_is_not_deleted() {
     assert!(err(&output).contains("400 items no longer there or changed"), "{}", err(&output));
     let left = lines(&run(dir.path(), &["list", "--json", "--state", "waiting", "--limit", "1000"]));
     assert_eq!(left.len(), ITEMS);
+}
+
+/// What somebody has named an object shows as it is, and moves nothing on the screen; programs read it unchanged.
+#[tokio::test]
+async fn no_name_turns_or_moves_what_a_person_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = "\u{202e}fdp\u{2028}\u{9b}2J\u{7f}\u{1b}";
+    let unmapped = record("\u{2067}c", "%E2%80%AEfdp%E2%80%A8%C2%9B2J%7F%1B");
+    let _running = holding(dir.path(), vec![json!({ "Records": [unmapped] }).to_string()]).await;
+    for task in ["list", "show 1", "stats", "purge --all --yes"] {
+        for json in [false, true] {
+            if json && task.starts_with("purge") {
+                continue;
+            }
+            let mut args: Vec<_> = task.split(' ').collect();
+            args.extend(json.then_some("--json"));
+            let output = run(dir.path(), &args);
+            let bent = |c: char| c.is_control() && c != '\n' || ('\u{2028}'..='\u{2069}').contains(&c);
+            assert!(output.status.success() && !out(&output).contains(bent), "{args:?}: {}", out(&output));
+            if task == "stats" {
+                continue;
+            }
+            let shown = r"\u202efdp\u2028\u009b2J\u007f\u001b";
+            assert!(out(&output).contains(shown), "{args:?}: {}", out(&output));
+            if json {
+                assert_eq!(lines(&output)[0]["key"], key);
+            }
+        }
+    }
 }

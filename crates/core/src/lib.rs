@@ -39,3 +39,4 @@ pub use secret::Secret;
 pub use settings::{
     Draft, Listed, Mistake, Role, SETTINGS, Setting, Settings, Source, SpoolSettings, nearest,
 };
+pub use wire::one_line;

@@ -233,8 +233,9 @@ pub(crate) fn escape(c: char, into: &mut String) {
     into.push_str(&format!("\\u{:04x}", u32::from(c)));
 }
 
-/// The text with such characters escaped.
-pub(crate) fn one_line(text: String) -> String {
+/// The text on one line: characters that end lines, move a terminal's cursor or turn the writing direction are escaped as JSON
+/// escapes them. Of compact JSON it is the same JSON, since they are only in its strings.
+pub fn one_line(text: String) -> String {
     if !text.contains(bends) {
         return text;
     }
@@ -251,6 +252,14 @@ mod tests {
 
     fn raw(json: &str) -> Box<RawValue> {
         RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    /// The crate `mdss-relay-host` has the same rule for the log.
+    #[test]
+    fn which_characters_bend() {
+        let bent: Vec<u32> = ('\0'..=char::MAX).filter(|c| bends(*c)).map(u32::from).collect();
+        let want = (0..=0x1f).chain(0x7f..=0x9f).chain(0x2028..=0x202e).chain(0x2066..=0x2069);
+        assert_eq!(bent, want.collect::<Vec<_>>());
     }
 
     #[test]

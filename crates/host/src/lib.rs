@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod arguments;
+mod escape;
 mod exit;
 mod line;
 mod logs;

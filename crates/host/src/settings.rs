@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::escape::{bends, escaped};
 use crate::exit::Exit;
 
 /// Prints every mistake in the settings to stderr, one per line, and gives the exit code for it. Plain text and not
@@ -29,8 +30,8 @@ fn write(out: &mut impl Write, program: &str, mistakes: &[String]) -> io::Result
 fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() {
-            line.extend(character.escape_default());
+        if bends(character) {
+            line.push_str(&escaped(character));
         } else {
             line.push(character);
         }
@@ -62,6 +63,8 @@ mod tests {
     #[test]
     fn a_value_cannot_forge_a_line() {
         assert_eq!(printed(&["a\r\n- b\u{1b}[31m"]).lines().count(), 2);
-        assert!(printed(&["a\r\n- b\u{1b}[31m"]).ends_with("- a\\r\\n- b\\u{1b}[31m\n"));
+        assert!(
+            printed(&["a\r\n- b\u{1b}[31m\u{202e}"]).ends_with("- a\\u000d\\u000a- b\\u001b[31m\\u202e\n")
+        );
     }
 }

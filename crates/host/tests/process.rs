@@ -194,7 +194,7 @@ fn logs_are_started_once() {
 #[test]
 fn mistakes_are_printed_plainly_and_the_exit_code_is_2() {
     let ended = run("settings");
-    assert_eq!(ended.stderr, "mdss-relay-http: 2 mistakes in the settings\n- one\n- two\\nlines\n");
+    assert_eq!(ended.stderr, "mdss-relay-http: 2 mistakes in the settings\n- one\n- two\\u000alines\n");
     assert_eq!(ended.code, Some(2));
 }
 

@@ -160,5 +160,5 @@ fn json(name: &str, read: &Read) -> String {
         }
         Err(error) => line.error = Some(error.to_string()),
     }
-    serde_json::to_string(&line).expect("texts, numbers and flags always serialise")
+    visible(&serde_json::to_string(&line).expect("texts, numbers and flags always serialise"))
 }

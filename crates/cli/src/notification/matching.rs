@@ -246,5 +246,5 @@ fn line(tried: &Tried, notification: &Notification) -> String {
         Verdict::NoObject => line.matches = Some(false),
         Verdict::Unread(sentence) => line.error = Some(sentence),
     }
-    serde_json::to_string(&line).expect("texts, numbers and flags always serialise")
+    visible(&serde_json::to_string(&line).expect("texts, numbers and flags always serialise"))
 }

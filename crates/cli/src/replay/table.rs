@@ -41,7 +41,7 @@ pub(super) fn table(deliveries: &[Delivered]) -> String {
             text.push_str(&format!("    {detail}\n"));
         }
     }
-    let sums: Vec<_> = sums.iter().map(|(result, n)| format!("{n} {result}")).collect();
+    let sums: Vec<_> = sums.iter().map(|(result, n)| format!("{n} {}", visible(result))).collect();
     let noun = if deliveries.len() == 1 { "delivery" } else { "deliveries" };
     text.push_str(&format!(
         "{} {noun}: {}",
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_table() {
         let body = r#"{"outcome":"transient","records":[
-            {"item":"0","bucket":"b","key":"a\u001b[31m\n.txt","result":"accepted","reason":null,"detail":null,"correlation_id":"67ea","attempts":1,"ms":2},
+            {"item":"0","bucket":"b","key":"a\u001b[31m\n\u202e.","result":"accepted","reason":null,"detail":null,"correlation_id":"67ea","attempts":1,"ms":2},
             {"item":"1","bucket":"b","key":"k","result":"failed","reason":"mdss_unavailable","detail":"MDSS answered 503","correlation_id":null,"attempts":4,"ms":1200}]}"#;
         let deliveries = [
             Delivered::answered("one.json", Some(503), body.as_bytes(), Duration::ZERO),
@@ -98,13 +98,13 @@ mod tests {
             ),
         ];
         insta::assert_snapshot!(table(&deliveries), @r"
-        DELIVERY    OBJECT               RESULT    REASON            CORRELATION ID     MS
-        one.json    b/a\u{1b}[31m\n.txt  accepted  -                 67ea                2
-                    b/k                  failed    mdss_unavailable  -                1200
+        DELIVERY    OBJECT                      RESULT    REASON            CORRELATION ID     MS
+        one.json    b/a\u001b[31m\u000a\u202e.  accepted  -                 67ea                2
+                    b/k                         failed    mdss_unavailable  -                1200
             MDSS answered 503
-        two.json    -                    left out  -                 -                   0
+        two.json    -                           left out  -                 -                   0
             a whole request
-        three.json  -                    done      no records        -                   -
+        three.json  -                           done      no records        -                   -
         3 deliveries: 1 accepted, 1 failed, 1 left out
         ");
     }
