@@ -58,7 +58,10 @@ enum Task {
         #[arg(long)]
         all: bool,
     },
-    /// Prints items and deletes them. They are not sent, unless the relay is just sending them.
+    /// Prints items and deletes them. They are not sent, but for what a running relay has taken into its memory already.
+    ///
+    /// That is what is due next, up to 32 items for each of RELAY_CONCURRENCY: 512, if that is not set. Where none may be sent, stop the
+    /// relay first.
     Purge {
         #[command(flatten)]
         which: Which,
@@ -201,7 +204,11 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
                     say("nothing fits");
                     return Ok(0);
                 }
-                if !agreed(&format!("Delete {} for good? They will not be scanned.", items(count))) {
+                let question = format!(
+                    "Delete {} for good? They will not be scanned, but for what a running relay has already taken into its memory.",
+                    items(count)
+                );
+                if !agreed(&question) {
                     say("nothing was deleted");
                     return Ok(1);
                 }

@@ -120,7 +120,13 @@ async fn items_are_listed_shown_retried_and_purged_by_what_they_are() {
         // Nobody is there to say yes.
         let asked = run(dir.path(), &["purge", "--bucket", "b"]);
         assert_eq!(asked.status.code(), Some(1));
-        assert!(err(&asked).contains("Delete 2 items for good?"), "{}", err(&asked));
+        assert!(
+            err(&asked).contains(
+                "Delete 2 items for good? They will not be scanned, but for what a running relay has"
+            ),
+            "{}",
+            err(&asked)
+        );
         let purged = run(dir.path(), &["purge", "--bucket", "b", "--yes", "--json"]);
         assert_eq!(lines(&purged).iter().map(|l| l["id"].as_i64().unwrap()).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(keys(&[]), ["three", "-"]);
