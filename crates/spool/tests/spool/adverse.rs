@@ -152,6 +152,23 @@ async fn a_flipped_byte_in_a_text_stops_no_other_event() {
     }
 }
 
+#[tokio::test]
+async fn a_flipped_byte_in_the_tally_keeps_no_lane_waiting() {
+    let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
+    let relay = relay_for(&sim, &[]);
+    let (spool, keeping) = start(dir.path());
+    keep(&spool, &relay, "k").await;
+    drop(spool);
+    keeping.wait();
+    let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
+    db.execute(&format!("UPDATE tally SET lane = {FLIPPED}"), []).unwrap();
+    drop(db);
+    assert_eq!(Desk::open(dir.path()).unwrap().stock().unwrap().oldest.len(), 1);
+    let (spool, _keeping) = start(dir.path());
+    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+    until("it is sent", async || sent(&sim).contains("k")).await;
+}
+
 /// The shell has foreign keys off.
 #[tokio::test]
 async fn an_item_whose_delivery_was_deleted_by_hand_is_parked() {
