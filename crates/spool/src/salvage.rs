@@ -18,7 +18,7 @@ use tracing::{error, warn};
 use crate::clock::Moment;
 use crate::column::{Cell, shown};
 use crate::intake::{Intake, Sender};
-use crate::ledger::stored;
+use crate::ledger::{mend, stored};
 use crate::schema::{self, LANE_UNROUTED};
 use crate::store::{BUSY, connect, with_tail};
 use crate::trouble::{Trouble, TroubleKind};
@@ -165,6 +165,8 @@ fn copy(old: &Path, new: &Path, now: Moment) -> Result<Taken, Trouble> {
                 }
             }
             make_again(&all, whole, now, &mut taken).map_err(writing)?;
+            // A damaged page may put an item off for years.
+            mend(&all, now, now, usize::MAX >> 1).map_err(writing)?;
             all.commit().map_err(writing)?;
         }
         Err(e) => warn!("nothing of the damaged spool can be read: {e}"),
@@ -289,4 +291,32 @@ fn rows(old: &Connection, new: &Connection, table: &str, columns: &str) -> rusql
         last = at;
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_over_is_due() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("spool.db");
+        crate::store::create(&path).unwrap();
+        let mut old = connect(&path).unwrap();
+        schema::migrate(&mut old).unwrap();
+        old.execute_batch(
+            "INSERT INTO delivery VALUES (1, '', NULL, NULL, '', '[]', x'', 0, 0);
+             INSERT INTO item (delivery, path, lane, state, since, not_before, bytes) VALUES
+                 (1, '0', 'a', 'waiting', 0, 7, 0), (1, '1', 'a', 'waiting', 0, 2070192628989, 0),
+                 (1, '2', 'a', 'held', 0, 2070192628989, 0), (1, '3', 'a', 'parked', 0, 2070192628989, 0)",
+        )
+        .unwrap();
+        drop(old);
+        let why = Trouble::new(TroubleKind::Damaged, "x");
+        salvage(&path, &why, Moment::from_millis(1000)).unwrap();
+        let new = connect(&path).unwrap();
+        let mut query = new.prepare("SELECT not_before FROM item ORDER BY id").unwrap();
+        let due: Vec<i64> = query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(due, [7, 1000, 1000, 2_070_192_628_989]);
+    }
 }
