@@ -28,6 +28,12 @@ const ROW_BYTES: u64 = 512;
 /// Every nth place of a claim is for what came due last: oldest first, and yet the new does not wait for the whole backlog.
 const NEWEST_SHARE: usize = 4;
 
+/// What came due last, of which a probe is the one that was tried least.
+const PROBES: usize = 100;
+
+const OLDEST: &str = "not_before, id";
+const NEWEST: &str = "not_before DESC, id DESC";
+
 /// An item's number in the file; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ItemId(i64);
@@ -255,9 +261,10 @@ pub(crate) fn claim(db: &Connection, want: &Want) -> rusqlite::Result<Claims> {
         if most == 0 {
             break;
         }
+        let probe = want.most == 1 || cap(&lane) == 1;
         let next = next_due(db, &lane, want.now)?;
         claims.next = [claims.next, next].into_iter().flatten().min();
-        for row in due(db, &lane, want, most)? {
+        for row in due(db, &lane, want, most, probe)? {
             let number: i64 = row.delivery;
             let delivery = match (&row.path, deliveries.get(&number)) {
                 (Err(why), _) => Arc::new(Stored::unusable(number, row.since, why.clone())),
@@ -321,13 +328,29 @@ struct Due {
     reason: Option<String>,
 }
 
-fn due(db: &Connection, lane: &Cell, want: &Want, most: usize) -> rusqlite::Result<Vec<Due>> {
-    // With the turn in it, a claim of one place is every fourth time one for the newest.
-    let newest = (most + want.turn % NEWEST_SHARE) / NEWEST_SHARE;
+fn due(db: &Connection, lane: &Cell, want: &Want, most: usize, probe: bool) -> rusqlite::Result<Vec<Due>> {
     let mut ids = Vec::new();
-    take_due(db, lane, want, "not_before, id", most - newest, &mut ids)?;
-    if ids.len() == most - newest {
-        take_due(db, lane, want, "not_before DESC, id DESC", newest, &mut ids)?;
+    if probe {
+        // It should say whether anything passes, and not meet the same poison over and over while
+        // what would pass waits behind it.
+        take_due(db, lane, want, NEWEST, PROBES, &mut ids)?;
+        let mut tried = db.prepare_cached("SELECT attempts FROM item WHERE id = ?1")?;
+        let mut least = None;
+        for id in ids.drain(..) {
+            let attempts = tried.query_row([id.0], |row| number(row, 0)).optional()?;
+            least = [least, attempts.map(|attempts| (attempts, id))]
+                .into_iter()
+                .flatten()
+                .min_by_key(|(n, _)| *n);
+        }
+        ids.extend(least.map(|(_, id)| id));
+    } else {
+        // With the turn in it, a claim of one place is every fourth time one for the newest.
+        let newest = (most + want.turn % NEWEST_SHARE) / NEWEST_SHARE;
+        take_due(db, lane, want, OLDEST, most - newest, &mut ids)?;
+        if ids.len() == most - newest {
+            take_due(db, lane, want, NEWEST, newest, &mut ids)?;
+        }
     }
     let sql = "SELECT id, delivery, path, state, attempts, since, reason FROM item WHERE id = ?1";
     let mut row = db.prepare_cached(sql)?;
@@ -792,8 +815,20 @@ mod tests {
         let (_dir, db) = file();
         fill(&db, "a", 1000, 2).unwrap();
         assert_eq!(of(&claim(&db, &want(8, 0)).unwrap(), "a"), [0, 1, 2, 3, 4, 5, 999, 998]);
-        let singles: Vec<_> = (0..8).flat_map(|turn| of(&claim(&db, &want(1, turn)).unwrap(), "a")).collect();
-        assert_eq!(singles, [0, 0, 0, 999, 0, 0, 0, 999]);
+        // A lane's one place among others.
+        fill(&db, "b", 2, 2).unwrap();
+        let single = |turn| of(&claim(&db, &want(2, turn)).unwrap(), "a");
+        assert_eq!((0..8).flat_map(single).collect::<Vec<_>>(), [0, 0, 0, 999, 0, 0, 0, 999]);
+        db.execute("DELETE FROM item WHERE lane = 'b'", []).unwrap();
+        // A probe is the one that was tried least, of those that came due last.
+        let probe = || of(&claim(&db, &want(1, 0)).unwrap(), "a");
+        let closed = Want { lanes: HashMap::from([("a".into(), 1)]), ..want(8, 0) };
+        assert_eq!((probe(), of(&claim(&db, &closed).unwrap(), "a")), (vec![999], vec![999]));
+        db.execute("UPDATE item SET attempts = 3 WHERE CAST(path AS INTEGER) NOT IN (5, 950)", []).unwrap();
+        assert_eq!(probe(), [950]);
+        db.execute("UPDATE item SET attempts = 4 WHERE CAST(path AS INTEGER) > 920", []).unwrap();
+        assert_eq!(probe(), [920]);
+        db.execute("UPDATE item SET attempts = 0", []).unwrap();
         // What is under way is passed over, at both ends.
         let all = claim(&db, &want(8, 0)).unwrap();
         let busy = all.items.iter().map(|c| c.id).collect();
