@@ -8,7 +8,7 @@ use crate::oracle::Count;
 const EXAMPLES: usize = 5;
 
 /// One fault's row.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Row {
     pub(crate) fault: String,
     /// How often the fault was injected.
@@ -37,24 +37,7 @@ pub(crate) struct Row {
 
 impl Row {
     pub(crate) fn new(fault: String) -> Self {
-        Self {
-            fault,
-            injected: 0,
-            issued: 0,
-            acknowledged: 0,
-            given_up: 0,
-            unanswered: 0,
-            accepted: 0,
-            duplicated: 0,
-            duplicates_allowed: None,
-            lost: 0,
-            unissued: 0,
-            fresh: false,
-            seconds: 0.0,
-            examples: Vec::new(),
-            trouble: None,
-            output: String::new(),
-        }
+        Self { fault, ..Self::default() }
     }
 
     pub(crate) fn count(&mut self, count: Count, allowed: Option<u64>) {
