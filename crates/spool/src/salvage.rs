@@ -2,8 +2,8 @@
 //! `sqlite3`: so what can be read is taken over into a new file, and the damaged one is set aside, whole.
 //!
 //! Rows are read one by one from the front until SQLite refuses, then from the back: a damaged page costs what is on it. Items that it
-//! costs are made again from the bodies of their deliveries. The
-//! new file takes the name only when it is complete, so a process that dies meanwhile begins again.
+//! costs are made again from the bodies of their deliveries. The new file takes the name only when it is complete, so a process that
+//! dies meanwhile begins again.
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
