@@ -331,19 +331,13 @@ struct Due {
 fn due(db: &Connection, lane: &Cell, want: &Want, most: usize, probe: bool) -> rusqlite::Result<Vec<Due>> {
     let mut ids = Vec::new();
     if probe {
-        // It should say whether anything passes, and not meet the same poison over and over while
-        // what would pass waits behind it.
+        // It should say whether anything passes, and not meet the same poison over and over while what would pass waits behind it.
         take_due(db, lane, want, NEWEST, PROBES, &mut ids)?;
-        let mut tried = db.prepare_cached("SELECT attempts FROM item WHERE id = ?1")?;
-        let mut least = None;
-        for id in ids.drain(..) {
-            let attempts = tried.query_row([id.0], |row| number(row, 0)).optional()?;
-            least = [least, attempts.map(|attempts| (attempts, id))]
-                .into_iter()
-                .flatten()
-                .min_by_key(|(n, _)| *n);
-        }
-        ids.extend(least.map(|(_, id)| id));
+        let sql = "SELECT id FROM item WHERE id IN (SELECT value FROM json_each(?1))
+                   ORDER BY attempts, not_before DESC, id DESC LIMIT 1";
+        let candidates = numbers(&ids.iter().map(|id| id.0).collect::<Vec<_>>());
+        let least = db.prepare_cached(sql)?.query_row([candidates], |row| row.get(0)).optional()?;
+        ids = least.map(ItemId).into_iter().collect();
     } else {
         // With the turn in it, a claim of one place is every fourth time one for the newest.
         let newest = (most + want.turn % NEWEST_SHARE) / NEWEST_SHARE;
