@@ -393,6 +393,22 @@ async fn a_breaker_that_a_worker_leaves_open_is_not_shown_for_ever() {
     assert!(shown.values().all(|position| *position == Position::Closed), "{shown:?}");
 }
 
+/// An operator who purges everything while MDSS is away has an alarm less, not one for ever.
+#[tokio::test]
+async fn a_breaker_before_which_nobody_waits_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let relay = relay(NOWHERE, &[]);
+    let (spool, _keeping) = start(dir.path());
+    for n in 0..8 {
+        keep(&spool, &relay, &format!("k{n}")).await;
+    }
+    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+    let breakers = async || spool.counts().breakers;
+    until("the breaker opens", async || breakers().await.get("") == Some(&Position::Open)).await;
+    Desk::open(dir.path()).unwrap().purge(&Filter::default(), None).unwrap();
+    until("it is forgotten", async || breakers().await.is_empty()).await;
+}
+
 #[tokio::test]
 async fn a_directory_that_was_made_anew_has_one_relay_as_well() {
     let dir = tempfile::tempdir().unwrap();
