@@ -122,13 +122,17 @@ fn line(name: &str, bytes: Vec<u8>, arguments: &Arguments, settings: &Settings, 
                     return unauthorized(name, "a signature", &why);
                 }
             }
-            Delivery {
+            let delivery = Delivery {
                 source: Some(source.name.clone()),
                 dialect: source.dialect.or(arguments.dialect),
                 method: request.method,
                 headers: request.headers,
                 body: request.body,
                 id: String::new(),
+            };
+            match delivery.unpacked(settings.body_limit) {
+                Ok(delivery) => delivery,
+                Err(failure) => return explain(name, &Door::Open(&Plan::refused(failure))),
             }
         }
     };

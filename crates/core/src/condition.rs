@@ -38,9 +38,23 @@ const MOST_BYTES: usize = 64 * 1024;
 /// How deep an event is looked into, objects and arrays together. Strangers write it, and reading it recurses.
 const MOST_EVENT_LEVELS: usize = 64;
 
-/// How many values an event and a condition may be compared in, before nobody can tell. A list of a few hundred names
-/// against an array of a few dozen elements fits; a body of a few million elements would keep a processor for minutes.
-const MOST_COMPARISONS: usize = 20_000;
+/// How many values an event and a condition may be compared in, before nobody can tell. All the metadata that a store takes
+/// with an object (64 KiB at the most, some thousands of pairs) against a list of a hundred names fits; a body of a few million elements would
+/// keep a processor for minutes. An uploader chooses what is in an event, so whoever cannot tell takes the object.
+const MOST_COMPARISONS: usize = 1_000_000;
+
+/// The same for all records of a delivery and all conditions together: some seconds of a processor.
+const MOST_COMPARISONS_IN_ALL: usize = 20_000_000;
+
+/// What comparing may still cost.
+#[derive(Debug)]
+pub(crate) struct Comparisons(Cell<usize>);
+
+impl Default for Comparisons {
+    fn default() -> Self {
+        Self(Cell::new(MOST_COMPARISONS_IN_ALL))
+    }
+}
 
 /// The member of a record that its uploader writes (JD Cloud's customised parameters).
 const UNTRUSTED: &str = "callBackVar";
@@ -70,6 +84,25 @@ pub struct Mismatch {
     pub seen: Option<String>,
     /// What the condition wants there, as one line of JSON.
     pub wanted: String,
+}
+
+/// What a condition says of an event.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Matches,
+    Differs,
+    /// Nobody can tell: there is more to compare than the limits allow; the sentence.
+    TooMuch(String),
+    /// Nobody can tell: two readers would understand two things; the sentence.
+    Unclear(String),
+}
+
+/// Why nobody can tell.
+#[derive(Debug)]
+struct Unclear {
+    detail: String,
+    /// Because of the limits.
+    too_much: bool,
 }
 
 impl Condition {
@@ -110,7 +143,7 @@ impl Condition {
     }
 
     fn mismatch_raw(&self, event: &RawValue) -> Result<Option<Mismatch>, String> {
-        match self.test(event)? {
+        match self.test(event, &Comparisons::default()).map_err(|unclear| unclear.detail)? {
             None => Ok(None),
             Some((path, seen, wanted)) => Ok(Some(Mismatch {
                 field: field(path),
@@ -124,11 +157,14 @@ impl Condition {
     }
 
     /// Whether the event matches, for whoever does not ask why not: sentences cost more than the answer.
-    ///
-    /// # Errors
-    /// As [`mismatch`](Self::mismatch).
-    pub(crate) fn matches(&self, event: &RawValue) -> Result<bool, String> {
-        Ok(self.test(event)?.is_none())
+    /// `left` is what the delivery it came in may still cost.
+    pub(crate) fn verdict(&self, event: &RawValue, left: &Comparisons) -> Verdict {
+        match self.test(event, left) {
+            Ok(None) => Verdict::Matches,
+            Ok(Some(_)) => Verdict::Differs,
+            Err(Unclear { detail, too_much: true }) => Verdict::TooMuch(detail),
+            Err(Unclear { detail, too_much: false }) => Verdict::Unclear(detail),
+        }
     }
 
     /// The field that decided, what stands there, and what is wanted there.
@@ -139,25 +175,32 @@ impl Condition {
     fn test<'a>(
         &'a self,
         event: &'a RawValue,
-    ) -> Result<Option<(Vec<&'a str>, Option<&'a RawValue>, &'a Want)>, String> {
+        all: &Comparisons,
+    ) -> Result<Option<(Vec<&'a str>, Option<&'a RawValue>, &'a Want)>, Unclear> {
         if !event.get().starts_with('{') {
-            return Err(format!("expected an object, found {}", wire::found(event.get())));
+            let detail = format!("expected an object, found {}", wire::found(event.get()));
+            return Err(Unclear { detail, too_much: false });
         }
-        let left = Cell::new(MOST_COMPARISONS);
-        match self.filter.test(event, Limits { levels: MOST_EVENT_LEVELS, left: &left }) {
+        let most = MOST_COMPARISONS.min(all.0.get());
+        let left = Cell::new(most);
+        let tested = self.filter.test(event, Limits { levels: MOST_EVENT_LEVELS, left: &left });
+        all.0.set(all.0.get() - (most - left.get()));
+        match tested {
             Ok(()) => Ok(None),
             Err(Miss { path, why: Why::Differs { seen, wanted } }) => Ok(Some((path, seen, wanted))),
             Err(Miss { path, why }) => {
                 let place = field(path);
-                Err(match why {
+                let too_much = matches!(why, Why::TooDeep | Why::TooMuch);
+                let detail = match why {
                     Why::Twice => format!("{place}: stands there twice, expected once"),
                     Why::TooDeep => {
                         format!("{place}: deeper than the {MOST_EVENT_LEVELS} levels that are looked into")
                     }
-                    Why::TooMuch => format!("{place}: more than {MOST_COMPARISONS} comparisons"),
+                    Why::TooMuch => format!("{place}: more than {most} comparisons"),
                     Why::Unreadable(e) => format!("{place}: {e}"),
                     Why::Differs { .. } => place,
-                })
+                };
+                Err(Unclear { detail, too_much })
             }
         }
     }

@@ -4,6 +4,7 @@
 //! succeeds, because then all the errors are lost. A source may pin its dialect; then nothing is recognised, and the
 //! sender, who picks the body, cannot pick the reader.
 
+mod cloudtrail;
 mod event_name;
 mod eventbridge;
 mod handshake;
@@ -15,6 +16,7 @@ mod oci_notifications;
 mod oci_stream;
 mod pubsub;
 mod reserved;
+mod rewrapped;
 mod s3;
 mod sns;
 mod sqs;
@@ -27,9 +29,10 @@ use std::str::FromStr;
 use serde_json::value::RawValue;
 
 use crate::delivery::Delivery;
-use crate::event::{Bucket, Details, Notice, ObjectEvent};
+use crate::event::{Bucket, Change, Details, Notice, ObjectEvent};
 use crate::failure::{Cause, Failure};
 use crate::plan::{Confirmation, Reply};
+use crate::text::{Lost, Text};
 use crate::wire;
 
 pub(crate) use oci::compartments as oci_compartments;
@@ -38,6 +41,10 @@ pub use reserved::RESERVED;
 /// More records than this in one delivery are refused: no provider sends as many (an SQS batch ends at 10,000
 /// messages, everything else far below), and each costs memory.
 const MOST_RECORDS: usize = 20_000;
+
+/// Records of one list that nobody can read are counted beyond these: each would cost a line, and whoever sends them pays
+/// two bytes for one.
+const MOST_UNREADABLE: usize = 100;
 
 /// A longer id is not shown in an item's path: it stands in front of every record of its message.
 const MOST_ID_BYTES: usize = 128;
@@ -143,6 +150,28 @@ impl FromStr for KeyEncoding {
     }
 }
 
+impl Dialect {
+    /// Where a record of it names its object.
+    fn key_place(self) -> &'static [&'static str] {
+        match self {
+            Self::Oci => &["data", "resourceName"],
+            Self::AwsEventBridge => &["detail", "object", "key"],
+            Self::JdCloudFunction => &["detail", "s3", "object", "key"],
+            Self::AwsS3
+            | Self::JdCloud
+            | Self::Minio
+            | Self::Rustfs
+            | Self::Ceph
+            | Self::StorageGrid
+            | Self::S3Compatible
+            | Self::OciStream
+            | Self::OciNotifications
+            | Self::AwsSns
+            | Self::AwsSqs => &["s3", "object", "key"],
+        }
+    }
+}
+
 /// The operator's word on key encodings, where the documentation has none.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeyRules(Vec<(Dialect, KeyEncoding)>);
@@ -172,7 +201,41 @@ pub(crate) struct Item {
     pub(crate) reading: Reading,
     pub(crate) warnings: Vec<String>,
     /// The innermost JSON value it was read from; kept only if somebody will look at it.
-    pub(crate) raw: Option<Box<RawValue>>,
+    pub(crate) raw: Option<Raw>,
+}
+
+/// What conditions look at.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    /// The JSON as it was sent.
+    pub(crate) sent: Box<RawValue>,
+    /// The same with the key decoded, where that differs: an operator who writes a key into a condition means the object's.
+    pub(crate) decoded: Option<Box<RawValue>>,
+}
+
+impl Raw {
+    /// Keeps what an item was read from.
+    fn of(item: &Item, sent: &RawValue) -> Self {
+        let decoded = match (&item.reading, item.provider) {
+            (Reading::Object(event), Some(dialect)) => {
+                let key = dialect.key_place().iter().try_fold(sent, |value, name| wire::member(value, name));
+                key.and_then(|key| replaced(sent, key, event.key.as_str()))
+            }
+            _ => None,
+        };
+        Self { sent: sent.to_owned(), decoded }
+    }
+}
+
+/// The same JSON with a text in the place of `part`, which is borrowed from it; `None` if that stands there already.
+fn replaced(whole: &RawValue, part: &RawValue, text: &str) -> Option<Box<RawValue>> {
+    if wire::string(Some(part)).is_ok_and(|sent| sent == text) {
+        return None;
+    }
+    let (whole, part, text) = (whole.get(), part.get(), serde_json::to_string(text).ok()?);
+    let begin = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    let (before, behind) = (whole.get(..begin)?, whole.get(begin + part.len()..)?);
+    RawValue::from_string([before, &text, behind].concat()).ok()
 }
 
 #[derive(Debug)]
@@ -208,6 +271,32 @@ impl Item {
             failure.detail = format!("{place}: {}", failure.detail);
         }
         self
+    }
+
+    /// Fails what was read from a text with losses, if what was lost stood where an object is named, or what happened to it.
+    /// Anywhere else it does no harm.
+    fn mistrust(&mut self, lost: Lost) {
+        let spoiled = |text: &str| text.contains(lost.mark);
+        let name_of = |details: &Details| details.event_name.as_deref().is_some_and(spoiled);
+        let (bucket, details, cause, what) = match &mut self.reading {
+            Reading::Object(event) if name_of(&event.details) => {
+                (Some(event.bucket.clone()), &mut event.details, Cause::Unreadable, "the event's name")
+            }
+            Reading::Object(ObjectEvent { change: Change::Removed | Change::Other, .. }) => return,
+            Reading::Object(event) if spoiled(event.bucket.as_str()) => {
+                (None, &mut event.details, Cause::MissingBucket, "the bucket's name")
+            }
+            Reading::Object(event) if spoiled(event.key.as_str()) => {
+                (Some(event.bucket.clone()), &mut event.details, Cause::InvalidKey, "the object's name")
+            }
+            Reading::Notice(notice) if name_of(&notice.details) => {
+                (notice.bucket.clone(), &mut notice.details, Cause::Unreadable, "the event's name")
+            }
+            Reading::Object(_) | Reading::Notice(_) | Reading::Unreadable { .. } => return,
+        };
+        let failure = Failure::new(cause, format!("{what}: expected UTF-8, found other bytes"));
+        let details = Box::new(std::mem::take(details));
+        self.reading = Reading::Unreadable { bucket, details, failure };
     }
 
     /// A record of a dialect that is recognised and not read.
@@ -344,13 +433,7 @@ pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
     if raw_delivery {
         reader.pinned = None;
     }
-    let mut parsed = match std::str::from_utf8(&delivery.body) {
-        Ok(text) => reader.delivery(delivery, text),
-        Err(e) => Parsed::unreadable(
-            Cause::Unreadable,
-            format!("the body is not UTF-8 from byte {} on, expected JSON in UTF-8", e.valid_up_to()),
-        ),
-    };
+    let mut parsed = reader.lossy(&delivery.body, |reader, text| reader.delivery(delivery, text));
     if notification && parsed.dialect.is_some() {
         parsed.dialect = Some(Dialect::OciNotifications.name());
     }
@@ -366,6 +449,33 @@ pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
 }
 
 impl Reader<'_> {
+    /// Reads bytes that ought to be a text in UTF-8, by `read`.
+    fn lossy(&mut self, bytes: &[u8], read: impl FnOnce(&mut Self, &str) -> Parsed) -> Parsed {
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            let detail = "the body begins with the byte order mark of UTF-16, expected JSON in UTF-8";
+            return Parsed::unreadable(Cause::Unreadable, detail);
+        }
+        let Text { text, lost } = Text::of(bytes);
+        let mut parsed = read(self, &text);
+        if let Some(lost) = lost {
+            parsed.items.iter_mut().for_each(|item| item.mistrust(lost));
+            if parsed.dialect.is_none() {
+                for item in &mut parsed.items {
+                    if let Reading::Unreadable { failure, .. } = &mut item.reading {
+                        failure.detail.push_str(&format!(" (it is not UTF-8 from byte {} on)", lost.at));
+                    }
+                }
+            }
+            if let Some(first) = parsed.items.first_mut() {
+                first.warnings.push(format!(
+                    "not UTF-8 from byte {} on; what cannot be read is replaced, and fails the record only where it names the object",
+                    lost.at
+                ));
+            }
+        }
+        parsed
+    }
+
     /// Reads a delivery's body.
     fn delivery(&mut self, delivery: &Delivery, text: &str) -> Parsed {
         if self.pinned.is_none_or(|d| d == Dialect::StorageGrid)
@@ -378,6 +488,7 @@ impl Reader<'_> {
 
     /// Reads a text, which lies in some envelope or in none.
     fn text(&mut self, text: &str, within: Within) -> Parsed {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let begin = text.trim_start_matches([' ', '\t', '\n', '\r']);
         if begin.is_empty() {
             return Parsed::unreadable(Cause::Unreadable, "the body is empty, expected JSON");
@@ -388,7 +499,7 @@ impl Reader<'_> {
         let top: Top<'_> = match serde_json::from_str(text) {
             Ok(top) => top,
             Err(e) if e.is_data() => return Parsed::unreadable(Cause::Unreadable, format!("the body: {e}")),
-            Err(e) => return not_json(&e),
+            Err(e) => return not_json(text, &e),
         };
         if top.stream.is_some() && top.offset.is_some() && self.may_be_streamed(within) {
             return self.list(text, within);
@@ -400,8 +511,9 @@ impl Reader<'_> {
         };
         if self.keep {
             // Elements of a list hold their own already, and what came in a message was read from that message.
+            let sent = serde_json::from_str::<&RawValue>(text).ok();
             for item in parsed.items.iter_mut().filter(|i| i.raw.is_none() && i.message.is_none()) {
-                item.raw = serde_json::from_str(text).ok();
+                item.raw = sent.map(|sent| Raw::of(item, sent));
             }
         }
         parsed
@@ -411,7 +523,7 @@ impl Reader<'_> {
     fn list(&mut self, text: &str, within: Within) -> Parsed {
         let raw: &RawValue = match serde_json::from_str(text) {
             Ok(raw) => raw,
-            Err(e) => return not_json(&e),
+            Err(e) => return not_json(text, &e),
         };
         if self.may_be_streamed(within)
             && let Some((records, count)) = oci_stream::records(raw, self.left)
@@ -427,10 +539,15 @@ impl Reader<'_> {
             Some(name) => reserved_delivery(name),
             None => {
                 let found = wire::found(raw.get());
-                Parsed::unreadable(
-                    Cause::UnknownDialect,
-                    format!("expected an event, which is an object, found {found}"),
-                )
+                let known = match found {
+                    "a string" => rewrapped::string(raw),
+                    _ => rewrapped::list(raw),
+                };
+                let detail = match known {
+                    Some(known) => format!("this is {known}"),
+                    None => format!("expected an event, which is an object, found {found}"),
+                };
+                Parsed::unreadable(Cause::UnknownDialect, detail)
             }
         }
     }
@@ -464,7 +581,7 @@ impl Reader<'_> {
             return Parsed::of(Dialect::AwsEventBridge, vec![eventbridge::read(raw, self.keys)]);
         }
         if s3::is_test_event(top.event) {
-            let item = s3::test_event(raw, None);
+            let item = s3::test_event(raw, None, 0);
             return Parsed { dialect: item.dialect, items: vec![item], ..Parsed::default() };
         }
         if top.is_pubsub_push() && within == Within::Nothing {
@@ -472,6 +589,9 @@ impl Reader<'_> {
         }
         if let Some(name) = reserved::of_object(raw) {
             return reserved_delivery(name);
+        }
+        if let Some(known) = rewrapped::object(raw) {
+            return Parsed::unreadable(Cause::UnknownDialect, format!("this is {known}"));
         }
         Parsed::unreadable(
             Cause::UnknownDialect,
@@ -540,12 +660,15 @@ impl Reader<'_> {
             return Parsed { dialect: parsed.dialect.map(|_| pinned.name()), ..parsed };
         }
         if s3::is_test_event(top.event) {
-            return Parsed::of(pinned, vec![s3::test_event(raw, Some(pinned))]);
+            return Parsed::of(pinned, vec![s3::test_event(raw, Some(pinned), 0)]);
         }
-        let found = reserved::members(raw);
+        let found = match rewrapped::object(raw) {
+            Some(known) => known.to_owned(),
+            None => format!("an object with {}", reserved::members(raw)),
+        };
         Parsed::unreadable(
             Cause::Unreadable,
-            format!("expected an event of {pinned} with a list of `Records`, found an object with {found}"),
+            format!("expected an event of {pinned} with a list of `Records`, found {found}"),
         )
     }
 
@@ -582,6 +705,7 @@ impl Reader<'_> {
         }
         let outer = s3::Outer::new(top.event_name.or(top.event_type_2017));
         let mut parsed = Parsed::default();
+        let (mut unreadable, mut rest) = (0, None);
         for (index, raw) in records.iter().enumerate() {
             let place = format!("Records[{index}]");
             let known = parsed.items.len();
@@ -611,17 +735,35 @@ impl Reader<'_> {
                     parsed.dialect = parsed.dialect.or(Some(name));
                     parsed.items.push(Item::reserved(index.to_string(), name));
                 }
+                Class::Test => {
+                    let item = s3::test_event(raw.get(), self.pinned, index);
+                    parsed.dialect = parsed.dialect.or(item.dialect);
+                    parsed.items.push(item);
+                }
                 Class::Bad(cause, detail) => {
-                    parsed.items.push(Item::new(index.to_string(), None, Reading::failed(cause, detail)));
+                    unreadable += 1;
+                    if unreadable <= MOST_UNREADABLE {
+                        parsed.items.push(Item::new(index.to_string(), None, Reading::failed(cause, detail)));
+                    } else if unreadable == MOST_UNREADABLE + 1 {
+                        rest = Some((index, cause, detail));
+                    }
                 }
             }
             if self.keep {
                 for item in
                     parsed.items[known..].iter_mut().filter(|i| i.raw.is_none() && i.message.is_none())
                 {
-                    item.raw = Some((*raw).to_owned());
+                    item.raw = Some(Raw::of(item, raw));
                 }
             }
+        }
+        if let Some((index, cause, detail)) = rest {
+            let more = match unreadable - MOST_UNREADABLE - 1 {
+                0 => String::new(),
+                more => format!(" (and {more} more behind it that cannot be read)"),
+            };
+            let reading = Reading::failed(cause, format!("{detail}{more}"));
+            parsed.items.push(Item::new(index.to_string(), None, reading));
         }
         if records.is_empty() {
             // Nothing tells who sent it; both members are MinIO's alone.
@@ -679,6 +821,9 @@ impl Reader<'_> {
                 Err(detail) => Class::Bad(Cause::Unreadable, detail),
             };
         }
+        if s3::is_test_record(&record) {
+            return Class::Test;
+        }
         let parts = s3::Parts::of(&record, place);
         match s3::producer(&record, &parts, source.as_deref(), outer, self.pinned, self.keys) {
             Some(producer) => Class::S3(record, parts, producer),
@@ -697,11 +842,15 @@ enum Class<'a> {
     Sns(sns::Record<'a>),
     JdCloudFunction(jdcloud_function::Record<'a>),
     Reserved(&'static str),
+    Test,
     Bad(Cause, String),
 }
 
-fn not_json(error: &serde_json::Error) -> Parsed {
-    Parsed::unreadable(Cause::Unreadable, format!("the body is not one JSON value: {error}"))
+fn not_json(text: &str, error: &serde_json::Error) -> Parsed {
+    match rewrapped::text(text) {
+        Some(known) => Parsed::unreadable(Cause::UnknownDialect, format!("these are {known}")),
+        None => Parsed::unreadable(Cause::Unreadable, format!("the body is not one JSON value: {error}")),
+    }
 }
 
 fn reserved_delivery(name: &'static str) -> Parsed {
@@ -736,7 +885,7 @@ mod tests {
         for (body, want) in [(format!(r#"{{"Records":[ {record} ]}}"#), record), (format!(" {oci} "), oci)] {
             let raw = |keep| {
                 let parsed = read(&Delivery::from_function(body.as_str(), ""), &KeyRules::default(), keep);
-                parsed.items.into_iter().next().unwrap().raw.map(|raw| raw.get().to_owned())
+                parsed.items.into_iter().next().unwrap().raw.map(|raw| raw.sent.get().to_owned())
             };
             assert_eq!((raw(false), raw(true)), (None, Some(want.to_owned())));
         }

@@ -4,6 +4,7 @@
 //! has been settled by the dialect before one of these exists.
 
 use std::fmt;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
@@ -84,9 +85,11 @@ impl ObjectKey {
         &self.0
     }
 
-    /// Names that end in `/` are what consoles create to show an empty folder: there is nothing to scan.
-    pub fn is_folder_marker(&self) -> bool {
-        self.0.ends_with('/')
+    /// Whether this object is what consoles create to show an empty folder: its name ends in `/`, and the event proves that
+    /// there is nothing in it. The name alone proves nothing: whoever uploads chooses it, and stores keep content under such a
+    /// name. An unknown size is no proof either.
+    pub fn is_folder_marker(&self, size: Option<u64>) -> bool {
+        self.0.ends_with('/') && size == Some(0)
     }
 }
 
@@ -131,8 +134,35 @@ pub enum Change {
     Created,
     /// The object went away.
     Removed,
-    /// Neither.
+    /// Known, and neither.
     Other,
+    /// Nobody here knows this event, so nobody can say that there is no new content.
+    Unknown,
+}
+
+/// What becomes of an event that nobody here knows and that speaks of an object: the operator's word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownEvents {
+    /// It fails where somebody sees it.
+    #[default]
+    Fail,
+    /// Its object is taken as new content.
+    Send,
+    /// It is taken as no content.
+    Skip,
+}
+
+impl FromStr for UnknownEvents {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "fail" => Ok(Self::Fail),
+            "send" => Ok(Self::Send),
+            "skip" => Ok(Self::Skip),
+            _ => Err("fail, send or skip".into()),
+        }
+    }
 }
 
 /// What an event may say beside bucket and key. Every member can be missing on some provider.
@@ -197,4 +227,6 @@ pub enum NoticeKind {
     Probe,
     /// About a bucket, not an object.
     Bucket,
+    /// An event that nobody here knows. It speaks of an object, and does not say which.
+    Unknown,
 }

@@ -50,8 +50,12 @@ causes! {
     UnknownDialect = "unknown_dialect";
     /// a dialect that is known and not yet read
     UnsupportedDialect = "unsupported_dialect";
+    /// the body is compressed in another way than gzip (HTTP)
+    UnsupportedEncoding = "unsupported_encoding";
     /// an event type that its provider has given up
     ObsoleteEvent = "obsolete_event";
+    /// nobody here knows the event, and it speaks of an object
+    UnknownEvent = "unknown_event";
     /// the record names no event, so nobody can tell what happened
     MissingEventName = "missing_event_name";
     /// the record names no bucket
@@ -119,6 +123,8 @@ impl Cause {
             | Self::UnknownDialect
             | Self::UnsupportedDialect
             | Self::ObsoleteEvent
+            | Self::UnknownEvent
+            | Self::UnsupportedEncoding
             | Self::MissingEventName
             | Self::MissingBucket
             | Self::MissingKey

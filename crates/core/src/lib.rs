@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod condition;
+mod content;
 mod deliver;
 mod delivery;
 mod dialect;
@@ -18,13 +19,16 @@ mod retry;
 mod route;
 mod secret;
 mod settings;
+mod text;
 mod wire;
 
 pub use condition::{Condition, Mismatch, Subject, subjects, suggest};
 pub use deliver::{Deadline, Relay, platform_time_left};
 pub use delivery::Delivery;
 pub use dialect::{Dialect, KeyEncoding, RESERVED};
-pub use event::{Bucket, Change, Details, KeyError, Kind, Notice, NoticeKind, ObjectEvent, ObjectKey};
+pub use event::{
+    Bucket, Change, Details, KeyError, Kind, Notice, NoticeKind, ObjectEvent, ObjectKey, UnknownEvents,
+};
 pub use explain::{Door, explain};
 pub use failure::{Cause, Failure, FailureKind};
 pub use mdss::client::{Client, public_tls};

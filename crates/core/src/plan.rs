@@ -5,11 +5,13 @@
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
+use crate::condition::Comparisons;
 use crate::delivery::Delivery;
-use crate::dialect::{self, Dialect, Item, Message, Reading};
-use crate::event::{Bucket, Change, Details, Kind, Notice, NoticeKind, ObjectEvent, ObjectKey};
+use crate::dialect::{self, Dialect, Item, Message, Raw, Reading};
+use crate::event::{
+    Bucket, Change, Details, Kind, Notice, NoticeKind, ObjectEvent, ObjectKey, UnknownEvents,
+};
 use crate::failure::{Cause, Failure};
 use crate::mdss::request::{StorageType, Submission};
 use crate::route::{self, Candidate, Choice};
@@ -44,7 +46,7 @@ skip_reasons! {
     Removed = "removed";
     /// the event announces no new content
     NotContent = "not_content";
-    /// the key ends in `/`: an empty folder of a console
+    /// the key ends in `/` and the event says that there is nothing in it: an empty folder of a console
     FolderMarker = "folder_marker";
     /// a route names the bucket, and none takes this object
     NotSelected = "not_selected";
@@ -114,8 +116,10 @@ impl Planned {
     /// Sequencer, version id, event id and request id are such marks, and whatever a record has of them must be equal.
     /// An ETag is none: the same file uploaded again after a removal has the same one and must be scanned again. Nor is
     /// the version id `null`, which every write of an unversioned bucket shares (AWS, "Working with objects in a
-    /// versioning-suspended bucket"). The source is part of it, or whoever may post to a weak source could make an event
-    /// of a strong one look like a repetition.
+    /// versioning-suspended bucket"). ETag, size and time never make two writes equal; where they differ they prove that the
+    /// writes are two, whatever a store repeats of what an uploader's request may have brought. So they belong to the mark.
+    /// The source is part of it, too, or whoever may post to a weak source could make an event of a strong one look like a
+    /// repetition.
     pub fn write_mark(&self, source: Option<&str>) -> Option<WriteMark> {
         let (Some(Kind::Created), Some(bucket), Some(key)) = (self.kind, &self.bucket, &self.key) else {
             return None;
@@ -132,7 +136,9 @@ impl Planned {
             return None;
         }
         let place = [source, details.namespace.as_deref(), Some(bucket.as_str()), Some(key.as_str())];
-        let text = serde_json::to_string(&(place, marks)).expect("texts always serialise");
+        let proofs = (details.etag.as_deref(), details.size, details.time.map(|time| time.as_nanosecond()));
+        let text =
+            serde_json::to_string(&(place, marks, proofs)).expect("texts and numbers always serialise");
         (text.len() <= MOST_MARK_BYTES).then_some(WriteMark(text))
     }
 }
@@ -185,7 +191,8 @@ impl Plan {
     /// The plan for a request that reached no source: one record that says why.
     pub fn refused(failure: Failure) -> Self {
         let item = Item::new("0".into(), None, Reading::failed(failure.cause, failure.detail));
-        Self { records: vec![planned(&Settings::default(), None, item)], ..Self::default() }
+        let record = planned(&Settings::default(), None, &Comparisons::default(), item);
+        Self { records: vec![record], ..Self::default() }
     }
 
     /// Whether the outermost envelope is a batch of queue messages.
@@ -251,12 +258,13 @@ pub fn plan(settings: &Settings, delivery: &Delivery) -> Plan {
     {
         let notice = Notice { kind: NoticeKind::Probe, bucket: None, details: Details::default() };
         let item = Item::new("0".into(), Some(dialect), Reading::Notice(notice));
-        let records = vec![planned(settings, None, item)];
+        let records = vec![planned(settings, None, &Comparisons::default(), item)];
         return Plan { dialect: Some(dialect.name()), records, ..Plan::default() };
     }
     let parsed = dialect::read(delivery, &settings.keys, route::look_into_records(&settings.routes));
-    let records =
-        parsed.items.into_iter().map(|item| planned(settings, delivery.source.as_deref(), item)).collect();
+    let (source, comparisons) = (delivery.source.as_deref(), Comparisons::default());
+    let records = parsed.items.into_iter().map(|item| planned(settings, source, &comparisons, item));
+    let records = records.collect();
     Plan {
         dialect: parsed.dialect,
         records,
@@ -267,23 +275,45 @@ pub fn plan(settings: &Settings, delivery: &Delivery) -> Plan {
     }
 }
 
-fn planned(settings: &Settings, source: Option<&str>, item: Item) -> Planned {
-    let Item { path, message, dialect, provider, reading, warnings, raw } = item;
+fn planned(settings: &Settings, source: Option<&str>, comparisons: &Comparisons, item: Item) -> Planned {
+    let Item { path, message, dialect, provider, reading, mut warnings, raw } = item;
     let mut skip_detail = None;
     let (bucket, key, kind, details, decision) = match reading {
         Reading::Object(event) => {
-            let (kind, decision) = match event.change {
-                Change::Created if event.key.is_folder_marker() => {
-                    (Kind::Created, Decision::Skip(SkipReason::FolderMarker))
+            let unknown = event.change == Change::Unknown;
+            let (kind, decision) = match (event.change, settings.unknown_events) {
+                (Change::Unknown, UnknownEvents::Fail) => {
+                    (Some(Kind::Other), Decision::Fail(unknown_event(&event.details)))
                 }
-                Change::Created => (
-                    Kind::Created,
-                    select(settings, source, &event, provider, raw.as_deref(), &mut skip_detail),
-                ),
-                Change::Removed => (Kind::Removed, Decision::Skip(SkipReason::Removed)),
-                Change::Other => (Kind::Other, Decision::Skip(SkipReason::NotContent)),
+                (Change::Created | Change::Unknown, UnknownEvents::Fail | UnknownEvents::Send)
+                | (Change::Created, UnknownEvents::Skip) => {
+                    if unknown {
+                        warnings.push(format!("{}; taken as new content", not_known(&event.details)));
+                    }
+                    let decision = if event.key.is_folder_marker(event.details.size) {
+                        Decision::Skip(SkipReason::FolderMarker)
+                    } else {
+                        let seen = Seen { source, provider, raw: raw.as_ref(), comparisons };
+                        select(settings, &event, &seen, &mut skip_detail, &mut warnings)
+                    };
+                    (Some(Kind::Created), decision)
+                }
+                (Change::Unknown, UnknownEvents::Skip) => {
+                    skip_detail =
+                        Some(format!("{}; RELAY_UNKNOWN_EVENTS is skip", not_known(&event.details)));
+                    (Some(Kind::Other), Decision::Skip(SkipReason::NotContent))
+                }
+                (Change::Removed, _) => (Some(Kind::Removed), Decision::Skip(SkipReason::Removed)),
+                (Change::Other, _) => (Some(Kind::Other), Decision::Skip(SkipReason::NotContent)),
             };
-            (Some(event.bucket), Some(event.key), Some(kind), event.details, decision)
+            (Some(event.bucket), Some(event.key), kind, event.details, decision)
+        }
+        // Which object it speaks of cannot be told, so there is nothing to send.
+        Reading::Notice(Notice { kind: NoticeKind::Unknown, bucket, details })
+            if settings.unknown_events != UnknownEvents::Skip =>
+        {
+            let decision = Decision::Fail(unknown_event(&details));
+            (bucket, None, Some(Kind::Other), details, decision)
         }
         Reading::Notice(notice) => {
             let (kind, reason) = match notice.kind {
@@ -291,6 +321,11 @@ fn planned(settings: &Settings, source: Option<&str>, item: Item) -> Planned {
                 NoticeKind::Handshake => (Kind::Handshake, SkipReason::Handshake),
                 NoticeKind::Probe => (Kind::Handshake, SkipReason::Probe),
                 NoticeKind::Bucket => (Kind::Other, SkipReason::NotContent),
+                NoticeKind::Unknown => {
+                    skip_detail =
+                        Some(format!("{}; RELAY_UNKNOWN_EVENTS is skip", not_known(&notice.details)));
+                    (Kind::Other, SkipReason::NotContent)
+                }
             };
             (notice.bucket, None, Some(kind), notice.details, Decision::Skip(reason))
         }
@@ -301,16 +336,40 @@ fn planned(settings: &Settings, source: Option<&str>, item: Item) -> Planned {
     Planned { item: path, dialect, bucket, key, kind, details, decision, skip_detail, warnings, message }
 }
 
+fn not_known(details: &Details) -> String {
+    let name = wire::clip(details.event_name.as_deref().unwrap_or_default(), 100);
+    format!("{name:?} is an event that this version does not know")
+}
+
+fn unknown_event(details: &Details) -> Failure {
+    let detail = format!(
+        "{}, so it may announce new content; RELAY_UNKNOWN_EVENTS=send scans the object of such events, skip passes over \
+         them; before send, make sure that nothing the scanner does to an object fires the event, or each scan brings the next one",
+        not_known(details)
+    );
+    Failure::new(Cause::UnknownEvent, detail)
+}
+
+/// What routes look at beside the event.
+struct Seen<'s> {
+    source: Option<&'s str>,
+    provider: Option<Dialect>,
+    raw: Option<&'s Raw>,
+    comparisons: &'s Comparisons,
+}
+
 fn select(
     settings: &Settings,
-    source: Option<&str>,
     event: &ObjectEvent,
-    provider: Option<Dialect>,
-    raw: Option<&RawValue>,
+    seen: &Seen<'_>,
     skip_detail: &mut Option<String>,
+    warnings: &mut Vec<String>,
 ) -> Decision {
-    match route::choose(&settings.routes, source, &Candidate { event, provider, raw }) {
-        Choice::To(route) => {
+    let Seen { source, provider, raw, comparisons } = *seen;
+    let candidate = Candidate { event, provider, raw, comparisons };
+    match route::choose(&settings.routes, source, &candidate) {
+        Choice::To(route, doubt) => {
+            warnings.extend(doubt);
             let storage_type = route.storage_type.unwrap_or_else(|| StorageType::usual(provider));
             Decision::Send(Submission::new(
                 &route.storage_client_id,
@@ -321,7 +380,7 @@ fn select(
         }
         Choice::Unclear(failure) => Decision::Fail(failure),
         Choice::NotSelected(sentence) => {
-            *skip_detail = sentence;
+            *skip_detail = Some(sentence);
             Decision::Skip(SkipReason::NotSelected)
         }
         Choice::Unmapped => {

@@ -8,8 +8,8 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use crate::condition::Condition;
-use crate::dialect::{self, Dialect};
+use crate::condition::{Comparisons, Condition, Verdict};
+use crate::dialect::{self, Dialect, Raw};
 use crate::event::ObjectEvent;
 use crate::failure::{Cause, Failure};
 use crate::mdss::request::StorageType;
@@ -57,6 +57,8 @@ pub struct Route {
     pub(crate) namespace: Option<Pattern>,
     pub(crate) prefix: Vec<String>,
     pub(crate) suffix: Vec<String>,
+    /// The same in any letter case; an object needs to end in one of either list.
+    pub(crate) suffix_any_case: Vec<String>,
     pub(crate) exclude_prefix: Vec<String>,
     pub(crate) exclude_suffix: Vec<String>,
     /// Boxed: most routes have none, and it is large.
@@ -79,6 +81,7 @@ impl Route {
             namespace: None,
             prefix: Vec::new(),
             suffix: Vec::new(),
+            suffix_any_case: Vec::new(),
             exclude_prefix: Vec::new(),
             exclude_suffix: Vec::new(),
             condition: None,
@@ -109,17 +112,75 @@ impl Route {
         source_fits && self.bucket.matches(bucket)
     }
 
+    /// The members that decide, in this order, until one is against it.
+    ///
     /// # Errors
-    /// Nobody can tell: the record is ambiguous where the condition looks.
+    /// Nobody can tell: the record is ambiguous where the route looks.
     fn takes(&self, candidate: &Candidate<'_>) -> Result<Taken, Failure> {
-        if !self.takes_key(candidate.event) {
-            return Ok(Taken::No);
+        let key = candidate.event.key.as_str();
+        let starts = |list: &[String]| list.iter().any(|p| key.starts_with(p.as_str()));
+        let ends = |list: &[String]| list.iter().any(|s| key.ends_with(s.as_str()));
+        let ends_anyhow = || self.suffix_any_case.iter().any(|s| ends_in_any_case(key, s));
+        let by_suffix = !self.suffix.is_empty() || !self.suffix_any_case.is_empty();
+        if !self.prefix.is_empty() && !starts(&self.prefix) {
+            return Ok(Taken::Not(Member::Prefix));
         }
-        if let Some(sentence) = self.document_against(candidate.event) {
-            return Ok(Taken::NotByDocument(sentence));
+        if by_suffix && !ends(&self.suffix) && !ends_anyhow() {
+            return Ok(Taken::Not(Member::Suffix));
         }
-        let taken = self.takes_compartment(candidate)? && self.takes_record(candidate)?;
-        Ok(if taken { Taken::Yes } else { Taken::No })
+        if starts(&self.exclude_prefix) {
+            return Ok(Taken::Not(Member::ExcludePrefix));
+        }
+        if ends(&self.exclude_suffix) {
+            return Ok(Taken::Not(Member::ExcludeSuffix));
+        }
+        if self.document_against(candidate.event).is_some() {
+            return Ok(Taken::Not(Member::Notification));
+        }
+        if !self.takes_compartment(candidate)? {
+            return Ok(Taken::Not(Member::Compartments));
+        }
+        self.takes_record(candidate)
+    }
+
+    /// The sentence for a record that the route does not take, by the member that decided.
+    fn why_not(&self, member: Member, candidate: &Candidate<'_>) -> String {
+        let key = wire::clip(candidate.event.key.as_str(), 100);
+        let texts = |list: &[String]| {
+            let shown: Vec<_> =
+                list.iter().take(5).map(|text| format!("{:?}", wire::clip(text, 60))).collect();
+            format!("{}{}", shown.join(", "), if list.len() > 5 { ", …" } else { "" })
+        };
+        match member {
+            Member::Prefix => format!("key {key:?} begins with none of prefix {}", texts(&self.prefix)),
+            Member::Suffix => {
+                let lists = [("suffix", &self.suffix), ("suffix_any_case", &self.suffix_any_case)];
+                let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+                let lists: Vec<_> = lists.map(|(name, list)| format!("{name} {}", texts(list))).collect();
+                format!("key {key:?} ends in none of {}", lists.join(", "))
+            }
+            Member::ExcludePrefix => {
+                format!("key {key:?} begins with one of exclude_prefix {}", texts(&self.exclude_prefix))
+            }
+            Member::ExcludeSuffix => {
+                format!("key {key:?} ends in one of exclude_suffix {}", texts(&self.exclude_suffix))
+            }
+            Member::Notification => self.document_against(candidate.event).unwrap_or_default(),
+            Member::Compartments => {
+                let seen = candidate.compartments().unwrap_or_default();
+                let seen = if seen.is_empty() { "none".into() } else { texts(&seen) };
+                format!("the compartment is {seen}, wanted one of {}", texts(&self.compartments))
+            }
+            Member::Condition => {
+                let mismatch = |raw: &RawValue| self.condition.as_ref()?.mismatch(raw.get()).ok().flatten();
+                let mismatch =
+                    candidate.raw.and_then(|raw| mismatch(raw.decoded.as_ref().unwrap_or(&raw.sent)));
+                mismatch.map_or_else(
+                    || "the condition does not match".into(),
+                    |mismatch| format!("by its condition {mismatch}"),
+                )
+            }
+        }
     }
 
     /// Why the route's document does not take the event; `None` if it does, or there is none.
@@ -141,43 +202,58 @@ impl Route {
         Some(format!("no rule of {name} fires for {shown:?} of {key_shown:?}{}", why.unwrap_or_default()))
     }
 
-    fn takes_key(&self, event: &ObjectEvent) -> bool {
-        let key = event.key.as_str();
-        let starts = |list: &[String]| list.iter().any(|p| key.starts_with(p.as_str()));
-        let ends = |list: &[String]| list.iter().any(|s| key.ends_with(s.as_str()));
-        (self.prefix.is_empty() || starts(&self.prefix))
-            && (self.suffix.is_empty() || ends(&self.suffix))
-            && !starts(&self.exclude_prefix)
-            && !ends(&self.exclude_suffix)
-    }
-
     /// "Rules apply to events in the compartment in which you create them and any child compartments" (Oracle, "Matching
     /// Events with Filters"). An event does not say which compartments are above its own, so a route lists them all.
     fn takes_compartment(&self, candidate: &Candidate<'_>) -> Result<bool, Failure> {
         if self.compartments.is_empty() {
             return Ok(true);
         }
-        if candidate.provider != Some(Dialect::Oci) {
-            return Ok(false);
-        }
-        let of_event = dialect::oci_compartments(candidate.raw()?.get())
-            .map_err(|detail| Failure::new(Cause::Unreadable, detail))?;
-        Ok(of_event.iter().any(|compartment| self.compartments.contains(compartment)))
+        Ok(candidate.compartments()?.iter().any(|compartment| self.compartments.contains(compartment)))
     }
 
-    fn takes_record(&self, candidate: &Candidate<'_>) -> Result<bool, Failure> {
-        let Some(condition) = &self.condition else { return Ok(true) };
-        condition.matches(candidate.raw()?).map_err(|detail| {
-            Failure::new(Cause::Unreadable, format!("{detail}, because a route's condition looks there"))
-        })
+    /// A condition sees the record as it was sent, and with the key decoded; either may match.
+    fn takes_record(&self, candidate: &Candidate<'_>) -> Result<Taken, Failure> {
+        let Some(condition) = &self.condition else { return Ok(Taken::Yes) };
+        let raw = candidate.raw()?;
+        let mut doubt = None;
+        for event in [Some(&raw.sent), raw.decoded.as_ref()].into_iter().flatten() {
+            match condition.verdict(event, candidate.comparisons) {
+                Verdict::Matches => return Ok(Taken::Yes),
+                Verdict::Differs => {}
+                Verdict::TooMuch(detail) => doubt = Some(detail),
+                Verdict::Unclear(detail) => {
+                    let detail = format!("{detail}, because a route's condition looks there");
+                    return Err(Failure::new(Cause::Unreadable, detail));
+                }
+            }
+        }
+        Ok(doubt.map_or(Taken::Not(Member::Condition), Taken::InDoubt))
     }
+}
+
+/// Whether a key ends so, whatever the letter case: whoever uploads writes `.PDF` as well as `.pdf`.
+fn ends_in_any_case(key: &str, suffix: &str) -> bool {
+    let folded = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<Vec<char>>();
+    folded(key).ends_with(&folded(suffix))
+}
+
+/// A member of a route that can be against an object, in the order in which they are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Member {
+    Prefix,
+    Suffix,
+    ExcludePrefix,
+    ExcludeSuffix,
+    Notification,
+    Compartments,
+    Condition,
 }
 
 enum Taken {
     Yes,
-    No,
-    /// It is the document that does not take it; the sentence.
-    NotByDocument(String),
+    /// Nobody can tell within the limits, and a missed scan is worse than a superfluous one; the sentence.
+    InDoubt(String),
+    Not(Member),
 }
 
 /// A new object, and what else routes look at.
@@ -185,12 +261,23 @@ pub(crate) struct Candidate<'c> {
     pub(crate) event: &'c ObjectEvent,
     pub(crate) provider: Option<Dialect>,
     /// The innermost JSON value the record was read from; there if [`look_into_records`] says so.
-    pub(crate) raw: Option<&'c RawValue>,
+    pub(crate) raw: Option<&'c Raw>,
+    /// What comparing it with conditions may still cost.
+    pub(crate) comparisons: &'c Comparisons,
 }
 
 impl Candidate<'_> {
-    fn raw(&self) -> Result<&RawValue, Failure> {
+    fn raw(&self) -> Result<&Raw, Failure> {
         self.raw.ok_or_else(|| Failure::new(Cause::Internal, "the record's JSON was not kept for the routes"))
+    }
+
+    /// The compartments the event names as its own; none of any other provider's.
+    fn compartments(&self) -> Result<Vec<String>, Failure> {
+        if self.provider != Some(Dialect::Oci) {
+            return Ok(Vec::new());
+        }
+        dialect::oci_compartments(self.raw()?.sent.get())
+            .map_err(|detail| Failure::new(Cause::Unreadable, detail))
     }
 }
 
@@ -201,9 +288,10 @@ pub(crate) fn look_into_records(routes: &[Route]) -> bool {
 
 /// Where an object goes.
 pub(crate) enum Choice<'r> {
-    To(&'r Route),
-    /// A route names the bucket, and none takes the object; the sentence of the first route whose document was against it.
-    NotSelected(Option<String>),
+    /// With a sentence, if it was in doubt whether the route takes it.
+    To(&'r Route, Option<String>),
+    /// A route names the bucket, and none takes the object: the nearest route, and the first member of it that was against it.
+    NotSelected(String),
     /// No route names the bucket.
     Unmapped,
     /// Whether a route takes the object cannot be told; to go on with the next one would be a guess.
@@ -212,16 +300,56 @@ pub(crate) enum Choice<'r> {
 
 /// The first route that names the bucket and takes the object.
 pub(crate) fn choose<'r>(routes: &'r [Route], source: Option<&str>, candidate: &Candidate<'_>) -> Choice<'r> {
-    let mut named = false;
-    let mut against = None;
-    for route in routes.iter().filter(|r| r.names(source, candidate.event)) {
-        named = true;
+    // The one that got furthest, the first of equals.
+    let mut nearest: Option<(Member, usize, &Route)> = None;
+    let mut doubt = None;
+    for (index, route) in routes.iter().enumerate().filter(|(_, r)| r.names(source, candidate.event)) {
         match route.takes(candidate) {
-            Ok(Taken::Yes) => return Choice::To(route),
-            Ok(Taken::No) => {}
-            Ok(Taken::NotByDocument(sentence)) => against = against.or(Some(sentence)),
+            Ok(Taken::Yes) => return Choice::To(route, None),
+            // A later route may take it for sure.
+            Ok(Taken::InDoubt(detail)) => doubt = doubt.or(Some((index, route, detail))),
+            Ok(Taken::Not(member)) if nearest.is_none_or(|(best, ..)| member > best) => {
+                nearest = Some((member, index, route));
+            }
+            Ok(Taken::Not(_)) => {}
             Err(failure) => return Choice::Unclear(failure),
         }
     }
-    if named { Choice::NotSelected(against) } else { Choice::Unmapped }
+    if let Some((index, route, detail)) = doubt {
+        let sentence = format!("route[{index}].condition: {detail}; taken as matching");
+        return Choice::To(route, Some(sentence));
+    }
+    match nearest {
+        // The document is named by its route.
+        Some((Member::Notification, _, route)) => {
+            Choice::NotSelected(route.why_not(Member::Notification, candidate))
+        }
+        Some((member, index, route)) => {
+            Choice::NotSelected(format!("route[{index}] is the nearest: {}", route.why_not(member, candidate)))
+        }
+        None => Choice::Unmapped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suffix_in_any_case() {
+        for (key, suffix, want) in [
+            ("a.pdf", ".pdf", true),
+            ("a.PDF", ".pdf", true),
+            ("a.Pdf", ".PDF", true),
+            ("a.pdf.exe", ".pdf", false),
+            ("ÄRGER.ÖL", "ar.öl", false),
+            ("ÄRGER.ÖL", "ger.öl", true),
+            // The sign for kelvin is a K.
+            ("a.\u{212a}", ".k", true),
+            ("pdf", ".pdf", false),
+            ("", ".pdf", false),
+        ] {
+            assert_eq!(ends_in_any_case(key, suffix), want, "{key} {suffix}");
+        }
+    }
 }

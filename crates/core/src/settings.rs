@@ -18,6 +18,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use crate::dialect::{Dialect, KeyRules};
+use crate::event::UnknownEvents;
 use crate::mdss::client::{self, ApiKey, Client, Endpoint, Proxies};
 use crate::mdss::request::StorageType;
 use crate::route::{Route, StorageClientId};
@@ -135,6 +136,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// The longest a delivery may take from its receipt.
     pub deadline: Duration,
+    /// What becomes of events that nobody here knows.
+    pub unknown_events: UnknownEvents,
     /// On OCI: whether an event that can never be used fails the call.
     pub fail_on_permanent: bool,
     /// Whether a queue hears which messages failed, instead of failing the whole batch.
@@ -169,6 +172,7 @@ impl Default for Settings {
             attempts: 4,
             concurrency: 16,
             deadline: Duration::from_secs(25),
+            unknown_events: UnknownEvents::Fail,
             fail_on_permanent: false,
             queue_partial: false,
             body_limit: 6 << 20,
@@ -339,6 +343,7 @@ impl Reader {
             attempts: self.setting("RELAY_ATTEMPTS", base.attempts, |v| value::number(v, 1, 20)),
             concurrency: self.setting("RELAY_CONCURRENCY", base.concurrency, |v| value::number(v, 1, 1000)),
             deadline,
+            unknown_events: self.setting("RELAY_UNKNOWN_EVENTS", UnknownEvents::Fail, str::parse),
             fail_on_permanent: self.setting("RELAY_ON_PERMANENT", false, |v| value::choice(v, "fail", "ok")),
             queue_partial: self.setting("RELAY_QUEUE_PARTIAL", false, |v| value::choice(v, "on", "off")),
             trusted_proxies: self.listed("RELAY_TRUSTED_PROXIES"),

@@ -10,7 +10,7 @@ use std::fmt::{self, Display};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -73,6 +73,32 @@ pub(crate) fn object_or_empty<'a, T: Deserialize<'a> + Default>(
         Some(raw) if raw.get().starts_with('{') => object(raw.get(), place),
         _ => Ok(T::default()),
     }
+}
+
+/// One member of an object, still raw; `None` if it is none, has no such member, or has it twice.
+pub(crate) fn member<'a>(raw: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+    struct Only<'n>(&'n str);
+    impl<'de> Visitor<'de> for Only<'_> {
+        type Value = Option<&'de RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let (mut found, mut count) = (None, 0);
+            while let Some(name) = map.next_key::<Text<'_>>()? {
+                if name.0 == self.0 {
+                    found = Some(map.next_value()?);
+                    count += 1;
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(found.filter(|_| count == 1))
+        }
+    }
+    serde_json::Deserializer::from_str(raw.get()).deserialize_map(Only(name)).ok().flatten()
 }
 
 /// The elements of an array, each still raw; `None` if it is no array.

@@ -32,7 +32,7 @@ fn settings(sim: &Sim, more: &[(&str, &str)]) -> Settings {
 fn event(keys: &[&str]) -> Delivery {
     let record = |key: &&str| {
         json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
-                "s3": { "bucket": { "name": "invoices" }, "object": { "key": key } } })
+                "s3": { "bucket": { "name": "invoices" }, "object": { "key": key, "size": 0 } } })
     };
     let records: Vec<Value> = keys.iter().map(record).collect();
     Delivery::from_function(json!({ "Records": records }).to_string(), "call-1")

@@ -28,13 +28,17 @@ fn mark(source: Option<&str>, object: &str) -> Option<String> {
 fn only_a_mark_of_the_write_makes_a_duplicate() {
     let first = mark(None, r#"{"key":"k","sequencer":"01","versionId":"v1","eTag":"e1"}"#).unwrap();
     for (source, object, same) in [
-        (None, r#"{"key":"k","sequencer":"01","versionId":"v1","eTag":"e2","size":7}"#, true),
-        (None, r#"{"key":"%6B","sequencer":"01","versionId":"v1"}"#, true),
+        (None, r#"{"key":"k","sequencer":"01","versionId":"v1","eTag":"\"e1\"","more":1}"#, true),
+        (None, r#"{"key":"%6B","sequencer":"01","versionId":"v1","eTag":"e1"}"#, true),
+        // What a request may have brought is the same, and the content is not.
+        (None, r#"{"key":"k","sequencer":"01","versionId":"v1","eTag":"e2"}"#, false),
+        (None, r#"{"key":"k","sequencer":"01","versionId":"v1","eTag":"e1","size":7}"#, false),
+        (None, r#"{"key":"k","sequencer":"01","versionId":"v1"}"#, false),
         (None, r#"{"key":"k","sequencer":"02","versionId":"v1","eTag":"e1"}"#, false),
         (None, r#"{"key":"k","sequencer":"01","versionId":"v2","eTag":"e1"}"#, false),
         (None, r#"{"key":"k","sequencer":"01","eTag":"e1"}"#, false),
-        (None, r#"{"key":"l","sequencer":"01","versionId":"v1"}"#, false),
-        (Some("weak"), r#"{"key":"k","sequencer":"01","versionId":"v1"}"#, false),
+        (None, r#"{"key":"l","sequencer":"01","versionId":"v1","eTag":"e1"}"#, false),
+        (Some("weak"), r#"{"key":"k","sequencer":"01","versionId":"v1","eTag":"e1"}"#, false),
     ] {
         assert_eq!(mark(source, object).as_ref() == Some(&first), same, "{source:?} {object}");
     }
@@ -49,6 +53,22 @@ fn only_a_mark_of_the_write_makes_a_duplicate() {
     }
     let long = format!(r#"{{"key":"k","sequencer":"{}"}}"#, "0".repeat(5000));
     assert_eq!(mark(None, &long), None);
+}
+
+#[test]
+fn another_time_is_another_write() {
+    let mark = |time: &str| {
+        let body = format!(
+            r#"{{"Records":[{{"eventSource":"oss","eventName":"s3:ObjectCreated:Put","eventTime":"{time}",
+                "responseElements":{{"x-amz-request-id":"SAME"}},"s3":{{"bucket":{{"name":"b"}},"object":{{"key":"k"}}}}}}]}}"#
+        );
+        planned(body).records[0].write_mark(None)
+    };
+    let first = mark("2026-03-04T08:15:42.137Z");
+    assert!(first.is_some());
+    assert_eq!(mark("2026-03-04T09:15:42.137+01:00"), first, "the same moment");
+    assert_ne!(mark("2026-03-04T08:15:42.138Z"), first);
+    assert_ne!(mark("no time at all"), first);
 }
 
 /// Every dialect that names its events or requests has its mark; `@@` is exchanged.

@@ -79,10 +79,26 @@ fn everything_else_a_route_says_holds_as_well() {
     let config = route(JD, more);
     for (config, key, want) in [
         (config.as_str(), "elsewhere/a.pdf", "unit-1"),
-        (&config, "contracts/2026 & later/a.pdf", "not_selected: -"),
-        (&config, "elsewhere/quarantine/a.pdf", "not_selected: -"),
-        (&config, "elsewhere/a.tmp.pdf", "not_selected: -"),
-        (&config.replace("1.0", "2.0"), "elsewhere/a.pdf", "not_selected: -"),
+        (
+            &config,
+            "contracts/2026 & later/a.pdf",
+            "not_selected: route[0] is the nearest: key \"contracts/2026 & later/a.pdf\" begins with none of prefix \"elsewhere/\"",
+        ),
+        (
+            &config,
+            "elsewhere/quarantine/a.pdf",
+            "not_selected: route[0] is the nearest: key \"elsewhere/quarantine/a.pdf\" begins with one of exclude_prefix \"elsewhere/quarantine/\"",
+        ),
+        (
+            &config,
+            "elsewhere/a.tmp.pdf",
+            "not_selected: route[0] is the nearest: key \"elsewhere/a.tmp.pdf\" ends in one of exclude_suffix \".tmp.pdf\"",
+        ),
+        (
+            &config.replace("1.0", "2.0"),
+            "elsewhere/a.pdf",
+            "not_selected: route[0] is the nearest: by its condition eventVersion is \"1.0\", wanted \"2.0\"",
+        ),
     ] {
         assert_eq!(
             verdict(&planned(&settings(config), "s3:ObjectCreated:Put", key)),

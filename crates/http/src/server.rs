@@ -378,20 +378,20 @@ impl Call {
 
     async fn deliver(&self, delivery: Delivery) -> Answer {
         let id = delivery.id.clone();
-        let (delivery, plan) = if delivery.body.len() > QUICK_BODY {
+        // What is packed may become large.
+        let planned = if delivery.body.len() > QUICK_BODY || delivery.is_packed() {
             let running = self.running.clone();
             // A panic in there is one here.
-            let planned = tokio::task::spawn_blocking(move || {
-                let plan = running.relay.plan(&delivery);
-                (delivery, plan)
-            });
-            match planned.await {
+            match tokio::task::spawn_blocking(move || unpack_and_plan(&running, delivery)).await {
                 Ok(planned) => planned,
                 Err(_) => return unforeseen(&self.source, &id),
             }
         } else {
-            let plan = self.running.relay.plan(&delivery);
-            (delivery, plan)
+            unpack_and_plan(&self.running, delivery)
+        };
+        let (delivery, plan) = match planned {
+            Ok(planned) => planned,
+            Err(failure) => return undecodable(&self.source, failure),
         };
         let report = match &self.shared.spool {
             None => self.running.relay.deliver(&plan, self.deadline, &id).await,
@@ -425,6 +425,23 @@ impl Call {
             Err(_) => Err("the disk does not answer".to_owned()),
         }
     }
+}
+
+fn unpack_and_plan(running: &Configuration, delivery: Delivery) -> Result<(Delivery, Plan), Failure> {
+    let delivery = delivery.unpacked(running.relay.settings().body_limit)?;
+    let plan = running.relay.plan(&delivery);
+    Ok((delivery, plan))
+}
+
+/// Answers a body that is packed in a way that is not read.
+fn undecodable(source: &Source, failure: Failure) -> Answer {
+    let status = match failure.cause {
+        Cause::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Cause::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        _ if source.redelivers_forever => StatusCode::OK,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    turned_away(Some(source), status, failure, None)
 }
 
 /// Visits what a subscription wants visited, if the operator has named its topic; otherwise says how to.

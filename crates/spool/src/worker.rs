@@ -211,6 +211,8 @@ fn blame(cause: Cause) -> Blame {
         | Cause::UnknownDialect
         | Cause::UnsupportedDialect
         | Cause::ObsoleteEvent
+        | Cause::UnknownEvent
+        | Cause::UnsupportedEncoding
         | Cause::MissingEventName
         | Cause::MissingBucket
         | Cause::MissingKey

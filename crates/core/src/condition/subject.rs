@@ -19,7 +19,7 @@ pub fn subjects(delivery: &Delivery) -> Vec<Subject> {
     let subject = |item: dialect::Item| Subject {
         item: item.path,
         event: match (item.raw, item.reading) {
-            (Some(raw), _) => Ok(raw.get().to_owned()),
+            (Some(raw), _) => Ok(raw.sent.get().to_owned()),
             (None, Reading::Unreadable { failure, .. }) => Err(failure),
             (None, Reading::Object(_) | Reading::Notice(_)) => {
                 Err(Failure::new(Cause::Unreadable, "there is no event in it, only a handshake"))

@@ -286,20 +286,20 @@ fn what_it_names_is_read_as_far_as_it_goes() {
 fn what_is_too_deep_or_too_much_to_look_at_is_no_mismatch() {
     let deep = "[".repeat(100_000) + "\"v\"" + &"]".repeat(100_000);
     let many = format!("[{}]", "\"w\",".repeat(5000) + "\"v\"");
-    let names: Vec<String> = (0..200).map(|n| format!("name-{n}")).collect();
+    let names: Vec<String> = (0..300).map(|n| format!("name-{n}")).collect();
     let list = format!(r#"{{"f":{}}}"#, serde_json::to_string(&names).unwrap());
     for (condition, value, words) in [
         // Deep enough to end a process that looks.
         (r#"{"f":"v"}"#, &deep, "f: deeper than the 64 levels"),
         (r#"{"f":{"f":"v"}}"#, &deep, "f: deeper than the 64 levels"),
-        (&list, &many, "f: more than 20000 comparisons"),
+        (&list, &many, "f: more than 1000000 comparisons"),
     ] {
         let said = read(condition).mismatch(&format!(r#"{{"f":{value}}}"#)).unwrap_err();
         assert!(said.starts_with(words), "{said}");
     }
     // A plain one of that size is looked at to its end.
     assert_eq!(read(r#"{"f":"v"}"#).mismatch(&format!(r#"{{"f":{many}}}"#)), Ok(None));
-    let few = format!(r#"{{"f":[{}"name-199"]}}"#, "\"w\",".repeat(50));
+    let few = format!(r#"{{"f":[{}"name-299"]}}"#, "\"w\",".repeat(2000));
     assert_eq!(read(&list).mismatch(&few), Ok(None));
 }
 

@@ -1,11 +1,16 @@
 //! The names of S3-shaped events and what they mean.
 //!
-//! Several names of the created family announce no content: MinIO's `ObjectCreated:PutTagging` is fired by the
-//! scanner's own tags, and forwarding it would make a loop. They are listed one by one; a member of the family that
-//! nobody here has heard of counts as created, because a missed scan is worse than a superfluous one.
+//! Two closed lists: what is content, and what is known to be none. A name that is in neither is [`Meaning::Unknown`], and
+//! nobody here turns it into "done": it may be the only news of an object. Only in families whose every member so far was
+//! an arrival does an unknown member count as one, because a missed scan is worse than a superfluous one.
 //!
-//! Sources: AWS `notification-how-to-event-types-and-destinations`; MinIO `internal/event/name.go`; Ceph
-//! `src/rgw/rgw_notify_event_type.cc`; JD Cloud "Callback Notification"; Alibaba OSS event notification (part events).
+//! Several names of the created family announce no content: MinIO's `ObjectCreated:PutTagging` is fired by the
+//! scanner's own tags, and forwarding it would make a loop. They are listed one by one.
+//!
+//! Sources: AWS `notification-how-to-event-types-and-destinations`; MinIO `internal/event/name.go`; RustFS
+//! `crates/s3-types/src/event_name.rs`; Ceph `src/rgw/rgw_notify_event_type.cc` and "S3 Bucket Notifications Compatibility"; JD
+//! Cloud "Callback Notification"; Alibaba OSS event notification (part events); for the words of rewritten records AWS
+//! `AmazonS3/latest/userguide/ev-events` (`detail-type` and `reason`).
 
 use crate::event::Change;
 use crate::wire;
@@ -20,80 +25,126 @@ pub(super) enum Meaning {
     Test,
 }
 
-/// Known members of the created family that are content.
+/// What vendors put in front of the family. AWS writes nothing, its own fixtures, MinIO, Wasabi and JD Cloud `s3:`.
+const PREFIXES: &[&str] = &["s3:", "oss:", "cos:", "tos:", "ceph:"];
+
+/// Known members of the created family that are content. Lower case, as everything in this file that is compared.
 const CREATED: &[&str] = &[
-    "Put",
-    "Post",
-    "Copy",
-    "CompleteMultipartUpload",
-    "PutObject",
-    "PostObject",
-    "CopyObject",
-    "AppendObject",
-    "CompleteUpload",
-    "Origin",
-    "Fetch",
+    "put",
+    "post",
+    "copy",
+    "completemultipartupload",
+    "putobject",
+    "postobject",
+    "copyobject",
+    "appendobject",
+    "completeupload",
+    "origin",
+    "fetch",
     "*",
 ];
 
 /// Members of the created family that are not: tags, retention, parts of an upload that may never be completed.
 const NOT_CONTENT: &[&str] = &[
-    "PutTagging",
-    "DeleteTagging",
-    "PutRetention",
-    "PutLegalHold",
-    "PutEncryption",
-    "InitiateMultipartUpload",
-    "UploadPart",
-    "UploadPartCopy",
-    "PutSymlink",
+    "puttagging",
+    "deletetagging",
+    "putretention",
+    "putlegalhold",
+    "putencryption",
+    "initiatemultipartupload",
+    "createmultipartupload",
+    "uploadpart",
+    "uploadpartcopy",
+    "putsymlink",
 ];
 
 /// Families that are known and never about new content. `ObjectAccessed` matters most: the scanner's own read fires it.
 const OTHER: &[&str] = &[
-    "ObjectRestore",
-    "Replication",
-    "LifecycleTransition",
-    "IntelligentTiering",
-    "ObjectTagging",
-    "ObjectAcl",
-    "ObjectAnnotation",
-    "ReducedRedundancyLostObject",
-    "ObjectAccessed",
-    "ObjectDownloaded",
-    "BucketCreated",
-    "BucketRemoved",
-    "Scanner",
+    "objectrestore",
+    "lifecycletransition",
+    "objecttransition",
+    "objecttagging",
+    "objectacl",
+    "objectannotation",
+    "reducedredundancylostobject",
+    "objectaccessed",
+    "objectdownloaded",
+    "bucketcreated",
+    "bucketremoved",
+    "scanner",
+    // RustFS's internal names of an upload that was begun, or given up.
+    "objectcreatedcreatemultipartupload",
+    "objectremovedabortmultipartupload",
 ];
+
+/// Families of removals.
+const REMOVED: &[&str] =
+    &["lifecycleexpiration", "lifecycledelmarkerexpiration", "objectremoveddeleteobjects"];
+
+/// Whole names that are EventBridge's words, and those of the calls behind them: records that a user's own rule has rewritten
+/// hold them as `eventName`. Blanks do not count ("POST Object").
+fn rewritten(bare: &str) -> Option<Change> {
+    let word: String = bare.chars().filter(|c| *c != ' ').collect();
+    match word.as_str() {
+        "objectcreated" if bare.contains(' ') => Some(Change::Created),
+        "putobject" | "postobject" | "copyobject" | "completemultipartupload" => Some(Change::Created),
+        "objectdeleted" | "deleteobject" | "deleteobjects" => Some(Change::Removed),
+        "objectrestoreinitiated"
+        | "objectrestorecompleted"
+        | "objectrestoreexpired"
+        | "objectstorageclasschanged"
+        | "objectaccesstierchanged"
+        | "objectaclupdated"
+        | "objecttagsadded"
+        | "objecttagsdeleted"
+        | "createmultipartupload"
+        | "uploadpart"
+        | "uploadpartcopy"
+        | "abortmultipartupload"
+        | "getobject"
+        | "headobject" => Some(Change::Other),
+        _ => None,
+    }
+}
+
+/// Whether a name is none that a store itself writes into such a record, but one of EventBridge's: then the record was
+/// rewritten by a rule, and a rule's transformer cannot encode the key (AWS `eventbridge/latest/userguide/eb-transform-target-input`).
+pub(super) fn is_rewritten(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    rewritten(&name).is_some()
+        || matches!(name.split_once(':'), Some(("objectcreated", "putobject" | "postobject" | "copyobject")))
+}
 
 /// Reads an event's name. The second member is a warning for whoever should look at it.
 pub(super) fn meaning(name: &str) -> (Meaning, Option<String>) {
-    let shown = wire::clip(name, 60);
-    // AWS writes no prefix, its own fixtures, MinIO, Wasabi and JD Cloud do.
-    let bare = ["s3:", "oss:", "cos:", "tos:"].iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name);
+    let lower = name.to_ascii_lowercase();
+    let bare = PREFIXES.iter().find_map(|prefix| lower.strip_prefix(prefix)).unwrap_or(&lower);
     let (family, member) = bare.split_once(':').unwrap_or((bare, ""));
-    let change = match family {
-        "TestEvent" => return (Meaning::Test, None),
-        "ObjectCreated" if NOT_CONTENT.contains(&member) => Change::Other,
-        "ObjectCreated" if CREATED.contains(&member) => Change::Created,
-        "ObjectCreated" => {
-            let warning =
-                format!("eventName: {shown:?} is an unknown member of ObjectCreated; taken as created");
-            return (Meaning::Change(Change::Created), Some(warning));
-        }
+    let arrived = |member: &str| {
+        let shown = wire::clip(name, 60);
+        let known = format!("eventName: {shown:?} is an unknown member of {member}; taken as created");
+        (Meaning::Change(Change::Created), Some(known))
+    };
+    let change = match (family, member) {
+        ("testevent", _) => return (Meaning::Test, None),
+        ("objectcreated", _) if NOT_CONTENT.contains(&member) => Change::Other,
+        ("objectcreated", _) if CREATED.contains(&member) => Change::Created,
+        ("objectcreated", _) => return arrived("ObjectCreated"),
+        // Ceph tells these where an object arrives from another zone, which is told by no other event there.
+        ("objectsynced", "create" | "created") | ("replication", "create" | "created") => Change::Created,
+        ("objectsynced", "" | "*") => return arrived("ObjectSynced"),
+        ("objectsynced" | "replication", _) if member.starts_with("delet") => Change::Removed,
+        // Of AWS, MinIO and RustFS: how a copy made elsewhere fares, told where the original is.
+        ("replication", _) if member.starts_with("operation") => Change::Other,
         // Tencent writes ObjectRemove; the aborted upload never was an object.
-        "ObjectRemoved" | "ObjectRemove" if member == "AbortMultipartUpload" => Change::Other,
-        "ObjectRemoved" | "ObjectRemove" | "LifecycleExpiration" => Change::Removed,
-        "ObjectLifecycle" if member.starts_with("Expiration") => Change::Removed,
-        "ObjectLifecycle" => Change::Other,
-        _ if OTHER.iter().any(|known| family == *known || family.starts_with("IntelligentTiering")) => {
-            Change::Other
-        }
-        _ => {
-            let warning =
-                format!("eventName: {shown:?} belongs to no known family; not taken as new content");
-            return (Meaning::Change(Change::Other), Some(warning));
-        }
+        ("objectremoved" | "objectremove", "abortmultipartupload") => Change::Other,
+        ("objectremoved" | "objectremove", _) => Change::Removed,
+        ("objectlifecycle", _) if member.starts_with("expiration:abort") => Change::Other,
+        ("objectlifecycle", _) if member.starts_with("expiration") => Change::Removed,
+        ("objectlifecycle", _) if member.starts_with("transition") => Change::Other,
+        _ if REMOVED.contains(&family) => Change::Removed,
+        _ if OTHER.contains(&family) || family.starts_with("intelligenttiering") => Change::Other,
+        _ => rewritten(bare).unwrap_or(Change::Unknown),
     };
     (Meaning::Change(change), None)
 }
@@ -122,9 +173,44 @@ mod tests {
             ("IntelligentTiering", Change::Other, false),
             ("ObjectAcl:Put", Change::Other, false),
             ("s3:BucketCreated:*", Change::Other, false),
-            ("s3:ObjectInvented:Put", Change::Other, true),
-            ("objectcreated:put", Change::Other, true),
-            ("event-type", Change::Other, true),
+            // Letter case is nobody's promise.
+            ("objectcreated:put", Change::Created, false),
+            ("S3:OBJECTCREATED:PUTTAGGING", Change::Other, false),
+            ("objectcreated:new", Change::Created, true),
+            // Arrivals from another zone, and what comes with them.
+            ("s3:ObjectSynced:Create", Change::Created, false),
+            ("ObjectSynced:Created", Change::Created, false),
+            ("ceph:ObjectSynced", Change::Created, true),
+            ("s3:ObjectSynced:*", Change::Created, true),
+            ("s3:ObjectSynced:Delete", Change::Removed, false),
+            ("s3:ObjectSynced:DeletionMarkerCreated", Change::Removed, false),
+            ("s3:ObjectSynced:Renamed", Change::Unknown, false),
+            ("Replication:Create", Change::Created, false),
+            ("s3:Replication:Delete", Change::Removed, false),
+            ("s3:Replication:OperationCompletedReplication", Change::Other, false),
+            ("Replication:OperationNotTracked", Change::Other, false),
+            ("Replication:*", Change::Unknown, false),
+            // What the lists of MinIO, RustFS and Ceph hold beside the families of AWS.
+            ("s3:ObjectTransition:Complete", Change::Other, false),
+            ("s3:LifecycleDelMarkerExpiration:Delete", Change::Removed, false),
+            ("s3:ObjectRemoved:NoOP", Change::Removed, false),
+            ("s3:ObjectLifecycle:Expiration:AbortMPU", Change::Other, false),
+            ("s3:Scanner:BigPrefix", Change::Other, false),
+            // Rewritten by a rule.
+            ("PutObject", Change::Created, false),
+            ("POST Object", Change::Created, false),
+            ("CopyObject", Change::Created, false),
+            ("Object Created", Change::Created, false),
+            ("Object Deleted", Change::Removed, false),
+            ("Object Tags Added", Change::Other, false),
+            ("UploadPart", Change::Other, false),
+            // Nobody's.
+            ("s3:ObjectInvented:Put", Change::Unknown, false),
+            ("s3:ObjectLifecycle:Invented", Change::Unknown, false),
+            ("s3:UnknownEvent", Change::Unknown, false),
+            ("ObjectCreated2:Put", Change::Unknown, false),
+            ("Object Invented", Change::Unknown, false),
+            ("event-type", Change::Unknown, false),
         ] {
             let (meaning, warning) = meaning(name);
             assert_eq!(meaning, Meaning::Change(want), "{name}");
@@ -132,5 +218,21 @@ mod tests {
             assert!(warning.is_none_or(|w| w.contains(name)), "{name}: the warning names it");
         }
         assert_eq!(meaning("s3:TestEvent"), (Meaning::Test, None));
+    }
+
+    #[test]
+    fn words_of_a_rule() {
+        for (name, want) in [
+            ("PutObject", true),
+            ("Object Created", true),
+            ("POST Object", true),
+            ("ObjectCreated:PutObject", true),
+            ("ObjectCreated:Put", false),
+            ("ObjectCreated", false),
+            ("s3:ObjectCreated:PutObject", false),
+            ("ObjectInvented:Put", false),
+        ] {
+            assert_eq!(is_rewritten(name), want, "{name}");
+        }
     }
 }

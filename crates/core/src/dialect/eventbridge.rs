@@ -6,7 +6,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{Dialect, Item, KeyEncoding, KeyRules, Reading, key};
+use super::{Dialect, Item, KeyEncoding, KeyRules, Reading, cloudtrail, key};
 use crate::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectEvent};
 use crate::failure::{Cause, Failure};
 use crate::wire;
@@ -52,19 +52,19 @@ pub(super) fn is_event(source: Option<&RawValue>, detail_type: Option<&RawValue>
 
 /// What a `detail-type` announces. The list is AWS's ("Amazon S3 event notification types"); "Object Deleted" covers
 /// removals, delete markers and expiration.
-fn change(detail_type: &str) -> Option<Change> {
-    match detail_type {
-        "Object Created" => Some(Change::Created),
-        "Object Deleted" => Some(Change::Removed),
-        "Object Restore Initiated"
-        | "Object Restore Completed"
-        | "Object Restore Expired"
-        | "Object Storage Class Changed"
-        | "Object Access Tier Changed"
-        | "Object ACL Updated"
-        | "Object Tags Added"
-        | "Object Tags Deleted" => Some(Change::Other),
-        _ => None,
+fn change(detail_type: &str) -> Change {
+    match detail_type.to_ascii_lowercase().as_str() {
+        "object created" => Change::Created,
+        "object deleted" => Change::Removed,
+        "object restore initiated"
+        | "object restore completed"
+        | "object restore expired"
+        | "object storage class changed"
+        | "object access tier changed"
+        | "object acl updated"
+        | "object tags added"
+        | "object tags deleted" => Change::Other,
+        _ => Change::Unknown,
     }
 }
 
@@ -80,9 +80,9 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
         let detail = wire::object_or_empty::<Detail<'_>>(event.detail, "detail")?;
         let bucket = wire::object_or_empty::<BucketWire<'_>>(detail.bucket, "detail.bucket")?;
         let object = wire::object_or_empty::<ObjectWire<'_>>(detail.object, "detail.object")?;
-        Ok((event, detail.request_id, bucket, object))
+        Ok((event, detail.request_id, bucket, object, detail.object.is_some()))
     });
-    let (event, request_id, bucket, object) = match members {
+    let (event, request_id, bucket, object, spoken_of) = match members {
         Ok(members) => members,
         Err(detail) => return Reading::failed(Cause::Unreadable, detail),
     };
@@ -90,6 +90,9 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
         Ok(name) if !name.is_empty() && name.len() <= 128 => name.into_owned(),
         _ => return Reading::failed(Cause::MissingEventName, "detail-type: expected a name, found none"),
     };
+    if name.eq_ignore_ascii_case(cloudtrail::DETAIL_TYPE) {
+        return call(&event, keys, warnings);
+    }
     let details = Details {
         size: wire::size(object.size, "detail.object.size", warnings),
         etag: wire::etag(object.etag, "detail.object.etag", warnings),
@@ -103,21 +106,73 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
         ..Details::default()
     };
     let bucket = wire::text(bucket.name, "detail.bucket.name", warnings).and_then(|n| Bucket::new(&n));
-    let change = change(&name).unwrap_or_else(|| {
-        let shown = wire::clip(&name, 60);
-        warnings.push(format!("detail-type: {shown:?} is unknown; not taken as new content"));
-        Change::Other
+    let places = Places { bucket: "detail.bucket.name", key: "detail.object.key" };
+    object_event(change(&name), bucket, object.key, places, spoken_of, details, keys)
+}
+
+/// A call that CloudTrail tells of.
+fn call(event: &Event<'_>, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
+    let members = wire::object_or_empty::<cloudtrail::Call<'_>>(event.detail, "detail").and_then(|call| {
+        let place = "detail.requestParameters";
+        Ok((wire::object_or_empty::<cloudtrail::Parameters<'_>>(call.parameters, place)?, call))
     });
+    let (parameters, call) = match members {
+        Ok(members) => members,
+        Err(detail) => return Reading::failed(Cause::Unreadable, detail),
+    };
+    let name = match wire::string(call.event_name) {
+        Ok(name) if !name.is_empty() && name.len() <= 128 => name.into_owned(),
+        _ => {
+            let detail = "detail.eventName: expected the name of a call, found none";
+            return Reading::failed(Cause::MissingEventName, detail);
+        }
+    };
+    let change = cloudtrail::change(&call, &name);
+    let details = Details {
+        region: wire::text(event.region, "region", warnings),
+        time: wire::time(event.time, "time", warnings),
+        event_name: Some(name),
+        event_id: wire::mark(event.id),
+        request_id: wire::mark(call.request_id),
+        ..Details::default()
+    };
+    let bucket = wire::text(parameters.bucket, "detail.requestParameters.bucketName", warnings);
+    let bucket = bucket.and_then(|n| Bucket::new(&n));
+    let places =
+        Places { bucket: "detail.requestParameters.bucketName", key: "detail.requestParameters.key" };
+    object_event(change, bucket, parameters.key, places, parameters.key.is_some(), details, keys)
+}
+
+/// Where the names stand, for sentences.
+struct Places {
+    bucket: &'static str,
+    key: &'static str,
+}
+
+fn object_event(
+    change: Change,
+    bucket: Option<Bucket>,
+    key: Option<&RawValue>,
+    places: Places,
+    spoken_of: bool,
+    details: Details,
+    keys: &KeyRules,
+) -> Reading {
     let encoding = keys.get(Dialect::AwsEventBridge).unwrap_or(KeyEncoding::Verbatim);
-    let key = key::read(object.key, encoding, "detail.object.key", |_| {});
+    let key = key::read(key, places.key, |_| encoding);
+    let named = bucket.is_some() && key.is_ok();
     // Whatever else CloudTrail and others publish under this source names no object, and nothing is lost by it.
     if change == Change::Other && key.as_ref().is_err_and(|f| f.cause == Cause::MissingKey) {
         return Reading::Notice(Notice { kind: NoticeKind::Bucket, bucket, details });
     }
+    if change == Change::Unknown && !named {
+        let kind = if spoken_of { NoticeKind::Unknown } else { NoticeKind::Bucket };
+        return Reading::Notice(Notice { kind, bucket, details });
+    }
     let unreadable =
         |bucket, details, failure| Reading::Unreadable { bucket, details: Box::new(details), failure };
     let Some(bucket) = bucket else {
-        let detail = "detail.bucket.name: expected the name of a bucket, found none";
+        let detail = format!("{}: expected the name of a bucket, found none", places.bucket);
         return unreadable(None, details, Failure::new(Cause::MissingBucket, detail));
     };
     match key {

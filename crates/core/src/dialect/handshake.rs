@@ -3,11 +3,20 @@
 
 use std::fmt;
 
+use crate::text::Text;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-/// Whether a body has a member by which events are told. Fails closed: a member that stands there twice counts as one.
+/// Members by which events are told.
+const TELLING: [&str; 4] = ["Records", "cloudEventsVersion", "detail-type", "TopicArn"];
+
+/// Whether a body has a member by which events are told. Fails closed: a member that stands there twice counts as one, and
+/// in what is no JSON object the name alone does.
 pub(super) fn names_objects(body: &[u8]) -> bool {
-    serde_json::from_slice::<Names>(body).is_ok_and(|names| names.0)
+    let text = Text::of(body).text;
+    match serde_json::from_str::<Names>(&text) {
+        Ok(names) => names.0,
+        Err(_) => TELLING.iter().any(|name| text.contains(&format!("\"{name}\""))),
+    }
 }
 
 struct Names(bool);
@@ -25,10 +34,7 @@ impl<'de> Deserialize<'de> for Names {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
                 let mut found = false;
                 while let Some(name) = map.next_key::<String>()? {
-                    found |= matches!(
-                        name.as_str(),
-                        "Records" | "cloudEventsVersion" | "detail-type" | "TopicArn"
-                    );
+                    found |= TELLING.contains(&name.as_str());
                     map.next_value::<IgnoredAny>()?;
                 }
                 Ok(Names(found))

@@ -16,6 +16,7 @@ use crate::delivery::Delivery;
 use crate::event::{Details, Notice, NoticeKind};
 use crate::failure::Cause;
 use crate::plan::Reply;
+use crate::text::Text;
 use crate::wire;
 
 const MESSAGE_TYPE: &str = "x-jdcloud-message-type";
@@ -61,7 +62,8 @@ wire::members! {
 
 /// The message in an envelope, for a handshake; `None` if the body is none.
 fn message(body: &[u8]) -> Option<String> {
-    let envelope: Envelope<'_> = wire::object(std::str::from_utf8(body).ok()?, "").ok()?;
+    let text = Text::of(body).text;
+    let envelope: Envelope<'_> = wire::object(&text, "").ok()?;
     (envelope.topic_owner.is_some() && envelope.subscription_name.is_some()).then_some(())?;
     wire::string(envelope.message).ok().map(Cow::into_owned)
 }

@@ -4,7 +4,7 @@
 //! `detailType` and the type of `size`. Its samples use the key as it is.
 
 use super::{Dialect, Item, KeyEncoding, KeyRules, Reading, event_name, jdcloud, key};
-use crate::event::{Bucket, Details, Notice, NoticeKind, ObjectEvent};
+use crate::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectEvent};
 use crate::failure::{Cause, Failure};
 use crate::wire;
 
@@ -103,7 +103,10 @@ fn reading(record: &Record<'_>, keys: &KeyRules, place: &str, warnings: &mut Vec
         return Reading::Notice(Notice { kind: NoticeKind::Test, bucket, details });
     };
     let encoding = keys.get(Dialect::JdCloudFunction).unwrap_or(KeyEncoding::Verbatim);
-    let key = key::read(object.key, encoding, at("s3.object.key"), |_| {});
+    let key = key::read(object.key, at("s3.object.key"), |_| encoding);
+    if change == Change::Unknown && (bucket.is_none() || key.is_err()) {
+        return Reading::Notice(Notice { kind: NoticeKind::Unknown, bucket, details });
+    }
     let Some(bucket) = bucket else {
         let detail = format!("{}: expected the name of a bucket, found none", at("s3.bucket.name"));
         return unreadable(None, details, Failure::new(Cause::MissingBucket, detail));

@@ -9,15 +9,14 @@ use crate::event::{KeyError, ObjectKey};
 use crate::failure::{Cause, Failure};
 use crate::wire::{self, NoText};
 
-/// Decodes the key at `place`. `look` sees the text as it stands on the wire.
+/// Decodes the key at `place`. `encoding` sees the text as it stands on the wire, and says how it was written.
 ///
 /// # Errors
 /// [`Cause::MissingKey`] if there is none, [`Cause::InvalidKey`] if it is no Unicode text once decoded.
 pub(super) fn read(
     raw: Option<&RawValue>,
-    encoding: KeyEncoding,
     place: impl Display,
-    look: impl FnOnce(&str),
+    encoding: impl FnOnce(&str) -> KeyEncoding,
 ) -> Result<ObjectKey, Failure> {
     let missing = |found: &str| {
         Failure::new(Cause::MissingKey, format!("{place}: expected the name of an object, found {found}"))
@@ -31,8 +30,7 @@ pub(super) fn read(
             return Err(Failure::new(Cause::InvalidKey, detail));
         }
     };
-    look(&text);
-    let key = match encoding {
+    let key = match encoding(&text) {
         KeyEncoding::Form => ObjectKey::from_form_encoded(&text),
         KeyEncoding::Percent => ObjectKey::from_percent_encoded(&text),
         KeyEncoding::Verbatim => ObjectKey::from_verbatim(&text),

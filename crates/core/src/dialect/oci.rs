@@ -43,7 +43,8 @@ wire::members! {
 
 /// Whether `eventType` names an OCI service. With `cloudEventsVersion` beside it, it is an OCI event.
 pub(super) fn is_oci_type(event_type: Option<&RawValue>) -> bool {
-    wire::string(event_type).is_ok_and(|t| t.starts_with(PREFIX))
+    let begins = |t: &str| t.get(..PREFIX.len()).is_some_and(|p| p.eq_ignore_ascii_case(PREFIX));
+    wire::string(event_type).is_ok_and(|t| begins(&t))
 }
 
 /// What an event type is about.
@@ -52,18 +53,24 @@ enum Subject {
     Bucket,
     /// Of the service Oracle has given up, with members elsewhere (`data.bucketName`).
     Classic,
+    /// Of another service: never about the content of an object.
+    Foreign,
+    /// Of Object Storage, and on no list.
     Unknown,
 }
 
 /// The types Oracle lists for Object Storage ("Services that Produce Events"). An overwrite arrives as `updateobject`: no
 /// page says so, but an object has no other update, and Oracle's own scanning samples process both.
+///
+/// Letter case is nobody's promise: Oracle's pages and events disagree on that of `source`.
 fn subject(event_type: &str) -> Subject {
-    match event_type.strip_prefix(STORAGE) {
+    match event_type.to_ascii_lowercase().strip_prefix(STORAGE) {
         Some("createobject" | "updateobject") => Subject::Object(Change::Created),
         Some("deleteobject") => Subject::Object(Change::Removed),
         Some("createbucket" | "updatebucket" | "deletebucket") => Subject::Bucket,
         Some(rest) if rest.starts_with("object.") || rest.starts_with("bucket.") => Subject::Classic,
-        Some(_) | None => Subject::Unknown,
+        Some(_) => Subject::Unknown,
+        None => Subject::Foreign,
     }
 }
 
@@ -125,11 +132,30 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
             );
             return unreadable(bucket, details, Failure::new(Cause::ObsoleteEvent, detail));
         }
-        Subject::Unknown => {
-            warnings.push(format!("eventType: {event_type:?} is unknown; not taken as new content"));
+        Subject::Foreign => {
+            warnings
+                .push(format!("eventType: {event_type:?} is another service's; it says nothing of content"));
             return Reading::Notice(Notice { kind: NoticeKind::Bucket, bucket, details });
         }
+        Subject::Unknown => Change::Unknown,
     };
+    // A bucket's event names the bucket as its resource, and no object.
+    if change == Change::Unknown {
+        let resource = wire::string(data.resource_name).ok().filter(|name| !name.is_empty());
+        let of_bucket = match (&resource_id, &resource, &bucket) {
+            (Some(id), _, _) if id.contains("/o/") => false,
+            (_, Some(resource), Some(bucket)) => resource == bucket.as_str(),
+            (_, Some(_), None) => false,
+            (_, None, _) => true,
+        };
+        if of_bucket || bucket.is_none() || resource.is_none() {
+            let kind = if of_bucket { NoticeKind::Bucket } else { NoticeKind::Unknown };
+            if of_bucket {
+                warnings.push(format!("eventType: {event_type:?} is unknown; it names no object"));
+            }
+            return Reading::Notice(Notice { kind, bucket, details });
+        }
+    }
     let Some(bucket) = bucket else {
         let detail = "data.additionalDetails.bucketName: expected the name of a bucket, found none";
         return unreadable(None, details, Failure::new(Cause::MissingBucket, detail));
@@ -137,7 +163,7 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
     let encoding = keys.get(Dialect::Oci).unwrap_or(KeyEncoding::Verbatim);
     // Unproven for names with a space, `+` or `%`: no public sample has one. Two spellings of one name that differ
     // would be the first proof that one of them is encoded.
-    let key = key::read(data.resource_name, encoding, "data.resourceName", |text| {
+    let key = key::read(data.resource_name, "data.resourceName", |text| {
         if let Some(id) = &resource_id
             && !id.strip_suffix(text).is_some_and(|head| head.ends_with("/o/"))
         {
@@ -145,6 +171,7 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
             warnings
                 .push(format!("data.resourceId: expected it to end with \"/o/\" and {name:?}, found {id:?}"));
         }
+        encoding
     });
     match key {
         Ok(key) => Reading::Object(ObjectEvent { bucket, key, change, details }),

@@ -55,7 +55,7 @@ pub(super) fn read(reader: &mut Reader<'_>, records: &[&RawValue]) -> Parsed {
         reader.left += 1;
         let path = reader.path(offset.filter(|o| !o.is_empty()), index);
         let inner = match &event {
-            Ok(event) => reader.text(event, Within::Queue).items,
+            Ok(event) => reader.lossy(event, |reader, text| reader.text(text, Within::Queue)).items,
             Err(detail) => {
                 vec![Item::new("0".into(), None, Reading::failed(Cause::Unreadable, detail.clone()))]
             }
@@ -66,7 +66,7 @@ pub(super) fn read(reader: &mut Reader<'_>, records: &[&RawValue]) -> Parsed {
 }
 
 /// The event in a record's value.
-fn event(value: Option<&RawValue>, place: &str) -> Result<String, String> {
+fn event(value: Option<&RawValue>, place: &str) -> Result<Vec<u8>, String> {
     let text = wire::string(value).map_err(|problem| {
         let found = match problem {
             NoText::Absent => "none",
@@ -75,8 +75,5 @@ fn event(value: Option<&RawValue>, place: &str) -> Result<String, String> {
         };
         format!("{place}.value: expected base64, found {found}")
     })?;
-    let bytes = BASE64.decode(text.as_bytes()).map_err(|e| format!("{place}.value: expected base64: {e}"))?;
-    String::from_utf8(bytes).map_err(|e| {
-        format!("{place}.value: not UTF-8 from byte {} of the decoded value on", e.utf8_error().valid_up_to())
-    })
+    BASE64.decode(text.as_bytes()).map_err(|e| format!("{place}.value: expected base64: {e}"))
 }

@@ -39,16 +39,11 @@ pub(super) fn read(reader: &mut Reader<'_>, message: Option<&RawValue>) -> Parse
     }
     let id = wire::string(message.message_id).ok().filter(|id| !id.is_empty());
     let path = reader.path(id.map(|id| id.into_owned()), 0);
-    let text = wire::string(message.data)
+    let data = wire::string(message.data)
         .map_err(|problem| format!("expected base64, found {}", problem.found()))
-        .and_then(|data| STANDARD.decode(data.as_bytes()).map_err(|e| format!("expected base64: {e}")))
-        .and_then(|bytes| {
-            String::from_utf8(bytes).map_err(|e| {
-                format!("not UTF-8 from byte {} of the decoded value on", e.utf8_error().valid_up_to())
-            })
-        });
-    let mut parsed = match text {
-        Ok(text) => reader.text(&text, Within::Topic),
+        .and_then(|data| STANDARD.decode(data.as_bytes()).map_err(|e| format!("expected base64: {e}")));
+    let mut parsed = match data {
+        Ok(data) => reader.lossy(&data, |reader, text| reader.text(text, Within::Topic)),
         Err(detail) => {
             let item = Item::new("0".into(), None, Reading::failed(Cause::Unreadable, detail));
             Parsed { items: vec![item], ..Parsed::default() }

@@ -21,6 +21,8 @@ wire::members! {
     /// One element of `Records`, each member still raw. `None` is "absent or null".
     pub(crate) struct Record {
         pub(super) event_source = "eventSource",
+        /// A test event, which some send as a record.
+        event = "Event",
         event_name = "eventName",
         event_time = "eventTime",
         region = "awsRegion",
@@ -94,22 +96,29 @@ pub(super) struct Producer {
     encoding: KeyEncoding,
     /// The encoding is the majority's habit, not this vendor's word.
     assumed: bool,
+    /// Somebody has chosen the encoding: the operator.
+    chosen: bool,
+    /// `size` is the object's, and 0 proves that it is empty.
+    sized: bool,
 }
 
 /// The parts of a record's `s3` block; an error is the sentence about what stands there instead.
 pub(super) struct Parts<'a> {
     bucket: Result<BucketWire<'a>, String>,
     object: Result<ObjectWire<'a>, String>,
+    /// Whether there is anything where an object would be.
+    spoken_of: bool,
 }
 
 impl<'a> Parts<'a> {
     pub(super) fn of(record: &Record<'a>, place: &str) -> Self {
         match wire::object_or_empty::<S3<'_>>(record.s3, format_args!("{place}.s3")) {
             Ok(s3) => Self {
+                spoken_of: s3.object.is_some(),
                 bucket: wire::object_or_empty(s3.bucket, format_args!("{place}.s3.bucket")),
                 object: wire::object_or_empty(s3.object, format_args!("{place}.s3.object")),
             },
-            Err(detail) => Self { bucket: Err(detail.clone()), object: Err(detail) },
+            Err(detail) => Self { bucket: Err(detail.clone()), object: Err(detail), spoken_of: true },
         }
     }
 
@@ -153,6 +162,9 @@ pub(super) fn producer(
         Some(vendor) if vendor.ends_with(":s3") && parts.ceph_marks(record) => {
             (Dialect::S3Compatible, Verbatim, false)
         }
+        // `req.params.key`, which its server has decoded (noobaa/noobaa-core, src/util/notifications_util.js). It calls itself
+        // by the system's name; this is the one of an operator's installation, others need RELAY_KEYS_S3_COMPATIBLE.
+        Some("noobaa:s3") => (Dialect::S3Compatible, Verbatim, false),
         // Wasabi publishes through Amazon SNS in Amazon's record format.
         Some("wasabi:s3") => (Dialect::S3Compatible, Form, false),
         // Unsure: the family's rule, while Storj's own writer (storj/storj, satellite/eventing/notification.go) seems to
@@ -173,9 +185,28 @@ pub(super) fn producer(
         Some(pinned) => (pinned, pinned.key_encoding().unwrap_or(encoding), false),
         None => (dialect, encoding, assumed),
     };
+    // Releases of NooBaa wrote the length of their answer there (the same file, `res.getHeader('content-length')`).
+    let sized = source != Some("noobaa:s3");
     match keys.get(dialect) {
-        Some(encoding) => Some(Producer { dialect, encoding, assumed: false }),
-        None => Some(Producer { dialect, encoding, assumed }),
+        Some(encoding) => Some(Producer { dialect, encoding, assumed: false, chosen: true, sized }),
+        None => Some(Producer { dialect, encoding, assumed, chosen: false, sized }),
+    }
+}
+
+/// Whether a key cannot have come out of any encoding: it has a bare space, or a character beyond ASCII, which every encoding
+/// for URLs replaces (RFC 3986, 2.1 to 2.3). Whoever wrote it wrote it as it is.
+fn never_encoded(key: &str) -> bool {
+    key.contains(' ') || !key.is_ascii()
+}
+
+/// How this key was written. What its characters or the record's other words prove outweighs the producer's habit, and not
+/// what the operator has chosen.
+fn encoding_of(producer: Producer, event_name: &str, key: &str) -> KeyEncoding {
+    let rewritten = || producer.dialect == Dialect::AwsS3 && event_name::is_rewritten(event_name);
+    if !producer.chosen && (never_encoded(key) || rewritten()) {
+        KeyEncoding::Verbatim
+    } else {
+        producer.encoding
     }
 }
 
@@ -195,6 +226,11 @@ pub(super) fn is_test_event(event: Option<&RawValue>) -> bool {
     wire::string(event).is_ok_and(|e| e == "s3:TestEvent")
 }
 
+/// Whether a record is a test event and nothing else: one that names an object is read as one that does.
+pub(super) fn is_test_record(record: &Record<'_>) -> bool {
+    record.s3.is_none() && record.event_name.is_none() && is_test_event(record.event)
+}
+
 wire::members! {
     struct TestWire {
         service = "Service",
@@ -204,10 +240,11 @@ wire::members! {
 }
 
 /// The message AWS and others send when a rule is saved: it must be acknowledged, and names a bucket and no object.
-pub(super) fn test_event(raw: &str, pinned: Option<Dialect>) -> Item {
-    let wire: TestWire<'_> = match wire::object(raw, "the body") {
+pub(super) fn test_event(raw: &str, pinned: Option<Dialect>, index: usize) -> Item {
+    let path = index.to_string();
+    let wire: TestWire<'_> = match wire::object(raw, "the test event") {
         Ok(wire) => wire,
-        Err(detail) => return Item::new("0".into(), pinned, Reading::failed(Cause::Unreadable, detail)),
+        Err(detail) => return Item::new(path, pinned, Reading::failed(Cause::Unreadable, detail)),
     };
     let mut warnings = Vec::new();
     let dialect = pinned.unwrap_or(match wire::string(wire.service).as_deref() {
@@ -222,7 +259,7 @@ pub(super) fn test_event(raw: &str, pinned: Option<Dialect>) -> Item {
     };
     let bucket = wire::text(wire.bucket, "Bucket", &mut warnings).and_then(|b| Bucket::new(&b));
     let notice = Notice { kind: NoticeKind::Test, bucket, details };
-    Item { warnings, ..Item::new("0".into(), Some(dialect), Reading::Notice(notice)) }
+    Item { warnings, ..Item::new(path, Some(dialect), Reading::Notice(notice)) }
 }
 
 /// Reads one record.
@@ -275,6 +312,7 @@ fn reading(
         untrusted: jdcloud::untrusted(record.call_back_var),
         ..Details::default()
     };
+    let spoken_of = parts.spoken_of;
     let bucket = parts.bucket.and_then(|b| match wire::string(b.name) {
         Ok(name) => Ok(Bucket::new(&name)),
         Err(NoText::Absent) => Ok(None),
@@ -293,7 +331,7 @@ fn reading(
         }
     };
     let at = |member| At { place, member };
-    details.size = wire::size(object.size, at("size"), warnings);
+    details.size = wire::size(object.size, at("size"), warnings).filter(|_| producer.sized);
     details.etag = wire::etag(object.etag, at("eTag"), warnings)
         .or_else(|| wire::etag(object.etag_lower, at("etag"), warnings));
     details.version_id = wire::text(object.version_id, at("versionId"), warnings);
@@ -323,18 +361,24 @@ fn reading(
         Meaning::Test => return Reading::Notice(Notice { kind: NoticeKind::Test, bucket, details }),
         Meaning::Change(change) => change,
     };
-    let key = key::read(object.key, producer.encoding, at("key"), |text| {
-        if producer.assumed && text.contains(['%', '+']) {
+    let key = key::read(object.key, at("key"), |text| {
+        let encoding = encoding_of(producer, &name, text);
+        if producer.assumed && encoding == producer.encoding && text.contains(['%', '+']) {
             let place = at("key");
             warnings.push(format!(
                 "{place}: read as form-encoded, as most producers write it; if this one does not, set \
                  RELAY_KEYS_S3_COMPATIBLE to verbatim or percent"
             ));
         }
+        encoding
     });
     // Bucket events of MinIO have an empty key, and nothing is lost if any other such record has none.
     if change == Change::Other && key.as_ref().is_err_and(|f| f.cause == Cause::MissingKey) {
         return Reading::Notice(Notice { kind: NoticeKind::Bucket, bucket, details });
+    }
+    if change == Change::Unknown && (bucket.is_none() || key.is_err()) {
+        let kind = if spoken_of { NoticeKind::Unknown } else { NoticeKind::Bucket };
+        return Reading::Notice(Notice { kind, bucket, details });
     }
     let Some(bucket) = bucket else {
         let detail = format!("{place}.s3.bucket.name: expected the name of a bucket, found none");

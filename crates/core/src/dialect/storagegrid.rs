@@ -3,8 +3,6 @@
 //! Records are S3-shaped (see [`super::s3`]). Form and answer: the StorageGRID receiver of Argo Events
 //! (`pkg/eventsources/sources/storagegrid`), which has been in use with it for years; NetApp publishes neither.
 
-use std::borrow::Cow;
-
 use percent_encoding::percent_decode_str;
 
 use super::{Parsed, Reader, Within};
@@ -19,12 +17,12 @@ pub(super) fn read(reader: &mut Reader<'_>, delivery: &Delivery, body: &str) -> 
         Ok(message) => message,
         Err(detail) => return Some(Parsed::unreadable(Cause::Unreadable, detail)),
     };
-    let parsed = reader.text(&message, Within::Topic);
+    let parsed = reader.lossy(&message, |reader, text| reader.text(text, Within::Topic));
     Some(Parsed { receipt: Some(receipt(&delivery.id)), ..parsed })
 }
 
 /// The `Message` of a `Publish` call.
-fn message(body: &str) -> Option<Result<String, String>> {
+fn message(body: &str) -> Option<Result<Vec<u8>, String>> {
     // A form begins with a name, and no JSON object or list does. What follows says nothing: whoever uploads an object may
     // have called it `a&Action=Publish&Message=…`, so that its event would be read as another one.
     if !body.starts_with(|c: char| c.is_ascii_alphabetic()) {
@@ -43,8 +41,7 @@ fn message(body: &str) -> Option<Result<String, String>> {
         (None, _) => return Some(Err("Message: expected one in the form, found none".into())),
         (Some(_), Some(_)) => return Some(Err("Message: expected one in the form, found several".into())),
     };
-    let decoded = percent_decode_str(&message).decode_utf8().map(Cow::into_owned);
-    Some(decoded.map_err(|e| format!("Message: not UTF-8 from byte {} on", e.valid_up_to())))
+    Some(Ok(percent_decode_str(&message).collect()))
 }
 
 /// What a client of the `Publish` call wants to hear: a document that it parses, and would repeat its call without
@@ -67,16 +64,16 @@ mod tests {
     #[test]
     fn a_publish_call_is_told_from_everything_else() {
         for (body, want) in [
-            ("Action=Publish&Message=%7B%7D&TopicArn=urn", Some(Ok("{}"))),
-            ("Version=2010-03-31&Message=a+%2Bb&Action=Publish", Some(Ok("a +b"))),
-            ("Action=Publish&Message=100%zz", Some(Ok("100%zz"))),
-            ("Action=Publish&Message=", Some(Ok(""))),
+            ("Action=Publish&Message=%7B%7D&TopicArn=urn", Some(Ok(&b"{}"[..]))),
+            ("Version=2010-03-31&Message=a+%2Bb&Action=Publish", Some(Ok(b"a +b"))),
+            ("Action=Publish&Message=100%zz", Some(Ok(b"100%zz"))),
+            ("Action=Publish&Message=", Some(Ok(b""))),
             ("Action=Publish", Some(Err("Message: expected one in the form, found none"))),
             (
                 "Action=Publish&Message=a&Message=b",
                 Some(Err("Message: expected one in the form, found several")),
             ),
-            ("Action=Publish&Message=a%ff", Some(Err("Message: not UTF-8 from byte 1 on"))),
+            ("Action=Publish&Message=a%ff", Some(Ok(&b"a\xff"[..]))),
             ("Action=Subscribe&Message=a", None),
             ("Message=a", None),
             ("{\"Action\":\"Publish\"}", None),

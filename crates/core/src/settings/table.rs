@@ -70,6 +70,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("RELAY_CONCURRENCY", "mdss.concurrency", "16", "requests to MDSS under way at once, 1 to 1000"),
     setting(
+        "RELAY_UNKNOWN_EVENTS",
+        "events.unknown",
+        "fail",
+        "an event that this version does not know and that speaks of an object: `fail`, `send` (scan it) or `skip`",
+    ),
+    setting(
         "RELAY_ON_PERMANENT",
         "function.on_permanent",
         "ok",
