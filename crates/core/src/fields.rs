@@ -17,6 +17,10 @@ pub const DIALECT: &str = "mdss.dialect";
 pub const REASON: &str = "mdss.reason";
 /// The sentence for it.
 pub const DETAIL: &str = "mdss.detail";
+/// How many records share a line.
+pub const MORE: &str = "mdss.more";
+/// The objects they name, as a text of JSON: a list of pairs of bucket and key.
+pub const OBJECTS: &str = "mdss.objects";
 /// What MDSS calls the accepted object.
 pub const CORRELATION_ID: &str = "mdss.correlation_id";
 /// What an uploader chose freely, as one text of JSON.

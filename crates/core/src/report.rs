@@ -1,5 +1,6 @@
 //! The report: what happened to every record of a delivery. It is every adapter's body, whatever the status.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,6 +9,21 @@ use tracing::{error, info, warn};
 use crate::failure::{Cause, Failure, FailureKind};
 use crate::fields;
 use crate::plan::{Decision, Plan, Planned, SkipReason, queue_answer};
+
+/// Records listed in the JSON of a report: as many as a usual batch has, and few enough for a person.
+const MOST_LISTED: usize = 300;
+
+/// Bytes of them, about.
+const MOST_LISTED_BYTES: usize = 256 * 1024;
+
+/// Of a longer report: records that failed, listed beside the counts.
+const MOST_FAILED: usize = 100;
+
+/// Lines about records of one delivery that were skipped, or failed, for the same reason.
+const MOST_ALIKE: usize = 100;
+
+/// Names of objects in one line, in bytes, about.
+const MOST_NAMES_BYTES: usize = 8 * 1024;
 
 /// The worst that happened, which decides what the sender hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -95,6 +111,13 @@ pub struct Record {
 }
 
 impl Record {
+    /// About as many bytes as it has in JSON.
+    fn bytes(&self) -> usize {
+        let texts = [Some(&self.item), self.bucket.as_ref(), self.key.as_ref(), self.detail.as_ref()];
+        let untrusted = if self.untrusted.is_empty() { 0 } else { text(&self.untrusted).len() };
+        200 + texts.into_iter().flatten().map(String::len).sum::<usize>() + untrusted
+    }
+
     fn of(planned: &Planned, result: ResultKind) -> Self {
         Self {
             item: planned.item.clone(),
@@ -150,7 +173,7 @@ fn ms(took: Duration) -> u64 {
 }
 
 /// What happened to a delivery.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Report {
     /// The worst of the records.
     pub outcome: Outcome,
@@ -227,12 +250,27 @@ impl Report {
         queue_answer(plan.messages.as_deref()?, failed.map(|r| r.message))
     }
 
-    /// Compact JSON.
+    /// Compact JSON. Of a report with more than [`MOST_LISTED`] records, or [`MOST_LISTED_BYTES`], it is the number of records
+    /// of each result, and the first that failed: a sender pays two bytes for a record, and this text is held until it is read.
     pub fn json(&self) -> String {
-        serde_json::to_string(self).expect("strings and numbers always serialise")
+        let outcome = self.outcome;
+        if let Some(records) = listed(&self.records, MOST_LISTED, MOST_LISTED_BYTES)
+            && records.len() == self.records.len()
+        {
+            return text(&Listing { outcome, counts: None, records });
+        }
+        let mut counts = BTreeMap::new();
+        for record in &self.records {
+            *counts.entry(record.result.name()).or_default() += 1;
+        }
+        let failed = self.records.iter().filter(|r| r.result == ResultKind::Failed);
+        let records = listed(failed, MOST_FAILED, MOST_LISTED_BYTES / 2).unwrap_or_default();
+        text(&Listing { outcome, counts: Some(counts), records })
     }
 
-    /// One line a record, and one a warning: nothing is dropped without a line that says what and why.
+    /// One line a record, and one a warning: nothing is dropped without a line that says what and why. Of records that were not
+    /// taken the first [`MOST_ALIKE`] of a kind have a line of their own; further ones share lines that say how many they are and
+    /// which objects they name, so that a small body does not become a large log.
     pub(crate) fn log(&self, plan: &Plan, delivery: &str) {
         if plan.records.is_empty() {
             info!(
@@ -241,9 +279,23 @@ impl Report {
                 "a delivery without records: nothing to do"
             );
         }
+        let mut warnings = 0;
+        let mut alike: BTreeMap<Kind<'_>, Alike> = BTreeMap::new();
         for (planned, record) in plan.records.iter().zip(&self.records) {
             for warning in &planned.warnings {
-                warn!({ fields::INVOCATION } = delivery, { fields::ITEM } = record.item, "{warning}");
+                warnings += 1;
+                if warnings <= MOST_ALIKE {
+                    warn!({ fields::INVOCATION } = delivery, { fields::ITEM } = record.item, "{warning}");
+                }
+            }
+            if matches!(record.result, ResultKind::Failed | ResultKind::Skipped) {
+                let kind = (record.result.name(), record.reason);
+                let alike = alike.entry(kind).or_default();
+                alike.count += 1;
+                if alike.count > MOST_ALIKE {
+                    alike.add(record, kind, delivery);
+                    continue;
+                }
             }
             let untrusted = &record.untrusted;
             let untrusted =
@@ -291,7 +343,96 @@ impl Report {
                 (ResultKind::Failed, _) => line!(error, "event cannot be used"),
             }
         }
+        for (kind, alike) in alike {
+            alike.tell(kind, delivery);
+        }
+        if let Some(more) = warnings.checked_sub(MOST_ALIKE).filter(|more| *more > 0) {
+            warn!(
+                { fields::INVOCATION } = delivery,
+                "and {more} more warnings about records of this delivery"
+            );
+        }
     }
+}
+
+/// A result and its reason.
+type Kind<'r> = (&'static str, Option<&'r str>);
+
+/// Records of one kind that share lines.
+#[derive(Default)]
+struct Alike {
+    count: usize,
+    /// Those not yet told, the objects among them by name.
+    untold: usize,
+    names: String,
+}
+
+impl Alike {
+    fn add(&mut self, record: &Record, kind: Kind<'_>, delivery: &str) {
+        self.untold += 1;
+        if let Some(bucket) = &record.bucket {
+            let name = (bucket, record.key.as_deref().unwrap_or_default());
+            let comma = if self.names.is_empty() { "" } else { "," };
+            self.names.push_str(&format!("{comma}{}", text(&name)));
+        }
+        if self.names.len() >= MOST_NAMES_BYTES {
+            std::mem::take(self).tell(kind, delivery);
+            self.count = MOST_ALIKE + 1;
+        }
+    }
+
+    fn tell(self, (result, reason): Kind<'_>, delivery: &str) {
+        if self.untold == 0 {
+            return;
+        }
+        let names = (!self.names.is_empty()).then(|| format!("[{}]", self.names));
+        macro_rules! line {
+            ($level:ident, $text:literal) => {
+                $level!(
+                    { fields::INVOCATION } = delivery,
+                    { fields::REASON } = reason,
+                    { fields::MORE } = self.untold,
+                    { fields::OBJECTS } = names,
+                    $text
+                )
+            };
+        }
+        if result == ResultKind::Skipped.name() {
+            line!(info, "more events of this delivery were skipped for the same reason")
+        } else {
+            line!(error, "more records of this delivery failed for the same reason")
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Listing<'r> {
+    outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<BTreeMap<&'static str, usize>>,
+    records: Vec<&'r Record>,
+}
+
+/// As many of the records as fit; `None` if the first one does not.
+fn listed<'r>(
+    records: impl IntoIterator<Item = &'r Record>,
+    most: usize,
+    most_bytes: usize,
+) -> Option<Vec<&'r Record>> {
+    let mut bytes = 0;
+    let mut listed = Vec::new();
+    for record in records.into_iter().take(most) {
+        bytes += record.bytes();
+        if bytes > most_bytes {
+            return (!listed.is_empty()).then_some(listed);
+        }
+        listed.push(record);
+    }
+    Some(listed)
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("strings and numbers always serialise")
 }
 
 fn worst(records: &[Record]) -> Option<&Failure> {

@@ -324,9 +324,10 @@ pub(crate) fn choose<'r>(routes: &'r [Route], source: Option<&str>, candidate: &
         Some((Member::Notification, _, route)) => {
             Choice::NotSelected(route.why_not(Member::Notification, candidate))
         }
-        Some((member, index, route)) => {
-            Choice::NotSelected(format!("route[{index}] is the nearest: {}", route.why_not(member, candidate)))
-        }
+        Some((member, index, route)) => Choice::NotSelected(format!(
+            "route[{index}] is the nearest: {}",
+            route.why_not(member, candidate)
+        )),
         None => Choice::Unmapped,
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn reply(
     if give_back {
         return Err(diagnostic(report));
     }
-    to_raw_value(report).map_err(|_| diagnostic(report))
+    RawValue::from_string(report.json()).map_err(|_| diagnostic(report))
 }
 
 /// `error_type` is the worst failure's name, stable enough to alarm on; `error_message` is the whole report.

@@ -1,5 +1,6 @@
 //! What came back for one delivery, whatever the adapter's envelope.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,9 @@ pub(super) struct Delivered {
     /// The report's outcome; `answered` for a handshake's or an empty answer, `left_out`, `unanswered`.
     pub(super) outcome: String,
     pub(super) records: Vec<Row>,
+    /// Of a long report: how many records have each result; only some of those that failed are listed then.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) counts: BTreeMap<String, usize>,
     ms: u64,
     /// What kept an answer from coming, or from being a report.
     error: Option<String>,
@@ -37,6 +41,8 @@ pub(super) struct Row {
 struct Report {
     outcome: String,
     records: Vec<Row>,
+    #[serde(default)]
+    counts: BTreeMap<String, usize>,
 }
 
 /// What a queue is answered: only the messages that failed.
@@ -78,6 +84,7 @@ impl Delivered {
             status,
             outcome,
             records,
+            counts: BTreeMap::new(),
             ms,
             error: None,
         };
@@ -86,7 +93,7 @@ impl Delivered {
             let reason = status.map(|s| format!("http_{s}"));
             let row = || Row::whole("", "refused", reason.as_deref(), None, ms);
             let records = if refused { vec![row()] } else { report.records };
-            return delivered(report.outcome, records);
+            return Self { counts: report.counts, ..delivered(report.outcome, records) };
         }
         if let Ok(batch) = serde_json::from_slice::<Batch>(body) {
             let row = |f: &Failure| Row::whole(&f.message, "failed", Some("batch_item_failure"), None, ms);
@@ -127,6 +134,7 @@ impl Delivered {
             status: None,
             outcome: "left_out".into(),
             records: vec![row],
+            counts: BTreeMap::new(),
             ms: 0,
             error: None,
         }
@@ -141,6 +149,7 @@ impl Delivered {
             status: None,
             outcome: "unanswered".into(),
             records,
+            counts: BTreeMap::new(),
             ms: 0,
             error: Some(why),
         }

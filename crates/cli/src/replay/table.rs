@@ -12,7 +12,15 @@ pub(super) fn table(deliveries: &[Delivered]) -> String {
     let mut lines: Vec<([String; 6], Option<String>)> = vec![(HEAD.map(str::to_owned), None)];
     let mut sums: BTreeMap<&str, usize> = BTreeMap::new();
     for delivered in deliveries {
-        if delivered.records.is_empty() {
+        for (result, count) in &delivered.counts {
+            *sums.entry(result.as_str()).or_default() += count;
+        }
+        if !delivered.counts.is_empty() {
+            let all: usize = delivered.counts.values().sum();
+            let what =
+                format!("{} of {all} records are listed, of those that failed", delivered.records.len());
+            lines.push((cells(&delivered.file, "-", &delivered.outcome, "-", "-", "-"), Some(what)));
+        } else if delivered.records.is_empty() {
             lines.push((cells(&delivered.file, "-", "done", "no records", "-", "-"), None));
         }
         for (index, row) in delivered.records.iter().enumerate() {
@@ -26,7 +34,9 @@ pub(super) fn table(deliveries: &[Delivered]) -> String {
                 &row.ms.to_string(),
             );
             lines.push((line, row.detail.as_deref().map(visible)));
-            *sums.entry(row.result.as_str()).or_default() += 1;
+            if delivered.counts.is_empty() {
+                *sums.entry(row.result.as_str()).or_default() += 1;
+            }
         }
     }
     let width = |column: usize| lines.iter().map(|(l, _)| l[column].chars().count()).max().unwrap_or(0);
