@@ -43,8 +43,8 @@ const MOST_EVENT_LEVELS: usize = 64;
 /// keep a processor for minutes. An uploader chooses what is in an event, so whoever cannot tell takes the object.
 const MOST_COMPARISONS: usize = 1_000_000;
 
-/// The same for all records of a delivery and all conditions together: some seconds of a processor.
-const MOST_COMPARISONS_IN_ALL: usize = 20_000_000;
+/// The same for all records of a delivery and all conditions together: about a second of a processor.
+const MOST_COMPARISONS_IN_ALL: usize = 4_000_000;
 
 /// What comparing may still cost.
 #[derive(Debug)]
@@ -130,6 +130,41 @@ impl Condition {
     /// What is no mistake and hardly meant: fields that can never match.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// The texts that are wanted of one field, with their stars; empty if the field is not asked about.
+    pub(crate) fn texts_wanted(&self, path: &[&str]) -> Vec<&str> {
+        let mut wants: Vec<&Want> = Vec::new();
+        let mut filters = vec![&self.filter];
+        for name in path {
+            wants = filters
+                .iter()
+                .flat_map(|f| f.fields.iter())
+                .filter(|(n, _)| n == name)
+                .map(|(_, w)| w)
+                .collect();
+            wants = wants.into_iter().flat_map(Want::alternatives).collect();
+            filters =
+                wants.iter().filter_map(|w| if let Want::Fields(f) = w { Some(f) } else { None }).collect();
+        }
+        wants.into_iter().filter_map(Want::as_text).collect()
+    }
+
+    /// Whether a field is asked about, or anything in it.
+    pub(crate) fn asks_at(&self, path: &[&str]) -> bool {
+        let mut filters = vec![&self.filter];
+        for (depth, name) in path.iter().enumerate() {
+            let fields = filters.iter().flat_map(|f| f.fields.iter()).filter(|(n, _)| n == name);
+            let wants: Vec<&Want> = fields.flat_map(|(_, w)| w.alternatives()).collect();
+            if wants.is_empty() || depth + 1 == path.len() {
+                return !wants.is_empty();
+            }
+            filters = wants
+                .into_iter()
+                .filter_map(|w| if let Want::Fields(f) = w { Some(f) } else { None })
+                .collect();
+        }
+        true
     }
 
     /// The first field, in the order of the condition, that does not fit the event; `None` if all do.
@@ -260,6 +295,25 @@ impl Filter {
 impl Want {
     fn text(text: &str) -> Self {
         if text == "*" { Self::Any } else { Self::Text(Pattern::new(text)) }
+    }
+
+    /// Each value of a list, or the one there is.
+    fn alternatives(&self) -> Vec<&Self> {
+        match self {
+            Self::OneOf(list) => list.iter().flat_map(Self::alternatives).collect(),
+            Self::Any | Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::Null | Self::Fields(_) => {
+                vec![self]
+            }
+        }
+    }
+
+    fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(pattern) => Some(pattern.as_str()),
+            Self::Any | Self::Number(_) | Self::Bool(_) | Self::Null | Self::OneOf(_) | Self::Fields(_) => {
+                None
+            }
+        }
     }
 
     fn asks_about(&self, name: &str) -> bool {

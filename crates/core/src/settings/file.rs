@@ -132,6 +132,7 @@ impl Reader {
                     _ => continue,
                 },
             };
+            selection_warnings(&entry.place, &route, warnings);
             routes.push(route);
         }
         routes
@@ -220,6 +221,50 @@ impl Reader {
             }
         }
         tables
+    }
+}
+
+/// Fields of a record that whoever uploads an object writes: its type, and metadata in the spellings of MinIO and of Ceph.
+const UPLOADERS: &[&[&str]] =
+    &[&["s3", "object", "contentType"], &["s3", "object", "userMetadata"], &["s3", "object", "metadata"]];
+
+/// What is no mistake, and selects less than it looks like: an object that a route does not take is not scanned.
+fn selection_warnings(place: &str, route: &Route, warnings: &mut Vec<String>) {
+    for (member, list) in [("prefix", &route.prefix), ("exclude_prefix", &route.exclude_prefix)] {
+        for text in list.iter().filter(|text| text.starts_with('/')) {
+            warnings.push(format!(
+                "{place}.{member}: {:?} begins with a slash, and the names of objects rarely do; is {:?} meant?",
+                wire::clip(text, 100),
+                wire::clip(text.trim_start_matches('/'), 100)
+            ));
+        }
+    }
+    let cased = |text: &&String| text.chars().any(|c| c.is_lowercase() || c.is_uppercase());
+    let suffixes: Vec<_> =
+        route.suffix.iter().filter(cased).map(|s| format!("{:?}", wire::clip(s, 40))).collect();
+    if !suffixes.is_empty() {
+        warnings.push(format!(
+            "{place}.suffix: {} in this letter case only, which whoever uploads chooses; suffix_any_case takes the others, too",
+            suffixes.join(", ")
+        ));
+    }
+    let Some(condition) = &route.condition else { return };
+    // What no encoding changes, and stars.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~*".contains(c);
+    for text in condition.texts_wanted(&["s3", "object", "key"]) {
+        if !text.chars().all(plain) {
+            warnings.push(format!(
+                "{place}.condition.s3.object.key: {:?} is tried on the key as it was sent, which most producers encode, and on the \
+                 decoded one; prefix and suffix see the decoded one alone",
+                wire::clip(text, 100)
+            ));
+        }
+    }
+    for path in UPLOADERS.iter().filter(|path| condition.asks_at(path)) {
+        warnings.push(format!(
+            "{place}.condition.{}: whoever uploads an object chooses this, and so whether this route takes it",
+            path.join(".")
+        ));
     }
 }
 

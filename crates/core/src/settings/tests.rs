@@ -430,3 +430,81 @@ fn what_was_once_let_through_is_a_mistake() {
         draft.settings
     );
 }
+
+#[test]
+fn what_selects_less_than_it_looks_like_is_warned_about() {
+    let warnings = |members: &str| {
+        let config = format!("[[route]]\nbucket = \"*\"\nstorage_client_id = \"unit-1\"\n{members}\n");
+        let draft = read(&[("RELAY_CONFIG_TOML", &config)], Role::Explain);
+        assert_eq!(draft.mistakes, [], "{members}");
+        draft.settings.warnings
+    };
+    for (members, want) in [
+        (
+            r#"prefix = "/2026/""#,
+            Some(
+                "route[0].prefix: \"/2026/\" begins with a slash, and the names of objects rarely do; is \"2026/\" meant?",
+            ),
+        ),
+        (r#"exclude_prefix = ["q/", "/q/"]"#, Some("route[0].exclude_prefix: \"/q/\" begins with a slash")),
+        (
+            r#"suffix = [".pdf", ".7z", ".0"]"#,
+            Some("route[0].suffix: \".pdf\", \".7z\" in this letter case only"),
+        ),
+        (r#"suffix = ".001""#, None),
+        (r#"suffix_any_case = [".pdf"]"#, None),
+        (r#"prefix = "2026/""#, None),
+        (
+            r#"condition = { s3 = { object = { key = "2026/*" } } }"#,
+            Some("route[0].condition.s3.object.key: \"2026/*\" is tried on the key as it was sent"),
+        ),
+        (
+            r#"condition = { s3 = { object = { key = ["a*", "b c"] } } }"#,
+            Some("route[0].condition.s3.object.key: \"b c\" is tried"),
+        ),
+        (
+            r#"condition = { s3 = { object = [{ key = "b/c" }] } }"#,
+            Some("route[0].condition.s3.object.key: \"b/c\" is tried"),
+        ),
+        (r#"condition = { s3 = { object = { key = "*.pdf" } } }"#, None),
+        (r#"condition = { data = { resourceName = "2026/*" } }"#, None),
+        (
+            r#"condition = { s3 = { object = { contentType = "application/pdf" } } }"#,
+            Some("route[0].condition.s3.object.contentType: whoever uploads"),
+        ),
+        (
+            r#"condition = { s3 = { object = { userMetadata = { a = "b" } } } }"#,
+            Some("route[0].condition.s3.object.userMetadata: whoever uploads"),
+        ),
+        (r#"condition = { s3 = { bucket = { name = "a/b" } } }"#, None),
+    ] {
+        let warnings = warnings(members);
+        match want {
+            None => assert_eq!(warnings, [""; 0], "{members}"),
+            Some(want) => {
+                assert_eq!(warnings.len(), 1, "{members}: {warnings:?}");
+                assert!(warnings[0].starts_with(want), "{members}: {warnings:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn unknown_events() {
+    let of = |word: &str| drafted(&[("RELAY_UNKNOWN_EVENTS", word)], Role::Explain);
+    for (word, want) in [
+        ("fail", UnknownEvents::Fail),
+        ("send", UnknownEvents::Send),
+        ("skip", UnknownEvents::Skip),
+        ("", UnknownEvents::Fail),
+    ] {
+        assert_eq!(of(word).settings.unknown_events, want, "{word:?}");
+    }
+    assert_eq!(
+        of("sned").mistakes[0].to_string(),
+        "RELAY_UNKNOWN_EVENTS: found \"sned\", expected fail, send or skip"
+    );
+    let config = "[events]\nunknown = \"send\"\n";
+    let draft = drafted(&[("RELAY_CONFIG_TOML", config)], Role::Explain);
+    assert_eq!((draft.settings.unknown_events, draft.mistakes), (UnknownEvents::Send, Vec::new()));
+}
