@@ -11,6 +11,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
+use mdss_relay_core::{Cause, nearest};
 use mdss_relay_spool::{Clock, Desk, Entry, Filter, ItemId, Moment, State, SystemClock, Trouble};
 use serde_json::{Value, json};
 
@@ -21,8 +22,8 @@ const PAGE: usize = 500;
 
 /// Shows and changes what a relay keeps on disk, while it runs or while it does not.
 ///
-/// Exit status: 0, or 1 if there was no such item, the answer was no, or what purge deletes could not be written out, or 2 if the spool
-/// could not be opened.
+/// Exit status: 0, or 1 if there was no such item (for retry and purge: a number names none, or nothing fits and --all was not given), the
+/// answer was no, or what purge deletes could not be written out, or 2 if the spool could not be opened, or nobody knows such a reason.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The data directory of the relay; the variable RELAY_DATA_DIR without it.
@@ -186,24 +187,26 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
             if !meant(which, *all) {
                 return Ok(2);
             }
+            let Some(missing) = missing(&desk, which)? else { return Ok(2) };
             let filter = which.filter(now);
             let count = retry(&mut desk, &filter)?;
             let text = json!({ "retried": count }).to_string();
             print(&if json { text } else { format!("{} due now", items(count)) });
-            Ok(0)
+            Ok(u8::from(missing || (count == 0 && !all)))
         }
         Task::Purge { which, all, yes } => {
             if !meant(which, *all) {
                 return Ok(2);
             }
+            let Some(missing) = missing(&desk, which)? else { return Ok(2) };
             let filter = which.filter(now);
+            let mut count = 0;
+            pages(&desk, &filter, if *yes { 1 } else { usize::MAX }, |_| count += 1)?;
+            if count == 0 {
+                say("nothing fits");
+                return Ok(u8::from(missing || !all));
+            }
             if !yes {
-                let mut count = 0;
-                pages(&desk, &filter, usize::MAX, |_| count += 1)?;
-                if count == 0 {
-                    say("nothing fits");
-                    return Ok(0);
-                }
                 let question = format!(
                     "Delete {} for good? They will not be scanned, but for what a running relay has already taken into its memory.",
                     items(count)
@@ -213,7 +216,7 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
                     return Ok(1);
                 }
             }
-            purge(&mut desk, &filter, now, json)
+            Ok(purge(&mut desk, &filter, now, json)?.max(u8::from(missing)))
         }
         Task::Stats => {
             let stock = desk.stock()?;
@@ -233,6 +236,40 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
             Ok(0)
         }
     }
+}
+
+/// Whether a number that was given names no item, with a line for each; `None` if a reason was given that is none, which would
+/// fit nothing without a word.
+fn missing(desk: &Desk, which: &Which) -> Result<Option<bool>, Trouble> {
+    let stock = desk.stock()?;
+    if let Some(reason) = &which.reason
+        && !Cause::ALL.iter().any(|cause| cause.name() == reason)
+        && !stock.depths.iter().any(|depth| depth.reason == *reason)
+    {
+        let hint = match nearest(reason, Cause::ALL.iter().map(|cause| cause.name())) {
+            Some(nearest) => format!("is {nearest} meant?"),
+            None => "`spool stats` lists those there are".to_owned(),
+        };
+        say(&format!("--reason: expected a failure's token, found {reason:?}; {hint}"));
+        return Ok(None);
+    }
+    if let Some(lane) = &which.lane
+        && !stock.depths.iter().any(|depth| depth.lane == *lane)
+    {
+        let hint = match nearest(lane, stock.depths.iter().map(|depth| depth.lane.as_str())) {
+            Some(nearest) => format!("; is {nearest} meant?"),
+            None => String::new(),
+        };
+        say(&format!("--lane: no item is in lane {lane:?}{hint}"));
+    }
+    let mut missing = false;
+    for id in &which.ids {
+        if desk.show(ItemId::new(*id))?.is_none() {
+            say(&format!("there is no item {id}"));
+            missing = true;
+        }
+    }
+    Ok(Some(missing))
 }
 
 /// Whether something was said about which items: a bare `purge` must not mean everything.

@@ -236,3 +236,34 @@ async fn no_name_turns_or_moves_what_a_person_reads() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_fits_nothing_is_no_success() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_spool, _keeping) = filled(dir.path()).await;
+    let status = |args: &[&str]| {
+        let output = run(dir.path(), args);
+        (output.status.code(), format!("{}{}", out(&output), err(&output)))
+    };
+    for (args, code, words) in [
+        (&["retry", "999"][..], 1, "there is no item 999"),
+        (&["retry", "1", "999"], 1, "1 item due now"),
+        (&["retry", "1"], 0, "1 item due now"),
+        (&["retry", "--reason", "mdss_unreachabel"], 2, "is mdss_unreachable meant?"),
+        (&["retry", "--reason", "mdss_unreachable"], 1, "0 items due now"),
+        (&["retry", "--reason", "unmapped_bucket"], 0, "1 item due now"),
+        (&["retry", "--lane", "unit-2"], 1, "no item is in lane \"unit-2\"; is unit-1 meant?"),
+        (&["retry", "--lane", "unit-1"], 0, "2 items due now"),
+        (&["retry", "--all", "--bucket", "nowhere"], 0, "0 items due now"),
+        (&["purge", "--yes", "999"], 1, "there is no item 999"),
+        (&["purge", "--yes", "--reason", "zzz"], 2, "`spool stats` lists those there are"),
+        (&["purge", "--yes", "--bucket", "nowhere"], 1, "nothing fits"),
+        (&["purge", "--yes", "--all", "--bucket", "nowhere"], 0, "nothing fits"),
+        (&["purge", "--yes", "1", "998"], 1, "1 item deleted"),
+        (&["purge", "--yes", "--all"], 0, "items deleted"),
+        (&["retry", "--all"], 0, "0 items due now"),
+    ] {
+        let (got, said) = status(args);
+        assert!(got == Some(code) && said.contains(words), "{args:?}: {got:?} {said}");
+    }
+}
