@@ -160,47 +160,74 @@ impl Relay {
         planned: &Planned,
         deadline: Deadline,
     ) -> (Result<CorrelationId, Failure>, u32) {
-        let mut attempts = 0;
-        let mut last: Option<Failure> = None;
-        loop {
-            // Waiting for a slot is fair: every record gets its first attempt before another one its second.
-            let Ok(Ok(slot)) = timeout_at(deadline.0, self.slots.acquire()).await else {
-                return (Err(last.unwrap_or_else(|| out_of_time(attempts))), attempts);
-            };
-            let left = deadline.left();
-            if left.is_zero() {
-                return (Err(last.unwrap_or_else(|| out_of_time(attempts))), attempts);
-            }
-            let limit = self.client.timeout().min(left);
-            attempts += 1;
+        let attempt = |limit| async move {
             let key = self.client.key();
-            let outcome = self.client.attempt(submission, &key, limit).await;
-            drop(slot);
-            let failure = match outcome {
-                Ok(id) => return (Ok(id), attempts),
-                Err(failure) => failure,
-            };
-            debug!(item = planned.item, attempts, %failure, "attempt failed");
-            if failure.cause == Cause::MdssUnauthorized
-                && attempts < self.retry.attempts
-                && self.client.has_newer_key(&key)
-            {
-                continue;
+            match self.client.attempt(submission, &key, limit).await {
+                Ok(id) => Attempt::Done(id),
+                Err(failure) => {
+                    debug!(item = planned.item, %failure, "attempt failed");
+                    let renewed = failure.cause == Cause::MdssUnauthorized && self.client.has_newer_key(&key);
+                    if renewed { Attempt::Renewed(failure) } else { Attempt::Failed(failure) }
+                }
             }
-            // The time-out was the deadline's, not MDSS's.
-            if failure.kind() == FailureKind::Transient && deadline.left().is_zero() {
-                return (Err(out_of_time(attempts)), attempts);
-            }
-            if failure.kind() != FailureKind::Transient || attempts >= self.retry.attempts {
-                return (Err(failure), attempts);
-            }
-            let pause = self.retry.pause(attempts, failure.retry_after);
-            if pause >= deadline.left() {
-                return (Err(failure), attempts);
-            }
-            last = Some(failure);
-            sleep(pause).await;
+        };
+        persist(&self.retry, &self.slots, deadline, self.client.timeout(), attempt).await
+    }
+}
+
+/// What came of one attempt.
+enum Attempt<T> {
+    Done(T),
+    Failed(Failure),
+    /// It failed for a key that has been renewed meanwhile: the next attempt need not wait.
+    Renewed(Failure),
+}
+
+/// Repeats `attempt`, which is told how long it may take, while that may help: until the time is used up. Gives the number
+/// of attempts, too. A place is held for the time of an attempt, not for the pauses between.
+async fn persist<T, F: Future<Output = Attempt<T>>>(
+    retry: &RetryPolicy,
+    slots: &Semaphore,
+    deadline: Deadline,
+    longest: Duration,
+    attempt: impl Fn(Duration) -> F,
+) -> (Result<T, Failure>, u32) {
+    let mut attempts = 0;
+    let mut last: Option<Failure> = None;
+    loop {
+        // Waiting for a slot is fair: every record gets its first attempt before another one its second.
+        let Ok(Ok(slot)) = timeout_at(deadline.0, slots.acquire()).await else {
+            return (Err(last.unwrap_or_else(|| out_of_time(attempts))), attempts);
+        };
+        let left = deadline.left();
+        if left.is_zero() {
+            return (Err(last.unwrap_or_else(|| out_of_time(attempts))), attempts);
         }
+        attempts += 1;
+        let outcome = attempt(longest.min(left)).await;
+        drop(slot);
+        let failure = match outcome {
+            Attempt::Done(done) => return (Ok(done), attempts),
+            Attempt::Renewed(failure) => {
+                if retry.attempts.is_none_or(|most| attempts < most) {
+                    continue;
+                }
+                failure
+            }
+            Attempt::Failed(failure) => failure,
+        };
+        if failure.kind() != FailureKind::Transient {
+            return (Err(failure), attempts);
+        }
+        // The time-out was the deadline's, not MDSS's.
+        if deadline.left().is_zero() {
+            return (Err(out_of_time(attempts)), attempts);
+        }
+        let Some(pause) = retry.pause(attempts, failure.retry_after, deadline.left()) else {
+            return (Err(failure), attempts);
+        };
+        last = Some(failure);
+        sleep(pause).await;
     }
 }
 
@@ -215,6 +242,8 @@ fn out_of_time(attempts: u32) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
     #[test]
@@ -249,5 +278,73 @@ mod tests {
                 "{deadline}"
             );
         }
+    }
+
+    /// Every pause as short as it may be, or as long.
+    const JITTERS: [fn(Duration) -> Duration; 2] = [|pause| pause / 2, |pause| pause];
+
+    const FOR_EVER: Duration = Duration::from_secs(1_000_000);
+
+    /// Nobody listens for a while, and each attempt is refused at once.
+    async fn outage(own: Duration, down: Duration, retry: RetryPolicy) -> (Result<(), Failure>, u32) {
+        let back = Instant::now() + down;
+        let attempt = |_| async move {
+            let refused = || Failure::new(Cause::MdssUnreachable, "refused");
+            if Instant::now() < back { Attempt::Failed(refused()) } else { Attempt::Done(()) }
+        };
+        persist(&retry, &Semaphore::new(1), Deadline::new(None, own), own, attempt).await
+    }
+
+    /// The second line is what `docs/oci.md` says to set.
+    #[tokio::test(start_paused = true)]
+    async fn an_mdss_that_is_back_a_second_before_the_end_gets_the_object() {
+        for (own, down, most) in [(25, 22_500, 17), (170, 160_000, 75)] {
+            for jitter in JITTERS {
+                let retry = RetryPolicy { jitter, ..RetryPolicy::new(None) };
+                let (outcome, attempts) =
+                    outage(Duration::from_secs(own), Duration::from_millis(down), retry).await;
+                assert!(outcome.is_ok() && attempts <= most, "{own} {down}: {outcome:?} {attempts}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_mdss_that_stays_away_is_asked_until_the_end_and_not_beyond_it() {
+        for own in [1, 2, 5, 25, 170].map(Duration::from_secs) {
+            for jitter in JITTERS {
+                let retry = RetryPolicy { jitter, ..RetryPolicy::new(None) };
+                let started = Instant::now();
+                let (outcome, attempts) = outage(own, FOR_EVER, retry).await;
+                let (took, time) = (started.elapsed(), Deadline::working_time(None, own));
+                assert_eq!(outcome.unwrap_err().cause, Cause::MdssUnreachable, "its own name");
+                assert!(
+                    took <= time && time - took < Duration::from_millis(400),
+                    "{own:?}: {took:?} of {time:?}"
+                );
+                assert!(attempts <= 80, "{own:?}: {attempts}");
+            }
+        }
+        // Who has set a number has it.
+        let started = Instant::now();
+        let retry = RetryPolicy { jitter: |pause| pause, ..RetryPolicy::new(Some(4)) };
+        let (_, attempts) = outage(Duration::from_secs(25), FOR_EVER, retry).await;
+        assert_eq!((attempts, started.elapsed().as_millis()), (4, 200 + 400 + 800));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_pauses_holds_no_place() {
+        let slots = Semaphore::new(1);
+        let retry = RetryPolicy { jitter: |pause| pause, ..RetryPolicy::new(None) };
+        let deadline = Deadline::new(None, Duration::from_secs(25));
+        let asked = AtomicU32::new(0);
+        let refused = |_| async {
+            asked.fetch_add(1, Ordering::Relaxed);
+            Attempt::Failed::<()>(Failure::new(Cause::MdssUnreachable, "refused"))
+        };
+        let waiting = (0..100).map(|_| persist(&retry, &slots, deadline, Duration::from_secs(10), refused));
+        let mut waiting = std::pin::pin!(join_all(waiting));
+        // After a moment all have been refused once, and a newcomer finds the place free.
+        tokio::select! { _ = &mut waiting => panic!("they go on"), () = sleep(Duration::from_millis(100)) => {} }
+        assert_eq!((asked.load(Ordering::Relaxed), slots.available_permits()), (100, 1));
     }
 }

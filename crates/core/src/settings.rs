@@ -131,7 +131,7 @@ pub struct Settings {
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) routes: Vec<Route>,
     pub(crate) keys: KeyRules,
-    pub(crate) attempts: u32,
+    pub(crate) attempts: Option<u32>,
     /// Requests to MDSS under way at once, at most.
     pub concurrency: usize,
     /// The longest a delivery may take from its receipt.
@@ -169,7 +169,7 @@ impl Default for Settings {
             endpoint: None,
             routes: Vec::new(),
             keys: KeyRules::default(),
-            attempts: 4,
+            attempts: None,
             concurrency: 16,
             deadline: Duration::from_secs(25),
             unknown_events: UnknownEvents::Fail,
@@ -340,7 +340,7 @@ impl Reader {
         let endpoint = self.endpoint(role, &mut warnings);
         let mut settings = Settings {
             endpoint,
-            attempts: self.setting("RELAY_ATTEMPTS", base.attempts, |v| value::number(v, 1, 20)),
+            attempts: self.setting("RELAY_ATTEMPTS", None, |v| value::number(v, 1, 1000).map(Some)),
             concurrency: self.setting("RELAY_CONCURRENCY", base.concurrency, |v| value::number(v, 1, 1000)),
             deadline,
             unknown_events: self.setting("RELAY_UNKNOWN_EVENTS", UnknownEvents::Fail, str::parse),

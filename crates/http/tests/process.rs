@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use drive::{Answer, HttpPoster, Process, Program};
-use mdss_sim::{Config, DEFAULT_API_KEY, Sim, StatusCode, Step, units};
+use mdss_sim::{Away, Config, DEFAULT_API_KEY, Sim, StatusCode, Step, units};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -104,6 +104,39 @@ async fn an_event_is_answered_when_mdss_has_answered() {
     assert_eq!(sim.accepted()[0].key, "a/b c.txt");
     assert_eq!(server.send("GET", "/healthz", &[], "").await.status, 200);
     assert_eq!(server.send("GET", "/readyz", &[], "").await.status, 200);
+}
+
+/// As long as a host may take to start MDSS again, less than the 25 s a delivery has. It is real time.
+const RESTART: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_restart_of_mdss_costs_no_event() {
+    let away = Away::new().unwrap();
+    let program = program()
+        .env("APIENDPOINT", away.url())
+        .env("APIKEY", DEFAULT_API_KEY)
+        .env("STORAGECLIENTID", units::S3_COMPATIBLE)
+        .env("RELAY_TOKEN", TOKEN);
+    let server = start(program).await;
+    let back = async {
+        tokio::time::sleep(RESTART).await;
+        away.back(Config::default()).await.unwrap()
+    };
+    let url = format!("http://{}/events", server.address);
+    let authorization = format!("Bearer {TOKEN}");
+    let headers = [("authorization", authorization.as_str())];
+    // Two at once, of several objects each, as they gather while MDSS is away.
+    let poster = HttpPoster::new(RESTART * 2);
+    let posts = tokio::join!(
+        back,
+        poster.send("POST", &url, &headers, created(&["a", "b"])),
+        poster.send("POST", &url, &headers, created(&["c", "d", "e"]))
+    );
+    let (sim, one, two) = (posts.0, posts.1.unwrap(), posts.2.unwrap());
+    assert_eq!((one.status, two.status), (200, 200), "{} {}", one.text(), two.text());
+    let mut accepted: Vec<_> = sim.accepted().into_iter().map(|a| (a.key, a.times)).collect();
+    accepted.sort();
+    assert_eq!(accepted, ["a", "b", "c", "d", "e"].map(|key| (key.to_owned(), 1)));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use drive::{Fault, Invocation, Outcome, Process, Program, RuntimeApi};
-use mdss_sim::{Config, DEFAULT_API_KEY, Refusal, Sim, StatusCode, Step, units};
+use mdss_sim::{Away, Config, DEFAULT_API_KEY, Refusal, Sim, StatusCode, Step, units};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -19,13 +19,18 @@ struct Function {
 }
 
 async fn start(sim: &Sim, more: &[(&str, &str)]) -> Function {
+    let more: Vec<_> = [("RELAY_ATTEMPTS", "2")].iter().chain(more).copied().collect();
+    start_at(&sim.url(), &more).await
+}
+
+/// With the defaults, but for `more`.
+async fn start_at(endpoint: &str, more: &[(&str, &str)]) -> Function {
     let api = RuntimeApi::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let mut program = Program::new(env!("CARGO_BIN_EXE_mdss-relay-lambda"))
         .envs(api.env())
-        .env("APIENDPOINT", sim.url())
+        .env("APIENDPOINT", endpoint)
         .env("APIKEY", DEFAULT_API_KEY)
-        .env("STORAGECLIENTID", units::AMAZON_S3)
-        .env("RELAY_ATTEMPTS", "2");
+        .env("STORAGECLIENTID", units::AMAZON_S3);
     for (name, value) in more {
         program = program.env(*name, *value);
     }
@@ -106,6 +111,24 @@ async fn an_event_reaches_mdss() {
         assert_eq!(report["outcome"], "done");
     }
     assert_eq!(accepted(&sim), ["rote Blume.jpg", "two"]);
+}
+
+/// As long as a host may take to start MDSS again, less than the 25 s a call has. It is real time.
+const RESTART: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_restart_of_mdss_costs_no_event() {
+    let away = Away::new().unwrap();
+    let function = start_at(&away.url(), &[]).await;
+    let back = async {
+        tokio::time::sleep(RESTART).await;
+        away.back(Config::default()).await.unwrap()
+    };
+    let call = function.api.invoke(created(&["a"]), Duration::from_secs(60));
+    let (sim, answer) = tokio::join!(back, call);
+    let report = outcome(answer.unwrap()).unwrap();
+    assert_eq!((&report["outcome"], accepted(&sim)), (&json!("done"), vec!["a".to_owned()]), "{report}");
+    assert_eq!(sim.accepted()[0].times, 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod away;
 mod config;
 mod connection;
 mod control;
@@ -18,6 +19,7 @@ mod step;
 mod tls;
 mod unit;
 
+pub use away::Away;
 pub use config::{ApiKey, Config, DEFAULT_API_KEY, Statuses, WEBHOOK_PATH};
 pub use http::{HeaderMap, HeaderValue, StatusCode};
 pub use rate::Rate;

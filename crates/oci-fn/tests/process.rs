@@ -6,8 +6,8 @@ mod function;
 
 use std::time::{Duration, Instant};
 
-use function::{LIMIT, created, program, start};
-use mdss_sim::{Config, DEFAULT_API_KEY, Sim, StatusCode, Step, units};
+use function::{LIMIT, created, program, start, start_at};
+use mdss_sim::{Away, Config, DEFAULT_API_KEY, Sim, StatusCode, Step, units};
 use serde_json::json;
 
 #[tokio::test]
@@ -88,6 +88,26 @@ async fn a_503_or_two_is_survived_within_the_call() {
     // The reset came on the connection of the 503, so it may have been a stale one: sent again, not counted.
     assert_eq!((status, &report["records"][0]["attempts"]), (200, &json!(2)), "{report}");
     assert_eq!((sim.requests().len(), sim.accepted().len()), (3, 1));
+}
+
+/// As long as a host may take to start MDSS again, less than the 25 s a call has. It is real time.
+const RESTART: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_restart_of_mdss_costs_no_event() {
+    let away = Away::new().unwrap();
+    let function = start_at(&away.url(), &[]).await;
+    let back = async {
+        tokio::time::sleep(RESTART).await;
+        away.back(Config::default()).await.unwrap()
+    };
+    // Oracle's templates say 60 s, and so do ours.
+    let event = created("a");
+    let call = function.call_within(&event, Duration::from_secs(60));
+    let (sim, (status, report)) = tokio::join!(back, call);
+    assert_eq!((status, &report["outcome"]), (200, &json!("done")), "{report}");
+    let accepted = sim.accepted();
+    assert_eq!((accepted.len(), accepted[0].key.as_str(), accepted[0].times), (1, "a", 1));
 }
 
 #[tokio::test]

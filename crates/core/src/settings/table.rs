@@ -65,8 +65,8 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "RELAY_ATTEMPTS",
         "mdss.attempts",
-        "4",
-        "tries per object within the deadline, 1 to 20; a request that meets a kept connection just closed is sent again and does not count",
+        "no cap",
+        "the most tries per object, 1 to 1000, for who wants fewer than the deadline leaves room for; a request that meets a kept connection just closed is sent again and does not count",
     ),
     setting("RELAY_CONCURRENCY", "mdss.concurrency", "16", "requests to MDSS under way at once, 1 to 1000"),
     setting(

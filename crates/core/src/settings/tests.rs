@@ -108,7 +108,7 @@ fn every_mistake_is_reported_at_once() {
     RELAY_CA_FILE: found "/nonexistent/ca.pem", expected a file of certificates in PEM (No such file or directory (os error 2))
     RELAY_TIMEOUT: found "10", expected a duration from 1ms to 1h with its unit, such as 500ms, 10s or 2m
     https_proxy: expected the address of an HTTP proxy, such as http://proxy:3128
-    RELAY_ATTEMPTS: found "0", expected a whole number from 1 to 20
+    RELAY_ATTEMPTS: found "0", expected a whole number from 1 to 1000
     RELAY_CONCURRENCY: found "many", expected a whole number from 1 to 1000
     RELAY_ON_PERMANENT: found "maybe", expected fail or ok
     RELAY_BODY_LIMIT: found "6MB", expected a size from 1KiB to 64MiB with its unit, such as 6MiB
@@ -222,7 +222,7 @@ fn variables_win_over_the_configuration() {
     let endpoint = draft.settings.endpoint.as_ref().unwrap();
     assert_eq!(endpoint.url.host_str(), Some("mdss.example"));
     assert_eq!(endpoint.timeout.as_secs(), 8);
-    assert_eq!(draft.settings.attempts, 2);
+    assert_eq!(draft.settings.attempts, Some(2));
     assert!(!endpoint.verify_certificates);
     assert!(draft.settings.warnings[0].starts_with("RELAY_TLS_VERIFY is off"));
     use crate::dialect::KeyEncoding::{Percent, Verbatim};

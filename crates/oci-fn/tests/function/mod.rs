@@ -30,12 +30,17 @@ pub fn program(folder: &TempDir) -> Program {
 }
 
 pub async fn start(sim: &Sim, more: &[(&str, &str)]) -> Function {
+    let more: Vec<_> = [("RELAY_ATTEMPTS", "2")].iter().chain(more).copied().collect();
+    start_at(&sim.url(), &more).await
+}
+
+/// With the defaults, but for `more`.
+pub async fn start_at(endpoint: &str, more: &[(&str, &str)]) -> Function {
     let folder = tempfile::tempdir().unwrap();
     let mut program = program(&folder)
-        .env("APIENDPOINT", sim.url())
+        .env("APIENDPOINT", endpoint)
         .env("APIKEY", DEFAULT_API_KEY)
-        .env("STORAGECLIENTID", units::ORACLE)
-        .env("RELAY_ATTEMPTS", "2");
+        .env("STORAGECLIENTID", units::ORACLE);
     for (name, value) in more {
         program = program.env(*name, *value);
     }
