@@ -147,7 +147,7 @@ impl Relay {
         let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
         let (key, limit) = (self.client.key(), self.client.timeout());
         match self.client.attempt(submission, &key, limit).await {
-            Err(failure) if failure.cause == Cause::MdssUnauthorized && self.client.has_newer_key(&key) => {
+            Err(failure) if self.client.has_newer_key(&failure, &key) => {
                 self.client.attempt(submission, &self.client.key(), limit).await
             }
             outcome => outcome,
@@ -166,7 +166,7 @@ impl Relay {
                 Ok(id) => Attempt::Done(id),
                 Err(failure) => {
                     debug!(item = planned.item, %failure, "attempt failed");
-                    let renewed = failure.cause == Cause::MdssUnauthorized && self.client.has_newer_key(&key);
+                    let renewed = self.client.has_newer_key(&failure, &key);
                     if renewed { Attempt::Renewed(failure) } else { Attempt::Failed(failure) }
                 }
             }

@@ -92,10 +92,16 @@ causes! {
     MdssRedirected = "mdss_redirected";
     /// MDSS refused the request for another reason
     MdssRefused = "mdss_refused";
+    /// something before MDSS refuses this object and lets others pass
+    MdssObjectRefused = "mdss_object_refused";
+    /// a proxy on the way to MDSS wants user and password (407)
+    MdssProxy = "mdss_proxy";
     /// a success status without the proof of acceptance
     MdssUnexpectedAnswer = "mdss_unexpected_answer";
     /// the server's certificate is not trusted
     MdssCertificate = "mdss_certificate";
+    /// the server speaks no TLS, or none that the relay does
+    MdssTls = "mdss_tls";
     /// the submission is larger than MDSS takes (413)
     MdssTooLarge = "mdss_too_large";
     /// MDSS asks to come back later (408, 429, 5xx)
@@ -142,8 +148,11 @@ impl Cause {
             | Self::MdssUnauthorized
             | Self::MdssRedirected
             | Self::MdssRefused
+            | Self::MdssObjectRefused
+            | Self::MdssProxy
             | Self::MdssUnexpectedAnswer
             | Self::MdssCertificate
+            | Self::MdssTls
             | Self::Internal => FailureKind::Config,
             Self::MdssUnavailable
             | Self::MdssUnreachable

@@ -295,6 +295,41 @@ async fn a_key_from_a_file_is_read_again_when_mdss_refuses_it() {
     assert!(report.json().contains("bad [redacted]"), "{}", report.json());
 }
 
+/// A firewall for web applications stands before MDSS and refuses what looks like an attack, by a page of its own.
+fn firewall() -> Step {
+    let page = "<html><head><title>403 Forbidden</title></head><body>Request blocked</body></html>";
+    let headers = [("content-type".parse().unwrap(), HeaderValue::from_static("text/html"))];
+    Step::Answer { status: StatusCode::FORBIDDEN, headers: headers.into_iter().collect(), body: page.into() }
+}
+
+#[tokio::test]
+async fn a_refused_name_is_no_refused_key() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let bad = "../../etc/passwd";
+    sim.push_for(bad, vec![firewall(); 4]);
+    let relay = Relay::new(settings(&sim, &[])).unwrap();
+    let send = async |keys: &[&str]| {
+        let report = relay.deliver(&relay.plan(&event(keys)), Deadline::new(None, OWN), "").await;
+        (reason(&report).to_owned(), report.records[0].detail.clone().unwrap_or_default(), report.outcome)
+    };
+    // As long as nothing was accepted, it may well be the key.
+    let (reason, detail, outcome) = send(&[bad]).await;
+    assert_eq!((reason.as_str(), outcome), ("mdss_unauthorized", Outcome::Config));
+    assert!(
+        detail.contains("check the API key") && detail.contains("refuses this object's name"),
+        "{detail}"
+    );
+    assert_eq!(send(&["good"]).await.0, "accepted");
+    for _ in 0..2 {
+        let (reason, detail, outcome) = send(&[bad]).await;
+        assert_eq!((reason.as_str(), outcome), ("mdss_object_refused", Outcome::Config));
+        assert!(detail.contains("pass this object's name"), "{detail}");
+    }
+    // A key that is taken away is told as such by MDSS's own word, however lately it was good.
+    sim.push([Step::json(StatusCode::UNAUTHORIZED, r#"{"message":"Unauthorized"}"#)]);
+    assert_eq!(send(&["good"]).await.0, "mdss_unauthorized");
+}
+
 #[tokio::test]
 async fn an_answer_that_repeats_the_key_does_not_make_it_public() {
     let body = format!(r#"{{"responseKey":"K","responseMessage":"bad key {DEFAULT_API_KEY}"}}"#);

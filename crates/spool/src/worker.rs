@@ -195,6 +195,8 @@ fn blame(cause: Cause) -> Blame {
         | Cause::MdssRedirected
         | Cause::MdssUnexpectedAnswer
         | Cause::MdssCertificate
+        | Cause::MdssTls
+        | Cause::MdssProxy
         | Cause::MdssUnavailable
         | Cause::MdssUnreachable
         | Cause::MdssTimeout
@@ -206,6 +208,7 @@ fn blame(cause: Cause) -> Blame {
         | Cause::MdssNotEventBased
         | Cause::MdssRefused => Blame::Lane,
         Cause::MdssTooLarge
+        | Cause::MdssObjectRefused
         // None of these is an answer of MDSS's.
         | Cause::Unreadable
         | Cause::UnknownDialect

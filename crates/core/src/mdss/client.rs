@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::error::Error as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpInfo};
@@ -145,7 +145,14 @@ impl Client {
                 Err(_) => break BodyEnd::Short,
             }
         };
-        judge(&Answer { status, retry_after, body: &body, end }, &api_key.secret)
+        let verdict = judge(
+            &Answer { status, retry_after, body: &body, end, accepted_ago: api_key.accepted_ago() },
+            &api_key.secret,
+        );
+        if verdict.is_ok() {
+            api_key.accepted();
+        }
+        verdict
     }
 
     fn request(&self, submission: &Submission, api_key: &ApiKey, timeout: Duration) -> Request {
@@ -160,9 +167,13 @@ impl Client {
         request
     }
 
-    /// Whether there is another key than the one MDSS has just refused, so that another attempt makes sense: the file is
-    /// read again, unless a neighbour has already done so.
-    pub(crate) fn has_newer_key(&self, refused: &ApiKey) -> bool {
+    /// Whether a failure may be the key's, and there is another one than the one it was sent with, so that another attempt
+    /// makes sense: the file is read again, unless a neighbour has already done so.
+    pub(crate) fn has_newer_key(&self, failure: &Failure, refused: &ApiKey) -> bool {
+        // A gateway that checks keys looks like one that checks names.
+        if !matches!(failure.cause, Cause::MdssUnauthorized | Cause::MdssObjectRefused) {
+            return false;
+        }
         let Some(path) = &self.endpoint.api_key_file else { return false };
         if self.key().secret != refused.secret {
             return true;
@@ -279,6 +290,8 @@ pub(crate) const API_KEY: &str = "an API key of MDSS, visible ASCII characters o
 pub(crate) struct ApiKey {
     secret: Secret,
     header: HeaderValue,
+    /// When MDSS last accepted an object with it.
+    accepted: Mutex<Option<Instant>>,
 }
 
 impl ApiKey {
@@ -289,7 +302,15 @@ impl ApiKey {
         }
         let mut header = HeaderValue::from_str(text).map_err(|_| API_KEY.to_owned())?;
         header.set_sensitive(true);
-        Ok(Self { secret, header })
+        Ok(Self { secret, header, accepted: Mutex::new(None) })
+    }
+
+    fn accepted(&self) {
+        *self.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn accepted_ago(&self) -> Option<Duration> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).map(|then| then.elapsed())
     }
 }
 

@@ -4,16 +4,24 @@
 //! `mdss/configuration/event-based-request-format`); no HTTP status is documented for either. A wrong path answers 200
 //! with the web interface's HTML, so a status alone proves nothing.
 
+use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::failure::{Cause, Failure};
 use crate::secret::Secret;
 use crate::wire;
 
-/// What MDSS calls an accepted object; opaque (24 hex digits in the documentation, UUIDs elsewhere).
+/// A longer id is none; the documented one has 24 characters.
+const MOST_ID_BYTES: usize = 200;
+
+/// For so long an accepted object speaks for the key, and for the way to MDSS.
+const LATELY: Duration = Duration::from_secs(60);
+
+/// What MDSS calls an accepted object: an opaque word (24 hex digits in the documentation, UUIDs elsewhere).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorrelationId(String);
 
@@ -46,6 +54,8 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
     /// How it ended.
     pub end: BodyEnd,
+    /// How long ago MDSS accepted an object with the same key; `None`: it has not yet.
+    pub accepted_ago: Option<Duration>,
 }
 
 /// A documented error: how it is recognised, its cause, and the remedy OPSWAT's page gives for it.
@@ -78,48 +88,128 @@ const DOCUMENTED: &[Documented] = &[
     },
 ];
 
-#[derive(Default, Deserialize)]
-struct Body {
-    #[serde(rename = "correlationId", default)]
-    correlation_id: Value,
-    #[serde(rename = "responseKey", default)]
-    response_key: Value,
-    #[serde(rename = "responseMessage", default)]
-    response_message: Value,
+/// The members of an answer in their order, one that is repeated as often as it stands there: of two readers each may take
+/// another one.
+#[derive(Default)]
+struct Body(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Body;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Body, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Body(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
 }
 
 impl Body {
-    /// Masked before anything is clipped or quoted: afterwards the secret would not be recognised.
-    fn masked(self, secret: &Secret) -> Self {
-        let mask = |value: Value| match value {
-            Value::String(text) => Value::String(secret.redact(&text)),
-            other => other,
-        };
-        Self {
-            correlation_id: mask(self.correlation_id),
-            response_key: mask(self.response_key),
-            response_message: mask(self.response_message),
-        }
+    /// The members of that name, in any case.
+    fn members(&self, name: &str) -> impl Iterator<Item = &(String, Value)> {
+        self.0.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name))
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.members(name).find_map(|(_, value)| value.as_str()).filter(|text| !text.is_empty())
     }
 
     fn documented(&self) -> Option<&'static Documented> {
         let bare = |text: &str| text.trim().trim_end_matches('.').to_ascii_lowercase();
-        let (key, message) = (self.response_key.as_str(), self.response_message.as_str());
+        let (key, message) = (self.text("responseKey"), self.text("responseMessage"));
         DOCUMENTED.iter().find(|d| {
             (d.key.is_some() && d.key == key) || message.is_some_and(|m| bare(m) == bare(d.message))
         })
     }
 
-    /// What the answer says for itself, for a sentence.
-    fn said(&self) -> Option<String> {
-        let text = |v: &Value| v.as_str().filter(|t| !t.is_empty()).map(|t| wire::clip(t, 200));
-        match (text(&self.response_key), text(&self.response_message)) {
+    /// The proof of acceptance.
+    ///
+    /// # Errors
+    /// What stands there instead of it, as the rest of "MDSS … ".
+    fn correlation_id(&self) -> Result<&str, &'static str> {
+        let mut ids = self.members("correlationId");
+        match (ids.next(), ids.next()) {
+            (Some((name, Value::String(id))), None) if name == "correlationId" => {
+                let word =
+                    !id.is_empty() && id.len() <= MOST_ID_BYTES && id.bytes().all(|b| b.is_ascii_graphic());
+                if word { Ok(id) } else { Err("sent a correlationId that is no word") }
+            }
+            (Some(_), Some(_)) => Err("sent several a correlationId"),
+            (Some(_), None) => Err("sent a correlationId that is no text"),
+            (None, _) => Err("sent JSON without a correlationId"),
+        }
+    }
+
+    /// The first member that tells of an error, whatever its name.
+    fn error(&self) -> Option<(&str, &Value)> {
+        self.0.iter().find(|(name, value)| tells_of_error(name, value, true)).map(|(n, v)| (n.as_str(), v))
+    }
+
+    /// What the answer says for itself, for a sentence. The secret is masked before anything is clipped or quoted: afterwards
+    /// it would not be recognised.
+    fn said(&self, secret: &Secret) -> Option<String> {
+        let clip = |text: &str| wire::clip(&secret.redact(text), 200);
+        match (self.text("responseKey").map(clip), self.text("responseMessage").map(clip)) {
             (Some(key), Some(message)) => Some(format!("{key}: {message:?}")),
             (Some(one), None) => Some(one),
             (None, Some(message)) => Some(format!("{message:?}")),
-            (None, None) => None,
+            (None, None) => {
+                let (name, value) = self.error()?;
+                let value = match value {
+                    Value::String(text) => format!("{:?}", clip(text)),
+                    Value::Array(_) => "a list".to_owned(),
+                    Value::Object(_) => "an object".to_owned(),
+                    Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+                };
+                Some(format!("{}: {value}", clip(name)))
+            }
         }
     }
+}
+
+/// Whether a member of an answer tells of an error. MDSS's errors are documented by two names; what an older or a later
+/// version, or a gateway, calls its own nobody knows, so it goes by the parts of a name. A success is documented as the
+/// `correlationId` alone, and nothing of this stands in it.
+fn tells_of_error(name: &str, value: &Value, top: bool) -> bool {
+    let name = name.to_ascii_lowercase();
+    if matches!(name.as_str(), "success" | "succeeded" | "issuccess" | "issuccessful" | "ok" | "accepted") {
+        return *value == Value::Bool(false);
+    }
+    let nothing = match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => matches!(text.trim(), "" | "0"),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(true) => false,
+    };
+    if nothing {
+        return false;
+    }
+    let named = ["error", "exception", "failure", "failed", "problem", "responsekey", "responsemessage"];
+    named.iter().any(|part| name.contains(part))
+        || name == "fault"
+        // Deeper down a message may be about anything.
+        || (top && name.contains("message"))
+        || match value {
+            Value::Object(members) => members.iter().any(|(n, v)| tells_of_error(n, v, false)),
+            Value::Array(list) => {
+                let members = list.iter().filter_map(Value::as_object).flatten();
+                members.into_iter().any(|(n, v)| tells_of_error(n, v, false))
+            }
+            _ => false,
+        }
 }
 
 /// Whether MDSS has accepted the object; if not, whose turn it is.
@@ -130,52 +220,56 @@ impl Body {
 ///
 /// A server may repeat the key it was sent; wherever it does, `secret` is masked.
 pub fn judge(answer: &Answer<'_>, secret: &Secret) -> Result<CorrelationId, Failure> {
-    let Answer { status, body: bytes, end, .. } = *answer;
-    let json: Option<Body> = match end {
-        // serde reads a list into a struct as well, and a list proves nothing.
-        BodyEnd::Complete if bytes.trim_ascii_start().starts_with(b"{") => serde_json::from_slice(bytes).ok(),
-        BodyEnd::Complete | BodyEnd::Short | BodyEnd::TooLong => None,
-    };
-    let body = json.unwrap_or_default().masked(secret);
+    let Answer { status, end, .. } = *answer;
+    // A byte order mark means nothing (RFC 8259, 8.1).
+    let bytes = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(answer.body);
+    let json = serde_json::from_slice::<Body>(bytes);
+    // Without an announced length a body ends with its connection, wherever that breaks.
+    let broke_off =
+        end == BodyEnd::Short || json.as_ref().is_err_and(|e| e.is_eof() && end == BodyEnd::Complete);
+    let body = json.ok().filter(|_| end == BodyEnd::Complete).unwrap_or_default();
     if let Some(documented) = body.documented() {
         let detail = format!(
             "MDSS answered {status}: {} ({}); {}",
             documented.message.trim_end_matches('.'),
-            body.response_key.as_str().map_or("no response key", |_| "documented error"),
+            body.text("responseKey").map_or("no response key", |_| "documented error"),
             documented.remedy
         );
         return Err(Failure::new(documented.cause, detail));
     }
-    let said = body.said().map_or_else(|| seen(bytes, end), |said| format!("said {said}"));
+    let told = body.said(secret);
+    let said = told.as_ref().map_or_else(|| seen(bytes, end, broke_off), |said| format!("said {said}"));
     let failure = |cause, detail: String| {
         let throttled = matches!(status, 429 | 503);
         Err(Failure { retry_after: answer.retry_after, throttled, ..Failure::new(cause, detail) })
     };
     match status {
-        200..=299 => {
-            if bytes.trim_ascii().is_empty() || end == BodyEnd::Short {
-                return failure(
-                    Cause::MdssHalfAnswer,
-                    format!("MDSS answered {status} and {said}, expected a body with a correlationId"),
-                );
-            }
-            match body.correlation_id.as_str() {
-                Some(id) if !id.is_empty() && body.response_key.is_null() => Ok(CorrelationId(id.to_owned())),
-                _ => failure(
-                    Cause::MdssUnexpectedAnswer,
-                    format!(
-                        "MDSS answered {status} and {said}, expected a correlationId; check that the endpoint is MDSS's \
-                         webhook URL (…/api/webhook/realtime)"
-                    ),
+        200..=299 if bytes.trim_ascii().is_empty() || broke_off => failure(
+            Cause::MdssHalfAnswer,
+            format!("MDSS answered {status} and {said}, expected a body with a correlationId"),
+        ),
+        200..=299 => match (body.correlation_id(), &told) {
+            (Ok(id), None) => Ok(CorrelationId(secret.redact(id))),
+            (_, Some(said)) => failure(
+                Cause::MdssUnexpectedAnswer,
+                format!(
+                    "MDSS answered {status} and said {said}, expected a correlationId and no error beside it"
                 ),
-            }
-        }
-        401 | 403 => failure(
-            Cause::MdssUnauthorized,
-            format!(
-                "MDSS answered {status} and {said}; check the API key: generating a new one, or changing the password of \
-                 its user, makes the old one invalid"
             ),
+            (Err(_), None) if body.0.is_empty() => failure(
+                Cause::MdssUnexpectedAnswer,
+                format!("MDSS answered {status} and {said}, expected a correlationId; {CHECK_PATH}"),
+            ),
+            (Err(found), None) => failure(
+                Cause::MdssUnexpectedAnswer,
+                format!(
+                    "MDSS answered {status} and {found}, expected one correlationId, a word; {CHECK_PATH}"
+                ),
+            ),
+        },
+        407 => failure(
+            Cause::MdssProxy,
+            "a proxy on the way to MDSS answered 407: it wants a user and a password, or other ones".into(),
         ),
         413 => failure(
             Cause::MdssTooLarge,
@@ -190,12 +284,48 @@ pub fn judge(answer: &Answer<'_>, secret: &Secret) -> Result<CorrelationId, Fail
                 "MDSS answered {status}, a redirect, which is not followed; set the endpoint to the final address"
             ),
         ),
+        400..=499 if is_gateways(status, bytes) && answer.accepted_ago.is_some_and(|ago| ago < LATELY) => {
+            failure(
+                Cause::MdssObjectRefused,
+                format!(
+                    "something before MDSS answered {status} and {said}, while MDSS takes other objects with the same key; let \
+                     the gateway (a web application firewall?) pass this object's name. If it refuses all objects from \
+                     now on, check the API key"
+                ),
+            )
+        }
+        401 | 403 => failure(
+            Cause::MdssUnauthorized,
+            format!(
+                "MDSS answered {status} and {said}; check the API key: generating a new one, or changing the password of \
+                 its user, makes the old one invalid{}",
+                if is_gateways(status, bytes) {
+                    ". If MDSS takes other objects, something before it refuses this object's name"
+                } else {
+                    ""
+                }
+            ),
+        ),
+        404 | 405 => failure(Cause::MdssRefused, format!("MDSS answered {status} and {said}; {CHECK_PATH}")),
         _ => failure(Cause::MdssRefused, format!("MDSS answered {status} and {said}")),
     }
 }
 
+const CHECK_PATH: &str = "check that the endpoint is MDSS's webhook URL (…/api/webhook/realtime)";
+
+/// Whether a refusal looks as if a gateway before MDSS had made it. MDSS answers in JSON; a page or another text comes
+/// from a gateway, and so may an empty 403. An empty 401 is how MDSS's own framework refuses a key that it does not know
+/// (ASP.NET Core, whose challenge writes no body: dotnet/aspnetcore, `AuthenticationHandler.HandleChallengeAsync`).
+fn is_gateways(status: u16, bytes: &[u8]) -> bool {
+    match bytes.trim_ascii().first() {
+        None => status == 403,
+        Some(b'{' | b'[' | b'"') => false,
+        Some(_) => true,
+    }
+}
+
 /// What a body that says nothing in MDSS's own words looks like.
-fn seen(bytes: &[u8], end: BodyEnd) -> String {
+fn seen(bytes: &[u8], end: BodyEnd, broke_off: bool) -> String {
     let text = bytes.trim_ascii();
     let what = match text.first() {
         None if end == BodyEnd::Short => return "a body that broke off at once".into(),
@@ -205,8 +335,8 @@ fn seen(bytes: &[u8], end: BodyEnd) -> String {
         Some(_) => "sent other text",
     };
     match end {
-        BodyEnd::Complete => what.into(),
-        BodyEnd::Short => format!("{what} that broke off after {} bytes", bytes.len()),
+        BodyEnd::Complete if !broke_off => what.into(),
+        BodyEnd::Complete | BodyEnd::Short => format!("{what} that broke off after {} bytes", bytes.len()),
         BodyEnd::TooLong => format!("{what} of more than {} bytes", bytes.len()),
     }
 }
@@ -217,7 +347,16 @@ mod tests {
     use crate::failure::FailureKind::{Config, Permanent, Transient};
 
     fn verdict(status: u16, body: &str, end: BodyEnd) -> Result<CorrelationId, Failure> {
-        judge(&Answer { status, retry_after: None, body: body.as_bytes(), end }, &Secret::new("s3cret"))
+        judged(status, body.as_bytes(), end, None)
+    }
+
+    fn judged(
+        status: u16,
+        body: &[u8],
+        end: BodyEnd,
+        accepted_ago: Option<Duration>,
+    ) -> Result<CorrelationId, Failure> {
+        judge(&Answer { status, retry_after: None, body, end, accepted_ago }, &Secret::new("s3cret"))
     }
 
     #[test]
@@ -232,11 +371,137 @@ mod tests {
 
     #[test]
     fn acceptance_needs_a_success_status_and_the_id() {
-        assert_eq!(verdict(200, r#"{"correlationId":"67ea"}"#, BodyEnd::Complete).unwrap().as_str(), "67ea");
-        assert_eq!(
-            verdict(202, "\n{\"correlationId\":\"x\",\"more\":1}", BodyEnd::Complete).unwrap().as_str(),
-            "x"
-        );
+        for (status, body, id) in [
+            (200, r#"{"correlationId":"67ea85a36f2f5732a82834d0"}"#, "67ea85a36f2f5732a82834d0"),
+            (202, "\n{\"correlationId\":\"x\",\"more\":1}", "x"),
+            (
+                200,
+                "\u{feff}{\"correlationId\":\"0c5454e3-d576-44c5-8ce4-cdc078011d0b\"}",
+                "0c5454e3-d576-44c5-8ce4-cdc078011d0b",
+            ),
+            // What a later version may add, and error members that say that there is none.
+            (
+                200,
+                r#"{"requestId":7,"correlationId":"a/b:c_1","storage":{"name":"a message of the day"},"queued":true}"#,
+                "a/b:c_1",
+            ),
+            (
+                200,
+                r#"{"correlationId":"x","responseKey":null,"responseMessage":"","error":false,"errors":[],"errorCode":0,"errorDetails":{},"message":" ","success":true,"ok":null}"#,
+                "x",
+            ),
+        ] {
+            assert_eq!(verdict(status, body, BodyEnd::Complete).unwrap().as_str(), id, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_id_proves_nothing_unless_it_is_one_word() {
+        let long = "x".repeat(201);
+        for id in [
+            r#""""#,
+            r#""   ""#,
+            r#"" x""#,
+            r#""a b""#,
+            r#""a\tb""#,
+            r#""a\u0000""#,
+            r#""a\nb""#,
+            r#""a\u202eb""#,
+            r#""\u00a0""#,
+            "7",
+            "null",
+            "true",
+            r#"["x"]"#,
+            r#"{"x":1}"#,
+            &format!("{long:?}"),
+            r#""x","correlationId":"y""#,
+            r#""x","correlationId":"x""#,
+            r#""x","CorrelationID":null"#,
+        ] {
+            let failure =
+                verdict(200, &format!(r#"{{"correlationId":{id}}}"#), BodyEnd::Complete).unwrap_err();
+            assert_eq!(failure.cause, Cause::MdssUnexpectedAnswer, "{id}");
+        }
+        // Nobody has documented another spelling.
+        assert!(verdict(200, r#"{"correlationid":"x"}"#, BodyEnd::Complete).is_err());
+    }
+
+    #[test]
+    fn an_error_of_any_name_beside_the_id_takes_the_proof_away() {
+        for error in [
+            r#""responseKey":"K""#,
+            r#""responseMessage":"failed""#,
+            r#""ResponseMessage":"failed""#,
+            r#""error":"boom""#,
+            r#""error":true"#,
+            r#""Error":{"code":1}"#,
+            r#""errors":["boom"]"#,
+            r#""errorCode":5"#,
+            r#""error_code":"E5""#,
+            r#""lastError":"boom""#,
+            r#""message":"Unauthorized""#,
+            r#""errorMessage":"boom""#,
+            r#""exceptionMessage":"boom""#,
+            r#""fault":"boom""#,
+            r#""failureReason":"boom""#,
+            r#""failed":true"#,
+            r#""problem":"boom""#,
+            r#""success":false"#,
+            r#""isSuccess":false"#,
+            r#""result":{"responseKey":"K"}"#,
+            r#""details":[{"info":{"error":"boom"}}]"#,
+        ] {
+            for body in
+                [format!(r#"{{"correlationId":"x",{error}}}"#), format!(r#"{{{error},"correlationId":"x"}}"#)]
+            {
+                let failure = verdict(200, &body, BodyEnd::Complete).unwrap_err();
+                assert_eq!(failure.cause, Cause::MdssUnexpectedAnswer, "{body}");
+                assert_eq!(failure.kind(), Config, "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_by_a_gateway_is_the_objects_while_others_are_accepted() {
+        use Cause::{MdssObjectRefused, MdssRefused, MdssUnauthorized};
+        let page = "<html><head><title>403 Forbidden</title></head></html>";
+        let json = r#"{"title":"Unauthorized","status":401}"#;
+        let (lately, long_ago) = (Some(Duration::from_secs(59)), Some(Duration::from_secs(60)));
+        for (status, body, accepted_ago, cause) in [
+            (403, page, lately, MdssObjectRefused),
+            (403, "Request blocked. ID: 1", lately, MdssObjectRefused),
+            (403, "", lately, MdssObjectRefused),
+            (401, page, lately, MdssObjectRefused),
+            (400, page, lately, MdssObjectRefused),
+            (404, page, lately, MdssObjectRefused),
+            (405, page, lately, MdssObjectRefused),
+            (406, page, lately, MdssObjectRefused),
+            // Nothing was accepted, or long ago: it may be the key, or the path.
+            (403, page, None, MdssUnauthorized),
+            (403, page, long_ago, MdssUnauthorized),
+            (401, page, None, MdssUnauthorized),
+            (405, page, None, MdssRefused),
+            (406, page, long_ago, MdssRefused),
+            // MDSS's own word, and what its framework says of a key that it does not know.
+            (401, json, lately, MdssUnauthorized),
+            (403, json, lately, MdssUnauthorized),
+            (401, "", lately, MdssUnauthorized),
+            (400, r#"{"responseKey":"K"}"#, lately, MdssRefused),
+        ] {
+            let failure = judged(status, body.as_bytes(), BodyEnd::Complete, accepted_ago).unwrap_err();
+            assert_eq!((failure.cause, failure.kind()), (cause, Config), "{status} {body} {accepted_ago:?}");
+        }
+        // These have meanings of their own.
+        for (status, cause) in [
+            (407, Cause::MdssProxy),
+            (408, Cause::MdssUnavailable),
+            (413, Cause::MdssTooLarge),
+            (429, Cause::MdssUnavailable),
+            (503, Cause::MdssUnavailable),
+        ] {
+            let failure = judged(status, page.as_bytes(), BodyEnd::Complete, lately).unwrap_err();
+            assert_eq!(failure.cause, cause, "{status}");
+        }
     }
 
     #[test]
@@ -285,6 +550,12 @@ mod tests {
             (200, "", Complete, Cause::MdssHalfAnswer, Transient),
             (200, " \n", Complete, Cause::MdssHalfAnswer, Transient),
             (200, r#"{"correlationId":"67"#, Short, Cause::MdssHalfAnswer, Transient),
+            // No length was announced, and the connection ended in the middle.
+            (200, r#"{"correlationId":"67"#, Complete, Cause::MdssHalfAnswer, Transient),
+            (200, r#"{"correlationId":"67ea""#, Complete, Cause::MdssHalfAnswer, Transient),
+            (201, "{", Complete, Cause::MdssHalfAnswer, Transient),
+            (403, r#"{"responseKey":"K"#, Complete, Cause::MdssUnauthorized, Config),
+            (200, r#"{"correlationId":"67"} x"#, Complete, Cause::MdssUnexpectedAnswer, Config),
             // Even if what came happens to be whole JSON: more was announced.
             (200, r#"{"correlationId":"67"}"#, Short, Cause::MdssHalfAnswer, Transient),
             (408, "", Complete, Cause::MdssUnavailable, Transient),
@@ -310,8 +581,13 @@ mod tests {
         let long = format!(r#"{{"responseMessage":"{}s3cret"}}"#, "p".repeat(197));
         let failure = verdict(400, &long, BodyEnd::Complete).unwrap_err();
         assert!(!failure.detail.contains("s3"), "{failure}");
-        let id = verdict(200, r#"{"correlationId":"key s3cret"}"#, BodyEnd::Complete).unwrap();
-        assert_eq!(id.as_str(), "key [redacted]");
+        let id = verdict(200, r#"{"correlationId":"key-s3cret"}"#, BodyEnd::Complete).unwrap();
+        assert_eq!(id.as_str(), "key-[redacted]");
+        for error in [r#""s3cret""#, r#"{"of":"s3cret"}"#] {
+            let body = format!(r#"{{"correlationId":"x","error s3cret":{error}}}"#);
+            let failure = verdict(200, &body, BodyEnd::Complete).unwrap_err();
+            assert!(!failure.detail.contains("s3c"), "{failure}");
+        }
     }
 
     #[test]
@@ -326,6 +602,18 @@ mod tests {
             @"mdss_unexpected_answer: MDSS answered 200 and sent HTML or XML, expected a correlationId; check that the endpoint is MDSS's webhook URL (…/api/webhook/realtime)"
         );
         insta::assert_snapshot!(say(200, ""), @"mdss_half_answer: MDSS answered 200 and an empty body, expected a body with a correlationId");
+        insta::assert_snapshot!(
+            say(405, "<html></html>"),
+            @"mdss_refused: MDSS answered 405 and sent HTML or XML; check that the endpoint is MDSS's webhook URL (…/api/webhook/realtime)"
+        );
+        insta::assert_snapshot!(
+            say(200, r#"{"correlationId":"x","errorCode":"E5"}"#),
+            @r#"mdss_unexpected_answer: MDSS answered 200 and said errorCode: "E5", expected a correlationId and no error beside it"#
+        );
+        insta::assert_snapshot!(
+            say(200, r#"{"correlationId":"a b"}"#),
+            @"mdss_unexpected_answer: MDSS answered 200 and sent a correlationId that is no word, expected one correlationId, a word; check that the endpoint is MDSS's webhook URL (…/api/webhook/realtime)"
+        );
         insta::assert_snapshot!(say(418, r#"{"responseKey":"A","responseMessage":"b"}"#), @r#"mdss_refused: MDSS answered 418 and said A: "b""#);
     }
 }

@@ -9,7 +9,9 @@ use crate::child::Process;
 use crate::common::*;
 use mdss_relay_core::{Outcome, Relay};
 use mdss_relay_spool::{Desk, Filter, Policy, Position, Sender, Spool, State, Worker};
-use mdss_sim::{Config as SimConfig, Refusal, Sim, StatusCode, Step, StorageType, Unit, UnitState, units};
+use mdss_sim::{
+    Config as SimConfig, HeaderMap, Refusal, Sim, StatusCode, Step, StorageType, Unit, UnitState, units,
+};
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -253,6 +255,40 @@ async fn one_poisoned_object_stops_nobody() {
     assert!(spool.snapshot().await.unwrap().counts.breakers.get("").is_none_or(|p| *p == Position::Closed));
     worker.stop().await;
     assert_eq!(states(dir.path())["poison"], "waiting mdss_unavailable");
+}
+
+/// As a firewall for web applications does, by the look of a name.
+#[tokio::test]
+async fn names_that_a_gateway_refuses_are_held_and_stop_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let sim = sim().await;
+    let bad: Vec<_> = (0..30).map(|n| format!("../../etc/passwd-{n}")).collect();
+    let page = Step::Answer {
+        status: StatusCode::FORBIDDEN,
+        headers: HeaderMap::new(),
+        body: "<html>Request blocked</html>".into(),
+    };
+    bad.iter().for_each(|key| sim.push_for(key, vec![page.clone(); 99]));
+    let relay = relay_for(&sim, &[]);
+    let (spool, _keeping) = start(dir.path());
+    let worker = Running::start(&spool, &relay);
+    // Only what is accepted proves that the key is good.
+    keep(&spool, &relay, "first").await;
+    until("the first is accepted", async || accepted(&sim).len() == 1).await;
+    let mixed: Vec<_> =
+        bad.iter().enumerate().flat_map(|(n, key)| [key.clone(), format!("good-{n}")]).collect();
+    let records: Vec<_> = mixed.iter().map(|key| record("b", key, None)).collect();
+    accept(&spool, &relay, delivery(&records)).await.unwrap();
+    until("the good ones are accepted, and the others held", async || {
+        accepted(&sim).len() == 31
+            && bad
+                .iter()
+                .all(|key| states(dir.path()).get(key).is_some_and(|s| s == "held mdss_object_refused"))
+    })
+    .await;
+    let breakers = spool.snapshot().await.unwrap().counts.breakers;
+    assert!(breakers.values().all(|position| *position == Position::Closed), "{breakers:?}");
+    worker.stop().await;
 }
 
 #[tokio::test]
