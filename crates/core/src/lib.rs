@@ -31,8 +31,9 @@ pub use event::{
 };
 pub use explain::{Door, explain};
 pub use failure::{Cause, Failure, FailureKind};
-pub use mdss::client::{Client, public_tls};
+pub use mdss::client::Client;
 pub use mdss::request::{StorageType, Submission};
+pub use mdss::trust::public_tls;
 pub use mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
 pub use notification::{Address, Affix, Field, Miss, Notification, NotificationVerdict, Rule, Store, Target};
 pub use plan::{Confirmation, Decision, Plan, Planned, QUEUE_ANSWER, Reply, SkipReason, WriteMark, plan};

@@ -2,4 +2,6 @@
 
 pub(crate) mod client;
 pub(crate) mod request;
+pub(crate) mod trust;
 pub(crate) mod verdict;
+pub(crate) mod way;

@@ -19,8 +19,10 @@ use reqwest::Url;
 
 use crate::dialect::{Dialect, KeyRules};
 use crate::event::UnknownEvents;
-use crate::mdss::client::{self, ApiKey, Client, Endpoint, Proxies};
+use crate::mdss::client::{self, ApiKey, Client, Endpoint};
 use crate::mdss::request::StorageType;
+use crate::mdss::trust;
+use crate::mdss::way::{self, Proxies};
 use crate::route::{Route, StorageClientId};
 use crate::secret::Secret;
 
@@ -226,6 +228,14 @@ impl Settings {
         Draft { settings, mistakes: reader.mistakes }
     }
 
+    /// Where MDSS is and how it is reached, for a line at start; `None` without an endpoint.
+    pub fn way(&self) -> Option<String> {
+        let endpoint = self.endpoint.as_ref()?;
+        let way =
+            endpoint.way.proxy().map_or_else(|| "directly".to_owned(), |proxy| format!("through {proxy}"));
+        Some(format!("MDSS at {}, {way}", way::place(&endpoint.url)))
+    }
+
     /// A connection to MDSS.
     ///
     /// # Errors
@@ -400,9 +410,9 @@ impl Reader {
         let url = self.url(required, warnings);
         let (api_key, api_key_file) = self.api_key(required);
         let ca_file = self.find("RELAY_CA_FILE");
-        let extra_roots = ca_file.map_or_else(Vec::new, |found| {
+        let listed_certificates = ca_file.map_or_else(Vec::new, |found| {
             let roots = std::fs::read(&found.value).map_err(|e| e.to_string());
-            roots.and_then(|pem| client::certificates(&pem)).unwrap_or_else(|why| {
+            roots.and_then(|pem| trust::certificates(&pem)).unwrap_or_else(|why| {
                 let expected = format!("a file of certificates in PEM ({why})");
                 self.mistakes.push(Mistake::found(found.name, &found.value, expected));
                 Vec::new()
@@ -419,15 +429,17 @@ impl Reader {
         let connect_timeout = self.setting("RELAY_CONNECT_TIMEOUT", Duration::from_secs(3), value::duration);
         let timeout = self.setting("RELAY_TIMEOUT", Duration::from_secs(10), value::duration);
         let proxies = self.proxies();
+        let url = url?;
+        let way = proxies.way(&url);
         Some(Endpoint {
-            url: url?,
+            url,
             api_key: api_key?,
             api_key_file,
-            extra_roots,
+            listed_certificates,
             verify_certificates,
             connect_timeout,
             timeout,
-            proxies,
+            way,
         })
     }
 

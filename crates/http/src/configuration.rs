@@ -57,6 +57,11 @@ impl Configuration {
         Self { relay: Arc::new(relay), doors, proxies, places, meter: Arc::default() }
     }
 
+    /// Where MDSS is and how it is reached, for the log.
+    pub fn way(&self) -> Option<String> {
+        self.relay.settings().way()
+    }
+
     /// Where to listen.
     pub fn listen(&self) -> SocketAddr {
         self.relay.settings().listen

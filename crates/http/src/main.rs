@@ -46,6 +46,9 @@ async fn run(configuration: Configuration) -> Result<(), String> {
         let signal = signal.await;
         tracing::info!(%signal, "asked to stop");
     };
+    if let Some(way) = configuration.way() {
+        tracing::info!("{way}");
+    }
     let (exchange, running) = watch::channel(Arc::new(configuration));
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {

@@ -73,8 +73,12 @@ pub fn reload(running: &watch::Sender<Arc<Configuration>>, reading: Reading) {
             if !fixed.is_empty() {
                 warn!("{} can only be exchanged by a new start, and stays as it was", fixed.join(", "));
             }
+            let way = configuration.way().filter(|way| running.borrow().way().as_ref() != Some(way));
             running.send_replace(Arc::new(configuration));
             info!("a new configuration is in force");
+            if let Some(way) = way {
+                info!("{way}");
+            }
             "taken"
         }
         Err(mistakes) => {

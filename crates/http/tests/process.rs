@@ -96,7 +96,9 @@ fn json_of(answer: &Answer) -> Value {
 #[tokio::test]
 async fn an_event_is_answered_when_mdss_has_answered() {
     let sim = Sim::start(Config::default()).await.unwrap();
-    let server = start(simple(&sim)).await;
+    let mut server = start(simple(&sim)).await;
+    let way = format!("MDSS at {}, directly", sim.base_url());
+    server.process.wait_for_line(&way, LIMIT).await.unwrap();
     let answer = server.event(created(&["a%2Fb+c.txt"])).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let report = json_of(&answer);

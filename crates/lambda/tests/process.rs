@@ -105,7 +105,9 @@ fn accepted(sim: &Sim) -> Vec<String> {
 #[tokio::test]
 async fn an_event_reaches_mdss() {
     let sim = Sim::start(Config::default()).await.unwrap();
-    let function = start(&sim, &[]).await;
+    let mut function = start(&sim, &[]).await;
+    let way = format!("MDSS at {}, directly", sim.base_url());
+    function.process.wait_for_line(&way, LIMIT).await.unwrap();
     for key in ["rote+Blume.jpg", "two"] {
         let report = function.invoke(created(&[key])).await.unwrap();
         assert_eq!(report["outcome"], "done");

@@ -22,6 +22,9 @@ async fn main() -> Exit {
     for warning in &draft.settings.warnings {
         tracing::warn!("{warning}");
     }
+    if let Some(way) = draft.settings.way() {
+        tracing::info!("{way}");
+    }
     let relay = match Relay::new(draft.settings) {
         Ok(relay) => Arc::new(relay.remembering()),
         Err(mistake) => return host::settings_failure(NAME, &[mistake.to_string()]),

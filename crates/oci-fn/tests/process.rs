@@ -13,7 +13,9 @@ use serde_json::json;
 #[tokio::test]
 async fn an_event_reaches_mdss_by_its_verbatim_name() {
     let sim = Sim::start(Config::default()).await.unwrap();
-    let function = start(&sim, &[]).await;
+    let mut function = start(&sim, &[]).await;
+    let way = format!("MDSS at {}, directly", sim.base_url());
+    function.process.wait_for_line(&way, LIMIT).await.unwrap();
     for key in ["folder/a b+c%20é.txt", "second.txt"] {
         let (status, report) = function.call(&created(key)).await;
         assert_eq!(

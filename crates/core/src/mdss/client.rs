@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpInfo};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Method, NoProxy, Proxy, Request, Response, Url, redirect};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use reqwest::{Method, Proxy, Request, Response, Url, redirect};
+use rustls::AlertDescription;
+use rustls::pki_types::CertificateDer;
 use tokio::time::Instant;
 use tower::util::MapResponseLayer;
 use tracing::debug;
 
 use crate::failure::{Cause, Failure};
 use crate::mdss::request::Submission;
+use crate::mdss::trust;
 use crate::mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
+use crate::mdss::way::{self, Way};
 use crate::retry;
 use crate::secret::Secret;
 
@@ -39,11 +41,12 @@ pub(crate) struct Endpoint {
     pub(crate) api_key: Secret,
     /// Where the key came from, if it came from a file: read again when MDSS refuses it.
     pub(crate) api_key_file: Option<PathBuf>,
-    pub(crate) extra_roots: Vec<CertificateDer<'static>>,
+    /// Authorities, and servers, that are trusted beside the public authorities.
+    pub(crate) listed_certificates: Vec<CertificateDer<'static>>,
     pub(crate) verify_certificates: bool,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
-    pub(crate) proxies: Proxies,
+    pub(crate) way: Way,
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -51,24 +54,8 @@ impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Endpoint")
             .field("host", &self.url.host_str())
-            .field("proxies", &self.proxies)
+            .field("way", &self.way)
             .finish_non_exhaustive()
-    }
-}
-
-/// Proxy addresses, as the usual variables give them.
-#[derive(Clone, Default)]
-pub(crate) struct Proxies {
-    pub(crate) http: Option<Url>,
-    pub(crate) https: Option<Url>,
-    pub(crate) exempt: Option<String>,
-}
-
-impl std::fmt::Debug for Proxies {
-    /// A proxy's address may hold a password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let host = |url: &Option<Url>| url.as_ref().and_then(|u| u.host_str().map(str::to_owned));
-        f.debug_struct("Proxies").field("http", &host(&self.http)).field("https", &host(&self.https)).finish()
     }
 }
 
@@ -126,6 +113,9 @@ impl Client {
         };
         let mut response = sent.map_err(|e| self.unanswered(e, timeout))?;
         let status = response.status().as_u16();
+        if let (407, Some(proxy)) = (status, self.endpoint.way.proxy()) {
+            return Err(Failure::new(Cause::MdssProxy, proxy_wants_password(&proxy)));
+        }
         let retry_after = response
             .headers()
             .get(RETRY_AFTER)
@@ -149,10 +139,24 @@ impl Client {
             &Answer { status, retry_after, body: &body, end, accepted_ago: api_key.accepted_ago() },
             &api_key.secret,
         );
-        if verdict.is_ok() {
-            api_key.accepted();
+        match verdict {
+            Ok(id) => {
+                api_key.accepted();
+                Ok(id)
+            }
+            Err(failure) => Err(self.perhaps_the_proxys(status, failure)),
         }
-        verdict
+    }
+
+    /// Without TLS a proxy can answer in MDSS's place, and nothing tells the one from the other.
+    fn perhaps_the_proxys(&self, status: u16, mut failure: Failure) -> Failure {
+        if let Some(proxy) = self.endpoint.way.proxy()
+            && self.endpoint.url.scheme() == "http"
+            && status >= 400
+        {
+            failure.detail.push_str(&format!(" (or {proxy} answered in its place)"));
+        }
+        failure
     }
 
     fn request(&self, submission: &Submission, api_key: &ApiKey, timeout: Duration) -> Request {
@@ -188,36 +192,77 @@ impl Client {
         }
     }
 
-    /// Why no answer came. Decided by what happened, never by text in a message.
+    /// Why no answer came. Decided by what happened, and by text in a message only where there is nothing else.
     fn unanswered(&self, error: reqwest::Error, timeout: Duration) -> Failure {
-        let server = self.endpoint.url.host_str().unwrap_or("the endpoint");
-        let connecting = error.is_connect();
-        if let Some(certificate) = certificate_error(&error) {
-            let detail = format!(
-                "the certificate of {server} is not trusted: {certificate}; give its authority in RELAY_CA_FILE"
+        let url = &self.endpoint.url;
+        let (server, proxy) = (way::authority(url), self.endpoint.way.proxy());
+        let through = proxy.as_ref().map(|proxy| format!(" through {proxy}")).unwrap_or_default();
+        let (connecting, reason) = (error.is_connect(), root(&error));
+        let failure = |cause, detail: String| Failure::new(cause, detail);
+        // Without a tunnel it is the proxy that is connected to.
+        let proxys =
+            proxy.as_ref().filter(|_| connecting && (url.scheme() == "http" || before_tunnel(&error)));
+        if let Some(tls) = tls_error(&error) {
+            let whose = proxys.unwrap_or(&server);
+            if let Some((cause, detail)) = tls_failure(tls, whose) {
+                return failure(cause, detail);
+            }
+        }
+        if error.is_timeout() && connecting {
+            let limit = self.endpoint.connect_timeout.min(timeout);
+            return failure(
+                Cause::MdssUnreachable,
+                format!("no connection to {server}{through} within {limit:?}"),
             );
-            return Failure::new(Cause::MdssCertificate, detail);
         }
         if error.is_timeout() {
-            let detail = if connecting {
-                format!("no connection to {server} within {:?}", self.endpoint.connect_timeout.min(timeout))
-            } else {
-                format!("no answer from {server} within {timeout:?}")
-            };
-            return Failure::new(
-                if connecting { Cause::MdssUnreachable } else { Cause::MdssTimeout },
-                detail,
+            return failure(
+                Cause::MdssTimeout,
+                format!("no answer from {server}{through} within {timeout:?}"),
             );
         }
-        let reason = root(&error);
-        if connecting {
-            return Failure::new(Cause::MdssUnreachable, format!("no connection to {server}: {reason}"));
+        if let Some(proxy) = proxys {
+            return failure(Cause::MdssUnreachable, format!("no connection to {proxy}: {reason}"));
         }
-        Failure::new(
+        if let (Some(proxy), true) = (&proxy, reason.starts_with(TUNNEL)) {
+            if reason == WANTS_PASSWORD {
+                return failure(Cause::MdssProxy, proxy_wants_password(proxy));
+            }
+            let reason = reason.trim_start_matches(TUNNEL);
+            let detail = format!("{proxy} has not connected to {server} ({reason}); its log says why");
+            return failure(Cause::MdssUnreachable, detail);
+        }
+        if connecting {
+            return failure(Cause::MdssUnreachable, format!("no connection to {server}{through}: {reason}"));
+        }
+        let hint =
+            if url.scheme() == "http" && answered_wrongly(&error) { "; is it https:// there?" } else { "" };
+        failure(
             Cause::MdssReset,
-            format!("the connection to {server} broke before an answer came: {reason}"),
+            format!("the connection to {server}{through} broke before an answer came: {reason}{hint}"),
         )
     }
+}
+
+/// How hyper-util (0.1.21, `client/legacy/connect/proxy/tunnel.rs`) begins each sentence about a tunnel. It does not export the type.
+const TUNNEL: &str = "tunnel error: ";
+const WANTS_PASSWORD: &str = "tunnel error: proxy authorization required";
+const NO_WAY_TO_PROXY: &str = "tunnel error: failed to create underlying connection";
+
+/// Whether the proxy was not even reached.
+fn before_tunnel(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if error.to_string() == NO_WAY_TO_PROXY {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+fn proxy_wants_password(proxy: &str) -> String {
+    format!("{proxy} answered 407: it wants a user and a password, or other ones, in its address")
 }
 
 tokio::task_local! {
@@ -327,10 +372,54 @@ fn root(error: &reqwest::Error) -> String {
     }
 }
 
-fn certificate_error(error: &reqwest::Error) -> Option<String> {
-    match tls_error(error)? {
-        rustls::Error::InvalidCertificate(why) => Some(why.to_string()),
-        rustls::Error::NoCertificatesPresented => Some("it presented none".into()),
+/// What an error of TLS means; `None`: something that may pass.
+fn tls_failure(error: &rustls::Error, server: &str) -> Option<(Cause, String)> {
+    use rustls::Error::{
+        AlertReceived, InappropriateHandshakeMessage, InappropriateMessage, InvalidCertificate,
+        InvalidMessage, NoApplicationProtocol, NoCertificatesPresented, PeerIncompatible, PeerMisbehaved,
+    };
+    let cannot = |why: String| Some((Cause::MdssTls, why));
+    let nothing_in_common = || {
+        cannot(format!(
+            "{server} speaks no TLS that the relay does: {error}. The relay has versions 1.2 and 1.3 with the ciphers of today; switch \
+             one of them on there, or on the gateway before it"
+        ))
+    };
+    match error {
+        InvalidCertificate(why) => Some((Cause::MdssCertificate, trust::told(why, server))),
+        NoCertificatesPresented => {
+            Some((Cause::MdssCertificate, format!("{server} presented no certificate; give MDSS one")))
+        }
+        InvalidMessage(_) => cannot(format!(
+            "{server} answers without TLS; is http:// or another port meant in its address? ({error})"
+        )),
+        PeerIncompatible(_) | NoApplicationProtocol => nothing_in_common(),
+        PeerMisbehaved(_) | InappropriateMessage { .. } | InappropriateHandshakeMessage { .. } => {
+            cannot(format!("TLS with {server} fails: {error}"))
+        }
+        AlertReceived(alert) => match alert {
+            AlertDescription::ProtocolVersion
+            | AlertDescription::HandshakeFailure
+            | AlertDescription::InsufficientSecurity
+            | AlertDescription::InappropriateFallback
+            | AlertDescription::NoApplicationProtocol
+            | AlertDescription::IllegalParameter
+            | AlertDescription::DecodeError
+            | AlertDescription::UnsupportedExtension
+            | AlertDescription::MissingExtension => nothing_in_common(),
+            AlertDescription::UnrecognisedName => cannot(format!(
+                "{server} does not know this name ({error}); name MDSS in the endpoint as it calls itself"
+            )),
+            AlertDescription::CertificateRequired
+            | AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied => cannot(format!(
+                "{server} wants a certificate of the relay ({error}), and it has none; let it in without"
+            )),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -342,41 +431,6 @@ fn tls_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rus
         .downcast_ref::<rustls::Error>()
         .or_else(|| tls_error(wrapped?))
         .or_else(|| tls_error(error.source()?))
-}
-
-/// Certificates in PEM.
-///
-/// # Errors
-/// What was found instead.
-pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found =
-        CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
-    if found.is_empty() {
-        return Err("no certificate in it".into());
-    }
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in &found {
-        roots.add(certificate.clone()).map_err(|e| e.to_string())?;
-    }
-    Ok(found)
-}
-
-/// TLS with `ring` and the public roots that are compiled in: an image that holds nothing but a binary has no others.
-///
-/// # Errors
-/// If `ring` and rustls do not fit each other, which a build would have shown.
-pub fn public_tls(extra_roots: &[CertificateDer<'static>]) -> Result<rustls::ClientConfig, String> {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    for certificate in extra_roots {
-        roots.add(certificate.clone()).map_err(|e| e.to_string())?;
-    }
-    Ok(tls_builder()?.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn tls_builder() -> Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>, String> {
-    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())
 }
 
 /// What becomes of connections when their request is done.
@@ -396,13 +450,9 @@ fn ready(
 
 fn build(endpoint: &Endpoint, keep: Keep) -> Result<reqwest::Client, String> {
     let tls = if endpoint.verify_certificates {
-        public_tls(&endpoint.extra_roots)?
+        trust::public_tls(&endpoint.listed_certificates)?
     } else {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        tls_builder()?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth()
+        trust::unverified_tls()?
     };
 
     let mut client = reqwest::Client::builder()
@@ -419,56 +469,11 @@ fn build(endpoint: &Endpoint, keep: Keep) -> Result<reqwest::Client, String> {
         // Proxies come from the settings; the environment is not read here.
         .no_proxy()
         .user_agent(concat!("mdss-relay/", env!("CARGO_PKG_VERSION")));
-    let exempt = || endpoint.proxies.exempt.as_deref().and_then(NoProxy::from_string);
-    for (url, proxy) in [
-        (&endpoint.proxies.http, Proxy::http as fn(Url) -> reqwest::Result<Proxy>),
-        (&endpoint.proxies.https, Proxy::https as fn(Url) -> reqwest::Result<Proxy>),
-    ] {
-        if let Some(url) = url {
-            client = client
-                .proxy(proxy(url.clone()).map_err(|_| "the proxy's address".to_owned())?.no_proxy(exempt()));
-        }
+    if let Way::Through(proxy) = &endpoint.way {
+        // Which hosts are exempt is decided already.
+        client = client.proxy(Proxy::all(proxy.clone()).map_err(|_| "the proxy's address".to_owned())?);
     }
     client.build().map_err(|e| root(&e))
-}
-
-/// What `RELAY_TLS_VERIFY=off` asks for. Signatures are still checked; who signed is not.
-#[derive(Debug)]
-struct AnyCertificate(Arc<rustls::crypto::CryptoProvider>);
-
-impl rustls::client::danger::ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        Ok(rustls::client::danger::ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

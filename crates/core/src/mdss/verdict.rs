@@ -284,22 +284,20 @@ pub fn judge(answer: &Answer<'_>, secret: &Secret) -> Result<CorrelationId, Fail
                 "MDSS answered {status}, a redirect, which is not followed; set the endpoint to the final address"
             ),
         ),
-        400..=499 if is_gateways(status, bytes) && answer.accepted_ago.is_some_and(|ago| ago < LATELY) => {
-            failure(
-                Cause::MdssObjectRefused,
-                format!(
-                    "something before MDSS answered {status} and {said}, while MDSS takes other objects with the same key; let \
+        400..=499 if is_gateways(bytes) && answer.accepted_ago.is_some_and(|ago| ago < LATELY) => failure(
+            Cause::MdssObjectRefused,
+            format!(
+                "something before MDSS answered {status} and {said}, while MDSS takes other objects with the same key; let \
                      the gateway (a web application firewall?) pass this object's name. If it refuses all objects from \
                      now on, check the API key"
-                ),
-            )
-        }
+            ),
+        ),
         401 | 403 => failure(
             Cause::MdssUnauthorized,
             format!(
                 "MDSS answered {status} and {said}; check the API key: generating a new one, or changing the password of \
                  its user, makes the old one invalid{}",
-                if is_gateways(status, bytes) {
+                if is_gateways(bytes) {
                     ". If MDSS takes other objects, something before it refuses this object's name"
                 } else {
                     ""
@@ -313,15 +311,11 @@ pub fn judge(answer: &Answer<'_>, secret: &Secret) -> Result<CorrelationId, Fail
 
 const CHECK_PATH: &str = "check that the endpoint is MDSS's webhook URL (…/api/webhook/realtime)";
 
-/// Whether a refusal looks as if a gateway before MDSS had made it. MDSS answers in JSON; a page or another text comes
-/// from a gateway, and so may an empty 403. An empty 401 is how MDSS's own framework refuses a key that it does not know
-/// (ASP.NET Core, whose challenge writes no body: dotnet/aspnetcore, `AuthenticationHandler.HandleChallengeAsync`).
-fn is_gateways(status: u16, bytes: &[u8]) -> bool {
-    match bytes.trim_ascii().first() {
-        None => status == 403,
-        Some(b'{' | b'[' | b'"') => false,
-        Some(_) => true,
-    }
+/// Whether a refusal looks as if a gateway before MDSS had made it: by a page, or another text. MDSS answers in JSON, or, if
+/// it does not know the key, perhaps with nothing: its framework's own refusal has no body (dotnet/aspnetcore,
+/// `src/Security/Authentication/Core/src/AuthenticationHandler.cs`).
+fn is_gateways(bytes: &[u8]) -> bool {
+    bytes.trim_ascii().first().is_some_and(|first| !matches!(first, b'{' | b'[' | b'"'))
 }
 
 /// What a body that says nothing in MDSS's own words looks like.
@@ -470,7 +464,6 @@ mod tests {
         for (status, body, accepted_ago, cause) in [
             (403, page, lately, MdssObjectRefused),
             (403, "Request blocked. ID: 1", lately, MdssObjectRefused),
-            (403, "", lately, MdssObjectRefused),
             (401, page, lately, MdssObjectRefused),
             (400, page, lately, MdssObjectRefused),
             (404, page, lately, MdssObjectRefused),
@@ -486,6 +479,7 @@ mod tests {
             (401, json, lately, MdssUnauthorized),
             (403, json, lately, MdssUnauthorized),
             (401, "", lately, MdssUnauthorized),
+            (403, "", lately, MdssUnauthorized),
             (400, r#"{"responseKey":"K"}"#, lately, MdssRefused),
         ] {
             let failure = judged(status, body.as_bytes(), BodyEnd::Complete, accepted_ago).unwrap_err();

@@ -42,7 +42,12 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "the text of a TOML configuration, for functions, which have no files",
     ),
-    setting("RELAY_CA_FILE", "mdss.ca_file", "", "PEM file of authorities to trust beside the public ones"),
+    setting(
+        "RELAY_CA_FILE",
+        "mdss.ca_file",
+        "",
+        "PEM file of certificates to trust beside the public authorities: authorities, or a server's own",
+    ),
     setting(
         "RELAY_TLS_VERIFY",
         "mdss.tls_verify",
