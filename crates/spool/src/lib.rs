@@ -4,6 +4,7 @@ mod breaker;
 mod clock;
 mod column;
 mod desk;
+mod files;
 mod intake;
 mod ledger;
 mod meter;

@@ -17,6 +17,7 @@ use tracing::{error, warn};
 
 use crate::clock::Moment;
 use crate::column::{Cell, shown};
+use crate::files::{Loss, TAILS};
 use crate::intake::{Intake, Sender};
 use crate::ledger::{mend, stored};
 use crate::schema::{self, LANE_UNROUTED};
@@ -104,16 +105,13 @@ fn sync_names(path: &Path) {
     }
 }
 
-/// Replaces the file at `path` by what can be read of it.
-pub(crate) fn salvage(path: &Path, why: &Trouble, now: Moment) -> Result<(), Trouble> {
-    let place = |e: std::io::Error| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", path.display()));
-    let (new, aside) = (new_file(path), aside(path, now));
-    remove(&new).map_err(place)?;
-    crate::store::create(&new).map_err(place)?;
-    let taken = copy(path, &new, now)?;
-    rename_there(path, &aside, &["", "-wal", "-shm"]).map_err(place)?;
-    std::fs::rename(&new, path).map_err(place)?;
-    sync_names(path);
+/// Replaces the file at `path`, which is damaged, by what can be read of it.
+///
+/// # Errors
+/// If that cannot be written, or the names cannot be changed.
+pub(crate) fn salvage(path: &Path, why: &str, now: Moment) -> Result<(), Trouble> {
+    let old = readable(path).inspect_err(|e| warn!("nothing of the damaged spool can be read: {e}")).ok();
+    let (taken, aside) = replace(path, old.as_ref(), now)?;
     error!(
         { fields::ERROR_TYPE } = TroubleKind::Damaged.name(),
         spool.file = %aside.display(),
@@ -121,19 +119,84 @@ pub(crate) fn salvage(path: &Path, why: &Trouble, now: Moment) -> Result<(), Tro
         spool.items = taken.items,
         spool.items_made_again = taken.made,
         spool.without_items = taken.orphans,
-        "the spool was damaged and is set aside; what could be read of it is in the new one: {}", why.detail
+        "the spool was damaged and is set aside; what could be read of it is in the new one: {why}"
     );
     Ok(())
 }
 
-fn remove(new: &Path) -> std::io::Result<()> {
-    for tail in ["", "-wal", "-shm"] {
-        match std::fs::remove_file(with_tail(new, tail)) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-    }
+/// Makes a file at `path` of what an open connection still has of one that was taken away or cut; what stands at its names is set aside.
+///
+/// # Errors
+/// If that cannot be written, or the names cannot be changed.
+pub(crate) fn take_over(path: &Path, old: &Connection, why: &str, now: Moment) -> Result<(), Trouble> {
+    // What was cut is nowhere but in memory: reading the rest must not push it out.
+    let _ = old.pragma_update(None, "cache_size", -64_000);
+    let (taken, aside) = replace(path, Some(old), now)?;
+    let lost = if taken.whole { "everything" } else { "what could be read" };
+    error!(
+        { fields::ERROR_TYPE } = TroubleKind::Taken.name(),
+        spool.file = %path.display(),
+        spool.aside = %aside.display(),
+        spool.deliveries = taken.deliveries,
+        spool.items = taken.items,
+        spool.items_made_again = taken.made,
+        spool.without_items = taken.orphans,
+        spool.whole = taken.whole,
+        "{why}; {lost} of what had been acknowledged is in a new file of that name, and what stood there is set aside under the other name"
+    );
     Ok(())
+}
+
+/// Puts what is in the log into the file, on the disk, through whatever the connection has open.
+pub(crate) fn checkpoint(db: &Connection) -> rusqlite::Result<()> {
+    // FULL waits for others' readers and writers, and then leaves nothing out (<https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>).
+    let (busy, log, done) = db.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+    })?;
+    if busy == 0 && log == done { Ok(()) } else { Err(rusqlite::Error::QueryReturnedNoRows) }
+}
+
+/// Lets a connection close without a look at its names, which are no longer its own: SQLite would delete what stands there.
+pub(crate) fn give_up(db: &Connection) {
+    // It fails for a connection that is none.
+    let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+}
+
+/// Makes the names fit to be opened, once everything is in the file itself. SQLite would read any log that stands beside a file into it, be
+/// it another file's, or an older copy.
+pub(crate) fn clear(path: &Path, loss: &Loss, now: Moment) -> std::io::Result<()> {
+    let aside = aside(path, now);
+    for tail in loss.strangers() {
+        rename_there(path, &aside, &[tail])?;
+    }
+    for tail in loss.left_behind() {
+        remove_there(&with_tail(path, tail))?;
+    }
+    sync_names(path);
+    Ok(())
+}
+
+fn replace(path: &Path, old: Option<&Connection>, now: Moment) -> Result<(Taken, PathBuf), Trouble> {
+    let place = |e: std::io::Error| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", path.display()));
+    let (new, aside) = (new_file(path), aside(path, now));
+    remove(&new).map_err(place)?;
+    crate::store::create(&new).map_err(place)?;
+    let taken = copy(old, &new, now)?;
+    rename_there(path, &aside, &TAILS).map_err(place)?;
+    std::fs::rename(&new, path).map_err(place)?;
+    sync_names(path);
+    Ok((taken, aside))
+}
+
+fn remove(new: &Path) -> std::io::Result<()> {
+    TAILS.iter().try_for_each(|tail| remove_there(&with_tail(new, tail)))
+}
+
+fn remove_there(name: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(name) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
 }
 
 #[derive(Debug, Default)]
@@ -144,32 +207,33 @@ struct Taken {
     made: u64,
     /// Deliveries whose items cannot be read, nor made again.
     orphans: u64,
+    /// Whether that was all there was.
+    whole: bool,
 }
 
-fn copy(old: &Path, new: &Path, now: Moment) -> Result<Taken, Trouble> {
+fn copy(old: Option<&Connection>, new: &Path, now: Moment) -> Result<Taken, Trouble> {
     let writing = |e: rusqlite::Error| Trouble::of(&e, &format!("writing {}", new.display()));
     let mut new = connect(new).map_err(writing)?;
     schema::migrate(&mut new)?;
     let mut taken = Taken::default();
-    match readable(old) {
-        Ok(old) => {
-            let all = new.transaction().map_err(writing)?;
-            let mut whole = true;
-            // An item without its delivery is worth nothing, and the reference refuses it.
-            for (table, columns) in TABLES {
-                let rows = rows(&old, &all, table, columns).map_err(writing)?;
-                match table {
-                    "delivery" => taken.deliveries = rows.count,
-                    "item" => (taken.items, whole) = (rows.count, rows.whole),
-                    _ => {}
-                }
+    if let Some(old) = old {
+        let all = new.transaction().map_err(writing)?;
+        let mut whole = true;
+        taken.whole = true;
+        // An item without its delivery is worth nothing, and the reference refuses it.
+        for (table, columns) in TABLES {
+            let rows = rows(old, &all, table, columns).map_err(writing)?;
+            taken.whole &= rows.whole;
+            match table {
+                "delivery" => taken.deliveries = rows.count,
+                "item" => (taken.items, whole) = (rows.count, rows.whole),
+                _ => {}
             }
-            make_again(&all, whole, now, &mut taken).map_err(writing)?;
-            // A damaged page may put an item off for years.
-            mend(&all, now, now, usize::MAX >> 1).map_err(writing)?;
-            all.commit().map_err(writing)?;
         }
-        Err(e) => warn!("nothing of the damaged spool can be read: {e}"),
+        make_again(&all, whole, now, &mut taken).map_err(writing)?;
+        // A damaged page may put an item off for years.
+        mend(&all, now, now, usize::MAX >> 1).map_err(writing)?;
+        all.commit().map_err(writing)?;
     }
     // Closing puts everything into the one file.
     new.close().map_err(|(_, e)| writing(e))?;
@@ -312,8 +376,7 @@ mod tests {
         )
         .unwrap();
         drop(old);
-        let why = Trouble::new(TroubleKind::Damaged, "x");
-        salvage(&path, &why, Moment::from_millis(1000)).unwrap();
+        salvage(&path, "x", Moment::from_millis(1000)).unwrap();
         let new = connect(&path).unwrap();
         let mut query = new.prepare("SELECT not_before FROM item ORDER BY id").unwrap();
         let due: Vec<i64> = query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();

@@ -17,9 +17,10 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
 use crate::clock::{Clock, Moment};
+use crate::files::{Files, Loss, TAILS, plain};
 use crate::intake::Intake;
 use crate::ledger::{self, Claims, Fault, ItemId, Limits, Stock, Verdict, Want, Written};
-use crate::salvage::{resume, salvage};
+use crate::salvage::{checkpoint, clear, give_up, resume, salvage, take_over};
 use crate::schema;
 use crate::trouble::{Trouble, TroubleKind};
 
@@ -211,8 +212,8 @@ struct Keeper {
 
 struct Opened {
     db: Connection,
-    /// Which file it is, whatever its name leads to by now.
-    inode: (u64, u64),
+    /// Dropped after the connection.
+    files: Files,
     /// Whether there was nothing in it.
     fresh: bool,
 }
@@ -254,7 +255,9 @@ impl Keeper {
             }
         }
         // The last connection that closes puts everything into the one file.
-        self.open = None;
+        if let Err(trouble) = self.close() {
+            self.said(Err(trouble));
+        }
     }
 
     fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) {
@@ -315,6 +318,11 @@ impl Keeper {
             outcomes.push(outcome);
         }
         group.commit().map_err(trouble)?;
+        // What is in a log without a name is with nobody tomorrow.
+        if let Err(loss) = opened.files.check() {
+            let trouble = Trouble::new(TroubleKind::Taken, loss.what.clone());
+            return Err(self.rescue(&loss).err().unwrap_or(trouble));
+        }
         Ok(outcomes)
     }
 
@@ -342,13 +350,21 @@ impl Keeper {
 
     /// What follows from a trouble with the file itself: it is opened anew, or set aside.
     fn distrust(&mut self, trouble: &Trouble) {
+        let damaged = trouble.kind == TroubleKind::Damaged;
         match trouble.kind {
-            TroubleKind::Unwritable => self.open = None,
-            TroubleKind::Damaged => {
-                self.open = None;
-                self.damaged = Some(trouble.clone());
+            TroubleKind::Unwritable | TroubleKind::Damaged => {
+                match self.open.as_mut().map(|o| o.files.check()) {
+                    // That is what is wrong with it, and what the next request mends.
+                    Some(Err(_)) => {}
+                    Some(Ok(())) | None => {
+                        self.open = None;
+                        self.damaged = damaged.then(|| trouble.clone()).or(self.damaged.take());
+                    }
+                }
             }
-            TroubleKind::Full
+            // The next request tries once more to save what only the open file has.
+            TroubleKind::Taken
+            | TroubleKind::Full
             | TroubleKind::Locked
             | TroubleKind::Foreign
             | TroubleKind::Internal
@@ -401,39 +417,87 @@ impl Keeper {
 
     fn open(&mut self) -> Result<(&Opened, u64), Trouble> {
         let path = self.config.dir.join(FILE);
-        if let Some(opened) = &self.open
-            && inode(&path).ok() != Some(opened.inode)
-        {
-            error!(spool.file = %path.display(), "the spool's file was taken away under the relay; what it held is where it went");
-            self.open = None;
-        }
-        // Another relay must not be let in by a lock that its name no longer leads to.
-        if let Err(trouble) = self.lock() {
-            self.open = None;
-            return Err(trouble);
-        }
+        self.watch()?;
         if self.open.is_none() {
             if let Some(why) = &self.damaged {
-                salvage(&path, why, self.clock.now())?;
+                salvage(&path, &why.detail, self.clock.now())?;
                 self.damaged = None;
             }
             let opened = match open(&path, self.clock.now()) {
                 Err(why) if why.kind == TroubleKind::Damaged => {
-                    salvage(&path, &why, self.clock.now())?;
+                    salvage(&path, &why.detail, self.clock.now())?;
                     open(&path, self.clock.now())
                 }
                 opened => opened,
             };
             let opened = opened?;
             // Numbers go on in the same file and begin anew in another.
-            if opened.fresh || self.inode != Some(opened.inode) {
+            if opened.fresh || self.inode != Some(opened.files.inode()) {
                 self.epoch += 1;
-                self.inode = Some(opened.inode);
+                self.inode = Some(opened.files.inode());
             }
             self.open = Some(opened);
         }
         let opened = self.open.as_ref().ok_or_else(Trouble::stopped)?;
         Ok((opened, self.epoch))
+    }
+
+    /// Whether what is open is what the names lead to, and nobody else works there. Otherwise it is closed, and nothing that was
+    /// acknowledged goes with it.
+    fn watch(&mut self) -> Result<(), Trouble> {
+        let loss = self.open.as_mut().and_then(|opened| opened.files.check().err());
+        // Another relay must not be let in by a lock that its name no longer leads to.
+        if let Err(trouble) = self.lock() {
+            // What only the open file has waits there for a place.
+            if loss.is_none() {
+                self.open = None;
+            }
+            return Err(trouble);
+        }
+        loss.map_or(Ok(()), |loss| self.rescue(&loss))
+    }
+
+    /// Closes the file; a last chance for what only the open file has.
+    fn close(&mut self) -> Result<(), Trouble> {
+        let watched = self.watch();
+        if let Some(opened) = self.open.take()
+            && watched.is_err()
+        {
+            // It must not delete what has its names by now.
+            give_up(&opened.db);
+        }
+        watched
+    }
+
+    /// Saves what the open file has when something was done to the files: into the file itself, if it and its log are whole and
+    /// the file has a name; row by row into a new one otherwise. Then nothing is open.
+    ///
+    /// # Errors
+    /// If it cannot be saved now: it stays open, and the next request tries again.
+    fn rescue(&mut self, loss: &Loss) -> Result<(), Trouble> {
+        let (path, now) = (self.config.dir.join(FILE), self.clock.now());
+        let not_saved = |e: &dyn std::fmt::Display| {
+            let detail = format!("{}; what is in it cannot be saved yet: {e}", loss.what);
+            Trouble::new(TroubleKind::Taken, detail)
+        };
+        let Some(opened) = &self.open else { return Ok(()) };
+        opened.files.mend(loss).map_err(|e| not_saved(&e))?;
+        let into_itself = loss.whole && loss.linked && checkpoint(&opened.db).is_ok();
+        if !into_itself {
+            take_over(&path, &opened.db, &loss.what, now).map_err(|e| not_saved(&e))?;
+        }
+        if into_itself {
+            // While it is open: until they are in order, nothing may be opened by these names.
+            clear(&path, loss, now).map_err(|e| not_saved(&e))?;
+            error!(
+                { fields::ERROR_TYPE } = TroubleKind::Taken.name(),
+                spool.dir = %self.config.dir.display(),
+                "{}; what had been acknowledged was put into the file itself, wherever that is by now", loss.what
+            );
+        }
+        give_up(&opened.db);
+        self.open = None;
+        Ok(())
     }
 
     /// Two relays on one directory would send everything twice. A lock is worth what its name leads to: a directory, or the lock alone,
@@ -493,6 +557,7 @@ pub(crate) fn with_tail(path: &Path, tail: &str) -> PathBuf {
     name.into()
 }
 
+/// Which file a name leads to.
 fn inode(path: &Path) -> std::io::Result<(u64, u64)> {
     let found = std::fs::metadata(path)?;
     Ok((found.dev(), found.ino()))
@@ -501,7 +566,10 @@ fn inode(path: &Path) -> std::io::Result<(u64, u64)> {
 /// Opens the file, makes it ours, and brings it to today's version.
 fn open(path: &Path, now: Moment) -> Result<Opened, Trouble> {
     let place = |e: std::io::Error| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", path.display()));
-    resume(path, now).and_then(|()| create(path)).map_err(place)?;
+    for tail in TAILS {
+        plain(&with_tail(path, tail))?;
+    }
+    let file = resume(path, now).and_then(|()| create(path)).map_err(place)?;
     let opening = |e: rusqlite::Error| Trouble::of(&e, &format!("opening {}", path.display()));
     let mut db = connect(path).map_err(opening)?;
     db.pragma_update(None, "journal_mode", "wal").map_err(opening)?;
@@ -511,13 +579,15 @@ fn open(path: &Path, now: Moment) -> Result<Opened, Trouble> {
         return Err(Trouble::new(TroubleKind::Unwritable, detail));
     }
     let fresh = schema::migrate(&mut db)?;
-    Ok(Opened { inode: inode(path).map_err(place)?, fresh, db })
+    let mut files = Files::hold(path, file)?;
+    files.check().map_err(|loss| Trouble::new(TroubleKind::Taken, loss.what))?;
+    Ok(Opened { db, files, fresh })
 }
 
 /// Makes a file that nobody else may read, if there is none. SQLite gives its log the mode of the file, and would make the
 /// file itself 0644 (<https://www.sqlite.org/tempfiles.html>).
-pub(crate) fn create(path: &Path) -> std::io::Result<()> {
-    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(|_| ())
+pub(crate) fn create(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
 }
 
 /// A connection as everybody wants it, the command line too.

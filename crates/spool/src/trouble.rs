@@ -15,6 +15,8 @@ pub enum TroubleKind {
     Locked,
     /// The file is no longer what it was; it is set aside and a new one begun.
     Damaged,
+    /// One of its files was taken away, replaced or cut under the relay. What was acknowledged is saved first.
+    Taken,
     /// The file is some other program's, or of a later version. It is left alone.
     Foreign,
     /// A statement failed that never should: a defect of the relay.
@@ -25,11 +27,12 @@ pub enum TroubleKind {
 
 impl TroubleKind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Full,
         Self::Unwritable,
         Self::Locked,
         Self::Damaged,
+        Self::Taken,
         Self::Foreign,
         Self::Internal,
         Self::Stopped,
@@ -42,6 +45,7 @@ impl TroubleKind {
             Self::Unwritable => "spool_unwritable",
             Self::Locked => "spool_locked",
             Self::Damaged => "spool_damaged",
+            Self::Taken => "spool_taken",
             Self::Foreign => "spool_foreign",
             Self::Internal => "spool_internal",
             Self::Stopped => "spool_stopped",

@@ -166,3 +166,28 @@ fn locks() {
     // Until the parent has had enough.
     std::io::stdin().read_line(&mut String::new()).unwrap();
 }
+
+/// Does with the file what an operator may, over and over again.
+#[test]
+#[ignore = "the child of another test"]
+fn tidies() {
+    let path = Path::new(&var(DIR)).join("spool.db");
+    for sql in [
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+        "UPDATE item SET detail = 'x'",
+        "VACUUM",
+        "PRAGMA wal_checkpoint(RESTART)",
+    ]
+    .iter()
+    .cycle()
+    .take(200)
+    {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.busy_timeout(Duration::from_secs(10)).unwrap();
+        // A pragma gives a row.
+        let _ = db.execute_batch(sql);
+        drop(db);
+        say(sql);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

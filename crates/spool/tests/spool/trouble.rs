@@ -210,6 +210,59 @@ async fn a_file_that_is_taken_away_is_begun_anew() {
     assert_eq!(keys(dir.path()), ["after".to_owned()].into());
 }
 
+/// A link's target has other names beside it than the link has, so nobody follows one.
+#[tokio::test]
+async fn a_link_in_place_of_a_file_is_refused_and_nothing_is_done_to_what_it_leads_to() {
+    for tail in ["", "-wal", "-shm"] {
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let relay = relay(NOWHERE, &[]);
+        let mut child = Process::start("accepts", dir.path(), "", 0, "");
+        let first = child.next().unwrap();
+        child.kill();
+        let (name, target) = (dir.path().join(format!("spool.db{tail}")), elsewhere.path().join("x"));
+        std::fs::rename(&name, &target).unwrap();
+        std::os::unix::fs::symlink(&target, &name).unwrap();
+        let before = std::fs::read(&target).unwrap();
+        let (spool, keeping) = start(dir.path());
+        for _ in 0..2 {
+            let trouble = accept(&spool, &relay, delivery(&[record("b", "k", None)])).await.unwrap_err();
+            assert_eq!(trouble.kind, TroubleKind::Unwritable, "{tail}: {trouble}");
+            let sentence = format!("spool.db{tail}: expected a plain file, found a symbolic link; ");
+            assert!(trouble.detail.contains(&sentence), "{trouble}");
+        }
+        assert_eq!(std::fs::read(&target).unwrap(), before, "{tail}");
+        std::fs::rename(&target, &name).unwrap();
+        keep(&spool, &relay, "k").await;
+        drop(spool);
+        keeping.wait();
+        assert!(keys(dir.path()).contains(&first), "{tail}");
+    }
+}
+
+/// Another process writes into the log as well, and puts it into the file while events come in: that takes nothing away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_operator_does_with_sqlite_is_not_taken_for_a_loss() {
+    let dir = tempfile::tempdir().unwrap();
+    let relay = relay(NOWHERE, &[]);
+    let (spool, keeping) = start(dir.path());
+    spool.ready().await.unwrap();
+    let mut child = Process::start("tidies", dir.path(), "", 0, "");
+    let mut n = 0;
+    // Until it has done everything a few times.
+    let done = std::thread::spawn(move || (0..40).map_while(|_| child.next()).count());
+    while !done.is_finished() || n < 200 {
+        n += 1;
+        keep(&spool, &relay, &format!("{n}-{}", "k".repeat(500))).await;
+    }
+    assert_eq!(done.join().unwrap(), 40);
+    assert_eq!(spool.snapshot().await.unwrap().counts.refused, Default::default());
+    drop(spool);
+    keeping.wait();
+    assert_eq!(keys(dir.path()).len(), n);
+    let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "nothing was set aside: {names:?}");
+}
+
 /// What is damaged: the pages, by a query that names them.
 pub(crate) fn damage(dir: &Path, pages: &str) {
     let path = dir.join("spool.db");

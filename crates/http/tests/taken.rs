@@ -1,0 +1,435 @@
+//! What somebody does to the files of a running relay: nobody hears 200 for an event that the next start does not find.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, which clippy takes for production code"
+)]
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use drive::{HttpPoster, Process, Program};
+use mdss_sim::{Config, DEFAULT_API_KEY, Sim, units};
+use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// An MDSS that takes requests and answers none: nothing is sent, and nothing fails and has to wait.
+struct Silent(TcpListener);
+
+impl Silent {
+    fn new() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/api/webhook/realtime", self.0.local_addr().unwrap())
+    }
+}
+
+/// Events before a deed and after it.
+const EVENTS: usize = 12;
+
+struct Server {
+    process: Process,
+    address: String,
+}
+
+async fn start(data: &Path, mdss: &str) -> Server {
+    let mut process = Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
+        .env("RELAY_LISTEN", "127.0.0.1:0")
+        .env("APIENDPOINT", mdss)
+        .env("APIKEY", DEFAULT_API_KEY)
+        .env("STORAGECLIENTID", units::S3_COMPATIBLE)
+        .env("RELAY_AUTH", "none")
+        .env("RELAY_MODE", "spooled")
+        .env("RELAY_DATA_DIR", data)
+        .start()
+        .unwrap();
+    let line = process.wait_for_line("listening on", LIMIT).await.unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let address = format!("{}:{}", line["server.address"].as_str().unwrap(), line["server.port"]);
+    Server { process, address }
+}
+
+impl Server {
+    /// Whether the sender of this key has heard that it is done.
+    async fn post(&self, key: &str) -> bool {
+        post(&self.address, key).await
+    }
+
+    async fn post_all(&self, prefix: &str) -> BTreeSet<String> {
+        let mut done = BTreeSet::new();
+        for key in (0..EVENTS).map(|n| format!("{prefix}-{n}")) {
+            if self.post(&key).await {
+                done.insert(key);
+            }
+        }
+        done
+    }
+}
+
+async fn post(address: &str, key: &str) -> bool {
+    let body = json!({ "Records": [{ "eventSource": "minio:s3", "eventName": "s3:ObjectCreated:Put",
+        "s3": { "bucket": { "name": "b" }, "object": { "key": key, "sequencer": "01" } } }] });
+    let poster = HttpPoster::new(LIMIT);
+    let answer = poster.send("POST", &format!("http://{address}/events"), &[], body.to_string()).await;
+    match answer {
+        Ok(answer) if answer.status == 200 => true,
+        Ok(answer) => {
+            assert_eq!(answer.status, 503, "{}", answer.text());
+            false
+        }
+        Err(_) => false,
+    }
+}
+
+fn arrived(sim: &Sim) -> BTreeSet<String> {
+    sim.accepted().into_iter().map(|accepted| accepted.key).collect()
+}
+
+/// What becomes of the events that were acknowledged before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// They are sent after the next start.
+    Sent,
+    /// They are in what was moved away, and nowhere else.
+    Away(&'static str),
+}
+
+struct Deed {
+    name: &'static str,
+    does: fn(&Path),
+    before: Before,
+    /// Whether new events are taken again without anybody's help.
+    heals: bool,
+    /// A part of the line that says so; empty: nothing is to be said.
+    line: &'static str,
+}
+
+fn part(dir: &Path, tail: &str) -> PathBuf {
+    dir.join(format!("spool.db{tail}"))
+}
+
+fn remove(dir: &Path, tails: &[&str]) {
+    tails.iter().for_each(|tail| fs::remove_file(part(dir, tail)).unwrap());
+}
+
+/// As a tool does it that writes a new file and puts it in place.
+fn exchange(dir: &Path, tail: &str) {
+    let copy = dir.join("copy");
+    fs::copy(part(dir, tail), &copy).unwrap();
+    fs::rename(copy, part(dir, tail)).unwrap();
+}
+
+/// To that part of what it was; 0: nothing is left.
+fn cut(dir: &Path, tail: &str, share: u64) {
+    let file = OpenOptions::new().write(true).open(part(dir, tail)).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(length.checked_div(share).unwrap_or(0)).unwrap();
+}
+
+fn wipe(dir: &Path, tail: &str) {
+    let length = fs::metadata(part(dir, tail)).unwrap().len();
+    OpenOptions::new().write(true).truncate(true).open(part(dir, tail)).unwrap().set_len(length).unwrap();
+}
+
+fn link(dir: &Path, tail: &str) {
+    let elsewhere = dir.join(format!("elsewhere{tail}"));
+    fs::rename(part(dir, tail), &elsewhere).unwrap();
+    symlink(elsewhere, part(dir, tail)).unwrap();
+}
+
+fn deeds() -> Vec<Deed> {
+    let all = |name, does, line| Deed { name, does, before: Before::Sent, heals: true, line };
+    vec![
+        all("nothing", |_| {}, ""),
+        all("log removed", |d| remove(d, &["-wal"]), "-wal was removed"),
+        all("log and index removed", |d| remove(d, &["-wal", "-shm"]), "-wal was removed"),
+        all("log replaced by a copy", |d| exchange(d, "-wal"), "-wal was replaced"),
+        all(
+            "log and index replaced by copies",
+            |d| {
+                exchange(d, "-wal");
+                exchange(d, "-shm")
+            },
+            "-wal was replaced",
+        ),
+        all("log emptied", |d| cut(d, "-wal", 0), "-wal has lost"),
+        all("log cut in half", |d| cut(d, "-wal", 2), "-wal has lost"),
+        all("log overwritten with nothing", |d| wipe(d, "-wal"), "-wal has lost"),
+        all(
+            "log cut and removed",
+            |d| {
+                cut(d, "-wal", 0);
+                remove(d, &["-wal"])
+            },
+            "-wal has lost",
+        ),
+        all("log behind a link", |d| link(d, "-wal"), "symbolic link"),
+        all(
+            "log is a directory",
+            |d| {
+                remove(d, &["-wal"]);
+                fs::create_dir(part(d, "-wal")).unwrap()
+            },
+            "-wal was replaced",
+        ),
+        all("index emptied", |d| cut(d, "-shm", 0), "-shm was cut"),
+        all("index cut", |d| cut(d, "-shm", 3), "-shm was cut"),
+        all("index overwritten with nothing", |d| wipe(d, "-shm"), "-shm"),
+        all("index removed", |d| remove(d, &["-shm"]), "-shm was removed"),
+        all("index replaced by a copy", |d| exchange(d, "-shm"), "-shm was replaced"),
+        all("index behind a link", |d| link(d, "-shm"), "symbolic link"),
+        all("file emptied", |d| cut(d, "", 0), "spool.db was cut"),
+        all("file cut in half", |d| cut(d, "", 2), "spool.db was cut"),
+        all("file removed", |d| remove(d, &[""]), "spool.db was removed"),
+        all("file replaced by a copy", |d| exchange(d, ""), "spool.db was replaced"),
+        all(
+            "file replaced by an empty one",
+            |d| {
+                File::create(d.join("copy")).unwrap();
+                fs::rename(d.join("copy"), part(d, "")).unwrap()
+            },
+            "spool.db was replaced",
+        ),
+        all("all removed", |d| remove(d, &["", "-wal", "-shm"]), "spool.db was removed"),
+        all(
+            "all replaced by copies",
+            |d| ["", "-wal", "-shm"].iter().for_each(|tail| exchange(d, tail)),
+            "spool.db was replaced",
+        ),
+        all("directory removed", |d| fs::remove_dir_all(d).unwrap(), "spool.db was removed"),
+        all("lock removed", |d| fs::remove_file(d.join("relay.lock")).unwrap(), ""),
+        all(
+            "everything read-only",
+            |d| {
+                ["", "-wal", "-shm"].iter().for_each(|tail| {
+                    fs::set_permissions(part(d, tail), fs::Permissions::from_mode(0o400)).unwrap()
+                })
+            },
+            "",
+        ),
+        all(
+            "hard links of everything",
+            |d| {
+                ["", "-wal", "-shm"]
+                    .iter()
+                    .for_each(|tail| fs::hard_link(part(d, tail), d.join(format!("link{tail}"))).unwrap())
+            },
+            "",
+        ),
+        all(
+            "log replaced by a hard link of a copy",
+            |d| {
+                fs::copy(part(d, "-wal"), d.join("copy")).unwrap();
+                remove(d, &["-wal"]);
+                fs::hard_link(d.join("copy"), part(d, "-wal")).unwrap()
+            },
+            "-wal was replaced",
+        ),
+        Deed {
+            name: "file moved",
+            does: |d| fs::rename(part(d, ""), d.join("moved")).unwrap(),
+            before: Before::Away("moved"),
+            heals: true,
+            line: "spool.db was removed or moved",
+        },
+        Deed {
+            name: "file under another name only",
+            does: |d| {
+                fs::hard_link(part(d, ""), d.join("kept")).unwrap();
+                remove(d, &[""])
+            },
+            before: Before::Away("kept"),
+            heals: true,
+            line: "spool.db was removed or moved",
+        },
+        Deed {
+            name: "all moved",
+            does: |d| {
+                ["", "-wal", "-shm"]
+                    .iter()
+                    .for_each(|tail| fs::rename(part(d, tail), d.join(format!("moved{tail}"))).unwrap())
+            },
+            before: Before::Away("moved"),
+            heals: true,
+            line: "spool.db was removed or moved",
+        },
+        Deed {
+            name: "directory moved",
+            does: |d| fs::rename(d, d.with_file_name("away")).unwrap(),
+            before: Before::Away("../away/spool.db"),
+            heals: true,
+            line: "spool.db was removed or moved",
+        },
+        Deed {
+            name: "file behind a link",
+            does: |d| link(d, ""),
+            before: Before::Away("elsewhere"),
+            heals: false,
+            line: "symbolic link",
+        },
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_acknowledged_after_a_deed_is_there_after_a_kill() {
+    let mut running = tokio::task::JoinSet::new();
+    for deed in deeds() {
+        if running.len() >= 4 {
+            running.join_next().await.unwrap().unwrap();
+        }
+        running.spawn(judge(deed));
+    }
+    while let Some(done) = running.join_next().await {
+        done.unwrap();
+    }
+}
+
+async fn judge(deed: Deed) {
+    let name = deed.name;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let silent = Silent::new();
+    let mut server = start(&data, &silent.url()).await;
+    let before = server.post_all("before").await;
+    assert_eq!(before.len(), EVENTS, "{name}");
+    (deed.does)(&data);
+    let mut after = server.post_all("after").await;
+    // Senders repeat what they were refused.
+    let end = Instant::now() + if deed.heals { LIMIT } else { Duration::from_secs(1) };
+    while !after.contains("again") && Instant::now() < end {
+        if server.post("again").await {
+            after.insert("again".into());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(after.contains("again"), deed.heals, "{name}: {}", server.process.stderr());
+    if !deed.line.is_empty() {
+        server.process.wait_for_line(deed.line, LIMIT).await.unwrap();
+    }
+    let said = server.process.stderr();
+    let errors =
+        said.lines().filter(|line| line.contains("\"ERROR\"")).filter(|line| !line.contains("MDSS is given"));
+    let errors: Vec<_> = errors.collect();
+    assert_eq!(errors.is_empty(), deed.line.is_empty(), "{name}: {errors:?}");
+    server.process.signal("KILL").unwrap();
+    server.process.wait(LIMIT).await.unwrap();
+
+    // What was moved away, the operator puts where a relay finds it.
+    let mut folders = vec![data.clone()];
+    if let Before::Away(to) = deed.before {
+        let away = folder.path().join("operator");
+        fs::create_dir(&away).unwrap();
+        for tail in ["", "-wal"] {
+            let from = data.join(format!("{to}{tail}"));
+            let _ = fs::rename(from, part(&away, tail));
+        }
+        if !deed.heals {
+            fs::remove_file(part(&data, "")).unwrap();
+        }
+        folders.push(away);
+    }
+    let sim = Sim::start(Config::default()).await.unwrap();
+    for folder in folders {
+        let _server = start(&folder, &sim.url()).await;
+        let want: BTreeSet<_> = match (deed.before, folder == data) {
+            (Before::Sent, _) => before.union(&after).cloned().collect(),
+            (Before::Away(_), true) => after.clone(),
+            (Before::Away(_), false) => before.clone(),
+        };
+        let end = Instant::now() + LIMIT;
+        while !arrived(&sim).is_superset(&want) {
+            let lost: Vec<_> = want.difference(&arrived(&sim)).cloned().collect();
+            assert!(Instant::now() < end, "{name}: {lost:?} of {} were lost; {errors:?}", want.len());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Names are taken away again and again while senders post: also between a commit and its answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_when_names_are_taken_away_under_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let silent = Silent::new();
+    let mut server = start(&data, &silent.url()).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let count = Arc::new(AtomicUsize::new(0));
+    let senders: Vec<_> = (0..8)
+        .map(|sender| {
+            let (stop, count, address) = (stop.clone(), count.clone(), server.address.clone());
+            tokio::spawn(async move {
+                let mut done = BTreeSet::new();
+                let mut n = 0;
+                while !stop.load(Ordering::SeqCst) {
+                    let key = format!("{sender}-{n}");
+                    n += 1;
+                    if post(&address, &key).await {
+                        done.insert(key);
+                        count.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+                done
+            })
+        })
+        .collect();
+    let ways: [fn(&Path); 5] = [
+        |d| drop(fs::remove_file(part(d, "-wal"))),
+        |d| drop(fs::remove_file(part(d, "-shm"))),
+        |d| {
+            drop(
+                fs::copy(part(d, "-wal"), d.join("c")).and_then(|_| fs::rename(d.join("c"), part(d, "-wal"))),
+            )
+        },
+        |d| drop(fs::copy(part(d, ""), d.join("c")).and_then(|_| fs::rename(d.join("c"), part(d, "")))),
+        |d| drop(fs::remove_file(part(d, ""))),
+    ];
+    let some_more = async |server: &Server| {
+        let enough = count.load(Ordering::SeqCst) + 20;
+        let end = Instant::now() + LIMIT;
+        while count.load(Ordering::SeqCst) < enough {
+            assert!(Instant::now() < end, "nothing is taken any more: {}", server.process.stderr());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    for round in 0..25 {
+        some_more(&server).await;
+        ways[round % ways.len()](&data);
+    }
+    // A file that is deleted in the moment of the kill is nobody's any more.
+    some_more(&server).await;
+    server.process.signal("KILL").unwrap();
+    stop.store(true, Ordering::SeqCst);
+    let mut want = BTreeSet::new();
+    for sender in senders {
+        want.append(&mut sender.await.unwrap());
+    }
+    server.process.wait(LIMIT).await.unwrap();
+    let said = server.process.stderr();
+    let noticed = said.lines().filter(|line| line.contains("under the relay")).count();
+    assert!(noticed >= 20, "{noticed}: {said}");
+    // The worker lets nothing wait for long that another attempt might help.
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let _server = start(&data, &sim.url()).await;
+    let end = Instant::now() + Duration::from_secs(60);
+    while !arrived(&sim).is_superset(&want) {
+        let lost: Vec<_> = want.difference(&arrived(&sim)).cloned().collect();
+        assert!(
+            Instant::now() < end,
+            "{} of {} were lost: {:?}",
+            lost.len(),
+            want.len(),
+            &lost[..lost.len().min(5)]
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,322 @@
+//! The files that durability rests on, and whether their names still lead to what is open.
+//!
+//! What is acknowledged is in the log, and stays there until some megabytes are put into the file. A log that somebody deletes goes on being
+//! written and synced, through a descriptor without a name, and is gone with the process: nobody is told "done" on the strength of that. So
+//! before a group of writes is answered, and each time the file is used, every name is compared with what is open, and the last commit is
+//! looked for in the log that has the name. That is a dozen system calls beside a sync.
+//!
+//! The formats are documented: the log <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>, its index
+//! <https://www.sqlite.org/walformat.html#the_wal_index_file_format> (both read 2026-11).
+//!
+//! A process that closes any descriptor of a file loses all its POSIX locks on it, those of SQLite too
+//! (<https://www.sqlite.org/howtocorrupt.html>, 2.2). So the descriptors in here are opened before SQLite may rely on a lock, or held until its
+//! connection is closed, and nothing here opens a file for a moment.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use crate::store::with_tail;
+use crate::trouble::{Trouble, TroubleKind};
+
+/// The file, the log and the log's index: what follows the name of the file.
+pub(crate) const TAILS: [&str; 3] = ["", "-wal", "-shm"];
+
+/// The log's header, and that of each frame in it, in bytes.
+const LOG_HEADER: u64 = 32;
+const FRAME_HEADER: u64 = 24;
+
+/// The first copy of the index's header; the second one follows it.
+const INDEX_HEADER: usize = 48;
+
+/// What the first four bytes of an index say (`WALINDEX_MAX_VERSION` of SQLite's wal.c).
+const INDEX_VERSION: u32 = 3_007_000;
+
+/// How often an index is read that another process, the command line's mostly, may be writing just now.
+const LOOKS: usize = 1000;
+
+/// What an open file is, whatever it is called.
+type Inode = (u64, u64);
+
+fn inode(found: &Metadata) -> Inode {
+    (found.dev(), found.ino())
+}
+
+/// Descriptors of the three files. They are dropped after SQLite's own.
+#[derive(Debug)]
+pub(crate) struct Files {
+    path: PathBuf,
+    /// In the order of [`TAILS`].
+    held: [(File, Inode); 3],
+    /// How long the file and the index were when last looked at.
+    file_length: u64,
+    index_length: u64,
+    /// The commit that was the last one then.
+    commit: Option<Commit>,
+}
+
+/// The end of the log: which frame it is, and what that frame's header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Commit {
+    frame: u32,
+    page_size: u64,
+    salt: [u8; 8],
+    checksum: [u8; 8],
+}
+
+/// What the index says, as far as it is needed here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Index {
+    /// `None`: the log is empty.
+    commit: Option<Commit>,
+    /// The size of the database, log and all, in bytes.
+    size: u64,
+}
+
+/// What was done to the files under the relay.
+#[derive(Debug)]
+pub(crate) struct Loss {
+    /// Which file, and what: a sentence, as a trouble's detail.
+    pub(crate) what: String,
+    /// Whether everything is still there for whoever has it open.
+    pub(crate) whole: bool,
+    /// Whether the file itself has a name anywhere.
+    pub(crate) linked: bool,
+    /// Whether the index is shorter than SQLite has it in memory: then nothing may touch it.
+    index_cut: bool,
+    /// What stands at each name.
+    names: [Name; 3],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    Ours,
+    Nothing,
+    Other,
+}
+
+impl Files {
+    /// Takes hold of the files of a connection that has read something. `file` was opened before the connection was.
+    ///
+    /// # Errors
+    /// If a name does not lead to what the connection has open: somebody was faster, and is to be asked again.
+    pub(crate) fn hold(path: &Path, file: File) -> Result<Self, Trouble> {
+        let open = open_files();
+        let hold = |tail: &str, file: Option<File>| {
+            let name = with_tail(path, tail);
+            let unwritable =
+                |e: std::io::Error| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", name.display()));
+            // Ours is among them already if it was opened before.
+            let ours = usize::from(file.is_some());
+            let file = match file {
+                Some(file) => file,
+                None => OpenOptions::new().read(true).write(true).open(&name).map_err(unwritable)?,
+            };
+            let found = inode(&file.metadata().map_err(unwritable)?);
+            let named = plain(&name)?.as_ref().map(inode);
+            let by_sqlite =
+                open.as_ref().is_none_or(|open| open.iter().filter(|o| **o == found).count() > ours);
+            if named != Some(found) || !by_sqlite {
+                let detail = format!("{} was exchanged while it was opened", name.display());
+                return Err(Trouble::new(TroubleKind::Taken, detail));
+            }
+            Ok((file, found))
+        };
+        let [file_tail, log_tail, index_tail] = TAILS;
+        let held = [hold(file_tail, Some(file))?, hold(log_tail, None)?, hold(index_tail, None)?];
+        Ok(Self { path: path.to_owned(), held, file_length: 0, index_length: 0, commit: None })
+    }
+
+    /// Which file is open, whatever its name leads to by now.
+    pub(crate) fn inode(&self) -> Inode {
+        self.held[0].1
+    }
+
+    /// Whether everything that was committed is where the next start looks for it.
+    ///
+    /// # Errors
+    /// What was taken away, replaced or cut.
+    pub(crate) fn check(&mut self) -> Result<(), Loss> {
+        let mut what = Vec::new();
+        let names = [0, 1, 2].map(|n| self.name(n, &mut what));
+        let before = what.len();
+        let [file, log, index] = &self.held;
+        let length = |(file, _): &(File, Inode)| file.metadata().map_or(0, |found| found.len());
+        let (file_length, index_length) = (length(file), length(index));
+        let name = |tail| with_tail(&self.path, tail).display().to_string();
+        let index_cut = index_length < self.index_length;
+        let mut now = None;
+        if index_cut {
+            what.push(format!(
+                "{} was cut to {index_length} bytes, expected {}",
+                name("-shm"),
+                self.index_length
+            ));
+            if let Some(commit) = self.commit
+                && !commit.is_in(&log.0)
+            {
+                what.push(format!("{} has lost what was committed", name("-wal")));
+            }
+        } else {
+            let mut looks = 0;
+            now = loop {
+                looks += 1;
+                let found = Index::read(&index.0);
+                let in_order = found.is_some_and(|found| self.has(&log.0, found.commit));
+                // Somebody else may have written between one look and the other; then what was seen belongs to no moment.
+                if in_order || (looks > 1 && found.is_some() && Index::read(&index.0) == found) {
+                    if !in_order {
+                        what.push(format!("{} has lost what was committed", name("-wal")));
+                    }
+                    break found;
+                }
+                if looks >= LOOKS {
+                    what.push(format!("{} is no index of the log any more", name("-shm")));
+                    break None;
+                }
+                std::thread::yield_now();
+            };
+        }
+        // It grows when the log is put into it, and shrinks only to what it holds.
+        let expected = now.map_or(self.file_length, |now| now.size).min(self.file_length);
+        if file_length < expected {
+            what.push(format!(
+                "{} was cut to {file_length} bytes, expected at least {expected}",
+                self.path.display()
+            ));
+        }
+        if what.is_empty() {
+            self.file_length = file_length;
+            self.index_length = index_length;
+            self.commit = now.and_then(|now| now.commit);
+            return Ok(());
+        }
+        // An index that is lost is made again from the log.
+        let index_only = what.iter().skip(before).all(|what| what.starts_with(&name("-shm")));
+        let linked = file.0.metadata().is_ok_and(|found| found.nlink() > 0);
+        Err(Loss { what: what.join("; "), whole: index_only, linked, index_cut, names })
+    }
+
+    /// Whether the log ends with that commit, and has the one before it still: a file that was cut and written on has a hole.
+    fn has(&self, log: &File, commit: Option<Commit>) -> bool {
+        let Some(commit) = commit else { return true };
+        let earlier =
+            self.commit.filter(|earlier| earlier.salt == commit.salt && earlier.frame < commit.frame);
+        commit.is_in(log) && earlier.is_none_or(|earlier| earlier.is_in(log))
+    }
+
+    fn name(&self, n: usize, what: &mut Vec<String>) -> Name {
+        let name = with_tail(&self.path, TAILS[n]);
+        let (found, happened) = match std::fs::symlink_metadata(&name) {
+            Ok(found) if found.is_file() && inode(&found) == self.held[n].1 => return Name::Ours,
+            Ok(found) if found.is_symlink() => (Name::Other, "was replaced by a symbolic link".to_owned()),
+            Ok(_) => (Name::Other, "was replaced".to_owned()),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                (Name::Nothing, "was removed or moved away".to_owned())
+            }
+            Err(e) => (Name::Nothing, format!("cannot be looked at: {e}")),
+        };
+        what.push(format!("{} {happened} under the relay", name.display()));
+        found
+    }
+
+    /// Gives the index back the length that SQLite has it in memory: what is read beyond the end of a file that was cut is SIGBUS. It
+    /// is made again from the log, because nothing that is in it then is valid.
+    ///
+    /// # Errors
+    /// If the disk has no room for it; then the connection must not be used.
+    pub(crate) fn mend(&self, loss: &Loss) -> std::io::Result<()> {
+        if loss.index_cut { self.held[2].0.set_len(self.index_length) } else { Ok(()) }
+    }
+}
+
+impl Loss {
+    /// The names, of the log and its index, at which something stands that is not ours, beside the file that is.
+    pub(crate) fn strangers(&self) -> impl Iterator<Item = &'static str> {
+        self.of_log(self.file_named(), Name::Other)
+    }
+
+    /// The names of our log and its index that have stayed behind when the file was moved away.
+    pub(crate) fn left_behind(&self) -> impl Iterator<Item = &'static str> {
+        self.of_log(!self.file_named(), Name::Ours)
+    }
+
+    fn file_named(&self) -> bool {
+        self.names[0] == Name::Ours
+    }
+
+    fn of_log(&self, wanted: bool, which: Name) -> impl Iterator<Item = &'static str> {
+        let both = TAILS.into_iter().zip(self.names).skip(1);
+        both.filter(move |(_, name)| wanted && *name == which).map(|(tail, _)| tail)
+    }
+}
+
+impl Commit {
+    /// Whether the log has this frame, under a header of the same turn.
+    fn is_in(&self, log: &File) -> bool {
+        let mut header = [0; LOG_HEADER as usize];
+        let mut frame = [0; FRAME_HEADER as usize];
+        let at = LOG_HEADER + u64::from(self.frame - 1) * (FRAME_HEADER + self.page_size);
+        let whole = at + FRAME_HEADER + self.page_size;
+        log.read_exact_at(&mut header, 0).is_ok()
+            && header[16..24] == self.salt
+            && log.read_exact_at(&mut frame, at).is_ok()
+            // Only the last frame of a commit says how large the database is now.
+            && frame[4..8] != [0; 4]
+            && frame[8..16] == self.salt
+            && frame[16..24] == self.checksum
+            && log.metadata().is_ok_and(|found| found.len() >= whole)
+    }
+}
+
+impl Index {
+    /// Reads what SQLite has in memory; the system keeps both the same. `None` if it is not in order, or being written.
+    fn read(index: &File) -> Option<Self> {
+        let mut both = [0; 2 * INDEX_HEADER];
+        index.read_exact_at(&mut both, 0).ok()?;
+        let (header, again) = both.split_at(INDEX_HEADER);
+        let number = |at: usize| Some(u32::from_ne_bytes(header.get(at..at + 4)?.try_into().ok()?));
+        if header != again || number(0)? != INDEX_VERSION || header[12] != 1 {
+            return None;
+        }
+        let page_size = match u16::from_ne_bytes([header[14], header[15]]) {
+            1 => 65_536,
+            size => u64::from(size),
+        };
+        let mut checksum = [0; 8];
+        // Numbers in here, and big-endian in the log.
+        checksum[..4].copy_from_slice(&number(24)?.to_be_bytes());
+        checksum[4..].copy_from_slice(&number(28)?.to_be_bytes());
+        let salt = header[32..40].try_into().ok()?;
+        let frame = number(16)?;
+        let commit = (frame > 0).then_some(Commit { frame, page_size, salt, checksum });
+        Some(Self { commit, size: u64::from(number(20)?) * page_size })
+    }
+}
+
+/// What stands at a name, which must be a file or nothing.
+///
+/// # Errors
+/// [`TroubleKind::Unwritable`] if it is a link, or anything else: a log that a link leads to has no name in this directory.
+pub(crate) fn plain(name: &Path) -> Result<Option<Metadata>, Trouble> {
+    let wrong =
+        |detail: String| Err(Trouble::new(TroubleKind::Unwritable, format!("{}: {detail}", name.display())));
+    match std::fs::symlink_metadata(name) {
+        Ok(found) if found.is_file() => Ok(Some(found)),
+        Ok(found) if found.is_symlink() => wrong(
+            "expected a plain file, found a symbolic link; move what it leads to here, or let RELAY_DATA_DIR name the directory that has it"
+                .to_owned(),
+        ),
+        Ok(_) => wrong("expected a plain file, found something else".to_owned()),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => wrong(e.to_string()),
+    }
+}
+
+/// What this process has open; `None` where the system does not say (<https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html>).
+fn open_files() -> Option<Vec<Inode>> {
+    let entries = std::fs::read_dir("/proc/self/fd").ok()?;
+    // Following such a link gives the file itself, also when it has no name any more.
+    Some(entries.filter_map(|entry| Some(inode(&std::fs::metadata(entry.ok()?.path()).ok()?))).collect())
+}
