@@ -3,6 +3,7 @@
 mod arguments;
 mod escape;
 mod exit;
+mod faults;
 mod line;
 mod logs;
 mod panics;
@@ -12,6 +13,7 @@ mod start;
 
 pub use arguments::{Others, arguments};
 pub use exit::Exit;
+pub use faults::faults;
 pub use logs::logs;
 pub use settings::settings_failure;
 pub use signal::{Signal, hangups, signal};

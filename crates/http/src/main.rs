@@ -10,6 +10,10 @@ const NAME: &str = "mdss-relay-http";
 const ABOUT: &str =
     "tells MetaDefender Storage Security of the objects that storage providers announce over HTTP.";
 
+/// What a SIGBUS of this process means: the index of the spool's log is the one file that it maps.
+const FAULT: &str = "spool.db-shm was cut while it was in use, or its disk does not answer (SIGBUS), and the relay ends at once; what was \
+                     acknowledged is on disk, and the next start goes on with it: start it again";
+
 #[tokio::main]
 async fn main() -> Exit {
     if let Some(exit) = host::arguments(NAME, ABOUT, Others::Refused, std::env::args_os().skip(1)) {
@@ -38,6 +42,7 @@ async fn main() -> Exit {
 }
 
 async fn run(configuration: Configuration) -> Result<(), String> {
+    host::faults(FAULT).map_err(|e| format!("cannot watch signals: {e}"))?;
     // Watched before anybody can connect.
     let signal = host::signal().map_err(|e| format!("cannot watch signals: {e}"))?;
     let mut hangups = host::hangups().map_err(|e| format!("cannot watch signals: {e}"))?;

@@ -43,7 +43,13 @@ struct Server {
 }
 
 async fn start(data: &Path, mdss: &str) -> Server {
-    let mut process = Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
+    start_by(data, mdss, "exec \"$0\"").await
+}
+
+/// The process keeps the shell's number.
+async fn start_by(data: &Path, mdss: &str, shell: &str) -> Server {
+    let mut process = Program::new("/bin/sh")
+        .args(["-c", shell, env!("CARGO_BIN_EXE_mdss-relay-http")])
         .env("RELAY_LISTEN", "127.0.0.1:0")
         .env("APIENDPOINT", mdss)
         .env("APIKEY", DEFAULT_API_KEY)
@@ -431,5 +437,118 @@ async fn nothing_is_lost_when_names_are_taken_away_under_load() {
             &lost[..lost.len().min(5)]
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The index is mapped into memory: what is read behind its end is SIGBUS. Whoever cuts it in the middle of a write ends the process, with a
+/// sentence; nothing that was acknowledged goes with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_that_is_cut_again_and_again_costs_at_most_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let silent = Silent::new();
+    let mut want = BTreeSet::new();
+    let (mut ended, mut went_on) = (0, 0);
+    for round in 0..4 {
+        let mut server = start(&data, &silent.url()).await;
+        let stop = Arc::new(AtomicBool::new(false));
+        let count = Arc::new(AtomicUsize::new(0));
+        let senders: Vec<_> = (0..4)
+            .map(|sender| {
+                let (stop, count, address) = (stop.clone(), count.clone(), server.address.clone());
+                tokio::spawn(async move {
+                    let mut done = BTreeSet::new();
+                    for n in 0.. {
+                        if stop.load(Ordering::SeqCst) {
+                            break;
+                        }
+                        let key = format!("{round}-{sender}-{n}");
+                        if post(&address, &key).await {
+                            done.insert(key);
+                            count.fetch_add(1, Ordering::SeqCst);
+                        }
+                    }
+                    done
+                })
+            })
+            .collect();
+        let end = Instant::now() + Duration::from_secs(2);
+        let (mut status, mut next) = (None, 0);
+        while status.is_none() && Instant::now() < end {
+            if count.load(Ordering::SeqCst) >= next {
+                next += 7;
+                // Nobody is there to make it while the process ends.
+                if let Ok(index) = OpenOptions::new().write(true).open(part(&data, "-shm")) {
+                    index.set_len(0).unwrap();
+                }
+            }
+            tokio::time::sleep(Duration::from_micros(300)).await;
+            status = server.process.wait(Duration::ZERO).await.ok();
+        }
+        stop.store(true, Ordering::SeqCst);
+        for sender in senders {
+            want.append(&mut sender.await.unwrap());
+        }
+        match status {
+            Some(status) => {
+                ended += 1;
+                assert_eq!(status.code(), Some(1), "{status}");
+                let said = server.process.stderr();
+                assert!(said.contains("spool.db-shm was cut while it was in use"), "{said}");
+            }
+            None => {
+                went_on += 1;
+                server.process.signal("KILL").unwrap();
+                server.process.wait(LIMIT).await.unwrap();
+            }
+        }
+    }
+    assert!(!want.is_empty());
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let _server = start(&data, &sim.url()).await;
+    let end = Instant::now() + Duration::from_secs(60);
+    while !arrived(&sim).is_superset(&want) {
+        let lost = want.difference(&arrived(&sim)).count();
+        assert!(
+            Instant::now() < end,
+            "{lost} of {} were lost ({ended} ended, {went_on} went on)",
+            want.len()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// `ulimit -f` counts blocks of 512 bytes (<https://pubs.opengroup.org/onlinepubs/9799919799/utilities/ulimit.html>).
+#[tokio::test]
+async fn a_file_that_may_not_grow_is_503_and_no_end_of_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let silent = Silent::new();
+    let mut server = start_by(&data, &silent.url(), "ulimit -f 600; exec \"$0\"").await;
+    let mut done = BTreeSet::new();
+    let mut refused = 0;
+    for n in 0..300 {
+        let key = format!("{n}-{}", "k".repeat(900));
+        if server.post(&key).await {
+            done.insert(key);
+        } else {
+            refused += 1;
+        }
+        if refused > 5 {
+            break;
+        }
+    }
+    assert!(refused > 5 && !done.is_empty(), "{refused} refused, {} taken", done.len());
+    let line = server.process.wait_for_line("the spool takes nothing", LIMIT).await.unwrap();
+    assert!(line.contains("spool_unwritable"), "{line}");
+    // It has gone on answering; SIGXFSZ would have ended it.
+    server.process.signal("KILL").unwrap();
+    server.process.wait(LIMIT).await.unwrap();
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let _server = start(&data, &sim.url()).await;
+    let end = Instant::now() + LIMIT;
+    while !arrived(&sim).is_superset(&done) {
+        assert!(Instant::now() < end, "{} were lost", done.difference(&arrived(&sim)).count());
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
