@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos bless fuzz clients emulator deny dist image oci-cli-options oci-cli-check aws-cli-check
+.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph attack bless fuzz clients emulator deny dist image oci-cli-options oci-cli-check aws-cli-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: ## figures against the floors (function, server, spool), and against the 
 chaos: ## break everything around the relay, and the relay, hundreds of times, and count what was lost; some minutes
 	$(CARGO) build --package mdss-relay-http --package mdss-relay-chaos
 	@$${CARGO_TARGET_DIR:-target}/debug/mdss-chaos run --jobs 4
+
+ceph: ## a real Ceph gateway in front of the relay (Debian, root: installs it): odd keys, overwrites, kills, and what docs/minio.md says of it
+	@sh .ci/ceph
 
 bless: ## rewrite the answers in events/; read the diff before you commit it
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay --test fixtures
