@@ -113,10 +113,11 @@ fn a_document_for_jd_is_written_and_the_rest_is_told() {
       </TopicConfiguration>
     </NotificationConfiguration>
     ");
-    insta::assert_snapshot!(said.stderr, @r"
+    insta::assert_snapshot!(said.stderr, @r#"
+    mdss-relay notification: warning: route[0].suffix: ".pdf" in this letter case only, which whoever uploads chooses; suffix_any_case takes the others, too
     mdss-relay notification: warning: route[0]: exclude_prefix cannot be said in a document; the store announces more, and the relay skips it
     mdss-relay notification: warning: route[0]: condition cannot be said in a document; the store announces more, and the relay skips it
-    ");
+    "#);
     let again = [&["write", "--jd", "--bucket", "invoices-eu", "--url"][..], &addresses].concat();
     assert_eq!(run_with(&again, &[("RELAY_CONFIG_TOML", ROUTES)], "").stdout, said.stdout, "always the same");
     let checked = run_with(&["check", "-"], &[], &said.stdout);
@@ -448,4 +449,21 @@ fn a_match_is_a_line_of_json() {
     let said = run_with(&["match", "--json", JD, "-"], &[], "[");
     assert_eq!((said.status, &lines(&said)[0]["match"]), (2, &Value::Null));
     assert!(lines(&said)[0]["error"].as_str().unwrap().contains("not one JSON value"));
+}
+
+#[test]
+fn a_suffix_in_any_letter_case_is_left_to_the_relay() {
+    let routes = "[[route]]\nbucket = 'b'\nprefix = 'in/'\nsuffix = '.7z'\nsuffix_any_case = '.pdf'\nstorage_client_id = 'unit-1'\n";
+    let said = run_with(
+        &["write", "--bucket", "b", "--url", "https://relay.example/jd"],
+        &[("RELAY_CONFIG_TOML", routes)],
+        "",
+    );
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    assert!(said.stdout.contains("<Value>in/</Value>") && !said.stdout.contains("suffix"), "{}", said.stdout);
+    assert!(
+        said.stderr.contains("route[0]: suffix_any_case cannot be said in a document"),
+        "{}",
+        said.stderr
+    );
 }

@@ -135,6 +135,7 @@ fn only_oci(route: &Route) -> Option<&'static str> {
 /// What of a route no document can say.
 fn unsaid(route: &Route) -> impl Iterator<Item = &'static str> {
     [
+        (!route.suffix_any_case.is_empty()).then_some("suffix_any_case"),
         (!route.exclude_prefix.is_empty()).then_some("exclude_prefix"),
         (!route.exclude_suffix.is_empty()).then_some("exclude_suffix"),
         route.condition.as_ref().map(|_| "condition"),
@@ -149,7 +150,8 @@ fn combinations(route: &Route) -> impl Iterator<Item = (Option<&str>, Option<&st
     fn list(texts: &[String]) -> Vec<Option<&str>> {
         if texts.is_empty() { vec![None] } else { texts.iter().map(|t| Some(t.as_str())).collect() }
     }
-    let suffixes = list(&route.suffix);
+    // A store compares letter for letter, so it announces all and the relay chooses.
+    let suffixes = if route.suffix_any_case.is_empty() { list(&route.suffix) } else { vec![None] };
     list(&route.prefix)
         .into_iter()
         .flat_map(move |prefix| suffixes.clone().into_iter().map(move |suffix| (prefix, suffix)))
