@@ -68,10 +68,12 @@ impl ResultKind {
 }
 
 /// What was kept on disk of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// Nothing.
     Nothing,
+    /// Nothing, because there is no room for it: the sentence.
+    NoRoom(String),
     /// It is there, and will be sent, or held until somebody has acted.
     Spooled,
     /// Nothing, because the same write is there already, or MDSS has it.
@@ -193,9 +195,10 @@ impl Report {
         Self { outcome, records }
     }
 
-    /// The report for a delivery that was put on disk, `kept` saying for each record of the plan what was. Done as soon as
-    /// something was kept: then a repetition by the sender would bring nothing new. Writes the lines, too; `id` names the
-    /// delivery there.
+    /// The report for a delivery that was put on disk, `kept` saying for each record of the plan what was. What could succeed later and was not
+    /// kept decides what the sender hears, whatever was kept beside it: of that record nothing would be left, and of the others a repetition
+    /// is one. Records that never will succeed do not, beside what was kept: repeating brings nothing. Writes the lines, too; `id` names
+    /// the delivery there.
     pub fn kept(plan: &Plan, kept: &[Kept], took: Duration, id: &str) -> Self {
         let records = plan.records.iter().zip(kept).map(|(planned, kept)| match (kept, &planned.decision) {
             (_, Decision::Skip(reason)) => Record::skipped(planned, *reason),
@@ -208,13 +211,21 @@ impl Report {
                 Record { result: ResultKind::Spooled, ..failed }
             }
             (Kept::Nothing, Decision::Fail(failure)) => Record::failed(planned, failure.clone(), 0, took),
+            (Kept::NoRoom(why), Decision::Fail(failure)) => {
+                let detail = format!("{}; {why}", failure.detail);
+                Record::failed(planned, Failure { detail, ..failure.clone() }, 0, took)
+            }
+            (Kept::NoRoom(why), Decision::Send(_)) => {
+                Record::failed(planned, Failure::new(Cause::SpoolUnavailable, why.clone()), 0, took)
+            }
             (Kept::Nothing, Decision::Send(_)) => {
                 let failure = Failure::new(Cause::Internal, "the record was neither sent nor kept");
                 Record::failed(planned, failure, 0, took)
             }
         });
         let mut report = Self::new(records.collect());
-        if kept.iter().any(|kept| matches!(kept, Kept::Spooled | Kept::Duplicate)) {
+        let any = kept.iter().any(|kept| matches!(kept, Kept::Spooled | Kept::Duplicate));
+        if any && report.outcome == Outcome::Permanent {
             report.outcome = Outcome::Done;
         }
         report.log(plan, id);

@@ -9,7 +9,11 @@ use std::time::Duration;
 use mdss_relay_core::{Delivery, Kept, Plan, Report, Role, Settings, plan};
 
 fn planned(body: String) -> Plan {
-    let vars = [("STORAGECLIENTID", "unit-1")].map(|(n, v)| (OsString::from(n), OsString::from(v)));
+    planned_by(("STORAGECLIENTID", "unit-1"), body)
+}
+
+fn planned_by(setting: (&str, &str), body: String) -> Plan {
+    let vars = [setting].map(|(n, v)| (OsString::from(n), OsString::from(v)));
     let settings = Settings::read(vars, Role::Explain).finish().unwrap();
     plan(&settings, &Delivery::from_function(body, ""))
 }
@@ -109,13 +113,17 @@ fn of_the_headers_only_those_a_dialect_reads_are_kept() {
 
 #[test]
 fn what_is_on_disk_is_done_and_what_is_not_is_not() {
-    use Kept::{Duplicate, Nothing, Spooled};
+    use Kept::{Duplicate, NoRoom, Nothing, Spooled};
+    const ROUTE: (&str, &str) =
+        ("RELAY_CONFIG_TOML", "[[route]]\nbucket = 'b'\nstorage_client_id = 'unit-1'");
     let record = |bucket: &str, name: &str| {
         format!(
             r#"{{"eventSource":"aws:s3","eventName":"{name}","s3":{{"bucket":{{"name":"{bucket}"}},"object":{{"key":"k"}}}}}}"#
         )
     };
     let (good, gone) = (record("b", "ObjectCreated:Put"), record("b", "ObjectRemoved:Delete"));
+    let lost = record("nowhere", "ObjectCreated:Put");
+    let no_room = || NoRoom("there is no room".into());
     let bad = r#"{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b"}}}"#;
     for (records, kept, want) in [
         (vec![good.as_str()], vec![Spooled], r#"done spooled:-"#),
@@ -127,9 +135,44 @@ fn what_is_on_disk_is_done_and_what_is_not_is_not() {
         (vec![gone.as_str(), bad], vec![Nothing, Nothing], "permanent skipped:removed failed:missing_key"),
         (vec![gone.as_str()], vec![Nothing], "done skipped:removed"),
         (vec![good.as_str()], vec![Nothing], "config failed:internal"),
+        // Of what could succeed later nothing would be left: the sender is to come again, whatever was kept beside it.
+        (vec![good.as_str()], vec![no_room()], "transient failed:spool_unavailable"),
+        (
+            vec![good.as_str(), good.as_str()],
+            vec![Spooled, no_room()],
+            "transient spooled:- failed:spool_unavailable",
+        ),
+        (
+            vec![good.as_str(), lost.as_str()],
+            vec![Spooled, no_room()],
+            "config spooled:- failed:unmapped_bucket",
+        ),
+        (
+            vec![good.as_str(), lost.as_str()],
+            vec![Duplicate, no_room()],
+            "config skipped:duplicate failed:unmapped_bucket",
+        ),
+        (
+            vec![good.as_str(), bad, lost.as_str()],
+            vec![Spooled, Spooled, no_room()],
+            "config spooled:- spooled:missing_key failed:unmapped_bucket",
+        ),
+        (
+            vec![good.as_str(), lost.as_str()],
+            vec![no_room(), no_room()],
+            "transient failed:spool_unavailable failed:unmapped_bucket",
+        ),
+        // These bytes never will.
+        (vec![good.as_str(), bad], vec![Spooled, no_room()], "done spooled:- failed:missing_key"),
+        (
+            vec![good.as_str(), bad],
+            vec![no_room(), no_room()],
+            "transient failed:spool_unavailable failed:missing_key",
+        ),
+        (vec![bad], vec![no_room()], "permanent failed:missing_key"),
     ] {
         let body = format!(r#"{{"Records":[{}]}}"#, records.join(","));
-        let plan = planned(body);
+        let plan = planned_by(ROUTE, body);
         let report = Report::kept(&plan, &kept, Duration::ZERO, "");
         let mut got = serde_json::to_value(report.outcome).unwrap().as_str().unwrap().to_owned();
         for record in &report.records {
