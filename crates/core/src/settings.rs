@@ -244,6 +244,12 @@ impl Settings {
         let endpoint = self.endpoint.clone().ok_or_else(|| Mistake::new("APIENDPOINT", ENDPOINT))?;
         Client::new(endpoint).map_err(|expected| Mistake::new("APIKEY", expected))
     }
+
+    /// How many storage units the routes name.
+    pub fn units(&self) -> usize {
+        let units = self.routes.iter().map(|route| route.storage_client_id.as_str());
+        units.collect::<std::collections::BTreeSet<_>>().len()
+    }
 }
 
 const ENDPOINT: &str = "the webhook's URL, such as https://mdss.example/api/webhook/realtime";

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use mdss_relay_core::SpoolSettings;
-use mdss_relay_spool::{Config, Keeping, Policy, Spool, SystemClock, Worker};
+use mdss_relay_spool::{Config, Keeping, Parties, Policy, Spool, SystemClock, Worker};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::error;
@@ -32,7 +32,10 @@ pub(crate) async fn empty(
     let mut policy = Policy { rate: 1000, park_after: None };
     while !*stop.borrow() {
         let configuration = running.borrow_and_update().clone();
-        if let Some(settings) = &configuration.relay.settings().spool {
+        let settings = configuration.relay.settings();
+        // Without any, there is one of the relay's own.
+        spool.share_among(Parties { sources: settings.sources.len().max(1), units: settings.units() });
+        if let Some(settings) = &settings.spool {
             policy = Policy { rate: settings.rate, park_after: settings.park_after };
         }
         let exchanged = async {

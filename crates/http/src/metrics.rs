@@ -35,6 +35,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("mdss_relay_spool_accepted_total", "counter", "deliveries of which something was put on disk"),
     ("mdss_relay_spool_spooled_total", "counter", "items put on disk"),
     ("mdss_relay_spool_duplicates_total", "counter", "records not kept because the same write was known"),
+    (
+        "mdss_relay_spool_no_room_total",
+        "counter",
+        "records not kept because a share was used up, by source and share (held, parked, all, source, unit)",
+    ),
     ("mdss_relay_spool_refused_total", "counter", "deliveries that could not be put on disk, by reason"),
     ("mdss_relay_spool_delivered_total", "counter", "items that MDSS has accepted, by lane"),
     ("mdss_relay_spool_parked_total", "counter", "items parked by the worker, by lane and reason"),
@@ -157,6 +162,9 @@ impl Page {
         self.put("mdss_relay_spool_accepted_total", &[], counts.accepted as f64);
         self.put("mdss_relay_spool_spooled_total", &[], counts.spooled as f64);
         self.put("mdss_relay_spool_duplicates_total", &[], counts.duplicates as f64);
+        for ((source, share), n) in &counts.no_room {
+            self.put("mdss_relay_spool_no_room_total", &[("source", source), ("share", share)], *n as f64);
+        }
         // From the beginning, at 0: nobody sees the first step of a counter that appears with it.
         for kind in TroubleKind::ALL {
             let n = counts.refused.get(kind.name()).copied().unwrap_or(0);

@@ -334,3 +334,64 @@ async fn a_client_that_does_not_read_keeps_no_stop_waiting() {
     assert!(!stderr.contains("was not closed"), "{stderr}");
     drop(deaf);
 }
+
+/// The keys, in bucket `b` and then in one that no route names, with something in each that takes place.
+fn padded(keys: &[(&str, &str)]) -> String {
+    let record = |(bucket, key): &(&str, &str)| {
+        json!({ "eventSource": "minio:s3", "eventName": "s3:ObjectCreated:Put", "padding": "x".repeat(20_000),
+                "s3": { "bucket": { "name": bucket }, "object": { "key": key, "sequencer": "01" } } })
+    };
+    json!({ "Records": keys.iter().map(record).collect::<Vec<_>>() }).to_string()
+}
+
+#[tokio::test]
+async fn one_source_that_fills_its_share_keeps_no_other_out() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    // Nothing leaves the spool.
+    sim.push(vec![Step::Hang; 1000]);
+    for bucket in ["nowhere", "b"] {
+        let folder = tempfile::tempdir().unwrap();
+        let limited = program(&sim, folder.path()).env("RELAY_SPOOL_LIMIT", "2MiB");
+        let server = start(limited).await;
+        let mut taken = 0;
+        let (status, report) = loop {
+            let key = format!("k{taken}");
+            match server.post("/open", padded(&[(bucket, &key)])).await {
+                (200, _) => taken += 1,
+                refused => break refused,
+            }
+            assert!(taken < 200, "it has no end");
+        };
+        let record = &report["records"][0];
+        let got = (status, report["outcome"].as_str().unwrap(), record["reason"].as_str().unwrap());
+        let (want, sentence, least) = match bucket {
+            "b" => ((503, "transient", "spool_unavailable"), "the rest is for the other sources", 50),
+            _ => ((500, "config", "unmapped_bucket"), "a quarter of RELAY_SPOOL_LIMIT", 20),
+        };
+        assert_eq!(got, want);
+        assert!(record["detail"].as_str().unwrap().contains(sentence), "{record}");
+        assert!(taken >= least, "{taken}");
+        // Nobody else hears of it, nor whoever asks whether it is ready.
+        for other in ["nowhere", "b"] {
+            assert_eq!(server.post(PROVEN, padded(&[(other, "other")])).await.0, 200, "{bucket} {other}");
+        }
+        let ready = server.send("GET", "/readyz", String::new()).await;
+        assert_eq!(ready.status, 200, "{}", ready.text());
+        let share = if bucket == "b" { "source" } else { "held" };
+        let name = format!("mdss_relay_spool_no_room_total{{source=\"open\",share=\"{share}\"}}");
+        assert_eq!(server.metric(&name).await, Some(1.0));
+        if bucket == "b" {
+            continue;
+        }
+        // A batch is answered by the worst of its records; what was kept of it is not kept again.
+        let batch = padded(&[("b", "good"), ("nowhere", "later")]);
+        for want in ["spooled", "skipped"] {
+            let (status, report) = server.post("/open", batch.clone()).await;
+            let of = |n: usize| report["records"][n]["result"].as_str().unwrap().to_owned();
+            assert_eq!((status, of(0).as_str(), of(1).as_str()), (500, want, "failed"));
+        }
+        // Not so what would never be of use.
+        let (status, report) = server.post("/open", padded(&[("b", "other good"), ("b", "%ff")])).await;
+        assert_eq!((status, report["records"][1]["result"].as_str()), (200, Some("failed")));
+    }
+}

@@ -44,11 +44,15 @@ pub(crate) struct Intake {
     pub(crate) headers: String,
     pub(crate) body: Vec<u8>,
     pub(crate) received: Moment,
-    pub(crate) sender: Sender,
     pub(crate) items: Vec<NewItem>,
 }
 
 impl Intake {
+    /// Whose share it takes; what came through no source shares one.
+    pub(crate) fn whose(&self) -> &str {
+        self.source.as_deref().unwrap_or_default()
+    }
+
     pub(crate) fn new(delivery: Delivery, plan: &Plan, sender: Sender, now: Moment) -> Self {
         let source = delivery.source.as_deref();
         let items =
@@ -61,7 +65,6 @@ impl Intake {
             method: delivery.method,
             body: delivery.body,
             received: now,
-            sender,
             items,
         }
     }

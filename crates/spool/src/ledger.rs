@@ -10,9 +10,10 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params, params_
 
 use crate::clock::Moment;
 use crate::column::{Cell, bytes, exact, maybe_shown, number, shown};
-use crate::intake::{Intake, Sender};
+use crate::intake::{Intake, NewItem};
 use crate::room::Room;
-use crate::schema::{LANE_UNROUTED, State};
+use crate::schema::State;
+use crate::shares::{NoRoom, Parties, Shares};
 use crate::trouble::Trouble;
 
 /// Marks of accepted writes that are remembered: about 30 MB of file. Senders repeat within minutes, MinIO and RustFS after a
@@ -22,7 +23,7 @@ const MOST_DONE: i64 = 100_000;
 /// Bytes of bodies that one claim brings into memory, the first delivery aside.
 const MOST_CLAIMED_BYTES: usize = 2 << 20;
 
-/// The share of the disk that an item's rows and index entries take beside the body.
+/// What an item's rows and index entries take of the disk beside the body. The triggers count with it (`schema/2.sql`).
 const ROW_BYTES: u64 = 512;
 
 /// Every nth place of a claim is for what came due last: oldest first, and yet the new does not wait for the whole backlog.
@@ -51,12 +52,11 @@ impl ItemId {
 }
 
 /// What became of one item of an intake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
     Stored,
     Duplicate,
-    /// It was to stay until somebody acts, and there is enough of that.
-    NoRoom,
+    NoRoom(NoRoom),
 }
 
 /// How much may be kept.
@@ -64,8 +64,8 @@ pub(crate) enum Written {
 pub(crate) struct Limits {
     /// Bytes of the file in use, about.
     pub(crate) bytes: u64,
-    /// Bytes of them that may be parked at the door; and as many that anybody may have held.
-    pub(crate) idle_bytes: u64,
+    /// How many there are who share them.
+    pub(crate) parties: Parties,
 }
 
 /// Either the database's word or our own.
@@ -90,48 +90,61 @@ fn checksum(headers: &[u8], body: &[u8]) -> i64 {
     i64::from(sum.finalize())
 }
 
-/// Writes a delivery and its items, but for those that are there already.
+/// Writes a delivery and its items, but for those that are there already and those for which there is no room.
 pub(crate) fn accept(db: &Connection, intake: &Intake, limits: Limits) -> Result<Vec<Written>, Fault> {
     let size = (intake.headers.len() + intake.body.len()) as u64;
-    Room::of(db)?.takes(size, limits.bytes).map_err(Fault::Ours)?;
-    let share = size / intake.items.len().max(1) as u64 + ROW_BYTES;
+    let room = Room::of(db)?;
+    room.takes(size, limits.bytes).map_err(Fault::Ours)?;
+    let free = room.left(limits.bytes).saturating_sub(size);
+    let mut shares = Shares::new(db, intake.whose(), limits.parties, limits.bytes, free);
+    let share = size / intake.items.len().max(1) as u64;
     // What stays until somebody acts keeps the whole body, also when its neighbours have gone.
-    let mut staying = size + ROW_BYTES;
-    let mut idle = HashMap::new();
+    let mut staying = size;
     let mut known = db.prepare_cached(
         "SELECT 1 FROM item WHERE mark = ?1 UNION ALL SELECT 1 FROM done WHERE mark = ?1 LIMIT 1",
     )?;
-    let mut insert = db.prepare_cached(
-        "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bucket, key, mark, bytes)
-         VALUES (:delivery, :path, :lane, :state, :since, :not_before, :reason, :detail, :bucket, :key, :mark, :bytes)",
-    )?;
-    let mut delivery = None;
+    let mut marks = HashSet::new();
     let mut written = Vec::with_capacity(intake.items.len());
     for item in &intake.items {
         if let Some(mark) = &item.mark
-            && known.exists([mark])?
+            && (marks.contains(mark) || known.exists([mark])?)
         {
             written.push(Written::Duplicate);
             continue;
         }
         let bytes = if item.state == State::Waiting { share } else { staying };
-        if capped(item.state, intake.sender) {
-            let there = match idle.get(item.state.name()) {
-                Some(there) => *there,
-                None => idle_bytes(db, item.state)?,
-            };
-            if there.saturating_add(bytes) > limits.idle_bytes {
-                written.push(Written::NoRoom);
-                continue;
-            }
-            idle.insert(item.state.name(), there + bytes);
+        if let Err(full) = shares.take(item.state, &item.lane, bytes + ROW_BYTES)? {
+            written.push(Written::NoRoom(full));
+            continue;
         }
         if item.state != State::Waiting {
-            staying = ROW_BYTES;
+            staying = 0;
         }
-        let delivery = match delivery {
-            Some(id) => id,
-            None => *delivery.insert(insert_delivery(db, intake)?),
+        marks.extend(item.mark.as_ref());
+        written.push(Written::Stored);
+    }
+    let stored: Vec<_> =
+        intake.items.iter().zip(&written).filter(|(_, w)| **w == Written::Stored).map(|(i, _)| i).collect();
+    insert(db, intake, &stored, size)?;
+    Ok(written)
+}
+
+/// Each has an equal part of the body; if one stays until somebody acts, it has it all.
+fn insert(db: &Connection, intake: &Intake, items: &[&NewItem], size: u64) -> rusqlite::Result<()> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let delivery = insert_delivery(db, intake)?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bucket, key, mark, bytes, source)
+         VALUES (:delivery, :path, :lane, :state, :since, :not_before, :reason, :detail, :bucket, :key, :mark, :bytes, :source)",
+    )?;
+    let heir = items.iter().position(|item| item.state != State::Waiting);
+    for (n, item) in items.iter().enumerate() {
+        let part = match heir {
+            Some(heir) if heir == n => size,
+            Some(_) => 0,
+            None => size / items.len() as u64,
         };
         insert.execute(named_params! {
             ":delivery": delivery,
@@ -145,11 +158,11 @@ pub(crate) fn accept(db: &Connection, intake: &Intake, limits: Limits) -> Result
             ":bucket": item.bucket,
             ":key": item.key,
             ":mark": item.mark,
-            ":bytes": i64::try_from(bytes).unwrap_or(i64::MAX),
+            ":bytes": i64::try_from(part + ROW_BYTES).unwrap_or(i64::MAX),
+            ":source": intake.whose(),
         })?;
-        written.push(Written::Stored);
     }
-    Ok(written)
+    Ok(())
 }
 
 fn insert_delivery(db: &Connection, intake: &Intake) -> rusqlite::Result<i64> {
@@ -167,23 +180,6 @@ fn insert_delivery(db: &Connection, intake: &Intake) -> rusqlite::Result<i64> {
         intake.received.as_millis(),
         checksum(intake.headers.as_bytes(), &intake.body),
     ])
-}
-
-/// Whether only so much of it may be kept. What no route names is held for whoever has proven who it is; anybody else could fill
-/// the spool with it.
-fn capped(state: State, sender: Sender) -> bool {
-    match state {
-        State::Waiting => false,
-        State::Held => sender == Sender::Anyone,
-        State::Parked => true,
-    }
-}
-
-/// Bytes that stay where they are until somebody acts.
-fn idle_bytes(db: &Connection, state: State) -> rusqlite::Result<u64> {
-    let sql = "SELECT ifnull(sum(bytes), 0) FROM tally WHERE state = ?1 AND (?1 = 'parked' OR lane = ?2)";
-    let sum = db.prepare_cached(sql)?.query_row([state.name(), LANE_UNROUTED], |row| row.get::<_, i64>(0))?;
-    Ok(u64::try_from(sum).unwrap_or(0))
 }
 
 /// A stored delivery, read back.
@@ -576,8 +572,7 @@ pub struct Stock {
 }
 
 pub(crate) fn stock(db: &Connection) -> rusqlite::Result<Stock> {
-    let sql =
-        "SELECT lane, state, reason, items, bytes FROM tally WHERE items > 0 ORDER BY lane, state, reason";
+    let sql = "SELECT lane, state, reason, sum(items), sum(bytes) FROM tally GROUP BY 1, 2, 3 HAVING sum(items) > 0 ORDER BY 1, 2, 3";
     let count = |row: &Row<'_>, n| number(row, n).map(|n| u64::try_from(n).unwrap_or(0));
     let depth = |row: &Row<'_>| {
         let state = state(row, 1)?;
@@ -657,7 +652,7 @@ pub(crate) fn list(
     most: usize,
 ) -> rusqlite::Result<Vec<Entry>> {
     let mut sql = String::from(
-        "SELECT item.id, state, lane, bucket, key, attempts, reason, detail, ifnull(received, since), not_before, source, name, path, bytes
+        "SELECT item.id, state, lane, bucket, key, attempts, reason, detail, ifnull(received, since), not_before, delivery.source, name, path, bytes
          FROM item LEFT JOIN delivery ON delivery.id = item.delivery WHERE item.id > ?",
     );
     let mut values: Vec<Value> = vec![after.0.into()];
@@ -729,7 +724,7 @@ mod tests {
     use super::*;
     use crate::intake::NewItem;
 
-    const LIMITS: Limits = Limits { bytes: 1 << 30, idle_bytes: 1 << 30 };
+    const LIMITS: Limits = Limits { bytes: 1 << 30, parties: Parties { sources: 1, units: 1 } };
 
     fn file() -> (tempfile::TempDir, Connection) {
         let dir = tempfile::tempdir().unwrap();
@@ -761,7 +756,6 @@ mod tests {
             headers: "[]".into(),
             body: vec![b' '; body],
             received: Moment::from_millis(0),
-            sender: Sender::Proven,
             items: (0..count).map(item).collect(),
         };
         let group = db.unchecked_transaction()?;

@@ -41,6 +41,8 @@ pub struct Counts {
     pub spooled: u64,
     /// Items not written because the same write was known.
     pub duplicates: u64,
+    /// Items for which a share had no room, by source and by whose share it is: `held`, `parked`, `all`, `source` or `unit`.
+    pub no_room: BTreeMap<(String, &'static str), u64>,
     /// Deliveries that were not taken, by the trouble's name.
     pub refused: BTreeMap<&'static str, u64>,
     /// Requests to MDSS, by lane and by what came of them: `accepted`, or the failure's token.
@@ -83,8 +85,13 @@ impl Meter {
         self.0.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    pub(crate) fn accepted(&self, written: &[Written]) {
+    pub(crate) fn accepted(&self, source: &str, written: &[Written]) {
         let mut counts = self.counts();
+        for written in written {
+            if let Written::NoRoom(full) = written {
+                *counts.no_room.entry((source.to_owned(), full.share)).or_default() += 1;
+            }
+        }
         let count = |what| written.iter().filter(|w| **w == what).count() as u64;
         let spooled = count(Written::Stored);
         counts.accepted += u64::from(spooled > 0);

@@ -48,6 +48,12 @@ impl Room {
         })
     }
 
+    /// How many more bytes there is room for, about.
+    pub(crate) fn left(&self, limit: u64) -> u64 {
+        let disk = self.disk.saturating_add(self.free).saturating_sub(RESERVE) / 2;
+        limit.saturating_sub(self.used).min(disk.saturating_sub(self.unwritten))
+    }
+
     /// Whether `size` more bytes may be kept.
     ///
     /// # Errors
@@ -97,6 +103,9 @@ mod tests {
             let room = Room { used, free, unwritten, disk };
             let taken = room.takes(size, 100 * MB);
             assert_eq!(taken.is_ok(), takes, "{room:?} {size}: {taken:?}");
+            if room.disk >= LOG {
+                assert_eq!(room.left(100 * MB) >= size, takes, "{room:?} {size}: {}", room.left(100 * MB));
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ const TABLES: [(&str, &str); 3] = [
     ("delivery", "id, name, source, dialect, method, headers, body, received, checksum"),
     (
         "item",
-        "id, delivery, path, lane, state, attempts, since, not_before, reason, detail, bucket, key, mark, bytes",
+        "id, delivery, path, lane, state, attempts, since, not_before, reason, detail, bucket, key, mark, bytes, source",
     ),
     ("done", "id, mark, at"),
 ];
@@ -222,7 +222,7 @@ fn copy(old: Option<&Connection>, new: &Path, now: Moment) -> Result<Taken, Trou
         taken.whole = true;
         // An item without its delivery is worth nothing, and the reference refuses it.
         for (table, columns) in TABLES {
-            let rows = rows(old, &all, table, columns).map_err(writing)?;
+            let rows = rows(old, &all, table, columns, &there(old, table, columns)).map_err(writing)?;
             taken.whole &= rows.whole;
             match table {
                 "delivery" => taken.deliveries = rows.count,
@@ -230,6 +230,7 @@ fn copy(old: Option<&Connection>, new: &Path, now: Moment) -> Result<Taken, Trou
                 _ => {}
             }
         }
+        all.execute_batch(OF_ITS_DELIVERY).map_err(writing)?;
         make_again(&all, whole, now, &mut taken).map_err(writing)?;
         // A damaged page may put an item off for years.
         mend(&all, now, now, usize::MAX >> 1).map_err(writing)?;
@@ -239,6 +240,16 @@ fn copy(old: Option<&Connection>, new: &Path, now: Moment) -> Result<Taken, Trou
     new.close().map_err(|(_, e)| writing(e))?;
     Ok(taken)
 }
+
+/// The columns as that file has them: version 1 has no source of an item.
+fn there(old: &Connection, table: &str, columns: &str) -> String {
+    let first = table == "item" && old.prepare("SELECT source FROM item").is_err();
+    if first { columns.replace(", source", ", ''") } else { columns.to_owned() }
+}
+
+/// What version 1 does not say of an item.
+const OF_ITS_DELIVERY: &str = "UPDATE item SET source = (SELECT source FROM delivery WHERE delivery.id = item.delivery)
+    WHERE source = '' AND EXISTS (SELECT 1 FROM delivery WHERE delivery.id = item.delivery AND source IS NOT NULL)";
 
 /// Makes the items again that deliveries may have lost. Which of a delivery's items were there is not known, so every record that could
 /// be one is, unless its mark says that MDSS has it: it may be sent twice. Nothing is decided here; the worker plans each of them with
@@ -250,8 +261,8 @@ fn make_again(all: &Connection, whole: bool, now: Moment, taken: &mut Taken) -> 
         all.prepare(&format!("SELECT id FROM delivery WHERE id > ?1 AND {any} ORDER BY id LIMIT 1"))?;
     let mut paths = all.prepare("SELECT path FROM item WHERE delivery = ?1")?;
     let mut insert = all.prepare(
-        "INSERT OR IGNORE INTO item (delivery, path, lane, state, since, not_before, bucket, key, mark, bytes)
-         SELECT ?1, ?2, ?3, 'waiting', ?4, ?5, ?6, ?7, ?8, ?9
+        "INSERT OR IGNORE INTO item (delivery, path, lane, state, since, not_before, bucket, key, mark, bytes, source)
+         SELECT ?1, ?2, ?3, 'waiting', ?4, ?5, ?6, ?7, ?8, ?9, ifnull((SELECT source FROM delivery WHERE id = ?1), '')
          WHERE NOT EXISTS (SELECT 1 FROM done WHERE mark = ?8)",
     )?;
     let settings = Settings::default();
@@ -284,8 +295,9 @@ fn make_again(all: &Connection, whole: bool, now: Moment, taken: &mut Taken) -> 
         if made == 0 && stored.items == 0 {
             // What is left of it is for somebody to look at.
             let detail = "the items of this delivery were lost in a damaged file; \"spool show\" has what is left of it";
-            let orphan = "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bytes)
-                          SELECT id, '', ?2, 'parked', received, ?3, ?4, ?5, length(body) FROM delivery WHERE id = ?1";
+            let orphan = "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bytes, source)
+                          SELECT id, '', ?2, 'parked', received, ?3, ?4, ?5, length(body), ifnull(source, '')
+                          FROM delivery WHERE id = ?1";
             let values = params![id, LANE_UNROUTED, now.as_millis(), Cause::Internal.name(), detail];
             taken.orphans += all.execute(orphan, values)? as u64;
         }
@@ -311,14 +323,21 @@ struct Rows {
     whole: bool,
 }
 
-/// Takes over a table's rows. Errors of the old file end a direction, those of the new one everything.
-fn rows(old: &Connection, new: &Connection, table: &str, columns: &str) -> rusqlite::Result<Rows> {
+/// Takes over a table's rows: what `from` gives of the old file into `columns` of the new one. Errors of the old file end a direction, those
+/// of the new one everything.
+fn rows(
+    old: &Connection,
+    new: &Connection,
+    table: &str,
+    columns: &str,
+    from: &str,
+) -> rusqlite::Result<Rows> {
     let marks = vec!["?"; columns.split(',').count()].join(", ");
     let mut insert = new.prepare(&format!("INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})"))?;
     let mut rows = Rows { count: 0, whole: true };
     let mut last = i64::MIN;
     for (compare, order) in [(">", "ASC"), ("<", "DESC")] {
-        let sql = format!("SELECT {columns} FROM {table} WHERE id {compare} ?1 ORDER BY id {order} LIMIT 1");
+        let sql = format!("SELECT {from} FROM {table} WHERE id {compare} ?1 ORDER BY id {order} LIMIT 1");
         let Ok(mut next) = old.prepare(&sql) else { return Ok(Rows { whole: false, ..rows }) };
         let mut at = if compare == ">" { i64::MIN } else { i64::MAX };
         loop {
@@ -381,5 +400,30 @@ mod tests {
         let mut query = new.prepare("SELECT not_before FROM item ORDER BY id").unwrap();
         let due: Vec<i64> = query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         assert_eq!(due, [7, 1000, 1000, 2_070_192_628_989]);
+    }
+
+    #[test]
+    fn a_damaged_file_of_the_first_version_is_taken_over_with_its_sources() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("spool.db");
+        crate::store::create(&path).unwrap();
+        let old = connect(&path).unwrap();
+        old.execute_batch(&format!(
+            "{}; PRAGMA application_id = 0x4d445352; PRAGMA user_version = 1;
+             INSERT INTO delivery VALUES (1, '', 's', NULL, '', '[]', x'', 0, 0), (2, '', NULL, NULL, '', '[]', x'', 0, 0);
+             INSERT INTO item (delivery, path, lane, state, since, not_before, bytes) VALUES
+                 (1, '0', 'a', 'held', 0, 7, 600), (2, '0', 'a', 'parked', 0, 7, 600)",
+            include_str!("schema/1.sql")
+        ))
+        .unwrap();
+        drop(old);
+        salvage(&path, "x", Moment::from_millis(1000)).unwrap();
+        let new = connect(&path).unwrap();
+        let mut query =
+            new.prepare("SELECT source, state, bytes FROM tally WHERE items > 0 ORDER BY 1").unwrap();
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        let rows: Vec<(String, String, i64)> = rows.map(Result::unwrap).collect();
+        let want = [("", "parked", 600), ("s", "held", 600)];
+        assert_eq!(rows, want.map(|(source, state, n)| (source.to_owned(), state.to_owned(), n)));
     }
 }

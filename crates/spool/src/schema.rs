@@ -14,7 +14,7 @@ pub const LANE_UNROUTED: &str = "unrouted";
 const APPLICATION_ID: i32 = 0x4d44_5352;
 
 /// One step a version. A step is never changed once it has been released; a new one is added behind it.
-const STEPS: &[&str] = &[include_str!("schema/1.sql")];
+const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Where an item stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -171,5 +171,83 @@ mod tests {
             assert_eq!(trouble.kind, TroubleKind::Foreign, "{what}: {trouble}");
             assert_eq!(version(&db).unwrap().tables, before, "{what}");
         }
+    }
+
+    /// What the tally must say, counted.
+    fn counted(db: &Connection) -> Vec<(String, String, String, String, i64, i64)> {
+        let sql = "SELECT source, lane, state, ifnull(reason, ''), count(*), sum(bytes) FROM item GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
+        tally_by(db, sql)
+    }
+
+    fn tally(db: &Connection) -> Vec<(String, String, String, String, i64, i64)> {
+        tally_by(
+            db,
+            "SELECT source, lane, state, reason, items, bytes FROM tally WHERE items <> 0 OR bytes <> 0 ORDER BY 1, 2, 3, 4",
+        )
+    }
+
+    fn tally_by(db: &Connection, sql: &str) -> Vec<(String, String, String, String, i64, i64)> {
+        let mut query = db.prepare(sql).unwrap();
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+        };
+        query.query_map([], row).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// A spool as the first version has left it: of a batch of three two have gone, of another one none, and one delivery was deleted by hand.
+    #[test]
+    fn a_file_of_the_first_version_gets_its_sources_and_counts_what_its_items_keep() {
+        let (_dir, mut db) = file();
+        migrate_by(&mut db, &STEPS[..1]).unwrap();
+        db.execute_batch(
+            "INSERT INTO delivery VALUES (1, 'm-1', 'm', NULL, '', '[]', zeroblob(2998), 0, 0), (2, 'n-1', 'n', NULL, '', '[]', zeroblob(998), 0, 0),
+                                         (3, 'x', NULL, NULL, '', '[]', zeroblob(98), 0, 0), (4, 'y', 'y', NULL, '', '[]', x'', 0, 0);
+             INSERT INTO item (delivery, path, lane, state, since, not_before, reason, bytes) VALUES
+                 (1, '0', 'a', 'waiting', 0, 0, NULL, 1512), (1, '1', 'b', 'waiting', 0, 0, NULL, 1512), (1, '2', 'a', 'waiting', 0, 0, 'r', 1512),
+                 (2, '0', 'unrouted', 'held', 0, 0, 'unmapped_bucket', 1512), (3, '0', 'a', 'parked', 0, 0, 'z', 612), (4, '0', 'a', 'waiting', 0, 0, NULL, 512);
+             DELETE FROM item WHERE id IN (1, 3);
+             PRAGMA foreign_keys = off; DELETE FROM delivery WHERE id = 4",
+        )
+        .unwrap();
+        assert!(!migrate(&mut db).unwrap(), "it is not taken for a new one");
+        let want = [
+            ("", "a", "parked", "z", 1, 612),
+            ("", "a", "waiting", "", 1, 512),
+            ("m", "b", "waiting", "", 1, 3512),
+            ("n", "unrouted", "held", "unmapped_bucket", 1, 1512),
+        ];
+        let want =
+            want.map(|(s, l, t, r, n, b)| (s.to_owned(), l.to_owned(), t.to_owned(), r.to_owned(), n, b));
+        assert_eq!(tally(&db), want);
+        assert_eq!(tally(&db), counted(&db));
+        let seen: i64 =
+            db.query_row("SELECT count(*) FROM items WHERE source IN ('m', 'n')", [], |r| r.get(0)).unwrap();
+        assert_eq!(seen, 2);
+    }
+
+    #[test]
+    fn who_stays_has_the_bytes_of_those_that_have_left() {
+        let (_dir, mut db) = file();
+        migrate(&mut db).unwrap();
+        db.execute_batch(
+            "INSERT INTO delivery VALUES (1, 'm-1', 'm', NULL, '', '[]', zeroblob(2998), 0, 0);
+             INSERT INTO item (delivery, path, lane, state, since, not_before, bytes, source) VALUES
+                 (1, '0', 'a', 'waiting', 0, 0, 1512, 'm'), (1, '1', 'b', 'waiting', 0, 0, 1512, 'm'), (1, '2', 'a', 'waiting', 0, 0, 1512, 'm')",
+        )
+        .unwrap();
+        for (sql, items, bytes) in [
+            ("DELETE FROM item WHERE id = 1", 2, 4024),
+            ("UPDATE item SET state = 'held', reason = 'r' WHERE id = 3", 2, 4024),
+            ("UPDATE item SET lane = 'c' WHERE id = 2", 2, 4024),
+            ("DELETE FROM item WHERE id IN (SELECT value FROM json_each('[2]'))", 1, 3512),
+            ("DELETE FROM item WHERE id = 3", 0, 0),
+        ] {
+            db.execute(sql, []).unwrap();
+            let sum = tally(&db).iter().fold((0, 0), |sum, row| (sum.0 + row.4, sum.1 + row.5));
+            assert_eq!(sum, (items, bytes), "{sql}");
+            assert_eq!(tally(&db), counted(&db), "{sql}");
+        }
+        let deliveries: i64 = db.query_row("SELECT count(*) FROM delivery", [], |r| r.get(0)).unwrap();
+        assert_eq!(deliveries, 0);
     }
 }

@@ -9,8 +9,9 @@ use mdss_relay_core::{Delivery, Kept, Plan, Report};
 
 use crate::clock::{Clock, Moment};
 use crate::intake::{Intake, Sender};
-use crate::ledger::Written;
+use crate::ledger::{Limits, Written};
 use crate::meter::{Counts, Meter, Snapshot};
+use crate::shares::{NoRoom, Parties};
 use crate::store::{Config, Store};
 use crate::trouble::Trouble;
 
@@ -31,6 +32,7 @@ pub struct Spool {
     probed: Arc<Mutex<Option<Probe>>>,
     /// The last event, if it could not be written.
     failed: Arc<Mutex<Option<Probe>>>,
+    parties: Arc<Mutex<Parties>>,
     /// Wakes the worker.
     pub(crate) news: Arc<tokio::sync::Notify>,
 }
@@ -72,9 +74,19 @@ impl Spool {
             config: Arc::new(config),
             probed: Arc::default(),
             failed: Arc::default(),
+            parties: Arc::default(),
             news: Arc::default(),
         };
         Ok((spool, Keeping(thread)))
+    }
+
+    /// Says for how many it is. Where there are several, none may take so much of it that nothing is left for the others.
+    pub fn share_among(&self, parties: Parties) {
+        *self.parties.lock().unwrap_or_else(|e| e.into_inner()) = parties;
+    }
+
+    fn limits(&self) -> Limits {
+        self.config.limits(*self.parties.lock().unwrap_or_else(|e| e.into_inner()))
     }
 
     /// Keeps of a delivery what its plan wants sent or held, and what a proven sender's delivery cannot be used for. It is on
@@ -86,21 +98,22 @@ impl Spool {
     pub async fn accept(&self, delivery: Delivery, plan: &Plan, sender: Sender) -> Result<Report, Trouble> {
         let started = Instant::now();
         let id = delivery.id.clone();
+        let source = delivery.source.clone().unwrap_or_default();
         let intake = Intake::new(delivery, plan, sender, self.clock.now());
         let mut kept = vec![Kept::Nothing; plan.records.len()];
         if !intake.items.is_empty() {
-            let written = self.store.accept(intake, self.config.limits()).await;
+            let written = self.store.accept(intake, self.limits()).await;
             let failed = written.as_ref().err().map(|trouble| Probe::now(Err(trouble.clone())));
             *self.failed.lock().unwrap_or_else(|e| e.into_inner()) = failed;
             let (intake, written) = written.inspect_err(|trouble| self.meter.refused(trouble.kind))?;
-            for (item, written) in intake.items.iter().zip(&written) {
+            self.meter.accepted(&source, &written);
+            for (item, written) in intake.items.iter().zip(written) {
                 kept[item.record] = match written {
                     Written::Stored => Kept::Spooled,
                     Written::Duplicate => Kept::Duplicate,
-                    Written::NoRoom => Kept::Nothing,
+                    Written::NoRoom(NoRoom { why, .. }) => Kept::NoRoom(why),
                 };
             }
-            self.meter.accepted(&written);
             self.news.notify_one();
         }
         Ok(Report::kept(plan, &kept, started.elapsed(), &id))
@@ -118,7 +131,7 @@ impl Spool {
                 return probe.answer.clone();
             }
         }
-        let answer = self.store.probe(self.config.limits(), self.clock.now()).await;
+        let answer = self.store.probe(self.limits(), self.clock.now()).await;
         *self.probed.lock().unwrap_or_else(|e| e.into_inner()) = Some(Probe::now(answer.clone()));
         answer
     }

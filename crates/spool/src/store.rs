@@ -22,6 +22,7 @@ use crate::intake::Intake;
 use crate::ledger::{self, Claims, Fault, ItemId, Limits, Stock, Verdict, Want, Written};
 use crate::salvage::{checkpoint, clear, give_up, resume, salvage, take_over};
 use crate::schema;
+use crate::shares::Parties;
 use crate::trouble::{Trouble, TroubleKind};
 
 /// The file's name in the data directory.
@@ -52,9 +53,8 @@ pub struct Config {
 }
 
 impl Config {
-    pub(crate) fn limits(&self) -> Limits {
-        // What cannot be used must not fill the place of what can.
-        Limits { bytes: self.limit, idle_bytes: self.limit / 4 }
+    pub(crate) fn limits(&self, parties: Parties) -> Limits {
+        Limits { bytes: self.limit, parties }
     }
 }
 

@@ -118,7 +118,7 @@ pub const SETTINGS: &[Setting] = &[
         "RELAY_SPOOL_LIMIT",
         "http.spool_limit",
         "4GiB",
-        "HTTP, spooled: bytes it may hold, about; above that, and below 64 MiB of free disk, senders hear 503; a quarter of it may be parked",
+        "HTTP, spooled: bytes it may hold, about; above that, and below 64 MiB of free disk, senders hear 503; for each source a quarter of it may be held or parked",
     ),
     setting(
         "RELAY_SPOOL_RATE",

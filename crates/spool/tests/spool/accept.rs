@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::common::*;
 use mdss_relay_core::{Delivery, Outcome};
-use mdss_relay_spool::{Config, Desk, Filter, Sender, Spool, State, SystemClock, TroubleKind};
+use mdss_relay_spool::{Config, Desk, Filter, Parties, Sender, Spool, State, SystemClock, TroubleKind};
 use serde_json::{Value, json};
 
 const ROUTES: &str = r#"
@@ -268,36 +268,155 @@ async fn what_cannot_be_used_does_not_take_the_place_of_what_can() {
     assert_eq!((parked.items, parked.reason.as_str()), (10, "unreadable"));
 }
 
-#[tokio::test]
-async fn nobody_unknown_fills_the_spool_with_what_no_route_names() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = Config { limit: 4 << 20, ..config(dir.path()) };
-    let (spool, _keeping) = Spool::start(config, Arc::new(SystemClock)).unwrap();
-    let relay = routed();
-    let lost = |key: &str| {
-        let mut record = record("nowhere", key, None);
-        record["padding"] = "x".repeat(100_000).into();
-        delivery(&[record])
-    };
-    let send = async |key: &str, sender| {
-        let delivery = lost(key);
-        let plan = relay.plan(&delivery);
-        let report = spool.accept(delivery, &plan, sender).await.unwrap();
-        (report.outcome, results(&report).concat())
-    };
-    let mut held = 0;
-    while send("k", Sender::Anyone).await.0 == Outcome::Done {
-        held += 1;
-        assert!(held < 100, "it has no end");
+/// A delivery of one source with a hundred kilobytes in it.
+async fn send(spool: &Spool, source: &str, bucket: &str, sender: Sender) -> (Outcome, String, String) {
+    let mut record = record(bucket, "k", None);
+    if bucket == "bad" {
+        record = bad();
     }
-    assert_eq!(held, 10, "a quarter of four megabytes");
-    // The sender hears of it, and a line says so.
-    let refused = (Outcome::Config, "failed:unmapped_bucket".to_owned());
-    assert_eq!(send("k", Sender::Anyone).await, refused);
-    // Whoever is known still has it kept, and what can be sent is taken of everybody.
-    let kept = (Outcome::Done, "spooled:unmapped_bucket".to_owned());
-    assert_eq!(send("k", Sender::Proven).await, kept);
-    let good = delivery(&[record("b", "k", None)]);
-    let plan = relay.plan(&good);
-    assert_eq!(spool.accept(good, &plan, Sender::Anyone).await.unwrap().outcome, Outcome::Done);
+    record["padding"] = "x".repeat(100_000).into();
+    let delivery = Delivery { source: Some(source.into()), ..delivery(&[record]) };
+    let plan = routed().plan(&delivery);
+    let report = spool.accept(delivery, &plan, sender).await.unwrap();
+    let detail = report.records[0].detail.clone().unwrap_or_default();
+    (report.outcome, results(&report).concat(), detail)
+}
+
+fn four_megabytes(dir: &std::path::Path) -> Spool {
+    let config = Config { limit: 4 << 20, ..config(dir) };
+    Spool::start(config, Arc::new(SystemClock)).unwrap().0
+}
+
+#[tokio::test]
+async fn no_source_fills_the_spool_with_what_no_route_names() {
+    for sender in [Sender::Anyone, Sender::Proven] {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = four_megabytes(dir.path());
+        let fill = async |source: &str, bucket: &str| {
+            let mut kept = 0;
+            loop {
+                let (outcome, result, detail) = send(&spool, source, bucket, sender).await;
+                if outcome != Outcome::Done {
+                    return (kept, outcome, result, detail);
+                }
+                kept += 1;
+                assert!(kept < 100, "it has no end");
+            }
+        };
+        let (kept, outcome, result, detail) = fill("m", "nowhere").await;
+        assert_eq!(
+            (kept, outcome, result.as_str()),
+            (10, Outcome::Config, "failed:unmapped_bucket"),
+            "a quarter of four megabytes"
+        );
+        assert!(detail.contains("bytes of source \"m\" are held and wait for somebody, expected at most a quarter of RELAY_SPOOL_LIMIT, 1048576"), "{detail}");
+        // Others have theirs, and what can be sent is taken of everybody.
+        for source in ["m", "n"] {
+            assert_eq!(send(&spool, source, "b", sender).await.0, Outcome::Done);
+        }
+        assert_eq!(fill("n", "nowhere").await.0, 10);
+        spool.ready().await.unwrap();
+        // All together have half of it.
+        let (kept, outcome, _, detail) = fill("o", "nowhere").await;
+        assert_eq!((kept, outcome), (0, Outcome::Config));
+        assert!(
+            detail.contains(
+                "bytes of all sources wait for somebody, expected at most half of RELAY_SPOOL_LIMIT, 2097152"
+            ),
+            "{detail}"
+        );
+        assert_eq!(send(&spool, "o", "b", sender).await.0, Outcome::Done);
+        let counts = spool.counts().no_room;
+        let got: Vec<_> = counts.iter().map(|((source, share), n)| (source.as_str(), *share, *n)).collect();
+        assert_eq!(got, [("m", "held", 1), ("n", "held", 1), ("o", "all", 1)]);
+        // Somebody acts.
+        let filter = Filter { ids: vec![], bucket: Some("nowhere".into()), ..Filter::default() };
+        Desk::open(dir.path()).unwrap().purge(&filter, None).unwrap();
+        assert_eq!(send(&spool, "m", "nowhere", sender).await.0, Outcome::Done);
+    }
+}
+
+#[tokio::test]
+async fn no_source_has_the_place_of_another_for_what_cannot_be_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = four_megabytes(dir.path());
+    let mut parked = 0;
+    let detail = loop {
+        match send(&spool, "m", "bad", Sender::Proven).await {
+            (Outcome::Done, ..) => parked += 1,
+            (Outcome::Permanent, _, detail) => break detail,
+            other => panic!("{other:?}"),
+        }
+        assert!(parked < 100, "it has no end");
+    };
+    assert_eq!(parked, 10, "a quarter of four megabytes");
+    assert!(detail.contains("bytes of source \"m\" are parked"), "{detail}");
+    // What is held has a share of its own.
+    for (source, bucket) in [("n", "bad"), ("m", "nowhere"), ("m", "b")] {
+        assert_eq!(send(&spool, source, bucket, Sender::Proven).await.0, Outcome::Done, "{source} {bucket}");
+    }
+}
+
+/// A unit is off, or MDSS is slow and one source posts more than it takes.
+#[tokio::test]
+async fn what_waits_for_one_unit_or_came_from_one_source_leaves_room_for_others() {
+    for (parties, share, first, others) in [
+        (Parties { sources: 1, units: 2 }, "unit", ("m", "b"), [("m", "c")].as_slice()),
+        (Parties { sources: 2, units: 1 }, "source", ("m", "b"), &[("n", "b"), ("n", "nowhere")]),
+        (Parties { sources: 2, units: 2 }, "unit", ("m", "b"), &[("n", "c")]),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = four_megabytes(dir.path());
+        spool.share_among(parties);
+        let fill = async |source: &str, bucket: &str| {
+            let mut kept = 0;
+            while let (Outcome::Done, ..) = send(&spool, source, bucket, Sender::Proven).await {
+                kept += 1;
+                assert!(kept < 100, "it has no end");
+            }
+            kept
+        };
+        let most = fill(first.0, first.1).await;
+        assert!((28..=31).contains(&most), "{most}: three quarters of four megabytes");
+        let (outcome, result, detail) = send(&spool, first.0, first.1, Sender::Proven).await;
+        assert_eq!((outcome, result.as_str()), (Outcome::Transient, "failed:spool_unavailable"));
+        assert!(detail.contains("bytes in the spool, expected at most 3 times what is free, "), "{detail}");
+        assert!(spool.counts().no_room.keys().all(|(_, of)| *of == share), "{:?}", spool.counts().no_room);
+        // It is no trouble of the spool's.
+        spool.ready().await.unwrap();
+        for (source, bucket) in others {
+            assert_eq!(
+                send(&spool, source, bucket, Sender::Proven).await.0,
+                Outcome::Done,
+                "{source} {bucket}"
+            );
+        }
+        // One of a batch waits for it: the sender comes again, and of the others a repetition is one.
+        if share == "unit" {
+            let batch =
+                delivery(&[record("c", "x", Some("01")), record("b", &"k".repeat(200_000), Some("01"))]);
+            let repeated = Delivery { source: Some(others[0].0.into()), ..batch };
+            for want in ["spooled:-", "skipped:duplicate"] {
+                let plan = routed().plan(&repeated);
+                let report = spool.accept(repeated.clone(), &plan, Sender::Proven).await.unwrap();
+                assert_eq!(
+                    (report.outcome, results(&report)),
+                    (Outcome::Transient, vec![want.to_owned(), "failed:spool_unavailable".to_owned()])
+                );
+            }
+        }
+    }
+    // Who is alone has everything.
+    let dir = tempfile::tempdir().unwrap();
+    let spool = four_megabytes(dir.path());
+    spool.share_among(Parties { sources: 1, units: 1 });
+    let trouble = loop {
+        let mut one = record("b", "k", None);
+        one["padding"] = "x".repeat(100_000).into();
+        if let Err(trouble) = accept(&spool, &routed(), delivery(&[one])).await {
+            break trouble;
+        }
+    };
+    assert_eq!(trouble.kind, TroubleKind::Full);
+    assert!(query::<i64>(dir.path(), "SELECT count(*) FROM item") > 35);
 }

@@ -488,3 +488,38 @@ async fn an_answer_about_an_item_of_another_file_concerns_nobody() {
     worker.stop().await;
     assert_eq!(accepted(&sim).len(), 2);
 }
+
+/// What the first release has left on a disk.
+#[tokio::test]
+async fn a_spool_of_the_first_version_is_sent() {
+    let (dir, sim) = (tempfile::tempdir().unwrap(), Sim::start(SimConfig::default()).await.unwrap());
+    let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
+    db.pragma_update(None, "journal_mode", "wal").unwrap();
+    db.execute_batch(include_str!("../../src/schema/1.sql")).unwrap();
+    db.execute_batch("PRAGMA application_id = 0x4d445352; PRAGMA user_version = 1").unwrap();
+    let body = delivery(&[record("b", "first", Some("01")), record("b", "second", None)]).body;
+    let checksum = crc32fast::hash(&[&b"[]\0"[..], &body].concat());
+    db.execute(
+        "INSERT INTO delivery (name, source, method, headers, body, received, checksum) VALUES ('s-1', 's', 'POST', '[]', ?1, 0, ?2)",
+        rusqlite::params![body, checksum],
+    )
+    .unwrap();
+    let lane = mdss_sim::units::AMAZON_S3;
+    for path in ["0", "1"] {
+        let sql = "INSERT INTO item (delivery, path, lane, state, since, not_before, bytes) VALUES (1, ?1, ?2, 'waiting', 0, 0, 700)";
+        db.execute(sql, [path, lane]).unwrap();
+    }
+    drop(db);
+    let (spool, _keeping) = start(dir.path());
+    let relay = relay_for(&sim, &[]);
+    keep(&spool, &relay, "third").await;
+    assert_eq!(query::<i64>(dir.path(), "SELECT sum(items) FROM tally WHERE source = 's'"), 3);
+    let policy = Policy { rate: 10_000, park_after: None };
+    tokio::spawn(Worker::new(spool.clone(), relay, policy).run(std::future::pending()));
+    until("all are sent", async || {
+        let sent: std::collections::BTreeSet<_> = sim.accepted().into_iter().map(|a| a.key).collect();
+        sent == ["first", "second", "third"].map(str::to_owned).into()
+    })
+    .await;
+    until("nothing is left", async || spool.snapshot().await.unwrap().stock.depths.is_empty()).await;
+}
