@@ -4,7 +4,7 @@
 //! (<https://man7.org/linux/man-pages/man7/signal.7.html>). Both kill without a word.
 
 use std::io;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use tokio::signal::unix::{self, SignalKind};
 use tracing::error;
 
 use crate::Exit;
+use crate::logs::Logs;
+use crate::queue::Queue;
 
 /// The longest the last line is waited for: nobody may be reading it.
 const LAST_LINE: Duration = Duration::from_secs(1);
@@ -27,14 +29,15 @@ const LAST_LINE: Duration = Duration::from_secs(1);
 /// # Errors
 ///
 /// If the handlers cannot be set up, or the system has no thread for it.
-pub fn faults(sentence: &'static str) -> io::Result<()> {
+pub fn faults(sentence: &'static str, logs: &Logs) -> io::Result<()> {
     let (ready, watched) = mpsc::channel();
+    let waiting = logs.waiting();
     let thread = thread::Builder::new().name("faults".into());
     thread.spawn(move || match watch() {
         Ok((runtime, mut cut)) => {
             let _ = ready.send(Ok(()));
             if runtime.block_on(cut.recv()).is_some() {
-                end(sentence);
+                end(sentence, waiting);
             }
         }
         Err(error) => drop(ready.send(Err(error))),
@@ -55,7 +58,7 @@ fn watch() -> io::Result<(Runtime, unix::Signal)> {
     Ok((runtime, cut))
 }
 
-fn end(sentence: &'static str) -> ! {
+fn end(sentence: &'static str, waiting: Option<Arc<Queue>>) -> ! {
     let (said, line) = mpsc::channel();
     // On a thread of its own, because a log that nobody reads may keep whoever writes to it.
     let _ = thread::Builder::new().spawn(move || {
@@ -63,6 +66,9 @@ fn end(sentence: &'static str) -> ! {
         let _ = said.send(());
     });
     let _ = line.recv_timeout(LAST_LINE);
+    if let Some(queue) = waiting {
+        queue.flush(LAST_LINE);
+    }
     std::process::exit(Exit::Failed as i32)
 }
 

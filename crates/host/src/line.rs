@@ -82,6 +82,19 @@ where
     }
 }
 
+/// A line that does not come by way of `tracing`.
+pub(crate) fn own(level: &str, message: &str, target: &str) -> Vec<u8> {
+    let mut line = Vec::with_capacity(USUAL_LINE);
+    line.extend_from_slice(br#"{"timestamp":""#);
+    let _ = TIME.print_timestamp(&Timestamp::now(), &mut line);
+    line.push(b'"');
+    member(&mut line, "level", level);
+    member(&mut line, "message", message);
+    member(&mut line, "target", target);
+    line.extend_from_slice(b"}\n");
+    line
+}
+
 /// The fields of a span, each as the JSON it will be in a line: by name, the last word on each.
 #[derive(Default)]
 struct SpanFields(BTreeMap<&'static str, Vec<u8>>);

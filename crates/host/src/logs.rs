@@ -1,9 +1,11 @@
 //! Logs: one JSON object per line on stderr.
 //!
-//! Every platform we run on takes stderr line by line and hands it on as it is, so there is no other sink and nothing
-//! is buffered: a function may be frozen or killed right after its answer.
+//! Every platform we run on takes stderr line by line and hands it on as it is, so there is no other sink. A function
+//! writes its lines itself: it may be frozen or killed right after its answer. A server leaves that to a thread, because
+//! it must go on when nobody takes them.
 
-use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -12,9 +14,41 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::line::Lines;
 use crate::panics;
+use crate::queue::{self, Queue};
 
 /// What is logged of a target nobody has named.
 const DEFAULT: LevelFilter = LevelFilter::INFO;
+
+/// Who writes a line to stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writing {
+    /// Whoever has something to say, at once, however long stderr takes for it. For functions: the platform reads their
+    /// stderr, and may stop them as soon as it has their answer.
+    Direct,
+    /// A thread of its own, from a queue of 512 KiB. When that is full, lines are dropped and counted, and a line says how
+    /// many are missing. For servers.
+    Queued,
+}
+
+/// The logs of this process; dropping it waits, a second at the most, until the lines that wait are written.
+pub struct Logs(Option<Arc<Queue>>);
+
+impl Logs {
+    /// A handle on what waits, for a thread that ends the process in another way.
+    pub(crate) fn waiting(&self) -> Option<Arc<Queue>> {
+        self.0.clone()
+    }
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        /// Whoever stops a process has asked it to, and must not wait for a reader that has stalled.
+        const LAST_LINES: Duration = Duration::from_secs(1);
+        if let Some(queue) = &self.0 {
+            queue.flush(LAST_LINES);
+        }
+    }
+}
 
 /// Starts the logs of this process, and makes panics a log line (without the panic's text).
 ///
@@ -25,18 +59,27 @@ const DEFAULT: LevelFilter = LevelFilter::INFO;
 ///
 /// # Errors
 ///
-/// A sentence that names the part of `filter` that is not understood, or says that the logs have been started before.
-/// The caller knows what the setting is called and puts its name in front.
+/// A sentence that names the part of `filter` that is not understood, or says that the logs have been started before,
+/// or that the system has no thread for them. The caller knows what the setting is called and puts its name in front.
 ///
 /// ```
-/// let sentence = mdss_relay_host::logs("inof").unwrap_err();
+/// use mdss_relay_host::{Writing, logs};
+///
+/// let sentence = logs("inof", Writing::Direct).err().unwrap();
 /// assert_eq!(sentence, "found \"inof\", expected a level (off, error, warn, info, debug, trace) or target=level");
 /// ```
-pub fn logs(filter: &str) -> Result<(), String> {
+pub fn logs(filter: &str, writing: Writing) -> Result<Logs, String> {
     let wanted = parse(filter)?.with_target(panics::TARGET, LevelFilter::ERROR);
-    let lines = Lines(|line: &[u8]| {
-        // A closed stderr costs the line and not the process; nobody is left to be told.
-        let _ = io::stderr().write_all(line);
+    let queue = match writing {
+        Writing::Direct => None,
+        Writing::Queued => {
+            Some(Queue::start(queue::stderr).map_err(|e| format!("no thread for the logs: {e}"))?)
+        }
+    };
+    let to = queue.clone();
+    let lines = Lines(move |line: &[u8]| match &to {
+        None => queue::stderr(line),
+        Some(queue) => queue.put(line),
     });
     tracing_subscriber::registry()
         .with(wanted)
@@ -45,7 +88,7 @@ pub fn logs(filter: &str) -> Result<(), String> {
         .try_init()
         .map_err(|_| "the logs of this process have been started before".to_owned())?;
     panics::mask();
-    Ok(())
+    Ok(Logs(queue))
 }
 
 /// What no filter may open.

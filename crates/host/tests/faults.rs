@@ -10,6 +10,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use mdss_relay_host::Writing;
+
 const DIR: &str = "FAULTS_TEST_DIR";
 
 /// This test binary once more, with one of the programs below; `shell` comes before it.
@@ -53,8 +55,8 @@ fn dir() -> std::path::PathBuf {
 }
 
 fn watch() {
-    mdss_relay_host::logs("info").unwrap();
-    mdss_relay_host::faults("a file was cut; start again").unwrap();
+    let logs = mdss_relay_host::logs("info", Writing::Queued).unwrap();
+    mdss_relay_host::faults("a file was cut; start again", &logs).unwrap();
 }
 
 /// SQLite's index of a log is mapped; here somebody cuts it.
@@ -83,7 +85,7 @@ fn reads_what_was_cut() {
 #[test]
 #[ignore = "the child of another test"]
 fn reads_what_was_cut_unwatched() {
-    mdss_relay_host::logs("info").unwrap();
+    let _logs = mdss_relay_host::logs("info", Writing::Direct).unwrap();
     read_what_was_cut();
 }
 

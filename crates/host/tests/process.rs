@@ -14,7 +14,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use mdss_relay_host::{logs, settings_failure, signal, start};
+use mdss_relay_host::{Writing, lines_dropped, logs, settings_failure, signal, start};
 use serde_json::Value;
 
 const CASE: &str = "HOST_TEST_CASE";
@@ -24,7 +24,7 @@ const CASE: &str = "HOST_TEST_CASE";
 fn child() {
     match env::var(CASE).as_deref() {
         Ok("shape") => {
-            logs("info").unwrap();
+            let _logs = logs("info", Writing::Direct).unwrap();
             let span = tracing::info_span!("invoke", requestId = "a\r\nb");
             let _entered = span.enter();
             tracing::info!(
@@ -36,19 +36,19 @@ fn child() {
             tracing::debug!("not shown");
         }
         Ok("trace") => {
-            logs("trace,lambda_runtime=trace").unwrap();
+            logs("trace,lambda_runtime=trace", Writing::Direct).unwrap();
             tracing::trace!(target: "lambda_runtime::layers::api_response", body = "s3cret", "raw");
             tracing::debug!(target: "hyper_util::client", "pooled");
             tracing::trace!(target: "mdss_relay_core", "ours");
         }
         Ok("panic") => {
             // The filter is as closed as it gets; a panic is shown all the same.
-            logs("off").unwrap();
+            logs("off", Writing::Direct).unwrap();
             tracing::error!("not shown");
             assert!(thread::spawn(|| panic!("s3cret\r\n{}", "k3y")).join().is_err());
         }
         Ok("threads") => {
-            logs("info").unwrap();
+            logs("info", Writing::Direct).unwrap();
             thread::scope(|scope| {
                 for number in 0..4 {
                     scope.spawn(move || {
@@ -59,15 +59,32 @@ fn child() {
             });
         }
         Ok("closed") => {
-            logs("info").unwrap();
+            logs("info", Writing::Direct).unwrap();
             // Wait for the parent to close its end: it ends our stdin when it has.
             std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
             (0..3).for_each(|_| tracing::info!("nobody reads this"));
             println!("still here");
         }
+        Ok("queued") => {
+            let logs = logs("info", Writing::Queued).unwrap();
+            (0..100).for_each(|line| tracing::info!(line, "short"));
+            assert!(thread::spawn(|| panic!("s3cret")).join().is_err());
+            drop(logs);
+        }
+        Ok("stalled") => {
+            let logs = logs("info", Writing::Queued).unwrap();
+            // 64 KiB fit into the pipe, 512 KiB into the queue and as many into the writer's hands.
+            (0..4000).for_each(|line| tracing::info!(line, text = "x".repeat(1000), "busy"));
+            println!("dropped {}", lines_dropped());
+            // The parent reads from here on, if it has been asked to.
+            std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+            let begun = std::time::Instant::now();
+            drop(logs);
+            println!("ended after {}", begun.elapsed().as_secs());
+        }
         Ok("twice") => {
-            logs("info").unwrap();
-            println!("{}", logs("info").unwrap_err());
+            logs("info", Writing::Direct).unwrap();
+            println!("{}", logs("info", Writing::Direct).err().unwrap());
         }
         Ok("settings") => {
             let exit = settings_failure("mdss-relay-http", &["one".to_owned(), "two\nlines".to_owned()]);
@@ -75,7 +92,8 @@ fn child() {
         }
         Ok("start") => {
             let mistakes = vec!["APIKEY: expected a text".to_owned()];
-            let exit = start("mdss-relay-http", "RELAY_LOG", "inof", mistakes).unwrap_err();
+            let exit =
+                start("mdss-relay-http", "RELAY_LOG", "inof", Writing::Queued, mistakes).err().unwrap();
             std::process::exit(exit as i32);
         }
         Ok("signal") => {
@@ -184,6 +202,63 @@ fn a_closed_stderr_costs_the_lines_and_not_the_process() {
     let output = child.wait_with_output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("still here"));
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn what_waits_in_the_queue_is_written_before_the_process_ends() {
+    let ended = run("queued");
+    let lines = lines(&ended.stderr);
+    let numbers: Vec<_> = lines.iter().filter_map(|line| line["line"].as_u64()).collect();
+    assert_eq!(numbers, (0..100).collect::<Vec<_>>());
+    assert_eq!(lines[100]["error.type"], "panic");
+    assert!(!ended.stderr.contains("s3cret"));
+}
+
+/// `dropped N`, once the process has written its lines.
+fn stalled() -> (Child, BufReader<std::process::ChildStdout>, u64) {
+    let mut child = spawn("stalled");
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut seen = String::new();
+    while !seen.contains("dropped ") || !seen.ends_with('\n') {
+        assert_ne!(stdout.read_line(&mut seen).unwrap(), 0, "ended early: {seen}");
+    }
+    let dropped = seen.split("dropped ").nth(1).unwrap().trim().parse().unwrap();
+    (child, stdout, dropped)
+}
+
+#[test]
+fn a_stderr_that_nobody_reads_costs_lines_and_neither_the_work_nor_the_end() {
+    let (mut child, mut stdout, dropped) = stalled();
+    assert!((2500..4000).contains(&dropped), "{dropped}");
+    drop(child.stdin.take());
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("ended after 1"), "{rest}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn once_somebody_reads_again_a_line_says_how_many_are_missing() {
+    let (mut child, _stdout, dropped) = stalled();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let (mut next, mut text) = (0, String::new());
+    loop {
+        text.clear();
+        assert_ne!(stderr.read_line(&mut text).unwrap(), 0, "the end came first");
+        let line: Value = serde_json::from_str(&text).unwrap();
+        match line["line"].as_u64() {
+            Some(number) => assert_eq!(number, next, "in their order, and none but the last is missing"),
+            None => {
+                let expected = format!("{dropped} lines are missing here");
+                assert!(line["message"].as_str().unwrap().starts_with(&expected), "{line}");
+                assert_eq!((next + dropped, &line["level"]), (4000, &"WARN".into()));
+                break;
+            }
+        }
+        next += 1;
+    }
+    drop(child.stdin.take());
+    child.wait().unwrap();
 }
 
 #[test]

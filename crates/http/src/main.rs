@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mdss_relay_host::{self as host, Exit, Others};
+use mdss_relay_host::{self as host, Exit, Logs, Others, Writing};
 use mdss_relay_http::{Configuration, listen, reload, serve};
 use tokio::sync::watch;
 
@@ -24,15 +24,16 @@ async fn main() -> Exit {
         Ok(configuration) => (Some(configuration), Vec::new()),
         Err(mistakes) => (None, mistakes),
     };
-    if let Err(exit) = host::start(NAME, "RELAY_LOG", &reading.log, mistakes) {
-        return exit;
-    }
+    let logs = match host::start(NAME, "RELAY_LOG", &reading.log, Writing::Queued, mistakes) {
+        Ok(logs) => logs,
+        Err(exit) => return exit,
+    };
     for warning in &reading.warnings {
         tracing::warn!("{warning}");
     }
     // Without one there were mistakes.
     let Some(configuration) = configuration else { return Exit::Usage };
-    match run(configuration).await {
+    match run(configuration, &logs).await {
         Ok(()) => Exit::Done,
         Err(error) => {
             tracing::error!(error, "the server cannot run");
@@ -41,8 +42,8 @@ async fn main() -> Exit {
     }
 }
 
-async fn run(configuration: Configuration) -> Result<(), String> {
-    host::faults(FAULT).map_err(|e| format!("cannot watch signals: {e}"))?;
+async fn run(configuration: Configuration, logs: &Logs) -> Result<(), String> {
+    host::faults(FAULT, logs).map_err(|e| format!("cannot watch signals: {e}"))?;
     // Watched before anybody can connect.
     let signal = host::signal().map_err(|e| format!("cannot watch signals: {e}"))?;
     let mut hangups = host::hangups().map_err(|e| format!("cannot watch signals: {e}"))?;

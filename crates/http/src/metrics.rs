@@ -24,6 +24,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ),
     ("mdss_relay_reloads_total", "counter", "configurations read on SIGHUP, by outcome (taken, refused)"),
     (
+        "mdss_relay_log_lines_dropped_total",
+        "counter",
+        "lines of the log that were dropped because standard error took nothing for a while",
+    ),
+    (
         "mdss_relay_spool_up",
         "gauge",
         "1 if the spool could be read just now; without it the four gauges below are absent",
@@ -112,6 +117,7 @@ impl Meter {
                 page.put("mdss_relay_reloads_total", &[("outcome", outcome)], n as f64);
             }
         }
+        page.put("mdss_relay_log_lines_dropped_total", &[], mdss_relay_host::lines_dropped() as f64);
         if let Some((counts, snapshot)) = spool {
             page.put("mdss_relay_spool_up", &[], f64::from(u8::from(snapshot.is_some())));
             if let Some(snapshot) = snapshot {
@@ -241,7 +247,7 @@ mod tests {
         let text = meter.text(Some((&Counts::default(), None)));
         let lines: Vec<_> = text.lines().filter(|l| !l.starts_with("# HELP")).collect();
         assert_eq!(
-            lines[1..12],
+            lines[1..14],
             [
                 &format!("mdss_relay_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
                 "# TYPE mdss_relay_requests_total counter",
@@ -251,6 +257,8 @@ mod tests {
                 "# TYPE mdss_relay_reloads_total counter",
                 r#"mdss_relay_reloads_total{outcome="taken"} 1"#,
                 r#"mdss_relay_reloads_total{outcome="refused"} 0"#,
+                "# TYPE mdss_relay_log_lines_dropped_total counter",
+                "mdss_relay_log_lines_dropped_total 0",
                 "# TYPE mdss_relay_spool_up gauge",
                 "mdss_relay_spool_up 0",
                 "# TYPE mdss_relay_spool_accepted_total counter",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mdss_relay_core::{Relay, Role, Settings};
 use mdss_relay_function::{Answers, handler};
-use mdss_relay_host::{self as host, Exit, Others};
+use mdss_relay_host::{self as host, Exit, Others, Writing};
 
 const NAME: &str = "mdss-relay-lambda";
 const ABOUT: &str =
@@ -28,9 +28,10 @@ async fn main() -> Exit {
     let missing = missing.map(|n| format!("{n}: expected a value, which a Lambda-compatible runtime sets"));
     let draft = Settings::read(variables.iter().cloned(), Role::Function);
     let mistakes = draft.mistakes.iter().map(ToString::to_string).chain(missing).collect();
-    if let Err(exit) = host::start(NAME, "RELAY_LOG", &draft.settings.log, mistakes) {
-        return exit;
-    }
+    let _logs = match host::start(NAME, "RELAY_LOG", &draft.settings.log, Writing::Direct, mistakes) {
+        Ok(logs) => logs,
+        Err(exit) => return exit,
+    };
     for warning in &draft.settings.warnings {
         tracing::warn!("{warning}");
     }
