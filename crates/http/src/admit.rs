@@ -16,8 +16,10 @@ use crate::reply::Answer;
 /// A larger body takes the gate its time to hash; meanwhile others want to be answered.
 const QUICK_BODY: usize = 64 * 1024;
 
-/// Answers remembered: a busy source's quarter of an hour.
+/// Answers remembered: a busy source's quarter of an hour. And their bytes: whoever has the right to post could otherwise have
+/// as much memory as it likes.
 const MOST_ANSWERS: usize = 20_000;
+const MOST_BYTES: usize = 8 << 20;
 
 /// URLs of certificates that were shown to the operator already.
 const MOST_SHOWN: usize = 100;
@@ -46,7 +48,7 @@ impl Memory {
     pub(crate) fn new() -> Self {
         Self {
             keys: Mutex::new(Keys::new()),
-            replays: Mutex::new(Replays::new(MOST_ANSWERS)),
+            replays: Mutex::new(Replays::new(MOST_ANSWERS, MOST_BYTES)),
             shown: Mutex::default(),
             fetching: Mutex::default(),
             fetcher: OnceLock::new(),
@@ -169,8 +171,11 @@ impl Memory {
 
     /// Remembers an answer, if the sender need not come again.
     pub(crate) fn remember(&self, source: &Source, replay: &ReplayKey, answer: &Answer) {
-        if answer.status.is_success() {
-            held(&self.replays).remember(&source.name, replay, answer.clone(), Timestamp::now());
+        if answer.status.is_success()
+            && let Some(kept) = answer.remembered()
+        {
+            let bytes = kept.size();
+            held(&self.replays).remember(&source.name, replay, kept, bytes, Timestamp::now());
         }
     }
 }

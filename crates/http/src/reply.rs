@@ -16,6 +16,8 @@ pub(crate) struct Answer {
     body: String,
     /// Seconds.
     retry_after: Option<u64>,
+    /// Of the report, if that is what it says.
+    outcome: Option<Outcome>,
 }
 
 impl IntoResponse for Answer {
@@ -26,6 +28,32 @@ impl IntoResponse for Answer {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+impl Answer {
+    /// Bytes of its body.
+    pub(crate) fn size(&self) -> usize {
+        self.body.len()
+    }
+}
+
+/// The longest answer that is remembered as it is.
+const MOST_REMEMBERED: usize = 16 * 1024;
+
+impl Answer {
+    /// What is remembered of it: all of it, or, of a long report, what its sender acts on: the status and the outcome. `None` if
+    /// it is not to be remembered: a handshake wants back what it has sent, so it is answered anew.
+    pub(crate) fn remembered(&self) -> Option<Self> {
+        if self.body.len() <= MOST_REMEMBERED {
+            return Some(self.clone());
+        }
+        let outcome = self.outcome?;
+        Some(Self { body: Report { outcome, records: Vec::new() }.json(), ..self.clone_head() })
+    }
+
+    fn clone_head(&self) -> Self {
+        Self { body: String::new(), ..*self }
     }
 }
 
@@ -63,9 +91,16 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
 /// What a handshake or a client library wants to hear.
 pub(crate) fn wanted(reply: &Reply) -> Answer {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
-    Answer { status, content_type: reply.content_type, body: reply.body.clone(), retry_after: None }
+    Answer {
+        status,
+        content_type: reply.content_type,
+        body: reply.body.clone(),
+        retry_after: None,
+        outcome: None,
+    }
 }
 
 fn told(status: StatusCode, report: &Report) -> Answer {
-    Answer { status, content_type: "application/json", body: report.json(), retry_after: None }
+    let outcome = Some(report.outcome);
+    Answer { status, content_type: "application/json", body: report.json(), retry_after: None, outcome }
 }

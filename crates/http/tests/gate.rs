@@ -250,6 +250,16 @@ async fn a_repetition_of_what_is_done_gets_the_same_answer_and_one_of_what_is_no
     assert_eq!(server.post(&post).await.status, 503);
     assert_eq!(server.post(&post).await.status, 200);
     assert_eq!(sim.requests().len(), 4);
+    // Of a long report the outcome is remembered.
+    let mut long: Value = serde_json::from_str(&event("removed")).unwrap();
+    long["Records"][0]["eventName"] = "s3:ObjectRemoved:Delete".into();
+    let record = long["Records"][0].clone();
+    long["Records"] = vec![record; 200].into();
+    let post = Post::jd("4", "/s", "", &long.to_string());
+    let first = server.post(&post).await;
+    assert!(first.status == 200 && first.body.len() > 16 << 10, "{}", first.body.len());
+    let second = server.post(&post).await;
+    assert_eq!((second.status, second.text().as_str()), (200, r#"{"outcome":"done","records":[]}"#));
 }
 
 #[tokio::test]

@@ -464,8 +464,8 @@ fn a_repetition_is_known_by_id_and_body() {
     // JD's own repetition has another date and so another signature.
     let again = key(|post| post.set("Date", "Sat, 21 Nov 2026 11:59:20 GMT")).unwrap();
     let other = key(|post| post.set("x-jdcloud-request-id", "another")).unwrap();
-    let mut replays = crate::Replays::new(8);
-    replays.remember("jd", &first, 200, now());
+    let mut replays = crate::Replays::new(8, 1 << 20);
+    replays.remember("jd", &first, 200, 0, now());
     assert_eq!(replays.find("jd", &again, now()), Some(200));
     assert_eq!(replays.find("jd", &other, now()), None);
     // Without an id nothing is remembered.

@@ -444,10 +444,10 @@ fn topics_and_who_signs_for_them() {
 #[test]
 fn a_repetition_is_known_by_what_is_signed() {
     let key = |body: &[u8]| judge(body).unwrap().unwrap();
-    let mut replays = crate::Replays::new(8);
+    let mut replays = crate::Replays::new(8, 1 << 20);
     let mut other = notification();
     other["MessageId"] = "another".into();
-    replays.remember("sns", &key(&json_of(&signed())), 200, now());
+    replays.remember("sns", &key(&json_of(&signed())), 200, 0, now());
     assert_eq!(replays.find("sns", &key(&json_of(&signed())), now()), Some(200));
     assert_eq!(replays.find("sns", &key(&json_of(&signed_by(Rsa::one(), other))), now()), None);
     // The same message in other bytes, and with a member that nobody signed, is the same message.
