@@ -67,6 +67,15 @@ impl Policy {
         self.checks.iter().any(|check| matches!(check, Check::PathSecret(_)))
     }
 
+    /// Whether a request that [`check_head`](Self::check_head) admits has proven something: some check looks at the head, and
+    /// none at the body.
+    #[must_use]
+    pub fn is_proven_by_head(&self) -> bool {
+        let needs_body =
+            |check: &Check| matches!(check, Check::Hmac(_) | Check::JdcloudSignature(_) | Check::Sns(_));
+        !self.checks.is_empty() && !self.checks.iter().any(needs_body)
+    }
+
     /// Whether SNS's signature is demanded. It covers some members of the body and not the others, so only a reader of
     /// SNS's messages may be given the body: any other one would believe what nobody has signed.
     #[must_use]

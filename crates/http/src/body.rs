@@ -9,6 +9,8 @@ use http_body_util::BodyExt;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use crate::budget::{Room, SMALL_BODY};
+
 /// A sender that is admitted and then sends nothing holds a place, so it gets only so long.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -30,15 +32,18 @@ pub(crate) enum Unread {
     TooSlow,
     Broken(String),
     Stopping,
+    /// Other bodies have the room.
+    Crowded,
 }
 
-/// The whole body, of at most `limit` bytes.
+/// The whole body, of at most `limit` bytes, with `room` for it.
 pub(crate) async fn read(
     body: Body,
     headers: &HeaderMap,
     limit: usize,
     stopping: watch::Receiver<bool>,
-) -> Result<Bytes, Unread> {
+    room: &mut Room<'_>,
+) -> Result<Vec<u8>, Unread> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if let Some(seen) = announced.filter(|n| *n > limit as u64) {
         tokio::select! {
@@ -48,24 +53,47 @@ pub(crate) async fn read(
         return Err(Unread::TooLarge { seen });
     }
     tokio::select! {
-        whole = timeout(BODY_TIMEOUT, whole(body, limit)) => whole.unwrap_or(Err(Unread::TooSlow)),
+        whole = timeout(BODY_TIMEOUT, whole(body, announced, limit, room)) => whole.unwrap_or(Err(Unread::TooSlow)),
         () = last_call(stopping) => Err(Unread::Stopping),
     }
 }
 
-async fn whole(mut body: Body, limit: usize) -> Result<Bytes, Unread> {
+async fn whole(
+    mut body: Body,
+    announced: Option<u64>,
+    limit: usize,
+    room: &mut Room<'_>,
+) -> Result<Vec<u8>, Unread> {
     let mut bytes = Vec::new();
+    // Where a length is announced it is waited for as a whole, before anything is read: two halves of two bodies would wait for
+    // each other. It is no more than the limit, and `hyper` reads no more than it says.
+    let mut expected = announced.and_then(|n| usize::try_from(n).ok()).unwrap_or(SMALL_BODY);
+    if !room.hold(expected).await {
+        return Err(Unread::Crowded);
+    }
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| Unread::Broken(e.to_string()))?;
-        bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-        if bytes.len() > limit {
-            let seen = bytes.len();
+        let data = frame.data_ref().map_or(&[][..], |data| data);
+        let length = bytes.len() + data.len();
+        if length > limit {
             drop(bytes);
-            let seen = (seen + drain(body).await) as u64;
+            let seen = (length + drain(body).await) as u64;
             return Err(Unread::TooLarge { seen });
         }
+        if length > expected {
+            expected = length.max(2 * expected).min(limit);
+            if !room.hold(expected).await {
+                return Err(Unread::Crowded);
+            }
+        }
+        if length > bytes.capacity() {
+            // As it comes, and not as it is announced: an announcement costs nothing.
+            let capacity = length.max(2 * bytes.capacity()).min(expected);
+            bytes.reserve_exact(capacity - bytes.len());
+        }
+        bytes.extend_from_slice(data);
     }
-    Ok(Bytes::from(bytes))
+    Ok(bytes)
 }
 
 async fn last_call(mut stopping: watch::Receiver<bool>) {

@@ -143,6 +143,28 @@ impl Doors {
         }
     }
 
+    /// What to tell the operator about a path that is no source's, without the path: it may hold a secret.
+    pub(crate) fn unknown(&self, target: &str) -> String {
+        let path = target.split('?').next().unwrap_or_default();
+        let bare = path.trim_end_matches('/');
+        let near = self.0.iter().find(|source| source.path.eq_ignore_ascii_case(bare));
+        match near {
+            Some(source) if bare == source.path => {
+                format!("a path that is source {:?}'s but for a slash at its end", source.name)
+            }
+            Some(source) => format!("a path that is source {:?}'s but for capital letters", source.name),
+            None => {
+                let names: Vec<_> = self.names().take(8).collect();
+                let more = if self.0.len() > names.len() { " and others" } else { "" };
+                format!(
+                    "a path of {} bytes, which belongs to no source; there are {}{more}",
+                    path.len(),
+                    names.join(", ")
+                )
+            }
+        }
+    }
+
     /// Judges a head.
     pub fn knock(&self, knocker: &Knocker<'_>) -> Knock<'_> {
         let path = knocker.path();

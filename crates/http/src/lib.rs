@@ -2,6 +2,7 @@
 
 mod admit;
 mod body;
+mod budget;
 mod configuration;
 mod connection;
 mod door;
@@ -9,6 +10,7 @@ mod fetch;
 mod keeping;
 mod metrics;
 mod proxies;
+mod refusals;
 mod reply;
 mod seats;
 mod server;

@@ -1,7 +1,9 @@
 //! From a report to an HTTP answer, in direct mode.
 
+use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use mdss_relay_core::{Outcome, Reply, Report};
 use mdss_relay_gate::Refusal;
 
@@ -35,6 +37,19 @@ impl Answer {
     /// Bytes of its body.
     pub(crate) fn size(&self) -> usize {
         self.body.len()
+    }
+
+    /// As a response that holds `held` until its last byte is handed to the system, or its connection has gone.
+    pub(crate) fn holding<H: Send + 'static>(mut self, held: H) -> Response {
+        struct Owner<H>(String, H);
+        impl<H> AsRef<[u8]> for Owner<H> {
+            fn as_ref(&self) -> &[u8] {
+                self.0.as_bytes()
+            }
+        }
+        // What owns the bytes goes with them: `hyper` lets the body go as soon as it has taken them into its queue.
+        let body = Bytes::from_owner(Owner(std::mem::take(&mut self.body), held));
+        self.into_response().map(|_| Body::from(body))
     }
 }
 

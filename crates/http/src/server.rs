@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -25,13 +25,15 @@ use tracing::{error, info, warn};
 
 use crate::admit::{Memory, Turned};
 use crate::body::{self, BODY_TIMEOUT, Unread};
+use crate::budget::{Budget, Share, in_hand};
 use crate::configuration::{Configuration, MOST_REQUESTS, Reading};
-use crate::connection::{HEAD_TIMEOUT, connection};
+use crate::connection::{FirstByte, HEAD_TIMEOUT, connection, unreadable};
 use crate::door::{Knock, Knocker, Source};
 use crate::keeping;
 use crate::metrics::Meter;
+use crate::refusals::{Pace, Reason, Refusals};
 use crate::reply::{self, Answer};
-use crate::seats::Seats;
+use crate::seats::{Guest, House, Seat, Seats};
 
 /// A larger body is read on a thread of its own: it may take its time, and meanwhile others want to be answered.
 const QUICK_BODY: usize = 64 * 1024;
@@ -44,8 +46,13 @@ const SCRAPE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest a stop waits for the spool's file to be closed. It need not be: that only makes the next start quicker.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// It is said this often that somebody has too many connections.
-const REPEAT: Duration = Duration::from_secs(60);
+/// The longest a head may take where there is only standing room, and the longest such a connection may stay. Whoever watches
+/// has one line to say.
+const STANDING_HEAD: Duration = Duration::from_secs(2);
+const STANDING: Duration = Duration::from_secs(15);
+
+/// How often is looked for what is to be said of refusals that had no line.
+const LOOK: Duration = Duration::from_secs(5);
 
 struct Shared {
     /// What is in force; exchanged as a whole.
@@ -53,6 +60,8 @@ struct Shared {
     /// On disk before the sender hears "done"; `None` in direct mode.
     spool: Option<Spool>,
     memory: Arc<Memory>,
+    budget: Budget,
+    refusals: Arc<Refusals>,
     meter: Arc<Meter>,
     stopping: watch::Sender<bool>,
     count: AtomicU64,
@@ -122,6 +131,8 @@ pub async fn serve(
         running,
         spool,
         memory: Arc::new(Memory::new()),
+        budget: Budget::new(),
+        refusals: Arc::new(Refusals::new()),
         meter: first.meter.clone(),
         stopping: watch::Sender::new(false),
         count: AtomicU64::new(0),
@@ -135,51 +146,73 @@ pub async fn serve(
         .with_state(shared.clone());
     info!({ "server.address" = %address.ip(), "server.port" = address.port() }, "listening on http://{address}");
 
+    let house = House::of(files(), first.relay.settings().concurrency);
+    if let (seats, true) = house.size() {
+        warn!("{seats} connections at once, because no more files may be open (ulimit -n)");
+    }
     let connections = GracefulShutdown::new();
     let mut tasks = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
-    let seats = Seats::new();
-    let mut crowded: Option<Instant> = None;
+    let seats = Seats::new(house);
+    let refusals = shared.refusals.clone();
+    let teller = tokio::spawn(async move {
+        loop {
+            sleep(LOOK).await;
+            tell_more(&refusals, false);
+        }
+    });
     loop {
         let next = async {
-            let place = seats.free().await;
-            listener.accept().await.map(|accepted| (accepted, place))
+            let (stream, peer) = listener.accept().await?;
+            let trusted = shared.running.borrow().proxies.trust(peer.ip());
+            let welcome = seats.take(peer.ip(), trusted).await;
+            if welcome.at_cost {
+                crowded(
+                    &shared,
+                    peer.ip(),
+                    "connections_short",
+                    "connections that had proven nothing were closed, to make room",
+                );
+            }
+            Ok::<_, std::io::Error>((stream, peer.ip(), welcome.seat))
         };
-        let ((stream, peer), place) = tokio::select! {
-            accepted = next => match accepted {
-                Ok(accepted) => accepted,
+        let (stream, peer, seat) = tokio::select! {
+            next = next => match next {
+                Ok((stream, peer, Some(seat))) => (stream, peer, seat),
+                Ok((_, peer, None)) => {
+                    crowded(
+                        &shared,
+                        peer,
+                        "connections_taken",
+                        "connections are closed at once: this address has all that one may have, or all are taken; if it is a \
+                         proxy, name it in trusted_proxies",
+                    );
+                    continue;
+                }
                 Err(error) => {
                     // Out of file descriptors, mostly: some will be closed soon.
-                    warn!(%error, "a connection could not be accepted");
+                    if let Some(more) = shared.refusals.line(None, "accept", None) {
+                        let more = (more > 0).then_some(more);
+                        warn!({ %error, "mdss.repeats" = more }, "a connection could not be accepted");
+                    }
                     sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             },
             () = &mut stop => break,
         };
-        let trusted = shared.running.borrow().proxies.trust(peer.ip());
-        let Some(seat) = seats.take(place, peer.ip(), trusted) else {
-            if crowded.is_none_or(|said| said.elapsed() > REPEAT) {
-                crowded = Some(Instant::now());
-                warn!(
-                    { "client.address" = %peer.ip() },
-                    "connections are closed: this address has half of all there may be; if it is a proxy, name it in trusted_proxies"
-                );
-            }
-            continue;
-        };
         let _ = stream.set_nodelay(true);
-        let connection = connection(stream, router.clone().layer(Extension(Peer(peer.ip()))));
+        let visit = Visit { peer, guest: seat.guest(), standing: seat.is_standing() };
+        let router = router.clone().layer(Extension(visit));
+        let patience = if seat.is_standing() { STANDING_HEAD } else { HEAD_TIMEOUT };
+        let (connection, first) = connection(stream, router, patience, !seat.is_standing());
         let connection = connections.watch(connection);
         // Those that have ended are forgotten.
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(async move {
-            let _seat = seat;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, client.address = %peer.ip(), "a connection ended early");
-            }
-        });
+        tasks.spawn(attend(shared.clone(), seat, peer, connection, first));
     }
+    teller.abort();
+    let refusals = shared.refusals.clone();
     shared.stopping.send_replace(true);
     drop(listener);
     info!("stopping; calls in flight are finished first");
@@ -194,6 +227,7 @@ pub async fn serve(
     }
     // A client that does not read has a connection that never ends; with it goes what it holds of the spool.
     tasks.shutdown().await;
+    tell_more(&refusals, true);
     // The worker goes last: what the last calls have put on disk it may still send. What it has under way is finished.
     stop_worker.send_replace(true);
     if let Some(worker) = worker
@@ -208,6 +242,60 @@ pub async fn serve(
         warn!("stopped while the spool's file was not closed; what is in it is read at the next start");
     }
     Ok(())
+}
+
+/// How many files this process may have open; `None` if there is no limit.
+fn files() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+/// Drives a connection to its end, or until its seat is wanted for somebody else.
+async fn attend(
+    shared: Arc<Shared>,
+    seat: Seat,
+    peer: IpAddr,
+    connection: impl Future<Output = hyper::Result<()>>,
+    first: FirstByte,
+) {
+    let guest = seat.guest();
+    let ended = tokio::select! {
+        ended = connection => ended,
+        () = guest.told_to_leave() => return,
+        () = sleep(STANDING), if seat.is_standing() => return,
+    };
+    let Err(error) = ended else { return };
+    let Some((status, reason, why)) = unreadable(&error, &first) else {
+        tracing::debug!(%error, client.address = %peer, "a connection ended early");
+        return;
+    };
+    shared.meter.answered(None, status);
+    if let Some(more) = shared.refusals.line(None, reason, Some(peer)) {
+        let more = (more > 0).then_some(more);
+        warn!(
+            { "error.type" = reason, "client.address" = %peer, "http.response.status_code" = status, "mdss.repeats" = more },
+            "a request could not be read: {why}"
+        );
+    }
+}
+
+/// Says that connections were closed, once a minute for each address.
+fn crowded(shared: &Shared, peer: IpAddr, reason: &'static str, what: &str) {
+    if let Some(more) = shared.refusals.line(None, reason, Some(peer)) {
+        let more = (more > 0).then_some(more);
+        warn!({ "error.type" = reason, "client.address" = %peer, "mdss.repeats" = more }, "{what}");
+    }
+}
+
+/// Says how many refusals had no line of their own.
+fn tell_more(refusals: &Refusals, end: bool) {
+    for more in refusals.more(end) {
+        let address = more.host.map(|host| host.to_string());
+        warn!(
+            { "mdss.source" = more.source, "mdss.check" = more.reason.check, "error.type" = more.reason.error_type,
+              "client.address" = address, "mdss.repeats" = more.count },
+            "the same came {} more times after the last line about it", more.count
+        );
+    }
 }
 
 /// Waits until the spool's file is closed: on a thread that a process that ends does not wait for, because the disk may not
@@ -251,17 +339,35 @@ async fn page(meter: &Meter, spool: Option<&Spool>) -> String {
 }
 
 /// Whoever is at the other end of a connection.
-#[derive(Clone, Copy)]
-struct Peer(IpAddr);
+#[derive(Clone)]
+struct Visit {
+    peer: IpAddr,
+    guest: Arc<Guest>,
+    /// There is no seat: nothing is answered but whether the relay lives.
+    standing: bool,
+}
 
 async fn receive(
     State(shared): State<Arc<Shared>>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(visit): Extension<Visit>,
     request: Request,
 ) -> Response {
+    let _asking = visit.guest.asking();
     let running = shared.running.borrow().clone();
-    let (source, response) = respond(&shared, &running, peer, request).await;
-    shared.meter.answered(source.as_deref(), response.status().as_u16());
+    let client = running.proxies.client(visit.peer, request.headers());
+    let (source, mut response) = respond(&shared, &running, &visit, client, request).await;
+    let source = source.as_deref();
+    // These cost a stranger nothing, and a sender that repeats without a pause posts again once it has heard.
+    if matches!(response.status().as_u16(), 401 | 403 | 404 | 405) {
+        match shared.refusals.pace(source, client) {
+            Pace::AtOnce => {}
+            Pace::After(pause, _permits) => sleep(pause).await,
+            Pace::Closing => {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+        }
+    }
+    shared.meter.answered(source, response.status().as_u16());
     response
 }
 
@@ -269,41 +375,49 @@ async fn receive(
 async fn respond(
     shared: &Arc<Shared>,
     running: &Arc<Configuration>,
-    peer: IpAddr,
+    visit: &Visit,
+    client: Option<IpAddr>,
     request: Request,
 ) -> (Option<String>, Response) {
     let (parts, body) = request.into_parts();
     let headers: Vec<(&str, &[u8])> = parts.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
-    let knocker = Knocker {
-        method: parts.method.as_str(),
-        target: parts.uri.path_and_query().map_or("", |t| t.as_str()),
-        headers: &headers,
-        client: running.proxies.client(peer, &parts.headers),
-    };
+    let target = parts.uri.path_and_query().map_or("", |t| t.as_str());
+    let knocker = Knocker { method: parts.method.as_str(), target, headers: &headers, client };
+    let desk = Desk { refusals: &shared.refusals, client };
+    if visit.standing {
+        let failure = Failure::new(Cause::Deadline, "all connections are taken");
+        return (
+            None,
+            desk.turned_away(None, StatusCode::SERVICE_UNAVAILABLE, failure, None).into_response(),
+        );
+    }
     let source = match running.doors.knock(&knocker) {
         Knock::Enter(source) => source.clone(),
         Knock::Present(source) => return (Some(source.name.clone()), StatusCode::OK.into_response()),
         Knock::UnknownPath => {
-            // The path is not shown: it may hold a secret, or nearly hold one.
-            let failure = Failure::new(Cause::UnknownPath, "its path belongs to no source");
-            return (None, turned_away(None, StatusCode::NOT_FOUND, failure, None).into_response());
+            return (None, desk.unknown_path(running.doors.unknown(target)).into_response());
         }
         Knock::WrongMethod(source) => {
             let failure = Failure::new(
                 Cause::MethodNotAllowed,
                 format!("expected a POST, found {:?}", parts.method.as_str()),
             );
-            let answer = turned_away(Some(source), StatusCode::METHOD_NOT_ALLOWED, failure, None);
+            let answer = desk.turned_away(Some(source), StatusCode::METHOD_NOT_ALLOWED, failure, None);
             let mut response = answer.into_response();
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, HEAD"));
             return (Some(source.name.clone()), response);
         }
-        Knock::Refused(source, refusal) => return (Some(source.name.clone()), refused(source, &refusal)),
+        Knock::Refused(source, refusal) => {
+            return (Some(source.name.clone()), desk.refused(source, &refusal));
+        }
         Knock::Unavailable(source, what) => {
-            return (Some(source.name.clone()), unavailable(source, what).into_response());
+            return (Some(source.name.clone()), desk.unavailable(source, what).into_response());
         }
     };
-    let response = enter(shared, running, &source, &knocker, &parts.headers, body).await;
+    if source.policy.is_proven_by_head() {
+        visit.guest.has_proven();
+    }
+    let response = enter(shared, running, visit, &source, &knocker, &parts.headers, body).await;
     (Some(source.name), response)
 }
 
@@ -311,28 +425,37 @@ async fn respond(
 async fn enter(
     shared: &Arc<Shared>,
     running: &Arc<Configuration>,
+    visit: &Visit,
     source: &Source,
     knocker: &Knocker<'_>,
     headers: &HeaderMap,
     body: Body,
 ) -> Response {
     let limits = running.relay.settings();
+    let desk = Desk { refusals: &shared.refusals, client: knocker.client };
+    let busy = |why: String| {
+        let failure = Failure::new(Cause::Deadline, why);
+        desk.turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None).into_response()
+    };
     let deadline = Deadline::new(None, limits.deadline);
     let places = running.places.get(&source.name).cloned().unwrap_or_else(|| Arc::new(Semaphore::new(1)));
     let Ok(Ok(place)) = timeout(limits.deadline, places.acquire_owned()).await else {
-        let failure =
-            Failure::new(Cause::Deadline, format!("{MOST_REQUESTS} requests of this source are under way"));
-        return turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None).into_response();
+        return busy(format!("{MOST_REQUESTS} requests of this source are under way"));
     };
-    let body = match body::read(body, headers, limits.body_limit, shared.stopping.subscribe()).await {
-        Ok(body) => body,
-        Err(why) => return unread(source, why, limits.body_limit),
-    };
+    let mut room = shared.budget.room(&source.name);
+    let body =
+        match body::read(body, headers, limits.body_limit, shared.stopping.subscribe(), &mut room).await {
+            Ok(body) => body,
+            Err(why) => return unread(&desk, source, why, limits.body_limit),
+        };
     let admission = match shared.memory.admit(source, knocker, &body).await {
         Ok(admission) => admission,
-        Err(Turned::Refused(refusal)) => return refused(source, &refusal),
-        Err(Turned::Unavailable(what)) => return unavailable(source, what).into_response(),
+        Err(Turned::Refused(refusal)) => return desk.refused(source, &refusal),
+        Err(Turned::Unavailable(what)) => return desk.unavailable(source, what).into_response(),
     };
+    if !source.policy.is_none() {
+        visit.guest.has_proven();
+    }
     if let Some(answer) = admission.replay.and_then(|replay| shared.memory.answered(source, &replay)) {
         info!(
             { "mdss.source" = source.name },
@@ -340,24 +463,57 @@ async fn enter(
         );
         return answer.into_response();
     }
+    let Some(work) = shared.budget.work(&source.name, &body).await else {
+        return busy("as much of this source, or of all, is in hand as may be".to_owned());
+    };
+    let mut held = InHand { work, body: room.share() };
+    visit.guest.is_served();
     let delivery = Delivery {
         source: Some(source.name.clone()),
         dialect: source.dialect,
         method: knocker.method.to_owned(),
         headers: text_headers(headers),
-        body: body.into(),
+        body,
         id: format!("{}-{}", source.name, shared.count.fetch_add(1, Ordering::Relaxed)),
     };
     let id = delivery.id.clone();
-    let call = Call { shared: shared.clone(), running: running.clone(), source: source.clone(), deadline };
+    let call = Call {
+        shared: shared.clone(),
+        running: running.clone(),
+        source: source.clone(),
+        client: knocker.client,
+        deadline,
+    };
     // On a task of its own: a sender that hangs up early loses its answer, not its event.
     let work = tokio::spawn(async move {
-        let _place = place;
-        AssertUnwindSafe(call.answer(delivery, admission.replay)).catch_unwind().await
+        let answer =
+            AssertUnwindSafe(call.answer(delivery, admission.replay, &mut held)).catch_unwind().await.ok()?;
+        held.is_answered_by(&answer);
+        // The place, too, is given back when the answer is written: who takes none must not be given one after the other.
+        Some(answer.holding((place, held)))
     });
     match work.await {
-        Ok(Ok(answer)) => answer.into_response(),
+        Ok(Some(response)) => response,
         _ => unforeseen(source, &id).into_response(),
+    }
+}
+
+/// What a request holds of the budget.
+struct InHand {
+    work: Share,
+    body: Share,
+}
+
+impl InHand {
+    /// It is known now what became of a body of so many bytes.
+    fn is_planned(&mut self, plan: &Plan, bytes: usize) {
+        self.work.shrink(in_hand(plan.records.len(), bytes));
+    }
+
+    /// Nothing is left but the answer.
+    fn is_answered_by(&mut self, answer: &Answer) {
+        self.body = Share::default();
+        self.work.shrink(answer.size());
     }
 }
 
@@ -366,21 +522,23 @@ struct Call {
     shared: Arc<Shared>,
     running: Arc<Configuration>,
     source: Source,
+    client: Option<IpAddr>,
     deadline: Deadline,
 }
 
 impl Call {
     /// Delivers, and remembers the answer if it may have to be given again. In one piece with the delivery, so that a sender
     /// that has hung up and comes again finds it.
-    async fn answer(&self, delivery: Delivery, replay: Option<ReplayKey>) -> Answer {
-        let answer = self.deliver(delivery).await;
+    async fn answer(&self, delivery: Delivery, replay: Option<ReplayKey>, held: &mut InHand) -> Answer {
+        let answer = self.deliver(delivery, held).await;
         if let Some(replay) = replay {
             self.shared.memory.remember(&self.source, &replay, &answer);
         }
         answer
     }
 
-    async fn deliver(&self, delivery: Delivery) -> Answer {
+    async fn deliver(&self, delivery: Delivery, held: &mut InHand) -> Answer {
+        let desk = Desk { refusals: &self.shared.refusals, client: self.client };
         let id = delivery.id.clone();
         // What is packed may become large.
         let planned = if delivery.body.len() > QUICK_BODY || delivery.is_packed() {
@@ -397,13 +555,24 @@ impl Call {
             Ok(planned) => planned,
             Err(failure) => return undecodable(&self.source, failure),
         };
+        held.is_planned(&plan, delivery.body.len());
         let report = match &self.shared.spool {
-            None => self.running.relay.deliver(&plan, self.deadline, &id).await,
+            None => {
+                // All that is needed of it is in the plan.
+                drop(delivery);
+                held.body = Share::default();
+                self.running.relay.deliver(&plan, self.deadline, &id).await
+            }
             Some(spool) => match self.keep(spool, delivery, &plan).await {
                 Ok(report) => report,
                 Err(why) => {
                     let failure = Failure::new(Cause::SpoolUnavailable, why);
-                    return turned_away(Some(&self.source), StatusCode::SERVICE_UNAVAILABLE, failure, None);
+                    return desk.turned_away(
+                        Some(&self.source),
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        failure,
+                        None,
+                    );
                 }
             },
         };
@@ -411,7 +580,7 @@ impl Call {
         if let Some(confirmation) = &plan.confirm
             && let Err(failure) = confirm(&self.shared, &self.source, confirmation).await
         {
-            return turned_away(Some(&self.source), StatusCode::SERVICE_UNAVAILABLE, failure, None);
+            return desk.turned_away(Some(&self.source), StatusCode::SERVICE_UNAVAILABLE, failure, None);
         }
         match plan.reply.as_ref().or(plan.receipt.as_ref()) {
             Some(wanted) if report.outcome == Outcome::Done => reply::wanted(wanted),
@@ -465,12 +634,6 @@ async fn confirm(shared: &Shared, source: &Source, confirmation: &Confirmation) 
     Ok(())
 }
 
-/// A key that cannot be had just now is no reason to call a sender a stranger.
-fn unavailable(source: &Source, what: Unavailable) -> Answer {
-    let failure = Failure::new(Cause::KeyUnavailable, format!("{}: {}", what.check, what.why));
-    turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None)
-}
-
 /// A defect of ours: the panic's own line says where, this one says for what.
 fn unforeseen(source: &Source, delivery: &str) -> Answer {
     let failure = Failure::new(Cause::Internal, "the relay failed in an unforeseen way; please report it");
@@ -481,32 +644,72 @@ fn unforeseen(source: &Source, delivery: &str) -> Answer {
     reply::status(&Report::failed(failure), false)
 }
 
-/// A refusal has two readers: the sender hears a status, the operator reads which check failed and why.
-fn refused(source: &Source, refusal: &Refusal) -> Response {
-    warn!(
-        { "mdss.source" = source.name, "mdss.check" = refusal.check, "error.type" = "refused" },
-        "refused: {}", refusal.why
-    );
-    reply::refused(refusal)
+/// Where requests are turned away that never become a delivery: a line for the operator, though not one for each of many that
+/// are alike, and a report for the sender.
+struct Desk<'s> {
+    refusals: &'s Refusals,
+    /// Whose request it is.
+    client: Option<IpAddr>,
 }
 
-/// Answers a request that never became a delivery: a line for the operator, a report for the sender.
-fn turned_away(
-    source: Option<&Source>,
-    status: StatusCode,
-    failure: Failure,
-    size_bytes: Option<u64>,
-) -> Answer {
-    let source = source.map(|s| s.name.as_str());
-    let (error_type, kind) = (failure.cause.name(), failure.kind().name());
-    warn!(
-        { "mdss.source" = source, "error.type" = error_type, "mdss.failure_kind" = kind, size_bytes },
-        "a request was turned away: {}", failure.detail
-    );
-    reply::turned_away(status, &Report::failed(failure))
+impl Desk<'_> {
+    fn address(&self) -> Option<String> {
+        self.client.map(|client| client.to_string())
+    }
+
+    /// A refusal has two readers: the sender hears a status, the operator reads which check failed and why.
+    fn refused(&self, source: &Source, refusal: &Refusal) -> Response {
+        let reason = Reason { error_type: "refused", check: Some(refusal.check) };
+        if let Some(more) = self.refusals.line(Some(&source.name), reason, self.client) {
+            let more = (more > 0).then_some(more);
+            warn!(
+                { "mdss.source" = source.name, "mdss.check" = reason.check, "error.type" = reason.error_type,
+                  "client.address" = self.address(), "mdss.repeats" = more },
+                "refused: {}", refusal.why
+            );
+        }
+        reply::refused(refusal)
+    }
+
+    /// A key that cannot be had just now is no reason to call a sender a stranger.
+    fn unavailable(&self, source: &Source, what: Unavailable) -> Answer {
+        let failure = Failure::new(Cause::KeyUnavailable, format!("{}: {}", what.check, what.why));
+        self.turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None)
+    }
+
+    /// The path is not shown: it may hold a secret, or nearly hold one. `known` is for the operator alone.
+    fn unknown_path(&self, known: String) -> Answer {
+        let failure = Failure::new(Cause::UnknownPath, "its path belongs to no source");
+        self.line(None, &failure, &known, None);
+        reply::turned_away(StatusCode::NOT_FOUND, &Report::failed(failure))
+    }
+
+    fn turned_away(
+        &self,
+        source: Option<&Source>,
+        status: StatusCode,
+        failure: Failure,
+        size_bytes: Option<u64>,
+    ) -> Answer {
+        self.line(source, &failure, &failure.detail, size_bytes);
+        reply::turned_away(status, &Report::failed(failure))
+    }
+
+    fn line(&self, source: Option<&Source>, failure: &Failure, detail: &str, size_bytes: Option<u64>) {
+        let source = source.map(|s| s.name.as_str());
+        let (error_type, kind) = (failure.cause.name(), failure.kind().name());
+        if let Some(more) = self.refusals.line(source, error_type, self.client) {
+            let more = (more > 0).then_some(more);
+            warn!(
+                { "mdss.source" = source, "error.type" = error_type, "mdss.failure_kind" = kind, size_bytes,
+                  "client.address" = self.address(), "mdss.repeats" = more },
+                "a request was turned away: {detail}"
+            );
+        }
+    }
 }
 
-fn unread(source: &Source, unread: Unread, limit: usize) -> Response {
+fn unread(desk: &Desk<'_>, source: &Source, unread: Unread, limit: usize) -> Response {
     let (status, cause, detail, size) = match unread {
         Unread::TooLarge { seen } => {
             let detail =
@@ -527,8 +730,13 @@ fn unread(source: &Source, unread: Unread, limit: usize) -> Response {
             let detail = "the relay stops, and the body has not arrived".to_owned();
             (StatusCode::SERVICE_UNAVAILABLE, Cause::BodyIncomplete, detail, None)
         }
+        Unread::Crowded => {
+            let detail = "as many bytes of bodies of this source, or of all, are read as may be".to_owned();
+            (StatusCode::SERVICE_UNAVAILABLE, Cause::Deadline, detail, None)
+        }
     };
-    let mut response = turned_away(Some(source), status, Failure::new(cause, detail), size).into_response();
+    let mut response =
+        desk.turned_away(Some(source), status, Failure::new(cause, detail), size).into_response();
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }

@@ -11,9 +11,11 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use drive::{Answer, HttpPoster};
+use drive::{Answer, HttpPoster, Process, Program};
 use mdss_sim::units;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -27,6 +29,75 @@ fn variables() -> Vec<(&'static str, String)> {
         ("RELAY_AUTH", "none".to_owned()),
     ]
 }
+
+struct Server {
+    process: Process,
+    address: String,
+}
+
+/// A server that may have so many files open, with these variables beside the usual ones.
+async fn start(files: u32, more: &[(&str, &str)]) -> Server {
+    let mut process = Program::new("/bin/sh")
+        .args(["-c", "ulimit -n \"$0\" && exec \"$1\""])
+        .args([files.to_string(), env!("CARGO_BIN_EXE_mdss-relay-http").to_owned()])
+        .envs(variables())
+        .envs(more.iter().copied())
+        .start()
+        .unwrap();
+    let line = process.wait_for_line("listening on", LIMIT).await.unwrap();
+    Server { address: address_in(&line), process }
+}
+
+impl Server {
+    /// A connection from one of loopback's addresses.
+    async fn connect(&self, from: &str) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+        socket.connect(self.address.parse().unwrap()).await.unwrap()
+    }
+
+    /// What is answered to these bytes, up to the end of the connection; empty if it was reset.
+    async fn say(&self, from: &str, bytes: &[u8]) -> String {
+        let mut stream = self.connect(from).await;
+        let mut answer = Vec::new();
+        let exchange = async {
+            if stream.write_all(bytes).await.is_ok() {
+                let _ = stream.read_to_end(&mut answer).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, exchange).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// The status of a request on a connection of its own, and how long that took.
+    async fn ask(&self, from: &str, line: &str, body: &str) -> (u16, Duration) {
+        let started = Instant::now();
+        let length = body.len();
+        let head = format!(
+            "{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        let answer = self.say(from, head.as_bytes()).await;
+        let status = answer.get(9..12).and_then(|status| status.parse().ok());
+        (status.unwrap_or_else(|| panic!("no answer to {line} from {from}: {answer:?}")), started.elapsed())
+    }
+
+    /// The lines of its log whose `error.type` is this.
+    fn told(&self, error_type: &str) -> Vec<Value> {
+        let log = self.process.stderr();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["error.type"] == error_type).collect()
+    }
+
+    async fn stop(&mut self) {
+        self.process.signal("TERM").unwrap();
+        assert_eq!(self.process.wait(LIMIT).await.unwrap().code(), Some(0), "{}", self.process.output());
+    }
+}
+
+/// What nobody who is heard at all waits for.
+const SOON: Duration = Duration::from_secs(5);
+
+const REMOVED: &str = r#"{"Records":[{"eventSource":"minio:s3","eventName":"s3:ObjectRemoved:Delete","s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#;
 
 async fn send(address: &str, method: &str, path: &str, body: impl Into<Vec<u8>>) -> Answer {
     let url = format!("http://{address}{path}");
@@ -92,4 +163,274 @@ async fn a_log_that_nobody_reads_stops_neither_serving_nor_stopping() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
     assert_eq!(code, Some(0));
+}
+
+#[tokio::test]
+async fn strangers_who_hold_every_seat_with_heads_keep_nobody_out() {
+    let mut server = start(256, &[]).await;
+    let strangers: Vec<String> = (2..8).map(|n| format!("127.0.0.{n}")).collect();
+    let mut held = Vec::new();
+    for n in 0..300 {
+        held.push(server.connect(&strangers[n % strangers.len()]).await);
+    }
+    for round in 0..3 {
+        for stream in &mut held {
+            let _ = stream.write_all(b"HEAD /events HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        for (line, body) in [("GET /healthz", ""), ("GET /readyz", ""), ("POST /events", REMOVED)] {
+            for from in ["127.0.0.100", "127.0.0.101"] {
+                let (status, took) = server.ask(from, line, body).await;
+                assert!(
+                    status == 200 && took < SOON,
+                    "{line} from {from} in round {round}: {status} after {took:?}"
+                );
+            }
+        }
+    }
+    // Somebody had to go for that, and it was said; once, not for each.
+    let told = server.told("connections_short");
+    let friends =
+        |line: &&Value| line["client.address"].as_str().is_some_and(|a| a.starts_with("127.0.0.10"));
+    assert!((1..=2).contains(&told.iter().filter(friends).count()), "{told:?}");
+    drop(held);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_that_takes_all_it_can_get_costs_itself() {
+    let server = start(256, &[]).await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(server.connect("127.0.0.2").await);
+    }
+    // It has a quarter; nothing of it was in anybody's way.
+    let mut other = Vec::new();
+    for _ in 0..48 {
+        other.push(server.connect("127.0.0.3").await);
+    }
+    // Its own that have said nothing for a second make room for what it says next.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    for from in ["127.0.0.2", "127.0.0.4"] {
+        let (status, took) = server.ask(from, "GET /healthz", "").await;
+        assert!(status == 200 && took < SOON, "{from} {status} {took:?}");
+    }
+    for stream in &mut other {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn with_few_files_silent_strangers_delay_nobody_and_the_log_stays_short() {
+    let mut server = start(64, &[]).await;
+    let line = server.process.wait_for_line("ulimit -n", LIMIT).await.unwrap();
+    assert!(line.contains("16 connections at once"), "{line}");
+    let mut silent = Vec::new();
+    for n in 0..180 {
+        silent.push(
+            server.connect(["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6"][n % 5]).await,
+        );
+        if n % 20 == 19 {
+            let (status, took) = server.ask("127.0.0.100", "POST /events", REMOVED).await;
+            assert!(status == 200 && took < SOON, "with {n}: {status} after {took:?}");
+        }
+    }
+    drop(silent);
+    let (status, took) = server.ask("127.0.0.100", "GET /healthz", "").await;
+    assert!(status == 200 && took < SOON, "{status} {took:?}");
+    server.stop().await;
+    let log = server.process.stderr();
+    let loud =
+        log.lines().filter(|l| l.contains("could not be accepted") || l.contains("connections")).count();
+    assert!(loud <= 20, "a line an address and reason, and one about the rest: {log}");
+}
+
+#[tokio::test]
+async fn a_full_house_is_told_from_a_dead_relay() {
+    // What a trusted proxy holds is its own.
+    let server = start(64, &[("RELAY_TRUSTED_PROXIES", "127.0.0.2")]).await;
+    let mut held = Vec::new();
+    for _ in 0..14 {
+        held.push(server.connect("127.0.0.2").await);
+    }
+    for _ in 0..3 {
+        assert_eq!(server.ask("127.0.0.3", "GET /healthz", "").await.0, 200);
+        assert_eq!(server.ask("127.0.0.3", "GET /readyz", "").await.0, 200);
+        assert_eq!(server.ask("127.0.0.3", "POST /events", REMOVED).await.0, 503);
+    }
+    held.pop();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(server.ask("127.0.0.3", "POST /events", REMOVED).await.0, 200);
+}
+
+#[tokio::test]
+async fn who_repeats_without_a_pause_multiplies_neither_work_nor_lines() {
+    let mut server = start(256, &[("RELAY_AUTH", "bearer"), ("RELAY_TOKEN", "t0ken-of-the-test")]).await;
+    // One after the other on one connection, as a queue does that is emptied.
+    let address = server.address.clone();
+    let looping = |path: &'static str| {
+        let address = address.clone();
+        tokio::spawn(async move {
+            let (poster, started, mut count) = (HttpPoster::new(LIMIT), Instant::now(), 0u64);
+            while started.elapsed() < Duration::from_secs(3) {
+                let url = format!("http://{address}{path}");
+                let status = poster.send("POST", &url, &[], REMOVED).await.unwrap().status;
+                assert!(matches!(status, 401 | 404), "{status}");
+                count += 1;
+            }
+            count
+        })
+    };
+    let (wrong_token, wrong_path) = (looping("/events"), looping("/event"));
+    // Meanwhile the rightful sender at the same address is not slowed.
+    let (started, poster) = (Instant::now(), HttpPoster::new(LIMIT));
+    let bearer = [("authorization", "Bearer t0ken-of-the-test")];
+    for _ in 0..200 {
+        let url = format!("http://{}/events", server.address);
+        assert_eq!(poster.send("POST", &url, &bearer, REMOVED).await.unwrap().status, 200);
+    }
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
+    let counts = [wrong_token.await.unwrap(), wrong_path.await.unwrap()];
+    assert!(counts.iter().all(|count| (6..=12).contains(count)), "{counts:?}");
+    // Whoever comes with many connections at once is not slowed, and told of in one line.
+    let stranger = b"POST /nope HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    for _ in 0..5 {
+        assert!(server.say("127.0.0.9", stranger).await.starts_with("HTTP/1.1 404"));
+    }
+    server.stop().await;
+    for (error_type, address, count) in [
+        ("refused", "127.0.0.1", counts[0]),
+        ("unknown_path", "127.0.0.1", counts[1]),
+        ("unknown_path", "127.0.0.9", 5),
+    ] {
+        let told = server.told(error_type);
+        let told: Vec<_> = told.iter().filter(|line| line["client.address"] == address).collect();
+        let [first, rest] = told[..] else { panic!("{error_type} {address}: {told:?}") };
+        assert_eq!(
+            (&first["mdss.repeats"], &rest["mdss.repeats"]),
+            (&Value::Null, &json!(count - 1)),
+            "{error_type}"
+        );
+    }
+    let line = &server.told("unknown_path")[0];
+    let message = line["message"].as_str().unwrap();
+    assert!(
+        message.ends_with("a path of 6 bytes, which belongs to no source; there are events"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_path_that_is_nearly_right_is_told_so() {
+    let mut server = start(256, &[]).await;
+    for (path, wanted) in [
+        ("/events/", "a path that is source \"events\"'s but for a slash at its end"),
+        ("/Events", "a path that is source \"events\"'s but for capital letters"),
+    ] {
+        let from = if path.ends_with('/') { "127.0.0.2" } else { "127.0.0.3" };
+        assert_eq!(server.ask(from, &format!("POST {path}"), "").await.0, 404);
+        server.process.wait_for_line(&wanted.replace('"', "\\\""), LIMIT).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_told_and_counted() {
+    let mut server = start(256, &[]).await;
+    let many = (0..120).map(|n| format!("x-{n}: y\r\n")).collect::<String>();
+    let large = format!("x: {}\r\n", "y".repeat(100_000));
+    let request = |lines: &str| format!("POST /events HTTP/1.1\r\nhost: x\r\n{lines}\r\n").into_bytes();
+    let hello = [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &[7; 500]].concat();
+    for (n, (bytes, status, error_type, said)) in [
+        (request(&many), Some("431"), "head_too_large", "more than 100 lines"),
+        (request(&large), Some("431"), "head_too_large", "a head of more than 32768 bytes"),
+        (request("a: b\r\n c\r\n"), Some("400"), "unreadable_head", "no HTTP request"),
+        (
+            request("content-length: 1\r\ncontent-length: 2\r\n"),
+            Some("400"),
+            "unreadable_head",
+            "no HTTP request",
+        ),
+        (request("a: b\0c\r\n"), Some("400"), "unreadable_head", "no HTTP request"),
+        (hello, Some("400"), "tls", "TLS on a plain-HTTP port"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), None, "http2", "HTTP/2"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let from = format!("127.0.0.{}", n + 2);
+        let answer = server.say(&from, &bytes).await;
+        assert_eq!(answer.get(9..12), status, "{said}: {answer}");
+        server.process.wait_for_line(&format!("\"client.address\":\"{from}\""), LIMIT).await.unwrap();
+        let told = server.told(error_type);
+        let line = told.iter().find(|line| line["client.address"] == from.as_str());
+        let line = line.unwrap_or_else(|| panic!("{said}: {}", server.process.stderr()));
+        assert!(line["message"].as_str().unwrap().contains(said), "{line}");
+        // Once a minute for an address.
+        server.say(&from, &bytes).await;
+        assert_eq!(server.told(error_type).len(), told.len(), "{said}");
+    }
+    let metrics = send(&server.address, "GET", "/metrics", "").await.text();
+    for (status, count) in [(431, 4), (400, 8), (505, 2)] {
+        let wanted = format!("mdss_relay_requests_total{{source=\"-\",status=\"{status}\"}} {count}\n");
+        assert!(metrics.contains(&wanted), "{wanted}{metrics}");
+    }
+}
+
+/// Megabytes that a process has held at most.
+fn peak(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+/// The least a receiver can have; the system gives twice that.
+const LITTLE: u32 = 2048;
+
+#[tokio::test]
+async fn answers_that_nobody_takes_are_bounded_by_their_bytes() {
+    let server = start(1024, &[("RELAY_LOG", "off,mdss_relay_http=info")]).await;
+    let bad = format!(r#"{{"Records":[{}1]}}"#, "1,".repeat(19_999));
+    let request = format!("POST /events HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{bad}", bad.len());
+    let mut held = Vec::new();
+    for n in 0..180 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(LITTLE).unwrap();
+        socket.bind(format!("127.0.0.{}:0", 2 + n % 2).parse().unwrap()).unwrap();
+        let mut stream = socket.connect(server.address.parse().unwrap()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let peak = peak(&server.process);
+    assert!(peak < 200, "{peak} MB at the most");
+    assert_eq!(server.ask("127.0.0.9", "GET /healthz", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn large_bodies_are_taken_as_memory_allows_and_small_ones_do_not_notice() {
+    let server = start(1024, &[("RELAY_LOG", "off,mdss_relay_http=info")]).await;
+    let test = r#"{"eventSource":"x:s3","eventName":"s3:TestEvent","s":1}"#;
+    let many = format!(r#"{{"Records":[{}{test}]}}"#, format!("{test},").repeat(19_999));
+    let mut large = tokio::task::JoinSet::new();
+    for _ in 0..32 {
+        let (address, many) = (server.address.clone(), many.clone());
+        large.spawn(async move { send(&address, "POST", "/events", many).await.status });
+    }
+    // Those of usual size, meanwhile.
+    for _ in 0..20 {
+        let (status, took) = server.ask("127.0.0.2", "POST /events", REMOVED).await;
+        assert!(status == 200 && took < SOON, "{status} after {took:?}");
+    }
+    let mut done = 0;
+    while let Some(status) = large.join_next().await {
+        let status = status.unwrap();
+        assert!(matches!(status, 200 | 503), "{status}");
+        done += usize::from(status == 200);
+    }
+    assert!(done > 0);
+    let peak = peak(&server.process);
+    assert!(peak < 200, "{peak} MB at the most, {done} done");
 }
