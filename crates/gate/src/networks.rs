@@ -29,6 +29,30 @@ impl Networks {
         Ok(())
     }
 
+    /// The same for networks whose word about others is believed: not one that is so wide that strangers are in it. The widest
+    /// private networks are 10.0.0.0/8 (<https://www.rfc-editor.org/rfc/rfc1918>, section 3) and fc00::/7
+    /// (<https://www.rfc-editor.org/rfc/rfc4193>, section 3.1); of public addresses of IPv6 nobody's own network has fewer bits than 16.
+    ///
+    /// # Errors
+    ///
+    /// What was expected.
+    pub fn add_believed(&mut self, text: &str) -> Result<(), &'static str> {
+        let network = network(text)?;
+        let fewest = match network {
+            IpNet::V4(_) => 8,
+            IpNet::V6(network) if network.addr().is_unique_local() => 7,
+            IpNet::V6(_) => 16,
+        };
+        if network.prefix_len() < fewest {
+            return Err(
+                "networks of your own proxies, with 8 bits or more (IPv6: 16, or fc00::/7): whoever is in one can name any \
+                        address as the client's",
+            );
+        }
+        self.0.push(network);
+        Ok(())
+    }
+
     pub(crate) fn of(networks: Vec<IpNet>) -> Self {
         Self(networks)
     }
@@ -62,4 +86,31 @@ pub(crate) fn network(text: &str) -> Result<IpNet, &'static str> {
         return Err("an IPv4 address in its own form, without ::ffff: before it");
     }
     Ok(network)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_with_strangers_in_it_is_not_believed() {
+        for (text, believed) in [
+            ("127.0.0.1", true),
+            ("10.0.0.0/8", true),
+            ("0.0.0.0/0", false),
+            ("0.0.0.0/1", false),
+            ("128.0.0.0/1", false),
+            ("10.0.0.0/7", false),
+            ("::1", true),
+            ("::/0", false),
+            ("2000::/3", false),
+            ("2001::/16", true),
+            ("fc00::/7", true),
+            ("fd00::/8", true),
+            ("fd12::/16", true),
+            ("fc00::/6", false),
+        ] {
+            assert_eq!(Networks::default().add_believed(text).is_ok(), believed, "{text}");
+        }
+    }
 }

@@ -15,7 +15,9 @@ use crate::check::{
 use crate::mistake::Mistake;
 use crate::policy::Policy;
 
-use reader::{Read, Reader, kind};
+use reader::{Read, Reader, kind, unknown};
+
+pub(crate) use checks::bearer_remark;
 
 /// Every check, in the order in which they are made: what costs least first, and first of all what a request cannot
 /// choose. The last ones may need a key, and no key is fetched for a request that another check refuses.
@@ -53,11 +55,15 @@ impl Policy {
             });
         }
         for name in table.keys().filter(|name| !KNOWN.contains(&name.as_str())) {
-            let mistake = Mistake::new(format!("{place}.{name}"), format!("one of {}", KNOWN.join(", ")));
-            reader.mistakes.push(mistake.found(format!("the check {name:?}")));
+            reader.mistakes.push(unknown(place, name, &KNOWN));
         }
         reader.mistakes.extend(one_header_for_two(table, place));
-        if reader.mistakes.is_empty() { Ok(Self::all(checks)) } else { Err(reader.mistakes) }
+        reader.remarks.extend(alone(table, place));
+        if reader.mistakes.is_empty() {
+            Ok(Self::all(checks).remarked(reader.remarks))
+        } else {
+            Err(reader.mistakes)
+        }
     }
 
     /// The same from text, as it stands in a variable: `none`, or the table as TOML would have it.
@@ -75,6 +81,18 @@ impl Policy {
         })?;
         Self::parse(&value, place, read)
     }
+}
+
+/// JD's service signs the callbacks of every bucket of every customer with one key, so its signature says that JD has sent a
+/// request and not for whom.
+fn alone(table: &Table, place: &str) -> Option<String> {
+    let own = [SOURCE_ADDRESSES, PATH_SECRET, SHARED_SECRET, HMAC];
+    (table.contains_key(JDCLOUD_SIGNATURE) && !own.iter().any(|name| table.contains_key(*name))).then(|| {
+        format!(
+            "{place}.{JDCLOUD_SIGNATURE}: stands alone, and JD Cloud signs for all of its customers: any of them can have a \
+             callback sent here; put path_secret or source_addresses beside it"
+        )
+    })
 }
 
 /// Two checks that read one header: a request has that header once, so nobody could pass both.

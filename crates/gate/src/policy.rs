@@ -9,6 +9,8 @@ use crate::check::{
 use crate::head::{Head, Request};
 use crate::keys::Keys;
 use crate::mistake::Mistake;
+use crate::parse::bearer_remark;
+use crate::secret::plain;
 use crate::verdict::{Admission, Refusal, Status, Unavailable, Verdict};
 
 /// Who may post to one source. Made from the source's `auth` value by [`Policy::parse`]; `Debug` shows no secret.
@@ -30,28 +32,36 @@ use crate::verdict::{Admission, Refusal, Status, Unavailable, Verdict};
 pub struct Policy {
     /// Empty only for `none()`: the parser refuses a table without checks, so that nothing is opened by omission.
     checks: Vec<Check>,
+    /// What was to be seen when it was read.
+    remarks: Vec<String>,
 }
 
 impl Policy {
     /// Admits everybody. To be used where somebody has written `none`, and nowhere else.
     #[must_use]
     pub fn none() -> Self {
-        Self { checks: Vec::new() }
+        Self { checks: Vec::new(), remarks: Vec::new() }
     }
 
     /// Admits who sends `token` as a bearer token. `place` is the setting's name, for the mistake.
     ///
     /// # Errors
     ///
-    /// A mistake without the token in it, if it is empty, longer than 1024 bytes, not printable ASCII, or begins or
-    /// ends with a space.
+    /// A mistake without the token in it, if it is empty, longer than 1024 bytes, not printable ASCII, of several lines, or
+    /// begins or ends with a space.
     pub fn bearer(place: &str, token: &str) -> Result<Self, Mistake> {
-        let check = Bearer::new(token).map_err(|expected| Mistake::new(place, expected))?;
-        Ok(Self { checks: vec![Check::Bearer(check)] })
+        let check = plain(token).and_then(|()| Bearer::new(token));
+        let check = check.map_err(|expected| Mistake::new(place, expected))?;
+        let remarks = bearer_remark(place, token).into_iter().collect();
+        Ok(Self { checks: vec![Check::Bearer(check)], remarks })
     }
 
     pub(crate) fn all(checks: Vec<Check>) -> Self {
-        Self { checks }
+        Self { checks, remarks: Vec::new() }
+    }
+
+    pub(crate) fn remarked(self, remarks: Vec<String>) -> Self {
+        Self { remarks, ..self }
     }
 
     /// Whether everybody is admitted: such a source is not authenticated, and what it sends deserves less trust.
@@ -83,11 +93,12 @@ impl Policy {
         self.checks.iter().any(|check| matches!(check, Check::Sns(_)))
     }
 
-    /// What an operator should know: weak or expired keys that are pinned, plain HTTP, bodies that need not be signed.
+    /// What an operator should know: short tokens, a signature that proves too little alone, weak or expired keys that are
+    /// pinned, plain HTTP, bodies that need not be signed.
     /// Each is a sentence with the setting's place. To be logged at the start, and perhaps once a day.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.remarks.clone();
         for check in &self.checks {
             match check {
                 Check::JdcloudSignature(signature) => warnings.extend(signature.warnings(now)),
@@ -230,10 +241,7 @@ mod tests {
     #[test]
     fn a_bad_token_is_a_mistake_that_does_not_show_it() {
         let mistake = Policy::bearer("RELAY_TOKEN", "t0ken\n").unwrap_err();
-        assert_eq!(
-            mistake.to_string(),
-            "RELAY_TOKEN: expected printable ASCII characters without spaces at the ends"
-        );
+        assert_eq!(mistake.to_string(), "RELAY_TOKEN: expected a single line");
     }
 
     #[test]

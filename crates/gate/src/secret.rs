@@ -13,6 +13,31 @@ use subtle::ConstantTimeEq;
 /// (JWT), which is longer, is verified and not compared.
 pub(crate) const LONGEST: usize = 1024;
 
+/// What every secret has to be, wherever it is written and whichever check it is for. What is wrong with it would otherwise
+/// show as refusals of everybody, and mostly it is the file that is wrong: an editor's byte order mark, a second line.
+///
+/// # Errors
+///
+/// What was expected. Never the text.
+pub(crate) fn plain(text: &str) -> Result<(), &'static str> {
+    if text.trim().is_empty() {
+        return Err("a text that is not empty");
+    }
+    if text.starts_with('\u{feff}') {
+        return Err("a text without a byte order mark before it");
+    }
+    if text.contains(['\n', '\r']) {
+        return Err("a single line");
+    }
+    if text.contains(char::is_control) {
+        return Err("a text without control characters");
+    }
+    if text.trim() != text {
+        return Err("a text without spaces at its ends");
+    }
+    Ok(())
+}
+
 /// A secret of 1 to [`LONGEST`] bytes. `Debug` shows `[redacted]`; there is no `Display` and no way to read it back.
 #[derive(Clone)]
 pub(crate) struct Secret {
@@ -90,6 +115,26 @@ mod tests {
         assert!(secret.is(longest.as_bytes()));
         assert!(!secret.is("x".repeat(LONGEST + 1).as_bytes()));
         assert!(!secret.is("x".repeat(LONGEST - 1).as_bytes()));
+    }
+
+    #[test]
+    fn a_secret_is_one_line_of_characters_that_can_be_seen() {
+        for (text, expected) in [
+            ("s3cret", Ok(())),
+            ("two words", Ok(())),
+            ("\u{fc}n\u{ef}c\u{f6}de", Ok(())),
+            ("", Err("a text that is not empty")),
+            ("                    ", Err("a text that is not empty")),
+            ("\u{feff}s3cret", Err("a text without a byte order mark before it")),
+            ("s3cret\nother", Err("a single line")),
+            ("s3cret\rother", Err("a single line")),
+            ("s3\tcret", Err("a text without control characters")),
+            ("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", Err("a text without control characters")),
+            (" s3cret", Err("a text without spaces at its ends")),
+            ("s3cret\u{a0}", Err("a text without spaces at its ends")),
+        ] {
+            assert_eq!(plain(text), expected, "{text:?}");
+        }
     }
 
     #[test]

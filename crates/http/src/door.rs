@@ -2,6 +2,7 @@
 //! same door as the server.
 
 use std::borrow::Cow;
+use std::io::Read;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -76,6 +77,7 @@ impl Doors {
                 draft.mistakes.push(mistake_of(mistake));
                 Policy::none()
             });
+            draft.settings.warnings.extend(policy.warnings(Timestamp::now()));
             return Self(vec![Source {
                 name: Self::DEFAULT.into(),
                 dialect: None,
@@ -90,11 +92,10 @@ impl Doors {
         let mut warnings = Vec::new();
         for (index, source) in settings.sources.iter().enumerate() {
             let place = format!("source[{index}].auth");
-            let mut read = |path: &str| std::fs::read_to_string(path).map_err(|e| e.to_string());
             let policy = match &source.auth {
                 // A mistake that is told already.
                 None => continue,
-                Some(auth) => Policy::parse(auth, &place, &mut read),
+                Some(auth) => Policy::parse(auth, &place, &mut read_file),
             };
             match policy {
                 Ok(policy) => {
@@ -237,6 +238,24 @@ impl Knocker<'_> {
     }
 }
 
+/// The text of a file that a setting names: a secret, or certificates.
+fn read_file(path: &str) -> Result<String, String> {
+    /// Many times what the certificates of a rotation take.
+    const MOST: u64 = 1 << 20;
+    let read = || {
+        let file = std::fs::File::open(path)?;
+        let mut text = String::new();
+        file.take(MOST + 1).read_to_string(&mut text)?;
+        Ok::<_, std::io::Error>(text)
+    };
+    // A FIFO would keep the start waiting for whoever writes to it.
+    if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        return Err("it is no regular file".to_owned());
+    }
+    let text = read().map_err(|e| e.to_string())?;
+    if text.len() as u64 > MOST { Err("it is larger than 1 MiB".to_owned()) } else { Ok(text) }
+}
+
 fn mistake_of(mistake: mdss_relay_gate::Mistake) -> Mistake {
     // The gate quotes what it found, and so does whoever prints this.
     let bare = |found: String| match found.strip_prefix('"').and_then(|f| f.strip_suffix('"')) {
@@ -295,8 +314,8 @@ mod tests {
             (
                 "auth = { nothing = 1 }".to_owned(),
                 Err(
-                    "source[0].auth.nothing: found \"the check \\\"nothing\\\"\", expected one of source_addresses, \
-                     path_secret, shared_secret, bearer, basic, hmac, jdcloud_signature, sns",
+                    "source[0].auth.nothing: found \"nothing\", expected one of source_addresses, path_secret, \
+                     shared_secret, bearer, basic, hmac, jdcloud_signature, sns",
                 ),
             ),
         ] {

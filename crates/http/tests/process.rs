@@ -469,6 +469,32 @@ async fn mistakes_in_the_settings_are_shown_all_at_once_and_no_port_opens() {
     assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(2));
     assert!(process.output().contains("- source[0].auth"), "{}", process.output());
 
+    // Whoever is in a trusted network can name any address as the client's.
+    let mut process = program()
+        .env("RELAY_TOKEN", "a\nb")
+        .env("RELAY_TRUSTED_PROXIES", "10.0.0.1,0.0.0.0/0")
+        .start()
+        .unwrap();
+    assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(2));
+    let output = process.output();
+    assert!(
+        output.contains("- RELAY_TRUSTED_PROXIES: found \"0.0.0.0/0\", expected networks of your own"),
+        "{output}"
+    );
+    assert!(output.contains("- RELAY_TOKEN: expected a single line"), "{output}");
+
+    // A file that nobody will ever have written to the end, and one that has no end.
+    let folder = tempfile::tempdir().unwrap();
+    let endless = folder.path().join("endless");
+    std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
+    let config = format!(
+        "[[source]]\nname = \"a\"\npath = \"/a\"\nauth = {{ bearer = {{ token_file = \"{}\" }} }}\n",
+        endless.display()
+    );
+    let mut process = program().env("RELAY_CONFIG_TOML", config).start().unwrap();
+    assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(2));
+    assert!(process.output().contains("it is no regular file"), "{}", process.output());
+
     let mut open = program().start().unwrap();
     assert_eq!(open.wait(LIMIT).await.unwrap().code(), Some(2));
     assert!(open.output().contains("RELAY_TOKEN"), "a guard is wanted in writing: {}", open.output());

@@ -30,6 +30,7 @@ impl Reader<'_> {
     pub(super) fn bearer(&mut self, value: &Value, place: &str) -> Option<Bearer> {
         let table = self.table(value, place, &["token", "token_file"])?;
         let token = self.secret(table, place, "token")?;
+        self.remarks.extend(bearer_remark(&token.place, &token.text));
         self.accepted(Bearer::new(&token.text), &token.place)
     }
 
@@ -37,10 +38,7 @@ impl Reader<'_> {
         let table = self.table(value, place, &["user", "password", "password_file"])?;
         let user = self.user(table, place);
         let password = self.secret(table, place, "password")?;
-        if password.text.is_empty() {
-            self.mistake(Mistake::new(password.place, "a text that is not empty"));
-            return None;
-        }
+        self.remarks.extend(short_remark(&password.place, &password.text));
         self.accepted(Basic::new(user?, &password.text), &password.place)
     }
 
@@ -104,10 +102,12 @@ impl Reader<'_> {
     fn secrets(&mut self, member: &str, value: &Value, place: &str) -> Option<Vec<Found>> {
         let is_file = member.starts_with("secret_file");
         if !member.ends_with('s') {
-            return self.secret_in(value, place.to_owned(), is_file).map(|secret| vec![secret]);
+            let secret = self.secret_in(value, place.to_owned(), is_file)?;
+            return self.plain(secret).map(|secret| vec![secret]);
         }
         let secrets = self.list(value, place, |reader, text, place| {
-            reader.secret_in(&Value::String(text.to_owned()), place.to_owned(), is_file)
+            let secret = reader.secret_in(&Value::String(text.to_owned()), place.to_owned(), is_file)?;
+            reader.plain(secret)
         })?;
         if secrets.len() > MOST_SECRETS {
             self.mistake(Mistake::new(place, format!("at most {MOST_SECRETS} secrets")));
@@ -157,7 +157,7 @@ impl Reader<'_> {
 
     /// `certificate` or `certificate_file`.
     fn pinned(&mut self, table: &Table, place: &str) -> Option<Pinned> {
-        let Found { place, text } = self.secret(table, place, "certificate")?;
+        let Found { place, text } = self.text_or_file(table, place, "certificate")?;
         let keys = self.accepted(Key::all(text.as_bytes()), &place)?;
         Some(Pinned { place, keys })
     }
@@ -219,4 +219,19 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// What should be seen of a bearer token.
+pub(crate) fn bearer_remark(place: &str, token: &str) -> Option<String> {
+    if token.contains(' ') {
+        let remark = "the token holds a space, so it has to be the whole Authorization header, the word Bearer included";
+        return Some(format!("{place}: {remark}"));
+    }
+    short_remark(place, token)
+}
+
+/// The other secrets have to be this long; tokens and passwords may have been chosen by somebody else.
+fn short_remark(place: &str, secret: &str) -> Option<String> {
+    let short = secret.chars().count() < 16;
+    short.then(|| format!("{place}: fewer than 16 characters can be guessed"))
 }

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use toml::{Table, Value};
 
 use crate::mistake::Mistake;
+use crate::secret;
 
 /// Reads a file named in the settings: its path in, its text out, or why not (without the path, which is shown).
 pub(crate) type Read<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
@@ -11,6 +12,8 @@ pub(crate) type Read<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
 pub(super) struct Reader<'a> {
     read: Read<'a>,
     pub(super) mistakes: Vec<Mistake>,
+    /// What is no mistake, but should be seen.
+    pub(super) remarks: Vec<String>,
 }
 
 /// A secret's text, or a certificate's, and the place it came from.
@@ -24,7 +27,7 @@ const LONGEST_LIST: usize = 64;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(read: Read<'a>) -> Self {
-        Self { read, mistakes: Vec::new() }
+        Self { read, mistakes: Vec::new(), remarks: Vec::new() }
     }
 
     pub(super) fn mistake(&mut self, mistake: Mistake) {
@@ -54,8 +57,7 @@ impl<'a> Reader<'a> {
             return None;
         };
         for name in table.keys().filter(|name| !known.contains(&name.as_str())) {
-            let expected = format!("one of {}", known.join(", "));
-            self.mistakes.push(Mistake::new(format!("{place}.{name}"), expected).found(format!("{name:?}")));
+            self.mistakes.push(unknown(place, name, known));
         }
         Some(table)
     }
@@ -183,6 +185,17 @@ impl<'a> Reader<'a> {
 
     /// The secret `name`, written out or in the file named by `<name>_file`; exactly one of the two.
     pub(super) fn secret(&mut self, table: &Table, place: &str, name: &str) -> Option<Found> {
+        let found = self.text_or_file(table, place, name)?;
+        self.plain(found)
+    }
+
+    /// A secret that is written as one should be.
+    pub(super) fn plain(&mut self, found: Found) -> Option<Found> {
+        self.accepted(secret::plain(&found.text), &found.place).map(|()| found)
+    }
+
+    /// The same for a text of any kind.
+    pub(super) fn text_or_file(&mut self, table: &Table, place: &str, name: &str) -> Option<Found> {
         let file_name = format!("{name}_file");
         let (member, value) = self.one_of(table, place, &[name, &file_name])?;
         self.secret_in(value, format!("{place}.{member}"), member != name)
@@ -219,6 +232,16 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// A name that nobody knows, with the one that is most like it.
+pub(super) fn unknown(place: &str, name: &str, known: &[&str]) -> Mistake {
+    let likeness = |known: &&str| strsim::jaro_winkler(name, known);
+    let nearest =
+        known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|k| likeness(k) > 0.8);
+    let meant = nearest.map(|nearest| format!("; is {nearest} meant?")).unwrap_or_default();
+    let expected = format!("one of {}{meant}", known.join(", "));
+    Mistake::new(format!("{place}.{name}"), expected).found(format!("{name:?}"))
 }
 
 /// What kind of value stands there, instead of the value.

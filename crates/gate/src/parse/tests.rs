@@ -13,7 +13,12 @@ fn files(path: &str) -> Result<String, String> {
         "/longer" => Ok("fedcba9876543210\n".to_owned()),
         "/pem" => Ok(Signer::one().plain_certificate()),
         "/expired" => Ok(Signer::one().certificate("example", &[], 2025)),
-        "/two-lines" => Ok("a\nb\n".to_owned()),
+        "/two-lines" => Ok("0123456789abcdef\nfedcba9876543210\n".to_owned()),
+        "/mark" => Ok("\u{feff}0123456789abcdef\n".to_owned()),
+        "/blank" => Ok("                    \n".to_owned()),
+        "/zeros" => Ok("\0".repeat(16)),
+        "/spaces" => Ok("0123456789abcdef \n".to_owned()),
+        "/words" => Ok("Bearer 0123456789abcdef\n".to_owned()),
         _ => Err("no such file".to_owned()),
     }
 }
@@ -77,7 +82,7 @@ fn mistakes_name_the_place_and_what_was_expected() {
         ("7", format!("auth: found a number, {expected}")),
         (
             "{ barer = { token = 's3cret' } }",
-            format!("auth.barer: found the check \"barer\", expected one of {}", KNOWN.join(", ")),
+            format!("auth.barer: found \"barer\", expected one of {}; is bearer meant?", KNOWN.join(", ")),
         ),
         (
             "{ bearer = 's3cret' }",
@@ -96,7 +101,11 @@ fn mistakes_name_the_place_and_what_was_expected() {
         ),
         (
             "{ bearer = { token_file = '/two-lines' } }",
-            "auth.bearer.token_file: expected printable ASCII characters without spaces at the ends".to_owned(),
+            "auth.bearer.token_file: expected a single line".to_owned(),
+        ),
+        (
+            "{ bearer = { tokn = 's3cret', token = 'abc' } }",
+            "auth.bearer.tokn: found \"tokn\", expected one of token, token_file; is token meant?".to_owned(),
         ),
         (
             "{ bearer = { token_file = '/none' } }",
@@ -362,6 +371,58 @@ fn mistakes_in_the_newer_checks() {
     }
 }
 
+/// One reader for all secret files: what one check refuses at the start no other one takes, to refuse everybody afterwards.
+#[test]
+fn a_file_that_is_no_secret_is_a_mistake_for_every_check() {
+    for (file, expected) in [
+        ("/empty", "a text that is not empty"),
+        ("/blank", "a text that is not empty"),
+        ("/mark", "a text without a byte order mark before it"),
+        ("/two-lines", "a single line"),
+        ("/zeros", "a text without control characters"),
+        ("/spaces", "a text without spaces at its ends"),
+    ] {
+        for (check, member) in [
+            ("bearer = { token_file = 'FILE' }", "bearer.token_file"),
+            ("basic = { user = 'u', password_file = 'FILE' }", "basic.password_file"),
+            ("path_secret = { secret_file = 'FILE' }", "path_secret.secret_file"),
+            ("shared_secret = { header = 'X', secret_file = 'FILE' }", "shared_secret.secret_file"),
+            ("hmac = { header = 'X', secret_file = 'FILE' }", "hmac.secret_file"),
+            ("hmac = { header = 'X', secret_files = ['/long', 'FILE'] }", "hmac.secret_files[1]"),
+        ] {
+            let text = format!("{{ {} }}", check.replace("FILE", file));
+            assert_eq!(mistakes(&text), [format!("auth.{member}: expected {expected}")], "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_can_be_guessed_or_proves_too_little_is_a_warning() {
+    const SHORT: &str = ": fewer than 16 characters can be guessed";
+    for (text, expected) in [
+        ("{ bearer = { token_file = '/long' } }", None),
+        ("{ bearer = { token_file = '/token' } }", Some(format!("auth.bearer.token_file{SHORT}"))),
+        (
+            "{ bearer = { token_file = '/words' } }",
+            Some(
+                "auth.bearer.token_file: the token holds a space, so it has to be the whole Authorization header, the word \
+                 Bearer included"
+                    .to_owned(),
+            ),
+        ),
+        ("{ basic = { user = 'u', password_file = '/long' } }", None),
+        ("{ basic = { user = 'u', password = 'p' } }", Some(format!("auth.basic.password{SHORT}"))),
+        ("{ jdcloud_signature = { certificate_urls = ['https://a.example/'] }, source_addresses = ['::1'] }", None),
+        (
+            "{ jdcloud_signature = { certificate_urls = ['https://a.example/'] }, path_secret = { secret_file = '/long' } }",
+            None,
+        ),
+    ] {
+        assert_eq!(parse(text).unwrap().warnings(now()), Vec::from_iter(expected), "{text}");
+    }
+    assert_eq!(Policy::bearer("RELAY_TOKEN", "t").unwrap().warnings(now()), [format!("RELAY_TOKEN{SHORT}")]);
+}
+
 /// What is wrong is never a check that is left out.
 #[test]
 fn a_policy_has_all_the_checks_that_are_written() {
@@ -388,6 +449,8 @@ fn warnings_name_the_place() {
     assert_eq!(
         parse(text).unwrap().warnings(now()),
         [
+            "auth.jdcloud_signature: stands alone, and JD Cloud signs for all of its customers: any of them can have a \
+             callback sent here; put path_secret or source_addresses beside it",
             "auth.jdcloud_signature: http://a.example/b?... is fetched over plain HTTP, where anybody on the way can \
              exchange it",
             "auth.jdcloud_signature: content_md5 is optional, so a body can be exchanged and a request be repeated"
