@@ -1,5 +1,6 @@
 //! Everything that waits: `deliver(plan, deadline) -> Report`, a loop over one attempt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -13,6 +14,7 @@ use crate::failure::{Cause, Failure, FailureKind};
 use crate::mdss::client::Client;
 use crate::mdss::request::Submission;
 use crate::mdss::verdict::CorrelationId;
+use crate::memory::Memory;
 use crate::plan::{Decision, Plan, Planned, SkipReason, plan};
 use crate::report::{Record, Report, ResultKind};
 use crate::retry::RetryPolicy;
@@ -57,8 +59,8 @@ pub struct Relay {
     retry: RetryPolicy,
     /// Caps the requests under way towards MDSS, over all deliveries.
     slots: Semaphore,
-    /// What MDSS has accepted, if that is to be remembered.
-    duplicates: Option<Duplicates>,
+    /// What earlier calls have left, if that is to be remembered.
+    memory: Option<Arc<Memory>>,
 }
 
 impl Relay {
@@ -70,15 +72,20 @@ impl Relay {
         let client = settings.client()?;
         let retry = RetryPolicy::new(settings.attempts);
         let slots = Semaphore::new(settings.concurrency);
-        Ok(Self { settings, client, retry, slots, duplicates: None })
+        Ok(Self { settings, client, retry, slots, memory: None })
     }
 
-    /// The same relay, remembering in memory which writes MDSS has accepted: the same event told again is skipped as a
-    /// duplicate. For functions, which serve one call at a time and have no spool; sources are not looked at.
+    /// The same relay, remembering which writes MDSS has accepted: the same event told again is skipped as a duplicate. For
+    /// whoever has no spool.
     #[must_use]
-    pub fn remembering(mut self) -> Self {
-        self.duplicates = Some(Duplicates::default());
+    pub fn remembering(mut self, memory: Memory) -> Self {
+        self.memory = Some(Arc::new(memory));
         self
+    }
+
+    /// Goes on with the memory of the relay before, instead of its own.
+    pub fn remember_as(&mut self, before: &Self) {
+        self.memory = before.memory.clone();
     }
 
     /// The settings it runs with.
@@ -97,40 +104,57 @@ impl Relay {
     /// Dropping the future stops the work; what MDSS has accepted by then it keeps.
     pub async fn deliver(&self, plan: &Plan, deadline: Deadline, id: &str) -> Report {
         let started = Instant::now();
-        let claims = self.duplicates.as_ref().map_or_else(Vec::new, |duplicates| duplicates.claim(plan));
-        let claims = &claims;
-        let records = plan.records.iter().enumerate().map(|(index, planned)| async move {
-            match &planned.decision {
-                // It follows the other one, below.
-                Decision::Send(_) if matches!(claims.get(index), Some(Claim::Done | Claim::As(_))) => {
-                    Record::skipped(planned, SkipReason::Duplicate)
-                }
-                Decision::Skip(reason) => Record::skipped(planned, *reason),
-                Decision::Fail(failure) => Record::failed(planned, failure.clone(), 0, Duration::ZERO),
-                Decision::Send(submission) => {
-                    let (outcome, attempts) = self.send(submission, planned, deadline).await;
-                    let took = started.elapsed();
-                    match outcome {
-                        Ok(id) => Record::accepted(planned, id.as_str(), attempts, took),
-                        Err(failure) => Record::failed(planned, failure, attempts, took),
+        let duplicates = self.memory.as_ref().map(|memory| &memory.duplicates);
+        let claims = duplicates.map_or_else(Vec::new, |duplicates| duplicates.claim(plan));
+        let mut claims = claims.into_iter();
+        let records = plan.records.iter().map(|planned| {
+            let claim = claims.next().unwrap_or(Claim::New(None));
+            async move {
+                let submission = match &planned.decision {
+                    Decision::Send(submission) => submission,
+                    Decision::Skip(reason) => return (Record::skipped(planned, *reason), None),
+                    Decision::Fail(failure) => {
+                        return (Record::failed(planned, failure.clone(), 0, Duration::ZERO), None);
                     }
-                }
+                };
+                let under_way = match settled(duplicates, claim, deadline).await {
+                    Claim::New(under_way) => under_way,
+                    Claim::Done => return (Record::skipped(planned, SkipReason::Duplicate), None),
+                    // It follows the other one, below.
+                    Claim::As(first) => return (Record::skipped(planned, SkipReason::Duplicate), Some(first)),
+                    Claim::Elsewhere(..) => {
+                        let detail = "the time for this delivery ran out while another one with the same event was under way";
+                        let failure = Failure::new(Cause::Deadline, detail);
+                        return (Record::failed(planned, failure, 0, started.elapsed()), None);
+                    }
+                };
+                let (outcome, attempts) = self.send(submission, planned, deadline).await;
+                let took = started.elapsed();
+                let record = match outcome {
+                    Ok(id) => {
+                        if let Some(under_way) = under_way {
+                            under_way.accepted();
+                        }
+                        Record::accepted(planned, id.as_str(), attempts, took)
+                    }
+                    Err(failure) => Record::failed(planned, failure, attempts, took),
+                };
+                (record, None)
             }
         });
-        let mut records = join_all(records).await;
-        for (index, claim) in claims.iter().enumerate() {
-            match claim {
-                Claim::New(Some(mark)) if records[index].result == ResultKind::Accepted => {
-                    self.duplicates.iter().for_each(|duplicates| duplicates.accepted(mark));
-                }
-                // Done only if the first one is.
-                Claim::As(first) if records[*first].result != ResultKind::Accepted => {
-                    records[index] = records[*first].again(&plan.records[index]);
-                }
-                Claim::New(_) | Claim::Done | Claim::As(_) => {}
+        let (mut records, follows): (Vec<_>, Vec<_>) = join_all(records).await.into_iter().unzip();
+        for (index, first) in follows.into_iter().enumerate() {
+            // Done only if the first one is.
+            if let Some(first) = first
+                && records[first].result == ResultKind::Failed
+            {
+                records[index] = records[first].again(&plan.records[index]);
             }
         }
-        let report = Report::new(records);
+        let mut report = Report::new(records);
+        if let Some(repeats) = self.memory.as_ref().and_then(|memory| memory.repeats.as_ref()) {
+            repeats.quieten(plan, &mut report);
+        }
         report.log(plan, id);
         report
     }
@@ -172,6 +196,27 @@ impl Relay {
             }
         };
         persist(&self.retry, &self.slots, deadline, self.client.timeout(), attempt).await
+    }
+}
+
+/// A claim as soon as it can be acted upon: what another delivery has under way is waited for, until the deadline.
+async fn settled<'d>(
+    duplicates: Option<&'d Duplicates>,
+    mut claim: Claim<'d>,
+    deadline: Deadline,
+) -> Claim<'d> {
+    let Some(duplicates) = duplicates else { return claim };
+    loop {
+        match claim {
+            Claim::Elsewhere(mark, mut end) => {
+                // Nothing is ever said there: it ends.
+                if timeout_at(deadline.0, end.changed()).await.is_err() {
+                    return Claim::Elsewhere(mark, end);
+                }
+                claim = duplicates.again(mark);
+            }
+            claim => return claim,
+        }
     }
 }
 

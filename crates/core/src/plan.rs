@@ -183,6 +183,8 @@ pub struct Plan {
     pub receipt: Option<Reply>,
     /// What a subscription wants visited. A plan only names it.
     pub confirm: Option<Confirmation>,
+    /// The source the delivery came through; `None` on functions.
+    pub source: Option<String>,
     /// The messages of a queue batch.
     pub(crate) messages: Option<Vec<Message>>,
 }
@@ -259,7 +261,8 @@ pub fn plan(settings: &Settings, delivery: &Delivery) -> Plan {
         let notice = Notice { kind: NoticeKind::Probe, bucket: None, details: Details::default() };
         let item = Item::new("0".into(), Some(dialect), Reading::Notice(notice));
         let records = vec![planned(settings, None, &Comparisons::default(), item)];
-        return Plan { dialect: Some(dialect.name()), records, ..Plan::default() };
+        let source = delivery.source.clone();
+        return Plan { dialect: Some(dialect.name()), records, source, ..Plan::default() };
     }
     let parsed = dialect::read(delivery, &settings.keys, route::look_into_records(&settings.routes));
     let (source, comparisons) = (delivery.source.as_deref(), Comparisons::default());
@@ -271,6 +274,7 @@ pub fn plan(settings: &Settings, delivery: &Delivery) -> Plan {
         reply: parsed.reply,
         receipt: parsed.receipt,
         confirm: parsed.confirm,
+        source: delivery.source.clone(),
         messages: parsed.messages,
     }
 }

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use mdss_relay_core::{Cause, Deadline, Decision, Delivery, Outcome, Relay, Report, Role, Settings};
+use mdss_relay_core::{Cause, Deadline, Decision, Delivery, Memory, Outcome, Relay, Report, Role, Settings};
 use mdss_sim::{
     Config, DEFAULT_API_KEY, HeaderValue, Rate, Refusal, Sim, StatusCode, Statuses, Step, Tls, units,
 };
@@ -493,7 +493,8 @@ fn said(report: &Report) -> Vec<&str> {
 async fn a_write_told_twice_is_sent_once_by_who_remembers_and_only_if_it_was_accepted() {
     let sim = Sim::start(Config::default()).await.unwrap();
     sim.push_for("later", vec![Step::Unavailable; 2]);
-    let relay = Relay::new(settings(&sim, &[("RELAY_ATTEMPTS", "1")])).unwrap().remembering();
+    let relay =
+        Relay::new(settings(&sim, &[("RELAY_ATTEMPTS", "1")])).unwrap().remembering(Memory::of_function());
     let call = async |writes: &[(&str, &str)]| {
         let plan = relay.plan(&marked(writes));
         relay.deliver(&plan, Deadline::new(None, OWN), "call-1").await
@@ -523,9 +524,74 @@ async fn a_write_told_twice_is_sent_once_by_who_remembers_and_only_if_it_was_acc
 }
 
 #[tokio::test]
+async fn a_write_that_is_under_way_is_waited_for() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let vars = [("RELAY_ATTEMPTS", "1"), ("RELAY_TIMEOUT", "2s")];
+    let relay = Relay::new(settings(&sim, &vars)).unwrap().remembering(Memory::of_server());
+    let call = async |key: &str, own: Duration| {
+        let plan = relay.plan(&marked(&[(key, "01")]));
+        relay.deliver(&plan, Deadline::new(None, own), "call-1").await
+    };
+    // Accepted: the others need not ask.
+    sim.push_for("a", [Step::Delay { ms: 300 }]);
+    let (one, two, three) = tokio::join!(call("a", OWN), call("a", OWN), call("a", OWN));
+    let mut all = [&one, &two, &three].map(|report| said(report)[0]);
+    all.sort_unstable();
+    assert_eq!(all, ["accepted", "duplicate", "duplicate"]);
+    assert!([one, two, three].iter().all(|report| report.outcome == Outcome::Done));
+    assert_eq!(sim.requests().len(), 1);
+
+    // Failed: the next one asks for itself.
+    sim.push_for("b", [Step::Unavailable]);
+    let (one, two) = tokio::join!(call("b", OWN), call("b", OWN));
+    let mut both = [said(&one)[0], said(&two)[0]];
+    both.sort_unstable();
+    assert_eq!(both, ["accepted", "mdss_unavailable"]);
+
+    // Not done before its own time is over: then nobody says "done".
+    sim.push_for("c", [Step::Delay { ms: 1500 }]);
+    let started = Instant::now();
+    let short = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let report = call("c", Duration::from_secs(1)).await;
+        assert!(started.elapsed() < Duration::from_millis(1400), "{:?}", started.elapsed());
+        report
+    };
+    let (one, two) = tokio::join!(call("c", OWN), short);
+    assert_eq!((said(&one), said(&two)), (vec!["accepted"], vec!["deadline"]), "{}", two.json());
+    assert_eq!(two.outcome, Outcome::Transient);
+    assert_eq!(sim.accepted().iter().map(|a| a.times).collect::<Vec<_>>(), [1, 1, 1]);
+
+    // A call that is given up, as a platform may: nobody waits for it.
+    sim.push_for("d", [Step::Hang]);
+    let given_up = tokio::time::timeout(Duration::from_millis(200), call("d", OWN)).await;
+    assert!(given_up.is_err());
+    assert_eq!(said(&call("d", OWN).await), ["accepted"]);
+}
+
+#[tokio::test]
+async fn one_source_knows_nothing_of_the_writes_of_another() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let relay = Relay::new(settings(&sim, &[])).unwrap().remembering(Memory::of_server());
+    for (source, want) in [("a", "accepted"), ("b", "accepted"), ("a", "duplicate"), ("b", "duplicate")] {
+        let delivery = Delivery { source: Some(source.to_owned()), ..marked(&[("k", "01")]) };
+        let report = relay.deliver(&relay.plan(&delivery), Deadline::new(None, OWN), "call-1").await;
+        assert_eq!(said(&report), [want], "{source}");
+    }
+    // Who takes over goes on with what the one before knows.
+    let mut next = Relay::new(settings(&sim, &[])).unwrap().remembering(Memory::of_server());
+    next.remember_as(&relay);
+    let delivery = Delivery { source: Some("a".to_owned()), ..marked(&[("k", "01")]) };
+    let report = next.deliver(&next.plan(&delivery), Deadline::new(None, OWN), "call-1").await;
+    assert_eq!(said(&report), ["duplicate"]);
+}
+
+#[tokio::test]
 async fn what_is_remembered_is_bounded() {
     let sim = Sim::start(Config::default()).await.unwrap();
-    let relay = Relay::new(settings(&sim, &[("RELAY_CONCURRENCY", "64")])).unwrap().remembering();
+    let relay = Relay::new(settings(&sim, &[("RELAY_CONCURRENCY", "64")]))
+        .unwrap()
+        .remembering(Memory::of_function());
     let call = async |writes: &[(&str, &str)]| {
         let plan = relay.plan(&marked(writes));
         relay.deliver(&plan, Deadline::new(None, OWN), "call-1").await

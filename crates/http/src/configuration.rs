@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use mdss_relay_core::{Relay, Role, Settings};
+use mdss_relay_core::{Memory, Relay, Role, Settings};
 use tokio::sync::Semaphore;
 
 use crate::door::Doors;
@@ -54,7 +54,18 @@ impl Configuration {
     /// Of parts.
     pub fn new(relay: Relay, doors: Doors, proxies: Proxies) -> Self {
         let places = doors.names().map(|n| (n.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)))).collect();
-        Self { relay: Arc::new(relay), doors, proxies, places, meter: Arc::default() }
+        // Nothing of it is used in spooled mode, where the disk remembers.
+        let relay = Arc::new(relay.remembering(Memory::of_server()));
+        Self { relay, doors, proxies, places, meter: Arc::default() }
+    }
+
+    /// Takes over what the configuration before has gathered: counts, and what MDSS has accepted.
+    pub(crate) fn follow(&mut self, before: &Self) {
+        self.meter = before.meter.clone();
+        // Nobody else has it yet.
+        if let Some(relay) = Arc::get_mut(&mut self.relay) {
+            relay.remember_as(&before.relay);
+        }
     }
 
     /// Where MDSS is and how it is reached, for the log.

@@ -9,6 +9,7 @@ mod door;
 mod fetch;
 mod keeping;
 mod metrics;
+mod patience;
 mod proxies;
 mod refusals;
 mod reply;

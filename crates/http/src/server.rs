@@ -31,6 +31,7 @@ use crate::connection::{FirstByte, HEAD_TIMEOUT, connection, unreadable};
 use crate::door::{Knock, Knocker, Source};
 use crate::keeping;
 use crate::metrics::Meter;
+use crate::patience::Patience;
 use crate::refusals::{Pace, Reason, Refusals};
 use crate::reply::{self, Answer};
 use crate::seats::{Guest, House, Seat, Seats};
@@ -63,6 +64,7 @@ struct Shared {
     budget: Budget,
     refusals: Arc<Refusals>,
     meter: Arc<Meter>,
+    patience: Patience,
     stopping: watch::Sender<bool>,
     count: AtomicU64,
     /// The receiver ends when the last request that shares this has ended.
@@ -74,7 +76,7 @@ struct Shared {
 pub fn reload(running: &watch::Sender<Arc<Configuration>>, reading: Reading) {
     let taken = match reading.outcome {
         Ok(mut configuration) => {
-            configuration.meter = running.borrow().meter.clone();
+            configuration.follow(&running.borrow());
             for warning in &reading.warnings {
                 warn!("{warning}");
             }
@@ -134,6 +136,7 @@ pub async fn serve(
         budget: Budget::new(),
         refusals: Arc::new(Refusals::new()),
         meter: first.meter.clone(),
+        patience: Patience::default(),
         stopping: watch::Sender::new(false),
         count: AtomicU64::new(0),
         _alive: alive,
@@ -463,11 +466,6 @@ async fn enter(
         );
         return answer.into_response();
     }
-    let Some(work) = shared.budget.work(&source.name, &body).await else {
-        return busy("as much of this source, or of all, is in hand as may be".to_owned());
-    };
-    let mut held = InHand { work, body: room.share() };
-    visit.guest.is_served();
     let delivery = Delivery {
         source: Some(source.name.clone()),
         dialect: source.dialect,
@@ -477,6 +475,22 @@ async fn enter(
         id: format!("{}-{}", source.name, shared.count.fetch_add(1, Ordering::Relaxed)),
     };
     let id = delivery.id.clone();
+    const IN_HAND: &str = "as much of this source, or of all, is in hand as may be";
+    // Nobody knows how large it becomes.
+    if delivery.is_packed() && !room.hold(limits.body_limit).await {
+        return busy(IN_HAND.to_owned());
+    }
+    let delivery = match unpacked(delivery, limits.body_limit).await {
+        Some(Ok(delivery)) => delivery,
+        Some(Err(failure)) => return desk.undecodable(source, failure).into_response(),
+        None => return unforeseen(source, &id).into_response(),
+    };
+    let Some(work) = shared.budget.work(&source.name, &delivery.body).await else {
+        return busy(IN_HAND.to_owned());
+    };
+    let mut held = InHand { work, body: room.share() };
+    visit.guest.is_served();
+    let request = shared.patience.known(&source.name, &delivery.body);
     let call = Call {
         shared: shared.clone(),
         running: running.clone(),
@@ -492,10 +506,14 @@ async fn enter(
         // The place, too, is given back when the answer is written: who takes none must not be given one after the other.
         Some(answer.holding((place, held)))
     });
-    match work.await {
+    let response = match work.await {
         Ok(Some(response)) => response,
         _ => unforeseen(source, &id).into_response(),
+    };
+    if !response.status().is_success() {
+        shared.patience.pause(&source.name, request, shared.stopping.subscribe()).await;
     }
+    response
 }
 
 /// What a request holds of the budget.
@@ -540,20 +558,20 @@ impl Call {
     async fn deliver(&self, delivery: Delivery, held: &mut InHand) -> Answer {
         let desk = Desk { refusals: &self.shared.refusals, client: self.client };
         let id = delivery.id.clone();
-        // What is packed may become large.
-        let planned = if delivery.body.len() > QUICK_BODY || delivery.is_packed() {
+        let (delivery, plan) = if delivery.body.len() > QUICK_BODY {
             let running = self.running.clone();
             // A panic in there is one here.
-            match tokio::task::spawn_blocking(move || unpack_and_plan(&running, delivery)).await {
+            let planned = tokio::task::spawn_blocking(move || {
+                let plan = running.relay.plan(&delivery);
+                (delivery, plan)
+            });
+            match planned.await {
                 Ok(planned) => planned,
                 Err(_) => return unforeseen(&self.source, &id),
             }
         } else {
-            unpack_and_plan(&self.running, delivery)
-        };
-        let (delivery, plan) = match planned {
-            Ok(planned) => planned,
-            Err(failure) => return undecodable(&self.source, failure),
+            let plan = self.running.relay.plan(&delivery);
+            (delivery, plan)
         };
         held.is_planned(&plan, delivery.body.len());
         let report = match &self.shared.spool {
@@ -600,21 +618,12 @@ impl Call {
     }
 }
 
-fn unpack_and_plan(running: &Configuration, delivery: Delivery) -> Result<(Delivery, Plan), Failure> {
-    let delivery = delivery.unpacked(running.relay.settings().body_limit)?;
-    let plan = running.relay.plan(&delivery);
-    Ok((delivery, plan))
-}
-
-/// Answers a body that is packed in a way that is not read.
-fn undecodable(source: &Source, failure: Failure) -> Answer {
-    let status = match failure.cause {
-        Cause::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Cause::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        _ if source.redelivers_forever => StatusCode::OK,
-        _ => StatusCode::BAD_REQUEST,
-    };
-    turned_away(Some(source), status, failure, None)
+/// Unpacks a body, on a thread of its own if there is something to unpack; `None` if that failed in an unforeseen way.
+async fn unpacked(delivery: Delivery, most: usize) -> Option<Result<Delivery, Failure>> {
+    if !delivery.is_packed() {
+        return Some(delivery.unpacked(most));
+    }
+    tokio::task::spawn_blocking(move || delivery.unpacked(most)).await.ok()
 }
 
 /// Visits what a subscription wants visited, if the operator has named its topic; otherwise says how to.
@@ -682,6 +691,18 @@ impl Desk<'_> {
         let failure = Failure::new(Cause::UnknownPath, "its path belongs to no source");
         self.line(None, &failure, &known, None);
         reply::turned_away(StatusCode::NOT_FOUND, &Report::failed(failure))
+    }
+
+    /// A body that is packed in a way that is not read. A sender that repeats without end hears 200, as for any event that can
+    /// never be used.
+    fn undecodable(&self, source: &Source, failure: Failure) -> Answer {
+        let status = match failure.cause {
+            Cause::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Cause::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            _ if source.redelivers_forever => StatusCode::OK,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        self.turned_away(Some(source), status, failure, None)
     }
 
     fn turned_away(

@@ -343,6 +343,66 @@ async fn a_sender_that_repeats_without_end_is_not_told_of_what_can_never_be_used
     assert_eq!(server.post("/open", &[], created(&["%ff", "good"])).await.status, 400);
 }
 
+/// A record as Ceph writes it, with what makes one write another.
+fn ceph(bucket: &str, key: &str) -> String {
+    json!({ "Records": [{ "eventVersion": "2.2", "eventSource": "ceph:s3", "awsRegion": "default",
+        "eventTime": "2026-11-26T06:00:00.000000Z", "eventName": "ObjectCreated:Put", "eventId": format!("1764136800.1.{key}"),
+        "s3": { "s3SchemaVersion": "1.0", "configurationId": "n", "bucket": { "name": bucket, "id": "x:y" },
+                "object": { "key": key, "size": 3, "eTag": "acbd18db4cc2f85cedef654fccc4a4d8", "versionId": "", "sequencer": "A1B2" } } }] })
+    .to_string()
+}
+
+/// A persistent topic of Ceph 16: all that is queued is posted again and again, without a pause, as long as one event of it
+/// fails.
+#[tokio::test]
+async fn a_sender_that_repeats_without_a_pause_multiplies_nothing() {
+    const GOOD: usize = 20;
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("relay.toml");
+    let config = format!(
+        "[[route]]\nbucket = \"good\"\nstorage_client_id = \"{}\"\n\
+         [[source]]\nname = \"ceph\"\npath = \"/ceph\"\ndialect = \"ceph\"\nauth = {{ bearer = {{ token = \"{TOKEN}\" }} }}\n",
+        units::S3_COMPATIBLE
+    );
+    std::fs::write(&file, config).unwrap();
+    let mut server = start(configured(&sim).env("RELAY_CONFIG", &file)).await;
+    let authorization = format!("Bearer {TOKEN}");
+    let headers = [("authorization", authorization.as_str())];
+    let good: Vec<_> = (0..GOOD).map(|n| ceph("good", &format!("k{n}"))).collect();
+    let started = Instant::now();
+    let mut rounds = 0;
+    while started.elapsed() < Duration::from_secs(4) {
+        rounds += 1;
+        let answer = server.post("/ceph", &headers, ceph("unmapped", "poison")).await;
+        assert_eq!(answer.status, 500, "{}", answer.text());
+        for event in &good {
+            let answer = server.post("/ceph", &headers, event.clone()).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            let reason = &json_of(&answer)["records"][0]["reason"];
+            assert_eq!(*reason, if rounds == 1 { Value::Null } else { json!("duplicate") });
+        }
+    }
+    // 0.1, 0.2, 0.4, 0.8, 1, 1 … s before an answer that is the same again.
+    assert!((2..=8).contains(&rounds), "{rounds}");
+    assert_eq!((sim.requests().len(), sim.accepted().len()), (GOOD, GOOD));
+    let log = server.process.stderr();
+    let count = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+    assert_eq!(
+        (count("unmapped_bucket"), count("object accepted"), count("event skipped")),
+        (1, GOOD, GOOD),
+        "{log}"
+    );
+    assert!(log.len() < 64 * 1024, "{} bytes of log", log.len());
+
+    // A new configuration knows what the old one did.
+    server.process.signal("HUP").unwrap();
+    server.process.wait_for_line("a new configuration is in force", LIMIT).await.unwrap();
+    let answer = server.post("/ceph", &headers, good[0].clone()).await;
+    assert_eq!(json_of(&answer)["records"][0]["reason"], "duplicate");
+    assert_eq!(sim.requests().len(), GOOD);
+}
+
 #[tokio::test]
 async fn a_sender_that_hangs_up_loses_its_answer_and_not_its_event() {
     let sim = Sim::start(Config::default()).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mdss_relay_core::{Relay, Role, Settings};
+use mdss_relay_core::{Memory, Relay, Role, Settings};
 use mdss_relay_function::{Answers, handler};
 use mdss_relay_host::{self as host, Exit, Others, Writing};
 
@@ -39,7 +39,7 @@ async fn main() -> Exit {
         tracing::info!("{way}");
     }
     let relay = match Relay::new(draft.settings) {
-        Ok(relay) => Arc::new(relay.remembering()),
+        Ok(relay) => Arc::new(relay.remembering(Memory::of_function())),
         Err(mistake) => return host::settings_failure(NAME, &[mistake.to_string()]),
     };
     match lambda_runtime::run(handler(relay, Answers::Lambda)).await {
