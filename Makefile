@@ -60,6 +60,10 @@ chaos: ## break everything around the relay, and the relay, hundreds of times, a
 	$(CARGO) build --package mdss-relay-http --package mdss-relay-chaos
 	@$${CARGO_TARGET_DIR:-target}/debug/mdss-chaos run --jobs 4
 
+attack: ## hostile senders against a release build (or RELAY=PATH): memory, log, seats, and whether others get through; some minutes
+	$(CARGO) build --release --package mdss-relay-http --package mdss-relay-chaos
+	@$${CARGO_TARGET_DIR:-target}/release/mdss-chaos attack $(if $(RELAY),--relay $(RELAY))
+
 ceph: ## a real Ceph gateway in front of the relay (Debian, root: installs it): odd keys, overwrites, kills, and what docs/minio.md says of it
 	@sh .ci/ceph
 

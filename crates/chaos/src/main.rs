@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod attack;
 mod fault;
 mod mdss;
 mod options;
@@ -35,6 +36,8 @@ struct Line {
 enum Command {
     /// Runs faults against a relay, and prints a row for each; exit status 1 if the promise was broken
     Run(Arguments),
+    /// Attacks the relay as hostile senders would, and prints a row for each; exit status 1 if harm was done
+    Attack(attack::Arguments),
     #[command(name = COMMAND, hide = true)]
     StandIn(StandIn),
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
                 Err(error) => complain(1, &error),
             }
         }
+        Command::Attack(arguments) => runtime.block_on(attack(arguments)),
         Command::Run(arguments) => {
             let json = arguments.json;
             match arguments.options(key) {
@@ -93,6 +97,32 @@ async fn run(options: Options, json: bool) -> ExitCode {
         for line in &lines[lines.len().saturating_sub(20)..] {
             progress(&format!("{}, the relay: {line}", row.fault));
         }
+    }
+    if ok { ExitCode::SUCCESS } else { ExitCode::from(1) }
+}
+
+async fn attack(arguments: attack::Arguments) -> ExitCode {
+    let json = arguments.json;
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return complain(1, "cannot watch signals");
+    };
+    let rows = tokio::select! {
+        rows = attack::run(arguments) => rows,
+        // The relay ends with what is dropped here.
+        _ = terminate.recv() => return complain(1, "stopped"),
+        _ = interrupt.recv() => return complain(1, "stopped"),
+    };
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(mistake) => return complain(2, &mistake),
+    };
+    let ok = rows.iter().all(attack::Row::ok);
+    if json {
+        say(&json!({ "rows": rows, "ok": ok }).to_string());
+    } else {
+        say(attack::table(&rows).trim_end());
     }
     if ok { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }

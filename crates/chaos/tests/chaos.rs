@@ -153,6 +153,21 @@ fn any_relay_can_be_tried_by_its_url() {
     }
 }
 
+/// The same for hostile senders: this one lets everybody in.
+#[test]
+fn a_relay_that_hostile_senders_harm_is_found_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = as_program(Behaviour::Forgets, dir.path());
+    let output = Command::new(env!("CARGO_BIN_EXE_mdss-chaos"))
+        .args(["attack", "--small", "--attack", "refusals", "--relay", program.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.starts_with("| attack     | requests |") && text.contains("| HARM DONE |"), "{text}");
+    assert!(text.contains("\nrefusals: a request that proves nothing was answered 204\n"), "{text}");
+}
+
 /// Below the ports that are given to whoever asks for any.
 fn free() -> SocketAddr {
     let addresses = (14_000..15_000).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));

@@ -157,7 +157,7 @@ async fn one(mut socket: TcpStream, behaviour: Behaviour, forward: Arc<Forward>)
     let _ = socket.write_all(answer.as_bytes()).await;
 }
 
-/// The body, as long as the head says.
+/// The body, as long as the head says, or none.
 async fn read(socket: &mut TcpStream) -> Option<String> {
     let mut text = Vec::new();
     loop {
@@ -165,7 +165,9 @@ async fn read(socket: &mut TcpStream) -> Option<String> {
         if let Some((head, body)) = whole.split_once("\r\n\r\n") {
             let length = head
                 .lines()
-                .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok())?;
+                .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            // Who only asks has no body.
+            let length = length.unwrap_or(0);
             if body.len() >= length {
                 return Some(body.to_owned());
             }
