@@ -439,6 +439,15 @@ def without_a_pause(lab, table):
     for name, what in (("direct", "the former"), ("spooled", "the latter")):
         table.fact(f"log of {what}: at most {MOST_LOG // 1024} KiB", log[name] <= MOST_LOG, f"{log[name] // 1024} KiB")
     forget(lab, ["lab-direct", "lab-nobody"], "direct")
+    # The right password does not reach what is in the queue: each event has the URL of its upload.
+    lab.topic("wrong", lab.url("/wrong", f"relay:{lab.secret}@"), persistent=True, tls=True)
+    lab.tell("lab-wrong", "wrong")
+    lab.s3.put_object(Bucket="lab-wrong", Key="after", Body=b"x")
+    found = dict(arrived(lab, "lab-wrong", 1))
+    before = len(lab.tap.seen("/wrong"))
+    time.sleep(1)
+    heard = sorted({(post.objects()[0][1], post.status) for post in lab.tap.seen("/wrong")[before:]} - {("k", None), ("after", None)})
+    table.fact("events in the queue keep the URL that was right at their upload", found == {"after": 1} and ("k", 401) in heard, f"{found}, {heard}")
     forget(lab, ["lab-wrong"], "wrong")
     time.sleep(1)
     before = len(lab.tap.posts)
