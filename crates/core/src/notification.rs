@@ -244,14 +244,16 @@ impl Store {
 }
 
 impl Notification {
+    /// The largest document that is read.
+    pub(crate) const MOST_BYTES: u64 = xml::MOST_BYTES as u64;
+
     /// The bytes of a document, no more of them than [`parse`](Self::parse) looks at.
     ///
     /// # Errors
     /// As reading any file.
     pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
         let mut document = Vec::new();
-        let most = u64::try_from(xml::MOST_BYTES).unwrap_or(u64::MAX);
-        File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut document)?;
+        File::open(path)?.take(Self::MOST_BYTES.saturating_add(1)).read_to_end(&mut document)?;
         Ok(document)
     }
 

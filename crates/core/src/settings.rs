@@ -23,6 +23,7 @@ use crate::mdss::client::{self, ApiKey, Client, Endpoint};
 use crate::mdss::request::StorageType;
 use crate::mdss::trust;
 use crate::mdss::way::{self, Proxies};
+use crate::plain_file::{MOST_FILE_BYTES, plain_file, plain_text};
 use crate::route::{Route, StorageClientId};
 use crate::secret::Secret;
 
@@ -417,7 +418,7 @@ impl Reader {
         let (api_key, api_key_file) = self.api_key(required);
         let ca_file = self.find("RELAY_CA_FILE");
         let listed_certificates = ca_file.map_or_else(Vec::new, |found| {
-            let roots = std::fs::read(&found.value).map_err(|e| e.to_string());
+            let roots = plain_file(&found.value, MOST_FILE_BYTES).map_err(|e| e.to_string());
             roots.and_then(|pem| trust::certificates(&pem)).unwrap_or_else(|why| {
                 let expected = format!("a file of certificates in PEM ({why})");
                 self.mistakes.push(Mistake::found(found.name, &found.value, expected));
@@ -509,7 +510,7 @@ impl Reader {
                 return (None, None);
             }
             (Some(key), None) => ("APIKEY".to_owned(), key, None),
-            (None, Some(found)) => match std::fs::read_to_string(&found.value) {
+            (None, Some(found)) => match plain_text(&found.value, client::MOST_KEY_FILE) {
                 Ok(text) => (found.name, Secret::new(&text), Some(PathBuf::from(found.value))),
                 Err(e) => {
                     let expected = format!("a readable file with an API key ({e})");

@@ -277,6 +277,14 @@ async fn a_key_from_a_file_is_read_again_when_mdss_refuses_it() {
     assert_eq!(reason(&send().await), "accepted");
     assert_eq!(sim.requests().len(), 4, "the new key is kept");
 
+    // A pipe in its place, to which nobody writes, is no key and no reason to wait.
+    std::fs::remove_file(&file).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &file, rustix::fs::Mode::RUSR).unwrap();
+    sim.push([Step::status(StatusCode::UNAUTHORIZED)]);
+    let report = tokio::time::timeout(Duration::from_secs(10), send()).await.unwrap();
+    assert_eq!((reason(&report), sim.requests().len()), ("mdss_unauthorized", 5));
+    std::fs::remove_file(&file).unwrap();
+
     // Rotated under a batch: each record notices, not only the first.
     std::fs::write(&file, "old-key\n").unwrap();
     let relay = Relay::new(settings(&sim, &more)).unwrap();

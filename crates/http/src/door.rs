@@ -2,11 +2,10 @@
 //! same door as the server.
 
 use std::borrow::Cow;
-use std::io::Read;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use mdss_relay_core::{Dialect, Draft, Mistake};
+use mdss_relay_core::{Dialect, Draft, MOST_FILE_BYTES, Mistake, plain_text};
 use mdss_relay_gate::{Head, Keys, Policy, Refusal, Request, Unavailable, Verdict};
 
 /// One source with its policy.
@@ -240,20 +239,7 @@ impl Knocker<'_> {
 
 /// The text of a file that a setting names: a secret, or certificates.
 fn read_file(path: &str) -> Result<String, String> {
-    /// Many times what the certificates of a rotation take.
-    const MOST: u64 = 1 << 20;
-    let read = || {
-        let file = std::fs::File::open(path)?;
-        let mut text = String::new();
-        file.take(MOST + 1).read_to_string(&mut text)?;
-        Ok::<_, std::io::Error>(text)
-    };
-    // A FIFO would keep the start waiting for whoever writes to it.
-    if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
-        return Err("it is no regular file".to_owned());
-    }
-    let text = read().map_err(|e| e.to_string())?;
-    if text.len() as u64 > MOST { Err("it is larger than 1 MiB".to_owned()) } else { Ok(text) }
+    plain_text(path, MOST_FILE_BYTES).map_err(|e| e.to_string())
 }
 
 fn mistake_of(mistake: mdss_relay_gate::Mistake) -> Mistake {

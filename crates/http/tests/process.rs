@@ -553,11 +553,30 @@ async fn mistakes_in_the_settings_are_shown_all_at_once_and_no_port_opens() {
     );
     let mut process = program().env("RELAY_CONFIG_TOML", config).start().unwrap();
     assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(2));
-    assert!(process.output().contains("it is no regular file"), "{}", process.output());
+    assert!(process.output().contains("expected a plain file, found "), "{}", process.output());
 
     let mut open = program().start().unwrap();
     assert_eq!(open.wait(LIMIT).await.unwrap().code(), Some(2));
     assert!(open.output().contains("RELAY_TOKEN"), "a guard is wanted in writing: {}", open.output());
+}
+
+#[tokio::test]
+async fn a_secret_that_has_no_end_is_a_mistake_and_no_wait() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let auth = [
+        ("bearer", "{ bearer = { token_file = \"/dev/zero\" } }"),
+        ("hmac", "{ hmac = { header = \"x\", secret_file = \"/dev/zero\" } }"),
+        ("jdcloud_signature", "{ jdcloud_signature = { certificate_file = \"/dev/zero\" } }"),
+    ];
+    for (check, auth) in auth {
+        let config = format!(
+            "[[route]]\nbucket = \"b\"\nstorage_client_id = \"u\"\n[[source]]\nname = \"s\"\npath = \"/s\"\nauth = {auth}\n"
+        );
+        let mut process = configured(&sim).env("RELAY_CONFIG_TOML", config).start().unwrap();
+        assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(2), "{check}");
+        let output = process.output();
+        assert!(output.contains("expected a plain file, found a device"), "{check}: {output}");
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use crate::mdss::request::Submission;
 use crate::mdss::trust;
 use crate::mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
 use crate::mdss::way::{self, Way};
+use crate::plain_file::plain_text;
 use crate::retry;
 use crate::secret::Secret;
 
@@ -182,7 +183,7 @@ impl Client {
         if self.key().secret != refused.secret {
             return true;
         }
-        let Ok(text) = std::fs::read_to_string(path) else { return false };
+        let Ok(text) = plain_text(path, MOST_KEY_FILE) else { return false };
         match ApiKey::new(Secret::new(&text)) {
             Ok(new) if new.secret != refused.secret => {
                 *self.api_key.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(new);
@@ -326,6 +327,9 @@ fn own_address(connection: &Connected) -> Option<SocketAddr> {
     connection.get_extras(&mut extras);
     extras.get().map(HttpInfo::local_addr)
 }
+
+/// The largest file of a key: much more than a header may have.
+pub(crate) const MOST_KEY_FILE: u64 = 64 * 1024;
 
 /// What an API key is, for a sentence.
 pub(crate) const API_KEY: &str = "an API key of MDSS, visible ASCII characters only";

@@ -6,6 +6,7 @@ use crate::dialect::Dialect;
 use crate::mdss::request::StorageType;
 use crate::notification::Notification;
 use crate::pattern::Pattern;
+use crate::plain_file::{MOST_FILE_BYTES, plain_file, plain_text};
 use crate::route::{Imported, Route, StorageClientId};
 use crate::settings::{Mistake, RESERVED_PATHS, Reader, SETTINGS, Source, nearest};
 use crate::wire;
@@ -42,7 +43,7 @@ impl Reader {
                     return self.mistakes.push(Mistake::new("RELAY_CONFIG_TOML", expected));
                 }
                 (None, Some(text)) => ("RELAY_CONFIG_TOML".to_owned(), text),
-                (Some(path), None) => match std::fs::read_to_string(&path) {
+                (Some(path), None) => match plain_text(&path, MOST_FILE_BYTES) {
                     Ok(text) => (path, text),
                     Err(e) => {
                         let expected = format!("a readable TOML file ({e})");
@@ -350,7 +351,7 @@ impl Entry<'_> {
         let (name, document) = match self.text(FILE) {
             Some(path) => {
                 let place = format!("{}.{FILE}", self.place);
-                match Notification::read_file(path.as_ref()) {
+                match plain_file(&path, Notification::MOST_BYTES) {
                     Ok(document) => (format!("{place} {:?}", wire::clip(&path, 100)), document),
                     Err(e) => {
                         let expected = format!("a readable file with a NotificationConfiguration ({e})");

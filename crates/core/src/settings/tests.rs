@@ -508,3 +508,35 @@ fn unknown_events() {
     let draft = drafted(&[("RELAY_CONFIG_TOML", config)], Role::Explain);
     assert_eq!((draft.settings.unknown_events, draft.mistakes), (UnknownEvents::Send, Vec::new()));
 }
+
+/// A device that never ends, and a pipe that nobody writes to.
+#[test]
+fn a_file_that_has_no_end_is_a_mistake_and_no_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    let large = dir.path().join("large");
+    std::fs::File::create(&large).unwrap().set_len((4 << 20) + 1).unwrap();
+    for (path, found) in [
+        ("/dev/zero", "expected a plain file, found a device"),
+        (pipe.to_str().unwrap(), "expected a plain file, found a pipe"),
+        (dir.path().to_str().unwrap(), "expected a plain file, found a directory"),
+        (large.to_str().unwrap(), "found more"),
+    ] {
+        let notification =
+            format!("[[route]]\nbucket = \"b\"\nstorage_client_id = \"u\"\nnotification_file = \"{path}\"\n");
+        for (name, value, place) in [
+            ("RELAY_CONFIG", path, "RELAY_CONFIG"),
+            ("APIKEY_FILE", path, "APIKEY_FILE"),
+            ("RELAY_CA_FILE", path, "RELAY_CA_FILE"),
+            ("RELAY_CONFIG_TOML", &notification, "route[0].notification_file"),
+        ] {
+            let draft = Settings::read([(name.into(), value.into())], Role::Explain);
+            let told: Vec<_> = draft.mistakes.iter().map(ToString::to_string).collect();
+            assert!(
+                told.iter().any(|m| m.starts_with(place) && m.contains(found)),
+                "{name}={path}: {told:?}"
+            );
+        }
+    }
+}
