@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use mdss_relay_core::{Memory, Relay, Role, Settings};
 use mdss_relay_function::{Answers, handler};
 use mdss_relay_host::{self as host, Exit, Others, Writing};
@@ -42,10 +44,20 @@ async fn main() -> Exit {
         Ok(relay) => Arc::new(relay.remembering(Memory::of_function())),
         Err(mistake) => return host::settings_failure(NAME, &[mistake.to_string()]),
     };
-    match lambda_runtime::run(handler(relay, Answers::Lambda)).await {
-        Ok(()) => Exit::Done,
-        Err(error) => {
+    let run = lambda_runtime::run(handler(relay, Answers::Lambda));
+    // `lambda_runtime` 1.5.0 does not look at the status of an answer to `/next`, and expects its headers: without a request
+    // id (`invoke_request_id`) or a deadline (`Context::new`, both in its `types.rs`) it panics. The handler's own panics do not get here.
+    match AssertUnwindSafe(run).catch_unwind().await {
+        Ok(Ok(())) => Exit::Done,
+        Ok(Err(error)) => {
             tracing::error!(%error, "the Runtime API cannot be served");
+            Exit::Failed
+        }
+        Err(_) => {
+            tracing::error!(
+                "the Runtime API cannot be served: its answer to /next is no event (an error's status, or no request id or \
+                 deadline in its head); whatever it has handed out is not answered, and the platform tells it again"
+            );
             Exit::Failed
         }
     }

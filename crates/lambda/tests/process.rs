@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use drive::{Fault, Invocation, Outcome, Process, Program, RuntimeApi};
 use mdss_sim::{Away, Config, DEFAULT_API_KEY, Refusal, Sim, StatusCode, Step, units};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -317,6 +318,57 @@ async fn deadlines_are_kept_and_impossible_ones_ignored() {
     let requests = sim.requests().len();
     assert_eq!(outcome(function.api.invoke_with(past).await.unwrap()).unwrap_err().0, "deadline");
     assert_eq!(sim.requests().len(), requests);
+}
+
+/// A Runtime API that answers each request with the same bytes.
+async fn answering(head: &str) -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = format!("HTTP/1.1 {head}\r\nContent-Length: 2\r\n\r\n{{}}");
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut asked = [0; 4096];
+                while stream.read(&mut asked).await.is_ok_and(|n| n > 0) {
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_runtime_api_that_gives_no_event_ends_the_function_with_a_sentence() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let id = "Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd";
+    for head in [
+        "500 Internal Server Error".to_owned(),
+        "410 Gone".to_owned(),
+        "403 Forbidden".to_owned(),
+        format!("200 OK\r\n{id}"),
+        format!("200 OK\r\n{id}\r\nLambda-Runtime-Deadline-Ms: soon"),
+        "200 OK\r\nLambda-Runtime-Deadline-Ms: 1542409706888".to_owned(),
+    ] {
+        let api = answering(&head).await;
+        let mut process = Program::new(env!("CARGO_BIN_EXE_mdss-relay-lambda"))
+            .env("AWS_LAMBDA_RUNTIME_API", api.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "f")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .env("APIENDPOINT", sim.url())
+            .env("APIKEY", DEFAULT_API_KEY)
+            .env("STORAGECLIENTID", units::AMAZON_S3)
+            .start()
+            .unwrap();
+        assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(1), "{head}: {}", process.output());
+        let output = process.output();
+        assert!(output.contains("the Runtime API cannot be served"), "{head}: {output}");
+        assert!(output.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{head}: {output}");
+    }
+    assert_eq!(sim.connections(), 0);
 }
 
 #[tokio::test]
