@@ -45,7 +45,7 @@ impl House {
         let left = files.map_or(u64::MAX, |files| files.saturating_sub(OWN_FILES));
         let left = left - (left / 2).min(outward as u64);
         let all = usize::try_from(left).unwrap_or(usize::MAX).clamp(FEWEST_CONNECTIONS, MOST_CONNECTIONS);
-        let standing = (all / 8).clamp(2, 16);
+        let standing = (all / 8).clamp(4, 16);
         Self { seats: all - standing, standing }
     }
 
@@ -250,7 +250,8 @@ impl Seats {
         let host = host(peer);
         let mut taken = held(&self.0.taken);
         let count = taken.standing.get(&host).copied().unwrap_or_default();
-        if count >= (self.0.house.standing / 4).max(1) {
+        // Two, since whoever comes one after the other may come before its last connection has gone.
+        if count >= (self.0.house.standing / 4).max(2) {
             return None;
         }
         let place = self.0.standing.clone().try_acquire_owned().ok()?;
@@ -366,8 +367,8 @@ mod tests {
             (Some(1024), 16, 784, 16),
             (Some(1024), 1000, 480, 16),
             (Some(256), 16, 192, 16),
-            (Some(64), 16, 14, 2),
-            (Some(10), 16, 6, 2),
+            (Some(64), 16, 12, 4),
+            (Some(10), 16, 4, 4),
         ] {
             assert_eq!(House::of(files, outward), House { seats, standing }, "{files:?} {outward}");
         }
@@ -394,19 +395,21 @@ mod tests {
         assert!(welcome.at_cost && must_leave(&held[2]) && !must_leave(&held[0]));
         let newest = welcome.seat.unwrap();
         assert!(!newest.is_standing());
-        // Who works or has proven something stays; then there is standing room, a quarter of it.
+        // Who works or has proven something stays; then there is standing room, for two of an address.
         held.remove(2);
         let mut at_work: Vec<_> = held.iter().map(|seat| seat.guest().asking()).collect();
         held.iter().for_each(|seat| seat.guest().is_served());
         newest.guest().has_proven();
         let welcome = take(&seats, "192.0.2.1").await;
         assert!(!welcome.at_cost && welcome.seat.as_ref().unwrap().is_standing());
+        let second = take(&seats, "192.0.2.1").await;
+        assert!(second.seat.as_ref().unwrap().is_standing());
         assert!(take(&seats, "192.0.2.1").await.seat.is_none());
         assert!(!take(&seats, "192.0.2.2").await.seat.unwrap().is_standing());
         at_work.pop();
         tokio::time::advance(SETTLED).await;
         assert!(take(&seats, "192.0.2.1").await.at_cost && must_leave(&held[6]));
-        drop((held, newest, welcome));
+        drop((held, newest, welcome, second));
         let taken = super::held(&seats.0.taken);
         assert!(taken.seated.is_empty() && taken.of.is_empty() && taken.standing.is_empty());
     }
