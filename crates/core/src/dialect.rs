@@ -151,6 +151,13 @@ impl FromStr for KeyEncoding {
 }
 
 impl Dialect {
+    /// Whether its producer posts an event again and again until it hears a 2xx, and keeps everything behind it waiting: MinIO and RustFS
+    /// from a target's queue (minio/minio, `internal/store/store.go`, `sendItems`), Ceph from a persistent topic (Ceph, "Bucket
+    /// Notifications"; seen with 16.2.15).
+    pub fn redelivers_forever(self) -> bool {
+        matches!(self, Self::Minio | Self::Rustfs | Self::Ceph)
+    }
+
     /// Where a record of it names its object.
     fn key_place(self) -> &'static [&'static str] {
         match self {

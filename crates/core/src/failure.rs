@@ -72,7 +72,7 @@ causes! {
     BodyTooLarge = "body_too_large";
     /// the body did not arrive, or not whole (HTTP)
     BodyIncomplete = "body_incomplete";
-    /// spooled mode: the event could not be put on disk just now (HTTP)
+    /// spooled mode: the event could not be put on disk just now, or its source or storage unit has its share of the spool (HTTP)
     SpoolUnavailable = "spool_unavailable";
     /// the key that a signature check needs could not be had just now (HTTP)
     KeyUnavailable = "key_unavailable";

@@ -41,7 +41,7 @@ pub fn plain_file(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= most) {
         return Ok(bytes);
     }
-    Err(io::Error::other(format!("expected a file of at most {most} bytes, found more")))
+    Err(io::Error::other(format!("expected at most {most} bytes, found more")))
 }
 
 /// The text in a plain file; see [`plain_file`].
@@ -77,7 +77,7 @@ mod tests {
         for name in ["file", "link", "link-to-link"] {
             assert_eq!(plain_text(at(name), 7).unwrap(), "secret\n", "{name}");
             let error = plain_text(at(name), 6).unwrap_err().to_string();
-            assert_eq!(error, "expected a file of at most 6 bytes, found more", "{name}");
+            assert_eq!(error, "expected at most 6 bytes, found more", "{name}");
         }
         assert_eq!(plain_file(at("empty"), 0).unwrap(), b"");
         // Its size is said to be 0.

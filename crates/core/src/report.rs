@@ -116,6 +116,12 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether it can never be used and nothing of it was kept, so that its line is all there is of it.
+    pub fn is_unusable(&self) -> bool {
+        let kind = self.failure.as_ref().map(Failure::kind);
+        self.result == ResultKind::Failed && kind == Some(FailureKind::Permanent)
+    }
+
     /// About as many bytes as it has in JSON.
     fn bytes(&self) -> usize {
         let texts = [Some(&self.item), self.bucket.as_ref(), self.key.as_ref(), self.detail.as_ref()];

@@ -56,12 +56,15 @@ impl Configuration {
         let places = doors.names().map(|n| (n.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)))).collect();
         // Nothing of it is used in spooled mode, where the disk remembers.
         let relay = Arc::new(relay.remembering(Memory::of_server()));
-        Self { relay, doors, proxies, places, meter: Arc::default() }
+        let meter = Meter::default();
+        meter.expect(doors.names());
+        Self { relay, doors, proxies, places, meter: Arc::new(meter) }
     }
 
     /// Takes over what the configuration before has gathered: counts, and what MDSS has accepted.
     pub(crate) fn follow(&mut self, before: &Self) {
         self.meter = before.meter.clone();
+        self.meter.expect(self.doors.names());
         // Nobody else has it yet.
         if let Some(relay) = Arc::get_mut(&mut self.relay) {
             relay.remember_as(&before.relay);

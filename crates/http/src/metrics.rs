@@ -22,6 +22,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "counter",
         "records of deliveries, by source, by result (accepted, spooled, skipped, failed) and reason",
     ),
+    (
+        "mdss_relay_unusable_total",
+        "counter",
+        "records that can never be used and of which nothing was kept, by source; 0 from the start",
+    ),
     ("mdss_relay_reloads_total", "counter", "configurations read on SIGHUP, by outcome (taken, refused)"),
     (
         "mdss_relay_log_lines_dropped_total",
@@ -73,6 +78,7 @@ pub(crate) struct Meter(Mutex<Own>);
 struct Own {
     requests: BTreeMap<(String, u16), u64>,
     records: BTreeMap<(String, &'static str, &'static str), u64>,
+    unusable: BTreeMap<String, u64>,
     reloads: BTreeMap<&'static str, u64>,
 }
 
@@ -91,6 +97,21 @@ impl Meter {
         for record in &report.records {
             let reason = record.reason.unwrap_or("");
             *counts.records.entry((source.to_owned(), record.result.name(), reason)).or_default() += 1;
+        }
+        let unusable = report.records.iter().filter(|record| record.is_unusable()).count();
+        *counts.unusable.entry(source.to_owned()).or_default() += unusable as u64;
+    }
+
+    /// A whole delivery that can never be used.
+    pub(crate) fn unusable(&self, source: &str) {
+        *self.counts().unusable.entry(source.to_owned()).or_default() += 1;
+    }
+
+    /// The sources there are: an alert sees a counter grow only if it was there before.
+    pub(crate) fn expect<'n>(&self, sources: impl Iterator<Item = &'n str>) {
+        let mut counts = self.counts();
+        for source in sources {
+            counts.unusable.entry(source.to_owned()).or_default();
         }
     }
 
@@ -111,6 +132,9 @@ impl Meter {
             for ((source, result, reason), n) in &counts.records {
                 let labels = [("source", source.as_str()), ("result", result), ("reason", reason)];
                 page.put("mdss_relay_records_total", &labels, *n as f64);
+            }
+            for (source, n) in &counts.unusable {
+                page.put("mdss_relay_unusable_total", &[("source", source)], *n as f64);
             }
             for outcome in ["taken", "refused"] {
                 let n = counts.reloads.get(outcome).copied().unwrap_or(0);

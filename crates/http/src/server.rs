@@ -14,7 +14,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use futures_util::FutureExt;
 use hyper_util::server::graceful::GracefulShutdown;
-use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Failure, Outcome, Plan, Report};
+use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Dialect, Failure, Outcome, Plan, Report};
 use mdss_relay_gate::{Refusal, ReplayKey, Unavailable};
 use mdss_relay_spool::{Keeping, Sender, Spool};
 use tokio::net::TcpListener;
@@ -482,7 +482,10 @@ async fn enter(
     }
     let delivery = match unpacked(delivery, limits.body_limit).await {
         Some(Ok(delivery)) => delivery,
-        Some(Err(failure)) => return desk.undecodable(source, failure).into_response(),
+        Some(Err(failure)) => {
+            shared.meter.unusable(&source.name);
+            return desk.undecodable(source, failure).into_response();
+        }
         None => return unforeseen(source, &id).into_response(),
     };
     let Some(work) = shared.budget.work(&source.name, &delivery.body).await else {
@@ -602,7 +605,11 @@ impl Call {
         }
         match plan.reply.as_ref().or(plan.receipt.as_ref()) {
             Some(wanted) if report.outcome == Outcome::Done => reply::wanted(wanted),
-            _ => reply::status(&report, self.source.redelivers_forever),
+            _ => {
+                let recognised = plan.dialect.and_then(|dialect| dialect.parse::<Dialect>().ok());
+                let endless = recognised.is_some_and(Dialect::redelivers_forever);
+                reply::status(&report, self.source.redelivers_forever || endless)
+            }
         }
     }
 

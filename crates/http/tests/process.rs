@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use drive::{Answer, HttpPoster, Process, Program};
@@ -84,7 +85,7 @@ impl Server {
 fn created(keys: &[&str]) -> String {
     let record = |key: &&str| {
         json!({ "eventSource": "minio:s3", "eventName": "s3:ObjectCreated:Put",
-                "s3": { "bucket": { "name": "b" }, "object": { "key": key } } })
+                "s3": { "bucket": { "name": "b" }, "object": { "key": key, "size": 0 } } })
     };
     json!({ "Records": keys.iter().map(record).collect::<Vec<_>>() }).to_string()
 }
@@ -153,7 +154,8 @@ async fn the_worst_record_decides_the_status() {
         (&["good", "%ff", "config"], 500, "config"),
         (&["good", "%ff", "config", "later"], 503, "transient"),
     ] {
-        let answer = server.event(created(keys)).await;
+        // Not of a sender that repeats without end.
+        let answer = server.event(created(keys).replace("minio:s3", "aws:s3")).await;
         assert_eq!(
             (answer.status, json_of(&answer)["outcome"].as_str()),
             (status, Some(outcome)),
@@ -300,7 +302,10 @@ async fn a_publish_call_is_answered_as_sns_answers_it() {
     let server = start(sources(&sim)).await;
     let form = |keys: &[&str]| {
         let mut form = String::from("Version=2010-03-31&Action=Publish&TopicArn=urn%3Agrid&Message=");
-        created(keys).bytes().for_each(|b| form.push_str(&format!("%{b:02x}")));
+        created(keys)
+            .replace("minio:s3", "sgws:s3")
+            .bytes()
+            .for_each(|b| form.push_str(&format!("%{b:02x}")));
         form
     };
     let header = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
@@ -340,7 +345,87 @@ async fn a_sender_that_repeats_without_end_is_not_told_of_what_can_never_be_used
     let answer = server.post("/minio", &[("authorization", &bearer)], created(&["%ff", "good"])).await;
     assert_eq!((answer.status, json_of(&answer)["outcome"].as_str()), (200, Some("permanent")));
     server.process.wait_for_line("event cannot be used", LIMIT).await.unwrap();
-    assert_eq!(server.post("/open", &[], created(&["%ff", "good"])).await.status, 400);
+    // The same where the dialect is recognised: MinIO keeps everything behind an event that fails.
+    assert_eq!(server.post("/open", &[], created(&["%ff", "good"])).await.status, 200);
+    let other = created(&["%ff", "good"]).replace("minio:s3", "aws:s3");
+    assert_eq!(server.post("/open", &[], other).await.status, 400);
+    // An empty post is a probe on a source that says whose it is.
+    assert_eq!(server.post("/minio", &[("authorization", &bearer)], "").await.status, 200);
+    assert_eq!(server.post("/open", &[], "").await.status, 400);
+    // What nobody keeps is counted for an alarm, and the counter was there before.
+    let page = server.send("GET", "/metrics", &[], "").await;
+    for line in [
+        "mdss_relay_unusable_total{source=\"jd\"} 0",
+        "mdss_relay_unusable_total{source=\"minio\"} 1",
+        "mdss_relay_unusable_total{source=\"open\"} 3",
+    ] {
+        assert!(page.text().lines().any(|l| l == line), "{line}\n{}", page.text());
+    }
+}
+
+#[tokio::test]
+async fn what_boxes_on_the_way_do_to_a_body_costs_no_event() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let server = start(sources(&sim)).await;
+    let post = async |headers: &[(&str, &str)], body: Vec<u8>| server.post("/open", headers, body).await;
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let coded = [("content-encoding", "gzip")];
+    assert_eq!(post(&coded, gzip(created(&["packed"]).as_bytes())).await.status, 200);
+    assert_eq!(post(&[], gzip(created(&["packed-unsaid"]).as_bytes())).await.status, 200);
+    assert_eq!(post(&coded, created(&["said-and-not-packed"]).into()).await.status, 200);
+    assert_eq!(post(&[], [b"\xef\xbb\xbf", created(&["marked"]).as_bytes()].concat()).await.status, 200);
+    // A header that an uploader has sent, as Ceph passes it on.
+    let latin = created(&["latin"])
+        .replace("\"key\":\"latin\"", "\"key\":\"latin\",\"userMetadata\":{\"x-amz-meta-a\":\"M@ller\"}");
+    let latin: Vec<u8> = latin.bytes().map(|b| if b == b'@' { 0xfc } else { b }).collect();
+    assert_eq!(post(&[], latin).await.status, 200);
+    let accepted: Vec<String> = sim.accepted().into_iter().map(|a| a.key).collect();
+    assert_eq!(accepted, ["latin", "marked", "packed", "packed-unsaid", "said-and-not-packed"]);
+
+    let brotli = post(&[("content-encoding", "br")], b"\x0b\x02\x80{}\x03".to_vec()).await;
+    assert_eq!(
+        (brotli.status, json_of(&brotli)["records"][0]["reason"].as_str()),
+        (415, Some("unsupported_encoding"))
+    );
+    let broken = gzip(created(&["k"]).as_bytes());
+    assert_eq!(post(&coded, broken[..broken.len() - 9].to_vec()).await.status, 400);
+    // What is small on the way and large here is measured here.
+    let bomb = gzip(&vec![b' '; 50 << 20]);
+    assert!(bomb.len() < 100_000);
+    assert_eq!(post(&coded, bomb).await.status, 413);
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_not_done() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let aws = |name: &str, key: &str, size: u64| {
+        json!({ "Records": [{ "eventSource": "aws:s3", "eventName": name,
+                "s3": { "bucket": { "name": "b" }, "object": { "key": key, "size": size } } }] })
+        .to_string()
+    };
+    let mut server = start(sources(&sim)).await;
+    let answer = server.post("/open", &[], aws("ObjectDreamt:Put", "k", 1)).await;
+    assert_eq!(
+        (answer.status, json_of(&answer)["records"][0]["reason"].as_str()),
+        (400, Some("unknown_event"))
+    );
+    let line = server.process.wait_for_line("event cannot be used", LIMIT).await.unwrap();
+    assert!(line.contains("ObjectDreamt:Put") && line.contains("RELAY_UNKNOWN_EVENTS=send"), "{line}");
+    assert_eq!(
+        server.post("/open", &[], aws("ObjectCreated:Put", "malware.exe/", 5_000_000)).await.status,
+        200
+    );
+    let marker = server.post("/open", &[], aws("ObjectCreated:Put", "folder/", 0)).await;
+    assert_eq!(json_of(&marker)["records"][0]["reason"], "folder_marker");
+
+    let server = start(sources(&sim).env("RELAY_UNKNOWN_EVENTS", "send")).await;
+    assert_eq!(server.post("/open", &[], aws("ObjectDreamt:Put", "dreamt", 1)).await.status, 200);
+    let accepted: Vec<String> = sim.accepted().into_iter().map(|a| a.key).collect();
+    assert_eq!(accepted, ["dreamt", "malware.exe/"]);
 }
 
 /// A record as Ceph writes it, with what makes one write another.

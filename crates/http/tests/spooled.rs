@@ -79,7 +79,7 @@ impl Server {
 fn created(keys: &[&str]) -> String {
     let record = |key: &&str| {
         json!({ "eventSource": "minio:s3", "eventName": "s3:ObjectCreated:Put",
-                "s3": { "bucket": { "name": "b" }, "object": { "key": key } } })
+                "s3": { "bucket": { "name": "b" }, "object": { "key": key, "size": 0 } } })
     };
     json!({ "Records": keys.iter().map(record).collect::<Vec<_>>() }).to_string()
 }
@@ -136,7 +136,11 @@ async fn the_worst_record_decides_what_is_kept_and_what_the_sender_hears() {
         // A matter for the operator: held.
         ("/open", elsewhere.clone(), (200, "done", "spooled", Some("unmapped_bucket"))),
         // Never usable, from nobody in particular: not kept.
-        ("/open", created(&["%ff"]), (400, "permanent", "failed", Some("invalid_key"))),
+        (
+            "/open",
+            created(&["%ff"]).replace("minio:s3", "aws:s3"),
+            (400, "permanent", "failed", Some("invalid_key")),
+        ),
         ("/open", "garbage".into(), (400, "permanent", "failed", Some("unreadable"))),
         // The same from somebody who is known: parked, for a person to look at.
         (PROVEN, created(&["%ff"]), (200, "done", "spooled", Some("invalid_key"))),

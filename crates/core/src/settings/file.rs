@@ -181,8 +181,7 @@ impl Reader {
                                 them, or \"none\" in writing";
                 entry.mistakes.push(Mistake::new(place, expected));
             }
-            // These senders repeat an event until they hear a 2xx (MinIO and RustFS queue per target, Ceph persistent topics).
-            let endless = matches!(dialect, Some(Dialect::Minio | Dialect::Rustfs | Dialect::Ceph));
+            let endless = dialect.is_some_and(Dialect::redelivers_forever);
             let confirm_topics = entry.list("confirm_topics");
             let is_topic = |topic: &&String| {
                 topic.starts_with("ocid1.onstopic.")
