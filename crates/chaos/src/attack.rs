@@ -237,7 +237,7 @@ async fn signed_reports(plan: &Plan, row: &mut Row) -> Result<(), String> {
     let victim = plan.victim(|setup| setup.certificate = Some(signer.certificate().to_owned())).await?;
     let neighbour = Neighbour::start(&victim, PATIENCE);
     let record = br#"{"eventName":"s3:TestEvent"}"#;
-    let (mut first, count) = (None, plan.of(250, 100));
+    let (mut first, count) = (None, plan.of(250, 60));
     let mut calls = JoinSet::new();
     for number in 0..count {
         // Each body is another one: what comes again needs no memory.
