@@ -17,10 +17,14 @@ pub(crate) enum Fault {
     FullDisk,
     /// The spool's own limit is reached while MDSS is away
     FullSpool,
+    /// The spool's log, its index or the file itself is removed, or replaced by a copy, under the running relay; one time in three it is then killed
+    TakenFiles,
     /// Senders that say nothing, stop half way, trickle, or hang up without hearing the answer
     SlowSockets,
     /// `kill -9` of MDSS, at any moment
     KillMdss,
+    /// MDSS is away for 20 s, as in a restart, with the relay in direct mode: who waits for its answer hears that it is done
+    AwayMdss,
     /// SIGSTOP and SIGCONT to MDSS: connections are open, and nobody answers
     FreezeMdss,
     /// MDSS answers 500
@@ -74,8 +78,10 @@ impl Fault {
             Self::RestartRelay | Self::FreezeRelay => (20, true),
             Self::FullDisk => (12, true),
             Self::FullSpool => (4, true),
+            Self::TakenFiles => (40, true),
             Self::SlowSockets => (10, false),
             Self::KillMdss => (60, false),
+            Self::AwayMdss => (3, true),
             Self::FreezeMdss => (6, false),
             Self::Storm500
             | Self::Storm429

@@ -155,7 +155,7 @@ fn why_not(fault: Fault, foreign: bool, mode: Mode, wording: Wording) -> Option<
     if foreign && fault.facts().own {
         return Some("needs the relay's process or settings, and there is only its URL");
     }
-    if mode == Mode::Direct && matches!(fault, Fault::FullDisk | Fault::FullSpool) {
+    if mode == Mode::Direct && matches!(fault, Fault::FullDisk | Fault::FullSpool | Fault::TakenFiles) {
         return Some("direct mode writes nothing to disk");
     }
     if fault == Fault::FullDisk && !can_limit_files() {

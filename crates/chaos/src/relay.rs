@@ -15,6 +15,9 @@ use crate::oracle::Unit;
 /// How long a start or an orderly stop may take. Only a machine in trouble comes near it.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// The data directory, beside what else a row needs.
+pub(crate) const DATA: &str = "data";
+
 /// Who is tested.
 pub(crate) enum Relay {
     Ours(Box<Ours>),
@@ -36,8 +39,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) concurrency: u32,
     /// The time-out of its requests to MDSS.
     pub(crate) timeout: &'a str,
-    /// The limit of its spool; `None`: its own.
-    pub(crate) spool_limit: Option<&'a str>,
+    /// More of its settings.
+    pub(crate) more: &'a [(&'static str, &'static str)],
     pub(crate) dir: &'a Path,
 }
 
@@ -50,11 +53,7 @@ impl Ours {
         let routes = [Unit::Good, Unit::Odd].map(|unit| {
             format!("[[route]]\nbucket = \"{}\"\nstorage_client_id = \"{}\"\n", unit.bucket(), unit.id())
         });
-        // A write beyond the file-size limit must fail as one on a full disk does, and not by a signal; what is ignored
-        // stays so over `exec`, and the process keeps its number.
-        let mut program = Program::new("/bin/sh")
-            .args(["-c", "trap '' XFSZ; exec \"$0\""])
-            .arg(program)
+        let mut program = Program::new(program)
             .env("RELAY_LISTEN", address.to_string())
             .env("RELAY_AUTH", "none")
             .env("RELAY_CONFIG_TOML", routes.concat())
@@ -65,11 +64,9 @@ impl Ours {
             .env("RELAY_LOG", "warn")
             .env("RELAY_MODE", setup.mode);
         if setup.mode == "spooled" {
-            program = program.env("RELAY_DATA_DIR", setup.dir.join("data"));
-            if let Some(limit) = setup.spool_limit {
-                program = program.env("RELAY_SPOOL_LIMIT", limit);
-            }
+            program = program.env("RELAY_DATA_DIR", setup.dir.join(DATA));
         }
+        program = program.envs(setup.more.iter().copied());
         Ok(Self { program, address, key_file, process: None })
     }
 

@@ -14,6 +14,9 @@ use crate::oracle::{Book, Object, Unit};
 /// How long a sender waits for an answer. JD waits for seconds, and tries three times within a minute.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long one waits that has nothing else to do.
+const MOST_PATIENCE: Duration = Duration::from_secs(60);
+
 /// How often an event is sent, at most.
 const TRIES: u32 = 4;
 
@@ -43,6 +46,11 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) fn new(url: String, book: Arc<Book>, wording: Wording, padding: usize) -> Self {
         Self { poster: HttpPoster::new(PATIENCE), url, book, wording, padding }
+    }
+
+    /// One that waits as long as a relay may take.
+    pub(crate) fn patient(&self) -> Self {
+        Self { poster: HttpPoster::new(MOST_PATIENCE), ..self.clone() }
     }
 
     /// The body that announces these objects, and `more` records beside them.

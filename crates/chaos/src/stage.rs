@@ -1,6 +1,7 @@
 //! One row: everything is set up anew, senders begin, a fault is injected again and again, everything is mended, and then
 //! it is counted.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,15 +14,18 @@ use tokio::time::sleep;
 
 use crate::fault::Fault;
 use crate::mdss::Mdss;
-use crate::options::Options;
+use crate::options::{Mode, Options};
 use crate::oracle::{Book, Object, Unit};
-use crate::relay::{Ours, Relay, Setup, free_address};
+use crate::relay::{DATA, Ours, Relay, Setup, free_address};
 use crate::sender::{Sender, Wording, record};
 use crate::sockets::misbehave;
 use crate::table::Row;
 
 /// Steps of a storm; no relay uses them up before it is over.
 const STORM: usize = 5000;
+
+/// How long MDSS takes for a restart.
+const AWAY: Duration = Duration::from_secs(20);
 
 /// Nothing more comes when nothing has come for this long.
 const QUIET: Duration = Duration::from_millis(500);
@@ -39,7 +43,7 @@ struct Stage {
     /// Connections of senders that say nothing.
     held: Vec<TcpStream>,
     /// Last, so that it goes after those who work in it.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// What begins the keys of a row.
@@ -98,10 +102,15 @@ impl Stage {
                 let mut ours = Ours::new(
                     &Setup {
                         program: &options.relay,
-                        mode: options.mode.name(),
+                        mode: if fault == Fault::AwayMdss { Mode::Direct } else { options.mode }.name(),
                         concurrency: options.concurrency,
                         timeout: if fault.hangs() { "2s" } else { "10s" },
-                        spool_limit: (fault == Fault::FullSpool).then_some("1MiB"),
+                        more: match fault {
+                            Fault::FullSpool => &[("RELAY_SPOOL_LIMIT", "1MiB")],
+                            // Longer than it is away, and than the pause between two tries.
+                            Fault::AwayMdss => &[("RELAY_DEADLINE", "35s")],
+                            _ => &[],
+                        },
                         dir: dir.path(),
                     },
                     &mdss,
@@ -115,18 +124,7 @@ impl Stage {
         let padding = if fault == Fault::FullSpool { 8 << 10 } else { 0 };
         let sender = Sender::new(relay.url(), book, options.wording, padding);
         let rng = fastrand::Rng::with_seed(options.seed ^ fault as u64);
-        Ok(Self {
-            options,
-            fault,
-            rng,
-            relay,
-            mdss,
-            sender,
-            excused: 0,
-            injected: 0,
-            held: Vec::new(),
-            _dir: dir,
-        })
+        Ok(Self { options, fault, rng, relay, mdss, sender, excused: 0, injected: 0, held: Vec::new(), dir })
     }
 
     /// True if a fresh event has passed after the faults.
@@ -236,6 +234,21 @@ impl Stage {
                 self.mdss.calm().await?;
                 self.recovered().await?;
             }
+            Fault::TakenFiles => {
+                self.relay.ours()?.up().await?;
+                self.pause(50..300).await;
+                take_files(&self.dir.path().join(DATA), self.rng.usize(..TAKEN)).await?;
+                // A new file has new numbers: what MDSS said meanwhile of the old ones is asked again.
+                self.excused += 33 * at_once;
+                // What was acknowledged before is only safe once the relay has noticed, which is with this one.
+                self.recovered().await?;
+                if self.rng.u8(..) < 85 {
+                    let relay = self.relay.ours()?;
+                    relay.kill();
+                    relay.start()?;
+                    self.excused += 33 * at_once;
+                }
+            }
             Fault::SlowSockets => {
                 for which in 0..25 {
                     let object = self.sender.book.issue(Unit::Good, self.rng.bool());
@@ -254,6 +267,21 @@ impl Stage {
                 if self.injected % 5 == 4 {
                     self.recovered().await?;
                 }
+            }
+            Fault::AwayMdss => {
+                self.pause(100..500).await;
+                self.mdss.kill().await?;
+                // Accepted, and the relay could not hear it.
+                self.excused += at_once;
+                let object = self.sender.book.issue(Unit::Good, true);
+                let (patient, body) = (self.sender.patient(), self.sender.body(&[object], &[]));
+                let told = tokio::spawn(async move { patient.tell(&[object], body).await });
+                sleep(AWAY).await;
+                self.mdss.up().await?;
+                if !told.await.is_ok_and(|done| done) {
+                    return Err(format!("an event that came while MDSS was away for {AWAY:?} was refused"));
+                }
+                self.recovered().await?;
             }
             Fault::FreezeMdss => {
                 self.pause(100..500).await;
@@ -421,6 +449,36 @@ impl Stage {
                 return Ok(());
             }
             sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// How many ways there are to take a spool's files away.
+const TAKEN: usize = 5;
+
+/// Does to the files of a running spool what nobody should; they are there once it has opened them.
+async fn take_files(data: &Path, way: usize) -> Result<(), String> {
+    let part = |tail: &str| data.join(format!("spool.db{tail}"));
+    let remove = |tails: &[&str]| tails.iter().try_for_each(|tail| std::fs::remove_file(part(tail)));
+    let exchange = |tail: &str| {
+        let copy = data.join("copy");
+        std::fs::copy(part(tail), &copy).and_then(|_| std::fs::rename(&copy, part(tail)))
+    };
+    let begin = Instant::now();
+    loop {
+        let done = match way % TAKEN {
+            0 => remove(&["-wal"]),
+            1 => exchange("-wal"),
+            2 => remove(&["-shm"]),
+            3 => exchange(""),
+            _ => remove(&["-wal", "-shm", ""]),
+        };
+        match done {
+            Ok(()) => return Ok(()),
+            Err(e) if begin.elapsed() > Duration::from_secs(10) => {
+                return Err(format!("{}: {e}", data.display()));
+            }
+            Err(_) => sleep(Duration::from_millis(10)).await,
         }
     }
 }
