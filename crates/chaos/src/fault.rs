@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     TakenFiles,
     /// Senders that say nothing, stop half way, trickle, or hang up without hearing the answer
     SlowSockets,
+    /// Nobody reads the relay's log any more: its pipe is full, and it must serve and stop all the same
+    StalledLog,
     /// `kill -9` of MDSS, at any moment
     KillMdss,
     /// MDSS is away for 20 s, as in a restart, with the relay in direct mode: who waits for its answer hears that it is done
@@ -80,6 +82,7 @@ impl Fault {
             Self::FullSpool => (4, true),
             Self::TakenFiles => (40, true),
             Self::SlowSockets => (10, false),
+            Self::StalledLog => (3, true),
             Self::KillMdss => (60, false),
             Self::AwayMdss => (3, true),
             Self::FreezeMdss => (6, false),

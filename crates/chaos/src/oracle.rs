@@ -106,6 +106,11 @@ impl Book {
         self.pages().given_up += objects.len() as u64;
     }
 
+    /// Objects that were acknowledged so far.
+    pub(crate) fn acknowledgements(&self) -> u64 {
+        self.pages().issued.iter().filter(|(_, acknowledged)| *acknowledged).count() as u64
+    }
+
     /// How often an object was announced in vain so far.
     pub(crate) fn refusals(&self) -> u64 {
         self.pages().unanswered

@@ -39,6 +39,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) concurrency: u32,
     /// The time-out of its requests to MDSS.
     pub(crate) timeout: &'a str,
+    /// Whether its log goes into a pipe that nobody reads.
+    pub(crate) unread_log: bool,
     /// More of its settings.
     pub(crate) more: &'a [(&'static str, &'static str)],
     pub(crate) dir: &'a Path,
@@ -53,7 +55,14 @@ impl Ours {
         let routes = [Unit::Good, Unit::Odd].map(|unit| {
             format!("[[route]]\nbucket = \"{}\"\nstorage_client_id = \"{}\"\n", unit.bucket(), unit.id())
         });
-        let mut program = Program::new(program)
+        let program = if setup.unread_log {
+            // Opened for both ways, so that opening waits for no reader. The process keeps the shell's number.
+            let pipe = "rm -f \"$1\" && mkfifo \"$1\" && exec 2<> \"$1\" && exec \"$0\"";
+            Program::new("/bin/sh").args(["-c", pipe]).arg(program).arg(setup.dir.join("log"))
+        } else {
+            Program::new(program)
+        };
+        let mut program = program
             .env("RELAY_LISTEN", address.to_string())
             .env("RELAY_AUTH", "none")
             .env("RELAY_CONFIG_TOML", routes.concat())

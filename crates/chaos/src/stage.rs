@@ -27,6 +27,12 @@ const STORM: usize = 5000;
 /// How long MDSS takes for a restart.
 const AWAY: Duration = Duration::from_secs(20);
 
+/// Objects of which the log says more than a pipe takes: each has two lines of 300 bytes and more.
+const UNREAD: u64 = 400;
+
+/// Senders wait for two seconds and come again: who serves at all acknowledges something in this time.
+const STANDSTILL: Duration = Duration::from_secs(15);
+
 /// Nothing more comes when nothing has come for this long.
 const QUIET: Duration = Duration::from_millis(500);
 
@@ -105,7 +111,10 @@ impl Stage {
                         mode: if fault == Fault::AwayMdss { Mode::Direct } else { options.mode }.name(),
                         concurrency: options.concurrency,
                         timeout: if fault.hangs() { "2s" } else { "10s" },
+                        unread_log: fault == Fault::StalledLog,
                         more: match fault {
+                            // A line for each event: a pipe takes 64 KiB.
+                            Fault::StalledLog => &[("RELAY_LOG", "info")],
                             Fault::FullSpool => &[("RELAY_SPOOL_LIMIT", "1MiB")],
                             // Longer than it is away, and than the pause between two tries.
                             Fault::AwayMdss => &[("RELAY_DEADLINE", "35s")],
@@ -256,6 +265,14 @@ impl Stage {
                 }
                 self.pause(0..200).await;
             }
+            Fault::StalledLog => {
+                self.relay.ours()?.up().await?;
+                self.served(UNREAD).await?;
+                self.recovered().await?;
+                let relay = self.relay.ours()?;
+                relay.stop().await?;
+                relay.start()?;
+            }
             Fault::KillMdss => {
                 self.pause(100..500).await;
                 self.mdss.kill().await?;
@@ -394,6 +411,26 @@ impl Stage {
         while self.sender.book.refusals() < before + 5 {
             if begin.elapsed() > self.options.patience {
                 return Err(otherwise.to_owned());
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until so many more objects were acknowledged, as long as some are.
+    async fn served(&self, objects: u64) -> Result<(), String> {
+        let book = &self.sender.book;
+        let (mut last, mut when) = (book.acknowledgements(), Instant::now());
+        let enough = last + objects;
+        while last < enough {
+            if book.acknowledgements() > last {
+                (last, when) = (book.acknowledgements(), Instant::now());
+            }
+            if when.elapsed() > STANDSTILL {
+                return Err(format!(
+                    "nothing was acknowledged for {STANDSTILL:?}, {} objects before the end",
+                    enough - last
+                ));
             }
             sleep(Duration::from_millis(10)).await;
         }

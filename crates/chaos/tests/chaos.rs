@@ -53,7 +53,7 @@ fn the_promise_holds_through_every_fault() {
         found(&["--cycles", "1", "--senders", "3", "--jobs", "8", "--patience", patience(false)]);
     assert!(ok, "{rows:#?}");
     let left_out = skipped.as_array().unwrap().len();
-    assert_eq!(rows.len() + left_out, 23, "{skipped}");
+    assert_eq!(rows.len() + left_out, 24, "{skipped}");
     for row in &rows {
         assert_eq!(number(row, "injected"), 1, "{row}");
         assert!(number(row, "acknowledged") > 0, "{row}");
