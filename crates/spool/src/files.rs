@@ -46,8 +46,8 @@ fn inode(found: &Metadata) -> Inode {
 /// Descriptors of the three files. They are dropped after SQLite's own.
 #[derive(Debug)]
 pub(crate) struct Files {
-    path: PathBuf,
-    /// In the order of [`TAILS`].
+    /// In the order of [`TAILS`], as what follows.
+    names: [PathBuf; 3],
     held: [(File, Inode); 3],
     /// How long the file and the index were when last looked at.
     file_length: u64,
@@ -125,7 +125,8 @@ impl Files {
         };
         let [file_tail, log_tail, index_tail] = TAILS;
         let held = [hold(file_tail, Some(file))?, hold(log_tail, None)?, hold(index_tail, None)?];
-        Ok(Self { path: path.to_owned(), held, file_length: 0, index_length: 0, commit: None })
+        let names = TAILS.map(|tail| with_tail(path, tail));
+        Ok(Self { names, held, file_length: 0, index_length: 0, commit: None })
     }
 
     /// Which file is open, whatever its name leads to by now.
@@ -139,52 +140,46 @@ impl Files {
     /// What was taken away, replaced or cut.
     pub(crate) fn check(&mut self) -> Result<(), Loss> {
         let mut what = Vec::new();
-        let names = [0, 1, 2].map(|n| self.name(n, &mut what));
+        let [(file, file_length), (log, log_length), (index, index_length)] =
+            [0, 1, 2].map(|n| self.look(n, &mut what));
+        let names = [file, log, index];
         let before = what.len();
-        let [file, log, index] = &self.held;
-        let length = |(file, _): &(File, Inode)| file.metadata().map_or(0, |found| found.len());
-        let (file_length, index_length) = (length(file), length(index));
-        let name = |tail| with_tail(&self.path, tail).display().to_string();
+        let name = |n: usize| self.names[n].display();
         let index_cut = index_length < self.index_length;
+        let mut log = Log { file: &self.held[1].0, length: log_length };
         let mut now = None;
         if index_cut {
-            what.push(format!(
-                "{} was cut to {index_length} bytes, expected {}",
-                name("-shm"),
-                self.index_length
-            ));
+            what.push(format!("{} was cut to {index_length} bytes, expected {}", name(2), self.index_length));
             if let Some(commit) = self.commit
-                && !commit.is_in(&log.0)
+                && !log.has(&[commit])
             {
-                what.push(format!("{} has lost what was committed", name("-wal")));
+                what.push(format!("{} has lost what was committed", name(1)));
             }
         } else {
             let mut looks = 0;
             now = loop {
                 looks += 1;
-                let found = Index::read(&index.0);
-                let in_order = found.is_some_and(|found| self.has(&log.0, found.commit));
+                let found = Index::read(&self.held[2].0);
+                let in_order = found.is_some_and(|found| self.goes_on(&log, found.commit));
                 // Somebody else may have written between one look and the other; then what was seen belongs to no moment.
-                if in_order || (looks > 1 && found.is_some() && Index::read(&index.0) == found) {
+                if in_order || (looks > 1 && found.is_some() && Index::read(&self.held[2].0) == found) {
                     if !in_order {
-                        what.push(format!("{} has lost what was committed", name("-wal")));
+                        what.push(format!("{} has lost what was committed", name(1)));
                     }
                     break found;
                 }
                 if looks >= LOOKS {
-                    what.push(format!("{} is no index of the log any more", name("-shm")));
+                    what.push(format!("{} is no index of the log any more", name(2)));
                     break None;
                 }
                 std::thread::yield_now();
+                log.length = log.file.metadata().map_or(0, |found| found.len());
             };
         }
         // It grows when the log is put into it, and shrinks only to what it holds.
         let expected = now.map_or(self.file_length, |now| now.size).min(self.file_length);
         if file_length < expected {
-            what.push(format!(
-                "{} was cut to {file_length} bytes, expected at least {expected}",
-                self.path.display()
-            ));
+            what.push(format!("{} was cut to {file_length} bytes, expected at least {expected}", name(0)));
         }
         if what.is_empty() {
             self.file_length = file_length;
@@ -193,23 +188,28 @@ impl Files {
             return Ok(());
         }
         // An index that is lost is made again from the log.
-        let index_only = what.iter().skip(before).all(|what| what.starts_with(&name("-shm")));
-        let linked = file.0.metadata().is_ok_and(|found| found.nlink() > 0);
+        let index = name(2).to_string();
+        let index_only = what.iter().skip(before).all(|what| what.starts_with(&index));
+        let linked = self.held[0].0.metadata().is_ok_and(|found| found.nlink() > 0);
         Err(Loss { what: what.join("; "), whole: index_only, linked, index_cut, names })
     }
 
     /// Whether the log ends with that commit, and has the one before it still: a file that was cut and written on has a hole.
-    fn has(&self, log: &File, commit: Option<Commit>) -> bool {
+    fn goes_on(&self, log: &Log<'_>, commit: Option<Commit>) -> bool {
         let Some(commit) = commit else { return true };
-        let earlier =
-            self.commit.filter(|earlier| earlier.salt == commit.salt && earlier.frame < commit.frame);
-        commit.is_in(log) && earlier.is_none_or(|earlier| earlier.is_in(log))
+        match self.commit {
+            Some(earlier) if earlier.salt == commit.salt && earlier.frame < commit.frame => {
+                log.has(&[commit, earlier])
+            }
+            _ => log.has(&[commit]),
+        }
     }
 
-    fn name(&self, n: usize, what: &mut Vec<String>) -> Name {
-        let name = with_tail(&self.path, TAILS[n]);
-        let (found, happened) = match std::fs::symlink_metadata(&name) {
-            Ok(found) if found.is_file() && inode(&found) == self.held[n].1 => return Name::Ours,
+    /// What stands at a name, and how long what we hold is.
+    fn look(&self, n: usize, what: &mut Vec<String>) -> (Name, u64) {
+        let (file, ours) = &self.held[n];
+        let (found, happened) = match std::fs::symlink_metadata(&self.names[n]) {
+            Ok(found) if found.is_file() && inode(&found) == *ours => return (Name::Ours, found.len()),
             Ok(found) if found.is_symlink() => (Name::Other, "was replaced by a symbolic link".to_owned()),
             Ok(_) => (Name::Other, "was replaced".to_owned()),
             Err(e) if e.kind() == ErrorKind::NotFound => {
@@ -217,8 +217,8 @@ impl Files {
             }
             Err(e) => (Name::Nothing, format!("cannot be looked at: {e}")),
         };
-        what.push(format!("{} {happened} under the relay", name.display()));
-        found
+        what.push(format!("{} {happened} under the relay", self.names[n].display()));
+        (found, file.metadata().map_or(0, |found| found.len()))
     }
 
     /// Gives the index back the length that SQLite has it in memory: what is read beyond the end of a file that was cut is SIGBUS. It
@@ -252,21 +252,29 @@ impl Loss {
     }
 }
 
-impl Commit {
-    /// Whether the log has this frame, under a header of the same turn.
-    fn is_in(&self, log: &File) -> bool {
+/// The log as it is just now.
+struct Log<'f> {
+    file: &'f File,
+    length: u64,
+}
+
+impl Log<'_> {
+    /// Whether it has these frames, under a header of the same turn.
+    fn has(&self, commits: &[Commit]) -> bool {
         let mut header = [0; LOG_HEADER as usize];
+        self.file.read_exact_at(&mut header, 0).is_ok()
+            && commits.iter().all(|commit| header[16..24] == commit.salt && self.has_frame(commit))
+    }
+
+    fn has_frame(&self, commit: &Commit) -> bool {
         let mut frame = [0; FRAME_HEADER as usize];
-        let at = LOG_HEADER + u64::from(self.frame - 1) * (FRAME_HEADER + self.page_size);
-        let whole = at + FRAME_HEADER + self.page_size;
-        log.read_exact_at(&mut header, 0).is_ok()
-            && header[16..24] == self.salt
-            && log.read_exact_at(&mut frame, at).is_ok()
+        let at = LOG_HEADER + u64::from(commit.frame - 1) * (FRAME_HEADER + commit.page_size);
+        self.length >= at + FRAME_HEADER + commit.page_size
+            && self.file.read_exact_at(&mut frame, at).is_ok()
             // Only the last frame of a commit says how large the database is now.
             && frame[4..8] != [0; 4]
-            && frame[8..16] == self.salt
-            && frame[16..24] == self.checksum
-            && log.metadata().is_ok_and(|found| found.len() >= whole)
+            && frame[8..16] == commit.salt
+            && frame[16..24] == commit.checksum
     }
 }
 
