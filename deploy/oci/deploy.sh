@@ -56,7 +56,7 @@ END
 
 # The relay's variables that make sense in a function, but for those with an option of their own.
 settable='RELAY_ATTEMPTS RELAY_CA_FILE RELAY_CONCURRENCY RELAY_CONNECT_TIMEOUT RELAY_DEADLINE RELAY_LOG RELAY_ON_PERMANENT
-RELAY_SCAN_ID RELAY_STORAGE_TYPE RELAY_TIMEOUT RELAY_TLS_VERIFY'
+RELAY_SCAN_ID RELAY_STORAGE_TYPE RELAY_TIMEOUT RELAY_TLS_VERIFY RELAY_UNKNOWN_EVENTS'
 
 compartment='' subnets='' shape=GENERIC_X86 application=mdss-relay function=mdss-relay-oci-fn
 image='' memory=128 timeout=60

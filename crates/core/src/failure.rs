@@ -44,7 +44,7 @@ macro_rules! causes {
 }
 
 causes! {
-    /// the delivery or the record is not the JSON it ought to be
+    /// the delivery or the record is not the JSON it ought to be; over HTTP also a request that is no HTTP/1.1
     Unreadable = "unreadable";
     /// no known dialect has this shape
     UnknownDialect = "unknown_dialect";

@@ -4,6 +4,8 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use mdss_relay_core::{Outcome, Reply, Report};
 use mdss_relay_gate::Refusal;
 
@@ -50,6 +52,21 @@ impl Answer {
         // What owns the bytes goes with them: `hyper` lets the body go as soon as it has taken them into its queue.
         let body = Bytes::from_owner(Owner(std::mem::take(&mut self.body), held));
         self.into_response().map(|_| Body::from(body))
+    }
+}
+
+impl Answer {
+    /// As the last bytes of a connection, for one that `hyper` has given up and encodes nothing for any more.
+    pub(crate) fn last(&self) -> String {
+        let Self { status, content_type, body, .. } = self;
+        let length = body.len();
+        // Left out if the clock shows a year that the format has no room for.
+        let date = DateTimePrinter::new()
+            .timestamp_to_rfc9110_string(&Timestamp::now())
+            .map_or_else(|_| String::new(), |date| format!("date: {date}\r\n"));
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\nconnection: close\r\ncontent-length: {length}\r\n{date}\r\n{body}"
+        )
     }
 }
 

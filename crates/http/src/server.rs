@@ -13,11 +13,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use futures_util::FutureExt;
-use hyper_util::server::graceful::GracefulShutdown;
 use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Dialect, Failure, Outcome, Plan, Report};
 use mdss_relay_gate::{Refusal, ReplayKey, Unavailable};
 use mdss_relay_spool::{Keeping, Sender, Spool};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -27,7 +26,7 @@ use crate::admit::{Memory, Turned};
 use crate::body::{self, BODY_TIMEOUT, Unread};
 use crate::budget::{Budget, Share, in_hand};
 use crate::configuration::{Configuration, MOST_REQUESTS, Reading};
-use crate::connection::{FirstByte, HEAD_TIMEOUT, connection, unreadable};
+use crate::connection::{Connection, HEAD_TIMEOUT, Unreadable, connection, drive};
 use crate::door::{Knock, Knocker, Source};
 use crate::keeping;
 use crate::metrics::Meter;
@@ -153,7 +152,6 @@ pub async fn serve(
     if let (seats, true) = house.size() {
         warn!("{seats} connections at once, because no more files may be open (ulimit -n)");
     }
-    let connections = GracefulShutdown::new();
     let mut tasks = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     let seats = Seats::new(house);
@@ -208,11 +206,10 @@ pub async fn serve(
         let visit = Visit { peer, guest: seat.guest(), standing: seat.is_standing() };
         let router = router.clone().layer(Extension(visit));
         let patience = if seat.is_standing() { STANDING_HEAD } else { HEAD_TIMEOUT };
-        let (connection, first) = connection(stream, router, patience, !seat.is_standing());
-        let connection = connections.watch(connection);
+        let connection = connection(stream, router, patience, !seat.is_standing());
         // Those that have ended are forgotten.
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(attend(shared.clone(), seat, peer, connection, first));
+        tasks.spawn(attend(shared.clone(), seat, peer, connection));
     }
     teller.abort();
     let refusals = shared.refusals.clone();
@@ -220,8 +217,7 @@ pub async fn serve(
     drop(listener);
     info!("stopping; calls in flight are finished first");
     let finish = async {
-        connections.shutdown().await;
-        // Deliveries whose sender has gone meanwhile are finished as well.
+        // Connections share it until their last answer is written, and deliveries whose sender has gone meanwhile as well.
         drop((router, shared));
         let _ = all_done.recv().await;
     };
@@ -252,33 +248,39 @@ fn files() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 
-/// Drives a connection to its end, or until its seat is wanted for somebody else.
-async fn attend(
-    shared: Arc<Shared>,
-    seat: Seat,
-    peer: IpAddr,
-    connection: impl Future<Output = hyper::Result<()>>,
-    first: FirstByte,
-) {
+/// Attends to a connection until its end, or until its seat is wanted for somebody else.
+async fn attend(shared: Arc<Shared>, seat: Seat, peer: IpAddr, connection: Connection<TcpStream>) {
     let guest = seat.guest();
-    let ended = tokio::select! {
-        ended = connection => ended,
-        () = guest.told_to_leave() => return,
-        () = sleep(STANDING), if seat.is_standing() => return,
+    tokio::select! {
+        () = converse(&shared, peer, connection) => {}
+        () = guest.told_to_leave() => {}
+        () = sleep(STANDING), if seat.is_standing() => {}
+    }
+}
+
+/// Drives a connection to its end. A request that could not be read gets what every other one gets that is refused: a line, a
+/// count, and a report.
+async fn converse(shared: &Shared, peer: IpAddr, connection: Connection<TcpStream>) {
+    let mut stopping = shared.stopping.subscribe();
+    let stop = async {
+        let _ = stopping.wait_for(|stopping| *stopping).await;
     };
-    let Err(error) = ended else { return };
-    let Some((status, reason, why)) = unreadable(&error, &first) else {
-        tracing::debug!(%error, client.address = %peer, "a connection ended early");
+    let Err(broken) = drive(connection, stop).await else { return };
+    let Some(Unreadable { status, error_type, why }) = broken.unreadable() else {
+        tracing::debug!(error = %broken.error, client.address = %peer, "a connection ended early");
         return;
     };
-    shared.meter.answered(None, status);
-    if let Some(more) = shared.refusals.line(None, reason, Some(peer)) {
+    shared.meter.answered(None, status.as_u16());
+    if let Some(more) = shared.refusals.line(None, error_type, Some(peer)) {
         let more = (more > 0).then_some(more);
         warn!(
-            { "error.type" = reason, "client.address" = %peer, "http.response.status_code" = status, "mdss.repeats" = more },
+            { "error.type" = error_type, "client.address" = %peer, "http.response.status_code" = status.as_u16(),
+              "mdss.repeats" = more },
             "a request could not be read: {why}"
         );
     }
+    let report = Report::failed(Failure::new(Cause::Unreadable, why));
+    broken.answer(reply::turned_away(status, &report).last().as_bytes()).await;
 }
 
 /// Says that connections were closed, once a minute for each address.

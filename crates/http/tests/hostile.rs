@@ -338,47 +338,168 @@ async fn a_path_that_is_nearly_right_is_told_so() {
     }
 }
 
+/// The answers in what came over a connection, by the lengths they name: status, head, body. The methods of the requests say
+/// which have no body whatever they name.
+fn answers<'a>(mut said: &'a str, methods: &[&str]) -> Vec<(u16, &'a str, &'a str)> {
+    let mut answers = Vec::new();
+    while !said.is_empty() {
+        let (head, rest) = said.split_once("\r\n\r\n").unwrap_or_else(|| panic!("half a head: {said:?}"));
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        let is_head = methods.get(answers.len()) == Some(&"HEAD");
+        let length = if is_head { 0 } else { length.parse().unwrap() };
+        let (body, rest) =
+            rest.split_at_checked(length).unwrap_or_else(|| panic!("half a body: {head}\n\n{rest}"));
+        answers.push((head[9..12].parse().unwrap(), head, body));
+        said = rest;
+    }
+    answers
+}
+
+/// That an answer is the last one, and its body the report of one failure; its sentence.
+fn failure(head: &str, body: &str) -> String {
+    for line in ["connection: close", "content-type: application/json"] {
+        assert_eq!(head.lines().filter(|l| *l == line).count(), 1, "{line}: {head}");
+    }
+    assert!(head.contains("\r\ndate: "), "{head}");
+    let report: Value = serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {head}\n\n{body:?}"));
+    let record = &report["records"][0];
+    assert_eq!((&report["outcome"], &report["records"][1]), (&json!("permanent"), &Value::Null), "{body}");
+    assert_eq!((&record["result"], &record["reason"]), (&json!("failed"), &json!("unreadable")), "{body}");
+    record["detail"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
-async fn what_is_no_http_is_told_and_counted() {
+async fn what_is_no_http_is_told_counted_and_answered_with_a_report() {
     let mut server = start(256, &[]).await;
     let many = (0..120).map(|n| format!("x-{n}: y\r\n")).collect::<String>();
     let large = format!("x: {}\r\n", "y".repeat(100_000));
     let request = |lines: &str| format!("POST /events HTTP/1.1\r\nhost: x\r\n{lines}\r\n").into_bytes();
+    let line = |line: &str| format!("{line}\r\nhost: x\r\n\r\n").into_bytes();
     let hello = [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &[7; 500]].concat();
+    let (large_head, head) = ("head_too_large", "unreadable_head");
+    let mut counts = std::collections::BTreeMap::new();
     for (n, (bytes, status, error_type, said)) in [
-        (request(&many), Some("431"), "head_too_large", "more than 100 lines"),
-        (request(&large), Some("431"), "head_too_large", "a head of more than 32768 bytes"),
-        (request("a: b\r\n c\r\n"), Some("400"), "unreadable_head", "no HTTP request"),
-        (
-            request("content-length: 1\r\ncontent-length: 2\r\n"),
-            Some("400"),
-            "unreadable_head",
-            "no HTTP request",
-        ),
-        (request("a: b\0c\r\n"), Some("400"), "unreadable_head", "no HTTP request"),
-        (hello, Some("400"), "tls", "TLS on a plain-HTTP port"),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), None, "http2", "HTTP/2"),
+        (request(&many), 431, large_head, "more than 100 lines"),
+        (request(&large), 431, large_head, "a head of more than 32768 bytes"),
+        (line(&format!("POST /{} HTTP/1.1", "s3cret".repeat(10_000))), 431, large_head, "32768 bytes"),
+        (request("a: s3cret\r\n s3cret\r\n"), 400, head, "no HTTP request"),
+        (request("content-length: 1\r\ncontent-length: 2\r\n"), 400, head, "no HTTP request"),
+        (request("content-length: s3cret\r\n"), 400, head, "no HTTP request"),
+        (request("transfer-encoding: s3cret\r\n"), 400, head, "no HTTP request"),
+        (request("a: s3cret\0c\r\n"), 400, head, "no HTTP request"),
+        (request("s3 cret: a\r\n"), 400, head, "no HTTP request"),
+        (line("POST /s3cret HTTP/3.0"), 400, head, "no HTTP request"),
+        (line("POST /s3cret\x7f HTTP/1.1"), 400, head, "no HTTP request"),
+        (line("{\"s3cret\": 1}"), 400, head, "no HTTP request"),
+        (line("HEAD /s3cret HTTP/1.1\r\n: a"), 400, head, "no HTTP request"),
+        (hello, 400, "tls", "TLS on a plain-HTTP port"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec(), 505, "http2", "HTTP/2"),
     ]
     .into_iter()
     .enumerate()
     {
         let from = format!("127.0.0.{}", n + 2);
         let answer = server.say(&from, &bytes).await;
-        assert_eq!(answer.get(9..12), status, "{said}: {answer}");
+        let [(code, head, body)] = answers(&answer, &[])[..] else { panic!("{said}: {answer:?}") };
+        assert_eq!(code, status, "{said}: {answer}");
+        let detail = failure(head, body);
+        assert!(detail.contains(said), "{said}: {detail}");
+        assert!(!answer.contains("cret"), "{answer}");
         server.process.wait_for_line(&format!("\"client.address\":\"{from}\""), LIMIT).await.unwrap();
         let told = server.told(error_type);
         let line = told.iter().find(|line| line["client.address"] == from.as_str());
         let line = line.unwrap_or_else(|| panic!("{said}: {}", server.process.stderr()));
-        assert!(line["message"].as_str().unwrap().contains(said), "{line}");
-        // Once a minute for an address.
-        server.say(&from, &bytes).await;
+        assert_eq!(line["message"], format!("a request could not be read: {detail}"), "{line}");
+        // Once a minute for an address; the answer is the same.
+        assert_eq!(answers(&server.say(&from, &bytes).await, &[])[0].2, body);
         assert_eq!(server.told(error_type).len(), told.len(), "{said}");
+        *counts.entry(status).or_insert(0) += 2;
     }
     let metrics = send(&server.address, "GET", "/metrics", "").await.text();
-    for (status, count) in [(431, 4), (400, 8), (505, 2)] {
+    for (status, count) in counts {
         let wanted = format!("mdss_relay_requests_total{{source=\"-\",status=\"{status}\"}} {count}\n");
         assert!(metrics.contains(&wanted), "{wanted}{metrics}");
     }
+    assert!(!server.process.stderr().contains("cret"), "{}", server.process.stderr());
+}
+
+#[tokio::test]
+async fn what_came_before_a_request_that_cannot_be_read_is_answered_first_and_whole() {
+    let server = start(256, &[]).await;
+    let length = REMOVED.len();
+    let good = format!("POST /events HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{REMOVED}");
+    let unread = "POST /nope HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello".to_owned();
+    let old = format!(
+        "POST /events HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: {length}\r\n\r\n{REMOVED}"
+    );
+    let bare = |method: &str, path: &str| format!("{method} {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+    for (requests, statuses) in [
+        (vec![("POST", good.clone())], vec![200]),
+        (vec![("POST", good.clone()), ("POST", unread), ("POST", good)], vec![200, 404, 200]),
+        // Refusals of ours that have no body.
+        (
+            vec![
+                ("HEAD", bare("HEAD", "/nope")),
+                ("HEAD", bare("HEAD", "/events")),
+                ("GET", bare("GET", "/healthz")),
+            ],
+            vec![404, 200, 200],
+        ),
+        (vec![("POST", old)], vec![200]),
+        (vec![("GET", bare("GET", "/metrics")), ("HEAD", bare("HEAD", "/metrics"))], vec![200, 200]),
+    ] {
+        let methods: Vec<_> = requests.iter().map(|(method, _)| *method).collect();
+        let said: String = requests.iter().map(|(_, request)| request.as_str()).collect();
+        let answer = server.say("127.0.0.2", format!("{said}a b c\r\n\r\n").as_bytes()).await;
+        let mut answers = answers(&answer, &methods);
+        let (status, head, body) = answers.pop().unwrap();
+        assert_eq!(status, 400, "{answer}");
+        failure(head, body);
+        assert_eq!(answers.iter().map(|(status, ..)| *status).collect::<Vec<_>>(), statuses, "{answer}");
+        for ((_, head, body), method) in answers.into_iter().zip(methods) {
+            assert!(!head.contains("connection: close"), "{head}");
+            if head.contains("application/json") && method != "HEAD" {
+                serde_json::from_str::<Value>(body).unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_reads_late_and_byte_by_byte_gets_all_of_a_refusal() {
+    let server = start(256, &[]).await;
+    let mut stream = server.connect("127.0.0.2").await;
+    let begun = format!("POST /events HTTP/1.1\r\nhost: x\r\nx: {}", "y".repeat(40_000));
+    stream.write_all(begun.as_bytes()).await.unwrap();
+    let mut answer = vec![stream.read_u8().await.unwrap()];
+    // It is answered, and has not heard yet.
+    for _ in 0..20 {
+        stream.write_all(&[b'y'; 10_000]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stream.shutdown().await.unwrap();
+    let mut byte = [0];
+    while tokio::time::timeout(LIMIT, stream.read(&mut byte)).await.unwrap().unwrap() == 1 {
+        answer.push(byte[0]);
+    }
+    let answer = String::from_utf8(answer).unwrap();
+    let [(431, head, body)] = answers(&answer, &[])[..] else { panic!("{answer:?}") };
+    failure(head, body);
+}
+
+#[tokio::test]
+async fn who_cannot_be_read_and_does_not_hang_up_is_not_waited_for() {
+    let mut server = start(256, &[]).await;
+    let mut stream = server.connect("127.0.0.2").await;
+    stream.write_all(b"a b c\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let started = Instant::now();
+    while stream.write_all(b"more").await.is_ok() {
+        assert!(started.elapsed() < SOON);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.stop().await;
 }
 
 /// Megabytes that a process has held at most.
