@@ -66,7 +66,7 @@ causes! {
     InvalidKey = "invalid_key";
     /// the request path belongs to no source (HTTP)
     UnknownPath = "unknown_path";
-    /// the request is not a POST (HTTP)
+    /// the request is not a POST, or on `/healthz`, `/readyz` or `/metrics` not a GET (HTTP)
     MethodNotAllowed = "method_not_allowed";
     /// the body is larger than `RELAY_BODY_LIMIT` (HTTP)
     BodyTooLarge = "body_too_large";

@@ -145,6 +145,7 @@ pub async fn serve(
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .fallback(receive)
+        .method_not_allowed_fallback(only_watched)
         .with_state(shared.clone());
     info!({ "server.address" = %address.ip(), "server.port" = address.port() }, "listening on http://{address}");
 
@@ -360,8 +361,31 @@ async fn receive(
     let _asking = visit.guest.asking();
     let running = shared.running.borrow().clone();
     let client = running.proxies.client(visit.peer, request.headers());
-    let (source, mut response) = respond(&shared, &running, &visit, client, request).await;
-    let source = source.as_deref();
+    let (source, response) = respond(&shared, &running, &visit, client, request).await;
+    given(&shared, source.as_deref(), client, response).await
+}
+
+/// Another method than GET on a path of the relay's own. The router adds which are allowed.
+async fn only_watched(
+    State(shared): State<Arc<Shared>>,
+    Extension(visit): Extension<Visit>,
+    request: Request,
+) -> Response {
+    let client = shared.running.borrow().proxies.client(visit.peer, request.headers());
+    let detail = format!("expected a GET, found {:?}", request.method().as_str());
+    let desk = Desk { refusals: &shared.refusals, client };
+    let failure = Failure::new(Cause::MethodNotAllowed, detail);
+    let answer = desk.turned_away(None, StatusCode::METHOD_NOT_ALLOWED, failure, None);
+    given(&shared, None, client, answer.into_response()).await
+}
+
+/// Gives an answer, when its time has come, and counts it.
+async fn given(
+    shared: &Shared,
+    source: Option<&str>,
+    client: Option<IpAddr>,
+    mut response: Response,
+) -> Response {
     // These cost a stranger nothing, and a sender that repeats without a pause posts again once it has heard.
     if matches!(response.status().as_u16(), 401 | 403 | 404 | 405) {
         match shared.refusals.pace(source, client) {

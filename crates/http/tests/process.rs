@@ -247,6 +247,9 @@ async fn who_may_not_post_is_told_nothing_and_the_operator_everything() {
     assert_eq!((get.status, get.header("allow")), (405, Some("POST, HEAD")));
     assert_eq!(json_of(&get)["records"][0]["reason"], "method_not_allowed");
     assert_eq!(server.send("OPTIONS", "/open", &[], "").await.status, 405);
+    let own = server.post("/healthz", &[], good.clone()).await;
+    assert_eq!((own.status, own.header("allow")), (405, Some("GET,HEAD")));
+    assert_eq!(json_of(&own)["records"][0]["detail"], "expected a GET, found \"POST\"");
     let head = server.send("HEAD", "/minio", &[], "").await;
     assert_eq!((head.status, head.body.len()), (200, 0));
     // Everything it has printed is here once it has ended.
@@ -269,7 +272,7 @@ async fn who_may_not_post_is_told_nothing_and_the_operator_everything() {
     ];
     assert!(told.len() == 4 && wanted.iter().all(|(c, n)| told.contains(&(json!(c), n.clone()))), "{log}");
     assert!(refusals.iter().all(|l| l["client.address"] == "127.0.0.1"), "{log}");
-    for reason in ["unknown_path", "method_not_allowed"] {
+    for reason in ["unknown_path", "method_not_allowed", "expected a GET"] {
         assert!(log.contains(reason), "nothing is dropped without a line: {log}");
     }
     assert!(refusals.iter().all(|l| l["mdss.check"].is_string() && l["mdss.source"].is_string()), "{log}");
