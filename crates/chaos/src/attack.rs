@@ -149,7 +149,7 @@ async fn one(plan: &Plan, attack: Attack, row: &mut Row) -> Result<(), String> {
     match attack {
         Attack::UnreadReports => unread_reports(plan, row).await,
         Attack::ManyRecords => {
-            let record = br#"{"eventName":"s3:TestEvent"}"#;
+            let record = br#"{"eventName":"s3:TestEvent","s3":{}}"#;
             at_a_time(plan, row, &records(record, 20_000), plan.of(32, 32)).await
         }
         Attack::ManyNothings => at_a_time(plan, row, &records(b"1", 20_000), plan.of(32, 32)).await,
@@ -188,10 +188,10 @@ async fn unread_reports(plan: &Plan, row: &mut Row) -> Result<(), String> {
     let request = Arc::new(post(victim.address, "/open", &[], &records(b"1", 20_000)));
     let neighbour = Neighbour::start(&victim, PATIENCE);
     let mut held = JoinSet::new();
-    for _ in 0..plan.of(390, 120) {
+    for number in 0..plan.of(390, 120) {
         row.sent(&request);
         let (to, request) = (victim.address, request.clone());
-        held.spawn(async move { crowd::never_read(to, &request).await });
+        held.spawn(async move { crowd::never_read(number, to, &request).await });
     }
     // What they asked for is answered by then, or waits for them.
     let end = Instant::now() + plan.seconds(15, 8);
@@ -236,7 +236,7 @@ async fn signed_reports(plan: &Plan, row: &mut Row) -> Result<(), String> {
     let signer = Arc::new(Signer::new()?);
     let victim = plan.victim(|setup| setup.certificate = Some(signer.certificate().to_owned())).await?;
     let neighbour = Neighbour::start(&victim, PATIENCE);
-    let record = br#"{"eventName":"s3:TestEvent"}"#;
+    let record = br#"{"eventName":"s3:TestEvent","s3":{}}"#;
     let (mut first, count) = (None, plan.of(250, 60));
     let mut calls = JoinSet::new();
     for number in 0..count {
@@ -284,10 +284,10 @@ async fn half_bodies(plan: &Plan, row: &mut Row) -> Result<(), String> {
         request.pop();
         let request = Arc::new(request);
         // As many as may be under way of one source.
-        for _ in 0..32 {
+        for number in 0..32 {
             row.sent(&request);
             let (to, request) = (victim.address, request.clone());
-            held.spawn(async move { crowd::never_read(to, &request).await });
+            held.spawn(async move { crowd::never_read(number, to, &request).await });
         }
     }
     let open = held.join_all().await;

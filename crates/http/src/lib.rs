@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod admit;
+mod bench;
 mod body;
 mod budget;
 mod configuration;

@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::admit::{Memory, Turned};
+use crate::bench::Bench;
 use crate::body::{self, BODY_TIMEOUT, Unread};
 use crate::budget::{Budget, Share, in_hand};
 use crate::configuration::{Configuration, MOST_REQUESTS, Reading};
@@ -61,6 +62,7 @@ struct Shared {
     spool: Option<Spool>,
     memory: Arc<Memory>,
     budget: Budget,
+    bench: Bench,
     refusals: Arc<Refusals>,
     meter: Arc<Meter>,
     patience: Patience,
@@ -133,6 +135,7 @@ pub async fn serve(
         spool,
         memory: Arc::new(Memory::new()),
         budget: Budget::new(),
+        bench: Bench::start()?,
         refusals: Arc::new(Refusals::new()),
         meter: first.meter.clone(),
         patience: Patience::default(),
@@ -506,7 +509,7 @@ async fn enter(
     if delivery.is_packed() && !room.hold(limits.body_limit).await {
         return busy(IN_HAND.to_owned());
     }
-    let delivery = match unpacked(delivery, limits.body_limit).await {
+    let delivery = match unpacked(&shared.bench, delivery, limits.body_limit).await {
         Some(Ok(delivery)) => delivery,
         Some(Err(failure)) => {
             shared.meter.unusable(&source.name);
@@ -590,13 +593,13 @@ impl Call {
         let (delivery, plan) = if delivery.body.len() > QUICK_BODY {
             let running = self.running.clone();
             // A panic in there is one here.
-            let planned = tokio::task::spawn_blocking(move || {
+            let planned = self.shared.bench.run(move || {
                 let plan = running.relay.plan(&delivery);
                 (delivery, plan)
             });
             match planned.await {
-                Ok(planned) => planned,
-                Err(_) => return unforeseen(&self.source, &id),
+                Some(planned) => planned,
+                None => return unforeseen(&self.source, &id),
             }
         } else {
             let plan = self.running.relay.plan(&delivery);
@@ -652,11 +655,11 @@ impl Call {
 }
 
 /// Unpacks a body, on a thread of its own if there is something to unpack; `None` if that failed in an unforeseen way.
-async fn unpacked(delivery: Delivery, most: usize) -> Option<Result<Delivery, Failure>> {
+async fn unpacked(bench: &Bench, delivery: Delivery, most: usize) -> Option<Result<Delivery, Failure>> {
     if !delivery.is_packed() {
         return Some(delivery.unpacked(most));
     }
-    tokio::task::spawn_blocking(move || delivery.unpacked(most)).await.ok()
+    bench.run(move || delivery.unpacked(most)).await
 }
 
 /// Visits what a subscription wants visited, if the operator has named its topic; otherwise says how to.
