@@ -3,7 +3,7 @@
 //! What is acknowledged is in the log, and stays there until some megabytes are put into the file. A log that somebody deletes goes on being
 //! written and synced, through a descriptor without a name, and is gone with the process: nobody is told "done" on the strength of that. So
 //! before a group of writes is answered, and each time the file is used, every name is compared with what is open, and the last commit is
-//! looked for in the log that has the name. That is a dozen system calls beside a sync.
+//! looked for in the log that has the name. That is half a dozen system calls beside a sync.
 //!
 //! The formats are documented: the log <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>, its index
 //! <https://www.sqlite.org/walformat.html#the_wal_index_file_format> (both read 2026-11).

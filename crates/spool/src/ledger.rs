@@ -120,7 +120,9 @@ pub(crate) fn accept(db: &Connection, intake: &Intake, limits: Limits) -> Result
         if item.state != State::Waiting {
             staying = 0;
         }
-        marks.extend(item.mark.as_ref());
+        if intake.items.len() > 1 {
+            marks.extend(item.mark.as_ref());
+        }
         written.push(Written::Stored);
     }
     let stored: Vec<_> =
