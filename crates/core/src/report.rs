@@ -271,7 +271,7 @@ impl Report {
         queue_answer(plan.messages.as_deref()?, failed.map(|r| r.message))
     }
 
-    /// Compact JSON. Of a report with more than [`MOST_LISTED`] records, or [`MOST_LISTED_BYTES`], it is the number of records
+    /// Compact JSON. Of a report with more than 300 records, or 256 KiB, it is the number of records
     /// of each result, and the first that failed: a sender pays two bytes for a record, and this text is held until it is read.
     pub fn json(&self) -> String {
         let outcome = self.outcome;
@@ -290,7 +290,7 @@ impl Report {
     }
 
     /// One line a record, and one a warning: nothing is dropped without a line that says what and why. Of records that were not
-    /// taken the first [`MOST_ALIKE`] of a kind have a line of their own; further ones share lines that say how many they are and
+    /// taken the first hundred of a kind have a line of their own; further ones share lines that say how many they are and
     /// which objects they name, so that a small body does not become a large log.
     pub(crate) fn log(&self, plan: &Plan, delivery: &str) {
         if plan.records.is_empty() {

@@ -64,7 +64,6 @@ mod tests {
     async fn a_panic_costs_the_work_and_no_thread() {
         let bench = Bench::start().unwrap();
         for _ in 0..3 * THREADS {
-            #[expect(clippy::panic, reason = "it is what is tried")]
             let panicked = bench.run(|| -> u8 { panic!("on purpose") }).await;
             assert_eq!(panicked, None);
         }
