@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Tells MetaDefender Storage Security about every new object, on every cloud.
+/// Tells MetaDefender Storage Security about every new object that a store announces.
 #[derive(Parser)]
 #[command(name = "mdss-relay", version, max_term_width = 100)]
 struct Arguments {

@@ -194,6 +194,12 @@ fn the_operator_says_what_becomes_of_unknown_events() {
         assert_eq!(plan.records[0].kind == Some(Kind::Created), named);
         assert!(!named || plan.records[0].warnings[0].ends_with("taken as new content"), "{plan:?}");
     }
+    let service = json!({ "source": "aws.s3", "detail-type": "AWS Service Event via CloudTrail",
+        "detail": { "eventName": "ImportObject", "requestParameters": { "bucketName": "b", "key": "k" } } });
+    let elsewhere = json!({ "source": "aws.s3", "detail-type": "Async Copy Completion", "detail": { "destination": { "bucket": "b", "key": "k" } } });
+    for body in [&service, &elsewhere] {
+        assert!(verdict(&settings(&routes(&[""]), &[]), body).starts_with("unknown_event: "), "{body}");
+    }
     // What speaks of no object is no object's news.
     for body in [&bucket, &of_bucket] {
         assert_eq!(verdict(&settings(&routes(&[""]), &[]), body), "not_content: -");

@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 use crate::event::Change;
 use crate::wire;
 
-/// The `detail-type` of its events.
-pub(super) const DETAIL_TYPE: &str = "aws api call via cloudtrail";
+/// How the `detail-type` of its events ends: "AWS API Call via CloudTrail", "AWS Console Action via CloudTrail", "AWS Service Event via CloudTrail"
+/// (AWS `eventbridge/latest/userguide/eb-service-event-cloudtrail`).
+pub(super) const DETAIL_TYPE_END: &str = " via cloudtrail";
 
 wire::members! {
     pub(super) struct Call {

@@ -88,7 +88,12 @@ fn rewritten(bare: &str) -> Option<Change> {
     match word.as_str() {
         "objectcreated" if bare.contains(' ') => Some(Change::Created),
         "putobject" | "postobject" | "copyobject" | "completemultipartupload" => Some(Change::Created),
-        "objectdeleted" | "deleteobject" | "deleteobjects" => Some(Change::Removed),
+        "objectdeleted"
+        | "deleteobject"
+        | "deleteobjects"
+        | "lifecycleexpiration"
+        | "permanentlydeleted"
+        | "deletemarkercreated" => Some(Change::Removed),
         "objectrestoreinitiated"
         | "objectrestorecompleted"
         | "objectrestoreexpired"
@@ -202,6 +207,8 @@ mod tests {
             ("CopyObject", Change::Created, false),
             ("Object Created", Change::Created, false),
             ("Object Deleted", Change::Removed, false),
+            ("Lifecycle Expiration", Change::Removed, false),
+            ("Delete Marker Created", Change::Removed, false),
             ("Object Tags Added", Change::Other, false),
             ("UploadPart", Change::Other, false),
             // Nobody's.

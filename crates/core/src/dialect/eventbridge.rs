@@ -80,9 +80,9 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
         let detail = wire::object_or_empty::<Detail<'_>>(event.detail, "detail")?;
         let bucket = wire::object_or_empty::<BucketWire<'_>>(detail.bucket, "detail.bucket")?;
         let object = wire::object_or_empty::<ObjectWire<'_>>(detail.object, "detail.object")?;
-        Ok((event, detail.request_id, bucket, object, detail.object.is_some()))
+        Ok((event, detail.request_id, bucket, object))
     });
-    let (event, request_id, bucket, object, spoken_of) = match members {
+    let (event, request_id, bucket, object) = match members {
         Ok(members) => members,
         Err(detail) => return Reading::failed(Cause::Unreadable, detail),
     };
@@ -90,7 +90,7 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
         Ok(name) if !name.is_empty() && name.len() <= 128 => name.into_owned(),
         _ => return Reading::failed(Cause::MissingEventName, "detail-type: expected a name, found none"),
     };
-    if name.eq_ignore_ascii_case(cloudtrail::DETAIL_TYPE) {
+    if name.to_ascii_lowercase().ends_with(cloudtrail::DETAIL_TYPE_END) {
         return call(&event, keys, warnings);
     }
     let details = Details {
@@ -107,7 +107,8 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
     };
     let bucket = wire::text(bucket.name, "detail.bucket.name", warnings).and_then(|n| Bucket::new(&n));
     let places = Places { bucket: "detail.bucket.name", key: "detail.object.key" };
-    object_event(change(&name), bucket, object.key, places, spoken_of, details, keys)
+    // Of a type that nobody here knows nobody can say where it would name an object, either.
+    object_event(change(&name), bucket, object.key, places, true, details, keys)
 }
 
 /// A call that CloudTrail tells of.

@@ -151,7 +151,7 @@ pub(super) fn of_record(record: &s3::Record<'_>, source: Option<&str>) -> Option
     if record.cos.is_some() {
         return Some("tencent-cos");
     }
-    (record.obs.is_some() || source == Some("OBS")).then_some("huawei-obs")
+    (record.obs.is_some() || source == Some("obs")).then_some("huawei-obs")
 }
 
 /// The first few member names of an object, for the sentence "found an object with …".

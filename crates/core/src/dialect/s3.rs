@@ -223,7 +223,23 @@ pub(super) fn foreign(place: &str, record: &Record<'_>) -> String {
 
 /// Whether `Event` says `s3:TestEvent`. The `Service` differs by vendor and decides nothing.
 pub(super) fn is_test_event(event: Option<&RawValue>) -> bool {
-    wire::string(event).is_ok_and(|e| e == "s3:TestEvent")
+    wire::string(event).is_ok_and(|e| e.eq_ignore_ascii_case("s3:TestEvent"))
+}
+
+/// What older releases of NooBaa post as a test, and nothing but this: a JSON string (noobaa/noobaa-core,
+/// src/util/notifications_util.js, `test_notifications`).
+const TEST_TEXT: &str = "test notification";
+
+/// Whether a whole body is such a text.
+pub(super) fn is_test_text(raw: &RawValue) -> bool {
+    wire::string(Some(raw)).is_ok_and(|text| text == TEST_TEXT)
+}
+
+/// The notice of such a text.
+pub(super) fn test_text() -> Item {
+    let details = Details { event_name: Some(TEST_TEXT.into()), ..Details::default() };
+    let notice = Notice { kind: NoticeKind::Test, bucket: None, details };
+    Item::new("0".into(), Some(Dialect::S3Compatible), Reading::Notice(notice))
 }
 
 /// Whether a record is a test event and nothing else: one that names an object is read as one that does.
@@ -378,6 +394,10 @@ fn reading(
     }
     if change == Change::Unknown && (bucket.is_none() || key.is_err()) {
         let kind = if spoken_of { NoticeKind::Unknown } else { NoticeKind::Bucket };
+        if !spoken_of {
+            let shown = wire::clip(&name, 60);
+            warnings.push(format!("eventName: {shown:?} is unknown; the record names no object"));
+        }
         return Reading::Notice(Notice { kind, bucket, details });
     }
     let Some(bucket) = bucket else {
