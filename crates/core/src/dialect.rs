@@ -35,6 +35,7 @@ use crate::plan::{Confirmation, Reply};
 use crate::text::{Lost, Text};
 use crate::wire;
 
+pub(crate) use event_name::may_be_a_folder;
 pub(crate) use oci::compartments as oci_compartments;
 pub use reserved::RESERVED;
 

@@ -294,7 +294,10 @@ fn planned(settings: &Settings, source: Option<&str>, comparisons: &Comparisons,
                     if unknown {
                         warnings.push(format!("{}; taken as new content", not_known(&event.details)));
                     }
-                    let decision = if event.key.is_folder_marker(event.details.size) {
+                    let name = event.details.event_name.as_deref().unwrap_or_default();
+                    let folder =
+                        event.key.is_folder_marker(event.details.size) && dialect::may_be_a_folder(name);
+                    let decision = if folder {
                         Decision::Skip(SkipReason::FolderMarker)
                     } else {
                         let seen = Seen { source, provider, raw: raw.as_ref(), comparisons };

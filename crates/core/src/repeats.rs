@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::fields;
 use crate::plan::{Plan, Planned, SkipReason};
@@ -54,14 +54,19 @@ struct About {
 
 impl About {
     fn tell(&self, times: u64) {
-        info!(
-            mdss.source = self.source,
-            { fields::BUCKET } = self.bucket,
-            { fields::KEY } = self.key,
-            { fields::REASON } = self.reason,
-            mdss.times = times,
-            "the same came again; lines left out within a minute"
-        );
+        macro_rules! line {
+            ($level:ident) => {
+                $level!(
+                    mdss.source = self.source,
+                    { fields::BUCKET } = self.bucket,
+                    { fields::KEY } = self.key,
+                    { fields::REASON } = self.reason,
+                    mdss.times = times,
+                    "the same came again; lines left out within a minute"
+                )
+            };
+        }
+        if self.reason == Some(SkipReason::Duplicate.name()) { line!(info) } else { line!(warn) }
     }
 }
 
@@ -84,12 +89,16 @@ impl Repeats {
         over.iter().for_each(|(about, times)| about.tell(*times));
     }
 
-    /// An object is known by its bucket and key, and what it fails for by its name. Of a record without them one is told from the next
-    /// by all that it says.
+    /// A write of an object is known by bucket, key, ETag and time, and what it fails for by its name. Of a record without them one is told
+    /// from the next by all that it says.
     fn hash(&self, plan: &Plan, planned: &Planned, record: &Record) -> u64 {
         let place = (plan.source.as_deref(), record.reason, record.bucket.as_deref());
         match &record.key {
-            Some(key) => self.hasher.hash_one((place, key)),
+            Some(key) => {
+                let (etag, time) =
+                    (&planned.details.etag, planned.details.time.map(|time| time.as_nanosecond()));
+                self.hasher.hash_one((place, key, etag, time))
+            }
             None => {
                 let details = format!("{:?}", planned.details);
                 self.hasher.hash_one((place, &record.item, &record.detail, details))
@@ -98,9 +107,11 @@ impl Repeats {
     }
 }
 
-/// Failures, which their sender repeats, and what it repeats beside them.
+/// Failures, which their sender repeats, and what it repeats beside them. Not what can never be used and names no object: two of these are
+/// alike and may be two objects, and the line is all there is of them.
 fn says_something_again(record: &Record) -> bool {
-    record.result == ResultKind::Failed || record.reason == Some(SkipReason::Duplicate.name())
+    let nameless = record.is_unusable() && record.key.is_none();
+    (record.result == ResultKind::Failed && !nameless) || record.reason == Some(SkipReason::Duplicate.name())
 }
 
 fn about(plan: &Plan, record: &Record) -> About {

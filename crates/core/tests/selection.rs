@@ -205,3 +205,26 @@ fn the_operator_says_what_becomes_of_unknown_events() {
         assert_eq!(verdict(&settings(&routes(&[""]), &[]), body), "not_content: -");
     }
 }
+
+/// Releases of some stores tell a size of 0 of what came in by another way than a plain upload.
+#[test]
+fn a_size_of_0_is_believed_of_a_plain_upload_alone() {
+    let of = |name: &str, key: &str, size: Value| {
+        let body = json!({ "Records": [{ "eventSource": "ceph:s3", "eventName": name, "eventId": "1",
+            "s3": { "bucket": { "name": "b", "id": "i" }, "object": { "key": key, "size": size, "eTag": "9e107d9d372bb6826bd81d3542a419d6" } } }] });
+        verdict(&settings(&routes(&[""]), &[]), &body)
+    };
+    for name in ["ObjectCreated:Put", "s3:ObjectCreated:Put", "ObjectCreated:Post", "Object Created"] {
+        assert_eq!(of(name, "new folder/", json!(0)), "folder_marker: -", "{name}");
+        assert_eq!(of(name, "new folder/", json!(1)), "unit-0", "{name}");
+    }
+    for name in [
+        "ObjectSynced:Create",
+        "Replication:Create",
+        "ObjectCreated:Copy",
+        "ObjectCreated:CompleteMultipartUpload",
+        "CopyObject",
+    ] {
+        assert_eq!(of(name, "evil.exe/", json!(0)), "unit-0", "{name}");
+    }
+}

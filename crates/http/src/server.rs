@@ -738,6 +738,15 @@ impl Desk<'_> {
             _ if source.redelivers_forever => StatusCode::OK,
             _ => StatusCode::BAD_REQUEST,
         };
+        if status.is_success() {
+            // The line is all there is of it.
+            error!(
+                { "mdss.source" = source.name, "error.type" = failure.cause.name(),
+                  "mdss.failure_kind" = failure.kind().name(), "client.address" = self.address() },
+                "event cannot be used: {}", failure.detail
+            );
+            return reply::turned_away(status, &Report::failed(failure));
+        }
         self.turned_away(Some(source), status, failure, None)
     }
 
