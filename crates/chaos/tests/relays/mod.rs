@@ -132,8 +132,13 @@ async fn one(mut socket: TcpStream, behaviour: Behaviour, forward: Arc<Forward>)
             if behaviour == Behaviour::Doubles {
                 done &= forward.send(&body).await;
             }
-            if behaviour == Behaviour::Invents && !forward.invented.swap(true, Ordering::SeqCst) {
-                done &= forward.send(&body.replace("/00000000", "/99999999")).await;
+            // Which object comes first is for the senders to decide; the first number comes in every row.
+            let invented = body.replace("/00000000", "/99999999");
+            if behaviour == Behaviour::Invents
+                && invented != body
+                && !forward.invented.swap(true, Ordering::SeqCst)
+            {
+                done &= forward.send(&invented).await;
             }
             if done { "200 OK" } else { "503 Service Unavailable" }
         }
