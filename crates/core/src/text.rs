@@ -6,13 +6,24 @@
 //! another object.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// A text, and what stands in it for bytes that are none.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) struct Text<'b> {
     pub(crate) text: Cow<'b, str>,
     /// What was lost; `None` if nothing was.
     pub(crate) lost: Option<Lost>,
+}
+
+/// Without the text, which is a whole delivery.
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Text")
+            .field("bytes", &self.text.len())
+            .field("lost", &self.lost)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Bytes that are no UTF-8.
