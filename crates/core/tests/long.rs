@@ -200,3 +200,58 @@ async fn what_is_delivered_has_a_line_each() {
     assert_eq!(json, json!({ "outcome": "done", "counts": { "accepted": 400 }, "records": [] }));
     sim.stop().await;
 }
+
+/// The places of the texts in a value.
+fn texts(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::String(_) => found.push(at.to_owned()),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(i, inner)| texts(inner, &format!("{at}/{i}"), found));
+        }
+        Value::Object(members) => members.iter().for_each(|(name, inner)| {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            texts(inner, &format!("{at}/{name}"), found);
+        }),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_text_of_a_sender_makes_a_long_line() {
+    let events = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events");
+    let long = "x".repeat(100_000);
+    let mut tried = 0;
+    for file in [
+        "aws-eventbridge/create.json",
+        "aws-s3/create.json",
+        "aws-sns/create.json",
+        "aws-sqs/create.json",
+        "ceph/create.json",
+        "minio/create.json",
+        "oci/create.json",
+        "oci/classic-type.json",
+    ] {
+        let Ok(text) = std::fs::read_to_string(events.join(file)) else { panic!("{file} is not there") };
+        let sent: Value = serde_json::from_str(&text).unwrap();
+        let mut places = Vec::new();
+        texts(&sent, "", &mut places);
+        for place in places {
+            let old = sent.pointer(&place).unwrap().as_str().unwrap();
+            // Names have parts, and their first ones decide whose they are.
+            let parts = old.match_indices(['.', ':']).map(|(at, _)| &old[..=at]);
+            for begins in [old, ""].into_iter().chain(parts.take(5)) {
+                let mut value = sent.clone();
+                *value.pointer_mut(&place).unwrap() = Value::String(format!("{begins}{long}"));
+                let (_, lines) = told(value.to_string());
+                for line in lines {
+                    // An object is named whole, once: somebody has to find it.
+                    let names = usize::from(line.contains("faas.document."));
+                    let line = line.replacen(&long, "", names);
+                    assert!(line.len() < 10_000, "{file}{place}: {} … of {} bytes", &line[..300], line.len());
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 100, "{tried}");
+}
