@@ -35,12 +35,7 @@ fn settings(sim: &Sim, more: &[(&str, &str)]) -> Settings {
 }
 
 fn event(keys: &[&str]) -> Delivery {
-    let record = |key: &&str| {
-        json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
-                "s3": { "bucket": { "name": "invoices" }, "object": { "key": key, "size": 0 } } })
-    };
-    let records: Vec<Value> = keys.iter().map(record).collect();
-    Delivery::from_function(json!({ "Records": records }).to_string(), "call-1")
+    Delivery::from_function(mdss_sim::created("aws:s3", "invoices", keys), "call-1")
 }
 
 async fn deliver(settings: Settings, delivery: &Delivery, left: Option<Duration>) -> Report {

@@ -7,8 +7,9 @@ use super::*;
 /// An object whose write has a mark, as most producers give it one.
 fn marked(writes: &[(&str, &str)]) -> Delivery {
     let record = |(key, sequencer): &(&str, &str)| {
-        json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
-                "s3": { "bucket": { "name": "invoices" }, "object": { "key": key, "sequencer": sequencer } } })
+        let mut record = mdss_sim::created_record("aws:s3", "invoices", key);
+        record["s3"]["object"]["sequencer"] = json!(sequencer);
+        record
     };
     let records: Vec<Value> = writes.iter().map(record).collect();
     Delivery::from_function(json!({ "Records": records }).to_string(), "call-1")
