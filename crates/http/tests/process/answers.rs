@@ -10,17 +10,14 @@ async fn an_event_is_answered_when_mdss_has_answered() {
     let mut server = start(simple(&sim)).await;
     let way = format!("MDSS at {}, directly", sim.base_url());
     server.process.wait_for_line(&way, LIMIT).await.unwrap();
-    let answer = server.event(created(&["a%2Fb+c.txt"])).await;
+    let answer = event(&server, created(&["a%2Fb+c.txt"])).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let report = json_of(&answer);
     assert_eq!((&report["outcome"], &report["records"][0]["key"]), (&json!("done"), &json!("a/b c.txt")));
     assert_eq!(sim.accepted()[0].key, "a/b c.txt");
-    assert_eq!(server.send("GET", "/healthz", &[], "").await.status, 200);
-    assert_eq!(server.send("GET", "/readyz", &[], "").await.status, 200);
+    assert_eq!(send(&server, "GET", "/healthz", &[], "").await.status, 200);
+    assert_eq!(send(&server, "GET", "/readyz", &[], "").await.status, 200);
 }
-
-/// As long as a host may take to start MDSS again, less than the 25 s a delivery has. It is real time.
-const RESTART: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn a_restart_of_mdss_costs_no_event() {
@@ -30,25 +27,15 @@ async fn a_restart_of_mdss_costs_no_event() {
         .env("APIKEY", DEFAULT_API_KEY)
         .env("STORAGECLIENTID", units::S3_COMPATIBLE)
         .env("RELAY_TOKEN", TOKEN);
-    let server = start(program).await;
-    let back = async {
-        tokio::time::sleep(RESTART).await;
-        away.back(Config::default()).await.unwrap()
-    };
-    let url = format!("http://{}/events", server.address);
-    let authorization = format!("Bearer {TOKEN}");
-    let headers = [("authorization", authorization.as_str())];
+    let server = Server::start(&program, 2 * LIMIT).await.unwrap();
     // Two at once, of several objects each, as they gather while MDSS is away.
-    let poster = HttpPoster::new(RESTART * 2);
-    let posts = tokio::join!(
-        back,
-        poster.send("POST", &url, &headers, created(&["a", "b"])),
-        poster.send("POST", &url, &headers, created(&["c", "d", "e"]))
+    let (sim, one, two) = tokio::join!(
+        away.restarted(),
+        event(&server, created(&["a", "b"])),
+        event(&server, created(&["c", "d", "e"]))
     );
-    let (sim, one, two) = (posts.0, posts.1.unwrap(), posts.2.unwrap());
     assert_eq!((one.status, two.status), (200, 200), "{} {}", one.text(), two.text());
-    let mut accepted: Vec<_> = sim.accepted().into_iter().map(|a| (a.key, a.times)).collect();
-    accepted.sort();
+    let accepted: Vec<_> = sim.unwrap().accepted().into_iter().map(|a| (a.key, a.times)).collect();
     assert_eq!(accepted, ["a", "b", "c", "d", "e"].map(|key| (key.to_owned(), 1)));
 }
 
@@ -65,7 +52,7 @@ async fn the_worst_record_decides_the_status() {
         (&["good", "%ff", "config", "later"], 503, "transient"),
     ] {
         // Not of a sender that repeats without end.
-        let answer = server.event(created(keys).replace("minio:s3", "aws:s3")).await;
+        let answer = event(&server, created(keys).replace("minio:s3", "aws:s3")).await;
         assert_eq!(
             (answer.status, json_of(&answer)["outcome"].as_str()),
             (status, Some(outcome)),
@@ -81,16 +68,16 @@ async fn handshakes_and_probes_are_answered() {
     let server = start(sources(&sim)).await;
     let jd = format!("/jd/{SECRET}");
     let header = [("x-jdcloud-message-type", "SubscriptionConfirmation")];
-    let answer = server.post(&jd, &header, "any text\n").await;
+    let answer = post(&server, &jd, &header, "any text\n").await;
     assert_eq!(
         (answer.status, answer.text().as_str(), answer.header("content-type")),
         (200, "YW55IHRleHQK", Some("text/plain"))
     );
     // The gate comes first: an echo for everybody would be a gift.
-    assert_eq!(server.post("/jd/wrong-secret-wrong", &header, "any text\n").await.status, 403);
+    assert_eq!(post(&server, "/jd/wrong-secret-wrong", &header, "any text\n").await.status, 403);
     let bearer = format!("Bearer {TOKEN}");
-    assert_eq!(server.post("/minio", &[("authorization", &bearer)], "").await.status, 200);
-    assert_eq!(server.post("/open", &[], "").await.status, 400);
+    assert_eq!(post(&server, "/minio", &[("authorization", &bearer)], "").await.status, 200);
+    assert_eq!(post(&server, "/open", &[], "").await.status, 400);
     assert_eq!(sim.requests().len(), 0);
 }
 
@@ -108,11 +95,11 @@ async fn a_publish_call_is_answered_as_sns_answers_it() {
         form
     };
     let header = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
-    let answer = server.post("/open", &header, form(&["a b"])).await;
+    let answer = post(&server, "/open", &header, form(&["a b"])).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/xml")));
     assert!(answer.text().contains("<PublishResult><MessageId>open-0</MessageId>"), "{}", answer.text());
     assert_eq!(sim.accepted().len(), 1);
-    let answer = server.post("/open", &header, form(&["good", "%ff"])).await;
+    let answer = post(&server, "/open", &header, form(&["good", "%ff"])).await;
     assert_eq!((answer.status, json_of(&answer)["outcome"].as_str()), (400, Some("permanent")));
 }
 
@@ -123,7 +110,7 @@ async fn what_an_uploader_chose_is_in_report_and_log_and_nowhere_else() {
     let body = json!({ "Records": [{ "eventSource": "oss", "eventName": "s3:ObjectCreated:Put",
         "s3": { "bucket": { "name": "b" }, "object": { "key": "k" } },
         "callBackVar": { "callBackVars": { "dept": ["legal\nforged line"] } } }] });
-    let answer = server.post(&format!("/jd/{SECRET}"), &[], body.to_string()).await;
+    let answer = post(&server, &format!("/jd/{SECRET}"), &[], body.to_string()).await;
     let record = &json_of(&answer)["records"][0];
     assert_eq!(record["untrusted"], json!({ "dept": ["legal\nforged line"] }));
     let line = server.process.wait_for_line("object accepted", LIMIT).await.unwrap();
@@ -132,7 +119,7 @@ async fn what_an_uploader_chose_is_in_report_and_log_and_nowhere_else() {
     let request = String::from_utf8_lossy(&sim.requests()[0].body).into_owned();
     assert!(!request.contains("legal"), "{request}");
     // Where there is nothing of the kind, nothing is said of it.
-    let answer = server.post("/open", &[], created(&["k"])).await;
+    let answer = post(&server, "/open", &[], created(&["k"])).await;
     assert_eq!(json_of(&answer)["records"][0].get("untrusted"), None);
 }
 
@@ -141,18 +128,18 @@ async fn a_sender_that_repeats_without_end_is_not_told_of_what_can_never_be_used
     let sim = Sim::start(Config::default()).await.unwrap();
     let mut server = start(sources(&sim)).await;
     let bearer = format!("Bearer {TOKEN}");
-    let answer = server.post("/minio", &[("authorization", &bearer)], created(&["%ff", "good"])).await;
+    let answer = post(&server, "/minio", &[("authorization", &bearer)], created(&["%ff", "good"])).await;
     assert_eq!((answer.status, json_of(&answer)["outcome"].as_str()), (200, Some("permanent")));
     server.process.wait_for_line("event cannot be used", LIMIT).await.unwrap();
     // The same where the dialect is recognised: MinIO keeps everything behind an event that fails.
-    assert_eq!(server.post("/open", &[], created(&["%ff", "good"])).await.status, 200);
+    assert_eq!(post(&server, "/open", &[], created(&["%ff", "good"])).await.status, 200);
     let other = created(&["%ff", "good"]).replace("minio:s3", "aws:s3");
-    assert_eq!(server.post("/open", &[], other).await.status, 400);
+    assert_eq!(post(&server, "/open", &[], other).await.status, 400);
     // An empty post is a probe on a source that says whose it is.
-    assert_eq!(server.post("/minio", &[("authorization", &bearer)], "").await.status, 200);
-    assert_eq!(server.post("/open", &[], "").await.status, 400);
+    assert_eq!(post(&server, "/minio", &[("authorization", &bearer)], "").await.status, 200);
+    assert_eq!(post(&server, "/open", &[], "").await.status, 400);
     // What nobody keeps is counted for an alarm, and the counter was there before.
-    let page = server.send("GET", "/metrics", &[], "").await;
+    let page = send(&server, "GET", "/metrics", &[], "").await;
     for line in [
         "mdss_relay_unusable_total{source=\"jd\"} 0",
         "mdss_relay_unusable_total{source=\"minio\"} 1",
@@ -193,10 +180,10 @@ async fn a_sender_that_repeats_without_a_pause_multiplies_nothing() {
     let mut rounds = 0;
     while started.elapsed() < Duration::from_secs(4) {
         rounds += 1;
-        let answer = server.post("/ceph", &headers, ceph("unmapped", "poison")).await;
+        let answer = post(&server, "/ceph", &headers, ceph("unmapped", "poison")).await;
         assert_eq!(answer.status, 500, "{}", answer.text());
         for event in &good {
-            let answer = server.post("/ceph", &headers, event.clone()).await;
+            let answer = post(&server, "/ceph", &headers, event.clone()).await;
             assert_eq!(answer.status, 200, "{}", answer.text());
             let reason = &json_of(&answer)["records"][0]["reason"];
             assert_eq!(*reason, if rounds == 1 { Value::Null } else { json!("duplicate") });
@@ -217,7 +204,7 @@ async fn a_sender_that_repeats_without_a_pause_multiplies_nothing() {
     // A new configuration knows what the old one did.
     server.process.signal("HUP").unwrap();
     server.process.wait_for_line("a new configuration is in force", LIMIT).await.unwrap();
-    let answer = server.post("/ceph", &headers, good[0].clone()).await;
+    let answer = post(&server, "/ceph", &headers, good[0].clone()).await;
     assert_eq!(json_of(&answer)["records"][0]["reason"], "duplicate");
     assert_eq!(sim.requests().len(), GOOD);
 }

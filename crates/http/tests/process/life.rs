@@ -1,5 +1,6 @@
 //! Senders that hang up or stall, and the end of the process.
 
+use drive::{HttpPoster, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -17,15 +18,9 @@ async fn a_sender_that_hangs_up_loses_its_answer_and_not_its_event() {
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     // Gone while the relay waits to try again.
-    let started = Instant::now();
-    while sim.requests().is_empty() && started.elapsed() < LIMIT {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until("the first attempt", LIMIT, async || !sim.requests().is_empty()).await.unwrap();
     drop(stream);
-    while sim.accepted().is_empty() && started.elapsed() < LIMIT {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(sim.accepted().len(), 1);
+    until("the second attempt", LIMIT, async || sim.accepted().len() == 1).await.unwrap();
 }
 
 /// Sends a head that announces a body, and nothing of it.
@@ -45,11 +40,11 @@ async fn a_source_that_stalls_keeps_no_other_one_waiting() {
         stalled.push(stall(&server, "/open").await);
     }
     let bearer = format!("Bearer {TOKEN}");
-    let good = server.post("/minio", &[("authorization", &bearer)], created(&["a"])).await;
+    let good = post(&server, "/minio", &[("authorization", &bearer)], created(&["a"])).await;
     assert_eq!(good.status, 200, "{}", good.text());
     // The stalled source itself hears so in time.
     let started = Instant::now();
-    let busy = server.post("/open", &[], created(&["b"])).await;
+    let busy = post(&server, "/open", &[], created(&["b"])).await;
     assert_eq!((busy.status, busy.header("retry-after")), (503, Some("10")), "{}", busy.text());
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
@@ -76,16 +71,12 @@ async fn sigterm_finishes_the_call_in_flight() {
     let sim = Sim::start(Config::default()).await.unwrap();
     sim.push([Step::Delay { ms: 1500 }]);
     let mut server = start(simple(&sim)).await;
-    let address = server.address.clone();
+    let url = server.url("/events");
     let call = tokio::spawn(async move {
-        let url = format!("http://{address}/events");
         let bearer = format!("Bearer {TOKEN}");
         HttpPoster::new(LIMIT).send("POST", &url, &[("authorization", &bearer)], created(&["a"])).await
     });
-    let started = Instant::now();
-    while sim.requests().is_empty() && started.elapsed() < LIMIT {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the call is in flight", LIMIT, async || !sim.requests().is_empty()).await.unwrap();
     server.process.signal("TERM").unwrap();
     let answer = call.await.unwrap().unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());

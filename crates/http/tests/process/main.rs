@@ -11,7 +11,7 @@ mod secrets;
 
 use std::time::{Duration, Instant};
 
-use drive::{Answer, HttpPoster, Process, Program};
+use drive::{Answer, Program, Server};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, StatusCode, Step, units};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -54,46 +54,31 @@ fn sources(sim: &Sim) -> Program {
     configured(sim).env("RELAY_CONFIG_TOML", config)
 }
 
-struct Server {
-    process: Process,
-    address: String,
-}
-
 async fn start(program: Program) -> Server {
-    let mut process = program.start().unwrap();
-    let line = process.wait_for_line("listening on", LIMIT).await.unwrap();
-    let line: Value = serde_json::from_str(&line).unwrap();
-    let address = format!("{}:{}", line["server.address"].as_str().unwrap(), line["server.port"]);
-    Server { process, address }
+    Server::start(&program, LIMIT).await.unwrap()
 }
 
-impl Server {
-    async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
-        self.send("POST", path, headers, body).await
-    }
+async fn send(
+    server: &Server,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Vec<u8>>,
+) -> Answer {
+    server.send(method, path, headers, body).await.unwrap()
+}
 
-    async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: impl Into<Vec<u8>>,
-    ) -> Answer {
-        let url = format!("http://{}{path}", self.address);
-        HttpPoster::new(LIMIT).send(method, &url, headers, body.into()).await.unwrap()
-    }
+async fn post(server: &Server, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+    send(server, "POST", path, headers, body).await
+}
 
-    async fn event(&self, body: impl Into<Vec<u8>>) -> Answer {
-        self.post("/events", &[("authorization", &format!("Bearer {TOKEN}"))], body).await
-    }
+/// A post with the token, to a server with `/events`.
+async fn event(server: &Server, body: impl Into<Vec<u8>>) -> Answer {
+    post(server, "/events", &[("authorization", &format!("Bearer {TOKEN}"))], body).await
 }
 
 fn created(keys: &[&str]) -> String {
-    let record = |key: &&str| {
-        json!({ "eventSource": "minio:s3", "eventName": "s3:ObjectCreated:Put",
-                "s3": { "bucket": { "name": "b" }, "object": { "key": key, "size": 0 } } })
-    };
-    json!({ "Records": keys.iter().map(record).collect::<Vec<_>>() }).to_string()
+    mdss_sim::created("minio:s3", "b", keys)
 }
 
 fn json_of(answer: &Answer) -> Value {

@@ -20,7 +20,7 @@ async fn who_may_not_post_is_told_nothing_and_the_operator_everything() {
         ("/events", vec![], 404),
         ("/metrics", vec![], 405),
     ] {
-        let answer = server.post(path, &headers, good.clone()).await;
+        let answer = post(&server, path, &headers, good.clone()).await;
         assert_eq!(answer.status, status, "{path} {}", answer.text());
         if matches!(status, 401 | 403) {
             assert_eq!(answer.text(), r#"{"outcome":"refused","records":[]}"#);
@@ -28,17 +28,17 @@ async fn who_may_not_post_is_told_nothing_and_the_operator_everything() {
         assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{path}");
     }
     assert_eq!(
-        json_of(&server.post("/nope", &[], good.clone()).await)["records"][0]["reason"],
+        json_of(&post(&server, "/nope", &[], good.clone()).await)["records"][0]["reason"],
         "unknown_path"
     );
-    let get = server.send("GET", "/open", &[], "").await;
+    let get = send(&server, "GET", "/open", &[], "").await;
     assert_eq!((get.status, get.header("allow")), (405, Some("POST, HEAD")));
     assert_eq!(json_of(&get)["records"][0]["reason"], "method_not_allowed");
-    assert_eq!(server.send("OPTIONS", "/open", &[], "").await.status, 405);
-    let own = server.post("/healthz", &[], good.clone()).await;
+    assert_eq!(send(&server, "OPTIONS", "/open", &[], "").await.status, 405);
+    let own = post(&server, "/healthz", &[], good.clone()).await;
     assert_eq!((own.status, own.header("allow")), (405, Some("GET,HEAD")));
     assert_eq!(json_of(&own)["records"][0]["detail"], "expected a GET, found \"POST\"");
-    let head = server.send("HEAD", "/minio", &[], "").await;
+    let head = send(&server, "HEAD", "/minio", &[], "").await;
     assert_eq!((head.status, head.body.len()), (200, 0));
     // Everything it has printed is here once it has ended.
     server.process.signal("TERM").unwrap();
@@ -90,7 +90,7 @@ async fn the_api_key_is_in_no_line_of_a_failing_run() {
     ]);
     let mut server = start(simple(&sim).env("RELAY_LOG", "trace")).await;
     for _ in 0..4 {
-        assert_ne!(server.event(created(&["a"])).await.status, 200);
+        assert_ne!(event(&server, created(&["a"])).await.status, 200);
     }
     server.process.signal("TERM").unwrap();
     server.process.wait(LIMIT).await.unwrap();
