@@ -1,6 +1,6 @@
 //! What a dry run prints is what a run calls.
 
-use account::Call;
+use scripts::Call;
 
 use super::*;
 

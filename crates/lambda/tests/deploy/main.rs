@@ -9,6 +9,8 @@ mod deploy_script;
 mod destroy_script;
 mod dry_run;
 mod said_elsewhere;
+#[path = "../../../../deploy/scripts.rs"]
+mod scripts;
 mod verify_script;
 
 use std::collections::BTreeSet;
@@ -16,6 +18,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use account::{Account, KEY, folder};
+use account::{Account, folder};
+use scripts::KEY;
 
 const DESTROY: &[&str] = &["--region", "eu-west-1", "--with-secret", "--yes"];

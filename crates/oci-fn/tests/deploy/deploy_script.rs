@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
-use tenancy::KEY;
+use scripts::KEY;
 
 use super::*;
 
@@ -160,8 +160,10 @@ fn work_that_fails_later_is_a_failure() {
     let tenancy = Tenancy::new();
     let key = tenancy.path("key");
     let key = ("APIKEY_FILE", key.to_str().unwrap());
-    let ran = tenancy.run_with("deploy.sh", &base(&[]), &[key, ("FAKE_WORK", "FAILED")]).ended(1);
-    assert!(ran.err.contains("the work has failed: the image does not exist"), "{}", ran.err);
+    tenancy
+        .run_with("deploy.sh", &base(&[]), &[key, ("FAKE_WORK", "FAILED")])
+        .ended(1)
+        .says("the work has failed: the image does not exist");
 }
 
 #[test]
@@ -178,8 +180,10 @@ fn a_variable_somebody_added_is_not_lost_in_silence() {
     let tenancy = Tenancy::new();
     tenancy.run("deploy.sh", &base(&[])).ended(0);
     fs::write(tenancy.path("names"), "APIENDPOINT APIKEY STORAGECLIENTID RELAY_LOG RELAY_SCAN_ID\n").unwrap();
-    let ran = tenancy.run("deploy.sh", &base(&["--set", "RELAY_LOG=debug"])).ended(1);
-    assert!(ran.err.contains("does not give: RELAY_SCAN_ID;"), "{}", ran.err);
+    let ran = tenancy
+        .run("deploy.sh", &base(&["--set", "RELAY_LOG=debug"]))
+        .ended(1)
+        .says("does not give: RELAY_SCAN_ID;");
     assert!(ran.changes().is_empty());
 
     tenancy.run("deploy.sh", &base(&["--replace-config"])).ended(0);
@@ -216,8 +220,10 @@ fn routes_and_other_variables_arrive_as_they_are() {
     assert_eq!(config["RELAY_LOG"], json!("warn,mdss_relay_core=debug"));
 
     fs::write(&file, "x".repeat(4096)).unwrap();
-    let ran = tenancy.run("deploy.sh", &arguments).ended(2);
-    assert!(ran.err.contains("bytes, names and values together; OCI takes 4096"), "{}", ran.err);
+    let ran = tenancy
+        .run("deploy.sh", &arguments)
+        .ended(2)
+        .says("bytes, names and values together; OCI takes 4096");
     assert!(ran.calls.is_empty());
 }
 
@@ -225,8 +231,10 @@ fn routes_and_other_variables_arrive_as_they_are() {
 fn buckets_in_several_compartments_need_a_word_about_the_rule() {
     let tenancy = Tenancy::new();
     fs::write(tenancy.path("bucket-compartment-other"), "ocid1.compartment.oc1..other\n").unwrap();
-    let ran = tenancy.run("deploy.sh", &base(&["--bucket", "other"])).ended(2);
-    assert!(ran.err.contains("the buckets are in several compartments"), "{}", ran.err);
+    let ran = tenancy
+        .run("deploy.sh", &base(&["--bucket", "other"]))
+        .ended(2)
+        .says("the buckets are in several compartments");
     assert!(ran.changes().is_empty());
 
     let above = ["--bucket", "other", "--rule-compartment-id", "ocid1.tenancy.oc1..all"];
@@ -283,20 +291,15 @@ fn all_mistakes_are_told_at_once_and_nothing_is_called() {
 #[test]
 fn without_a_file_the_key_is_asked_for_at_the_terminal_and_not_shown() {
     // `script` (util-linux, in every Debian) gives a terminal.
-    if Command::new("script").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no 'script' to make a terminal with");
+    if !drive::available("script", Command::new("script").arg("--version").output().is_ok()).unwrap() {
         return;
     }
     let tenancy = Tenancy::new();
-    let path = format!("{}:{}", folder().join("tests/fake").display(), std::env::var("PATH").unwrap());
     let command = format!("{} {}", folder().join("deploy.sh").display(), BASE);
     let mut child = Command::new("script")
         .args(["--quiet", "--return", "--echo", "always", "--command", &command, "/dev/null"])
         .env_remove("APIKEY_FILE")
-        .env("PATH", path)
-        .env("TMPDIR", tenancy.path("tmp"))
-        .env("FAKE_OCI", tenancy.folder.path())
-        .env("RELAY_DEPLOY_PAUSE", "0")
+        .envs(tenancy.stage.variables())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -1,6 +1,6 @@
 //! What a dry run prints is what a run calls.
 
-use tenancy::Call;
+use scripts::Call;
 
 use super::*;
 

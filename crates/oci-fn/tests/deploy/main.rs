@@ -10,6 +10,8 @@ mod deploy_script;
 mod destroy_script;
 mod dry_run;
 mod said_elsewhere;
+#[path = "../../../../deploy/scripts.rs"]
+mod scripts;
 mod tenancy;
 mod verify_script;
 
