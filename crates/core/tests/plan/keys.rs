@@ -49,5 +49,5 @@ fn the_producer_decides_how_a_key_is_read_and_a_setting_overrides() {
 }
 
 fn plan_with(settings: &Settings, body: &str) -> Plan {
-    plan(settings, &Delivery::from_function(body, ""))
+    plan(&settings.rules, &Delivery::from_function(body, ""))
 }

@@ -26,7 +26,7 @@ fn settings() -> Settings {
 }
 
 fn planned(body: impl Into<Vec<u8>>) -> Plan {
-    plan(&settings(), &Delivery::from_function(body, ""))
+    plan(&settings().rules, &Delivery::from_function(body, ""))
 }
 
 fn http(dialect: Option<Dialect>, headers: &[(&str, &str)], body: &[u8]) -> Plan {
@@ -39,7 +39,7 @@ fn http(dialect: Option<Dialect>, headers: &[(&str, &str)], body: &[u8]) -> Plan
         body: body.to_vec(),
         id: String::new(),
     };
-    plan(&settings(), &delivery)
+    plan(&settings().rules, &delivery)
 }
 
 /// "send", or the reason.
