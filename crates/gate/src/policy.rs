@@ -1,6 +1,7 @@
 //! Who may post to one source: a list of checks, all of which must pass.
 
 use jiff::Timestamp;
+use mdss_relay_core::Mistake;
 
 use crate::check::{
     BASIC, BEARER, Bearer, Check, HMAC, JDCLOUD_SIGNATURE, Objection, PATH_SECRET, SHARED_SECRET, SNS,
@@ -8,7 +9,6 @@ use crate::check::{
 };
 use crate::head::{Head, Request};
 use crate::keys::Keys;
-use crate::mistake::Mistake;
 use crate::parse::bearer_remark;
 use crate::secret::plain;
 use crate::verdict::{Admission, Refusal, Status, Unavailable, Verdict};

@@ -73,7 +73,7 @@ impl Doors {
                 None => Ok(Policy::none()),
             };
             let policy = policy.unwrap_or_else(|mistake| {
-                draft.mistakes.push(mistake_of(mistake));
+                draft.mistakes.push(mistake);
                 Policy::none()
             });
             draft.settings.warnings.extend(policy.warnings(Timestamp::now()));
@@ -123,7 +123,7 @@ impl Doors {
                         public_path: source.public_path.clone(),
                     })
                 }
-                Err(mistakes) => draft.mistakes.extend(mistakes.into_iter().map(mistake_of)),
+                Err(mistakes) => draft.mistakes.extend(mistakes),
             }
         }
         draft.settings.warnings.append(&mut warnings);
@@ -240,16 +240,6 @@ impl Knocker<'_> {
 /// The text of a file that a setting names: a secret, or certificates.
 fn read_file(path: &str) -> Result<String, String> {
     plain_text(path, MOST_FILE_BYTES).map_err(|e| e.to_string())
-}
-
-fn mistake_of(mistake: mdss_relay_gate::Mistake) -> Mistake {
-    // The gate quotes what it found, and so does whoever prints this.
-    let bare = |found: String| match found.strip_prefix('"').and_then(|f| f.strip_suffix('"')) {
-        Some(bare) => bare.to_owned(),
-        None => found,
-    };
-    let found = mistake.found.map(bare);
-    Mistake { name: mistake.place, found, expected: mistake.expected }
 }
 
 #[cfg(test)]
