@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use mdss_relay_core::{Cause, Delivery, Dialect, Door, Failure, Plan, Role, Settings, explain, plan};
-use mdss_relay_gate::{Keys, Verdict};
-use mdss_relay_http::{Doors, Knock, Knocker, Proxies};
+use mdss_relay_core::{
+    Cause, Delivery, Dialect, Door, Failure, MOST_FILE_BYTES, Plan, Role, Settings, explain, plain_text, plan,
+};
+use mdss_relay_gate::{Doors, Keys, Knock, Knocker, Proxies, Verdict};
 
 use crate::input::{self, Input};
 use crate::visible::visible;
@@ -40,7 +41,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let mut draft = Settings::read(input::variables(arguments.config.as_deref()), Role::Explain);
-    let doors = Doors::open(&mut draft);
+    let doors = Doors::open(&mut draft, &|path| plain_text(path, MOST_FILE_BYTES));
     // Only for its mistakes: whoever asks says from where the request comes.
     Proxies::trusted(&mut draft);
     let settings = match draft.finish() {

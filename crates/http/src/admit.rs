@@ -5,11 +5,12 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
-use mdss_relay_gate::{Admission, KeyUrl, Keys, Refusal, ReplayKey, Replays, Unavailable, Verdict};
+use mdss_relay_gate::{
+    Admission, KeyUrl, Keys, Knocker, Refusal, ReplayKey, Replays, Source, Unavailable, Verdict,
+};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tracing::{info, warn};
 
-use crate::door::{Knocker, Source};
 use crate::fetch::Fetcher;
 use crate::reply::Answer;
 

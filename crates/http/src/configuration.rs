@@ -5,12 +5,11 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use mdss_relay_core::{Memory, Relay, Role, Settings};
+use mdss_relay_core::{MOST_FILE_BYTES, Memory, Relay, Role, Settings, plain_text};
+use mdss_relay_gate::{Doors, Proxies};
 use tokio::sync::Semaphore;
 
-use crate::door::Doors;
 use crate::metrics::Meter;
-use crate::proxies::Proxies;
 
 /// Bodies of one source held in memory at once; its further requests wait before theirs is read. Each source has places of
 /// its own: one that stalls, or is open to everybody, must not keep the others waiting.
@@ -40,7 +39,7 @@ impl Configuration {
     /// Reads the settings of an HTTP server from variables, and from what they name.
     pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Reading {
         let mut draft = Settings::read(variables, Role::Http);
-        let doors = Doors::open(&mut draft);
+        let doors = Doors::open(&mut draft, &|path| plain_text(path, MOST_FILE_BYTES));
         let proxies = Proxies::trusted(&mut draft);
         let (log, warnings) = (draft.settings.log.clone(), draft.settings.warnings.clone());
         let outcome =

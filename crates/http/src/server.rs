@@ -14,7 +14,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use futures_util::FutureExt;
 use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Dialect, Failure, Outcome, Plan, Report};
-use mdss_relay_gate::{Refusal, ReplayKey, Unavailable};
+use mdss_relay_gate::{Knock, Knocker, Refusal, ReplayKey, Source, Unavailable};
 use mdss_relay_spool::{Keeping, Sender, Spool};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -28,7 +28,6 @@ use crate::body::{self, BODY_TIMEOUT, Unread};
 use crate::budget::{Budget, Share, in_hand};
 use crate::configuration::{Configuration, MOST_REQUESTS, Reading};
 use crate::connection::{Connection, HEAD_TIMEOUT, Unreadable, connection, drive};
-use crate::door::{Knock, Knocker, Source};
 use crate::keeping;
 use crate::metrics::Meter;
 use crate::patience::Patience;
@@ -363,7 +362,7 @@ async fn receive(
 ) -> Response {
     let _asking = visit.guest.asking();
     let running = shared.running.borrow().clone();
-    let client = running.proxies.client(visit.peer, request.headers());
+    let client = running.proxies.client(visit.peer, &pairs(request.headers()));
     let (source, response) = respond(&shared, &running, &visit, client, request).await;
     given(&shared, source.as_deref(), client, response).await
 }
@@ -374,7 +373,7 @@ async fn only_watched(
     Extension(visit): Extension<Visit>,
     request: Request,
 ) -> Response {
-    let client = shared.running.borrow().proxies.client(visit.peer, request.headers());
+    let client = shared.running.borrow().proxies.client(visit.peer, &pairs(request.headers()));
     let detail = format!("expected a GET, found {:?}", request.method().as_str());
     let desk = Desk { refusals: &shared.refusals, client };
     let failure = Failure::new(Cause::MethodNotAllowed, detail);
@@ -412,7 +411,7 @@ async fn respond(
     request: Request,
 ) -> (Option<String>, Response) {
     let (parts, body) = request.into_parts();
-    let headers: Vec<(&str, &[u8])> = parts.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
+    let headers = pairs(&parts.headers);
     let target = parts.uri.path_and_query().map_or("", |t| t.as_str());
     let knocker = Knocker { method: parts.method.as_str(), target, headers: &headers, client };
     let desk = Desk { refusals: &shared.refusals, client };
@@ -805,6 +804,11 @@ fn unread(desk: &Desk<'_>, source: &Source, unread: Unread, limit: usize) -> Res
         desk.turned_away(Some(source), status, Failure::new(cause, detail), size).into_response();
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
+}
+
+/// Headers as the gate looks at them: in the order in which they came, as far as one name is concerned.
+fn pairs(headers: &HeaderMap) -> Vec<(&str, &[u8])> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
 }
 
 /// Headers as text, without the credentials: those were the gate's. A value that is no text means nothing to any dialect.

@@ -5,8 +5,12 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use mdss_relay_core::{Dialect, Draft, MOST_FILE_BYTES, Mistake, plain_text};
-use mdss_relay_gate::{Head, Keys, Policy, Refusal, Request, Unavailable, Verdict};
+use mdss_relay_core::{Dialect, Draft, Mistake};
+
+use crate::head::{Head, Request};
+use crate::keys::Keys;
+use crate::policy::Policy;
+use crate::verdict::{Refusal, Unavailable, Verdict};
 
 /// One source with its policy.
 #[derive(Clone, Debug)]
@@ -65,7 +69,8 @@ impl Doors {
     pub const DEFAULT: &str = "events";
 
     /// Makes the sources of a draft into doors, and adds the mistakes in their `auth` to the draft's.
-    pub fn open(draft: &mut Draft) -> Self {
+    pub fn open(draft: &mut Draft, read: &dyn Fn(&str) -> std::io::Result<String>) -> Self {
+        let mut read_file = |path: &str| read(path).map_err(|e| e.to_string());
         let settings = &draft.settings;
         if settings.sources.is_empty() {
             let policy = match &settings.token {
@@ -131,7 +136,7 @@ impl Doors {
     }
 
     /// The names of the sources.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|source| source.name.as_str())
     }
 
@@ -144,7 +149,7 @@ impl Doors {
     }
 
     /// What to tell the operator about a path that is no source's, without the path: it may hold a secret.
-    pub(crate) fn unknown(&self, target: &str) -> String {
+    pub fn unknown(&self, target: &str) -> String {
         let path = target.split('?').next().unwrap_or_default();
         let bare = path.trim_end_matches('/');
         let near = self.0.iter().find(|source| source.path.eq_ignore_ascii_case(bare));
@@ -237,11 +242,6 @@ impl Knocker<'_> {
     }
 }
 
-/// The text of a file that a setting names: a secret, or certificates.
-fn read_file(path: &str) -> Result<String, String> {
-    plain_text(path, MOST_FILE_BYTES).map_err(|e| e.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use mdss_relay_core::{Role, Settings};
@@ -298,7 +298,7 @@ mod tests {
             let config = format!("[[source]]\nname = 's'\npath = '/s'\n{members}\n");
             let mut draft =
                 Settings::read([("RELAY_CONFIG_TOML".into(), config.clone().into())], Role::Explain);
-            let doors = Doors::open(&mut draft);
+            let doors = Doors::open(&mut draft, &|_| Err(std::io::ErrorKind::NotFound.into()));
             let mistakes: Vec<String> = draft.mistakes.iter().map(ToString::to_string).collect();
             let got = match mistakes.first() {
                 Some(first) => Err(first.as_str()),
