@@ -12,7 +12,7 @@ mod source_addresses;
 use crate::key_url::KeyUrl;
 
 pub(crate) use basic::Basic;
-pub(crate) use bearer::Bearer;
+pub(crate) use bearer::{Bearer, bearer_remark};
 pub(crate) use hmac::{Encoding, Hmac};
 pub(crate) use jdcloud_signature::{ContentMd5, JdcloudSignature, Trust};
 pub(crate) use path_secret::PathSecret;
@@ -41,6 +41,22 @@ pub(crate) enum Check {
     Hmac(Hmac),
     JdcloudSignature(JdcloudSignature),
     Sns(Sns),
+}
+
+impl Check {
+    /// Its name, as in the settings and in refusals.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Bearer(_) => BEARER,
+            Self::Basic(_) => BASIC,
+            Self::PathSecret(_) => PATH_SECRET,
+            Self::SharedSecret(_) => SHARED_SECRET,
+            Self::SourceAddresses(_) => SOURCE_ADDRESSES,
+            Self::Hmac(_) => HMAC,
+            Self::JdcloudSignature(_) => JDCLOUD_SIGNATURE,
+            Self::Sns(_) => SNS,
+        }
+    }
 }
 
 /// Why a check of the body does not admit a request.

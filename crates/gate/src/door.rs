@@ -1,15 +1,22 @@
-//! The door: which source a request reaches, and whether the gate lets it in. Pure, so that `explain` stands at the
-//! same door as the server.
+//! The way in for whole HTTP requests: method, path, source, head, body, and what the relay then gets.
+//!
+//! One walk for everybody. The server, `explain` and a function that gets HTTP requests call [`Sources::enter`], so each of them
+//! refuses the same requests, in the same order and with the same sentences. The walk waits for nothing: where it needs the body,
+//! or a key, it says so and is called again.
 
 use std::borrow::Cow;
+use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use mdss_relay_core::{Dialect, Draft, Mistake};
+use mdss_relay_core::{Cause, Delivery, Dialect, Draft, Failure, Mistake};
 
-use crate::head::{Head, Request};
+use crate::head::{Head, Request, printable};
+use crate::key_url::KeyUrl;
 use crate::keys::Keys;
 use crate::policy::Policy;
+use crate::replay::ReplayKey;
 use crate::verdict::{Refusal, Unavailable, Verdict};
 
 /// One source with its policy.
@@ -30,59 +37,91 @@ pub struct Source {
     public_path: Option<String>,
 }
 
+/// Every source of a server.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    list: Vec<Arc<Source>>,
+    /// Whether each request reaches the first source, whatever its path.
+    at_any_path: bool,
+}
+
 /// A request's head, as it came over the wire. It has no `Debug`: target and headers hold secrets.
 #[derive(Clone, Copy)]
-pub struct Knocker<'r> {
+pub struct RequestHead<'r> {
     /// The method.
     pub method: &'r str,
     /// The request target, undecoded, with its query.
     pub target: &'r str,
     /// The headers, a repeated one as often as it was sent.
     pub headers: &'r [(&'r str, &'r [u8])],
-    /// The address of whoever sent it, if there is one.
+    /// The address of the client, if it is known.
     pub client: Option<IpAddr>,
 }
 
-/// Every source of a server.
-#[derive(Clone, Debug)]
-pub struct Doors(Vec<Source>);
-
-/// What a request's head leads to.
+/// How far a request has come.
 #[derive(Debug)]
-pub enum Knock<'d> {
-    /// The gate has no objection to the head; the body may be read.
-    Enter(&'d Source),
-    /// A HEAD, by which RustFS and others ask whether somebody is there.
-    Present(&'d Source),
-    /// No source has this path.
-    UnknownPath,
-    /// Not a POST.
-    WrongMethod(&'d Source),
-    /// The gate refused.
-    Refused(&'d Source, Refusal),
-    /// The gate cannot say just now.
-    Unavailable(&'d Source, Unavailable),
+pub enum DoorVerdict {
+    /// The gate has no objection to the head: read the body, and ask again with it.
+    NeedBody(Arc<Source>),
+    /// A signature needs the key at this URL: fetch it, put what came of it into the [`Keys`], and ask again.
+    NeedKey(Arc<Source>, KeyUrl),
+    /// Every check has passed.
+    Entered(Entered),
+    /// The request goes no further. The source is the one it was posted to, if there is one.
+    Answered(Option<Arc<Source>>, Answered),
 }
 
-impl Doors {
-    /// Where sources without `[[source]]` live.
+/// A request that may be delivered.
+#[derive(Debug)]
+pub struct Entered {
+    /// Where it was posted.
+    pub source: Arc<Source>,
+    /// How a repetition of it is known, if its signature covers both an id and the body.
+    pub replay: Option<ReplayKey>,
+}
+
+/// Why a request goes no further.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answered {
+    /// A HEAD, by which RustFS and others ask whether somebody is there.
+    Present,
+    /// No source has this path.
+    UnknownPath {
+        /// For the sender.
+        failure: Failure,
+        /// For the operator: what the path is like, without the path, which may hold a secret.
+        hint: String,
+    },
+    /// Not a POST.
+    WrongMethod(Failure),
+    /// A check has refused it.
+    Refused(Refusal),
+    /// A check cannot be made just now.
+    Unavailable(Unavailable),
+}
+
+impl Sources {
+    /// The name, and without its slash the path, of the one source that there is without `[[source]]`.
     pub const DEFAULT: &str = "events";
 
-    /// Makes the sources of a draft into doors, and adds the mistakes in their `auth` to the draft's.
-    pub fn open(draft: &mut Draft, read: &dyn Fn(&str) -> std::io::Result<String>) -> Self {
-        let mut read_file = |path: &str| read(path).map_err(|e| e.to_string());
+    /// The sources of a draft. Mistakes in their `auth` are added to the draft's, and so are warnings, for which `now` says what has
+    /// expired. `read` gives the text of a file that a setting names.
+    pub fn of(draft: &mut Draft, now: Timestamp, read: &dyn Fn(&str) -> io::Result<String>) -> Self {
         let settings = &draft.settings;
+        let mut list = Vec::new();
+        let mut mistakes = Vec::new();
+        let mut warnings = Vec::new();
         if settings.sources.is_empty() {
             let policy = match &settings.token {
                 Some(token) => Policy::bearer("RELAY_TOKEN", token.expose()),
                 None => Ok(Policy::none()),
             };
             let policy = policy.unwrap_or_else(|mistake| {
-                draft.mistakes.push(mistake);
+                mistakes.push(mistake);
                 Policy::none()
             });
-            draft.settings.warnings.extend(policy.warnings(Timestamp::now()));
-            return Self(vec![Source {
+            warnings.extend(policy.warnings(now));
+            list.push(Source {
                 name: Self::DEFAULT.into(),
                 dialect: None,
                 redelivers_forever: false,
@@ -90,103 +129,170 @@ impl Doors {
                 policy,
                 path: format!("/{}", Self::DEFAULT),
                 public_path: None,
-            }]);
+            });
         }
-        let mut doors = Vec::new();
-        let mut warnings = Vec::new();
         for (index, source) in settings.sources.iter().enumerate() {
-            let place = format!("source[{index}].auth");
-            let policy = match &source.auth {
-                // A mistake that is told already.
-                None => continue,
-                Some(auth) => Policy::parse(auth, &place, &mut read_file),
-            };
-            match policy {
-                Ok(policy) => {
-                    warnings.extend(policy.warnings(Timestamp::now()));
-                    let dialect = match source.dialect {
-                        // What SNS has not signed stands in the same body, and must not choose who reads it.
-                        None if policy.demands_sns() => Some(Dialect::AwsSns),
-                        Some(dialect) if policy.demands_sns() && dialect != Dialect::AwsSns => {
-                            draft.mistakes.push(Mistake {
-                                name: format!("source[{index}].dialect"),
-                                found: Some(dialect.name().to_owned()),
-                                expected: "aws-sns, or nothing: its auth.sns lets in messages of SNS and nothing else"
-                                    .to_owned(),
-                            });
-                            continue;
-                        }
-                        dialect => dialect,
-                    };
-                    doors.push(Source {
-                        name: source.name.clone(),
-                        dialect,
-                        redelivers_forever: source.redelivers_forever,
-                        confirm_topics: source.confirm_topics.clone(),
-                        policy,
-                        path: source.path.clone(),
-                        public_path: source.public_path.clone(),
-                    })
+            // Without one there is a mistake already.
+            let Some(auth) = &source.auth else { continue };
+            let mut read = |path: &str| read(path).map_err(|error| error.to_string());
+            let policy = match Policy::parse(auth, &format!("source[{index}].auth"), &mut read) {
+                Ok(policy) => policy,
+                Err(found) => {
+                    mistakes.extend(found);
+                    continue;
                 }
-                Err(mistakes) => draft.mistakes.extend(mistakes),
-            }
+            };
+            warnings.extend(policy.warnings(now));
+            let dialect = match (policy.signed_dialect(), source.dialect) {
+                (Some((check, signed)), Some(dialect)) if signed != dialect => {
+                    let expected =
+                        format!("{signed}, or nothing: its auth.{check} admits messages of {signed} only");
+                    mistakes.push(Mistake::found(
+                        format!("source[{index}].dialect"),
+                        dialect.name(),
+                        expected,
+                    ));
+                    continue;
+                }
+                // What is not signed stands in the same body, and must not choose who reads it.
+                (Some((_, signed)), _) => Some(signed),
+                (None, dialect) => dialect,
+            };
+            list.push(Source {
+                name: source.name.clone(),
+                dialect,
+                redelivers_forever: source.redelivers_forever,
+                confirm_topics: source.confirm_topics.clone(),
+                policy,
+                path: source.path.clone(),
+                public_path: source.public_path.clone(),
+            });
         }
+        draft.mistakes.append(&mut mistakes);
         draft.settings.warnings.append(&mut warnings);
-        Self(doors)
+        Self { list: list.into_iter().map(Arc::new).collect(), at_any_path: false }
+    }
+
+    /// The same for requests whose paths mean nothing: each of them reaches the first source.
+    #[must_use]
+    pub fn at_any_path(self) -> Self {
+        Self { at_any_path: true, ..self }
     }
 
     /// The names of the sources.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|source| source.name.as_str())
+        self.list.iter().map(|source| source.name.as_str())
     }
 
-    /// The only source there is, if there is only one; `explain` without `[[source]]` ignores paths.
-    pub fn only(&self) -> Option<&Source> {
-        match self.0.as_slice() {
-            [only] => Some(only),
-            _ => None,
+    /// The walk through the door, as far as it goes without a `body` and with these `keys`. It starts at the method each time, so a
+    /// delivery has passed every check, however often it was asked.
+    ///
+    /// Pure and total: the same arguments give the same verdict.
+    pub fn enter(
+        &self,
+        head: &RequestHead<'_>,
+        body: Option<&[u8]>,
+        now: Timestamp,
+        keys: &Keys,
+    ) -> DoorVerdict {
+        let Some((source, rest)) = self.find(head.path()) else {
+            let detail = "the request's path belongs to no source (it is not shown, it may hold a secret)";
+            let failure = Failure::new(Cause::UnknownPath, detail);
+            let hint = self.hint(head.path());
+            return DoorVerdict::Answered(None, Answered::UnknownPath { failure, hint });
+        };
+        let answered = |answered| DoorVerdict::Answered(Some(source.clone()), answered);
+        match head.method {
+            "HEAD" => return answered(Answered::Present),
+            "POST" => {}
+            other => {
+                let found = format!("expected a POST, found {other:?}");
+                return answered(Answered::WrongMethod(Failure::new(Cause::MethodNotAllowed, found)));
+            }
+        }
+        let path = source.sent(head.target);
+        let RequestHead { method, headers, client, .. } = *head;
+        let head = Head { method, path: &path, path_rest: Some(rest), headers, client };
+        let judged = match (source.policy.check_head(&head), body) {
+            (Verdict::Admitted(_), None) => return DoorVerdict::NeedBody(source.clone()),
+            (Verdict::Admitted(_), Some(body)) => {
+                source.policy.check_body(&Request { head, body }, now, keys)
+            }
+            (objection, _) => objection,
+        };
+        match judged {
+            Verdict::Admitted(admission) => {
+                DoorVerdict::Entered(Entered { source: source.clone(), replay: admission.replay })
+            }
+            Verdict::NeedKey(url) => DoorVerdict::NeedKey(source.clone(), url),
+            Verdict::Refused(refusal) => answered(Answered::Refused(refusal)),
+            Verdict::Unavailable(what) => answered(Answered::Unavailable(what)),
         }
     }
 
-    /// What to tell the operator about a path that is no source's, without the path: it may hold a secret.
-    pub fn unknown(&self, target: &str) -> String {
-        let path = target.split('?').next().unwrap_or_default();
+    /// The source that has this path, and what follows the source's own path in it.
+    fn find<'p>(&self, path: &'p str) -> Option<(&Arc<Source>, &'p str)> {
+        if self.at_any_path {
+            return self.list.first().map(|source| (source, ""));
+        }
+        // A path that is some source's own is never the secret of another one.
+        let own = self.list.iter().find(|source| source.path == path).map(|source| (source, ""));
+        own.or_else(|| self.list.iter().find_map(|source| Some((source, source.rest(path)?))))
+    }
+
+    /// What to tell the operator about a path that is no source's, without the path.
+    fn hint(&self, path: &str) -> String {
         let bare = path.trim_end_matches('/');
-        let near = self.0.iter().find(|source| source.path.eq_ignore_ascii_case(bare));
+        let near = self.list.iter().find(|source| source.path.eq_ignore_ascii_case(bare));
         match near {
             Some(source) if bare == source.path => {
-                format!("a path that is source {:?}'s but for a slash at its end", source.name)
+                format!("its path is that of source {:?}, except for a slash at its end", source.name)
             }
-            Some(source) => format!("a path that is source {:?}'s but for capital letters", source.name),
+            Some(source) => {
+                format!("its path is that of source {:?}, except for capital letters", source.name)
+            }
             None => {
                 let names: Vec<_> = self.names().take(8).collect();
-                let more = if self.0.len() > names.len() { " and others" } else { "" };
-                format!(
-                    "a path of {} bytes, which belongs to no source; there are {}{more}",
-                    path.len(),
-                    names.join(", ")
-                )
+                let more = if self.list.len() > names.len() { " and others" } else { "" };
+                let (length, names) = (path.len(), names.join(", "));
+                format!("its path of {length} bytes belongs to no source; there are {names}{more}")
             }
         }
-    }
-
-    /// Judges a head.
-    pub fn knock(&self, knocker: &Knocker<'_>) -> Knock<'_> {
-        let path = knocker.path();
-        // A path that is some source's own is never the secret of another one.
-        let own = self.0.iter().find(|source| source.path == path).map(|source| (source, ""));
-        let found = own.or_else(|| self.0.iter().find_map(|source| Some((source, source.rest(path)?))));
-        let Some((source, rest)) = found else {
-            return Knock::UnknownPath;
-        };
-        source.judge(knocker, rest)
     }
 }
 
-impl<'r> Knocker<'r> {
+impl<'r> RequestHead<'r> {
     /// The target without its query.
     fn path(&self) -> &'r str {
         self.target.split('?').next().unwrap_or_default()
+    }
+}
+
+impl Entered {
+    /// What the relay gets: the request without its credentials, which were the gate's. It has no id yet.
+    pub fn delivery(&self, head: &RequestHead<'_>, body: Vec<u8>) -> Delivery {
+        Delivery {
+            source: Some(self.source.name.clone()),
+            dialect: self.source.dialect,
+            method: head.method.to_owned(),
+            headers: text_headers(head.headers),
+            body,
+            id: String::new(),
+        }
+    }
+}
+
+impl Answered {
+    /// The failure there is of it, if it is one: the sender of a refused request learns no reason.
+    pub fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Present | Self::Refused(_) => None,
+            Self::UnknownPath { failure, .. } | Self::WrongMethod(failure) => Some(failure.clone()),
+            // A key that cannot be had just now is no reason to call a sender a stranger.
+            Self::Unavailable(what) => {
+                Some(Failure::new(Cause::KeyUnavailable, format!("{}: {}", what.check, what.why)))
+            }
+        }
     }
 }
 
@@ -210,140 +316,19 @@ impl Source {
             _ => Cow::Borrowed(target),
         }
     }
-
-    /// Judges a head that has found this source, of whose path `rest` is left.
-    pub fn judge(&self, knocker: &Knocker<'_>, rest: &str) -> Knock<'_> {
-        match knocker.method {
-            "HEAD" => return Knock::Present(self),
-            "POST" => {}
-            _ => return Knock::WrongMethod(self),
-        }
-        let path = self.sent(knocker.target);
-        match self.policy.check_head(&knocker.head(&path, rest)) {
-            Verdict::Admitted(_) => Knock::Enter(self),
-            Verdict::Refused(refusal) => Knock::Refused(self, refusal),
-            Verdict::Unavailable(what) => Knock::Unavailable(self, what),
-            // A signature covers the body, so nobody asks for its key before there is one.
-            Verdict::NeedKey(_) => Knock::Enter(self),
-        }
-    }
-
-    /// Judges a request whose head was let in, once its body is complete.
-    pub fn judge_body(&self, knocker: &Knocker<'_>, body: &[u8], now: Timestamp, keys: &Keys) -> Verdict {
-        let path = self.sent(knocker.target);
-        let rest = self.rest(knocker.path()).unwrap_or_default();
-        self.policy.check_body(&Request { head: knocker.head(&path, rest), body }, now, keys)
-    }
 }
 
-impl Knocker<'_> {
-    fn head<'h>(&'h self, path: &'h str, rest: &'h str) -> Head<'h> {
-        Head { method: self.method, path, path_rest: Some(rest), headers: self.headers, client: self.client }
-    }
+/// Headers as text, without credentials. A value that is no text means nothing to any dialect.
+fn text_headers(headers: &[(&str, &[u8])]) -> Vec<(String, String)> {
+    const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+    let text = |(name, value): &(&str, &[u8])| {
+        if CREDENTIALS.iter().any(|credential| credential.eq_ignore_ascii_case(name)) {
+            return None;
+        }
+        Some(((*name).to_owned(), printable(value)?.to_owned()))
+    };
+    headers.iter().filter_map(text).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use mdss_relay_core::{Role, Settings};
-
-    use super::*;
-
-    fn doors() -> Doors {
-        let source = |name: &str, path: &str, policy| Source {
-            name: name.into(),
-            dialect: None,
-            redelivers_forever: false,
-            confirm_topics: Vec::new(),
-            policy,
-            path: path.into(),
-            public_path: None,
-        };
-        let secret: toml::Value = "auth = { path_secret = { secret = \"0123456789abcdef\" } }"
-            .parse::<toml::Table>()
-            .unwrap()
-            .remove("auth")
-            .unwrap();
-        let secret = Policy::parse(&secret, "auth", &mut |_| Err("no file".into())).unwrap();
-        Doors(vec![
-            source("open", "/open", Policy::none()),
-            source("token", "/a/b", Policy::bearer("t", "t0ken").unwrap()),
-            source("hidden", "/jd", secret),
-            source("beside", "/jd/beside", Policy::none()),
-        ])
-    }
-
-    #[test]
-    fn what_sns_has_signed_is_read_as_its_message_and_nothing_else() {
-        const SNS: &str = "auth = { sns = { topics = ['arn:aws:sns:eu-central-1:111122223333:claims'] } }";
-        for (members, want) in [
-            (SNS.to_owned(), Ok(Some(Dialect::AwsSns))),
-            (format!("{SNS}\ndialect = 'aws-sns'"), Ok(Some(Dialect::AwsSns))),
-            (
-                format!("{SNS}\ndialect = 'jdcloud'"),
-                Err(
-                    "source[0].dialect: found \"jdcloud\", expected aws-sns, or nothing: its auth.sns lets in messages of SNS \
-                     and nothing else",
-                ),
-            ),
-            ("auth = { bearer = { token = 't' } }".to_owned(), Ok(None)),
-            ("auth = 'none'\ndialect = 'jdcloud'".to_owned(), Ok(Some(Dialect::JdCloud))),
-            (
-                "auth = { nothing = 1 }".to_owned(),
-                Err(
-                    "source[0].auth.nothing: found \"nothing\", expected one of source_addresses, path_secret, \
-                     shared_secret, bearer, basic, hmac, jdcloud_signature, sns",
-                ),
-            ),
-        ] {
-            let config = format!("[[source]]\nname = 's'\npath = '/s'\n{members}\n");
-            let mut draft =
-                Settings::read([("RELAY_CONFIG_TOML".into(), config.clone().into())], Role::Explain);
-            let doors = Doors::open(&mut draft, &|_| Err(std::io::ErrorKind::NotFound.into()));
-            let mistakes: Vec<String> = draft.mistakes.iter().map(ToString::to_string).collect();
-            let got = match mistakes.first() {
-                Some(first) => Err(first.as_str()),
-                None => Ok(doors.only().and_then(|source| source.dialect)),
-            };
-            assert_eq!(got, want, "{config}");
-        }
-    }
-
-    #[test]
-    fn requests_find_their_source_and_nothing_else() {
-        let token: (&str, &[u8]) = ("authorization", b"Bearer t0ken");
-        for (method, target, headers, want) in [
-            ("POST", "/open", vec![], "enter open"),
-            ("POST", "/open?x=1", vec![], "enter open"),
-            ("HEAD", "/open", vec![], "present open"),
-            ("GET", "/open", vec![], "method open"),
-            ("OPTIONS", "/open", vec![], "method open"),
-            ("post", "/open", vec![], "method open"),
-            ("POST", "/open/", vec![], "unknown"),
-            ("POST", "/open/x", vec![], "unknown"),
-            ("POST", "/OPEN", vec![], "unknown"),
-            ("POST", "/", vec![], "unknown"),
-            ("POST", "", vec![], "unknown"),
-            ("POST", "/a/b", vec![token], "enter token"),
-            ("POST", "/a/b", vec![], "refused token bearer"),
-            ("POST", "/a", vec![token], "unknown"),
-            ("POST", "/jd/0123456789abcdef", vec![], "enter hidden"),
-            ("POST", "/jd/0123456789abcdef?q", vec![], "enter hidden"),
-            ("POST", "/jd", vec![], "refused hidden path_secret"),
-            ("POST", "/jd/0123456789abcdeF", vec![], "refused hidden path_secret"),
-            ("POST", "/jd/0123456789abcdef/x", vec![], "unknown"),
-            ("POST", "/jdx", vec![], "unknown"),
-            ("POST", "/jd/beside", vec![], "enter beside"),
-        ] {
-            let knocker = Knocker { method, target, headers: &headers, client: None };
-            let got = match doors().knock(&knocker) {
-                Knock::Enter(s) => format!("enter {}", s.name),
-                Knock::Present(s) => format!("present {}", s.name),
-                Knock::UnknownPath => "unknown".into(),
-                Knock::WrongMethod(s) => format!("method {}", s.name),
-                Knock::Refused(s, r) => format!("refused {} {}", s.name, r.check),
-                Knock::Unavailable(s, _) => format!("unavailable {}", s.name),
-            };
-            assert_eq!(got, want, "{method} {target}");
-        }
-    }
-}
+mod tests;

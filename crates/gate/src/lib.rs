@@ -19,7 +19,7 @@ mod secret;
 mod testing;
 mod verdict;
 
-pub use door::{Doors, Knock, Knocker, Source};
+pub use door::{Answered, DoorVerdict, Entered, RequestHead, Source, Sources};
 pub use head::{Head, Request};
 pub use key_url::KeyUrl;
 pub use keys::Keys;

@@ -17,8 +17,6 @@ use crate::policy::Policy;
 
 use reader::{Read, Reader, kind, unknown};
 
-pub(crate) use checks::bearer_remark;
-
 /// Every check, in the order in which they are made: what costs least first, and first of all what a request cannot
 /// choose. The last ones may need a key, and no key is fetched for a request that another check refuses.
 const KNOWN: [&str; 8] =

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use mdss_relay_core::{Draft, Mistake};
 
+use crate::head::printable;
 use crate::networks::Networks;
 
 const FORWARDED: &str = "x-forwarded-for";
@@ -42,7 +43,7 @@ impl Proxies {
         // Each proxy appends, to the last line or as a line of its own, so the order of all lines is the order of the way.
         let lines = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(FORWARDED));
         for (_, line) in lines.rev() {
-            for entry in text(line)?.rsplit(',') {
+            for entry in printable(line)?.rsplit(',') {
                 nearest = address(entry.trim_matches([' ', '\t']))?;
                 if !self.0.contains(nearest) {
                     return Some(nearest);
@@ -58,12 +59,6 @@ fn address(entry: &str) -> Option<IpAddr> {
     let bracketed = entry.strip_prefix('[').and_then(|e| e.strip_suffix(']'));
     let plain = bracketed.unwrap_or(entry).parse().ok();
     plain.or_else(|| entry.parse::<SocketAddr>().ok().map(|a| a.ip()))
-}
-
-/// A header's value, if it is printable ASCII.
-fn text(value: &[u8]) -> Option<&str> {
-    let is_text = value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
-    std::str::from_utf8(value).ok().filter(|_| is_text)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use mdss_relay_gate::{
-    Admission, KeyUrl, Keys, Knocker, Refusal, ReplayKey, Replays, Source, Unavailable, Verdict,
+    Answered, DoorVerdict, Entered, KeyUrl, Keys, Refusal, ReplayKey, Replays, RequestHead, Source, Sources,
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tracing::{info, warn};
@@ -39,12 +39,6 @@ pub(crate) struct Memory {
     visiting: tokio::sync::Mutex<()>,
 }
 
-/// Why a request is not let in.
-pub(crate) enum Turned {
-    Refused(Refusal),
-    Unavailable(Unavailable),
-}
-
 impl Memory {
     pub(crate) fn new() -> Self {
         Self {
@@ -70,39 +64,42 @@ impl Memory {
         self.fetcher()?.visit(url).await
     }
 
-    /// Asks the gate, and fetches what it asks for, once for each key it may need.
+    /// Walks a request whose head was let in through the door, and fetches what the gate asks for, once for each key it may need.
     pub(crate) async fn admit(
         self: &Arc<Self>,
+        sources: &Sources,
         source: &Source,
-        knocker: &Knocker<'_>,
+        head: &RequestHead<'_>,
         body: &[u8],
-    ) -> Result<Admission, Turned> {
+    ) -> Result<Entered, Answered> {
         let ask = || {
-            let judge = || source.judge_body(knocker, body, Timestamp::now(), &held(&self.keys));
+            let ask = || sources.enter(head, Some(body), Timestamp::now(), &held(&self.keys));
             let several = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
             // Where no check looks at the body there is nothing to hash, and each hand-over may be to another thread, with a heap of its own.
             let hashes = !source.policy.is_none() && !source.policy.is_proven_by_head();
             if body.len() > QUICK_BODY && several && hashes {
-                tokio::task::block_in_place(judge)
+                tokio::task::block_in_place(ask)
             } else {
-                judge()
+                ask()
             }
         };
         let mut verdict = ask();
         loop {
             verdict = match verdict {
-                Verdict::Admitted(admission) => return Ok(admission),
-                Verdict::Refused(refusal) => {
-                    self.show(source, &refusal);
-                    return Err(Turned::Refused(refusal));
+                DoorVerdict::Entered(entered) => return Ok(entered),
+                DoorVerdict::NeedBody(_) => unreachable!("there is a body"),
+                DoorVerdict::Answered(_, answered) => {
+                    if let Answered::Refused(refusal) = &answered {
+                        self.show(source, refusal);
+                    }
+                    return Err(answered);
                 }
-                Verdict::Unavailable(what) => return Err(Turned::Unavailable(what)),
-                Verdict::NeedKey(_) => {
+                DoorVerdict::NeedKey(..) => {
                     let turns = held(&self.fetching).entry(source.name.clone()).or_default().clone();
                     let turn = turns.lock_owned().await;
                     match ask() {
                         // Every fetch leaves a trace in the keys, so this comes to an end.
-                        Verdict::NeedKey(url) => self.fetch_whole(source, url, turn).await,
+                        DoorVerdict::NeedKey(_, url) => self.fetch_whole(source, url, turn).await,
                         other => {
                             verdict = other;
                             continue;

@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use mdss_relay_core::{MOST_FILE_BYTES, Memory, Relay, Role, Settings, plain_text};
-use mdss_relay_gate::{Doors, Proxies};
+use mdss_relay_gate::{Proxies, Sources};
 use tokio::sync::Semaphore;
 
 use crate::metrics::Meter;
@@ -18,7 +19,7 @@ pub(crate) const MOST_REQUESTS: usize = 32;
 /// A relay, its sources, and the proxies before it.
 pub struct Configuration {
     pub(crate) relay: Arc<Relay>,
-    pub(crate) doors: Doors,
+    pub(crate) sources: Sources,
     pub(crate) proxies: Proxies,
     pub(crate) places: HashMap<String, Arc<Semaphore>>,
     /// One for the whole life of a server, handed from each configuration to the next.
@@ -39,31 +40,32 @@ impl Configuration {
     /// Reads the settings of an HTTP server from variables, and from what they name.
     pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Reading {
         let mut draft = Settings::read(variables, Role::Http);
-        let doors = Doors::open(&mut draft, &|path| plain_text(path, MOST_FILE_BYTES));
+        let sources = Sources::of(&mut draft, Timestamp::now(), &|path| plain_text(path, MOST_FILE_BYTES));
         let proxies = Proxies::trusted(&mut draft);
         let (log, warnings) = (draft.settings.log.clone(), draft.settings.warnings.clone());
         let outcome =
             draft.finish().and_then(|settings| Relay::new(settings).map_err(|mistake| vec![mistake]));
         let outcome = outcome
-            .map(|relay| Self::new(relay, doors, proxies))
+            .map(|relay| Self::new(relay, sources, proxies))
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect());
         Reading { log, warnings, outcome }
     }
 
     /// Of parts.
-    pub fn new(relay: Relay, doors: Doors, proxies: Proxies) -> Self {
-        let places = doors.names().map(|n| (n.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)))).collect();
+    pub fn new(relay: Relay, sources: Sources, proxies: Proxies) -> Self {
+        let places =
+            sources.names().map(|n| (n.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)))).collect();
         // Nothing of it is used in spooled mode, where the disk remembers.
         let relay = Arc::new(relay.remembering(Memory::of_server()));
         let meter = Meter::default();
-        meter.expect(doors.names());
-        Self { relay, doors, proxies, places, meter: Arc::new(meter) }
+        meter.expect(sources.names());
+        Self { relay, sources, proxies, places, meter: Arc::new(meter) }
     }
 
     /// Takes over what the configuration before has gathered: counts, and what MDSS has accepted.
     pub(crate) fn follow(&mut self, before: &Self) {
         self.meter = before.meter.clone();
-        self.meter.expect(self.doors.names());
+        self.meter.expect(self.sources.names());
         // Nobody else has it yet.
         if let Some(relay) = Arc::get_mut(&mut self.relay) {
             relay.remember_as(&before.relay);

@@ -13,8 +13,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Dialect, Failure, Outcome, Plan, Report};
-use mdss_relay_gate::{Knock, Knocker, Refusal, ReplayKey, Source, Unavailable};
+use mdss_relay_gate::{Answered, DoorVerdict, Keys, Refusal, ReplayKey, RequestHead, Source};
 use mdss_relay_spool::{Keeping, Sender, Spool};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -22,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
-use crate::admit::{Memory, Turned};
+use crate::admit::Memory;
 use crate::bench::Bench;
 use crate::body::{self, BODY_TIMEOUT, Unread};
 use crate::budget::{Budget, Share, in_hand};
@@ -413,7 +414,7 @@ async fn respond(
     let (parts, body) = request.into_parts();
     let headers = pairs(&parts.headers);
     let target = parts.uri.path_and_query().map_or("", |t| t.as_str());
-    let knocker = Knocker { method: parts.method.as_str(), target, headers: &headers, client };
+    let head = RequestHead { method: parts.method.as_str(), target, headers: &headers, client };
     let desk = Desk { refusals: &shared.refusals, client };
     if visit.standing {
         let failure = Failure::new(Cause::Deadline, "all connections are taken");
@@ -422,34 +423,19 @@ async fn respond(
             desk.turned_away(None, StatusCode::SERVICE_UNAVAILABLE, failure, None).into_response(),
         );
     }
-    let source = match running.doors.knock(&knocker) {
-        Knock::Enter(source) => source.clone(),
-        Knock::Present(source) => return (Some(source.name.clone()), StatusCode::OK.into_response()),
-        Knock::UnknownPath => {
-            return (None, desk.unknown_path(running.doors.unknown(target)).into_response());
+    let source = match running.sources.enter(&head, None, Timestamp::now(), &Keys::new()) {
+        DoorVerdict::NeedBody(source) => source,
+        DoorVerdict::Answered(source, answered) => {
+            let response = desk.answered(source.as_deref(), answered);
+            return (source.map(|source| source.name.clone()), response);
         }
-        Knock::WrongMethod(source) => {
-            let failure = Failure::new(
-                Cause::MethodNotAllowed,
-                format!("expected a POST, found {:?}", parts.method.as_str()),
-            );
-            let answer = desk.turned_away(Some(source), StatusCode::METHOD_NOT_ALLOWED, failure, None);
-            let mut response = answer.into_response();
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, HEAD"));
-            return (Some(source.name.clone()), response);
-        }
-        Knock::Refused(source, refusal) => {
-            return (Some(source.name.clone()), desk.refused(source, &refusal));
-        }
-        Knock::Unavailable(source, what) => {
-            return (Some(source.name.clone()), desk.unavailable(source, what).into_response());
-        }
+        DoorVerdict::NeedKey(..) | DoorVerdict::Entered(_) => unreachable!("a body is asked for first"),
     };
     if source.policy.is_proven_by_head() {
         visit.guest.has_proven();
     }
-    let response = enter(shared, running, visit, &source, &knocker, &parts.headers, body).await;
-    (Some(source.name), response)
+    let response = enter(shared, running, visit, &source, &head, &parts.headers, body).await;
+    (Some(source.name.clone()), response)
 }
 
 /// Reads a body whose head was let in, asks the gate once more, and delivers.
@@ -457,13 +443,13 @@ async fn enter(
     shared: &Arc<Shared>,
     running: &Arc<Configuration>,
     visit: &Visit,
-    source: &Source,
-    knocker: &Knocker<'_>,
+    source: &Arc<Source>,
+    head: &RequestHead<'_>,
     headers: &HeaderMap,
     body: Body,
 ) -> Response {
     let limits = running.relay.settings();
-    let desk = Desk { refusals: &shared.refusals, client: knocker.client };
+    let desk = Desk { refusals: &shared.refusals, client: head.client };
     let busy = |why: String| {
         let failure = Failure::new(Cause::Deadline, why);
         desk.turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None).into_response()
@@ -479,15 +465,14 @@ async fn enter(
             Ok(body) => body,
             Err(why) => return unread(&desk, source, why, limits.body_limit),
         };
-    let admission = match shared.memory.admit(source, knocker, &body).await {
-        Ok(admission) => admission,
-        Err(Turned::Refused(refusal)) => return desk.refused(source, &refusal),
-        Err(Turned::Unavailable(what)) => return desk.unavailable(source, what).into_response(),
+    let entered = match shared.memory.admit(&running.sources, source, head, &body).await {
+        Ok(entered) => entered,
+        Err(answered) => return desk.answered(Some(source), answered),
     };
     if !source.policy.is_none() {
         visit.guest.has_proven();
     }
-    if let Some(answer) = admission.replay.and_then(|replay| shared.memory.answered(source, &replay)) {
+    if let Some(answer) = entered.replay.and_then(|replay| shared.memory.answered(source, &replay)) {
         info!(
             { "mdss.source" = source.name },
             "a delivery came again that was done; it gets the same answer"
@@ -495,12 +480,8 @@ async fn enter(
         return answer.into_response();
     }
     let delivery = Delivery {
-        source: Some(source.name.clone()),
-        dialect: source.dialect,
-        method: knocker.method.to_owned(),
-        headers: text_headers(headers),
-        body,
         id: format!("{}-{}", source.name, shared.count.fetch_add(1, Ordering::Relaxed)),
+        ..entered.delivery(head, body)
     };
     let id = delivery.id.clone();
     const IN_HAND: &str = "as much of this source, or of all, is in hand as may be";
@@ -526,13 +507,13 @@ async fn enter(
         shared: shared.clone(),
         running: running.clone(),
         source: source.clone(),
-        client: knocker.client,
+        client: head.client,
         deadline,
     };
     // On a task of its own: a sender that hangs up early loses its answer, not its event.
     let work = tokio::spawn(async move {
         let answer =
-            AssertUnwindSafe(call.answer(delivery, admission.replay, &mut held)).catch_unwind().await.ok()?;
+            AssertUnwindSafe(call.answer(delivery, entered.replay, &mut held)).catch_unwind().await.ok()?;
         held.is_answered_by(&answer);
         // The place, too, is given back when the answer is written: who takes none must not be given one after the other.
         Some(answer.holding((place, held)))
@@ -570,7 +551,7 @@ impl InHand {
 struct Call {
     shared: Arc<Shared>,
     running: Arc<Configuration>,
-    source: Source,
+    source: Arc<Source>,
     client: Option<IpAddr>,
     deadline: Deadline,
 }
@@ -702,12 +683,13 @@ impl Desk<'_> {
     }
 
     /// A refusal has two readers: the sender hears a status, the operator reads which check failed and why.
-    fn refused(&self, source: &Source, refusal: &Refusal) -> Response {
+    fn refused(&self, source: Option<&Source>, refusal: &Refusal) -> Response {
+        let name = source.map(|source| source.name.as_str());
         let reason = Reason { error_type: "refused", check: Some(refusal.check) };
-        if let Some(more) = self.refusals.line(Some(&source.name), reason, self.client) {
+        if let Some(more) = self.refusals.line(name, reason, self.client) {
             let more = (more > 0).then_some(more);
             warn!(
-                { "mdss.source" = source.name, "mdss.check" = reason.check, "error.type" = reason.error_type,
+                { "mdss.source" = name, "mdss.check" = reason.check, "error.type" = reason.error_type,
                   "client.address" = self.address(), "mdss.repeats" = more },
                 "refused: {}", refusal.why
             );
@@ -715,17 +697,25 @@ impl Desk<'_> {
         reply::refused(refusal)
     }
 
-    /// A key that cannot be had just now is no reason to call a sender a stranger.
-    fn unavailable(&self, source: &Source, what: Unavailable) -> Answer {
-        let failure = Failure::new(Cause::KeyUnavailable, format!("{}: {}", what.check, what.why));
-        self.turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None)
-    }
-
-    /// The path is not shown: it may hold a secret, or nearly hold one. `known` is for the operator alone.
-    fn unknown_path(&self, known: String) -> Answer {
-        let failure = Failure::new(Cause::UnknownPath, "its path belongs to no source");
-        self.line(None, &failure, &known, None);
-        reply::turned_away(StatusCode::NOT_FOUND, &Report::failed(failure))
+    /// The answer to a request that has not come through the door.
+    fn answered(&self, source: Option<&Source>, answered: Answered) -> Response {
+        let Some(failure) = answered.failure() else {
+            return match answered {
+                Answered::Refused(refusal) => self.refused(source, &refusal),
+                _ => StatusCode::OK.into_response(),
+            };
+        };
+        let (status, detail) = match &answered {
+            Answered::UnknownPath { hint, .. } => (StatusCode::NOT_FOUND, hint.as_str()),
+            Answered::WrongMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, failure.detail.as_str()),
+            _ => (StatusCode::SERVICE_UNAVAILABLE, failure.detail.as_str()),
+        };
+        self.line(source, &failure, detail, None);
+        let mut response = reply::turned_away(status, &Report::failed(failure.clone())).into_response();
+        if matches!(answered, Answered::WrongMethod(_)) {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, HEAD"));
+        }
+        response
     }
 
     /// A body that is packed in a way that is not read. A sender that repeats without end hears 200, as for any event that can
@@ -809,18 +799,6 @@ fn unread(desk: &Desk<'_>, source: &Source, unread: Unread, limit: usize) -> Res
 /// Headers as the gate looks at them: in the order in which they came, as far as one name is concerned.
 fn pairs(headers: &HeaderMap) -> Vec<(&str, &[u8])> {
     headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
-}
-
-/// Headers as text, without the credentials: those were the gate's. A value that is no text means nothing to any dialect.
-fn text_headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |(name, value): (&header::HeaderName, &HeaderValue)| {
-        let credential = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE].contains(name);
-        if credential {
-            return None;
-        }
-        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-    };
-    headers.iter().filter_map(text).collect()
 }
 
 /// Listens where the settings say.

@@ -319,18 +319,15 @@ async fn who_repeats_without_a_pause_multiplies_neither_work_nor_lines() {
     }
     let line = &server.told("unknown_path")[0];
     let message = line["message"].as_str().unwrap();
-    assert!(
-        message.ends_with("a path of 6 bytes, which belongs to no source; there are events"),
-        "{message}"
-    );
+    assert!(message.ends_with("its path of 6 bytes belongs to no source; there are events"), "{message}");
 }
 
 #[tokio::test]
 async fn a_path_that_is_nearly_right_is_told_so() {
     let mut server = start(256, &[]).await;
     for (path, wanted) in [
-        ("/events/", "a path that is source \"events\"'s but for a slash at its end"),
-        ("/Events", "a path that is source \"events\"'s but for capital letters"),
+        ("/events/", "its path is that of source \"events\", except for a slash at its end"),
+        ("/Events", "its path is that of source \"events\", except for capital letters"),
     ] {
         let from = if path.ends_with('/') { "127.0.0.2" } else { "127.0.0.3" };
         assert_eq!(server.ask(from, &format!("POST {path}"), "").await.0, 404);

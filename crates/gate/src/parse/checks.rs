@@ -7,11 +7,12 @@ use toml::{Table, Value};
 use super::reader::{Found, Reader, kind};
 use crate::check::{
     Basic, Bearer, Carrier, ContentMd5, Encoding, Hmac, JdcloudSignature, PathSecret, SharedSecret, Sns,
-    SourceAddresses, Topic, Trust,
+    SourceAddresses, Topic, Trust, bearer_remark,
 };
 use crate::key::{Key, Pinned};
 use crate::key_url::KeyUrl;
 use crate::networks::network;
+use crate::secret::short_remark;
 
 /// JD's service repeats within a minute, and Alibaba, whose interface it is, asks for 15 minutes.
 const JDCLOUD_WINDOW: SignedDuration = SignedDuration::from_mins(15);
@@ -220,19 +221,4 @@ impl Reader<'_> {
             }
         }
     }
-}
-
-/// What should be seen of a bearer token.
-pub(crate) fn bearer_remark(place: &str, token: &str) -> Option<String> {
-    if token.contains(' ') {
-        let remark = "the token holds a space, so it has to be the whole Authorization header, the word Bearer included";
-        return Some(format!("{place}: {remark}"));
-    }
-    short_remark(place, token)
-}
-
-/// The other secrets have to be this long; tokens and passwords may have been chosen by somebody else.
-fn short_remark(place: &str, secret: &str) -> Option<String> {
-    let short = secret.chars().count() < 16;
-    short.then(|| format!("{place}: fewer than 16 characters can be guessed"))
 }
