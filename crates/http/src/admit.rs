@@ -5,17 +5,15 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
-use mdss_relay_gate::{
-    Answered, DoorVerdict, Entered, KeyUrl, Keys, Refusal, ReplayKey, Replays, RequestHead, Source, Sources,
-};
-use tokio::runtime::{Handle, RuntimeFlavor};
+use mdss_relay_core::{Panicked, offload};
+use mdss_relay_gate::{Answered, DoorVerdict, Entered, KeyUrl, Keys, Refusal, ReplayKey, Replays, Source};
+use tokio::sync::OwnedMutexGuard;
 use tracing::{info, warn};
 
+use crate::answers::Answer;
+use crate::arrived::Arrived;
+use crate::configuration::InForce;
 use crate::fetch::Fetcher;
-use crate::reply::Answer;
-
-/// A larger body takes the gate its time to hash; meanwhile others want to be answered.
-const QUICK_BODY: usize = 64 * 1024;
 
 /// Answers remembered: a busy source's quarter of an hour. And their bytes: whoever has the right to post could otherwise have
 /// as much memory as it likes.
@@ -37,6 +35,14 @@ pub(crate) struct Memory {
     fetcher: OnceLock<Result<Fetcher, String>>,
     /// One confirmation at a time: whoever may post could otherwise have a provider visited by the hundred.
     visiting: tokio::sync::Mutex<()>,
+}
+
+/// Why a request is not let in.
+pub(crate) enum NotAdmitted {
+    /// The door has said so.
+    Answered(Answered),
+    /// A defect.
+    Panicked,
 }
 
 impl Memory {
@@ -64,61 +70,58 @@ impl Memory {
         self.fetcher()?.visit(url).await
     }
 
-    /// Walks a request whose head was let in through the door, and fetches what the gate asks for, once for each key it may need.
+    /// Takes a complete request through the door, and fetches what the gate asks for, once for each key it may need.
     pub(crate) async fn admit(
         self: &Arc<Self>,
-        sources: &Sources,
+        running: &Arc<InForce>,
         source: &Source,
-        head: &RequestHead<'_>,
-        body: &[u8],
-    ) -> Result<Entered, Answered> {
-        let ask = || {
-            let ask = || sources.enter(head, Some(body), Timestamp::now(), &held(&self.keys));
-            let several = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-            // Where no check looks at the body there is nothing to hash, and each hand-over may be to another thread, with a heap of its own.
-            let hashes = !source.policy.is_none() && !source.policy.is_proven_by_head();
-            if body.len() > QUICK_BODY && several && hashes {
-                tokio::task::block_in_place(ask)
-            } else {
-                ask()
-            }
-        };
-        let mut verdict = ask();
+        mut request: Arrived,
+    ) -> Result<(Arrived, Entered), NotAdmitted> {
+        let mut turn: Option<OwnedMutexGuard<()>> = None;
         loop {
-            verdict = match verdict {
-                DoorVerdict::Entered(entered) => return Ok(entered),
-                DoorVerdict::NeedBody(_) => unreachable!("there is a body"),
-                DoorVerdict::Answered(_, answered) => {
+            let verdict;
+            (request, verdict) = self.ask(running, source, request).await?;
+            match (verdict, turn.take()) {
+                (DoorVerdict::Entered(entered), _) => return Ok((request, entered)),
+                (DoorVerdict::Answered(_, answered), _) => {
                     if let Answered::Refused(refusal) = &answered {
                         self.show(source, refusal);
                     }
-                    return Err(answered);
+                    return Err(NotAdmitted::Answered(answered));
                 }
-                DoorVerdict::NeedKey(..) => {
+                // Whoever had the turn before may have fetched it, so it is asked once more.
+                (DoorVerdict::NeedKey(..), None) => {
                     let turns = held(&self.fetching).entry(source.name.clone()).or_default().clone();
-                    let turn = turns.lock_owned().await;
-                    match ask() {
-                        // Every fetch leaves a trace in the keys, so this comes to an end.
-                        DoorVerdict::NeedKey(_, url) => self.fetch_whole(source, url, turn).await,
-                        other => {
-                            verdict = other;
-                            continue;
-                        }
-                    }
-                    ask()
+                    turn = Some(turns.lock_owned().await);
                 }
-            };
+                // Every fetch leaves a trace in the keys, so this comes to an end.
+                (DoorVerdict::NeedKey(_, url), Some(turn)) => self.fetch_whole(source, url, turn).await,
+                (DoorVerdict::NeedBody(_), _) => unreachable!("there is a body"),
+            }
         }
+    }
+
+    /// The door's verdict, and the request again.
+    async fn ask(
+        self: &Arc<Self>,
+        running: &Arc<InForce>,
+        source: &Source,
+        request: Arrived,
+    ) -> Result<(Arrived, DoorVerdict), NotAdmitted> {
+        // Where no check looks at the body there is nothing to hash.
+        let hashes = !source.policy.is_none() && !source.policy.is_proven_by_head();
+        let bytes = if hashes { request.body.len() } else { 0 };
+        let (memory, running) = (self.clone(), running.clone());
+        let asked = offload(bytes, move || {
+            let verdict = request.enter(&running.sources, &held(&memory.keys));
+            (request, verdict)
+        });
+        asked.await.map_err(|Panicked| NotAdmitted::Panicked)
     }
 
     /// Fetches on a task of its own: a fetch that ended with the request would leave no trace, so whoever hangs up in time
     /// could cause as many as he likes, and a sender that is less patient than a slow host would never get its key.
-    async fn fetch_whole(
-        self: &Arc<Self>,
-        source: &Source,
-        url: KeyUrl,
-        turn: tokio::sync::OwnedMutexGuard<()>,
-    ) {
+    async fn fetch_whole(self: &Arc<Self>, source: &Source, url: KeyUrl, turn: OwnedMutexGuard<()>) {
         let (memory, name) = (self.clone(), source.name.clone());
         let fetch = tokio::spawn(async move {
             let _turn = turn;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::error;
 
-use crate::configuration::Configuration;
+use crate::configuration::InForce;
 
 /// Opens the spool.
 ///
@@ -26,7 +26,7 @@ pub(crate) fn open(settings: &SpoolSettings) -> std::io::Result<(Spool, Keeping)
 /// old one's sake.
 pub(crate) async fn empty(
     spool: Spool,
-    mut running: watch::Receiver<Arc<Configuration>>,
+    mut running: watch::Receiver<Arc<InForce>>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut policy = Policy { rate: 1000, park_after: None };

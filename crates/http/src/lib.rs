@@ -1,7 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod admit;
-mod bench;
+mod answers;
+mod arrived;
 mod body;
 mod budget;
 mod configuration;
@@ -9,12 +10,16 @@ mod connection;
 mod fetch;
 mod keeping;
 mod metrics;
+mod pages;
 mod patience;
 mod refusals;
-mod reply;
+mod rejections;
+mod reload;
+mod request;
 mod seats;
-mod server;
+mod serve;
+mod state;
 
-pub use configuration::{Configuration, Reading};
+pub use configuration::{Configuration, ReadConfiguration};
 pub use metrics::METRICS;
-pub use server::{listen, reload, serve};
+pub use serve::{Server, listen};

@@ -241,7 +241,7 @@ async fn a_repetition_of_what_is_done_gets_the_same_answer_and_one_of_what_is_no
     let second = server.post(&post).await;
     assert_eq!((first.status, second.status, first.text()), (200, 200, second.text()));
     assert_eq!(sim.accepted().len(), 1);
-    server.line("came again").await;
+    server.line("repeated request").await;
     // The same object again is another event of its own.
     assert_eq!(server.post(&Post::jd("2", "/s", "", &event("k"))).await.status, 200);
     assert_eq!(sim.requests().len(), 2);
