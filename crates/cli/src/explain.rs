@@ -25,13 +25,13 @@ pub(crate) struct Arguments {
     /// TOML configuration to use instead of RELAY_CONFIG.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Reads deliveries as this dialect instead of recognising it; a source that is pinned stays so.
+    /// Reads deliveries as this dialect instead of recognising it; a source's own dialect takes precedence.
     #[arg(long, value_name = "DIALECT", value_parser = |name: &str| name.parse::<Dialect>().map_err(|e| format!("expected {e}")))]
     dialect: Option<Dialect>,
-    /// The time that checks of dates see (RFC 3339); now, if it is not given.
+    /// The time of receipt, for checks of dates (RFC 3339). Default: now.
     #[arg(long, value_name = "TIME", value_parser = |time: &str| time.parse::<jiff::Timestamp>().map_err(|_| "expected an RFC 3339 time"))]
     at: Option<jiff::Timestamp>,
-    /// The address a request comes from, for sources that look at it; without one they refuse.
+    /// The address that a request comes from, for sources that check it. Without one they refuse.
     #[arg(long, value_name = "ADDRESS", value_parser = |address: &str| address.parse::<IpAddr>().map_err(|_| "expected an IP address"))]
     client: Option<IpAddr>,
     /// Deliveries: a bare body, or {"method","path","headers","body"} where these matter; - is standard input.
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // A wrapped request without a path of its own shall not need one where there is nothing to choose from.
+    // Without `[[source]]` there is nothing to choose from, so a request needs no path.
     let sources = if settings.sources.is_empty() { sources.at_any_path() } else { sources };
     for warning in &settings.warnings {
         say(&format!("warning: {warning}"));
@@ -116,7 +116,9 @@ fn enter(name: &str, request: &Request, arguments: &Arguments, sources: &Sources
         DoorVerdict::Entered(entered) => Ok(entered),
         DoorVerdict::NeedBody(_) => unreachable!("there is a body"),
         DoorVerdict::NeedKey(_, url) => {
-            let why = format!("the key at {url} is needed, and explain fetches nothing; pin it by a file");
+            let why = format!(
+                "it needs the key at {url}, and explain fetches nothing: pin the key with certificate_file"
+            );
             Err(unauthorized(name, "a signature", &why))
         }
         DoorVerdict::Answered(_, answered) => Err(match answered {
@@ -132,7 +134,7 @@ fn enter(name: &str, request: &Request, arguments: &Arguments, sources: &Sources
     }
 }
 
-/// The gate's refusal, with the reason for whoever asks on standard error: nobody is told over HTTP.
+/// The gate's refusal. The reason goes to standard error, for the operator; over HTTP no sender learns it.
 fn unauthorized(name: &str, check: &str, why: &str) -> String {
     say(&format!("warning: {name}: refused by {check}: {why}"));
     explain(name, &Door::Unauthorized)

@@ -37,21 +37,21 @@ pub(crate) type Connection<S> = http1::Connection<TokioIo<Stream<S>>, TowerToHyp
 
 type Stream<S> = Pin<Box<TimeoutStream<Tapped<S>>>>;
 
-/// `patience` is the longest a head may take, and an idle connection may stay; without `many`, the first answer is its last.
+/// `head_timeout` is the longest a head may take, and an idle connection may stay; without `keep_alive`, the first answer is its last.
 pub(crate) fn connection<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     router: Router,
-    patience: Duration,
-    many: bool,
+    head_timeout: Duration,
+    keep_alive: bool,
 ) -> Connection<S> {
     let mut stream =
         TimeoutStream::new(Tapped { stream, first: None, is_answering: false, has_unsaid: false });
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        .header_read_timeout(head_timeout)
         .max_buf_size(MOST_HEAD)
-        .keep_alive(many)
+        .keep_alive(keep_alive)
         // An answer's own bytes are written, and not a copy of them: with them goes what it holds of the budget.
         .writev(true)
         .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router))
@@ -116,7 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Broken<S> {
             let why = format!("a head of more than {MOST_HEAD} bytes, or of more than 100 lines");
             (Rejection::HeadTooLarge, "head_too_large", why)
         } else {
-            (Rejection::UnreadableHead, "unreadable_head", format!("no HTTP request ({error})"))
+            (Rejection::UnreadableHead, "unreadable_head", format!("not an HTTP request ({error})"))
         };
         Some(Unreadable { rejection, error_type, why })
     }

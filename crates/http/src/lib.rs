@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-mod admit;
+mod accept;
+mod admissions;
 mod answers;
 mod arrived;
 mod body;
@@ -11,13 +12,13 @@ mod fetch;
 mod keeping;
 mod metrics;
 mod pages;
-mod patience;
 mod refusals;
 mod rejections;
 mod reload;
+mod repeat_delay;
 mod request;
-mod seats;
 mod serve;
+mod slots;
 mod state;
 
 pub use configuration::{Configuration, ReadConfiguration};

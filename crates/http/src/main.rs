@@ -14,8 +14,8 @@ const PROGRAM: Program = Program {
 };
 
 /// What a SIGBUS of this process means: the index of the spool's log is the one file that it maps.
-const FAULT: &str = "spool.db-shm was cut while it was in use, or its disk does not answer (SIGBUS), and the relay ends at once; what was \
-                     acknowledged is on disk, and the next start goes on with it: start it again";
+const FAULT: &str = "SIGBUS: spool.db-shm was cut while it was in use, or its disk does not answer. The relay ends at once. Every acknowledged event \
+                     is on disk and is sent after the next start: restart the relay";
 
 #[tokio::main]
 async fn main() -> Exit {

@@ -14,9 +14,9 @@ use tokio::time::timeout;
 use crate::answers::{Happened, Rejection, answer};
 use crate::arrived::pairs;
 use crate::connection::HEAD_TIMEOUT;
-use crate::metrics::Meter;
+use crate::metrics::Counters;
 use crate::rejections::Rejections;
-use crate::request::{Visit, given};
+use crate::request::{Peer, given};
 use crate::state::Shared;
 
 /// The longest `/metrics` waits for the spool. Prometheus waits 10 s for a page
@@ -46,16 +46,16 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 
 /// Counters and gauges, for Prometheus.
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let page = page(&shared.meter, shared.spool.as_ref()).await;
+    let page = page(&shared.counters, shared.spool.as_ref()).await;
     answer(&Happened::Counted(page)).into_response()
 }
 
-async fn page(meter: &Meter, spool: Option<&Spool>) -> String {
+async fn page(counters: &Counters, spool: Option<&Spool>) -> String {
     match spool {
-        None => meter.text(None),
+        None => counters.text(None),
         Some(spool) => match timeout(SCRAPE_TIMEOUT, spool.snapshot()).await {
-            Ok(Ok(snapshot)) => meter.text(Some((&snapshot.counts, Some(&snapshot)))),
-            _ => meter.text(Some((&spool.counts(), None))),
+            Ok(Ok(snapshot)) => counters.text(Some((&snapshot.counts, Some(&snapshot)))),
+            _ => counters.text(Some((&spool.counts(), None))),
         },
     }
 }
@@ -63,10 +63,10 @@ async fn page(meter: &Meter, spool: Option<&Spool>) -> String {
 /// Another method than GET on one of them. The router adds which are allowed.
 async fn wrong_method(
     State(shared): State<Arc<Shared>>,
-    Extension(visit): Extension<Visit>,
+    Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
-    let client = shared.running.borrow().proxies.client(visit.peer, &pairs(request.headers()));
+    let client = shared.running.borrow().proxies.client(peer.address, &pairs(request.headers()));
     let detail = format!("expected a GET, found {:?}", request.method().as_str());
     let failure = Failure::new(Cause::MethodNotAllowed, detail);
     let rejections = Rejections { refusals: &shared.refusals, client };
@@ -100,7 +100,7 @@ mod tests {
         let config = Config { dir: dir.path().to_owned(), limit: 1 << 30 };
         let (spool, _) = Spool::start(config, Arc::new(Hanging)).unwrap();
         let started = tokio::time::Instant::now();
-        let text = page(&Meter::default(), Some(&spool)).await;
+        let text = page(&Counters::default(), Some(&spool)).await;
         assert!(text.contains("\nmdss_relay_spool_up 0\n"), "{text}");
         assert!(text.contains("\nmdss_relay_spool_spooled_total 0\n"), "{text}");
         assert_eq!(started.elapsed().as_secs(), SCRAPE_TIMEOUT.as_secs());

@@ -64,7 +64,7 @@ impl Rejections<'_> {
         let (rejection, cause, detail, size) = match unread {
             Unread::TooLarge { seen } => {
                 let detail =
-                    format!("a body of at least {seen} bytes, expected at most RELAY_BODY_LIMIT, {limit}");
+                    format!("a body of at least {seen} bytes, expected at most {limit} (RELAY_BODY_LIMIT)");
                 (Rejection::BodyTooLarge, Cause::BodyTooLarge, detail, Some(*seen))
             }
             Unread::TooSlow => {
@@ -76,12 +76,13 @@ impl Rejections<'_> {
                 (Rejection::BodyBroken, Cause::BodyIncomplete, detail, None)
             }
             Unread::Stopping => {
-                let detail = "the relay stops, and the body has not arrived".to_owned();
+                let detail = "the relay is stopping, and the body has not arrived".to_owned();
                 (Rejection::Stopping, Cause::BodyIncomplete, detail, None)
             }
-            Unread::Crowded => {
+            Unread::NoMemory => {
                 let detail =
-                    "as many bytes of bodies of this source, or of all, are read as may be".to_owned();
+                    "no memory for the body: this source, or all of them, have as many bytes under way as they may"
+                    .to_owned();
                 (Rejection::NoMemoryForBody, Cause::Deadline, detail, None)
             }
         };
@@ -119,7 +120,7 @@ impl Rejections<'_> {
             warn!(
                 { "mdss.source" = source, "error.type" = error_type, "mdss.failure_kind" = kind, size_bytes,
                   "client.address" = self.address(), "mdss.repeats" = more },
-                "a request was turned away: {detail}"
+                "request rejected: {detail}"
             );
         }
     }

@@ -19,10 +19,10 @@ impl Server {
                 }
                 let fixed = before.fixed(&configuration);
                 if !fixed.is_empty() {
-                    warn!("{} can only be exchanged by a new start, and stays as it was", fixed.join(", "));
+                    warn!("{} can only be changed by a restart, and stays as it was", fixed.join(", "));
                 }
                 let way = configuration.way().filter(|way| before.way().as_ref() != Some(way));
-                self.meter.expect(configuration.sources.names());
+                self.counters.add_sources(configuration.sources.names());
                 self.running.send_replace(Arc::new(InForce::after(configuration, &before)));
                 info!("a new configuration is in force");
                 if let Some(way) = way {
@@ -32,11 +32,11 @@ impl Server {
             }
             Err(mistakes) => {
                 for mistake in &mistakes {
-                    error!("the new configuration is not taken, the old one stays: {mistake}");
+                    error!("the new configuration is not used, and the old one stays in force: {mistake}");
                 }
                 "refused"
             }
         };
-        self.meter.reloaded(outcome);
+        self.counters.reloaded(outcome);
     }
 }

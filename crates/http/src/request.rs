@@ -20,36 +20,36 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use crate::admit::NotAdmitted;
+use crate::admissions::NotAdmitted;
 use crate::answers::{Answer, Happened, Rejection, answer};
 use crate::arrived::{Arrived, enter, pairs};
 use crate::body;
 use crate::budget::{Share, in_hand};
 use crate::configuration::{InForce, MOST_REQUESTS};
-use crate::refusals::Pace;
+use crate::refusals::Delay;
 use crate::rejections::{Rejections, defect};
-use crate::seats::Guest;
+use crate::slots::ConnectionState;
 use crate::state::Shared;
 
-/// Whoever is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Clone)]
-pub(crate) struct Visit {
-    pub(crate) peer: IpAddr,
-    pub(crate) guest: Arc<Guest>,
-    /// There is no seat: nothing is answered but whether the relay lives.
-    pub(crate) standing: bool,
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    pub(crate) connection: Arc<ConnectionState>,
+    /// Whether only the relay's own pages are answered on this connection.
+    pub(crate) probe_only: bool,
 }
 
 /// Answers a request to anything but the relay's own pages.
 pub(crate) async fn receive(
     State(shared): State<Arc<Shared>>,
-    Extension(visit): Extension<Visit>,
+    Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
-    let _asking = visit.guest.asking();
+    let _guard = peer.connection.begin_request();
     let running = shared.running.borrow().clone();
-    let client = running.proxies.client(visit.peer, &pairs(request.headers()));
-    let (source, response) = respond(&shared, &running, &visit, client, request).await;
+    let client = running.proxies.client(peer.address, &pairs(request.headers()));
+    let (source, response) = respond(&shared, &running, &peer, client, request).await;
     let source = source.as_ref().map(|source| source.name.as_str());
     given(&shared, source, client, response).await
 }
@@ -63,15 +63,15 @@ pub(crate) async fn given(
 ) -> Response {
     // These cost a stranger nothing, and a sender that repeats without a pause posts again once it has heard.
     if matches!(response.status().as_u16(), 401 | 403 | 404 | 405) {
-        match shared.refusals.pace(source, client) {
-            Pace::AtOnce => {}
-            Pace::After(pause, _permits) => sleep(pause).await,
-            Pace::Closing => {
+        match shared.refusals.delay(source, client) {
+            Delay::None => {}
+            Delay::For(pause, _permits) => sleep(pause).await,
+            Delay::Close => {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
         }
     }
-    shared.meter.answered(source, response.status().as_u16());
+    shared.counters.answered(source, response.status().as_u16());
     response
 }
 
@@ -79,13 +79,13 @@ pub(crate) async fn given(
 async fn respond(
     shared: &Arc<Shared>,
     running: &Arc<InForce>,
-    visit: &Visit,
+    peer: &Peer,
     client: Option<IpAddr>,
     request: Request,
 ) -> (Option<Arc<Source>>, Response) {
     let rejections = Rejections { refusals: &shared.refusals, client };
-    if visit.standing {
-        let failure = Failure::new(Cause::Deadline, "all connections are taken");
+    if peer.probe_only {
+        let failure = Failure::new(Cause::Deadline, "all connections are in use");
         return (None, rejections.reject(None, Rejection::NoConnection, &failure).into_response());
     }
     let (parts, body) = request.into_parts();
@@ -98,10 +98,10 @@ async fn respond(
         DoorVerdict::NeedKey(..) | DoorVerdict::Entered(_) => unreachable!("a body is asked for first"),
     };
     if source.policy.is_proven_by_head() {
-        visit.guest.has_proven();
+        peer.connection.set_authenticated();
     }
     let call = Call { shared: shared.clone(), running: running.clone(), source: source.clone(), client };
-    let response = call.take(visit, parts, body).await.unwrap_or_else(Answer::into_response);
+    let response = call.take(peer, parts, body).await.unwrap_or_else(Answer::into_response);
     (Some(source), response)
 }
 
@@ -142,13 +142,13 @@ impl Call {
     }
 
     /// Reads the body, goes through the door with it, and delivers. An error is the answer to a request that becomes no delivery.
-    async fn take(self, visit: &Visit, parts: Parts, body: Body) -> Result<Response, Answer> {
+    async fn take(self, peer: &Peer, parts: Parts, body: Body) -> Result<Response, Answer> {
         let Self { shared, running, source, .. } = &self;
         let limits = running.relay.settings();
         let deadline = Deadline::new(None, limits.deadline);
         let places = running.places.get(&source.name).cloned().unwrap_or_else(|| Arc::new(Semaphore::new(1)));
         let Ok(Ok(place)) = timeout(limits.deadline, places.acquire_owned()).await else {
-            let why = format!("{MOST_REQUESTS} requests of this source are under way");
+            let why = format!("this source has {MOST_REQUESTS} requests under way, as many as it may");
             return Err(self.reject(Rejection::TooManyRequests, Cause::Deadline, why));
         };
         let mut room = shared.budget.room(&source.name);
@@ -157,14 +157,14 @@ impl Call {
         let body = body.map_err(|unread| self.rejections().unread(source, &unread, limits.body_limit))?;
         let request = Arrived { parts, client: self.client, body };
         let (request, entered) =
-            shared.memory.admit(running, source, request).await.map_err(|why| match why {
+            shared.admissions.admit(running, source, request).await.map_err(|why| match why {
                 NotAdmitted::Answered(answered) => self.rejections().answered(Some(source), &answered),
                 NotAdmitted::Panicked => defect(source, ""),
             })?;
         if !source.policy.is_none() {
-            visit.guest.has_proven();
+            peer.connection.set_authenticated();
         }
-        if let Some(answer) = entered.replay.and_then(|replay| shared.memory.answered(source, &replay)) {
+        if let Some(answer) = entered.replay.and_then(|replay| shared.admissions.answered(source, &replay)) {
             info!(
                 { "mdss.source" = source.name },
                 "repeated request: it was already answered with success, and gets the same answer again"
@@ -174,7 +174,7 @@ impl Call {
         let id = format!("{}-{}", source.name, shared.count.fetch_add(1, Ordering::Relaxed));
         let delivery = Delivery { id: id.clone(), ..request.delivery(&entered) };
         let no_memory = || {
-            let why = "as much of this source, or of all, is in hand as may be";
+            let why = "no memory for the delivery: this source, or all of them, have as many bytes under way as they may";
             self.reject(Rejection::NoMemory, Cause::Deadline, why)
         };
         // Nobody knows how large it becomes.
@@ -186,7 +186,7 @@ impl Call {
         let delivery = match offload(unpacked_bytes, move || delivery.unpacked(most)).await {
             Ok(Ok(delivery)) => delivery,
             Ok(Err(failure)) => {
-                shared.meter.unusable(&source.name);
+                shared.counters.unusable(&source.name);
                 return Err(self.rejections().unpackable(source, &failure));
             }
             Err(_) => return Err(defect(source, &id)),
@@ -195,8 +195,8 @@ impl Call {
             return Err(no_memory());
         };
         let mut held = InHand { work, body: room.share() };
-        visit.guest.is_served();
-        let request = shared.patience.known(&source.name, &delivery.body);
+        peer.connection.set_delivering();
+        let request = shared.repeat_delay.key(&source.name, &delivery.body);
         let (shared, source) = (shared.clone(), source.clone());
         // On a task of its own: a sender that hangs up early loses its answer, not its event.
         let work = tokio::spawn(async move {
@@ -211,7 +211,7 @@ impl Call {
             _ => defect(&source, &id).into_response(),
         };
         if !response.status().is_success() {
-            shared.patience.pause(&source.name, request, shared.stopping.subscribe()).await;
+            shared.repeat_delay.pause(&source.name, request, shared.stopping.subscribe()).await;
         }
         Ok(response)
     }
@@ -227,7 +227,7 @@ impl Call {
     ) -> Answer {
         let answer = self.deliver(delivery, deadline, held).await;
         if let Some(replay) = replay {
-            self.shared.memory.remember(&self.source, &replay, &answer);
+            self.shared.admissions.remember(&self.source, &replay, &answer);
         }
         answer
     }
@@ -253,7 +253,7 @@ impl Call {
                 Err(why) => return self.reject(Rejection::NotStored, Cause::SpoolUnavailable, why),
             },
         };
-        self.shared.meter.reported(&self.source.name, &report);
+        self.shared.counters.reported(&self.source.name, &report);
         if let Some(confirmation) = &plan.confirm
             && let Err(why) = self.confirm(confirmation).await
         {
@@ -292,7 +292,7 @@ impl Call {
             );
             return Ok(());
         }
-        self.shared.memory.visit(&confirmation.url).await?;
+        self.shared.admissions.confirm(&confirmation.url).await?;
         info!({ "mdss.source" = name, "mdss.topic" = topic }, "a subscription was confirmed");
         Ok(())
     }

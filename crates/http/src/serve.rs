@@ -1,48 +1,41 @@
-//! The life of a server: it listens, attends to connections, and stops.
+//! The life of a server: it starts, takes connections, and stops.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use axum::Extension;
-use mdss_relay_core::{Cause, Failure};
 use mdss_relay_spool::Keeping;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use crate::admit::Memory;
-use crate::answers::{Happened, answer};
+use crate::accept::{accept, log_more};
+use crate::admissions::Admissions;
 use crate::budget::Budget;
 use crate::configuration::{Configuration, InForce};
-use crate::connection::{Connection, HEAD_TIMEOUT, Unreadable, connection, drive};
+use crate::connection::HEAD_TIMEOUT;
 use crate::keeping;
-use crate::metrics::Meter;
+use crate::metrics::Counters;
 use crate::pages::pages;
-use crate::patience::Patience;
 use crate::refusals::Refusals;
-use crate::request::{Visit, receive};
-use crate::seats::{House, Seat, Seats};
+use crate::repeat_delay::RepeatDelay;
+use crate::request::receive;
+use crate::slots::{Capacity, Slots};
 use crate::state::Shared;
 
 /// The longest a stop waits for the spool's file to be closed. It need not be: that only makes the next start quicker.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest a head may take where there is only standing room, and the longest such a connection may stay. Whoever watches
-/// has one line to say.
-const STANDING_HEAD: Duration = Duration::from_secs(2);
-const STANDING: Duration = Duration::from_secs(15);
-
-/// How often is looked for what is to be said of refusals that had no line.
+/// The time between two looks for refusals that had no line.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// A server: its configuration, which can be exchanged while it runs, and what it has counted.
 pub struct Server {
     pub(crate) running: watch::Sender<Arc<InForce>>,
-    pub(crate) meter: Arc<Meter>,
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// Listens where the settings say.
@@ -56,9 +49,12 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
 impl Server {
     /// One that has not begun to serve.
     pub fn new(configuration: Configuration) -> Self {
-        let meter = Meter::default();
-        meter.expect(configuration.sources.names());
-        Self { running: watch::Sender::new(Arc::new(InForce::first(configuration))), meter: Arc::new(meter) }
+        let counters = Counters::default();
+        counters.add_sources(configuration.sources.names());
+        Self {
+            running: watch::Sender::new(Arc::new(InForce::first(configuration))),
+            counters: Arc::new(counters),
+        }
     }
 
     /// Serves until `stop` is over. Then the port closes, bodies that are still on their way get two seconds, and calls in
@@ -88,11 +84,11 @@ impl Server {
         let shared = Arc::new(Shared {
             running,
             spool,
-            memory: Arc::new(Memory::new()),
+            admissions: Arc::new(Admissions::new()),
             budget: Budget::new(),
             refusals: Arc::new(Refusals::new()),
-            meter: self.meter.clone(),
-            patience: Patience::default(),
+            counters: self.counters.clone(),
+            repeat_delay: RepeatDelay::default(),
             stopping: watch::Sender::new(false),
             count: AtomicU64::new(0),
             _alive: alive,
@@ -103,99 +99,55 @@ impl Server {
         }
         info!({ "server.address" = %address.ip(), "server.port" = address.port() }, "listening on http://{address}");
 
-        let house = House::of(files(), first.relay.settings().concurrency);
-        if let (seats, true) = house.size() {
-            warn!("{seats} connections at once, because no more files may be open (ulimit -n)");
+        let capacity = Capacity::of(files(), first.relay.settings().concurrency);
+        if let (connections, true) = capacity.size() {
+            warn!(
+                "at most {connections} connections at once, because this process may open no more files (ulimit -n)"
+            );
         }
-        let mut tasks = JoinSet::new();
-        let mut stop = std::pin::pin!(stop);
-        let seats = Seats::new(house);
         let refusals = shared.refusals.clone();
-        let teller = tokio::spawn(async move {
+        let logging = tokio::spawn(async move {
             loop {
                 sleep(LOOK).await;
-                tell_more(&refusals, false);
+                log_more(&refusals, false);
             }
         });
-        loop {
-            let next = async {
-                let (stream, peer) = listener.accept().await?;
-                let trusted = shared.running.borrow().proxies.trust(peer.ip());
-                let welcome = seats.take(peer.ip(), trusted).await;
-                if welcome.at_cost {
-                    crowded(
-                        &shared,
-                        peer.ip(),
-                        "connections_short",
-                        "connections that had proven nothing were closed, to make room",
-                    );
-                }
-                Ok::<_, std::io::Error>((stream, peer.ip(), welcome.seat))
-            };
-            let (stream, peer, seat) = tokio::select! {
-                next = next => match next {
-                    Ok((stream, peer, Some(seat))) => (stream, peer, seat),
-                    Ok((_, peer, None)) => {
-                        crowded(
-                            &shared,
-                            peer,
-                            "connections_taken",
-                            "connections are closed at once: this address has all that one may have, or all are taken; if it is a \
-                             proxy, name it in trusted_proxies",
-                        );
-                        continue;
-                    }
-                    Err(error) => {
-                        // Out of file descriptors, mostly: some will be closed soon.
-                        if let Some(more) = shared.refusals.line(None, "accept", None) {
-                            let more = (more > 0).then_some(more);
-                            warn!({ %error, "mdss.repeats" = more }, "a connection could not be accepted");
-                        }
-                        sleep(Duration::from_millis(100)).await;
-                        continue;
-                    }
-                },
-                () = &mut stop => break,
-            };
-            let _ = stream.set_nodelay(true);
-            let visit = Visit { peer, guest: seat.guest(), standing: seat.is_standing() };
-            let router = router.clone().layer(Extension(visit));
-            let patience = if seat.is_standing() { STANDING_HEAD } else { HEAD_TIMEOUT };
-            let connection = connection(stream, router, patience, !seat.is_standing());
-            // Those that have ended are forgotten.
-            while tasks.try_join_next().is_some() {}
-            tasks.spawn(attend(shared.clone(), seat, peer, connection));
+        let mut tasks = JoinSet::new();
+        let slots = Slots::new(capacity);
+        tokio::select! {
+            () = accept(&shared, &listener, &slots, &router, &mut tasks) => {}
+            () = stop => {}
         }
-        teller.abort();
+        logging.abort();
         let refusals = shared.refusals.clone();
         shared.stopping.send_replace(true);
         drop(listener);
-        info!("stopping; calls in flight are finished first");
+        info!("stopping: requests under way are finished first");
         let finish = async {
             // Connections share it until their last answer is written, and deliveries whose sender has gone meanwhile as well.
             drop((router, shared));
             let _ = all_done.recv().await;
         };
         if timeout(grace, finish).await.is_err() {
-            warn!("stopped with calls in flight; their senders have had no answer and repeat them");
+            warn!("stopped with requests under way: their senders got no answer and will repeat them");
         }
         // A client that does not read has a connection that never ends; with it goes what it holds of the spool.
         tasks.shutdown().await;
-        tell_more(&refusals, true);
+        log_more(&refusals, true);
         // The worker goes last: what the last calls have put on disk it may still send. What it has under way is finished.
         stop_worker.send_replace(true);
         if let Some(worker) = worker
             && timeout(grace, worker).await.is_err()
         {
             warn!(
-                "stopped while MDSS was asked; what it has not answered is asked again after the next start"
+                "stopped with requests to MDSS under way: objects that MDSS did not answer for are sent again after the next start"
             );
             return Ok(());
         }
         if let Some(kept) = kept
             && timeout(CLOSE_TIMEOUT, closed(kept)).await.is_err()
         {
-            warn!("stopped while the spool's file was not closed; what is in it is read at the next start");
+            warn!("stopped while the spool's file was not closed: its events are read at the next start");
         }
         Ok(())
     }
@@ -204,63 +156,6 @@ impl Server {
 /// How many files this process may have open; `None` if there is no limit.
 fn files() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
-}
-
-/// Attends to a connection until its end, or until its seat is wanted for somebody else.
-async fn attend(shared: Arc<Shared>, seat: Seat, peer: IpAddr, connection: Connection<TcpStream>) {
-    let guest = seat.guest();
-    tokio::select! {
-        () = converse(&shared, peer, connection) => {}
-        () = guest.told_to_leave() => {}
-        () = sleep(STANDING), if seat.is_standing() => {}
-    }
-}
-
-/// Drives a connection to its end. A request that could not be read gets what every other one gets that is refused: a line, a
-/// count, and a report.
-async fn converse(shared: &Shared, peer: IpAddr, connection: Connection<TcpStream>) {
-    let mut stopping = shared.stopping.subscribe();
-    let stop = async {
-        let _ = stopping.wait_for(|stopping| *stopping).await;
-    };
-    let Err(broken) = drive(connection, stop).await else { return };
-    let Some(Unreadable { rejection, error_type, why }) = broken.unreadable() else {
-        tracing::debug!(error = %broken.error, client.address = %peer, "a connection ended early");
-        return;
-    };
-    let failure = Failure::new(Cause::Unreadable, why);
-    let answer = answer(&Happened::Rejected(rejection, &failure));
-    let status = answer.status.as_u16();
-    shared.meter.answered(None, status);
-    if let Some(more) = shared.refusals.line(None, error_type, Some(peer)) {
-        let more = (more > 0).then_some(more);
-        warn!(
-            { "error.type" = error_type, "client.address" = %peer, "http.response.status_code" = status,
-              "mdss.repeats" = more },
-            "a request could not be read: {}", failure.detail
-        );
-    }
-    broken.answer(answer.last().as_bytes()).await;
-}
-
-/// Says that connections were closed, once a minute for each address.
-fn crowded(shared: &Shared, peer: IpAddr, reason: &'static str, what: &str) {
-    if let Some(more) = shared.refusals.line(None, reason, Some(peer)) {
-        let more = (more > 0).then_some(more);
-        warn!({ "error.type" = reason, "client.address" = %peer, "mdss.repeats" = more }, "{what}");
-    }
-}
-
-/// Says how many refusals had no line of their own.
-fn tell_more(refusals: &Refusals, end: bool) {
-    for more in refusals.more(end) {
-        let address = more.host.map(|host| host.to_string());
-        warn!(
-            { "mdss.source" = more.source, "mdss.check" = more.reason.check, "error.type" = more.reason.error_type,
-              "client.address" = address, "mdss.repeats" = more.count },
-            "the same came {} more times after the last line about it", more.count
-        );
-    }
 }
 
 /// Waits until the spool's file is closed: on a thread that a process that ends does not wait for, because the disk may not

@@ -6,23 +6,23 @@ use std::sync::atomic::AtomicU64;
 use mdss_relay_spool::Spool;
 use tokio::sync::{mpsc, watch};
 
-use crate::admit::Memory;
+use crate::admissions::Admissions;
 use crate::budget::Budget;
 use crate::configuration::InForce;
-use crate::metrics::Meter;
-use crate::patience::Patience;
+use crate::metrics::Counters;
 use crate::refusals::Refusals;
+use crate::repeat_delay::RepeatDelay;
 
 pub(crate) struct Shared {
     /// The configuration in force; exchanged as a whole.
     pub(crate) running: watch::Receiver<Arc<InForce>>,
     /// On disk before the sender hears "done"; `None` in direct mode.
     pub(crate) spool: Option<Spool>,
-    pub(crate) memory: Arc<Memory>,
+    pub(crate) admissions: Arc<Admissions>,
     pub(crate) budget: Budget,
     pub(crate) refusals: Arc<Refusals>,
-    pub(crate) meter: Arc<Meter>,
-    pub(crate) patience: Patience,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) repeat_delay: RepeatDelay,
     pub(crate) stopping: watch::Sender<bool>,
     /// Deliveries so far, by which each has an id of its own.
     pub(crate) count: AtomicU64,

@@ -317,7 +317,7 @@ async fn a_certificate_that_cannot_be_had_is_no_reason_to_call_the_sender_a_stra
         assert_eq!((answer.status, report["outcome"].as_str()), (503, Some("transient")), "{what}");
         assert_eq!(report["records"][0]["reason"], "key_unavailable", "{what}");
         assert!(answer.header("retry-after").is_some(), "{what}");
-        server.line("a key could not be had").await;
+        server.line("a key for signatures could not be fetched").await;
     }
     assert_eq!((visited.load(Ordering::SeqCst), sim.requests().len()), (0, 0));
 }
@@ -368,10 +368,11 @@ async fn a_host_that_hangs_is_asked_once_whoever_hangs_up_and_keeps_no_other_sou
     // Another source's key is there before the first one is given up, which takes seconds.
     assert_eq!(server.post(&Post::jd("4", "/t", &good, r#"{"Records":[]}"#)).await.status, 200);
     server.line("a key for signatures was fetched").await;
-    server.line("a key could not be had").await;
+    server.line("a key for signatures could not be fetched").await;
     let printed = server.process.output();
     assert!(
-        printed.find("a key for signatures was fetched") < printed.find("a key could not be had"),
+        printed.find("a key for signatures was fetched")
+            < printed.find("a key for signatures could not be fetched"),
         "{printed}"
     );
     assert_eq!(asked.load(Ordering::SeqCst), 1);

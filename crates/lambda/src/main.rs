@@ -9,9 +9,9 @@ use mdss_relay_host::Exit;
 
 const NAME: &str = "mdss-relay-lambda";
 const ABOUT: &str =
-    "tells MetaDefender Storage Security of objects, as a function on a Lambda-compatible runtime.";
+    "reports objects to MetaDefender Storage Security, as a function on a Lambda-compatible runtime.";
 
-/// Without these `lambda_runtime` 1.5.0 panics (its `Config::from_env`); a sentence is kinder.
+/// Without these `lambda_runtime` 1.5.0 panics (its `Config::from_env`), which tells an operator less than a sentence.
 const PLATFORM: [&str; 4] = [
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
@@ -37,7 +37,7 @@ async fn main() -> Exit {
         Err(_) => {
             tracing::error!(
                 "the Runtime API cannot be served: its answer to /next is no event (an error's status, or no request id or \
-                 deadline in its head); whatever it has handed out is not answered, and the platform tells it again"
+                 deadline in its head); the relay ends, and the platform sends an unanswered event again"
             );
             Exit::Failed
         }

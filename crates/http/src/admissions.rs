@@ -1,4 +1,4 @@
-//! Asking the gate about a complete request, and fetching the key it asks for.
+//! Taking complete requests through the door, and fetching the keys that this needs.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::resume_unwind;
@@ -15,26 +15,26 @@ use crate::arrived::Arrived;
 use crate::configuration::InForce;
 use crate::fetch::Fetcher;
 
-/// Answers remembered: a busy source's quarter of an hour. And their bytes: whoever has the right to post could otherwise have
+/// Answers remembered: a quarter of an hour of a busy source. And their bytes: whoever may post could otherwise take
 /// as much memory as it likes.
 const MOST_ANSWERS: usize = 20_000;
 const MOST_BYTES: usize = 8 << 20;
 
-/// URLs of certificates that were shown to the operator already.
-const MOST_SHOWN: usize = 100;
+/// URLs of certificates that are logged, each once; further ones are not.
+const MOST_LOGGED: usize = 100;
 
-/// What the gate needs beside the request: keys, and what was answered already.
-pub(crate) struct Memory {
+/// What the gate needs beside the request: fetched keys, and the answers given to signed requests.
+pub(crate) struct Admissions {
     keys: Mutex<Keys>,
     replays: Mutex<Replays<Answer>>,
-    shown: Mutex<HashSet<(String, String)>>,
-    /// One key at a time for each source: whoever waits for another's fetch finds the key there, and a host that hangs
-    /// keeps no other source waiting.
+    logged: Mutex<HashSet<(String, String)>>,
+    /// One fetch at a time for each source: a request that waits for another's fetch finds the key afterwards, and a host that
+    /// hangs keeps no other source waiting.
     fetching: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// Made at the first fetch or confirmation, which most servers never see.
     fetcher: OnceLock<Result<Fetcher, String>>,
     /// One confirmation at a time: whoever may post could otherwise have a provider visited by the hundred.
-    visiting: tokio::sync::Mutex<()>,
+    confirming: tokio::sync::Mutex<()>,
 }
 
 /// Why a request is not let in.
@@ -45,15 +45,15 @@ pub(crate) enum NotAdmitted {
     Panicked,
 }
 
-impl Memory {
+impl Admissions {
     pub(crate) fn new() -> Self {
         Self {
             keys: Mutex::new(Keys::new()),
             replays: Mutex::new(Replays::new(MOST_ANSWERS, MOST_BYTES)),
-            shown: Mutex::default(),
+            logged: Mutex::default(),
             fetching: Mutex::default(),
             fetcher: OnceLock::new(),
-            visiting: tokio::sync::Mutex::default(),
+            confirming: tokio::sync::Mutex::default(),
         }
     }
 
@@ -65,8 +65,8 @@ impl Memory {
     ///
     /// # Errors
     /// What kept it from being confirmed, without the URL: it holds a token.
-    pub(crate) async fn visit(&self, url: &str) -> Result<(), String> {
-        let _turn = self.visiting.try_lock().map_err(|_| "another confirmation is under way".to_owned())?;
+    pub(crate) async fn confirm(&self, url: &str) -> Result<(), String> {
+        let _turn = self.confirming.try_lock().map_err(|_| "another confirmation is under way".to_owned())?;
         self.fetcher()?.visit(url).await
     }
 
@@ -85,7 +85,7 @@ impl Memory {
                 (DoorVerdict::Entered(entered), _) => return Ok((request, entered)),
                 (DoorVerdict::Answered(_, answered), _) => {
                     if let Answered::Refused(refusal) = &answered {
-                        self.show(source, refusal);
+                        self.log_unlisted(source, refusal);
                     }
                     return Err(NotAdmitted::Answered(answered));
                 }
@@ -111,9 +111,9 @@ impl Memory {
         // Where no check looks at the body there is nothing to hash.
         let hashes = !source.policy.is_none() && !source.policy.is_proven_by_head();
         let bytes = if hashes { request.body.len() } else { 0 };
-        let (memory, running) = (self.clone(), running.clone());
+        let (admissions, running) = (self.clone(), running.clone());
         let asked = offload(bytes, move || {
-            let verdict = request.enter(&running.sources, &held(&memory.keys));
+            let verdict = request.enter(&running.sources, &held(&admissions.keys));
             (request, verdict)
         });
         asked.await.map_err(|Panicked| NotAdmitted::Panicked)
@@ -122,10 +122,10 @@ impl Memory {
     /// Fetches on a task of its own: a fetch that ended with the request would leave no trace, so whoever hangs up in time
     /// could cause as many as he likes, and a sender that is less patient than a slow host would never get its key.
     async fn fetch_whole(self: &Arc<Self>, source: &Source, url: KeyUrl, turn: OwnedMutexGuard<()>) {
-        let (memory, name) = (self.clone(), source.name.clone());
+        let (admissions, name) = (self.clone(), source.name.clone());
         let fetch = tokio::spawn(async move {
             let _turn = turn;
-            memory.fetch(&name, &url).await;
+            admissions.fetch(&name, &url).await;
         });
         if let Err(ended) = fetch.await
             && let Ok(panic) = ended.try_into_panic()
@@ -153,22 +153,28 @@ impl Memory {
             }
             Err(why) => {
                 held(&self.keys).failed(url, now);
-                warn!({ "mdss.source" = name, "mdss.key_url" = %url }, "a key could not be had: {why}");
+                warn!({ "mdss.source" = name, "mdss.key_url" = %url }, "a key for signatures could not be fetched: {why}");
             }
         }
     }
 
-    /// Shows a certificate's URL that is not on the list, once, so that whoever trusts it can put it there.
-    fn show(&self, source: &Source, refusal: &Refusal) {
-        let Some(url) = &refusal.certificate_url else { return };
-        let mut shown = held(&self.shown);
-        if shown.len() < MOST_SHOWN && shown.insert((source.name.clone(), url.clone())) {
+    /// Logs a certificate's URL that is not on the list, so that an operator who trusts it can put it there.
+    fn log_unlisted(&self, source: &Source, refusal: &Refusal) {
+        if let Some(url) = &refusal.certificate_url
+            && self.is_new(&source.name, url)
+        {
             warn!(
                 { "mdss.source" = source.name, "mdss.key_url" = url },
                 "a sender names this certificate, which is not on the list of its source; look at it before you add it: \
                  anybody can name one"
             );
         }
+    }
+
+    /// Whether a source's refusals have not named this URL before, of as many as are remembered.
+    fn is_new(&self, source: &str, url: &str) -> bool {
+        let mut logged = held(&self.logged);
+        logged.len() < MOST_LOGGED && logged.insert((source.to_owned(), url.to_owned()))
     }
 
     /// The answer this very request has had before.
