@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::error;
 
-use crate::configuration::Configuration;
+use crate::configuration::InForce;
 
 /// Opens the spool.
 ///
@@ -22,11 +22,11 @@ pub(crate) fn open(settings: &SpoolSettings) -> std::io::Result<(Spool, Keeping)
     Spool::start(config, Arc::new(SystemClock))
 }
 
-/// Sends what is kept until `stop` says so. A new configuration gets a new worker, which tries at once what was held for the
-/// old one's sake.
+/// Sends what is stored until `stop` says so. A new configuration gets a new worker, which tries at once what was held because of the
+/// old one.
 pub(crate) async fn empty(
     spool: Spool,
-    mut running: watch::Receiver<Arc<Configuration>>,
+    mut running: watch::Receiver<Arc<InForce>>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut policy = Policy { rate: 1000, park_after: None };
