@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use mdss_relay_core::{Cause, Delivery, Dialect, Door, Failure, Plan, Role, Settings, explain, plan};
+use mdss_relay_core::{
+    Cause, Delivery, Dialect, Door, Failure, HttpSettings, Plan, Role, Settings, explain, plan,
+};
 use mdss_relay_gate::{Keys, Verdict};
 use mdss_relay_http::{Doors, Knock, Knocker, Proxies};
 
@@ -86,7 +88,7 @@ fn line(name: &str, bytes: Vec<u8>, arguments: &Arguments, settings: &Settings, 
             let knocker =
                 Knocker { method, target: &request.path, headers: &headers, client: arguments.client };
             let knock = match doors.only() {
-                Some(only) if settings.sources.is_empty() => only.judge(&knocker, ""),
+                Some(only) if http(settings).sources.is_empty() => only.judge(&knocker, ""),
                 _ => doors.knock(&knocker),
             };
             let source = match knock {
@@ -130,7 +132,7 @@ fn line(name: &str, bytes: Vec<u8>, arguments: &Arguments, settings: &Settings, 
                 body: request.body,
                 id: String::new(),
             };
-            match delivery.unpacked(settings.body_limit) {
+            match delivery.unpacked(http(settings).body_limit) {
                 Ok(delivery) => delivery,
                 Err(failure) => return explain(name, &Door::Open(&Plan::refused(failure))),
             }
@@ -143,6 +145,11 @@ fn line(name: &str, bytes: Vec<u8>, arguments: &Arguments, settings: &Settings, 
         }
     }
     explain(name, &Door::Open(&plan))
+}
+
+/// `explain` reads what a server would.
+fn http(settings: &Settings) -> &HttpSettings {
+    settings.http.as_ref().expect("every role except a function's has them")
 }
 
 /// The gate's refusal, with the reason for whoever asks on standard error: nobody is told over HTTP.

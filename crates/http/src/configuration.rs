@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use mdss_relay_core::{Memory, Relay, Role, Settings};
+use mdss_relay_core::{HttpSettings, Memory, Relay, Role, Settings};
 use tokio::sync::Semaphore;
 
 use crate::door::Doors;
@@ -51,8 +51,8 @@ impl Configuration {
         Reading { log, warnings, outcome }
     }
 
-    /// Of parts.
-    pub fn new(relay: Relay, doors: Doors, proxies: Proxies) -> Self {
+    /// Of parts; the relay's settings are a server's.
+    fn new(relay: Relay, doors: Doors, proxies: Proxies) -> Self {
         let places = doors.names().map(|n| (n.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)))).collect();
         // Nothing of it is used in spooled mode, where the disk remembers.
         let relay = Arc::new(relay.remembering(Memory::of_server()));
@@ -78,20 +78,25 @@ impl Configuration {
 
     /// Where to listen.
     pub fn listen(&self) -> SocketAddr {
-        self.relay.settings().listen
+        self.http().listen
+    }
+
+    /// What only a server has.
+    pub(crate) fn http(&self) -> &HttpSettings {
+        self.relay.settings().http.as_ref().expect("a configuration is only made of a server's settings")
     }
 
     /// What differs between this configuration and a newer one that only a new start can exchange.
     pub fn fixed(&self, newer: &Self) -> Vec<&'static str> {
         let (old, new) = (self.relay.settings(), newer.relay.settings());
-        let place = |settings: &Settings| settings.spool.as_ref().map(|s| (s.dir.clone(), s.limit));
+        let place = |of: &Self| of.http().spool.as_ref().map(|s| (s.dir.clone(), s.limit));
         let mut fixed = Vec::new();
-        if old.listen != new.listen {
+        if self.http().listen != newer.http().listen {
             fixed.push("RELAY_LISTEN");
         }
-        if old.spool.is_some() != new.spool.is_some() {
+        if self.http().spool.is_some() != newer.http().spool.is_some() {
             fixed.push("RELAY_MODE");
-        } else if place(old) != place(new) {
+        } else if place(self) != place(newer) {
             fixed.push("RELAY_DATA_DIR or RELAY_SPOOL_LIMIT");
         }
         if old.log != new.log {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
-use mdss_relay_core::{Draft, Mistake};
+use mdss_relay_core::{Draft, HttpSettings, Mistake};
 use mdss_relay_gate::Networks;
 
 const FORWARDED: &str = "x-forwarded-for";
@@ -16,7 +16,9 @@ impl Proxies {
     /// Those of a draft; what is wrong with them is added to its mistakes.
     pub fn trusted(draft: &mut Draft) -> Self {
         let mut networks = Networks::default();
-        let listed = &draft.settings.trusted_proxies;
+        let Some(HttpSettings { trusted_proxies: listed, .. }) = &draft.settings.http else {
+            return Self::default();
+        };
         for text in &listed.texts {
             if let Err(expected) = networks.add_believed(text) {
                 let (name, found) = (listed.name.clone(), Some(text.clone()));

@@ -117,8 +117,8 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     let first = running.borrow().clone();
-    let grace = first.relay.settings().deadline + HEAD_TIMEOUT;
-    let (spool, kept) = match &first.relay.settings().spool {
+    let grace = first.relay.settings().mdss.deadline + HEAD_TIMEOUT;
+    let (spool, kept) = match &first.http().spool {
         Some(settings) => {
             let (spool, kept) = keeping::open(settings)?;
             (Some(spool), Some(kept))
@@ -152,7 +152,7 @@ pub async fn serve(
         .with_state(shared.clone());
     info!({ "server.address" = %address.ip(), "server.port" = address.port() }, "listening on http://{address}");
 
-    let house = House::of(files(), first.relay.settings().concurrency);
+    let house = House::of(files(), first.relay.settings().mdss.concurrency);
     if let (seats, true) = house.size() {
         warn!("{seats} connections at once, because no more files may be open (ulimit -n)");
     }
@@ -463,22 +463,24 @@ async fn enter(
     headers: &HeaderMap,
     body: Body,
 ) -> Response {
-    let limits = running.relay.settings();
+    let limit = running.relay.settings().mdss.deadline;
     let desk = Desk { refusals: &shared.refusals, client: knocker.client };
     let busy = |why: String| {
         let failure = Failure::new(Cause::Deadline, why);
         desk.turned_away(Some(source), StatusCode::SERVICE_UNAVAILABLE, failure, None).into_response()
     };
-    let deadline = Deadline::new(None, limits.deadline);
+    let deadline = Deadline::new(None, limit);
     let places = running.places.get(&source.name).cloned().unwrap_or_else(|| Arc::new(Semaphore::new(1)));
-    let Ok(Ok(place)) = timeout(limits.deadline, places.acquire_owned()).await else {
+    let Ok(Ok(place)) = timeout(limit, places.acquire_owned()).await else {
         return busy(format!("{MOST_REQUESTS} requests of this source are under way"));
     };
     let mut room = shared.budget.room(&source.name);
     let body =
-        match body::read(body, headers, limits.body_limit, shared.stopping.subscribe(), &mut room).await {
+        match body::read(body, headers, running.http().body_limit, shared.stopping.subscribe(), &mut room)
+            .await
+        {
             Ok(body) => body,
-            Err(why) => return unread(&desk, source, why, limits.body_limit),
+            Err(why) => return unread(&desk, source, why, running.http().body_limit),
         };
     let admission = match shared.memory.admit(source, knocker, &body).await {
         Ok(admission) => admission,
@@ -506,10 +508,10 @@ async fn enter(
     let id = delivery.id.clone();
     const IN_HAND: &str = "as much of this source, or of all, is in hand as may be";
     // Nobody knows how large it becomes.
-    if delivery.is_packed() && !room.hold(limits.body_limit).await {
+    if delivery.is_packed() && !room.hold(running.http().body_limit).await {
         return busy(IN_HAND.to_owned());
     }
-    let delivery = match unpacked(&shared.bench, delivery, limits.body_limit).await {
+    let delivery = match unpacked(&shared.bench, delivery, running.http().body_limit).await {
         Some(Ok(delivery)) => delivery,
         Some(Err(failure)) => {
             shared.meter.unusable(&source.name);
@@ -646,7 +648,8 @@ impl Call {
     /// after all, it is sent twice, which harms nothing.
     async fn keep(&self, spool: &Spool, delivery: Delivery, plan: &Plan) -> Result<Report, String> {
         let sender = if self.source.policy.is_none() { Sender::Anyone } else { Sender::Proven };
-        match timeout(self.running.relay.settings().deadline, spool.accept(delivery, plan, sender)).await {
+        match timeout(self.running.relay.settings().mdss.deadline, spool.accept(delivery, plan, sender)).await
+        {
             Ok(Ok(report)) => Ok(report),
             Ok(Err(trouble)) => Err(trouble.to_string()),
             Err(_) => Err("the disk does not answer".to_owned()),
