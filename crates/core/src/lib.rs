@@ -46,5 +46,5 @@ pub use select::route::Route;
 pub use select::rules::Rules;
 pub use settings::{
     Applies, Draft, FunctionSettings, HttpSettings, Listed, MdssSettings, Role, SETTINGS, Setting, Settings,
-    Source, SpoolSettings, Without,
+    Source, SpoolSettings, Without, settings_help,
 };

@@ -7,6 +7,7 @@ mod document;
 mod entry;
 mod given;
 mod groups;
+mod help;
 mod http;
 mod keys;
 mod mdss;
@@ -27,6 +28,7 @@ use reader::Reader;
 pub use groups::{
     FunctionSettings, HttpSettings, Listed, MdssSettings, Role, Settings, Source, SpoolSettings,
 };
+pub use help::settings_help;
 pub use table::{Applies, SETTINGS, Setting, Without};
 
 /// Settings as read, with every mistake found so far. Adapters add theirs before anything is printed.

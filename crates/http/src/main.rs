@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mdss_relay_core::{Applies, settings_help};
 use mdss_relay_host::{self as host, Exit, Logs, Others, Writing};
 use mdss_relay_http::{Configuration, listen, reload, serve};
 use tokio::sync::watch;
@@ -16,7 +17,13 @@ const FAULT: &str = "spool.db-shm was cut while it was in use, or its disk does 
 
 #[tokio::main]
 async fn main() -> Exit {
-    if let Some(exit) = host::arguments(NAME, ABOUT, Others::Refused, std::env::args_os().skip(1)) {
+    if let Some(exit) = host::arguments(
+        NAME,
+        ABOUT,
+        || settings_help(Applies::Http),
+        Others::Refused,
+        std::env::args_os().skip(1),
+    ) {
         return exit;
     }
     let reading = Configuration::read(std::env::vars_os());

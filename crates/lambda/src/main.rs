@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use mdss_relay_core::{Memory, Relay, Role, Settings};
+use mdss_relay_core::{Applies, Memory, Relay, Role, Settings, settings_help};
 use mdss_relay_function::{Answers, handler};
 use mdss_relay_host::{self as host, Exit, Others, Writing};
 
@@ -22,7 +22,13 @@ const PLATFORM: [&str; 4] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Exit {
-    if let Some(exit) = host::arguments(NAME, ABOUT, Others::Ignored, std::env::args_os().skip(1)) {
+    if let Some(exit) = host::arguments(
+        NAME,
+        ABOUT,
+        || settings_help(Applies::Lambda),
+        Others::Ignored,
+        std::env::args_os().skip(1),
+    ) {
         return exit;
     }
     let variables: Vec<_> = std::env::vars_os().collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mdss_relay_core::{Memory, Relay, Role, Settings};
+use mdss_relay_core::{Applies, Memory, Relay, Role, Settings, settings_help};
 use mdss_relay_function::{Answers, handler};
 use mdss_relay_host::{self as host, Exit, Others, Writing};
 
@@ -11,7 +11,13 @@ const ABOUT: &str = "tells MetaDefender Storage Security of objects, as a functi
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Exit {
-    if let Some(exit) = host::arguments(NAME, ABOUT, Others::Ignored, std::env::args_os().skip(1)) {
+    if let Some(exit) = host::arguments(
+        NAME,
+        ABOUT,
+        || settings_help(Applies::OciFunction),
+        Others::Ignored,
+        std::env::args_os().skip(1),
+    ) {
         return exit;
     }
     let draft = Settings::read(std::env::vars_os(), Role::Function);
