@@ -3,10 +3,9 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
-use mdss_relay_http::{Configuration, listen, serve};
+use mdss_relay_http::{Configuration, Server, listen};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Step, units};
 use serde_json::Value;
 
@@ -131,11 +130,7 @@ async fn server(sim: &Sim) -> String {
     let configuration = reading.outcome.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let url = format!("http://{}/events", listener.local_addr().unwrap());
-    let (exchange, running) = tokio::sync::watch::channel(Arc::new(configuration));
-    tokio::spawn(async move {
-        let _exchange = exchange;
-        serve(listener, running, std::future::pending()).await
-    });
+    tokio::spawn(async move { Server::new(configuration).serve(listener, std::future::pending()).await });
     url
 }
 

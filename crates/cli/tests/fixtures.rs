@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use mdss_relay_core::{Cause, Dialect, RESERVED, Role, Settings, SkipReason};
-use mdss_relay_http::Doors;
+use mdss_relay_core::{Cause, Dialect, MOST_FILE_BYTES, RESERVED, Role, Settings, SkipReason, plain_text};
+use mdss_relay_gate::Sources;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -448,7 +448,7 @@ fn the_configuration_is_one_the_http_server_would_start_with() {
     let config = root().join("events/relay.toml").into_os_string();
     let variables = [("RELAY_CONFIG".into(), config), ("APIKEY".into(), "not-a-key".into())];
     let mut draft = Settings::read(variables, Role::Http);
-    Doors::open(&mut draft);
+    Sources::of(&mut draft, jiff::Timestamp::now(), &|path| plain_text(path, MOST_FILE_BYTES));
     let mistakes: Vec<_> = draft.mistakes.iter().map(ToString::to_string).collect();
     assert_eq!(mistakes, <[&str; 0]>::default());
     assert_eq!(draft.settings.warnings, <[&str; 0]>::default());

@@ -382,11 +382,7 @@ fn the_status_of_a_match_is_the_worst() {
             2,
             "events/jdcloud/batch-one-bad.json (item 1): Records[1].s3.object.key: expected",
         ),
-        (
-            vec![JD, "events/aws-s3/empty-records.json"],
-            2,
-            "there is no event in it, only an empty list of records",
-        ),
+        (vec![JD, "events/aws-s3/empty-records.json"], 2, "it holds no event, only an empty list of records"),
         (vec![JD, "/nonexistent"], 2, "/nonexistent: No such file"),
         (vec!["/nonexistent", good], 2, "/nonexistent: No such file"),
         (vec![INVALID, good], 2, "invalid.xml: line 7, rule[0]"),

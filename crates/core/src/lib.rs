@@ -11,6 +11,7 @@ mod settings;
 
 pub use deliver::deadline::{Deadline, platform_time_left};
 pub use deliver::memory::Memory;
+pub use deliver::offload::{Panicked, offload};
 pub use deliver::relay::Relay;
 pub use deliver::report::{Kept, Outcome, Record, Report, ResultKind};
 pub use mdss::client::Client;

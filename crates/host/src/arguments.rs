@@ -29,8 +29,7 @@ pub fn arguments(
         match argument.to_str() {
             Some("--help" | "-h") => {
                 print(&format!(
-                    "{program}: {about}\n\nIt takes no arguments except --help and --version. `mdss-relay explain` shows what settings make of an event,\n\
-                     and sends nothing.\n\n{}",
+                    "{program}: {about}\n\nIt takes no arguments except --help and --version. `mdss-relay explain` checks the settings, and shows what they make of an event.\n\n{}",
                     settings().trim_end()
                 ));
                 return Some(Exit::Done);

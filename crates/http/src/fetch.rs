@@ -106,7 +106,9 @@ impl Resolve for Public {
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             match found.iter().find(|address| !is_public(address.ip())) {
-                Some(_) => Err(io::Error::other("the name leads to an address that is not public").into()),
+                Some(_) => {
+                    Err(io::Error::other("the host name resolves to an address that is not public").into())
+                }
                 None => Ok(Box::new(found.into_iter()) as Addrs),
             }
         })

@@ -319,18 +319,15 @@ async fn who_repeats_without_a_pause_multiplies_neither_work_nor_lines() {
     }
     let line = &server.told("unknown_path")[0];
     let message = line["message"].as_str().unwrap();
-    assert!(
-        message.ends_with("a path of 6 bytes, which belongs to no source; there are events"),
-        "{message}"
-    );
+    assert!(message.ends_with("its path of 6 bytes belongs to no source; there are events"), "{message}");
 }
 
 #[tokio::test]
 async fn a_path_that_is_nearly_right_is_told_so() {
     let mut server = start(256, &[]).await;
     for (path, wanted) in [
-        ("/events/", "a path that is source \"events\"'s but for a slash at its end"),
-        ("/Events", "a path that is source \"events\"'s but for capital letters"),
+        ("/events/", "its path is that of source \"events\", except for a slash at its end"),
+        ("/Events", "its path is that of source \"events\", except for capital letters"),
     ] {
         let from = if path.ends_with('/') { "127.0.0.2" } else { "127.0.0.3" };
         assert_eq!(server.ask(from, &format!("POST {path}"), "").await.0, 404);
@@ -382,16 +379,16 @@ async fn what_is_no_http_is_told_counted_and_answered_with_a_report() {
         (request(&many), 431, large_head, "more than 100 lines"),
         (request(&large), 431, large_head, "a head of more than 32768 bytes"),
         (line(&format!("POST /{} HTTP/1.1", "s3cret".repeat(10_000))), 431, large_head, "32768 bytes"),
-        (request("a: s3cret\r\n s3cret\r\n"), 400, head, "no HTTP request"),
-        (request("content-length: 1\r\ncontent-length: 2\r\n"), 400, head, "no HTTP request"),
-        (request("content-length: s3cret\r\n"), 400, head, "no HTTP request"),
-        (request("transfer-encoding: s3cret\r\n"), 400, head, "no HTTP request"),
-        (request("a: s3cret\0c\r\n"), 400, head, "no HTTP request"),
-        (request("s3 cret: a\r\n"), 400, head, "no HTTP request"),
-        (line("POST /s3cret HTTP/3.0"), 400, head, "no HTTP request"),
-        (line("POST /s3cret\x7f HTTP/1.1"), 400, head, "no HTTP request"),
-        (line("{\"s3cret\": 1}"), 400, head, "no HTTP request"),
-        (line("HEAD /s3cret HTTP/1.1\r\n: a"), 400, head, "no HTTP request"),
+        (request("a: s3cret\r\n s3cret\r\n"), 400, head, "not an HTTP request"),
+        (request("content-length: 1\r\ncontent-length: 2\r\n"), 400, head, "not an HTTP request"),
+        (request("content-length: s3cret\r\n"), 400, head, "not an HTTP request"),
+        (request("transfer-encoding: s3cret\r\n"), 400, head, "not an HTTP request"),
+        (request("a: s3cret\0c\r\n"), 400, head, "not an HTTP request"),
+        (request("s3 cret: a\r\n"), 400, head, "not an HTTP request"),
+        (line("POST /s3cret HTTP/3.0"), 400, head, "not an HTTP request"),
+        (line("POST /s3cret\x7f HTTP/1.1"), 400, head, "not an HTTP request"),
+        (line("{\"s3cret\": 1}"), 400, head, "not an HTTP request"),
+        (line("HEAD /s3cret HTTP/1.1\r\n: a"), 400, head, "not an HTTP request"),
         (hello, 400, "tls", "TLS on a plain-HTTP port"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec(), 505, "http2", "HTTP/2"),
     ]

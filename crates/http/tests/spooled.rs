@@ -221,7 +221,7 @@ async fn a_disk_that_takes_nothing_is_503_and_red_and_heals_by_itself() {
         async |why: &str| server.metric(&format!("mdss_relay_spool_refused_total{{reason=\"{why}\"}}")).await;
     assert!(refused("spool_unwritable").await >= Some(1.0));
     assert_eq!(refused("spool_full").await, Some(0.0));
-    server.process.wait_for_line("turned away", LIMIT).await.unwrap();
+    server.process.wait_for_line("request rejected", LIMIT).await.unwrap();
     std::fs::remove_file(folder.path().join("data")).unwrap();
     until("the disk is back", async || server.post("/open", created(&["k"])).await.0 == 200).await;
     until("readiness", async || server.send("GET", "/readyz", String::new()).await.status == 200).await;
@@ -250,7 +250,7 @@ async fn a_new_configuration_heals_what_is_held_and_a_wrong_one_is_not_taken() {
 
     std::fs::write(&file, config("two words")).unwrap();
     server.process.signal("HUP").unwrap();
-    let line = server.process.wait_for_line("is not taken", LIMIT).await.unwrap();
+    let line = server.process.wait_for_line("is not used", LIMIT).await.unwrap();
     assert!(line.contains("storage_client_id"), "{line}");
     assert_eq!(server.metric("mdss_relay_reloads_total{outcome=\"refused\"}").await, Some(1.0));
     assert_eq!(server.post("/open", created(&["still"])).await.0, 200);
@@ -279,7 +279,7 @@ async fn what_only_a_new_start_can_exchange_is_said() {
     let more = format!("[http]\nspool_limit = \"64MiB\"\n{}", config(units::S3_COMPATIBLE));
     std::fs::write(folder.path().join("relay.toml"), more).unwrap();
     server.process.signal("HUP").unwrap();
-    let line = server.process.wait_for_line("only be exchanged by a new start", LIMIT).await.unwrap();
+    let line = server.process.wait_for_line("only be changed by a restart", LIMIT).await.unwrap();
     assert!(line.contains("RELAY_DATA_DIR or RELAY_SPOOL_LIMIT"), "{line}");
 }
 

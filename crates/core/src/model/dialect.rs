@@ -111,6 +111,13 @@ impl Dialect {
     pub fn redelivers_forever(self) -> bool {
         matches!(self, Self::Minio | Self::Rustfs | Self::Ceph)
     }
+
+    /// The gate's check whose signature covers members of this dialect's own messages and nothing else, so that a source which
+    /// demands it is read as this dialect. SNS signs some members of its message
+    /// (<https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>); `hmac` and JD Cloud sign the whole body.
+    pub fn own_signature(self) -> Option<&'static str> {
+        (self == Self::AwsSns).then_some("sns")
+    }
 }
 
 /// Name and description of each dialect that is recognised and refused.

@@ -530,8 +530,8 @@ fn partial_answers_are_switched_on_at_both_ends() {
 #[test]
 fn the_metrics_count_words_the_relay_logs() {
     let core = folder().join("../../crates/core/src");
-    let fields = fs::read_to_string(core.join("fields.rs")).unwrap();
-    let failure = fs::read_to_string(core.join("failure.rs")).unwrap();
+    let fields = fs::read_to_string(core.join("plain/fields.rs")).unwrap();
+    let failure = fs::read_to_string(core.join("model/failure.rs")).unwrap();
     let text = template();
     let patterns: Vec<_> = text.lines().filter_map(|l| l.trim().strip_prefix("FilterPattern: ")).collect();
     assert_eq!(patterns.len(), 3);

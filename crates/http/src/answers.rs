@@ -1,0 +1,282 @@
+//! From what happened to the HTTP answer for it.
+//!
+//! One function, [`answer`], for everything: pages, refusals, limits, reports. It has no `_`, so that whatever can newly happen does
+//! not compile until somebody has decided what its sender hears.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use mdss_relay_core::{Cause, Failure, Outcome, Reply, Report};
+use mdss_relay_gate::Refusal;
+
+/// What a sender is asked to wait if MDSS has named no time, in seconds.
+const RETRY_AFTER: u64 = 10;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// What happened to a request.
+#[derive(Debug)]
+pub(crate) enum Happened<'h> {
+    /// Somebody has asked whether the process lives.
+    Alive,
+    /// Events are taken.
+    Ready,
+    /// Events cannot be taken just now, and why.
+    NotReady(String),
+    /// Somebody has asked for the counters; here they are.
+    Counted(String),
+    /// Somebody has asked whether a source is there.
+    Present,
+    /// The gate has refused it.
+    Refused(&'h Refusal),
+    /// It was rejected for another reason.
+    Rejected(Rejection, &'h Failure),
+    /// Its body is packed in a way that is not read.
+    Unpackable {
+        /// Why.
+        failure: &'h Failure,
+        /// Whether its source repeats it until it hears a 2xx.
+        redelivers_forever: bool,
+    },
+    /// It was delivered, and its sender wants to hear just this.
+    Wanted(&'h Reply),
+    /// It was delivered.
+    Delivered {
+        /// What became of its records.
+        report: &'h Report,
+        /// Whether its sender repeats it until it hears a 2xx.
+        redelivers_forever: bool,
+    },
+}
+
+/// Why a request is rejected, other than by the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// `hyper` cannot read its head.
+    UnreadableHead,
+    /// It is HTTP/2.
+    OtherVersion,
+    /// Its head is too large.
+    HeadTooLarge,
+    /// Every connection is taken but those for the pages.
+    NoConnection,
+    /// No source has its path.
+    UnknownPath,
+    /// It is posted to a source with another method than POST.
+    WrongMethod,
+    /// Another method than GET on one of the pages, whose router says which are allowed.
+    WrongMethodOnPage,
+    /// A check needs a key that cannot be had just now.
+    KeyUnavailable,
+    /// Its source has as many requests under way as it may have.
+    TooManyRequests,
+    /// There is no room in memory for what would become of it.
+    NoMemory,
+    /// Its body is larger than the limit.
+    BodyTooLarge,
+    /// Its body does not arrive in time.
+    BodyTooSlow,
+    /// Its body does not arrive whole.
+    BodyBroken,
+    /// The relay stops before its body has arrived.
+    Stopping,
+    /// There is no room in memory for its body.
+    NoMemoryForBody,
+    /// It could not be put on disk.
+    NotStored,
+    /// The confirmation it asks for could not be given.
+    NotConfirmed,
+    /// A defect of the relay.
+    Defect,
+}
+
+/// An answer, before it is put on the wire; one that was given can be given again.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// `None`: it has no body.
+    content_type: Option<&'static str>,
+    body: String,
+    /// Seconds.
+    retry_after: Option<u64>,
+    /// Which methods there are.
+    allow: Option<&'static str>,
+    /// How to show who one is.
+    challenge: Option<&'static str>,
+    /// Whether it is the last one of its connection.
+    closes: bool,
+    /// Of the report, if that is what it says.
+    outcome: Option<Outcome>,
+}
+
+/// The answer for what happened.
+pub(crate) fn answer(happened: &Happened<'_>) -> Answer {
+    match happened {
+        Happened::Alive => Answer::text(StatusCode::OK, TEXT, "ok\n"),
+        Happened::Ready => Answer::text(StatusCode::OK, TEXT, "ready\n"),
+        // Whoever may ask may know: the sentence names the directory and what is wrong with it.
+        Happened::NotReady(why) => Answer::text(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
+        Happened::Counted(page) => Answer::text(StatusCode::OK, PROMETHEUS, page),
+        Happened::Present => Answer { content_type: None, ..Answer::text(StatusCode::OK, TEXT, "") },
+        Happened::Refused(refusal) => {
+            let status = StatusCode::from_u16(refusal.status.code()).unwrap_or(StatusCode::FORBIDDEN);
+            Answer { challenge: refusal.challenge(), ..Answer::report(status, &Report::refused()) }
+        }
+        Happened::Rejected(rejection, failure) => rejected(*rejection, failure),
+        Happened::Unpackable { failure, redelivers_forever } => {
+            let status = if failure.cause == Cause::UnsupportedEncoding {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            } else if failure.cause == Cause::BodyTooLarge {
+                StatusCode::PAYLOAD_TOO_LARGE
+            } else {
+                // It is damaged.
+                permanent(*redelivers_forever)
+            };
+            Answer::report(status, &Report::failed((*failure).clone()))
+        }
+        Happened::Wanted(reply) => {
+            let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+            Answer::text(status, reply.content_type, reply.body.as_str())
+        }
+        Happened::Delivered { report, redelivers_forever } => delivered(report, *redelivers_forever),
+    }
+}
+
+fn rejected(rejection: Rejection, failure: &Failure) -> Answer {
+    let (status, closes) = match rejection {
+        Rejection::UnreadableHead => (StatusCode::BAD_REQUEST, true),
+        Rejection::OtherVersion => (StatusCode::HTTP_VERSION_NOT_SUPPORTED, true),
+        Rejection::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, true),
+        Rejection::UnknownPath => (StatusCode::NOT_FOUND, false),
+        Rejection::WrongMethod | Rejection::WrongMethodOnPage => (StatusCode::METHOD_NOT_ALLOWED, false),
+        // What is left of a body stands in the way of the next request.
+        Rejection::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, true),
+        Rejection::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, true),
+        Rejection::BodyBroken => (StatusCode::BAD_REQUEST, true),
+        Rejection::Stopping | Rejection::NoMemoryForBody => (StatusCode::SERVICE_UNAVAILABLE, true),
+        Rejection::NoConnection
+        | Rejection::KeyUnavailable
+        | Rejection::TooManyRequests
+        | Rejection::NoMemory
+        | Rejection::NotStored
+        | Rejection::NotConfirmed => (StatusCode::SERVICE_UNAVAILABLE, false),
+        Rejection::Defect => (StatusCode::INTERNAL_SERVER_ERROR, false),
+    };
+    let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
+    Answer {
+        retry_after: unavailable.then_some(RETRY_AFTER),
+        allow: (rejection == Rejection::WrongMethod).then_some("POST, HEAD"),
+        closes,
+        ..Answer::report(status, &Report::failed(failure.clone()))
+    }
+}
+
+fn delivered(report: &Report, redelivers_forever: bool) -> Answer {
+    let status = match report.outcome {
+        Outcome::Done => StatusCode::OK,
+        Outcome::Transient => StatusCode::SERVICE_UNAVAILABLE,
+        Outcome::Config => StatusCode::INTERNAL_SERVER_ERROR,
+        Outcome::Permanent => permanent(redelivers_forever),
+        Outcome::Refused => StatusCode::FORBIDDEN,
+    };
+    let wait = report.retry_after().map_or(RETRY_AFTER, |wait| wait.as_secs().max(1));
+    let retry_after = (report.outcome == Outcome::Transient).then_some(wait);
+    Answer { retry_after, ..Answer::report(status, report) }
+}
+
+/// The status for an event that can never be used. A sender that repeats without end hears 200: the error line is in the log, and
+/// a 400 would only fill it.
+fn permanent(redelivers_forever: bool) -> StatusCode {
+    if redelivers_forever { StatusCode::OK } else { StatusCode::BAD_REQUEST }
+}
+
+/// The longest answer that is remembered as it is.
+const MOST_REMEMBERED: usize = 16 * 1024;
+
+impl Answer {
+    fn text(status: StatusCode, content_type: &'static str, body: impl Into<String>) -> Self {
+        Self {
+            status,
+            content_type: Some(content_type),
+            body: body.into(),
+            retry_after: None,
+            allow: None,
+            challenge: None,
+            closes: false,
+            outcome: None,
+        }
+    }
+
+    fn report(status: StatusCode, report: &Report) -> Self {
+        Self { outcome: Some(report.outcome), ..Self::text(status, JSON, report.json()) }
+    }
+
+    /// Bytes of its body.
+    pub(crate) fn size(&self) -> usize {
+        self.body.len()
+    }
+
+    /// As a response that holds `held` until its last byte is handed to the system, or its connection has gone.
+    pub(crate) fn holding<H: Send + 'static>(mut self, held: H) -> Response {
+        struct Owner<H>(String, H);
+        impl<H> AsRef<[u8]> for Owner<H> {
+            fn as_ref(&self) -> &[u8] {
+                self.0.as_bytes()
+            }
+        }
+        // What owns the bytes goes with them: `hyper` lets the body go as soon as it has taken them into its queue.
+        let body = Bytes::from_owner(Owner(std::mem::take(&mut self.body), held));
+        self.into_response().map(|_| Body::from(body))
+    }
+
+    /// As the last bytes of a connection, for one that `hyper` has given up and encodes nothing for any more.
+    pub(crate) fn last(&self) -> String {
+        let Self { status, body, .. } = self;
+        let content_type = self.content_type.unwrap_or(TEXT);
+        let length = body.len();
+        // Left out if the clock shows a year that the format has no room for.
+        let date = DateTimePrinter::new()
+            .timestamp_to_rfc9110_string(&Timestamp::now())
+            .map_or_else(|_| String::new(), |date| format!("date: {date}\r\n"));
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\nconnection: close\r\ncontent-length: {length}\r\n{date}\r\n{body}"
+        )
+    }
+
+    /// What is remembered of it: all of it, or, of a long report, what its sender acts on: the status and the outcome. `None` if
+    /// it is not to be remembered: a handshake wants back what it has sent, so it is answered anew.
+    pub(crate) fn remembered(&self) -> Option<Self> {
+        if self.body.len() <= MOST_REMEMBERED {
+            return Some(self.clone());
+        }
+        let outcome = self.outcome?;
+        Some(Self { body: Report { outcome, records: Vec::new() }.json(), ..self.clone_head() })
+    }
+
+    fn clone_head(&self) -> Self {
+        Self { body: String::new(), ..*self }
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let fixed = |text: &'static str| HeaderValue::from_static(text);
+        let headers: [(HeaderName, Option<HeaderValue>); 5] = [
+            (header::CONTENT_TYPE, self.content_type.map(fixed)),
+            (header::RETRY_AFTER, self.retry_after.map(HeaderValue::from)),
+            (header::ALLOW, self.allow.map(fixed)),
+            (header::WWW_AUTHENTICATE, self.challenge.map(fixed)),
+            (header::CONNECTION, self.closes.then(|| fixed("close"))),
+        ];
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        response.headers_mut().extend(headers);
+        response
+    }
+}
