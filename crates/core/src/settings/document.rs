@@ -14,7 +14,7 @@ impl Reader {
         let (name, text) = match (given.file, given.text) {
             (None, None) => return,
             (Some(_), Some(_)) => {
-                let expected = "nothing beside RELAY_CONFIG: one configuration";
+                let expected = "no value, because RELAY_CONFIG is set: one of the two";
                 return self.mistakes.push(Mistake::new("RELAY_CONFIG_TOML", expected));
             }
             (None, Some(text)) => ("RELAY_CONFIG_TOML".to_owned(), text.expose().to_owned()),

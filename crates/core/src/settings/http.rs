@@ -25,7 +25,7 @@ impl Reader {
         if http.open && http.token.is_some() {
             self.mistakes.push(Mistake::new(
                 "RELAY_AUTH",
-                "bearer, or no RELAY_TOKEN: a token guards nothing that is open",
+                "bearer, or no RELAY_TOKEN, because with none nobody is asked for the token",
             ));
         }
         // A word that says neither is a mistake already.

@@ -38,7 +38,7 @@ impl Reader {
     fn api_key(&mut self, mdss: &MdssSettings) -> Option<Secret> {
         let mistake = match (self.place("APIKEY"), self.place("APIKEY_FILE")) {
             (Some(_), None) => return mdss.api_key.clone(),
-            (Some(_), Some(name)) => Mistake::new(name, "nothing beside APIKEY: one of the two"),
+            (Some(_), Some(name)) => Mistake::new(name, "no value, because APIKEY is set: one of the two"),
             (None, Some(name)) => {
                 // Without a path there is a mistake already.
                 let path = mdss.api_key_file.as_deref()?;

@@ -144,16 +144,18 @@ impl Reader {
         let routes = self.table.contains_key("route");
         let sources = self.role != Role::Function && self.table.contains_key("source");
         for setting in SETTINGS {
-            let nothing = match setting.applies {
-                Applies::WithoutRoutes if routes => "beside [[route]]: write it into the routes",
-                Applies::HttpWithoutSources if sources => {
-                    "beside [[source]]: it guards /events, which exists only without sources"
+            let why = match setting.applies {
+                Applies::WithoutRoutes if routes => {
+                    ", because the configuration has [[route]]: write it into the routes"
                 }
-                Applies::Spooled if !self.given.spooled => "without RELAY_MODE=spooled",
+                Applies::HttpWithoutSources if sources => {
+                    ", because the configuration has [[source]]: it guards /events, which exists only without sources"
+                }
+                Applies::Spooled if !self.given.spooled => " without RELAY_MODE=spooled",
                 _ => continue,
             };
             if let Some(name) = self.place(setting.variable) {
-                self.mistakes.push(Mistake::new(name, format!("nothing {nothing}")));
+                self.mistakes.push(Mistake::new(name, format!("no value{why}")));
             }
         }
     }

@@ -135,7 +135,8 @@ impl Entry<'_> {
         const FILE: &str = "notification_file";
         if self.table.contains_key(TEXT) && self.table.contains_key(FILE) {
             let place = format!("{}.{FILE}", self.place);
-            self.mistakes.push(Mistake::new(place, format!("nothing beside {TEXT}: one document")));
+            self.mistakes
+                .push(Mistake::new(place, format!("no value, because the route has {TEXT}: one of the two")));
             return None;
         }
         let (name, document) = match self.text(FILE) {

@@ -24,12 +24,19 @@ impl Reader {
             if !path.is_empty() && !is_path(&path) {
                 entry.mistake("path", &path, PATH);
             } else if RESERVED_PATHS.contains(&path.as_str()) {
-                entry.mistake("path", &path, &format!("another path than {}", RESERVED_PATHS.join(", ")));
+                entry.mistake(
+                    "path",
+                    &path,
+                    &format!(
+                        "a path other than {}, which the server answers itself",
+                        RESERVED_PATHS.join(", ")
+                    ),
+                );
             } else if !path.is_empty() && sources.iter().any(|s| s.path == path) {
-                entry.mistake("path", &path, "a path of its own");
+                entry.mistake("path", &path, "a path that no other source has");
             }
             if !name.is_empty() && sources.iter().any(|s| s.name == name) {
-                entry.mistake("name", &name, "a name of its own");
+                entry.mistake("name", &name, "a name that no other source has");
             }
             let public_path = entry.text("public_path").filter(|path| {
                 let fits = is_path(path);
@@ -64,7 +71,7 @@ impl Reader {
             if !confirm_topics.is_empty() && auth.as_ref().is_some_and(|auth| auth.as_str() == Some("none")) {
                 let place = format!("{}.confirm_topics", entry.place);
                 let expected =
-                    "nothing beside auth = \"none\": whoever may post could make this host visit addresses";
+                    "no topics with auth = \"none\", because everybody could make this host visit addresses";
                 entry.mistakes.push(Mistake::new(place, expected));
             }
             sources.push(Source {

@@ -210,7 +210,7 @@ pub const SETTINGS: &[Setting] = &[
         WithoutRoutes,
         Nothing("by the event's provider"),
         fills!(given.unit.storage_type = some(words(StorageType::NAMES))),
-        "how that unit is registered in MDSS",
+        "the type with which that unit is registered in MDSS",
     ),
     setting(
         "RELAY_SCAN_ID",
@@ -323,7 +323,7 @@ pub const SETTINGS: &[Setting] = &[
         Lambda,
         Value("off"),
         fills!(given.function.queue_partial = words(&[("on", true), ("off", false)])),
-        "`on` answers a queue with `batchItemFailures`",
+        "`on` answers a queue with `batchItemFailures`, so that only the messages that failed come again; set `ReportBatchItemFailures` on the queue's trigger, too",
     ),
     setting(
         "RELAY_LISTEN",
@@ -356,7 +356,7 @@ pub const SETTINGS: &[Setting] = &[
         HttpWithoutSources,
         Value("bearer"),
         fills!(given.http.open = words(&[("none", true), ("bearer", false)])),
-        "`none` opens `/events` to everybody",
+        "`bearer` wants `RELAY_TOKEN` from everybody who posts to `/events`, `none` opens it to everybody",
     )
     // It may be a token in the wrong place.
     .holding(Holds::Secret),

@@ -158,7 +158,7 @@ fn the_spool_has_settings_of_its_own() {
         // Without a spool it is a mistake to set any.
         let draft = spool(&[(name, value)]);
         assert!(
-            draft.mistakes.iter().any(|m| m.expected == "nothing without RELAY_MODE=spooled"),
+            draft.mistakes.iter().any(|m| m.expected == "no value without RELAY_MODE=spooled"),
             "{name}={value}"
         );
         assert_eq!(draft.settings.http.unwrap().spool, None);
@@ -269,12 +269,12 @@ fn a_configuration_is_checked_to_its_last_member() {
     color: expected a known name: one of mdss, events, function, http, log, keys, route, source
     mdss.endpiont: expected a known name; is endpoint meant?
     mdss.timeout: found "array", expected a text or a number
-    RELAY_SCAN_ID: expected nothing beside [[route]]: write it into the routes
+    RELAY_SCAN_ID: expected no value, because the configuration has [[route]]: write it into the routes
     source[0].path: found "/a/", expected a path that begins with / and has no query, no / at its end and no empty or dot segment
     source[0].dialect: found "gcs", expected a dialect that is read; gcs (a Google Cloud Storage notification) is reserved for a later version
     source[0].auth: expected how this source proves who it is: { bearer = { token_file = "…" } }, another check, several of them, or "none" in writing
-    source[1].path: found "/healthz", expected another path than /healthz, /readyz, /metrics
-    source[1].name: found "a", expected a name of its own
+    source[1].path: found "/healthz", expected a path other than /healthz, /readyz, /metrics, which the server answers itself
+    source[1].name: found "a", expected a name that no other source has
     source[1].public_path: found "x/../y", expected a path that begins with / and has no query, no / at its end and no empty or dot segment
     source[1].redelivers: found "often", expected forever, or no such member
     route[0].source: expected the name of a source: with more than one, a weak source must not reach a strong source's unit
