@@ -197,3 +197,60 @@ impl Admissions {
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::pin::pin;
+
+    use futures_util::FutureExt;
+    use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Every name is this address.
+    struct Everywhere(SocketAddr);
+
+    impl Resolve for Everywhere {
+        fn resolve(&self, _: Name) -> Resolving {
+            let address = self.0;
+            Box::pin(async move { Ok(Box::new(std::iter::once(address)) as Addrs) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_that_hangs_is_asked_for_one_confirmation_at_a_time() {
+        let host = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = host.local_addr().unwrap();
+        let admissions = Admissions::new();
+        let fetcher = Fetcher::with(mdss_relay_core::public_tls(&[]).unwrap(), Everywhere(address));
+        assert!(admissions.fetcher.set(fetcher).is_ok());
+        let url = format!("https://x.oci.oraclecloud.com:{}/confirm", address.port());
+        for _ in 0..2 {
+            let mut first = pin!(admissions.confirm(&url));
+            // The connection is taken, and nothing is said on it.
+            let _connection = tokio::select! {
+                accepted = host.accept() => accepted.unwrap(),
+                ended = &mut first => panic!("{ended:?}"),
+            };
+            let second = admissions.confirm(&url).now_or_never();
+            assert_eq!(second, Some(Err("another confirmation is under way".to_owned())));
+            assert!(host.accept().now_or_never().is_none());
+            // Whoever has gone keeps nobody from being next.
+        }
+    }
+
+    #[test]
+    fn a_certificate_url_is_logged_once_and_strangers_fill_no_log_with_them() {
+        let admissions = Admissions::new();
+        let is_new =
+            |source: &str, n: usize| admissions.is_new(source, &format!("https://a.example/{n}.pem"));
+        assert_eq!(
+            [is_new("a", 0), is_new("a", 0), is_new("b", 0), is_new("a", 1)],
+            [true, false, true, true]
+        );
+        let lines = (2..1000).filter(|n| is_new("a", *n)).count();
+        assert_eq!((3 + lines, held(&admissions.logged).len()), (100, 100));
+    }
+}

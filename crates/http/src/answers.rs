@@ -280,3 +280,70 @@ impl IntoResponse for Answer {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rejection_has_its_status_and_whoever_may_come_again_is_told_when() {
+        use Rejection::*;
+        for (rejection, status, closes) in [
+            (UnreadableHead, 400, true),
+            (OtherVersion, 505, true),
+            (HeadTooLarge, 431, true),
+            (NoConnection, 503, false),
+            (UnknownPath, 404, false),
+            (WrongMethod, 405, false),
+            (WrongMethodOnPage, 405, false),
+            (KeyUnavailable, 503, false),
+            (TooManyRequests, 503, false),
+            (NoMemory, 503, false),
+            (BodyTooLarge, 413, true),
+            (BodyTooSlow, 408, true),
+            (BodyBroken, 400, true),
+            (Stopping, 503, true),
+            (NoMemoryForBody, 503, true),
+            (NotStored, 503, false),
+            (NotConfirmed, 503, false),
+            (Defect, 500, false),
+        ] {
+            let failure = Failure::new(Cause::Deadline, "the sentence");
+            let response = answer(&Happened::Rejected(rejection, &failure)).into_response();
+            let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
+            assert_eq!(response.status().as_u16(), status, "{rejection:?}");
+            assert_eq!(header(header::CONNECTION), closes.then_some("close"), "{rejection:?}");
+            assert_eq!(header(header::RETRY_AFTER), (status == 503).then_some("10"), "{rejection:?}");
+            // The router of the pages adds its own.
+            let allow = (rejection == WrongMethod).then_some("POST, HEAD");
+            assert_eq!(header(header::ALLOW), allow, "{rejection:?}");
+            assert_eq!(header(header::CONTENT_TYPE), Some("application/json"), "{rejection:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_that_can_never_be_used_is_done_for_a_sender_that_repeats_without_end() {
+        for (cause, once, forever) in [
+            (Cause::Unreadable, 400, 200),
+            (Cause::UnsupportedEncoding, 415, 415),
+            (Cause::BodyTooLarge, 413, 413),
+        ] {
+            let failure = Failure::new(cause, "the sentence");
+            for (redelivers_forever, status) in [(false, once), (true, forever)] {
+                let unpackable = Happened::Unpackable { failure: &failure, redelivers_forever };
+                assert_eq!(answer(&unpackable).status.as_u16(), status, "{cause:?} {redelivers_forever}");
+            }
+        }
+        for (cause, once, forever) in [
+            (Cause::UnknownDialect, 400, 200),
+            (Cause::UnmappedBucket, 500, 500),
+            (Cause::MdssUnavailable, 503, 503),
+        ] {
+            let report = &Report::failed(Failure::new(cause, "the sentence"));
+            for (redelivers_forever, status) in [(false, once), (true, forever)] {
+                let delivered = Happened::Delivered { report, redelivers_forever };
+                assert_eq!(answer(&delivered).status.as_u16(), status, "{cause:?} {redelivers_forever}");
+            }
+        }
+    }
+}

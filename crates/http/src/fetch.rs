@@ -36,7 +36,8 @@ impl Fetcher {
         Self::with(mdss_relay_core::public_tls(&[])?, Public)
     }
 
-    fn with(tls: rustls::ClientConfig, names: impl Resolve + 'static) -> Result<Self, String> {
+    /// One that trusts these, and resolves names so, where no operator has written down the URL.
+    pub(crate) fn with(tls: rustls::ClientConfig, names: impl Resolve + 'static) -> Result<Self, String> {
         let client = || {
             reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
