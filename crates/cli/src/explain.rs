@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use mdss_relay_core::{
-    Delivery, Dialect, Door, MOST_FILE_BYTES, Plan, Role, Settings, explain, plain_text, plan,
+    Delivery, Dialect, Door, MOST_FILE_BYTES, Plan, Role, Rules, Settings, explain, plain_text, plan,
 };
 use mdss_relay_gate::{Answered, DoorVerdict, Entered, Keys, Proxies, Sources};
 
@@ -45,6 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let sources = Sources::of(&mut draft, now, &|path| plain_text(path, MOST_FILE_BYTES));
     // Only for its mistakes: whoever asks says from where the request comes.
     Proxies::trusted(&mut draft);
+    let http = draft.settings.http.take().expect("every role except a function's has them");
     let settings = match draft.finish() {
         Ok(settings) => settings,
         Err(mistakes) => {
@@ -56,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         }
     };
     // Without `[[source]]` there is nothing to choose from, so a request needs no path.
-    let sources = if settings.sources.is_empty() { sources.at_any_path() } else { sources };
+    let sources = if http.sources.is_empty() { sources.at_any_path() } else { sources };
     for warning in &settings.warnings {
         say(&format!("warning: {warning}"));
     }
@@ -71,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
                 continue;
             }
         };
-        let line = line(&name, bytes, arguments, &settings, &sources);
+        let line = line(&name, bytes, arguments, (&settings.rules, http.body_limit), &sources);
         if writeln!(std::io::stdout(), "{}", visible(&line)).is_err() {
             // Whoever reads has left.
             return ExitCode::from(1);
@@ -80,7 +81,13 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     ExitCode::from(if all_read { 0 } else { 2 })
 }
 
-fn line(name: &str, bytes: Vec<u8>, arguments: &Arguments, settings: &Settings, sources: &Sources) -> String {
+fn line(
+    name: &str,
+    bytes: Vec<u8>,
+    arguments: &Arguments,
+    (rules, body_limit): (&Rules, usize),
+    sources: &Sources,
+) -> String {
     let delivery = match input::parse(bytes) {
         Input::Bare(body) => Delivery { dialect: arguments.dialect, ..Delivery::from_function(body, "") },
         Input::Wrapped(mut request) => {
@@ -92,13 +99,13 @@ fn line(name: &str, bytes: Vec<u8>, arguments: &Arguments, settings: &Settings, 
             let headers = request.headers();
             let delivery = entered.delivery(&request.head(&headers, arguments.client), body);
             let delivery = Delivery { dialect: delivery.dialect.or(arguments.dialect), ..delivery };
-            match delivery.unpacked(settings.body_limit) {
+            match delivery.unpacked(body_limit) {
                 Ok(delivery) => delivery,
                 Err(failure) => return explain(name, &Door::Open(&Plan::refused(failure))),
             }
         }
     };
-    let plan = plan(&settings.rules, &delivery);
+    let plan = plan(rules, &delivery);
     for record in &plan.records {
         for warning in &record.warnings {
             say(&format!("warning: {name}: {}: {warning}", record.item));

@@ -61,7 +61,7 @@ enum Task {
     },
     /// Prints items and deletes them. They are not sent, except those that a running relay has already loaded for sending.
     ///
-    /// A relay loads the items that are due next, up to 32 times RELAY_CONCURRENCY (512 by default). If none of the items may be sent, stop
+    /// A relay loads the items that are due next, up to 32 times RELAY_CONCURRENCY. If none of the items may be sent, stop
     /// the relay first.
     Purge {
         #[command(flatten)]

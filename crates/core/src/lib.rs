@@ -46,4 +46,7 @@ pub use select::notification::{
 };
 pub use select::route::Route;
 pub use select::rules::Rules;
-pub use settings::{Draft, Listed, Role, SETTINGS, Setting, Settings, Source, SpoolSettings};
+pub use settings::{
+    Applies, Draft, FunctionSettings, HttpSettings, Listed, MdssSettings, Role, SETTINGS, Setting, Settings,
+    Source, SpoolSettings, Without, settings_help,
+};

@@ -37,7 +37,7 @@ async fn call(
     started: u64,
 ) -> Result<Box<RawValue>, Diagnostic> {
     let left = platform_time_left(event.context.deadline, milliseconds(), started);
-    let deadline = Deadline::new(left, relay.settings().deadline);
+    let deadline = Deadline::new(left, relay.settings().mdss.deadline);
     let delivery = Delivery::from_function(event.payload.get(), event.context.request_id);
     let plan = relay.plan(&delivery);
     let report = relay.deliver(&plan, deadline, &delivery.id).await;

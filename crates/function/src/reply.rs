@@ -22,7 +22,7 @@ pub(crate) fn reply(
     report: &Report,
 ) -> Result<Box<RawValue>, Diagnostic> {
     if answers == Answers::Lambda
-        && settings.queue_partial
+        && settings.function.is_some_and(|function| function.queue_partial)
         && let Some(failures) = report.queue_answer(plan)
     {
         return to_raw_value(&failures).map_err(|_| diagnostic(report));
@@ -30,7 +30,9 @@ pub(crate) fn reply(
     let give_back = match (report.outcome, answers) {
         (Outcome::Done, _) => false,
         (Outcome::Transient | Outcome::Config | Outcome::Refused, _) => true,
-        (Outcome::Permanent, Answers::Fn) => settings.fail_on_permanent,
+        (Outcome::Permanent, Answers::Fn) => {
+            settings.function.is_some_and(|function| function.fail_on_permanent)
+        }
         (Outcome::Permanent, Answers::Lambda) => true,
     };
     if give_back {

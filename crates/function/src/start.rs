@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use mdss_relay_core::{Memory, Relay, Role, Settings};
+use mdss_relay_core::{Applies, Memory, Relay, Role, Settings, settings_help};
 use mdss_relay_host::{self as host, Exit, Logs, Others, Program, Read, Writing};
 
 use crate::handler::{Handler, handler};
@@ -21,7 +21,11 @@ pub fn start(
     platform: impl FnOnce(&[(OsString, OsString)]) -> Vec<String>,
 ) -> Result<(Handler, Logs), Exit> {
     let (others, writing) = (Others::Ignored, Writing::Direct);
-    let program = Program { name, about, others, writing, filter_name: "RELAY_LOG" };
+    let settings: fn() -> String = match answers {
+        Answers::Fn => || settings_help(Applies::OciFunction),
+        Answers::Lambda => || settings_help(Applies::Lambda),
+    };
+    let program = Program { name, about, settings, others, writing, filter_name: "RELAY_LOG" };
     let (relay, logs) = host::start(&program, |variables| {
         let further = platform(&variables);
         read(variables, further)

@@ -118,7 +118,10 @@ impl Sources {
     /// The sources of a draft. Mistakes in their `auth` are added to the draft's, and so are warnings, for which `now` says what has
     /// expired. `read` gives the text of a file that a setting names.
     pub fn of(draft: &mut Draft, now: Timestamp, read: &dyn Fn(&str) -> io::Result<String>) -> Self {
-        let settings = &draft.settings;
+        // A function's platform decides who may call.
+        let Some(settings) = &draft.settings.http else {
+            return Self { list: Vec::new(), at_any_path: false };
+        };
         let mut list = Vec::new();
         let mut mistakes = Vec::new();
         let mut warnings = Vec::new();

@@ -17,7 +17,9 @@ impl Proxies {
     /// Those of a draft; what is wrong with them is added to its mistakes.
     pub fn trusted(draft: &mut Draft) -> Self {
         let mut networks = Networks::default();
-        let listed = &draft.settings.trusted_proxies;
+        // A function has no proxies before it.
+        let Some(http) = &draft.settings.http else { return Self::default() };
+        let listed = &http.trusted_proxies;
         for text in &listed.texts {
             if let Err(expected) = networks.add_believed(text) {
                 let (name, found) = (listed.name.clone(), Some(text.clone()));

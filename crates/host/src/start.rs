@@ -11,6 +11,8 @@ pub struct Program {
     pub name: &'static str,
     /// What it does, to follow the name in `--help`.
     pub about: &'static str,
+    /// The part of `--help` that lists its settings.
+    pub settings: fn() -> String,
     /// What becomes of arguments.
     pub others: Others,
     /// How its log is written.
@@ -39,8 +41,8 @@ pub fn start<T>(
     program: &Program,
     read: impl FnOnce(Vec<(OsString, OsString)>) -> Read<T>,
 ) -> Result<(T, Logs), Exit> {
-    let Program { name, about, others, writing, filter_name } = *program;
-    if let Some(exit) = arguments(name, about, others, std::env::args_os().skip(1)) {
+    let Program { name, about, settings, others, writing, filter_name } = *program;
+    if let Some(exit) = arguments(name, about, settings, others, std::env::args_os().skip(1)) {
         return Err(exit);
     }
     let read = read(std::env::vars_os().collect());

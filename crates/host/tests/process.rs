@@ -94,6 +94,7 @@ fn child() {
             let program = Program {
                 name: "mdss-relay-http",
                 about: "",
+                settings: String::new,
                 // The test's own.
                 others: Others::Ignored,
                 writing: Writing::Queued,

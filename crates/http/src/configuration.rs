@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use mdss_relay_core::{MOST_FILE_BYTES, Memory, Relay, Role, Settings, plain_text};
+use mdss_relay_core::{HttpSettings, MOST_FILE_BYTES, Memory, Relay, Role, Settings, plain_text};
 use mdss_relay_gate::{Proxies, Sources};
 use mdss_relay_host::Read;
 use tokio::sync::Semaphore;
@@ -18,6 +18,7 @@ pub(crate) const MOST_REQUESTS: usize = 32;
 /// A relay, its sources, and the proxies before it.
 pub struct Configuration {
     relay: Relay,
+    http: HttpSettings,
     pub(crate) sources: Sources,
     proxies: Proxies,
 }
@@ -31,11 +32,12 @@ impl Configuration {
         let mut draft = Settings::read(variables, Role::Http);
         let sources = Sources::of(&mut draft, Timestamp::now(), &|path| plain_text(path, MOST_FILE_BYTES));
         let proxies = Proxies::trusted(&mut draft);
+        let http = draft.settings.http.take().expect("every role except a function's has them");
         let (filter, warnings) = (draft.settings.log.clone(), draft.settings.warnings.clone());
         let outcome =
             draft.finish().and_then(|settings| Relay::new(settings).map_err(|mistake| vec![mistake]));
         let outcome = outcome
-            .map(|relay| Self { relay, sources, proxies })
+            .map(|relay| Self { relay, http, sources, proxies })
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect());
         Read { filter, warnings, outcome }
     }
@@ -47,13 +49,15 @@ impl Configuration {
 
     /// Where to listen.
     pub fn listen(&self) -> SocketAddr {
-        self.relay.settings().listen
+        self.http.listen
     }
 }
 
 /// A configuration that requests are answered with.
 pub(crate) struct InForce {
     pub(crate) relay: Arc<Relay>,
+    /// What only a server has.
+    pub(crate) http: HttpSettings,
     pub(crate) sources: Sources,
     pub(crate) proxies: Proxies,
     /// For each source, one for each request that may be under way.
@@ -76,10 +80,10 @@ impl InForce {
     }
 
     fn of(configuration: Configuration, remembering: impl FnOnce(Relay) -> Relay) -> Self {
-        let Configuration { relay, sources, proxies } = configuration;
+        let Configuration { relay, http, sources, proxies } = configuration;
         let places = |name: &str| (name.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)));
         let places = sources.names().map(places).collect();
-        Self { relay: Arc::new(remembering(relay)), sources, proxies, places }
+        Self { relay: Arc::new(remembering(relay)), http, sources, proxies, places }
     }
 
     /// Where MDSS is and how it is reached, for the log.
@@ -89,8 +93,8 @@ impl InForce {
 
     /// What differs between this configuration and a newer one that only a new start can exchange.
     pub(crate) fn fixed(&self, newer: &Configuration) -> Vec<&'static str> {
-        let (old, new) = (self.relay.settings(), newer.relay.settings());
-        let place = |settings: &Settings| settings.spool.as_ref().map(|s| (s.dir.clone(), s.limit));
+        let (old, new) = (&self.http, &newer.http);
+        let place = |http: &HttpSettings| http.spool.as_ref().map(|s| (s.dir.clone(), s.limit));
         let mut fixed = Vec::new();
         if old.listen != new.listen {
             fixed.push("RELAY_LISTEN");
@@ -100,7 +104,7 @@ impl InForce {
         } else if place(old) != place(new) {
             fixed.push("RELAY_DATA_DIR or RELAY_SPOOL_LIMIT");
         }
-        if old.log != new.log {
+        if self.relay.settings().log != newer.relay.settings().log {
             fixed.push("RELAY_LOG");
         }
         fixed

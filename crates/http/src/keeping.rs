@@ -29,15 +29,16 @@ pub(crate) async fn empty(
     mut running: watch::Receiver<Arc<InForce>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut policy = Policy { rate: 1000, park_after: None };
+    let mut latest = None;
     while !*stop.borrow() {
         let configuration = running.borrow_and_update().clone();
-        let settings = configuration.relay.settings();
+        let (http, rules) = (&configuration.http, &configuration.relay.settings().rules);
         // Without any, there is one of the relay's own.
-        spool.share_among(Parties { sources: settings.sources.len().max(1), units: settings.rules.units() });
-        if let Some(settings) = &settings.spool {
-            policy = Policy { rate: settings.rate, park_after: settings.park_after };
-        }
+        spool.share_among(Parties { sources: http.sources.len().max(1), units: rules.units() });
+        // A configuration that does not ask for a spool any more is one that only a new start can follow.
+        latest = http.spool.clone().or(latest);
+        let Some(SpoolSettings { rate, park_after, .. }) = latest else { return };
+        let policy = Policy { rate, park_after };
         let exchanged = async {
             // An error means that nobody is left who could exchange it.
             if running.changed().await.is_err() {

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use mdss_relay_core::{Applies, settings_help};
 use mdss_relay_host::{self as host, Exit, Logs, Others, Program, Writing};
 use mdss_relay_http::{Configuration, Server, listen};
 
 const PROGRAM: Program = Program {
     name: "mdss-relay-http",
     about: "reports the objects that storage providers announce over HTTP to MetaDefender Storage Security.",
+    settings: || settings_help(Applies::Http),
     others: Others::Refused,
     writing: Writing::Queued,
     filter_name: "RELAY_LOG",

@@ -142,17 +142,17 @@ impl Call {
     /// Reads the body, goes through the door with it, and delivers. An error is the answer to a request that becomes no delivery.
     async fn take(self, peer: &Peer, parts: Parts, body: Body) -> Result<Response, Answer> {
         let Self { shared, running, source, .. } = &self;
-        let limits = running.relay.settings();
-        let deadline = Deadline::new(None, limits.deadline);
+        let (longest, largest) = (running.relay.settings().mdss.deadline, running.http.body_limit);
+        let deadline = Deadline::new(None, longest);
         let places = running.places.get(&source.name).cloned().unwrap_or_else(|| Arc::new(Semaphore::new(1)));
-        let Ok(Ok(place)) = timeout(limits.deadline, places.acquire_owned()).await else {
+        let Ok(Ok(place)) = timeout(longest, places.acquire_owned()).await else {
             let why = format!("this source has {MOST_REQUESTS} requests under way, as many as it may");
             return Err(self.reject(Rejection::TooManyRequests, Cause::Deadline, why));
         };
         let mut room = shared.budget.room(&source.name);
         let stopping = shared.stopping.subscribe();
-        let body = body::read(body, &parts.headers, limits.body_limit, stopping, &mut room).await;
-        let body = body.map_err(|unread| self.rejections().unread(source, &unread, limits.body_limit))?;
+        let body = body::read(body, &parts.headers, largest, stopping, &mut room).await;
+        let body = body.map_err(|unread| self.rejections().unread(source, &unread, largest))?;
         let request = Arrived { parts, client: self.client, body };
         let (request, entered) =
             shared.admissions.admit(running, source, request).await.map_err(|why| match why {
@@ -176,11 +176,10 @@ impl Call {
             self.reject(Rejection::NoMemory, Cause::Deadline, why)
         };
         // Nobody knows how large it becomes.
-        if delivery.is_packed() && !room.hold(limits.body_limit).await {
+        if delivery.is_packed() && !room.hold(largest).await {
             return Err(no_memory());
         }
-        let (most, unpacked_bytes) =
-            (limits.body_limit, if delivery.is_packed() { limits.body_limit } else { 0 });
+        let (most, unpacked_bytes) = (largest, if delivery.is_packed() { largest } else { 0 });
         let delivery = match offload(unpacked_bytes, move || delivery.unpacked(most)).await {
             Ok(Ok(delivery)) => delivery,
             Ok(Err(failure)) => {
@@ -268,7 +267,8 @@ impl Call {
     /// after all, it is sent twice, which harms nothing.
     async fn keep(&self, spool: &Spool, delivery: Delivery, plan: &Plan) -> Result<Report, String> {
         let sender = if self.source.policy.is_none() { Sender::Anyone } else { Sender::Proven };
-        match timeout(self.running.relay.settings().deadline, spool.accept(delivery, plan, sender)).await {
+        match timeout(self.running.relay.settings().mdss.deadline, spool.accept(delivery, plan, sender)).await
+        {
             Ok(Ok(report)) => Ok(report),
             Ok(Err(trouble)) => Err(trouble.to_string()),
             Err(_) => Err("the disk does not answer".to_owned()),

@@ -68,8 +68,8 @@ impl Server {
         let address = listener.local_addr()?;
         let running = self.running.subscribe();
         let first = running.borrow().clone();
-        let grace = first.relay.settings().deadline + HEAD_TIMEOUT;
-        let (spool, kept) = match &first.relay.settings().spool {
+        let grace = first.relay.settings().mdss.deadline + HEAD_TIMEOUT;
+        let (spool, kept) = match &first.http.spool {
             Some(settings) => {
                 let (spool, kept) = keeping::open(settings)?;
                 (Some(spool), Some(kept))
@@ -99,7 +99,7 @@ impl Server {
         }
         info!({ "server.address" = %address.ip(), "server.port" = address.port() }, "listening on http://{address}");
 
-        let capacity = Capacity::of(files(), first.relay.settings().concurrency);
+        let capacity = Capacity::of(files(), first.relay.settings().mdss.concurrency);
         if let (connections, true) = capacity.size() {
             warn!(
                 "at most {connections} connections at once, because this process may open no more files (ulimit -n)"

@@ -240,7 +240,7 @@ impl Worker {
         // The breakers of the worker before went with it.
         spool.meter.no_breakers();
         Self {
-            concurrency: relay.settings().concurrency,
+            concurrency: relay.settings().mdss.concurrency,
             spool,
             relay,
             policy,
