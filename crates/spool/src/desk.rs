@@ -7,9 +7,9 @@ use mdss_relay_core::Delivery;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::clock::{Clock, Moment, SystemClock};
-use crate::ledger::{self, Entry, Filter, ItemId, Stock};
-use crate::schema;
-use crate::store::{FILE, connect};
+use crate::sqlite::ledger::{self, Entry, Filter, ItemId, Stock};
+use crate::sqlite::schema;
+use crate::sqlite::thread::{FILE, connect};
 use crate::trouble::{Trouble, TroubleKind};
 
 /// Items a call to [`Desk::retry`] or [`Desk::purge`] changes at most.

@@ -4,7 +4,7 @@ use mdss_relay_core::{Decision, Delivery, FailureKind, Plan, Planned};
 
 use crate::clock::Moment;
 use crate::schedule::HELD_BY_PLAN;
-use crate::schema::{LANE_UNROUTED, State};
+use crate::sqlite::schema::{LANE_UNROUTED, State};
 
 /// Whether the gate knows who has sent a delivery. It decides what becomes of records that can never be used: what a
 /// known sender sends is kept for the operator to look at, what anybody may send would only fill the disk.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::breaker::Position;
 use crate::clock::Moment;
-use crate::ledger::{Stock, Written};
+use crate::sqlite::ledger::{Stock, Written};
 use crate::trouble::TroubleKind;
 
 /// Upper bounds of the latency histogram, in seconds. A direct hand-over takes milliseconds, a spool's worst day hours.

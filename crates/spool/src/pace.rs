@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ledger::ItemId;
+use crate::sqlite::ledger::ItemId;
 
 /// Slower is for breakers.
 const LEAST: f64 = 1.0;

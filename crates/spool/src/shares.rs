@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
-use crate::schema::{LANE_UNROUTED, State};
+use crate::sqlite::schema::{LANE_UNROUTED, State};
 
 /// A source, or a unit, may have so many times what is free.
 const TIMES_FREE: u64 = 3;

@@ -9,10 +9,10 @@ use mdss_relay_core::{Delivery, Kept, Plan, Report};
 
 use crate::clock::{Clock, Moment};
 use crate::intake::{Intake, Sender};
-use crate::ledger::{Limits, Written};
 use crate::meter::{Counts, Meter, Snapshot};
 use crate::shares::{NoRoom, Parties};
-use crate::store::{Config, Store};
+use crate::sqlite::ledger::{Limits, Written};
+use crate::sqlite::thread::{Config, Store};
 use crate::trouble::Trouble;
 
 /// How long an answer to "can you write?" holds: probes come from several sides, and each costs a sync.

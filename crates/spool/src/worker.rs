@@ -19,12 +19,12 @@ use tracing::{error, info, warn};
 
 use crate::breaker::{Breaker, Leave, Position};
 use crate::clock::Moment;
-use crate::ledger::{Claimed, Claims, ItemId, Stored, Verdict, Want};
 use crate::pace::Pace;
 use crate::schedule::{Backoff, HELD_BY_PLAN, LONGEST};
-use crate::schema::{LANE_UNROUTED, State};
 use crate::spool::Spool;
-use crate::store::Settlement;
+use crate::sqlite::ledger::{Claimed, Claims, ItemId, Stored, Verdict, Want};
+use crate::sqlite::schema::{LANE_UNROUTED, State};
+use crate::sqlite::thread::Settlement;
 use crate::trouble::Trouble;
 
 /// How often the file is looked at when nothing happens: the command line changes it from another process.

@@ -495,7 +495,7 @@ async fn a_spool_of_the_first_version_is_sent() {
     let (dir, sim) = (tempfile::tempdir().unwrap(), Sim::start(SimConfig::default()).await.unwrap());
     let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
     db.pragma_update(None, "journal_mode", "wal").unwrap();
-    db.execute_batch(include_str!("../../src/schema/1.sql")).unwrap();
+    db.execute_batch(include_str!("../../src/sqlite/1.sql")).unwrap();
     db.execute_batch("PRAGMA application_id = 0x4d445352; PRAGMA user_version = 1").unwrap();
     let body = delivery(&[record("b", "first", Some("01")), record("b", "second", None)]).body;
     let checksum = crc32fast::hash(&[&b"[]\0"[..], &body].concat());

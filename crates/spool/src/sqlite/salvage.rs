@@ -16,12 +16,12 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_ite
 use tracing::{error, warn};
 
 use crate::clock::Moment;
-use crate::column::{Cell, shown};
-use crate::files::{Loss, TAILS};
 use crate::intake::{Intake, Sender};
-use crate::ledger::{mend, stored};
-use crate::schema::{self, LANE_UNROUTED};
-use crate::store::{BUSY, connect, with_tail};
+use crate::sqlite::column::{Cell, shown};
+use crate::sqlite::ledger::{mend, stored};
+use crate::sqlite::names::{Loss, TAILS};
+use crate::sqlite::schema::{self, LANE_UNROUTED};
+use crate::sqlite::thread::{BUSY, connect, with_tail};
 use crate::trouble::{Trouble, TroubleKind};
 
 const TABLES: [(&str, &str); 3] = [
@@ -180,7 +180,7 @@ fn replace(path: &Path, old: Option<&Connection>, now: Moment) -> Result<(Taken,
     let place = |e: std::io::Error| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", path.display()));
     let (new, aside) = (new_file(path), aside(path, now));
     remove(&new).map_err(place)?;
-    crate::store::create(&new).map_err(place)?;
+    crate::sqlite::thread::create(&new).map_err(place)?;
     let taken = copy(old, &new, now)?;
     rename_there(path, &aside, &TAILS).map_err(place)?;
     std::fs::rename(&new, path).map_err(place)?;
@@ -384,7 +384,7 @@ mod tests {
     fn what_is_taken_over_is_due() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("spool.db");
-        crate::store::create(&path).unwrap();
+        crate::sqlite::thread::create(&path).unwrap();
         let mut old = connect(&path).unwrap();
         schema::migrate(&mut old).unwrap();
         old.execute_batch(
@@ -406,14 +406,14 @@ mod tests {
     fn a_damaged_file_of_the_first_version_is_taken_over_with_its_sources() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("spool.db");
-        crate::store::create(&path).unwrap();
+        crate::sqlite::thread::create(&path).unwrap();
         let old = connect(&path).unwrap();
         old.execute_batch(&format!(
             "{}; PRAGMA application_id = 0x4d445352; PRAGMA user_version = 1;
              INSERT INTO delivery VALUES (1, '', 's', NULL, '', '[]', x'', 0, 0), (2, '', NULL, NULL, '', '[]', x'', 0, 0);
              INSERT INTO item (delivery, path, lane, state, since, not_before, bytes) VALUES
                  (1, '0', 'a', 'held', 0, 7, 600), (2, '0', 'a', 'parked', 0, 7, 600)",
-            include_str!("schema/1.sql")
+            include_str!("1.sql")
         ))
         .unwrap();
         drop(old);

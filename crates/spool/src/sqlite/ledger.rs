@@ -9,11 +9,11 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params, params_from_iter};
 
 use crate::clock::Moment;
-use crate::column::{Cell, bytes, exact, maybe_shown, number, shown};
 use crate::intake::{Intake, NewItem};
-use crate::room::Room;
-use crate::schema::State;
 use crate::shares::{NoRoom, Parties, Shares};
+use crate::sqlite::column::{Cell, bytes, exact, maybe_shown, number, shown};
+use crate::sqlite::room::Room;
+use crate::sqlite::schema::State;
 use crate::trouble::Trouble;
 
 /// Marks of accepted writes that are remembered: about 30 MB of file. Senders repeat within minutes, MinIO and RustFS after a
@@ -23,7 +23,7 @@ const MOST_DONE: i64 = 100_000;
 /// Bytes of bodies that one claim brings into memory, the first delivery aside.
 const MOST_CLAIMED_BYTES: usize = 2 << 20;
 
-/// What an item's rows and index entries take of the disk beside the body. The triggers count with it (`schema/2.sql`).
+/// What an item's rows and index entries take of the disk beside the body. The triggers count with it (`2.sql`).
 const ROW_BYTES: u64 = 512;
 
 /// Every nth place of a claim is for what came due last: oldest first, and yet the new does not wait for the whole backlog.
@@ -730,9 +730,9 @@ mod tests {
 
     fn file() -> (tempfile::TempDir, Connection) {
         let dir = tempfile::tempdir().unwrap();
-        crate::store::create(&dir.path().join("spool.db")).unwrap();
-        let mut db = crate::store::connect(&dir.path().join("spool.db")).unwrap();
-        crate::schema::migrate(&mut db).unwrap();
+        crate::sqlite::thread::create(&dir.path().join("spool.db")).unwrap();
+        let mut db = crate::sqlite::thread::connect(&dir.path().join("spool.db")).unwrap();
+        crate::sqlite::schema::migrate(&mut db).unwrap();
         (dir, db)
     }
 

@@ -17,12 +17,12 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
 use crate::clock::{Clock, Moment};
-use crate::files::{Files, Loss, TAILS, plain};
 use crate::intake::Intake;
-use crate::ledger::{self, Claims, Fault, ItemId, Limits, Stock, Verdict, Want, Written};
-use crate::salvage::{checkpoint, clear, give_up, resume, salvage, take_over};
-use crate::schema;
 use crate::shares::Parties;
+use crate::sqlite::ledger::{self, Claims, Fault, ItemId, Limits, Stock, Verdict, Want, Written};
+use crate::sqlite::names::{Files, Loss, TAILS, plain};
+use crate::sqlite::salvage::{checkpoint, clear, give_up, resume, salvage, take_over};
+use crate::sqlite::schema;
 use crate::trouble::{Trouble, TroubleKind};
 
 /// The file's name in the data directory.

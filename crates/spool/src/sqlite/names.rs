@@ -17,7 +17,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::store::with_tail;
+use crate::sqlite::thread::with_tail;
 use crate::trouble::{Trouble, TroubleKind};
 
 /// The file, the log and the log's index: what follows the name of the file.
