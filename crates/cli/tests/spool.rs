@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use mdss_relay_core::{Delivery, Relay, Role, Settings};
-use mdss_relay_spool::{Config, Desk, Filter, Keeping, Sender, Spool, SystemClock};
+use mdss_relay_spool::{Config, Desk, Filter, Sender, Spool, StoreThread, SystemClock};
 use serde_json::{Value, json};
 
 fn run(dir: &Path, args: &[&str]) -> Output {
@@ -30,7 +30,7 @@ fn lines(output: &Output) -> Vec<Value> {
 }
 
 /// Two to be sent, one held, one parked.
-async fn filled(dir: &Path) -> (Spool, Keeping) {
+async fn filled(dir: &Path) -> (Spool, StoreThread) {
     let good = json!({ "Records": [record("b", "one"), record("b", "t%1Bwo"), record("c", "three")] });
     holding(dir, vec![good.to_string(), "<xml>".into()]).await
 }
@@ -40,7 +40,7 @@ fn record(bucket: &str, key: &str) -> Value {
             "s3": { "bucket": { "name": bucket }, "object": { "key": key } } })
 }
 
-async fn holding(dir: &Path, bodies: Vec<String>) -> (Spool, Keeping) {
+async fn holding(dir: &Path, bodies: Vec<String>) -> (Spool, StoreThread) {
     let toml = "[[route]]\nbucket = \"b\"\nstorage_client_id = \"unit-1\"";
     let vars =
         [("APIENDPOINT", "https://mdss.example"), ("APIKEY", "key-of-a-test"), ("RELAY_CONFIG_TOML", toml)];
@@ -199,7 +199,7 @@ async fn what_has_changed_since_its_line_was_written_is_not_deleted() {
     // It writes, and has more to write than a pipe takes.
     let mut first = [0];
     purge.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
-    Desk::open(dir.path()).unwrap().retry(&Filter::default(), None).unwrap();
+    Desk::open(dir.path()).unwrap().retry(&Filter::default(), None).await.unwrap();
     let output = purge.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert!(out(&output).len() > 80_000);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use mdss_relay_core::SpoolSettings;
-use mdss_relay_spool::{Config, Keeping, Parties, Policy, Spool, SystemClock, Worker};
+use mdss_relay_spool::{Config, Pacing, Parties, Spool, StoreThread, SystemClock, Worker};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::error;
@@ -17,7 +17,7 @@ use crate::configuration::Configuration;
 ///
 /// # Errors
 /// If the system has no thread for it. What is wrong with the directory shows in readiness, and is tried again.
-pub(crate) fn open(settings: &SpoolSettings) -> std::io::Result<(Spool, Keeping)> {
+pub(crate) fn open(settings: &SpoolSettings) -> std::io::Result<(Spool, StoreThread)> {
     let config = Config { dir: settings.dir.clone(), limit: settings.limit };
     Spool::start(config, Arc::new(SystemClock))
 }
@@ -29,14 +29,14 @@ pub(crate) async fn empty(
     mut running: watch::Receiver<Arc<Configuration>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut policy = Policy { rate: 1000, park_after: None };
+    let mut pacing = Pacing { rate: 1000, park_after: None };
     while !*stop.borrow() {
         let configuration = running.borrow_and_update().clone();
         let settings = configuration.relay.settings();
         // Without any, there is one of the relay's own.
         spool.share_among(Parties { sources: settings.sources.len().max(1), units: settings.units() });
         if let Some(settings) = &settings.spool {
-            policy = Policy { rate: settings.rate, park_after: settings.park_after };
+            pacing = Pacing { rate: settings.rate, park_after: settings.park_after };
         }
         let exchanged = async {
             // An error means that nobody is left who could exchange it.
@@ -50,7 +50,7 @@ pub(crate) async fn empty(
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         };
-        let worker = Worker::new(spool.clone(), Arc::clone(&configuration.relay), policy).run(until);
+        let worker = Worker::new(spool.clone(), Arc::clone(&configuration.relay), pacing).run(until);
         if AssertUnwindSafe(worker).catch_unwind().await.is_err() {
             // The panic's own line says where. What was under way is on disk and comes again.
             error!("the worker failed in an unforeseen way and is started again; please report it");

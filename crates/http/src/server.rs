@@ -15,7 +15,7 @@ use axum::{Extension, Router};
 use futures_util::FutureExt;
 use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Dialect, Failure, Outcome, Plan, Report};
 use mdss_relay_gate::{Refusal, ReplayKey, Unavailable};
-use mdss_relay_spool::{Keeping, Sender, Spool};
+use mdss_relay_spool::{Sender, Spool, StoreThread};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -309,7 +309,7 @@ fn tell_more(refusals: &Refusals, end: bool) {
 
 /// Waits until the spool's file is closed: on a thread that a process that ends does not wait for, because the disk may not
 /// answer.
-async fn closed(kept: Keeping) {
+async fn closed(kept: StoreThread) {
     let (done, waited) = oneshot::channel();
     let closing = std::thread::Builder::new().name("closing".into()).spawn(move || {
         kept.wait();

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use crate::sqlite::ledger::ItemId;
+use crate::item::ItemId;
 
 /// So many different objects must fail, with no success between them. One poisoned key stops nobody, however often it fails.
 const DISTINCT: usize = 5;

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sqlite::ledger::ItemId;
+use crate::item::ItemId;
 
 /// Slower is for breakers.
 const LEAST: f64 = 1.0;

@@ -5,7 +5,7 @@
 //! configuration heals what is held. Only what came of an attempt is written, many outcomes in one transaction, and
 //! while that cannot be done, nothing new is begun.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,13 +18,13 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::breaker::{Breaker, Leave, Position};
+use crate::claim::{Claimed, Claims, DeliveryId, Settlement, Stored, Want};
 use crate::clock::Moment;
+use crate::item::{ItemId, LANE_UNROUTED, Outcome, State};
 use crate::pace::Pace;
 use crate::schedule::{Backoff, HELD_BY_PLAN, LONGEST};
 use crate::spool::Spool;
-use crate::sqlite::ledger::{Claimed, Claims, ItemId, Stored, Verdict, Want};
-use crate::sqlite::schema::{LANE_UNROUTED, State};
-use crate::sqlite::thread::Settlement;
+use crate::ticket::Ticket;
 use crate::trouble::Trouble;
 
 /// How often the file is looked at when nothing happens: the command line changes it from another process.
@@ -33,9 +33,6 @@ const LOOK: Duration = Duration::from_secs(1);
 /// After this long without MDSS's word an event is an alarm, every minute.
 const ALARM_AFTER: Duration = Duration::from_secs(900);
 const ALARM_EVERY: Duration = Duration::from_secs(60);
-
-/// A clock that moves this much otherwise than time has jumped.
-const JUMP: Duration = Duration::from_secs(5);
 
 /// Items that are kept ready, in rounds of as many as may be under way: the file answers once a sync, and no round waits for it.
 const AHEAD: usize = 32;
@@ -58,7 +55,7 @@ const QUICK_BODY: usize = 64 * 1024;
 
 /// What an operator can choose about the worker; concurrency is the relay's.
 #[derive(Clone, Copy, Debug)]
-pub struct Policy {
+pub struct Pacing {
     /// Requests to MDSS a second, at most.
     pub rate: u32,
     /// After how long an item is parked instead of tried again; `None`: never.
@@ -69,7 +66,7 @@ pub struct Policy {
 pub struct Worker {
     spool: Spool,
     relay: Arc<Relay>,
-    policy: Policy,
+    pacing: Pacing,
     concurrency: usize,
     lanes: BTreeMap<String, Lane>,
     endpoint: Breaker,
@@ -77,8 +74,8 @@ pub struct Worker {
     /// Which lane had the last turn.
     last_lane: String,
     claims: usize,
-    /// Items that are queued, under way or not yet settled.
-    busy: HashSet<ItemId>,
+    /// Outcomes that are handed to the engine and not yet written down.
+    writing: usize,
     running: JoinSet<Attempted>,
     outcomes: Vec<Settlement>,
     /// Since when the first of them waits.
@@ -93,8 +90,8 @@ pub struct Worker {
     /// When the next item comes due, as far as the last claim knows.
     due: Option<Instant>,
     /// The plan of the last delivery with several items.
-    plan: Option<(i64, u64, Arc<Plans>)>,
-    wall: (Moment, Instant),
+    plan: Option<(DeliveryId, Arc<Plans>)>,
+    looked: Instant,
     alarmed: Instant,
 }
 
@@ -109,19 +106,21 @@ struct Lane {
 /// An item whose turn may come. Its body is not kept with it: hundreds wait here, and a body may have six megabytes.
 struct Ready {
     item: Item,
-    epoch: u64,
     object: Object,
     submission: Submission,
 }
 
 /// What of a claimed item is needed after its plan.
 struct Item {
-    id: ItemId,
+    ticket: Ticket,
     path: String,
     lane: String,
     state: State,
     attempts: u32,
-    since: Moment,
+    /// As of the claim.
+    waited: Duration,
+    age: Duration,
+    claimed: Instant,
     received: Moment,
     reason: Option<String>,
     /// What the log calls the delivery.
@@ -129,10 +128,25 @@ struct Item {
 }
 
 impl Item {
-    fn of(claimed: Claimed) -> Self {
-        let Claimed { id, path, lane, state, attempts, since, reason, delivery } = claimed;
+    fn of(item: Claimed, claimed: Instant) -> Self {
+        let Claimed { ticket, path, lane, state, attempts, waited, reason, delivery } = item;
         let invocation = delivery.delivery.as_ref().map_or_else(|_| String::new(), |d| d.id.clone());
-        Self { id, path, lane, state, attempts, since, received: delivery.received, reason, invocation }
+        let (age, received) = (delivery.age, delivery.received);
+        Self { ticket, path, lane, state, attempts, waited, age, claimed, received, reason, invocation }
+    }
+
+    fn id(&self) -> ItemId {
+        self.ticket.id()
+    }
+
+    /// How long ago it came.
+    fn age(&self) -> Duration {
+        self.age + self.claimed.elapsed()
+    }
+
+    /// How long ago the object was stored, if the event says so; else how long ago the event came.
+    fn latency(&self, time: Option<Moment>) -> Duration {
+        time.map_or(self.age(), |time| self.received.plus(self.age()).since(time))
     }
 }
 
@@ -166,10 +180,9 @@ struct Attempted {
 
 /// What a claim has brought.
 struct Found {
-    found: Result<(Claims, u64), Trouble>,
+    found: Result<Claims, Trouble>,
     most: usize,
     now: Instant,
-    wall: Moment,
 }
 
 struct Settled {
@@ -234,22 +247,21 @@ fn blame(cause: Cause) -> Blame {
 
 impl Worker {
     /// A worker for a spool. There must be one only.
-    pub fn new(spool: Spool, relay: Arc<Relay>, policy: Policy) -> Self {
+    pub fn new(spool: Spool, relay: Arc<Relay>, pacing: Pacing) -> Self {
         let now = Instant::now();
-        let wall = (spool.now(), now);
         // The breakers of the worker before went with it.
         spool.meter.no_breakers();
         Self {
             concurrency: relay.settings().concurrency,
             spool,
             relay,
-            policy,
+            pacing,
             lanes: BTreeMap::new(),
             endpoint: Breaker::default(),
-            pace: Pace::new(policy.rate),
+            pace: Pace::new(pacing.rate),
             last_lane: String::new(),
             claims: 0,
-            busy: HashSet::new(),
+            writing: 0,
             running: JoinSet::new(),
             outcomes: Vec::new(),
             gathering: now,
@@ -260,7 +272,7 @@ impl Worker {
             look: true,
             due: None,
             plan: None,
-            wall,
+            looked: now,
             alarmed: now,
         }
     }
@@ -269,12 +281,11 @@ impl Worker {
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let news = Arc::clone(&self.spool.news);
-        let now = self.spool.now();
         // This start may be the mended configuration.
-        self.chore(Chore::Release(None), now);
-        self.chore(Chore::Mend(now.plus(LONGEST)), now);
+        self.chore(Chore::Release(None));
+        self.chore(Chore::Mend(LONGEST));
         loop {
-            if self.wall.1.elapsed() >= LOOK {
+            if self.looked.elapsed() >= LOOK {
                 self.tick().await;
             }
             self.flush();
@@ -342,9 +353,10 @@ impl Worker {
             None if self.gathers(Instant::now()) => return,
             None => std::mem::take(&mut self.outcomes).into(),
         };
-        let (store, now) = (self.spool.store.clone(), self.spool.now());
+        self.writing = batch.len();
+        let engine = self.spool.engine.clone();
         self.settling.spawn(async move {
-            let outcome = store.settle(Arc::clone(&batch), now).await;
+            let outcome = engine.settle(Arc::clone(&batch)).await.map(|_| ());
             Settled { batch, outcome }
         });
     }
@@ -365,10 +377,10 @@ impl Worker {
         let Ok(Settled { batch, outcome }) = done else { return };
         match outcome {
             Ok(()) => {
-                for settlement in batch.iter() {
-                    self.busy.remove(&settlement.id);
-                    self.look |= matches!(settlement.verdict, Verdict::Lane(_) | Verdict::Again { .. });
-                }
+                self.writing = 0;
+                let comes_again =
+                    |s: &Settlement| matches!(s.outcome, Outcome::Lane(_) | Outcome::Again { .. });
+                self.look |= batch.iter().any(comes_again);
             }
             // The store has said why.
             Err(_) => self.settle_again = Some((batch, Instant::now() + LOOK)),
@@ -381,7 +393,7 @@ impl Worker {
 
     /// Outcomes that are not written down.
     fn unsettled(&self) -> usize {
-        self.busy.len() - self.queued() - self.running.len()
+        self.outcomes.len() + self.writing
     }
 
     /// Asks for more when there is room and something may be due.
@@ -403,42 +415,51 @@ impl Worker {
             Leave::One => Some((name.clone(), usize::from(lane.queue.is_empty()))),
             Leave::NoneBefore(_) => Some((name.clone(), 0)),
         });
-        let wall = self.spool.now();
         self.claims += 1;
-        let want =
-            Want { now: wall, most, lanes: caps.collect(), busy: self.busy.clone(), turn: self.claims };
+        let want = Want { most, lanes: caps.collect(), turn: self.claims };
         self.look = false;
-        let store = self.spool.store.clone();
-        self.claiming.spawn(async move { Found { found: store.claim(want).await, most, now, wall } });
+        let engine = self.spool.engine.clone();
+        self.claiming.spawn(async move { Found { found: engine.claim(want).await, most, now } });
     }
 
     async fn claimed(&mut self, done: Result<Found, tokio::task::JoinError>) {
         // The store has said why there is nothing; the next look comes in a second.
-        let Ok(Found { found: Ok((claims, epoch)), most, now, wall }) = done else { return };
+        let Ok(Found { found: Ok(claims), most, now }) = done else { return };
         self.look |= claims.cut || claims.items.len() >= most;
-        self.due = claims.next.map(|next| now + next.since(wall).min(LONGEST));
-        if claims.empty && self.busy.is_empty() {
+        self.due = claims.next.map(|next| now + next.min(LONGEST));
+        if claims.empty && self.queued() + self.running.len() + self.unsettled() == 0 {
             self.nobody_waits();
         }
+        let mut back = Vec::new();
         for item in claims.items {
             // Its lane's breaker may have opened meanwhile.
             let closed = |lane: &Lane| matches!(lane.breaker.leave(Instant::now()), Leave::NoneBefore(_));
             if self.lanes.get(&item.lane).is_some_and(closed) {
+                back.push(item.ticket);
                 continue;
             }
             let plans = match &item.delivery.delivery {
-                Ok(_) => self.plans(&item.delivery, epoch).await,
+                Ok(_) => self.plans(&item.delivery).await,
                 Err(detail) => Err(Failure::new(Cause::Internal, detail.clone())),
             };
-            let item = Item::of(item);
-            self.busy.insert(item.id);
+            let item = Item::of(item, now);
             match plans {
-                Ok(plans) => self.sort(item, epoch, &plans, wall),
+                Ok(plans) => self.sort(item, &plans),
                 Err(failure) => {
                     // It will read no better the next time: an operator has to look at it.
-                    self.park(&item, epoch, &Object::default(), &failure, false);
+                    self.park(item, &Object::default(), &failure, false);
                 }
             }
+        }
+        self.give_back(back);
+    }
+
+    /// What is not tried after all may be claimed again.
+    fn give_back(&mut self, tickets: Vec<Ticket>) {
+        if !tickets.is_empty() {
+            let engine = self.spool.engine.clone();
+            // What cannot be written down comes back by itself, later.
+            self.chores.spawn(async move { drop(engine.give_back(tickets).await) });
         }
     }
 
@@ -449,9 +470,9 @@ impl Worker {
         self.spool.meter.no_breakers();
     }
 
-    async fn plans(&mut self, stored: &Arc<Stored>, epoch: u64) -> Result<Arc<Plans>, Failure> {
-        if let Some((number, of, plans)) = &self.plan
-            && (*number, *of) == (stored.number, epoch)
+    async fn plans(&mut self, stored: &Arc<Stored>) -> Result<Arc<Plans>, Failure> {
+        if let Some((of, plans)) = &self.plan
+            && *of == stored.id
         {
             return Ok(Arc::clone(plans));
         }
@@ -472,16 +493,16 @@ impl Worker {
         };
         let plans = Arc::new(plans);
         if stored.items > 1 {
-            self.plan = Some((stored.number, epoch, Arc::clone(&plans)));
+            self.plan = Some((stored.id, Arc::clone(&plans)));
         }
         Ok(plans)
     }
 
     /// What today's settings make of an item.
-    fn sort(&mut self, item: Item, epoch: u64, plans: &Plans, now: Moment) {
+    fn sort(&mut self, item: Item, plans: &Plans) {
         let Some(planned) = plans.get(&item.path) else {
             let detail = format!("the stored delivery has no record {:?} any more", item.path);
-            return self.hold(&item, epoch, &Object::default(), &Failure::new(Cause::Internal, detail), now);
+            return self.hold(item, &Object::default(), &Failure::new(Cause::Internal, detail));
         };
         let object = Object::of(planned);
         let lane = match &planned.decision {
@@ -492,24 +513,24 @@ impl Worker {
                     { fields::BUCKET } = object.bucket,
                     { fields::KEY } = object.key,
                     { fields::REASON } = reason.name(),
-                    mdss.spool.item = item.id.get(),
+                    mdss.spool.item = item.id().get(),
                     "event skipped: the settings do not want it any more"
                 );
-                return self.outcome(item.id, epoch, Verdict::Skipped);
+                return self.outcome(item, Outcome::Skipped);
             }
             Decision::Send(submission) => submission.storage_client_id(),
             Decision::Fail(_) => LANE_UNROUTED,
         };
         if item.lane != lane {
-            return self.outcome(item.id, epoch, Verdict::Lane(lane.to_owned()));
+            return self.outcome(item, Outcome::Lane(lane.to_owned()));
         }
         match &planned.decision {
             Decision::Fail(failure) if failure.kind() == FailureKind::Permanent => {
-                self.park(&item, epoch, &object, failure, false);
+                self.park(item, &object, failure, false);
             }
-            Decision::Fail(failure) => self.hold(&item, epoch, &object, failure, now),
+            Decision::Fail(failure) => self.hold(item, &object, failure),
             Decision::Send(submission) => {
-                let ready = Ready { epoch, object, submission: submission.clone(), item };
+                let ready = Ready { object, submission: submission.clone(), item };
                 self.lanes.entry(ready.item.lane.clone()).or_default().queue.push_back(ready);
             }
             Decision::Skip(_) => {}
@@ -532,8 +553,8 @@ impl Worker {
             let Some(name) = next.map(|(name, _)| name.clone()) else { return };
             let Some(lane) = self.lanes.get_mut(&name) else { return };
             let Some(ready) = lane.queue.pop_front() else { return };
-            lane.breaker.started(ready.item.id);
-            self.endpoint.started(ready.item.id);
+            lane.breaker.started(ready.item.id());
+            self.endpoint.started(ready.item.id());
             if lane.breaker.position() == Position::HalfOpen {
                 self.spool.meter.breaker(&name, Position::HalfOpen);
             }
@@ -555,15 +576,15 @@ impl Worker {
     fn attempted(&mut self, done: Result<Attempted, tokio::task::JoinError>) {
         // Nothing in that task panics, and nobody aborts it.
         let Ok(Attempted { ready, outcome, took }) = done else { return };
-        let Ready { item, epoch, object, .. } = ready;
-        let (now, wall) = (Instant::now(), self.spool.now());
+        let Ready { item, object, .. } = ready;
+        let now = Instant::now();
         match outcome {
             Ok(correlation) => {
                 self.spool.meter.attempted(&item.lane, "accepted");
-                self.spool.meter.delivered(&item.lane, wall.since(object.time.unwrap_or(item.received)));
+                self.spool.meter.delivered(&item.lane, item.latency(object.time));
                 self.pace.succeeded(now);
-                self.endpoint_succeeded(wall);
-                self.lane_succeeded(&item.lane, wall);
+                self.endpoint_succeeded();
+                self.lane_succeeded(&item.lane);
                 info!(
                     { fields::INVOCATION } = item.invocation,
                     { fields::ITEM } = item.path,
@@ -575,19 +596,20 @@ impl Worker {
                     { fields::CORRELATION_ID } = correlation.as_str(),
                     { fields::RESEND_COUNT } = item.attempts,
                     { fields::DURATION_MS } = millis(took),
-                    mdss.spool.item = item.id.get(),
-                    mdss.spool.age_ms = millis(wall.since(item.received)),
+                    mdss.spool.item = item.id().get(),
+                    mdss.spool.age_ms = millis(item.age()),
                     "object accepted by MDSS"
                 );
-                self.outcome(item.id, epoch, Verdict::Accepted);
+                self.outcome(item, Outcome::Accepted);
             }
             Err(failure) => {
                 self.spool.meter.attempted(&item.lane, failure.cause.name());
-                self.weigh(&item, &failure, now, wall);
+                self.weigh(&item, &failure, now);
                 let attempts = item.attempts.saturating_add(1);
-                let old = self.policy.park_after.is_some_and(|limit| wall.since(item.since) > limit);
+                let old =
+                    self.pacing.park_after.is_some_and(|limit| item.waited + item.claimed.elapsed() > limit);
                 if failure.kind() == FailureKind::Permanent || (old && attempts >= PARK_ATTEMPTS) {
-                    return self.park(&item, epoch, &object, &failure, true);
+                    return self.park(item, &object, &failure, true);
                 }
                 let wish = failure.retry_after;
                 let pause = Backoff::of(failure.kind()).pause(attempts, wish, fastrand::f64());
@@ -596,51 +618,51 @@ impl Worker {
                     FailureKind::Config | FailureKind::Permanent => State::Held,
                 };
                 self.line(&item, &object, &failure, state, attempts, pause);
-                let verdict = Verdict::Again {
+                let verdict = Outcome::Again {
                     state,
-                    not_before: wall.plus(pause),
+                    pause,
                     reason: failure.cause.name(),
                     detail: failure.detail,
                     attempted: true,
                 };
-                self.outcome(item.id, epoch, verdict);
+                self.outcome(item, verdict);
             }
         }
     }
 
     /// What a failure says about everybody else.
-    fn weigh(&mut self, item: &Item, failure: &Failure, now: Instant, wall: Moment) {
+    fn weigh(&mut self, item: &Item, failure: &Failure, now: Instant) {
         // Once the breaker is open it does the yielding; the pace would only be slow to begin with afterwards.
         if failure.throttled && self.endpoint.position() == Position::Closed {
-            self.pace.pushed_back(item.id, now);
+            self.pace.pushed_back(item.id(), now);
         }
         let lane = &item.lane;
         match blame(failure.cause) {
             Blame::Endpoint => {
-                if self.endpoint.failed(item.id, failure.retry_after, now) {
+                if self.endpoint.failed(item.id(), failure.retry_after, now) {
                     error!(
                         { fields::ERROR_TYPE } = failure.cause.name(),
                         "MDSS is given a pause: {}", failure.detail
                     );
                 }
                 self.spool.meter.breaker("", self.endpoint.position());
-                self.lane_failed(lane, item.id, failure, now);
+                self.lane_failed(lane, item.id(), failure, now);
             }
             // An answer about the unit is an answer: the endpoint works.
             Blame::Lane => {
-                self.endpoint_succeeded(wall);
-                self.lane_failed(lane, item.id, failure, now);
+                self.endpoint_succeeded();
+                self.lane_failed(lane, item.id(), failure, now);
             }
             Blame::Object => {
-                self.endpoint_succeeded(wall);
+                self.endpoint_succeeded();
                 if let Some(lane) = self.lanes.get_mut(lane) {
-                    lane.breaker.ended(item.id);
+                    lane.breaker.ended(item.id());
                 }
             }
         }
     }
 
-    fn endpoint_succeeded(&mut self, now: Moment) {
+    fn endpoint_succeeded(&mut self) {
         if self.endpoint.succeeded() {
             info!("MDSS is back");
             self.spool.meter.breaker("", self.endpoint.position());
@@ -650,28 +672,27 @@ impl Worker {
                 lane.breaker.probe_soon();
             }
             // What was held because of the endpoint is due.
-            self.chore(Chore::Release(None), now);
+            self.chore(Chore::Release(None));
         }
     }
 
-    fn lane_succeeded(&mut self, name: &str, now: Moment) {
+    fn lane_succeeded(&mut self, name: &str) {
         let Some(lane) = self.lanes.get_mut(name) else { return };
         if lane.breaker.succeeded() {
             let position = lane.breaker.position();
             info!({ fields::LANE } = name, "the storage unit takes objects again");
             self.spool.meter.breaker(name, position);
             self.look = true;
-            self.chore(Chore::Release(Some(name.to_owned())), now);
+            self.chore(Chore::Release(Some(name.to_owned())));
         }
     }
 
     fn lane_failed(&mut self, name: &str, item: ItemId, failure: &Failure, now: Instant) {
         let Some(lane) = self.lanes.get_mut(name) else { return };
+        let mut back = Vec::new();
         if lane.breaker.failed(item, None, now) {
             // Back to the file: what waits in front of a closed door must not keep the other lanes from being claimed.
-            for ready in lane.queue.drain(..) {
-                self.busy.remove(&ready.item.id);
-            }
+            back.extend(lane.queue.drain(..).map(|ready| ready.item.ticket));
             error!(
                 { fields::LANE } = name,
                 { fields::ERROR_TYPE } = failure.cause.name(),
@@ -680,34 +701,42 @@ impl Worker {
             );
         }
         self.spool.meter.breaker(name, lane.breaker.position());
+        self.give_back(back);
     }
 
     /// No attempt was made, and none makes sense before the settings change.
-    fn hold(&mut self, item: &Item, epoch: u64, object: &Object, failure: &Failure, now: Moment) {
-        self.line(item, object, failure, State::Held, item.attempts, HELD_BY_PLAN);
-        let verdict = Verdict::Again {
+    fn hold(&mut self, item: Item, object: &Object, failure: &Failure) {
+        self.line(&item, object, failure, State::Held, item.attempts, HELD_BY_PLAN);
+        let verdict = Outcome::Again {
             state: State::Held,
-            not_before: now.plus(HELD_BY_PLAN),
+            pause: HELD_BY_PLAN,
             reason: failure.cause.name(),
             detail: failure.detail.clone(),
             attempted: false,
         };
-        self.outcome(item.id, epoch, verdict);
+        self.outcome(item, verdict);
     }
 
-    fn park(&mut self, item: &Item, epoch: u64, object: &Object, failure: &Failure, attempted: bool) {
-        self.line(item, object, failure, State::Parked, item.attempts + u32::from(attempted), Duration::ZERO);
+    fn park(&mut self, item: Item, object: &Object, failure: &Failure, attempted: bool) {
+        self.line(
+            &item,
+            object,
+            failure,
+            State::Parked,
+            item.attempts + u32::from(attempted),
+            Duration::ZERO,
+        );
         self.spool.meter.parked(&item.lane, failure.cause.name());
         let verdict =
-            Verdict::Parked { reason: failure.cause.name(), detail: failure.detail.clone(), attempted };
-        self.outcome(item.id, epoch, verdict);
+            Outcome::Parked { reason: failure.cause.name(), detail: failure.detail.clone(), attempted };
+        self.outcome(item, verdict);
     }
 
-    fn outcome(&mut self, id: ItemId, epoch: u64, verdict: Verdict) {
+    fn outcome(&mut self, item: Item, outcome: Outcome) {
         if self.outcomes.is_empty() {
             self.gathering = Instant::now();
         }
-        self.outcomes.push(Settlement { id, epoch, verdict });
+        self.outcomes.push(Settlement { ticket: item.ticket, outcome });
     }
 
     /// A line for a failure that is new, or has lasted twice as long as at the last line: retries go on for days.
@@ -738,7 +767,7 @@ impl Worker {
                     { fields::ERROR_TYPE } = failure.cause.name(),
                     { fields::FAILURE_KIND } = failure.kind().name(),
                     { fields::RESEND_COUNT } = attempts.saturating_sub(1),
-                    mdss.spool.item = item.id.get(),
+                    mdss.spool.item = item.id().get(),
                     mdss.spool.state = state.name(),
                     mdss.spool.pause_ms = millis(pause),
                     $text
@@ -783,18 +812,8 @@ impl Worker {
     /// Once a second, however much there is to do.
     async fn tick(&mut self) {
         self.look = true;
-        let (now, wall) = (Instant::now(), self.spool.now());
-        let expected = self.wall.0.plus(now.duration_since(self.wall.1));
-        let (behind, ahead) = (expected.since(wall), wall.since(expected));
-        if behind.max(ahead) > JUMP {
-            warn!(
-                behind_ms = millis(behind),
-                ahead_ms = millis(ahead),
-                "the clock has jumped; everything is due now"
-            );
-            self.chore(Chore::Mend(wall), wall);
-        }
-        self.wall = (wall, now);
+        let now = Instant::now();
+        self.looked = now;
         if now.duration_since(self.alarmed) >= ALARM_EVERY {
             self.alarmed = now;
             self.alarm().await;
@@ -803,10 +822,8 @@ impl Worker {
 
     /// What waits for too long is said again and again: nobody reads yesterday's log.
     async fn alarm(&self) {
-        let Ok(stock) = self.spool.store.stock().await else { return };
-        let now = self.spool.now();
-        for (lane, since) in stock.oldest {
-            let age = now.since(since);
+        let Ok(stock) = self.spool.engine.stock().await else { return };
+        for (lane, age) in stock.ages() {
             if age < ALARM_AFTER {
                 continue;
             }
@@ -827,13 +844,13 @@ impl Worker {
         }
     }
 
-    fn chore(&mut self, chore: Chore, now: Moment) {
-        let store = self.spool.store.clone();
+    fn chore(&mut self, chore: Chore) {
+        let engine = self.spool.engine.clone();
         self.chores.spawn(async move {
             loop {
                 let done = match &chore {
-                    Chore::Release(lane) => store.release(lane.clone(), now, CHORE).await,
-                    Chore::Mend(beyond) => store.mend(*beyond, now, CHORE).await,
+                    Chore::Release(lane) => engine.release(lane.clone(), CHORE).await,
+                    Chore::Mend(beyond) => engine.mend(*beyond, CHORE).await,
                 };
                 match done {
                     Ok(CHORE..) => {}
@@ -851,8 +868,8 @@ impl Worker {
 enum Chore {
     /// Held items, of a lane or of all, are due.
     Release(Option<String>),
-    /// What is put off beyond that moment is due.
-    Mend(Moment),
+    /// What is put off for longer than that is due.
+    Mend(Duration),
 }
 
 /// What is left of a panic; its own line says where.

@@ -15,13 +15,16 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
 use tracing::{error, warn};
 
+use super::column::{Cell, shown};
+use super::connect::{BUSY, TAILS, connect, create, with_tail};
+use super::delivery::stored;
+use super::due::mend;
+use super::names::Loss;
+use super::schema;
+use super::trouble::trouble;
 use crate::clock::Moment;
 use crate::intake::{Intake, Sender};
-use crate::sqlite::column::{Cell, shown};
-use crate::sqlite::ledger::{mend, stored};
-use crate::sqlite::names::{Loss, TAILS};
-use crate::sqlite::schema::{self, LANE_UNROUTED};
-use crate::sqlite::thread::{BUSY, connect, with_tail};
+use crate::item::LANE_UNROUTED;
 use crate::trouble::{Trouble, TroubleKind};
 
 const TABLES: [(&str, &str); 3] = [
@@ -45,7 +48,7 @@ fn aside(path: &Path, now: Moment) -> PathBuf {
 
 /// Clears the way for opening the file at `path`. A log without its file goes aside first. Then what a process that died has begun is
 /// ended: a complete new file without an old one takes its name, everything else is begun anew when it is needed.
-pub(crate) fn resume(path: &Path, now: Moment) -> std::io::Result<()> {
+pub(super) fn resume(path: &Path, now: Moment) -> std::io::Result<()> {
     let gone = std::fs::metadata(path).map_or_else(
         |e| if e.kind() == ErrorKind::NotFound { Ok(true) } else { Err(e) },
         |found| Ok(found.is_file() && found.len() == 0),
@@ -109,7 +112,7 @@ fn sync_names(path: &Path) {
 ///
 /// # Errors
 /// If that cannot be written, or the names cannot be changed.
-pub(crate) fn salvage(path: &Path, why: &str, now: Moment) -> Result<(), Trouble> {
+pub(super) fn salvage(path: &Path, why: &str, now: Moment) -> Result<(), Trouble> {
     let old = readable(path).inspect_err(|e| warn!("nothing of the damaged spool can be read: {e}")).ok();
     let (taken, aside) = replace(path, old.as_ref(), now)?;
     error!(
@@ -128,7 +131,7 @@ pub(crate) fn salvage(path: &Path, why: &str, now: Moment) -> Result<(), Trouble
 ///
 /// # Errors
 /// If that cannot be written, or the names cannot be changed.
-pub(crate) fn take_over(path: &Path, old: &Connection, why: &str, now: Moment) -> Result<(), Trouble> {
+pub(super) fn take_over(path: &Path, old: &Connection, why: &str, now: Moment) -> Result<(), Trouble> {
     // What was cut is nowhere but in memory: reading the rest must not push it out.
     let _ = old.pragma_update(None, "cache_size", -64_000);
     let (taken, aside) = replace(path, Some(old), now)?;
@@ -148,7 +151,7 @@ pub(crate) fn take_over(path: &Path, old: &Connection, why: &str, now: Moment) -
 }
 
 /// Puts what is in the log into the file, on the disk, through whatever the connection has open.
-pub(crate) fn checkpoint(db: &Connection) -> rusqlite::Result<()> {
+pub(super) fn checkpoint(db: &Connection) -> rusqlite::Result<()> {
     // FULL waits for others' readers and writers, and then leaves nothing out (<https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>).
     let (busy, log, done) = db.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
@@ -157,14 +160,14 @@ pub(crate) fn checkpoint(db: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Lets a connection close without a look at its names, which are no longer its own: SQLite would delete what stands there.
-pub(crate) fn give_up(db: &Connection) {
+pub(super) fn give_up(db: &Connection) {
     // It fails for a connection that is none.
     let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
 /// Makes the names fit to be opened, once everything is in the file itself. SQLite would read any log that stands beside a file into it, be
 /// it another file's, or an older copy.
-pub(crate) fn clear(path: &Path, loss: &Loss, now: Moment) -> std::io::Result<()> {
+pub(super) fn clear(path: &Path, loss: &Loss, now: Moment) -> std::io::Result<()> {
     let aside = aside(path, now);
     for tail in loss.strangers() {
         rename_there(path, &aside, &[tail])?;
@@ -180,7 +183,7 @@ fn replace(path: &Path, old: Option<&Connection>, now: Moment) -> Result<(Taken,
     let place = |e: std::io::Error| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", path.display()));
     let (new, aside) = (new_file(path), aside(path, now));
     remove(&new).map_err(place)?;
-    crate::sqlite::thread::create(&new).map_err(place)?;
+    create(&new).map_err(place)?;
     let taken = copy(old, &new, now)?;
     rename_there(path, &aside, &TAILS).map_err(place)?;
     std::fs::rename(&new, path).map_err(place)?;
@@ -212,7 +215,7 @@ struct Taken {
 }
 
 fn copy(old: Option<&Connection>, new: &Path, now: Moment) -> Result<Taken, Trouble> {
-    let writing = |e: rusqlite::Error| Trouble::of(&e, &format!("writing {}", new.display()));
+    let writing = |e: rusqlite::Error| trouble(&e, &format!("writing {}", new.display()));
     let mut new = connect(new).map_err(writing)?;
     schema::migrate(&mut new)?;
     let mut taken = Taken::default();
@@ -275,7 +278,7 @@ fn make_again(all: &Connection, whole: bool, now: Moment, taken: &mut Taken) -> 
             let there: HashSet<_> =
                 paths.query_map([id], |row| shown(row, 0))?.collect::<rusqlite::Result<_>>()?;
             let plan = mdss_relay_core::plan(&settings, &delivery);
-            let intake = Intake::new(delivery, &plan, Sender::Proven, stored.received);
+            let intake = Intake::new(delivery, &plan, Sender::Proven);
             let bytes = intake.body.len() / intake.items.len().max(1);
             for item in intake.items.iter().filter(|item| !there.contains(&item.path)) {
                 made += insert.execute(params![
@@ -384,7 +387,7 @@ mod tests {
     fn what_is_taken_over_is_due() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("spool.db");
-        crate::sqlite::thread::create(&path).unwrap();
+        create(&path).unwrap();
         let mut old = connect(&path).unwrap();
         schema::migrate(&mut old).unwrap();
         old.execute_batch(
@@ -406,7 +409,7 @@ mod tests {
     fn a_damaged_file_of_the_first_version_is_taken_over_with_its_sources() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("spool.db");
-        crate::sqlite::thread::create(&path).unwrap();
+        create(&path).unwrap();
         let old = connect(&path).unwrap();
         old.execute_batch(&format!(
             "{}; PRAGMA application_id = 0x4d445352; PRAGMA user_version = 1;

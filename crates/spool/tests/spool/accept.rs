@@ -27,9 +27,9 @@ fn bad() -> Value {
 }
 
 /// State, lane and path of every item, in the order of the file.
-fn items(dir: &std::path::Path) -> Vec<String> {
+async fn items(dir: &std::path::Path) -> Vec<String> {
     let desk = Desk::open(dir).unwrap();
-    let entries = desk.list(&Filter::default(), None, 1000).unwrap();
+    let entries = desk.list(&Filter::default(), None, 1000).await.unwrap();
     entries.iter().map(|e| format!("{} {} {}", e.state, e.lane, e.path)).collect()
 }
 
@@ -107,7 +107,7 @@ async fn each_record_becomes_an_item_or_says_why_not() {
         let mut heard_of = results(&report);
         heard_of.iter_mut().for_each(|r| *r = r.replace("unreadable", "unknown_dialect"));
         assert_eq!(heard_of, heard, "{body} {sender:?}");
-        assert_eq!(items(dir.path()), kept, "{body} {sender:?}");
+        assert_eq!(items(dir.path()).await, kept, "{body} {sender:?}");
     }
 }
 
@@ -129,8 +129,8 @@ async fn a_delivery_comes_back_as_it_was_without_what_nobody_reads() {
     let plan = routed().plan(&delivery);
     spool.accept(delivery, &plan, Sender::Proven).await.unwrap();
     let desk = Desk::open(dir.path()).unwrap();
-    let entry = desk.list(&Filter::default(), None, 10).unwrap().remove(0);
-    let shown = desk.show(entry.id).unwrap().unwrap();
+    let entry = desk.list(&Filter::default(), None, 10).await.unwrap().remove(0);
+    let shown = desk.show(entry.id).await.unwrap().unwrap();
     let found = shown.delivery.unwrap();
     assert_eq!(shown.entry, entry);
     assert_eq!((entry.bucket.as_deref(), entry.key.as_deref()), (Some("b"), Some("ключ \u{1f511}")));
@@ -208,8 +208,8 @@ async fn the_same_write_is_kept_once() {
     let report = accept(&spool, &relay, first()).await.unwrap();
     assert_eq!(results(&report), ["skipped:duplicate"]);
     // What was purged is not known any more: the sender may mean it.
-    let mut desk = Desk::open(dir.path()).unwrap();
-    assert_eq!(desk.purge(&Filter::default(), None).unwrap().entries.len(), 6);
+    let desk = Desk::open(dir.path()).unwrap();
+    assert_eq!(desk.purge(&Filter::default(), None).await.unwrap().entries.len(), 6);
     let report = accept(&spool, &relay, first()).await.unwrap();
     assert_eq!(results(&report), ["spooled:-"]);
 }
@@ -235,7 +235,7 @@ async fn a_full_spool_takes_nothing_and_goes_on_when_there_is_room() {
     assert!(trouble.detail.contains("RELAY_SPOOL_LIMIT, 409600"), "{trouble}");
     assert_eq!(query::<i64>(dir.path(), "SELECT count(*) FROM item"), taken);
     assert_eq!(spool.snapshot().await.unwrap().counts.refused[TroubleKind::Full.name()], 1);
-    Desk::open(dir.path()).unwrap().purge(&Filter::default(), None).unwrap();
+    Desk::open(dir.path()).unwrap().purge(&Filter::default(), None).await.unwrap();
     keep(&spool, &relay, "again").await;
 }
 
@@ -331,7 +331,7 @@ async fn no_source_fills_the_spool_with_what_no_route_names() {
         assert_eq!(got, [("m", "held", 1), ("n", "held", 1), ("o", "all", 1)]);
         // Somebody acts.
         let filter = Filter { ids: vec![], bucket: Some("nowhere".into()), ..Filter::default() };
-        Desk::open(dir.path()).unwrap().purge(&filter, None).unwrap();
+        Desk::open(dir.path()).unwrap().purge(&filter, None).await.unwrap();
         assert_eq!(send(&spool, "m", "nowhere", sender).await.0, Outcome::Done);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mdss_relay_core::{Delivery, Outcome, Relay};
 use mdss_relay_spool::{
-    Config, Desk, Filter, Moment, Policy, Position, Sender, Spool, State, SystemClock, TroubleKind, Worker,
+    Config, Desk, Filter, Moment, Pacing, Position, Sender, Spool, State, SystemClock, TroubleKind, Worker,
 };
 use mdss_sim::{Config as SimConfig, Sim};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::child::Process;
 use crate::common::*;
 
-const POLICY: Policy = Policy { rate: 10_000, park_after: None };
+const PACING: Pacing = Pacing { rate: 10_000, park_after: None };
 
 async fn sim() -> Sim {
     Sim::start(SimConfig::default()).await.unwrap()
@@ -47,11 +47,11 @@ async fn a_log_whose_file_was_moved_away_is_not_thrown_away() {
         }
         let (spool, _keeping) = start(dir.path());
         keep(&spool, &relay(NOWHERE, &[]), "new").await;
-        let keys = |dir| -> BTreeSet<_> {
-            let entries = Desk::open(dir).unwrap().list(&Filter::default(), None, 1_000_000).unwrap();
+        let keys = async |dir: &Path| -> BTreeSet<_> {
+            let entries = Desk::open(dir).unwrap().list(&Filter::default(), None, 1_000_000).await.unwrap();
             entries.into_iter().filter_map(|entry| entry.key).collect()
         };
-        assert_eq!(keys(dir.path()), ["new".to_owned()].into(), "{what}");
+        assert_eq!(keys(dir.path()).await, ["new".to_owned()].into(), "{what}");
         let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
         let mut logs = names.filter(|path| {
             let name = path.file_name().unwrap().to_str().unwrap();
@@ -62,7 +62,7 @@ async fn a_log_whose_file_was_moved_away_is_not_thrown_away() {
             .unwrap_or_else(|| panic!("{what}: {key} was acknowledged, and its only copy is gone"));
         // As the line says.
         std::fs::rename(log, old.join("spool.db-wal")).unwrap();
-        assert!(keys(&old).contains(&key), "{what}");
+        assert!(keys(&old).await.contains(&key), "{what}");
     }
 }
 
@@ -89,7 +89,7 @@ async fn a_salvage_that_died_between_the_names_does_not_mix_two_files() {
     drop(spool);
     keeping.wait();
     assert_eq!(query::<String>(dir.path(), "PRAGMA integrity_check"), "ok");
-    let entries = Desk::open(dir.path()).unwrap().list(&Filter::default(), None, 1_000_000).unwrap();
+    let entries = Desk::open(dir.path()).unwrap().list(&Filter::default(), None, 1_000_000).await.unwrap();
     let keys: BTreeSet<_> = entries.into_iter().filter_map(|entry| entry.key).collect();
     let want: BTreeSet<_> = (0..50).map(|n| format!("salvaged-{n}")).chain(["new".to_owned()]).collect();
     assert_eq!(keys, want);
@@ -128,24 +128,28 @@ async fn a_flipped_byte_in_a_text_stops_no_other_event() {
         db.execute(&format!("UPDATE {column} = {FLIPPED} WHERE id = 2"), []).unwrap();
         drop(db);
         let desk = Desk::open(dir.path()).unwrap();
-        let list = || desk.list(&Filter::default(), None, 10).unwrap();
-        let second = list()[1].id;
-        assert_eq!((list().len(), desk.stock().unwrap().oldest.is_empty()), (5, false), "{column}");
+        let list = async || desk.list(&Filter::default(), None, 10).await.unwrap();
+        let second = list().await[1].id;
         assert_eq!(
-            desk.show(second).unwrap().unwrap().delivery.is_err(),
+            (list().await.len(), desk.stock().await.unwrap().oldest.is_empty()),
+            (5, false),
+            "{column}"
+        );
+        assert_eq!(
+            desk.show(second).await.unwrap().unwrap().delivery.is_err(),
             parked.is_some() && column != "item SET path",
             "{column}"
         );
         let (spool, _keeping) = start(dir.path());
-        tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+        tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), PACING).run(std::future::pending()));
         let others = ["k0", "k2", "k3", "k4"].map(str::to_owned);
         until(column, async || others.iter().all(|key| sent(&sim).contains(key))).await;
         let Some(why) = parked else {
             until(column, async || sent(&sim).contains("k1")).await;
             continue;
         };
-        until(column, async || list().first().is_some_and(|entry| entry.state == State::Parked)).await;
-        let entry = list().remove(0);
+        until(column, async || list().await.first().is_some_and(|entry| entry.state == State::Parked)).await;
+        let entry = list().await.remove(0);
         let detail = entry.detail.unwrap();
         assert_eq!((entry.id, entry.reason.as_deref()), (second, Some("internal")), "{column}");
         assert!(detail.contains(why) && detail.contains("changed behind the relay"), "{column}: {detail}");
@@ -163,9 +167,9 @@ async fn a_flipped_byte_in_the_tally_keeps_no_lane_waiting() {
     let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
     db.execute(&format!("UPDATE tally SET lane = {FLIPPED}"), []).unwrap();
     drop(db);
-    assert_eq!(Desk::open(dir.path()).unwrap().stock().unwrap().oldest.len(), 1);
+    assert_eq!(Desk::open(dir.path()).unwrap().stock().await.unwrap().oldest.len(), 1);
     let (spool, _keeping) = start(dir.path());
-    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), PACING).run(std::future::pending()));
     until("it is sent", async || sent(&sim).contains("k")).await;
 }
 
@@ -183,34 +187,34 @@ async fn an_item_whose_delivery_was_deleted_by_hand_is_parked() {
     let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
     db.execute_batch("PRAGMA foreign_keys = off; DELETE FROM delivery WHERE id = 2").unwrap();
     drop(db);
-    let mut desk = Desk::open(dir.path()).unwrap();
-    let by = |received_before| {
+    let desk = Desk::open(dir.path()).unwrap();
+    let by = async |received_before| {
         let filter = Filter { received_before: Some(received_before), ..Filter::default() };
-        desk.list(&filter, None, 10).unwrap()
+        desk.list(&filter, None, 10).await.unwrap()
     };
-    let all = by(Moment::from_millis(i64::MAX));
+    let all = by(Moment::from_millis(i64::MAX)).await;
     assert_eq!(all.iter().map(|entry| entry.id.get()).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(all[0].received <= all[1].received && all[1].received <= all[2].received, "{all:?}");
-    assert_eq!(by(Moment::from_millis(1)), []);
+    assert_eq!(by(Moment::from_millis(1)).await, []);
     let why = "delivery 2 of this item is not there, so the file was changed behind the relay";
-    assert_eq!(desk.show(all[1].id).unwrap().unwrap().delivery.unwrap_err(), why);
+    assert_eq!(desk.show(all[1].id).await.unwrap().unwrap().delivery.unwrap_err(), why);
     assert_eq!(query::<i64>(dir.path(), "SELECT count(*) FROM items"), 3);
     let (spool, _keeping) = start(dir.path());
-    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
-    let list = |desk: &Desk| desk.list(&Filter::default(), None, 10).unwrap();
-    until("the others are sent, and it is parked", async || match &list(&desk)[..] {
+    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), PACING).run(std::future::pending()));
+    let list = async || desk.list(&Filter::default(), None, 10).await.unwrap();
+    until("the others are sent, and it is parked", async || match &list().await[..] {
         [one] => one.state == State::Parked,
         _ => false,
     })
     .await;
-    let entry = list(&desk).remove(0);
+    let entry = list().await.remove(0);
     assert_eq!(
         (entry.id, entry.reason.as_deref(), entry.detail.as_deref()),
         (all[1].id, Some("internal"), Some(why))
     );
     assert_eq!(sent(&sim), ["k0", "k2"].map(str::to_owned).into());
-    assert_eq!(desk.purge(&Filter::default(), None).unwrap().entries.len(), 1);
-    assert_eq!((list(&desk), desk.stock().unwrap().depths), (vec![], vec![]));
+    assert_eq!(desk.purge(&Filter::default(), None).await.unwrap().entries.len(), 1);
+    assert_eq!((list().await, desk.stock().await.unwrap().depths), (vec![], vec![]));
 }
 
 #[tokio::test]
@@ -229,7 +233,7 @@ async fn a_flipped_byte_in_a_text_of_a_damaged_file_costs_nothing_more() {
     drop(db);
     crate::trouble::damage(dir.path(), "SELECT pageno FROM dbstat WHERE name = 'tally' AND path = '/'");
     let (spool, _keeping) = start(dir.path());
-    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), PACING).run(std::future::pending()));
     until("everything is sent", async || sent(&sim) == keys).await;
 }
 
@@ -240,7 +244,7 @@ async fn a_parked_record_is_counted_with_all_that_it_keeps() {
     let relay = relay_for(&sim, &[]);
     let config = Config { limit: 4 << 20, ..config(dir.path()) };
     let (spool, _keeping) = Spool::start(config, Arc::new(SystemClock)).unwrap();
-    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), PACING).run(std::future::pending()));
     let bad = json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": { "bucket": { "name": "b" } } });
     for n in 0..60 {
         let mut records: Vec<Value> = (0..100).map(|m| record("b", &format!("{n}-{m}"), None)).collect();
@@ -313,7 +317,7 @@ async fn the_items_of_a_batch_that_a_damaged_page_has_held_are_not_forgotten() {
             "SELECT pageno FROM dbstat WHERE name = 'item' AND pagetype = 'leaf' ORDER BY path LIMIT 1 OFFSET 3",
         );
         let (spool, _keeping) = start(dir.path());
-        tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+        tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), PACING).run(std::future::pending()));
         until("a new event is taken and sent", async || {
             accept(&spool, &relay, delivery(&[record("b", "new", Some("02"))])).await.is_ok()
                 && sent(&sim).contains("new")
@@ -349,14 +353,14 @@ async fn a_delivery_that_has_lost_its_items_and_cannot_be_read_is_parked() {
     drop(db);
     crate::trouble::damage(dir.path(), "SELECT pageno FROM dbstat WHERE name = 'item' AND path = '/'");
     let (spool, _keeping) = start(dir.path());
-    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), PACING).run(std::future::pending()));
     until("all others are sent", async || sent(&sim).len() == 49).await;
     until("the others are gone", async || match spool.snapshot().await {
         Ok(snapshot) => snapshot.stock.depths.iter().map(|d| d.items).sum::<u64>() == 1,
         Err(_) => false,
     })
     .await;
-    let entry = Desk::open(dir.path()).unwrap().list(&Filter::default(), None, 10).unwrap().remove(0);
+    let entry = Desk::open(dir.path()).unwrap().list(&Filter::default(), None, 10).await.unwrap().remove(0);
     assert_eq!(
         (entry.state, entry.path.as_str(), entry.reason.as_deref()),
         (State::Parked, "", Some("internal"))
@@ -376,7 +380,7 @@ async fn a_breaker_that_a_worker_leaves_open_is_not_shown_for_ever() {
     }
     let run = |relay: &Arc<Relay>| {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let worker = Worker::new(spool.clone(), Arc::clone(relay), POLICY);
+        let worker = Worker::new(spool.clone(), Arc::clone(relay), PACING);
         (stop, tokio::spawn(worker.run(async { drop(stopped.await) })))
     };
     let breakers = async || spool.snapshot().await.unwrap().counts.breakers;
@@ -402,10 +406,10 @@ async fn a_breaker_before_which_nobody_waits_is_forgotten() {
     for n in 0..8 {
         keep(&spool, &relay, &format!("k{n}")).await;
     }
-    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), POLICY).run(std::future::pending()));
+    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), PACING).run(std::future::pending()));
     let breakers = async || spool.counts().breakers;
     until("the breaker opens", async || breakers().await.get("") == Some(&Position::Open)).await;
-    Desk::open(dir.path()).unwrap().purge(&Filter::default(), None).unwrap();
+    Desk::open(dir.path()).unwrap().purge(&Filter::default(), None).await.unwrap();
     until("it is forgotten", async || breakers().await.is_empty()).await;
 }
 
@@ -434,7 +438,7 @@ async fn a_directory_that_was_taken_away_is_made_again() {
     std::fs::rename(&data, dir.path().join("away")).unwrap();
     keep(&spool, &relay, "l").await;
     for (dir, key) in [(&dir.path().join("away"), "k"), (&data, "l")] {
-        let entries = Desk::open(dir).unwrap().list(&Filter::default(), None, 10).unwrap();
+        let entries = Desk::open(dir).unwrap().list(&Filter::default(), None, 10).await.unwrap();
         assert_eq!(entries.iter().map(|entry| entry.key.as_deref()).collect::<Vec<_>>(), [Some(key)]);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use mdss_relay_core::{Delivery, Outcome, Relay, Report, Role, Settings};
-use mdss_relay_spool::{Clock, Config, Keeping, Moment, Sender, Spool, SystemClock, Trouble};
+use mdss_relay_spool::{Clock, Config, Moment, Sender, Spool, StoreThread, SystemClock, Trouble};
 use mdss_sim::{DEFAULT_API_KEY, Sim, units};
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ pub(crate) fn config(dir: &Path) -> Config {
     Config { dir: dir.to_owned(), limit: 1 << 30 }
 }
 
-pub(crate) fn start(dir: &Path) -> (Spool, Keeping) {
+pub(crate) fn start(dir: &Path) -> (Spool, StoreThread) {
     Spool::start(config(dir), Arc::new(SystemClock)).unwrap()
 }
 

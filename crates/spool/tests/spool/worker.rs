@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::child::Process;
 use crate::common::*;
 use mdss_relay_core::{Outcome, Relay};
-use mdss_relay_spool::{Desk, Filter, Policy, Position, Sender, Spool, State, Worker};
+use mdss_relay_spool::{Desk, Filter, Pacing, Position, Sender, Spool, State, Worker};
 use mdss_sim::{
     Config as SimConfig, HeaderMap, Refusal, Sim, StatusCode, Step, StorageType, Unit, UnitState, units,
 };
@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-const POLICY: Policy = Policy { rate: 10_000, park_after: None };
+const PACING: Pacing = Pacing { rate: 10_000, park_after: None };
 
 /// A worker on a task of its own, and how it is stopped.
 struct Running {
@@ -26,12 +26,12 @@ struct Running {
 
 impl Running {
     fn start(spool: &Spool, relay: &Arc<Relay>) -> Self {
-        Self::with(spool, relay, POLICY)
+        Self::with(spool, relay, PACING)
     }
 
-    fn with(spool: &Spool, relay: &Arc<Relay>, policy: Policy) -> Self {
+    fn with(spool: &Spool, relay: &Arc<Relay>, pacing: Pacing) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
-        let worker = Worker::new(spool.clone(), Arc::clone(relay), policy);
+        let worker = Worker::new(spool.clone(), Arc::clone(relay), pacing);
         let task = tokio::spawn(worker.run(async {
             let _ = stopped.await;
         }));
@@ -62,8 +62,8 @@ fn items(dir: &Path) -> i64 {
 }
 
 /// State and reason of every item, by key.
-fn states(dir: &Path) -> BTreeMap<String, String> {
-    let entries = Desk::open(dir).unwrap().list(&Filter::default(), None, 10_000).unwrap();
+async fn states(dir: &Path) -> BTreeMap<String, String> {
+    let entries = Desk::open(dir).unwrap().list(&Filter::default(), None, 10_000).await.unwrap();
     let word = |e: &mdss_relay_spool::Entry| format!("{} {}", e.state, e.reason.as_deref().unwrap_or("-"));
     entries.iter().map(|e| (e.key.clone().unwrap_or_default(), word(e))).collect()
 }
@@ -120,10 +120,10 @@ async fn what_may_pass_is_tried_again_and_what_cannot_is_parked() {
     keep(&spool, &relay, "large").await;
     let worker = Running::start(&spool, &relay);
     until("all but one are sent", async || items(dir.path()) == 1).await;
-    assert_eq!(states(dir.path()), BTreeMap::from([("large".into(), "parked mdss_too_large".into())]));
+    assert_eq!(states(dir.path()).await, BTreeMap::from([("large".into(), "parked mdss_too_large".into())]));
     assert_eq!(accepted(&sim).len(), 6);
     // Nobody but the operator wakes it, from another process.
-    Desk::open(dir.path()).unwrap().retry(&Filter::default(), None).unwrap();
+    Desk::open(dir.path()).unwrap().retry(&Filter::default(), None).await.unwrap();
     until("the parked one is sent", async || empty(&spool).await).await;
     worker.stop().await;
     let counts = spool.snapshot().await.unwrap().counts;
@@ -151,7 +151,7 @@ async fn a_mended_configuration_heals_what_is_held() {
     let report = accept(&spool, &first, delivery(&records)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Done);
     until("MDSS has said what it thinks", async || {
-        states(dir.path()).get("misrouted").is_some_and(|s| s == "held mdss_storage_not_found")
+        states(dir.path()).await.get("misrouted").is_some_and(|s| s == "held mdss_storage_not_found")
             && items(dir.path()) == 3
     })
     .await;
@@ -159,7 +159,7 @@ async fn a_mended_configuration_heals_what_is_held() {
     drop(spool);
     keeping.wait();
     assert_eq!(accepted(&sim).keys().collect::<Vec<_>>(), ["sent"]);
-    assert_eq!(states(dir.path())["unmapped"], "held unmapped_bucket");
+    assert_eq!(states(dir.path()).await["unmapped"], "held unmapped_bucket");
 
     let second = routes(
         "[[route]]\nbucket = \"c\"\nprefix = \"other/\"\nstorage_client_id = \"UNIT\"\n[[route]]\nbucket = \"*\"\nstorage_client_id = \"UNIT\"\nexclude_prefix = \"unw\"",
@@ -254,7 +254,7 @@ async fn one_poisoned_object_stops_nobody() {
     until("a new one is sent", async || accepted(&sim).contains_key("late")).await;
     assert!(spool.snapshot().await.unwrap().counts.breakers.get("").is_none_or(|p| *p == Position::Closed));
     worker.stop().await;
-    assert_eq!(states(dir.path())["poison"], "waiting mdss_unavailable");
+    assert_eq!(states(dir.path()).await["poison"], "waiting mdss_unavailable");
 }
 
 /// As a firewall for web applications does, by the look of a name.
@@ -280,10 +280,10 @@ async fn names_that_a_gateway_refuses_are_held_and_stop_nobody() {
     let records: Vec<_> = mixed.iter().map(|key| record("b", key, None)).collect();
     accept(&spool, &relay, delivery(&records)).await.unwrap();
     until("the good ones are accepted, and the others held", async || {
-        accepted(&sim).len() == 31
-            && bad
-                .iter()
-                .all(|key| states(dir.path()).get(key).is_some_and(|s| s == "held mdss_object_refused"))
+        accepted(&sim).len() == 31 && {
+            let states = states(dir.path()).await;
+            bad.iter().all(|key| states.get(key).is_some_and(|s| s == "held mdss_object_refused"))
+        }
     })
     .await;
     let breakers = spool.snapshot().await.unwrap().counts.breakers;
@@ -384,7 +384,7 @@ async fn age_parks_and_never_drops() {
     sim.push_for("old", std::iter::repeat_n(Step::OkButRefused(Refusal::NotEnabled), 1000));
     keep(&spool, &relay, "old").await;
     let worker =
-        Running::with(&spool, &relay, Policy { park_after: Some(Duration::from_secs(60)), ..POLICY });
+        Running::with(&spool, &relay, Pacing { park_after: Some(Duration::from_secs(60)), ..PACING });
     let attempts = |n: i64| {
         let dir = dir.path().to_owned();
         async move || query::<i64>(&dir, "SELECT attempts FROM item") == n
@@ -393,7 +393,7 @@ async fn age_parks_and_never_drops() {
     for n in 1..=5 {
         until("one more attempt", attempts(n)).await;
         assert_eq!(
-            states(dir.path())["old"],
+            states(dir.path()).await["old"],
             if n < 5 { "held mdss_not_enabled" } else { "parked mdss_not_enabled" },
             "{n}"
         );
@@ -403,7 +403,7 @@ async fn age_parks_and_never_drops() {
     until("the next one is sent", async || accepted(&sim).contains_key("new")).await;
     assert_eq!(sim.requests().len(), 6, "a parked one is left alone");
     worker.stop().await;
-    assert_eq!(Desk::open(dir.path()).unwrap().stock().unwrap().depths[0].state, State::Parked);
+    assert_eq!(Desk::open(dir.path()).unwrap().stock().await.unwrap().depths[0].state, State::Parked);
 }
 
 #[tokio::test]
@@ -441,7 +441,7 @@ async fn a_flipped_byte_names_no_other_object() {
     db.execute("UPDATE delivery SET body = CAST(replace(CAST(body AS TEXT), 'right', 'wrong') AS BLOB)", [])
         .unwrap();
     let worker = Running::start(&spool, &relay);
-    until("it is parked", async || states(dir.path())["right"] == "parked internal").await;
+    until("it is parked", async || states(dir.path()).await["right"] == "parked internal").await;
     worker.stop().await;
     assert_eq!(sim.requests().len(), 0);
 }
@@ -459,8 +459,8 @@ async fn bad_neighbours_are_parked_and_sent_when_they_can_be_read() {
     until("the good one is sent", async || accepted(&sim).contains_key("good") && items(dir.path()) == 1)
         .await;
     // Tried by hand, it is read again, and is no better.
-    Desk::open(dir.path()).unwrap().retry(&Filter::default(), None).unwrap();
-    until("it is parked again", async || states(dir.path())[""] == "parked missing_key").await;
+    Desk::open(dir.path()).unwrap().retry(&Filter::default(), None).await.unwrap();
+    until("it is parked again", async || states(dir.path()).await[""] == "parked missing_key").await;
     worker.stop().await;
     assert_eq!(sim.requests().len(), 1);
 }
@@ -514,8 +514,8 @@ async fn a_spool_of_the_first_version_is_sent() {
     let relay = relay_for(&sim, &[]);
     keep(&spool, &relay, "third").await;
     assert_eq!(query::<i64>(dir.path(), "SELECT sum(items) FROM tally WHERE source = 's'"), 3);
-    let policy = Policy { rate: 10_000, park_after: None };
-    tokio::spawn(Worker::new(spool.clone(), relay, policy).run(std::future::pending()));
+    let pacing = Pacing { rate: 10_000, park_after: None };
+    tokio::spawn(Worker::new(spool.clone(), relay, pacing).run(std::future::pending()));
     until("all are sent", async || {
         let sent: std::collections::BTreeSet<_> = sim.accepted().into_iter().map(|a| a.key).collect();
         sent == ["first", "second", "third"].map(str::to_owned).into()
