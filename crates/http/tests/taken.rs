@@ -553,7 +553,7 @@ async fn a_file_that_may_not_grow_is_503_and_no_end_of_the_process() {
         }
     }
     assert!(refused > 5 && !done.is_empty(), "{refused} refused, {} taken", done.len());
-    let line = server.process.wait_for_line("the spool takes nothing", LIMIT).await.unwrap();
+    let line = server.process.wait_for_line("the spool stores no events", LIMIT).await.unwrap();
     assert!(line.contains("spool_unwritable"), "{line}");
     // It has gone on answering; SIGXFSZ would have ended it.
     server.process.signal("KILL").unwrap();

@@ -856,7 +856,7 @@ impl Worker {
                     Ok(CHORE..) => {}
                     Ok(_) => return,
                     // The store has said why; when it works again, so does this.
-                    Err(trouble) if trouble.kind == crate::TroubleKind::Stopped => return,
+                    Err(trouble) if trouble.kind == crate::trouble::TroubleKind::Stopped => return,
                     Err(_) => tokio::time::sleep(LOOK).await,
                 }
             }

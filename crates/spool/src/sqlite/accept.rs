@@ -148,7 +148,7 @@ mod tests {
         let error = loop {
             // Nobody can read it, so it is kept whole.
             let delivery = Delivery { body: vec![b' '; 5000], ..Delivery::default() };
-            let plan = mdss_relay_core::plan(&Settings::default(), &delivery);
+            let plan = mdss_relay_core::plan(&Settings::default().rules, &delivery);
             let intake = Intake::new(delivery, &plan, Sender::Proven);
             assert_eq!(intake.len(), 1);
             let group = db.unchecked_transaction().unwrap();
