@@ -173,6 +173,22 @@ mod tests {
         assert!((45..=55).contains(&count), "{count}");
     }
 
+    /// The half of what was sent, also when a second has just begun; but not the half of what was sent long ago.
+    #[test]
+    fn what_counts_is_this_second_and_the_one_before() {
+        for (rest, want) in [(0, 50.0), (900, 50.0), (10_000, LEAST)] {
+            let (mut pace, begin) = (Pace::new(1000), Instant::now());
+            for n in 0..100 {
+                pace.started(begin + Duration::from_millis(n * 10));
+            }
+            // One in the next second, or much later.
+            let now = begin + Duration::from_millis(1000 + rest);
+            pace.started(now);
+            pushed_back(&mut pace, now);
+            assert_eq!(pace.rate, want, "{rest}");
+        }
+    }
+
     #[test]
     fn no_pace_falls_below_one_a_second() {
         let (mut pace, mut now) = (Pace::new(10), Instant::now());

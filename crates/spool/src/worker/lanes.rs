@@ -112,49 +112,14 @@ impl Lanes {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
-    use mdss_relay_core::{Decision, Delivery, Role, Settings, plan};
-    use serde_json::json;
-
+    use super::super::ready::testing::ready;
     use super::*;
-    use crate::claim::{Claimed, DeliveryId, Stored};
-    use crate::clock::Moment;
-    use crate::item::State;
-    use crate::ticket::Given;
-    use crate::worker::ready::{Item, Object};
 
     /// So many items of a lane.
     fn fill(lanes: &mut Lanes, lane: &str, ids: std::ops::Range<i64>) {
-        let settings = Settings::read([("STORAGECLIENTID".into(), lane.into())], Role::Explain);
-        let settings = settings.finish().unwrap();
-        let body = json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
-            "s3": { "bucket": { "name": "b" }, "object": { "key": "k" } } }] });
-        let delivery = Delivery { body: body.to_string().into(), ..Delivery::default() };
-        let planned = plan(&settings.rules, &delivery).records.remove(0);
-        let Decision::Send(submission) = &planned.decision else { panic!("{planned:?}") };
-        for id in ids {
-            let stored = Stored {
-                id: DeliveryId::new(0, id),
-                received: Moment::from_millis(0),
-                age: Duration::ZERO,
-                delivery: Err(String::new()),
-                items: 1,
-            };
-            let claimed = Claimed {
-                ticket: Given::default().give(0, ItemId::new(id)),
-                path: String::new(),
-                lane: lane.into(),
-                state: State::Waiting,
-                attempts: 0,
-                waited: Duration::ZERO,
-                reason: None,
-                delivery: Arc::new(stored),
-            };
-            let item = Item::of(claimed, Instant::now());
-            lanes.push(Ready { item, object: Object::of(&planned), submission: submission.clone() });
-        }
+        ids.for_each(|id| lanes.push(ready(lane, id)));
     }
 
     /// The lanes of the next so many items.

@@ -193,7 +193,7 @@ mod tests {
         let trouble = Trouble::new(TroubleKind::Locked, "");
         assert!(!outcomes.settled(Ok((batch, Err(trouble))), failed));
         assert_eq!((outcomes.unsettled(), outcomes.wake()), (5, Some(failed + AGAIN)));
-        for (after, want) in [(0, None), (999, None), (1000, Some(3)), (1000, Some(2)), (1000, None)] {
+        for (after, want) in [(0, None), (999, None), (1001, Some(3)), (1001, Some(2)), (1001, None)] {
             let now = failed + Duration::from_millis(after);
             assert_eq!(sizes(&mut outcomes, now, false), want, "{after}");
         }

@@ -150,3 +150,76 @@ impl Pauses {
         [pace, endpoint, self.lanes.wake(now)].into_iter().flatten().min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mdss_relay_core::Cause;
+
+    use super::super::ready::testing::ready;
+    use super::*;
+
+    fn pauses() -> Pauses {
+        Pauses::new(10_000, Arc::default())
+    }
+
+    /// Five different objects of a lane fail; what follows from the last one.
+    fn fail(pauses: &mut Pauses, lane: &str, cause: Cause, now: Instant) -> Follows {
+        let failure = Failure::new(cause, "x");
+        (1000..1005).map(|id| pauses.failed(&ready(lane, id).item, &failure, now)).last().unwrap()
+    }
+
+    #[test]
+    fn when_mdss_is_back_what_is_held_is_due_and_no_lane_waits_out_its_pause() {
+        let (mut pauses, begin) = (pauses(), Instant::now());
+        for (id, lane) in ["a", "a", "b"].iter().enumerate() {
+            pauses.lanes.push(ready(lane, id as i64));
+        }
+        let follows = fail(&mut pauses, "a", Cause::MdssUnauthorized, begin);
+        assert_eq!((follows.release, follows.back.len()), (vec![], 2));
+        assert!(pauses.next(begin).is_none());
+        fail(&mut pauses, "b", Cause::MdssUnauthorized, begin + Duration::from_millis(900));
+        // The probe of the endpoint, and of the lane.
+        let now = begin + Duration::from_secs(1);
+        pauses.lanes.push(ready("a", 7));
+        assert_eq!(pauses.next(now).map(|ready| ready.item.id().get()), Some(7));
+        assert_eq!(pauses.lanes.caps(now), [("a".to_owned(), 0), ("b".to_owned(), 0)].into());
+        let follows = pauses.succeeded("a", now);
+        assert_eq!(follows.release, [None, Some("a".to_owned())]);
+        assert_eq!(pauses.lanes.caps(now), [("b".to_owned(), 1)].into());
+        assert_eq!(pauses.endpoint(now), Leave::Any);
+    }
+
+    #[test]
+    fn an_answer_about_a_unit_or_an_object_says_that_the_endpoint_works() {
+        for (cause, unit) in [(Cause::MdssNotEnabled, true), (Cause::MdssTooLarge, false)] {
+            let (mut pauses, now) = (pauses(), Instant::now());
+            pauses.lanes.push(ready("a", 1));
+            pauses.lanes.push(ready("b", 2));
+            let follows = fail(&mut pauses, "a", cause, now);
+            assert_eq!((follows.back.len(), follows.release), (usize::from(unit), vec![]));
+            assert_eq!(pauses.endpoint(now), Leave::Any);
+            assert_eq!(pauses.lanes.is_closed("a", now), unit, "{}", cause.name());
+            assert!(!pauses.lanes.is_closed("b", now));
+            // Nothing is held because of the endpoint, unless it was closed before.
+            fail(&mut pauses, "b", Cause::MdssUnreachable, now);
+            assert!(pauses.next(now).is_none());
+            let follows = pauses.failed(&ready("a", 9).item, &Failure::new(cause, "x"), now);
+            assert_eq!(follows.release, [None], "{}", cause.name());
+        }
+    }
+
+    #[test]
+    fn a_unit_that_is_back_releases_its_own_items_alone() {
+        let (mut pauses, now) = (pauses(), Instant::now());
+        pauses.lanes.push(ready("a", 1));
+        fail(&mut pauses, "a", Cause::MdssNotEnabled, now);
+        assert_eq!(pauses.succeeded("a", now).release, [Some("a".to_owned())]);
+        assert!(pauses.succeeded("a", now).release.is_empty());
+        // Nothing is left of a closed lane in which nothing waits.
+        fail(&mut pauses, "a", Cause::MdssNotEnabled, now);
+        pauses.nobody_waits();
+        assert_eq!((pauses.lanes.caps(now).len(), pauses.wake(now)), (0, None));
+    }
+}

@@ -82,3 +82,44 @@ impl Object {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod testing {
+    use std::sync::Arc;
+
+    use mdss_relay_core::{Decision, Delivery, Role, Settings, plan};
+    use serde_json::json;
+
+    use super::*;
+    use crate::claim::{DeliveryId, Stored};
+    use crate::ticket::Given;
+
+    /// An item of a lane.
+    pub(crate) fn ready(lane: &str, id: i64) -> Ready {
+        let settings = Settings::read([("STORAGECLIENTID".into(), lane.into())], Role::Explain);
+        let body = json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+            "s3": { "bucket": { "name": "b" }, "object": { "key": "k" } } }] });
+        let delivery = Delivery { body: body.to_string().into(), ..Delivery::default() };
+        let planned = plan(&settings.finish().unwrap().rules, &delivery).records.remove(0);
+        let Decision::Send(submission) = &planned.decision else { panic!("{planned:?}") };
+        let stored = Stored {
+            id: DeliveryId::new(0, id),
+            received: Moment::from_millis(0),
+            age: Duration::ZERO,
+            delivery: Err(String::new()),
+            items: 1,
+        };
+        let claimed = Claimed {
+            ticket: Given::default().give(0, ItemId::new(id)),
+            path: String::new(),
+            lane: lane.into(),
+            state: State::Waiting,
+            attempts: 0,
+            waited: Duration::ZERO,
+            reason: None,
+            delivery: Arc::new(stored),
+        };
+        let item = Item::of(claimed, Instant::now());
+        Ready { item, object: Object::of(&planned), submission: submission.clone() }
+    }
+}

@@ -1,25 +1,16 @@
 //! Faults that come together: an operator who moves half of the files, a byte that is flipped where no checksum looks, a
 //! disk that the spool itself has filled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use mdss_relay_core::{Delivery, Outcome, Relay};
-use mdss_relay_spool::{
-    Config, Desk, Filter, Moment, Pacing, Position, Sender, Spool, State, SystemClock, TroubleKind, Worker,
-};
-use mdss_sim::{Config as SimConfig, Sim};
-use serde_json::{Value, json};
+use mdss_relay_spool::{Desk, Filter, Moment, State, TroubleKind, Worker};
+use mdss_sim::Sim;
 
 use crate::child::Process;
 use crate::common::*;
-
-const PACING: Pacing = Pacing { rate: 10_000, park_after: None };
-
-async fn sim() -> Sim {
-    Sim::start(SimConfig::default()).await.unwrap()
-}
+use crate::file::*;
 
 fn sent(sim: &Sim) -> BTreeSet<String> {
     sim.accepted().into_iter().map(|a| a.key).collect()
@@ -237,45 +228,27 @@ async fn a_flipped_byte_in_a_text_of_a_damaged_file_costs_nothing_more() {
     until("everything is sent", async || sent(&sim) == keys).await;
 }
 
-/// The bad record of a batch is kept with the whole body, so it is the body that takes the room.
-#[tokio::test]
-async fn a_parked_record_is_counted_with_all_that_it_keeps() {
-    let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
-    let relay = relay_for(&sim, &[]);
-    let config = Config { limit: 4 << 20, ..config(dir.path()) };
-    let (spool, _keeping) = Spool::start(config, Arc::new(SystemClock)).unwrap();
-    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), PACING).run(std::future::pending()));
-    let bad = json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": { "bucket": { "name": "b" } } });
-    for n in 0..60 {
-        let mut records: Vec<Value> = (0..100).map(|m| record("b", &format!("{n}-{m}"), None)).collect();
-        records.iter_mut().for_each(|record| record["padding"] = "x".repeat(900).into());
-        records.push(bad.clone());
-        let taken = accept(&spool, &relay, delivery(&records)).await;
-        assert!(
-            !matches!(&taken, Err(trouble) if trouble.kind == TroubleKind::Full),
-            "after {n} batches everything is parked, and nothing that can be sent is taken"
-        );
-        taken.unwrap();
-        until("all but the parked are sent", async || {
-            spool.snapshot().await.unwrap().stock.depths.iter().all(|d| d.state == State::Parked)
-        })
-        .await;
+/// The arguments of `unshare` with which a child sees a disk of its own. That needs user namespaces, which a kernel may not give to everybody: then
+/// a line says that the test is skipped, or it fails if `REQUIRE_OWN_DISK` is set, as it is by the CI where there are some.
+fn own_disk() -> Option<[&'static str; 2]> {
+    let unshare = ["--map-root-user", "--mount"];
+    let mount = ["mount", "-t", "tmpfs", "x", "/mnt"];
+    let status = std::process::Command::new("unshare").args(unshare).args(mount).status();
+    if status.is_ok_and(|status| status.success()) {
+        return Some(unshare);
     }
+    let required = std::env::var("REQUIRE_OWN_DISK").unwrap_or_default();
+    assert!(required.is_empty(), "a disk of our own is required, and 'unshare' gives none");
+    let line = "SKIPPED: 'unshare' gives no disk of our own, so none is filled to the end\n";
+    // Past the test harness, which shows what a test has printed only if it fails.
+    std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
+    None
 }
 
-/// The disk is not going to grow: what is on it must leave it all the same. The child sees a disk of its own, which needs user
-/// namespaces; where the kernel has none, there is nothing to test.
+/// The disk is not going to grow: what is on it must leave it all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_the_spool_has_filled_is_emptied_into_mdss() {
-    let unshare = ["--map-root-user", "--mount"];
-    let possible = std::process::Command::new("unshare")
-        .args(unshare)
-        .args(["mount", "-t", "tmpfs", "x", "/mnt"])
-        .status();
-    if !possible.is_ok_and(|status| status.success()) {
-        eprintln!("passed over: no disk of our own to be had");
-        return;
-    }
+    let Some(unshare) = own_disk() else { return };
     let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
     let mount = r#"mount -t tmpfs -o size=80m tmpfs "$SPOOL_TEST_DIR" && exec "$@""#;
     let shell = format!(r#"exec unshare {} sh -c '{mount}' sh "$0" "$@";"#, unshare.join(" "));
@@ -368,51 +341,6 @@ async fn a_delivery_that_has_lost_its_items_and_cannot_be_read_is_parked() {
     assert!(entry.detail.unwrap().starts_with("the items of this delivery were lost in a damaged file; "));
 }
 
-/// A reload, after the operator has mended what was wrong, makes a new worker.
-#[tokio::test]
-async fn a_breaker_that_a_worker_leaves_open_is_not_shown_for_ever() {
-    let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
-    let relays = [relay(NOWHERE, &[]), relay_for(&sim, &[])];
-    let (spool, _keeping) = start(dir.path());
-    let relay = &relays[0];
-    for n in 0..8 {
-        keep(&spool, relay, &format!("k{n}")).await;
-    }
-    let run = |relay: &Arc<Relay>| {
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let worker = Worker::new(spool.clone(), Arc::clone(relay), PACING);
-        (stop, tokio::spawn(worker.run(async { drop(stopped.await) })))
-    };
-    let breakers = async || spool.snapshot().await.unwrap().counts.breakers;
-    let (stop, worker) = run(relay);
-    until("the breaker opens", async || breakers().await.contains_key("")).await;
-    until("the breaker is open", async || breakers().await[""] != Position::Closed).await;
-    stop.send(()).unwrap();
-    worker.await.unwrap();
-    let (stop, worker) = run(&relays[1]);
-    until("everything is sent", async || sent(&sim).len() == 8).await;
-    stop.send(()).unwrap();
-    worker.await.unwrap();
-    let shown: BTreeMap<_, _> = breakers().await;
-    assert!(shown.values().all(|position| *position == Position::Closed), "{shown:?}");
-}
-
-/// An operator who purges everything while MDSS is away has an alarm less, not one for ever.
-#[tokio::test]
-async fn a_breaker_before_which_nobody_waits_is_forgotten() {
-    let dir = tempfile::tempdir().unwrap();
-    let relay = relay(NOWHERE, &[]);
-    let (spool, _keeping) = start(dir.path());
-    for n in 0..8 {
-        keep(&spool, &relay, &format!("k{n}")).await;
-    }
-    tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), PACING).run(std::future::pending()));
-    let breakers = async || spool.counts().breakers;
-    until("the breaker opens", async || breakers().await.get("") == Some(&Position::Open)).await;
-    Desk::open(dir.path()).unwrap().purge(&Filter::default(), None).await.unwrap();
-    until("it is forgotten", async || breakers().await.is_empty()).await;
-}
-
 #[tokio::test]
 async fn a_directory_that_was_made_anew_has_one_relay_as_well() {
     let dir = tempfile::tempdir().unwrap();
@@ -462,27 +390,4 @@ async fn a_lock_that_was_taken_away_lets_no_second_relay_in() {
     drop(first);
     keeping.wait();
     keep(&second, &relay, "o").await;
-}
-
-/// What a stranger sends to an open source takes no mark away from a source that proves who it is, whatever becomes of it.
-#[tokio::test]
-async fn a_mark_planted_through_an_open_source_swallows_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let (spool, _keeping) = start(dir.path());
-    let relay = relay(NOWHERE, &[]);
-    let of = |source: &str| Delivery {
-        source: Some(source.into()),
-        ..delivery(&[record("b", "k", Some("01")), record("b", "k", Some("01"))])
-    };
-    for (source, sender, want) in [
-        ("open", Sender::Anyone, ["spooled:-", "skipped:duplicate"]),
-        ("strong", Sender::Proven, ["spooled:-", "skipped:duplicate"]),
-        // Names that would run into each other if they were only put side by side.
-        ("strong\",\"b", Sender::Proven, ["spooled:-", "skipped:duplicate"]),
-    ] {
-        let delivery = of(source);
-        let plan = relay.plan(&delivery);
-        let report = spool.accept(delivery, &plan, sender).await.unwrap();
-        assert_eq!((report.outcome, results(&report)), (Outcome::Done, want.map(str::to_owned).to_vec()));
-    }
 }

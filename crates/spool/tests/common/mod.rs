@@ -1,15 +1,16 @@
-//! What the tests of this crate share.
+//! What the tests of this crate share: relays, deliveries, a worker, and what is to be seen of a spool. No engine.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use mdss_relay_core::{Delivery, Outcome, Relay, Report, Role, Settings};
-use mdss_relay_spool::{Clock, Config, Moment, Sender, Spool, StoreThread, SystemClock, Trouble};
-use mdss_sim::{DEFAULT_API_KEY, Sim, units};
+use mdss_relay_spool::{Filter, Pacing, Sender, Spool, Trouble, Worker};
+use mdss_sim::{Config as SimConfig, DEFAULT_API_KEY, Sim, units};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// Nobody listens there.
 pub(crate) const NOWHERE: &str = "http://127.0.0.1:9/api/webhook/realtime";
@@ -32,14 +33,6 @@ pub(crate) fn relay(url: &str, more: &[(&str, &str)]) -> Arc<Relay> {
 
 pub(crate) fn relay_for(sim: &Sim, more: &[(&str, &str)]) -> Arc<Relay> {
     relay(&sim.url(), more)
-}
-
-pub(crate) fn config(dir: &Path) -> Config {
-    Config { dir: dir.to_owned(), limit: 1 << 30 }
-}
-
-pub(crate) fn start(dir: &Path) -> (Spool, StoreThread) {
-    Spool::start(config(dir), Arc::new(SystemClock)).unwrap()
 }
 
 pub(crate) fn record(bucket: &str, key: &str, sequencer: Option<&str>) -> Value {
@@ -93,29 +86,75 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     panic!("never: {what}");
 }
 
-/// A clock that is set by hand.
-#[derive(Debug)]
-pub(crate) struct HandClock(AtomicI64);
+pub(crate) const PACING: Pacing = Pacing { rate: 10_000, park_after: None };
 
-impl HandClock {
-    pub(crate) fn new(millis: i64) -> Arc<Self> {
-        Arc::new(Self(AtomicI64::new(millis)))
+/// A worker on a task of its own, and how it is stopped.
+pub(crate) struct Running {
+    pub(crate) stop: oneshot::Sender<()>,
+    pub(crate) task: JoinHandle<()>,
+}
+
+impl Running {
+    pub(crate) fn start(spool: &Spool, relay: &Arc<Relay>) -> Self {
+        Self::with(spool, relay, PACING)
     }
 
-    pub(crate) fn set(&self, millis: i64) {
-        self.0.store(millis, Ordering::SeqCst);
+    pub(crate) fn with(spool: &Spool, relay: &Arc<Relay>, pacing: Pacing) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let worker = Worker::new(spool.clone(), Arc::clone(relay), pacing);
+        let task = tokio::spawn(worker.run(async {
+            let _ = stopped.await;
+        }));
+        Self { stop, task }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.task.await.unwrap();
     }
 }
 
-impl Clock for HandClock {
-    fn now(&self) -> Moment {
-        Moment::from_millis(self.0.load(Ordering::SeqCst))
-    }
+pub(crate) async fn sim() -> Sim {
+    Sim::start(SimConfig::default()).await.unwrap()
 }
 
-/// Looks into the file as an operator would.
-pub(crate) fn query<T: rusqlite::types::FromSql>(dir: &Path, sql: &str) -> T {
-    let db = rusqlite::Connection::open(dir.join("spool.db")).unwrap();
-    db.busy_timeout(Duration::from_secs(30)).unwrap();
-    db.query_row(sql, [], |row| row.get(0)).unwrap()
+/// How often each key was accepted.
+pub(crate) fn accepted(sim: &Sim) -> BTreeMap<String, u64> {
+    sim.accepted().into_iter().map(|a| (a.key, a.times)).collect()
+}
+
+/// How many items there are, in any state.
+pub(crate) async fn items(spool: &Spool) -> u64 {
+    spool.snapshot().await.unwrap().stock.depths.iter().map(|depth| depth.items).sum()
+}
+
+pub(crate) async fn empty(spool: &Spool) -> bool {
+    items(spool).await == 0
+}
+
+/// State and reason of every item, by key.
+pub(crate) async fn states(spool: &Spool) -> BTreeMap<String, String> {
+    let entries = spool.engine().list(&Filter::default(), None, 10_000).await.unwrap();
+    let word = |e: &mdss_relay_spool::Entry| format!("{} {}", e.state, e.reason.as_deref().unwrap_or("-"));
+    entries.iter().map(|e| (e.key.clone().unwrap_or_default(), word(e))).collect()
+}
+
+/// Bucket `b` is for `unit-1`, `c` for `unit-2`; nobody has named another one.
+const ROUTES: &str = r#"
+    [[route]]
+    bucket = "b"
+    exclude_prefix = "no/"
+    storage_client_id = "unit-1"
+    [[route]]
+    bucket = "c"
+    storage_client_id = "unit-2"
+"#;
+
+pub(crate) fn routed() -> Arc<Relay> {
+    relay(NOWHERE, &[("STORAGECLIENTID", ""), ("RELAY_CONFIG_TOML", ROUTES)])
+}
+
+/// A record that can never be used.
+pub(crate) fn bad() -> Value {
+    json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": { "bucket": { "name": "b" } } })
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use mdss_relay_spool::{Pacing, Worker};
 
 use crate::common::*;
+use crate::file::*;
 
 const DIR: &str = "SPOOL_TEST_DIR";
 const URL: &str = "SPOOL_TEST_URL";

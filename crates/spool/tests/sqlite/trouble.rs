@@ -6,32 +6,38 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mdss_relay_spool::{Desk, Filter, Pacing, TroubleKind, Worker};
+use mdss_relay_spool::{Pacing, TroubleKind, Worker};
 use mdss_sim::{Config as SimConfig, Sim};
 
 use crate::child::Process;
 use crate::common::*;
+use crate::file::*;
 
-/// The keys in the file.
-async fn keys(dir: &Path) -> BTreeSet<String> {
-    let entries = Desk::open(dir).unwrap().list(&Filter::default(), None, usize::MAX >> 1).await.unwrap();
-    entries.into_iter().filter_map(|entry| entry.key).collect()
-}
+/// Numbers that are others in each run, and the same again with the seed that a failed run has printed.
+struct Chance(fastrand::Rng);
 
-/// A number from 0 to `most`, another each time.
-fn random(most: u64) -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0) % (most + 1)
+impl Chance {
+    fn new() -> Self {
+        let seed = std::env::var("SPOOL_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+        println!("SPOOL_TEST_SEED={seed}");
+        Self(fastrand::Rng::with_seed(seed))
+    }
+
+    /// A number from 0 to `most`.
+    fn up_to(&mut self, most: u64) -> u64 {
+        self.0.u64(0..=most)
+    }
 }
 
 #[tokio::test]
 async fn what_was_accepted_survives_the_process_at_any_moment() {
     let dir = tempfile::tempdir().unwrap();
-    let mut told = BTreeSet::new();
+    let (mut told, mut chance) = (BTreeSet::new(), Chance::new());
     for round in 0..12 {
         let mut child = Process::start("accepts", dir.path(), "", round, "");
-        let some: Vec<_> = (0..random(200)).map_while(|_| child.next()).collect();
-        std::thread::sleep(Duration::from_micros(random(20_000)));
+        let some: Vec<_> = (0..chance.up_to(200)).map_while(|_| child.next()).collect();
+        std::thread::sleep(Duration::from_micros(chance.up_to(20_000)));
         told.extend(some);
         told.extend(child.kill());
     }
@@ -45,11 +51,11 @@ async fn what_was_accepted_survives_the_process_at_any_moment() {
 #[tokio::test]
 async fn what_was_accepted_is_sent_whenever_the_process_died() {
     let (dir, sim) = (tempfile::tempdir().unwrap(), Sim::start(SimConfig::default()).await.unwrap());
-    let mut told = BTreeSet::new();
+    let (mut told, mut chance) = (BTreeSet::new(), Chance::new());
     for round in 0..8 {
         let mut child = Process::start("accepts", dir.path(), &sim.url(), round, "");
-        told.extend((0..1 + random(200)).map_while(|_| child.next()));
-        std::thread::sleep(Duration::from_micros(random(20_000)));
+        told.extend((0..1 + chance.up_to(200)).map_while(|_| child.next()));
+        std::thread::sleep(Duration::from_micros(chance.up_to(20_000)));
         told.extend(child.kill());
     }
     let (spool, _keeping) = start(dir.path());
