@@ -22,14 +22,14 @@ const PAGE: usize = 500;
 
 /// Shows and changes what a relay keeps on disk, while it runs or while it does not.
 ///
-/// Exit status: 0, or 1 if there was no such item (for retry and purge: a number names none, or nothing fits and --all was not given), the
-/// answer was no, or what purge deletes could not be written out, or 2 if the spool could not be opened, or nobody knows such a reason.
+/// Exit status: 0; 1 if there was no such item (for retry and purge: a number names none, or no item matches and --all was not given), if
+/// the answer was no, or if purge could not print what it deletes; 2 if the spool could not be opened, or --reason names no known failure.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The data directory of the relay; the variable RELAY_DATA_DIR without it.
+    /// The data directory of the relay; without it, the variable RELAY_DATA_DIR.
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
-    /// Prints JSON, one line an item.
+    /// Prints JSON, one line per item.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -42,34 +42,34 @@ enum Task {
     List {
         #[command(flatten)]
         which: Which,
-        /// Not more than so many.
+        /// How many items at most.
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
     /// Shows one item and the delivery it came in.
     Show {
-        /// Its number.
+        /// The item's number.
         id: i64,
     },
     /// Makes items due now, parked ones too; a running relay sees them within a second.
     Retry {
         #[command(flatten)]
         which: Which,
-        /// Every item that fits; without it a filter or numbers are needed.
+        /// Every item; without it, a filter or numbers are needed.
         #[arg(long)]
         all: bool,
     },
-    /// Prints items and deletes them. They are not sent, but for what a running relay has taken into its memory already.
+    /// Prints items and deletes them. They are not sent, except those that a running relay has already loaded for sending.
     ///
-    /// That is what is due next, up to 32 items for each of RELAY_CONCURRENCY: 512, if that is not set. Where none may be sent, stop the
-    /// relay first.
+    /// A relay loads what is due next, up to 32 items for each of RELAY_CONCURRENCY: 512, if that is not set. To be sure that none is sent, stop
+    /// the relay first.
     Purge {
         #[command(flatten)]
         which: Which,
-        /// Every item that fits; without it a filter or numbers are needed.
+        /// Every item; without it, a filter or numbers are needed.
         #[arg(long)]
         all: bool,
-        /// Does not ask.
+        /// Does not ask for confirmation.
         #[arg(long)]
         yes: bool,
     },
@@ -77,7 +77,7 @@ enum Task {
     Stats,
 }
 
-/// Which items. Everything that is given must fit.
+/// Which items. An item must match everything that is given.
 #[derive(Args)]
 struct Which {
     /// Numbers of items.
@@ -95,7 +95,7 @@ struct Which {
     /// The last failure's token, such as mdss_unavailable.
     #[arg(long)]
     reason: Option<String>,
-    /// Received so long ago or longer: 90s, 15m, 2h, 7d.
+    /// Received at least this long ago: 90s, 15m, 2h, 7d.
     #[arg(long, value_name = "AGE", value_parser = age)]
     older_than: Option<Duration>,
 }
@@ -161,10 +161,10 @@ async fn task(desk: &Desk, arguments: &Arguments) -> Result<u8, Trouble> {
             // A reader that has seen enough closes the pipe.
             let _ = write(&shown(&entries, now, json));
             if entries.is_empty() && !json {
-                say("nothing fits");
+                say("no item matches");
             }
             if more && !json {
-                say(&format!("there are more than {limit}; --limit shows them"));
+                say(&format!("more than {limit} items match; a larger --limit shows them"));
             }
             Ok(0)
         }
@@ -210,12 +210,12 @@ async fn task(desk: &Desk, arguments: &Arguments) -> Result<u8, Trouble> {
             let mut count = 0;
             pages(desk, &filter, if *yes { 1 } else { usize::MAX }, |_| count += 1).await?;
             if count == 0 {
-                say("nothing fits");
+                say("no item matches");
                 return Ok(u8::from(missing || !all));
             }
             if !yes {
                 let question = format!(
-                    "Delete {} for good? They will not be scanned, but for what a running relay has already taken into its memory.",
+                    "Delete {} permanently? Their objects will not be scanned, except those a running relay has already loaded for sending.",
                     items(count)
                 );
                 if !agreed(&question) {
@@ -288,7 +288,7 @@ fn meant(which: &Which, all: bool) -> bool {
         || which.older_than.is_some()
         || !which.ids.is_empty();
     if !filtered && !all {
-        say("expected numbers, a filter, or --all for every item");
+        say("expected item numbers, a filter, or --all for every item");
     }
     filtered || all
 }
@@ -356,10 +356,13 @@ async fn purge(desk: &Desk, filter: &Filter, now: Moment, json: bool) -> Result<
         say(&format!("{} deleted", items(count)));
     }
     if changed > 0 {
-        say(&format!("{} no longer there or changed when their turn came, not deleted", items(changed)));
+        say(&format!(
+            "{} not deleted, because they were gone or had changed when their turn came",
+            items(changed)
+        ));
     }
     if let Err(error) = written {
-        say(&format!("no more was deleted, because it could not be written out: {error}"));
+        say(&format!("deleting stopped, because the items could not be printed: {error}"));
         return Ok(1);
     }
     Ok(0)
@@ -397,7 +400,7 @@ impl Progress {
 /// Asks whoever is there; where nobody is, the answer is no.
 fn agreed(question: &str) -> bool {
     if !std::io::stdin().is_terminal() {
-        say(&format!("{question} There is nobody to ask; --yes answers"));
+        say(&format!("{question} There is no terminal to ask at; --yes is the answer of a script"));
         return false;
     }
     let _ = write!(std::io::stderr(), "{question} [y/N] ");

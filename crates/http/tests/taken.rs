@@ -421,7 +421,7 @@ async fn nothing_is_lost_when_names_are_taken_away_under_load() {
     }
     server.process.wait(LIMIT).await.unwrap();
     let said = server.process.stderr();
-    let noticed = said.lines().filter(|line| line.contains("under the relay")).count();
+    let noticed = said.lines().filter(|line| line.contains("while the relay was using it")).count();
     assert!(noticed >= 20, "{noticed}: {said}");
     // The worker lets nothing wait for long that another attempt might help.
     let sim = Sim::start(Config::default()).await.unwrap();

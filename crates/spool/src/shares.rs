@@ -118,26 +118,26 @@ impl<'d> Shares<'d> {
             Share::Idle(state) => (
                 state.name(),
                 format!(
-                    "it is not kept, because {there} bytes of source {source:?} are {state} and wait for somebody, expected at most a quarter of \
-                     RELAY_SPOOL_LIMIT, {most}"
+                    "the record is not stored, because {there} bytes of source {source:?} are {state} until an operator acts, and its share is a quarter \
+                     of RELAY_SPOOL_LIMIT, {most} bytes"
                 ),
             ),
             Share::AllIdle => (
                 "all",
                 format!(
-                    "it is not kept, because {there} bytes of all sources wait for somebody, expected at most half of RELAY_SPOOL_LIMIT, {most}"
+                    "the record is not stored, because {there} bytes of all sources are held or parked until an operator acts, and their share is half of RELAY_SPOOL_LIMIT, {most} bytes"
                 ),
             ),
             Share::Source => (
                 "source",
                 format!(
-                    "source {source:?} has {there} bytes in the spool, expected at most {TIMES_FREE} times what is free, {free}: the rest is for the other sources"
+                    "the record is not stored, because source {source:?} has {there} bytes in the spool, and its share is {TIMES_FREE} times the {free} bytes that are free; the rest is for the other sources"
                 ),
             ),
             Share::Unit(lane) => (
                 "unit",
                 format!(
-                    "storage unit {lane} has {there} bytes in the spool, expected at most {TIMES_FREE} times what is free, {free}: the rest is for the other units"
+                    "the record is not stored, because storage unit {lane} has {there} bytes in the spool, and its share is {TIMES_FREE} times the {free} bytes that are free; the rest is for the other units"
                 ),
             ),
         };

@@ -72,7 +72,7 @@ pub(super) fn exact(
         (ValueRef::Null, _) => Ok(None),
         (_, Ok(text)) => Ok(Some(text.to_owned())),
         (_, Err(_)) => Err(format!(
-            "{what}: expected UTF-8, found {:?}, so the file was changed behind the relay",
+            "{what}: expected UTF-8, found {:?}; something other than the relay has changed the file",
             shown(row, column)?
         )),
     })

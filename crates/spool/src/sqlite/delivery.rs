@@ -47,7 +47,7 @@ pub(super) struct Found {
 
 /// Why an item without its delivery cannot be used.
 pub(super) fn lost(number: i64) -> String {
-    format!("delivery {number} of this item is not there, so the file was changed behind the relay")
+    format!("delivery {number} of this item is missing; something other than the relay has changed the file")
 }
 
 /// A delivery, by its number.
@@ -58,7 +58,9 @@ pub(super) fn stored(db: &Connection, id: i64) -> rusqlite::Result<Option<Found>
         let delivery = if checksum(bytes(row, 4)?, bytes(row, 5)?) == number(row, 7)? {
             delivery(row)?
         } else {
-            Err(format!("delivery {id}: its checksum does not fit, so the file was changed behind the relay"))
+            Err(format!(
+                "delivery {id}: its checksum does not match; something other than the relay has changed the file"
+            ))
         };
         Ok(Found {
             received: Moment::from_millis(number(row, 6)?),

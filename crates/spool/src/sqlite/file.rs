@@ -138,7 +138,7 @@ impl Held {
     pub(super) fn rescue(&mut self, loss: &Loss) -> Result<(), Trouble> {
         let (path, now) = (self.dir.join(FILE), self.clock.now());
         let not_saved = |e: &dyn std::fmt::Display| {
-            let detail = format!("{}; what is in it cannot be saved yet: {e}", loss.what);
+            let detail = format!("{}; the acknowledged events in it cannot be saved yet: {e}", loss.what);
             Trouble::new(TroubleKind::Taken, detail)
         };
         let Some(opened) = &self.open else { return Ok(()) };
@@ -153,7 +153,7 @@ impl Held {
             error!(
                 { fields::ERROR_TYPE } = TroubleKind::Taken.name(),
                 spool.dir = %self.dir.display(),
-                "{}; what had been acknowledged was put into the file itself, wherever that is by now", loss.what
+                "{}; every acknowledged event was saved in the database file itself, wherever that file is now", loss.what
             );
         }
         give_up(&opened.db);

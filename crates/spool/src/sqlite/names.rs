@@ -115,7 +115,7 @@ impl Names {
             let by_sqlite =
                 open.as_ref().is_none_or(|open| open.iter().filter(|o| **o == found).count() > ours);
             if named != Some(found) || !by_sqlite {
-                let detail = format!("{} was exchanged while it was opened", name.display());
+                let detail = format!("{} was replaced while the relay opened it", name.display());
                 return Err(Trouble::new(TroubleKind::Taken, detail));
             }
             Ok((file, found))
@@ -150,7 +150,7 @@ impl Names {
             if let Some(commit) = self.commit
                 && !log.has(&[commit])
             {
-                what.push(format!("{} has lost what was committed", name(1)));
+                what.push(format!("{} has lost the last commit", name(1)));
             }
         } else {
             let mut looks = 0;
@@ -161,12 +161,12 @@ impl Names {
                 // Somebody else may have written between one look and the other; then what was seen belongs to no moment.
                 if in_order || (looks > 1 && found.is_some() && Index::read(&self.held[2].0) == found) {
                     if !in_order {
-                        what.push(format!("{} has lost what was committed", name(1)));
+                        what.push(format!("{} has lost the last commit", name(1)));
                     }
                     break found;
                 }
                 if looks >= LOOKS {
-                    what.push(format!("{} is no index of the log any more", name(2)));
+                    what.push(format!("{} is no longer an index of the log", name(2)));
                     break None;
                 }
                 std::thread::yield_now();
@@ -204,17 +204,20 @@ impl Names {
 
     /// What stands at a name, and how long what we hold is.
     fn look(&self, n: usize, what: &mut Vec<String>) -> (Name, u64) {
+        const MEANWHILE: &str = "while the relay was using it";
         let (file, ours) = &self.held[n];
         let (found, happened) = match std::fs::symlink_metadata(&self.names[n]) {
             Ok(found) if found.is_file() && inode(&found) == *ours => return (Name::Ours, found.len()),
-            Ok(found) if found.is_symlink() => (Name::Other, "was replaced by a symbolic link".to_owned()),
-            Ok(_) => (Name::Other, "was replaced".to_owned()),
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                (Name::Nothing, "was removed or moved away".to_owned())
+            Ok(found) if found.is_symlink() => {
+                (Name::Other, format!("was replaced by a symbolic link {MEANWHILE}"))
             }
-            Err(e) => (Name::Nothing, format!("cannot be looked at: {e}")),
+            Ok(_) => (Name::Other, format!("was replaced {MEANWHILE}")),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                (Name::Nothing, format!("was removed or moved away {MEANWHILE}"))
+            }
+            Err(e) => (Name::Nothing, format!("cannot be inspected: {e}")),
         };
-        what.push(format!("{} {happened} under the relay", self.names[n].display()));
+        what.push(format!("{} {happened}", self.names[n].display()));
         (found, file.metadata().map_or(0, |found| found.len()))
     }
 
@@ -310,7 +313,7 @@ pub(super) fn plain(name: &Path) -> Result<Option<Metadata>, Trouble> {
     match std::fs::symlink_metadata(name) {
         Ok(found) if found.is_file() => Ok(Some(found)),
         Ok(found) if found.is_symlink() => wrong(
-            "expected a plain file, found a symbolic link; move what it leads to here, or let RELAY_DATA_DIR name the directory that has it"
+            "expected a plain file, found a symbolic link; move the file that it leads to here, or set RELAY_DATA_DIR to the directory of that file"
                 .to_owned(),
         ),
         Ok(_) => wrong("expected a plain file, found something else".to_owned()),

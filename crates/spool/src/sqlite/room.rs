@@ -62,7 +62,7 @@ impl Room {
         let full = |detail| Err(Trouble::new(TroubleKind::Full, detail));
         if self.used.saturating_add(size) > limit {
             return full(format!(
-                "the spool holds {} bytes, expected at most RELAY_SPOOL_LIMIT, {limit}",
+                "the spool holds {} bytes and the event needs {size}, but RELAY_SPOOL_LIMIT allows {limit}",
                 self.used
             ));
         }
@@ -71,8 +71,8 @@ impl Room {
         if self.disk < LOG || self.disk.saturating_add(self.free) < wanted {
             let (disk, free) = (self.disk, self.free);
             return full(format!(
-                "{disk} bytes are free on the disk and {free} in the spool, expected {wanted} together and {LOG} on the disk: \
-                 what is there needs them to leave"
+                "{disk} bytes are free on the disk and {free} in the spool file, but {wanted} in total and {LOG} on the disk must stay free, \
+                 so that stored events can still be sent and removed"
             ));
         }
         Ok(())

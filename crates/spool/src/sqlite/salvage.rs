@@ -83,9 +83,9 @@ fn set_log_aside(path: &Path, now: Moment) -> std::io::Result<()> {
     error!(
         { fields::ERROR_TYPE } = TroubleKind::Damaged.name(),
         spool.file = %with_tail(&aside, "-wal").display(),
-        "a log of the spool was there without its file, and is set aside: it may hold the newest events of the spool.db that was moved \
-         away or, beside a spool.db.damaged-…, what was taken over already; to get at them, give it the name of that file with -wal at the \
-         end, in the same directory, before anything opens that file"
+        "a log of the spool was found without its spool.db, and was set aside. It may hold the newest events of the spool.db that was moved away; \
+         beside a spool.db.damaged-… file it holds events that were copied already. To read them, put the log beside that file, under the file's \
+         name with -wal at the end, before any program opens that file"
     );
     Ok(())
 }
@@ -113,7 +113,7 @@ fn sync_names(path: &Path) {
 /// # Errors
 /// If that cannot be written, or the names cannot be changed.
 pub(super) fn salvage(path: &Path, why: &str, now: Moment) -> Result<(), Trouble> {
-    let old = readable(path).inspect_err(|e| warn!("nothing of the damaged spool can be read: {e}")).ok();
+    let old = readable(path).inspect_err(|e| warn!("no row of the damaged spool can be read: {e}")).ok();
     let (taken, aside) = replace(path, old.as_ref(), now)?;
     error!(
         { fields::ERROR_TYPE } = TroubleKind::Damaged.name(),
@@ -122,7 +122,7 @@ pub(super) fn salvage(path: &Path, why: &str, now: Moment) -> Result<(), Trouble
         spool.items = taken.items,
         spool.items_made_again = taken.made,
         spool.without_items = taken.orphans,
-        "the spool was damaged and is set aside; what could be read of it is in the new one: {why}"
+        "the spool file was damaged and was set aside; every row that could be read was copied into a new file: {why}"
     );
     Ok(())
 }
@@ -135,7 +135,7 @@ pub(super) fn take_over(path: &Path, old: &Connection, why: &str, now: Moment) -
     // What was cut is nowhere but in memory: reading the rest must not push it out.
     let _ = old.pragma_update(None, "cache_size", -64_000);
     let (taken, aside) = replace(path, Some(old), now)?;
-    let lost = if taken.whole { "everything" } else { "what could be read" };
+    let which = if taken.whole { "" } else { " that could be read" };
     error!(
         { fields::ERROR_TYPE } = TroubleKind::Taken.name(),
         spool.file = %path.display(),
@@ -145,7 +145,7 @@ pub(super) fn take_over(path: &Path, old: &Connection, why: &str, now: Moment) -
         spool.items_made_again = taken.made,
         spool.without_items = taken.orphans,
         spool.whole = taken.whole,
-        "{why}; {lost} of what had been acknowledged is in a new file of that name, and what stood there is set aside under the other name"
+        "{why}; every acknowledged event{which} was copied into a new file of that name, and the file that stood there was set aside under the other name"
     );
     Ok(())
 }
@@ -297,7 +297,7 @@ fn make_again(all: &Connection, whole: bool, now: Moment, taken: &mut Taken) -> 
         taken.made += made as u64;
         if made == 0 && stored.items == 0 {
             // What is left of it is for somebody to look at.
-            let detail = "the items of this delivery were lost in a damaged file; \"spool show\" has what is left of it";
+            let detail = "the items of this delivery were lost in a damaged file; `mdss-relay spool show` prints what is left of the delivery";
             let orphan = "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bytes, source)
                           SELECT id, '', ?2, 'parked', received, ?3, ?4, ?5, length(body), ifnull(source, '')
                           FROM delivery WHERE id = ?1";

@@ -30,7 +30,7 @@ fn migrate_by(db: &mut Connection, steps: &[&str]) -> Result<bool, Trouble> {
         let ours = found.application == APPLICATION_ID;
         let empty = found.version == 0 && found.application == 0 && found.tables == 0;
         if !ours && !empty {
-            let detail = "the file is a database of some other program; expected a spool, or no file";
+            let detail = "the file is a database of another program; expected a spool, or no file";
             return Err(Trouble::new(TroubleKind::Foreign, detail));
         }
         let Ok(version) = usize::try_from(found.version) else {
@@ -41,19 +41,19 @@ fn migrate_by(db: &mut Connection, steps: &[&str]) -> Result<bool, Trouble> {
         };
         if version > steps.len() {
             let detail = format!(
-                "the spool has version {version}, and this relay knows versions up to {}; a later one has written it",
+                "the spool has version {version}, written by a later relay; this relay reads versions up to {}",
                 steps.len()
             );
             return Err(Trouble::new(TroubleKind::Foreign, detail));
         }
         let Some(step) = steps.get(version) else { return Ok(fresh) };
-        let mend = |e: rusqlite::Error| trouble(&e, "bringing the spool to a new version");
+        let mend = |e: rusqlite::Error| trouble(&e, "upgrading the tables of the spool");
         change.execute_batch(step).map_err(mend)?;
         change.pragma_update(None, "application_id", APPLICATION_ID).map_err(mend)?;
         change.pragma_update(None, "user_version", version as i64 + 1).map_err(mend)?;
         change.commit().map_err(mend)?;
         if version > 0 {
-            tracing::info!(from = version, to = version + 1, "the spool was brought to a new version");
+            tracing::info!(from = version, to = version + 1, "the tables of the spool were upgraded");
         }
     }
 }

@@ -82,7 +82,7 @@ pub(super) enum Sorted {
 /// Sorts an item by the plan of its delivery.
 pub(super) fn sort(item: &Item, plans: &Plans) -> (Object, Sorted) {
     let Some(planned) = plans.get(&item.path) else {
-        let detail = format!("the stored delivery has no record {:?} any more", item.path);
+        let detail = format!("the stored delivery no longer has a record {:?}", item.path);
         return (Object::default(), Sorted::Hold(Failure::new(Cause::Internal, detail)));
     };
     let lane = match &planned.decision {

@@ -38,7 +38,7 @@ pub(super) fn skipped(item: &Item, object: &Object, reason: SkipReason) {
         { fields::KEY } = object.key,
         { fields::REASON } = reason.name(),
         mdss.spool.item = item.id().get(),
-        "event skipped: the settings do not want it any more"
+        "event skipped: the current settings no longer select it"
     );
 }
 
@@ -77,9 +77,11 @@ pub(super) fn failed(
         };
     }
     match state {
-        State::Waiting => line!(warn, "object not yet accepted by MDSS; it is tried again"),
-        State::Held => line!(error, "object not accepted by MDSS; an operator must act, and it is held"),
-        State::Parked => line!(error, "event is parked and not tried again by itself"),
+        State::Waiting => line!(warn, "object not yet accepted by MDSS; the relay tries again"),
+        State::Held => {
+            line!(error, "object not accepted by MDSS; an operator must act, and until then it is held")
+        }
+        State::Parked => line!(error, "event is parked, and not tried again until an operator retries it"),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mdss_relay_core::{Delivery, Outcome, Relay, Report, Role, Settings};
 use mdss_relay_spool::{Filter, Pacing, Sender, Spool, Trouble, Worker};
-use mdss_sim::{Config as SimConfig, DEFAULT_API_KEY, Sim, units};
+use mdss_sim::{Config as SimConfig, DEFAULT_API_KEY, Sim, created_record, units};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -36,12 +36,11 @@ pub(crate) fn relay_for(sim: &Sim, more: &[(&str, &str)]) -> Arc<Relay> {
 }
 
 pub(crate) fn record(bucket: &str, key: &str, sequencer: Option<&str>) -> Value {
-    let mut object = json!({ "key": key });
+    let mut record = created_record("aws:s3", bucket, key);
     if let Some(sequencer) = sequencer {
-        object["sequencer"] = sequencer.into();
+        record["s3"]["object"]["sequencer"] = sequencer.into();
     }
-    json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
-            "s3": { "bucket": { "name": bucket }, "object": object } })
+    record
 }
 
 pub(crate) fn delivery(records: &[Value]) -> Delivery {
@@ -75,15 +74,9 @@ pub(crate) fn results(report: &Report) -> Vec<String> {
     report.records.iter().map(|r| format!("{}:{}", result(r.result), r.reason.unwrap_or("-"))).collect()
 }
 
-/// Waits until something holds. The limit is for a test that has failed; none that passes comes near it.
-pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..6000 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("never: {what}");
+/// Waits until something holds.
+pub(crate) async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
+    drive::until(what, Duration::from_secs(60), holds).await.unwrap();
 }
 
 pub(crate) const PACING: Pacing = Pacing { rate: 10_000, park_after: None };

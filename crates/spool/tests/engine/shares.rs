@@ -36,7 +36,7 @@ pub(crate) async fn a_full_spool_takes_nothing_and_goes_on_when_there_is_room(be
     };
     assert!(taken > 10, "{taken}");
     assert_eq!(trouble.kind, TroubleKind::Full);
-    assert!(trouble.detail.contains("RELAY_SPOOL_LIMIT, 409600"), "{trouble}");
+    assert!(trouble.detail.contains("but RELAY_SPOOL_LIMIT allows 409600"), "{trouble}");
     assert_eq!(items(&spool).await, taken);
     assert_eq!(spool.snapshot().await.unwrap().counts.refused[TroubleKind::Full.name()], 1);
     bench.desk().purge(&Filter::default(), None).await.unwrap();
@@ -90,7 +90,7 @@ pub(crate) async fn no_source_fills_the_spool_with_what_no_route_names(bench: Be
             (10, Outcome::Config, "failed:unmapped_bucket"),
             "a quarter of four megabytes"
         );
-        assert!(detail.contains("bytes of source \"m\" are held and wait for somebody, expected at most a quarter of RELAY_SPOOL_LIMIT, 1048576"), "{detail}");
+        assert!(detail.contains("bytes of source \"m\" are held until an operator acts, and its share is a quarter of RELAY_SPOOL_LIMIT, 1048576 bytes"), "{detail}");
         // Others have theirs, and what can be sent is taken of everybody.
         for source in ["m", "n"] {
             assert_eq!(send(&spool, source, "b", sender).await.0, Outcome::Done);
@@ -102,7 +102,7 @@ pub(crate) async fn no_source_fills_the_spool_with_what_no_route_names(bench: Be
         assert_eq!((kept, outcome), (0, Outcome::Config));
         assert!(
             detail.contains(
-                "bytes of all sources wait for somebody, expected at most half of RELAY_SPOOL_LIMIT, 2097152"
+                "bytes of all sources are held or parked until an operator acts, and their share is half of RELAY_SPOOL_LIMIT, 2097152 bytes"
             ),
             "{detail}"
         );
@@ -158,7 +158,7 @@ pub(crate) async fn what_waits_for_one_unit_or_came_from_one_source_leaves_room_
         assert!((28..=31).contains(&most), "{most}: three quarters of four megabytes");
         let (outcome, result, detail) = send(&spool, first.0, first.1, Sender::Proven).await;
         assert_eq!((outcome, result.as_str()), (Outcome::Transient, "failed:spool_unavailable"));
-        assert!(detail.contains("bytes in the spool, expected at most 3 times what is free, "), "{detail}");
+        assert!(detail.contains("bytes in the spool, and its share is 3 times the "), "{detail}");
         assert!(spool.counts().no_room.keys().all(|(_, of)| *of == share), "{:?}", spool.counts().no_room);
         // It is no trouble of the spool's.
         spool.ready().await.unwrap();
