@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mdss_relay_core::{Planned, Submission};
+use mdss_relay_core::{Dialect, Planned, Submission};
 
 use crate::claim::Claimed;
 use crate::clock::Moment;
@@ -74,7 +74,7 @@ pub(super) struct Object {
 impl Object {
     pub(super) fn of(planned: &Planned) -> Self {
         Self {
-            dialect: planned.dialect,
+            dialect: planned.dialect.map(Dialect::name),
             bucket: planned.bucket.as_ref().map(|b| b.as_str().to_owned()),
             key: planned.key.as_ref().map(|k| k.as_str().to_owned()),
             event_name: planned.details.event_name.clone(),
