@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use mdss_relay_core::{Delivery, Outcome, Relay, Role, Settings};
-use mdss_relay_spool::{Clock, Config, Moment, Policy, Sender, Spool, State, Worker};
+use mdss_relay_spool::{Clock, Config, Moment, Pacing, Sender, Spool, State, Worker};
 use mdss_sim::{DEFAULT_API_KEY, Sim, StatusCode, Step, units};
 use serde_json::json;
 
@@ -61,8 +61,8 @@ async fn a_clock_that_jumps_by_years_loses_doubles_and_parks_nothing() {
         ];
         sim.push(failures.into_iter().cycle().take(8));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let policy = Policy { rate: 10_000, park_after: None };
-        let worker = Worker::new(spool.clone(), Arc::clone(&relay), policy);
+        let pacing = Pacing { rate: 10_000, park_after: None };
+        let worker = Worker::new(spool.clone(), Arc::clone(&relay), pacing);
         let worker = tokio::spawn(worker.run(async { drop(stopped.await) }));
         for n in 0..20 {
             if n == 10 {
@@ -80,7 +80,7 @@ async fn a_clock_that_jumps_by_years_loses_doubles_and_parks_nothing() {
         worker.await.unwrap();
     }
 
-    let worker = Worker::new(spool.clone(), relay, Policy { rate: 10_000, park_after: None });
+    let worker = Worker::new(spool.clone(), relay, Pacing { rate: 10_000, park_after: None });
     let worker = tokio::spawn(worker.run(std::future::pending()));
     // Once more, under the worker's eyes: whatever was put off by then is a year away, and it notices.
     clock.0.store(-YEAR, Ordering::SeqCst);

@@ -22,14 +22,14 @@ const PAGE: usize = 500;
 
 /// Shows and changes what a relay keeps on disk, while it runs or while it does not.
 ///
-/// Exit status: 0; 1 if there was no such item (for retry and purge: a number names no item, or no item fits and --all was not given), if the
-/// answer was no, or if purge could not print what it deletes; 2 if the spool could not be opened, or --reason is no known reason.
+/// Exit status: 0; 1 if there was no such item (for retry and purge: a number names none, or no item matches and --all was not given), if
+/// the answer was no, or if purge could not print what it deletes; 2 if the spool could not be opened, or --reason names no known failure.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The data directory of the relay. Default: the variable RELAY_DATA_DIR.
+    /// The data directory of the relay; without it, the variable RELAY_DATA_DIR.
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
-    /// Prints JSON, one line an item.
+    /// Prints JSON, one line per item.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -42,34 +42,34 @@ enum Task {
     List {
         #[command(flatten)]
         which: Which,
-        /// At most so many items.
+        /// How many items at most.
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
     /// Shows one item and the delivery it came in.
     Show {
-        /// Its number.
+        /// The item's number.
         id: i64,
     },
-    /// Makes items due now, also parked ones; a running relay sees them within a second.
+    /// Makes items due now, parked ones too; a running relay sees them within a second.
     Retry {
         #[command(flatten)]
         which: Which,
-        /// Every item that fits; without it a filter or numbers are needed.
+        /// Every item; without it, a filter or numbers are needed.
         #[arg(long)]
         all: bool,
     },
     /// Prints items and deletes them. They are not sent, except those that a running relay has already loaded for sending.
     ///
-    /// A relay loads the items that are due next, up to 32 times RELAY_CONCURRENCY. If none of the items may be sent, stop
+    /// A relay loads what is due next, up to 32 items for each of RELAY_CONCURRENCY: 512, if that is not set. To be sure that none is sent, stop
     /// the relay first.
     Purge {
         #[command(flatten)]
         which: Which,
-        /// Every item that fits; without it a filter or numbers are needed.
+        /// Every item; without it, a filter or numbers are needed.
         #[arg(long)]
         all: bool,
-        /// Deletes without asking.
+        /// Does not ask for confirmation.
         #[arg(long)]
         yes: bool,
     },
@@ -77,7 +77,7 @@ enum Task {
     Stats,
 }
 
-/// Which items. All given filters must fit.
+/// Which items. An item must match everything that is given.
 #[derive(Args)]
 struct Which {
     /// Numbers of items.
@@ -134,7 +134,14 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         say("expected the data directory of a relay, in --data-dir or RELAY_DATA_DIR");
         return ExitCode::from(2);
     };
-    let done = Desk::open(&dir).and_then(|desk| task(desk, arguments));
+    let runtime = match tokio::runtime::Builder::new_current_thread().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("cannot start: {error}"));
+            return ExitCode::from(2);
+        }
+    };
+    let done = Desk::open(&dir).and_then(|desk| runtime.block_on(task(&desk, arguments)));
     match done {
         Ok(status) => ExitCode::from(status),
         Err(trouble) => {
@@ -144,24 +151,24 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
+async fn task(desk: &Desk, arguments: &Arguments) -> Result<u8, Trouble> {
     let now = SystemClock.now();
     let json = arguments.json;
     match &arguments.task {
         Task::List { which, limit } => {
             let mut entries = Vec::new();
-            let more = pages(&desk, &which.filter(now), *limit, |entry| entries.push(entry))?;
+            let more = pages(desk, &which.filter(now), *limit, |entry| entries.push(entry)).await?;
             // A reader that has seen enough closes the pipe.
             let _ = write(&shown(&entries, now, json));
             if entries.is_empty() && !json {
-                say("no item fits");
+                say("no item matches");
             }
             if more && !json {
-                say(&format!("there are more than {limit}; --limit shows them"));
+                say(&format!("more than {limit} items match; a larger --limit shows them"));
             }
             Ok(0)
         }
-        Task::Show { id } => match desk.show(ItemId::new(*id))? {
+        Task::Show { id } => match desk.show(ItemId::new(*id)).await? {
             None => {
                 say(&format!("there is no item {id}"));
                 Ok(1)
@@ -187,9 +194,9 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
             if !meant(which, *all) {
                 return Ok(2);
             }
-            let Some(missing) = missing(&desk, which)? else { return Ok(2) };
+            let Some(missing) = missing(desk, which).await? else { return Ok(2) };
             let filter = which.filter(now);
-            let count = retry(&mut desk, &filter)?;
+            let count = retry(desk, &filter).await?;
             let text = json!({ "retried": count }).to_string();
             print(&if json { text } else { format!("{} due now", items(count)) });
             Ok(u8::from(missing || (count == 0 && !all)))
@@ -198,12 +205,12 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
             if !meant(which, *all) {
                 return Ok(2);
             }
-            let Some(missing) = missing(&desk, which)? else { return Ok(2) };
+            let Some(missing) = missing(desk, which).await? else { return Ok(2) };
             let filter = which.filter(now);
             let mut count = 0;
-            pages(&desk, &filter, if *yes { 1 } else { usize::MAX }, |_| count += 1)?;
+            pages(desk, &filter, if *yes { 1 } else { usize::MAX }, |_| count += 1).await?;
             if count == 0 {
-                say("no item fits");
+                say("no item matches");
                 return Ok(u8::from(missing || !all));
             }
             if !yes {
@@ -216,10 +223,10 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
                     return Ok(1);
                 }
             }
-            Ok(purge(&mut desk, &filter, now, json)?.max(u8::from(missing)))
+            Ok(purge(desk, &filter, now, json).await?.max(u8::from(missing)))
         }
         Task::Stats => {
-            let stock = desk.stock()?;
+            let stock = desk.stock().await?;
             if json {
                 let oldest: BTreeMap<&str, String> =
                     stock.oldest.iter().map(|(lane, since)| (lane.as_str(), since.to_string())).collect();
@@ -240,8 +247,8 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
 
 /// Whether a number that was given names no item, with a line for each; `None` if a reason was given that is none, which would
 /// fit nothing without a word.
-fn missing(desk: &Desk, which: &Which) -> Result<Option<bool>, Trouble> {
-    let stock = desk.stock()?;
+async fn missing(desk: &Desk, which: &Which) -> Result<Option<bool>, Trouble> {
+    let stock = desk.stock().await?;
     if let Some(reason) = &which.reason
         && !Cause::ALL.iter().any(|cause| cause.name() == reason)
         && !stock.depths.iter().any(|depth| depth.reason == *reason)
@@ -264,7 +271,7 @@ fn missing(desk: &Desk, which: &Which) -> Result<Option<bool>, Trouble> {
     }
     let mut missing = false;
     for id in &which.ids {
-        if desk.show(ItemId::new(*id))?.is_none() {
+        if desk.show(ItemId::new(*id)).await?.is_none() {
             say(&format!("there is no item {id}"));
             missing = true;
         }
@@ -281,17 +288,22 @@ fn meant(which: &Which, all: bool) -> bool {
         || which.older_than.is_some()
         || !which.ids.is_empty();
     if !filtered && !all {
-        say("expected numbers, a filter, or --all for every item");
+        say("expected item numbers, a filter, or --all for every item");
     }
     filtered || all
 }
 
 /// Every item that fits, up to a number, a few hundred at a time; true if there are more.
-fn pages(desk: &Desk, filter: &Filter, limit: usize, mut see: impl FnMut(Entry)) -> Result<bool, Trouble> {
+async fn pages(
+    desk: &Desk,
+    filter: &Filter,
+    limit: usize,
+    mut see: impl FnMut(Entry),
+) -> Result<bool, Trouble> {
     let (mut after, mut left) = (None, limit);
     loop {
         let most = PAGE.min(left.saturating_add(1));
-        let page = desk.list(filter, after, most)?;
+        let page = desk.list(filter, after, most).await?;
         let full = page.len() == most;
         for entry in page {
             if left == 0 {
@@ -308,11 +320,11 @@ fn pages(desk: &Desk, filter: &Filter, limit: usize, mut see: impl FnMut(Entry))
 }
 
 /// Makes everything that fits due, step by step; gives how many.
-fn retry(desk: &mut Desk, filter: &Filter) -> Result<usize, Trouble> {
+async fn retry(desk: &Desk, filter: &Filter) -> Result<usize, Trouble> {
     let mut progress = Progress::new("due now");
     let mut after = None;
     loop {
-        let batch = desk.retry(filter, after)?;
+        let batch = desk.retry(filter, after).await?;
         progress.step(batch.entries.len());
         after = batch.next;
         if after.is_none() {
@@ -324,18 +336,18 @@ fn retry(desk: &mut Desk, filter: &Filter) -> Result<usize, Trouble> {
 /// Deletes everything that fits, step by step, each step after its items are written out: the line is all that is left of
 /// an item. The relay, which may be writing, does not wait meanwhile, so an item may change between the two; it is deleted if it
 /// still fits.
-fn purge(desk: &mut Desk, filter: &Filter, now: Moment, json: bool) -> Result<u8, Trouble> {
+async fn purge(desk: &Desk, filter: &Filter, now: Moment, json: bool) -> Result<u8, Trouble> {
     let mut progress = Progress::new("deleted");
     let (mut after, mut changed) = (None, 0);
     let written = loop {
-        let listed = desk.list(filter, after, PAGE)?;
+        let listed = desk.list(filter, after, PAGE).await?;
         let Some(last) = listed.last() else { break Ok(()) };
         after = Some(last.id);
         if let Err(error) = write(&shown(&listed, now, json)) {
             break Err(error);
         }
         let these = Filter { ids: listed.iter().map(|entry| entry.id).collect(), ..filter.clone() };
-        let deleted = desk.purge(&these, None)?.entries.len();
+        let deleted = desk.purge(&these, None).await?.entries.len();
         changed += listed.len() - deleted;
         progress.step(deleted);
     };
@@ -345,14 +357,12 @@ fn purge(desk: &mut Desk, filter: &Filter, now: Moment, json: bool) -> Result<u8
     }
     if changed > 0 {
         say(&format!(
-            "{} not deleted, because they were gone or changed when their turn came",
+            "{} not deleted, because they were gone or had changed when their turn came",
             items(changed)
         ));
     }
     if let Err(error) = written {
-        say(&format!(
-            "stopped: items are printed before they are deleted, and they could not be printed: {error}"
-        ));
+        say(&format!("deleting stopped, because the items could not be printed: {error}"));
         return Ok(1);
     }
     Ok(0)
@@ -390,9 +400,7 @@ impl Progress {
 /// Asks whoever is there; where nobody is, the answer is no.
 fn agreed(question: &str) -> bool {
     if !std::io::stdin().is_terminal() {
-        say(&format!(
-            "{question} Standard input is no terminal, so nothing is deleted: --yes answers the question"
-        ));
+        say(&format!("{question} There is no terminal to ask at; --yes is the answer of a script"));
         return false;
     }
     let _ = write!(std::io::stderr(), "{question} [y/N] ");

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use mdss_relay_core::{Delivery, Relay, Role, Settings};
-use mdss_relay_spool::{Config, Desk, Filter, Keeping, Sender, Spool, SystemClock};
+use mdss_relay_spool::{Config, Desk, Filter, Sender, Spool, StoreThread, SystemClock};
 use serde_json::{Value, json};
 
 fn run(dir: &Path, args: &[&str]) -> Output {
@@ -30,7 +30,7 @@ fn lines(output: &Output) -> Vec<Value> {
 }
 
 /// Two to be sent, one held, one parked.
-async fn filled(dir: &Path) -> (Spool, Keeping) {
+async fn filled(dir: &Path) -> (Spool, StoreThread) {
     let good = json!({ "Records": [record("b", "one"), record("b", "t%1Bwo"), record("c", "three")] });
     holding(dir, vec![good.to_string(), "<xml>".into()]).await
 }
@@ -40,7 +40,7 @@ fn record(bucket: &str, key: &str) -> Value {
             "s3": { "bucket": { "name": bucket }, "object": { "key": key } } })
 }
 
-async fn holding(dir: &Path, bodies: Vec<String>) -> (Spool, Keeping) {
+async fn holding(dir: &Path, bodies: Vec<String>) -> (Spool, StoreThread) {
     let toml = "[[route]]\nbucket = \"b\"\nstorage_client_id = \"unit-1\"";
     let vars =
         [("APIENDPOINT", "https://mdss.example"), ("APIKEY", "key-of-a-test"), ("RELAY_CONFIG_TOML", toml)];
@@ -96,9 +96,9 @@ async fn items_are_listed_shown_retried_and_purged_by_what_they_are() {
             "{}",
             out(&table)
         );
-        assert!(err(&table).contains("there are more than 3"));
+        assert!(err(&table).contains("more than 3 items match"));
         let none = run(dir.path(), &["list", "--bucket", "nowhere"]);
-        assert!(err(&none).contains("no item fits") && none.status.success());
+        assert!(err(&none).contains("no item matches") && none.status.success());
 
         let shown = run(dir.path(), &["show", "4", "--json"]);
         let shown = &lines(&shown)[0];
@@ -199,12 +199,12 @@ async fn what_has_changed_since_its_line_was_written_is_not_deleted() {
     // It writes, and has more to write than a pipe takes.
     let mut first = [0];
     purge.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
-    Desk::open(dir.path()).unwrap().retry(&Filter::default(), None).unwrap();
+    Desk::open(dir.path()).unwrap().retry(&Filter::default(), None).await.unwrap();
     let output = purge.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert!(out(&output).len() > 80_000);
     assert!(
-        err(&output).contains("400 items not deleted, because they were gone or changed"),
+        err(&output).contains("400 items not deleted, because they were gone or had changed"),
         "{}",
         err(&output)
     );
@@ -261,8 +261,8 @@ async fn what_fits_nothing_is_no_success() {
         (&["retry", "--all", "--bucket", "nowhere"], 0, "0 items due now"),
         (&["purge", "--yes", "999"], 1, "there is no item 999"),
         (&["purge", "--yes", "--reason", "zzz"], 2, "`spool stats` lists those there are"),
-        (&["purge", "--yes", "--bucket", "nowhere"], 1, "no item fits"),
-        (&["purge", "--yes", "--all", "--bucket", "nowhere"], 0, "no item fits"),
+        (&["purge", "--yes", "--bucket", "nowhere"], 1, "no item matches"),
+        (&["purge", "--yes", "--all", "--bucket", "nowhere"], 0, "no item matches"),
         (&["purge", "--yes", "1", "998"], 1, "1 item deleted"),
         (&["purge", "--yes", "--all"], 0, "items deleted"),
         (&["retry", "--all"], 0, "0 items due now"),

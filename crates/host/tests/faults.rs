@@ -1,4 +1,4 @@
-//! What was done to a file ends no process without a word.
+//! What was done to a file ends no process without a word. (A mapped file that was cut: `crates/spool/tests/sqlite/mapped.rs`.)
 
 #![allow(
     clippy::unwrap_used,
@@ -6,7 +6,6 @@
     reason = "helpers of tests, which clippy takes for production code; a child talks to its parent by its output"
 )]
 
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -23,20 +22,6 @@ fn run(program: &str, dir: &Path, shell: &str) -> Output {
         .env(DIR, dir)
         .output()
         .unwrap()
-}
-
-#[test]
-fn a_mapped_file_that_was_cut_ends_the_process_with_a_sentence() {
-    for (program, code) in [("reads_what_was_cut", Some(1)), ("reads_what_was_cut_unwatched", None)] {
-        let dir = tempfile::tempdir().unwrap();
-        let output = run(program, dir.path(), "");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), code, "{program}: {:?} {said}", output.status.signal());
-        let lines: Vec<_> = said.lines().filter(|line| line.contains("\"ERROR\"")).collect();
-        assert_eq!(lines.len(), usize::from(code.is_some()), "{program}: {said}");
-        assert!(lines.iter().all(|line| line.contains("a file was cut; start again")), "{program}: {said}");
-        assert!(!String::from_utf8_lossy(&output.stdout).contains("has read"), "{program}");
-    }
 }
 
 #[test]
@@ -59,34 +44,9 @@ fn watch() {
     mdss_relay_host::faults("a file was cut; start again", &logs).unwrap();
 }
 
-/// SQLite's index of a log is mapped; here somebody cuts it.
-fn read_what_was_cut() {
-    let path = dir().join("x.db");
-    let db = rusqlite::Connection::open(&path).unwrap();
-    db.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE a (x); INSERT INTO a VALUES (1)").unwrap();
-    let index = std::fs::OpenOptions::new().write(true).open(dir().join("x.db-shm")).unwrap();
-    index.set_len(0).unwrap();
-    let _ = db.query_row("SELECT count(*) FROM a", [], |_| Ok(()));
-    println!("has read");
-}
-
 fn write_too_much() {
     let written = std::fs::write(dir().join("x"), vec![0; 100_000]);
     println!("{:?}", written.map_err(|e| e.kind()));
-}
-
-#[test]
-#[ignore = "the child of another test"]
-fn reads_what_was_cut() {
-    watch();
-    read_what_was_cut();
-}
-
-#[test]
-#[ignore = "the child of another test"]
-fn reads_what_was_cut_unwatched() {
-    let _logs = mdss_relay_host::logs("info", Writing::Direct).unwrap();
-    read_what_was_cut();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use mdss_relay_core::SpoolSettings;
-use mdss_relay_spool::{Config, Keeping, Parties, Policy, Spool, SystemClock, Worker};
+use mdss_relay_spool::{Config, Pacing, Parties, Spool, StoreThread, SystemClock, Worker};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::error;
@@ -17,7 +17,7 @@ use crate::configuration::InForce;
 ///
 /// # Errors
 /// If the system has no thread for it. What is wrong with the directory shows in readiness, and is tried again.
-pub(crate) fn open(settings: &SpoolSettings) -> std::io::Result<(Spool, Keeping)> {
+pub(crate) fn open(settings: &SpoolSettings) -> std::io::Result<(Spool, StoreThread)> {
     let config = Config { dir: settings.dir.clone(), limit: settings.limit };
     Spool::start(config, Arc::new(SystemClock))
 }
@@ -38,7 +38,7 @@ pub(crate) async fn empty(
         // A configuration that does not ask for a spool any more is one that only a new start can follow.
         latest = http.spool.clone().or(latest);
         let Some(SpoolSettings { rate, park_after, .. }) = latest else { return };
-        let policy = Policy { rate, park_after };
+        let pacing = Pacing { rate, park_after };
         let exchanged = async {
             // An error means that nobody is left who could exchange it.
             if running.changed().await.is_err() {
@@ -51,7 +51,7 @@ pub(crate) async fn empty(
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         };
-        let worker = Worker::new(spool.clone(), Arc::clone(&configuration.relay), policy).run(until);
+        let worker = Worker::new(spool.clone(), Arc::clone(&configuration.relay), pacing).run(until);
         if AssertUnwindSafe(worker).catch_unwind().await.is_err() {
             // The panic's own line says where. What was under way is on disk and comes again.
             error!("the worker failed in an unforeseen way and is started again; please report it");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use mdss_relay_spool::Keeping;
+use mdss_relay_spool::StoreThread;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -160,7 +160,7 @@ fn files() -> Option<u64> {
 
 /// Waits until the spool's file is closed: on a thread that a process that ends does not wait for, because the disk may not
 /// answer.
-async fn closed(kept: Keeping) {
+async fn closed(kept: StoreThread) {
     let (done, waited) = oneshot::channel();
     let closing = std::thread::Builder::new().name("closing".into()).spawn(move || {
         kept.wait();

@@ -421,7 +421,7 @@ async fn nothing_is_lost_when_names_are_taken_away_under_load() {
     }
     server.process.wait(LIMIT).await.unwrap();
     let said = server.process.stderr();
-    let noticed = said.lines().filter(|line| line.contains("under the relay")).count();
+    let noticed = said.lines().filter(|line| line.contains("while the relay was using it")).count();
     assert!(noticed >= 20, "{noticed}: {said}");
     // The worker lets nothing wait for long that another attempt might help.
     let sim = Sim::start(Config::default()).await.unwrap();
@@ -539,7 +539,7 @@ async fn a_file_that_may_not_grow_is_503_and_no_end_of_the_process() {
         }
     }
     assert!(refused > 5 && !done.is_empty(), "{refused} refused, {} taken", done.len());
-    let line = server.process.wait_for_line("the spool takes nothing", LIMIT).await.unwrap();
+    let line = server.process.wait_for_line("the spool stores no events", LIMIT).await.unwrap();
     assert!(line.contains("spool_unwritable"), "{line}");
     // It has gone on answering; SIGXFSZ would have ended it.
     server.process.signal("KILL").unwrap();

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mdss_relay_core::{Decision, Delivery, Relay, Role, Settings};
-use mdss_relay_spool::{Config, Keeping, Policy, Sender, Spool, SystemClock, Worker};
+use mdss_relay_spool::{Config, Pacing, Sender, Spool, StoreThread, SystemClock, Worker};
 use mdss_sim::{Config as SimConfig, DEFAULT_API_KEY, Sim, units};
 
 const MILLION: usize = 1_000_000;
@@ -61,7 +61,7 @@ fn event(n: usize) -> Delivery {
     Delivery { source: Some("s".into()), method: "POST".into(), body: body.into(), ..Delivery::default() }
 }
 
-fn start(dir: &Path) -> (Spool, Keeping) {
+fn start(dir: &Path) -> (Spool, StoreThread) {
     Spool::start(Config { dir: dir.to_owned(), limit: 1 << 40 }, Arc::new(SystemClock)).unwrap()
 }
 
@@ -243,7 +243,7 @@ async fn drained(dir: &Path, more: &str) -> f64 {
     let (spool, keeping) = start(dir);
     spool.ready().await.unwrap();
     let begin = Instant::now();
-    let worker = Worker::new(spool.clone(), relay(url), Policy { rate: 1_000_000, park_after: None });
+    let worker = Worker::new(spool.clone(), relay(url), Pacing { rate: 1_000_000, park_after: None });
     let worker = tokio::spawn(worker.run(std::future::pending()));
     let delivered = loop {
         tokio::time::sleep(Duration::from_millis(5)).await;

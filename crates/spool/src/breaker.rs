@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use crate::ledger::ItemId;
+use crate::item::ItemId;
 
 /// So many different objects must fail, with no success between them. One poisoned key stops nobody, however often it fails.
 const DISTINCT: usize = 5;
@@ -150,9 +150,9 @@ impl Breaker {
     }
 
     /// There is reason to hope: the next probe need not wait.
-    pub(crate) fn probe_soon(&mut self) {
+    pub(crate) fn probe_soon(&mut self, now: Instant) {
         if let Some(open) = &mut self.open {
-            open.until = Instant::now().min(open.until);
+            open.until = now.min(open.until);
             open.pause = FIRST;
         }
     }

@@ -2,7 +2,7 @@
 //! clock jumps.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -46,6 +46,11 @@ impl fmt::Display for Moment {
 pub trait Clock: Send + Sync + 'static {
     /// The time by the wall's clock, whatever it says.
     fn now(&self) -> Moment;
+
+    /// The time by a clock that does not jump. When the two disagree, the wall's clock has jumped.
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// The system's clock.

@@ -1,10 +1,12 @@
 //! What is written down of a delivery: decided before anything is written, by the plan and by who has sent it.
 
+use std::time::Duration;
+
 use mdss_relay_core::{Decision, Delivery, FailureKind, Plan, Planned};
 
-use crate::clock::Moment;
+use crate::item::{LANE_UNROUTED, State};
 use crate::schedule::HELD_BY_PLAN;
-use crate::schema::{LANE_UNROUTED, State};
+use crate::shares::NoRoom;
 
 /// Whether the gate knows who has sent a delivery. It decides what becomes of records that can never be used: what a
 /// known sender sends is kept for the operator to look at, what anybody may send would only fill the disk.
@@ -24,7 +26,8 @@ pub(crate) struct NewItem {
     pub(crate) path: String,
     pub(crate) lane: String,
     pub(crate) state: State,
-    pub(crate) not_before: Moment,
+    /// For how long it is put off.
+    pub(crate) pause: Duration,
     pub(crate) reason: Option<&'static str>,
     pub(crate) detail: Option<String>,
     pub(crate) bucket: Option<String>,
@@ -32,8 +35,19 @@ pub(crate) struct NewItem {
     pub(crate) mark: Option<String>,
 }
 
+/// What became of one item of an intake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is kept.
+    Stored,
+    /// It is not kept, because the same write is there, or MDSS has it.
+    Duplicate,
+    /// It is not kept, because a share is used up.
+    NoRoom(NoRoom),
+}
+
 /// A delivery on its way to the disk. It has no `Debug`: headers and body are a stranger's.
-pub(crate) struct Intake {
+pub struct Intake {
     pub(crate) name: String,
     pub(crate) source: Option<String>,
     /// The dialect the source was pinned to when the delivery came. What was recognised is not pinned: a batch may hold
@@ -43,20 +57,29 @@ pub(crate) struct Intake {
     /// A list of pairs in JSON.
     pub(crate) headers: String,
     pub(crate) body: Vec<u8>,
-    pub(crate) received: Moment,
     pub(crate) items: Vec<NewItem>,
 }
 
 impl Intake {
+    /// How many items it has.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether nothing of it is to be kept.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// Whose share it takes; what came through no source shares one.
     pub(crate) fn whose(&self) -> &str {
         self.source.as_deref().unwrap_or_default()
     }
 
-    pub(crate) fn new(delivery: Delivery, plan: &Plan, sender: Sender, now: Moment) -> Self {
+    /// What is to be kept of a delivery.
+    pub fn new(delivery: Delivery, plan: &Plan, sender: Sender) -> Self {
         let source = delivery.source.as_deref();
-        let items =
-            plan.records.iter().enumerate().filter_map(|(n, r)| item(n, r, source, sender, now)).collect();
+        let items = plan.records.iter().enumerate().filter_map(|(n, r)| item(n, r, source, sender)).collect();
         Self {
             headers: serde_json::to_string(&delivery.headers_to_keep()).expect("texts always serialise"),
             name: delivery.id,
@@ -64,29 +87,22 @@ impl Intake {
             dialect: delivery.dialect.map(|d| d.name()),
             method: delivery.method,
             body: delivery.body,
-            received: now,
             items,
         }
     }
 }
 
-fn item(
-    record: usize,
-    planned: &Planned,
-    source: Option<&str>,
-    sender: Sender,
-    now: Moment,
-) -> Option<NewItem> {
+fn item(record: usize, planned: &Planned, source: Option<&str>, sender: Sender) -> Option<NewItem> {
     let (lane, failure) = match &planned.decision {
         Decision::Skip(_) => return None,
         Decision::Send(submission) => (submission.storage_client_id(), None),
         Decision::Fail(failure) => (LANE_UNROUTED, Some(failure)),
     };
-    let (state, not_before) = match failure.map(|f| f.kind()) {
-        None | Some(FailureKind::Transient) => (State::Waiting, now),
+    let (state, pause) = match failure.map(|f| f.kind()) {
+        None | Some(FailureKind::Transient) => (State::Waiting, Duration::ZERO),
         // No request was made, and the same plan comes to the same end: the next start is what may change it.
-        Some(FailureKind::Config) => (State::Held, now.plus(HELD_BY_PLAN)),
-        Some(FailureKind::Permanent) if sender == Sender::Proven => (State::Parked, now),
+        Some(FailureKind::Config) => (State::Held, HELD_BY_PLAN),
+        Some(FailureKind::Permanent) if sender == Sender::Proven => (State::Parked, Duration::ZERO),
         Some(FailureKind::Permanent) => return None,
     };
     Some(NewItem {
@@ -94,7 +110,7 @@ fn item(
         path: planned.item.clone(),
         lane: lane.to_owned(),
         state,
-        not_before,
+        pause,
         reason: failure.map(|f| f.cause.name()),
         detail: failure.map(|f| f.detail.clone()),
         bucket: planned.bucket.as_ref().map(|b| b.as_str().to_owned()),

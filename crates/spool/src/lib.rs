@@ -1,33 +1,43 @@
 #![doc = include_str!("../README.md")]
 
 mod breaker;
+mod claim;
 mod clock;
-mod column;
 mod desk;
-mod files;
+mod engine;
 mod intake;
-mod ledger;
+mod item;
 mod meter;
 mod pace;
-mod room;
-mod salvage;
 mod schedule;
-mod schema;
 mod shares;
 mod spool;
-mod store;
+mod sqlite;
+mod stock;
+mod ticket;
 mod trouble;
 mod worker;
 
 pub use breaker::Position;
 pub use clock::{Clock, Moment, SystemClock};
-pub use desk::{Batch, Desk, Shown};
+pub use desk::Desk;
+pub use engine::{Config, StoreThread};
 pub use intake::Sender;
-pub use ledger::{Depth, Entry, Filter, ItemId, Stock};
+pub use item::{ItemId, LANE_UNROUTED, State};
 pub use meter::{Counts, Histogram, LATENCY_BOUNDS, Snapshot};
-pub use schema::{LANE_UNROUTED, State};
 pub use shares::Parties;
-pub use spool::{Keeping, Spool};
-pub use store::Config;
+pub use spool::Spool;
+pub use stock::{Batch, Depth, Entry, Filter, Shown, Stock};
 pub use trouble::{Trouble, TroubleKind};
-pub use worker::{Policy, Worker};
+pub use worker::{Pacing, Worker};
+
+/// The seam between the hand-off and the engine that keeps it. Only tests of engines need it from outside: everybody else has [`Spool`], [`Worker`] and
+/// [`Desk`].
+pub mod seam {
+    pub use crate::claim::{Claimed, Claims, DeliveryId, Settled, Settlement, Stored, Want};
+    pub use crate::engine::Engine;
+    pub use crate::intake::{Intake, Written};
+    pub use crate::item::Outcome;
+    pub use crate::shares::{Limits, NoRoom};
+    pub use crate::ticket::Ticket;
+}

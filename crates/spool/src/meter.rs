@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::breaker::Position;
-use crate::clock::Moment;
-use crate::ledger::{Stock, Written};
+use crate::intake::Written;
+use crate::stock::Stock;
 use crate::trouble::TroubleKind;
 
 /// Upper bounds of the latency histogram, in seconds. A direct hand-over takes milliseconds, a spool's worst day hours.
@@ -62,19 +62,10 @@ pub struct Counts {
 pub struct Snapshot {
     /// Since the process started.
     pub counts: Counts,
-    /// In the file.
+    /// What is kept.
     pub stock: Stock,
     /// The limit of the bytes in use.
     pub limit_bytes: u64,
-    /// When.
-    pub at: Moment,
-}
-
-impl Snapshot {
-    /// How long the oldest item of each lane has been waiting or held.
-    pub fn ages(&self) -> impl Iterator<Item = (&str, Duration)> {
-        self.stock.oldest.iter().map(|(lane, since)| (lane.as_str(), self.at.since(*since)))
-    }
 }
 
 #[derive(Default)]
@@ -129,8 +120,8 @@ impl Meter {
         self.counts().clone()
     }
 
-    pub(crate) fn snapshot(&self, stock: Stock, limit_bytes: u64, at: Moment) -> Snapshot {
-        Snapshot { counts: self.read(), stock, limit_bytes, at }
+    pub(crate) fn snapshot(&self, stock: Stock, limit_bytes: u64) -> Snapshot {
+        Snapshot { counts: self.read(), stock, limit_bytes }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ledger::ItemId;
+use crate::item::ItemId;
 
 /// Slower is for breakers.
 const LEAST: f64 = 1.0;
@@ -171,6 +171,22 @@ mod tests {
         pushed_back(&mut pace, now);
         let count = starts(&mut pace, &mut now, 10);
         assert!((45..=55).contains(&count), "{count}");
+    }
+
+    /// The half of what was sent, also when a second has just begun; but not the half of what was sent long ago.
+    #[test]
+    fn what_counts_is_this_second_and_the_one_before() {
+        for (rest, want) in [(0, 50.0), (900, 50.0), (10_000, LEAST)] {
+            let (mut pace, begin) = (Pace::new(1000), Instant::now());
+            for n in 0..100 {
+                pace.started(begin + Duration::from_millis(n * 10));
+            }
+            // One in the next second, or much later.
+            let now = begin + Duration::from_millis(1000 + rest);
+            pace.started(now);
+            pushed_back(&mut pace, now);
+            assert_eq!(pace.rate, want, "{rest}");
+        }
     }
 
     #[test]

@@ -9,9 +9,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, params};
-
-use crate::schema::{LANE_UNROUTED, State};
+use crate::item::{LANE_UNROUTED, State};
 
 /// A source, or a unit, may have so many times what is free.
 const TIMES_FREE: u64 = 3;
@@ -25,63 +23,79 @@ pub struct Parties {
     pub units: usize,
 }
 
+/// How much may be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes in use, about.
+    pub bytes: u64,
+    /// How many there are who share them.
+    pub parties: Parties,
+}
+
 /// A share that is used up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NoRoom {
+pub struct NoRoom {
     /// Whose: `held`, `parked`, `all`, `source` or `unit`.
-    pub(crate) share: &'static str,
+    pub share: &'static str,
     /// The sentence.
-    pub(crate) why: String,
+    pub why: String,
 }
 
 /// What has been taken, in bytes, as one delivery goes on.
 pub(crate) struct Shares<'d> {
-    db: &'d Connection,
     source: &'d str,
-    limit: u64,
+    limits: Limits,
     free: u64,
-    parties: Parties,
     taken: HashMap<Share, u64>,
 }
 
+/// What a share is of. An engine counts how many bytes there are of each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Share {
-    /// What waits for somebody, of this source.
+pub(crate) enum Share {
+    /// What stays until an operator acts, of this source and in this state: parked, or held by the plan. What MDSS has refused is held in the
+    /// lane of a unit; an operator hears of it too, but it is tried again.
     Idle(State),
-    /// The same, of everybody and in both states.
+    /// The same, of every source and in both states.
     AllIdle,
+    /// Everything of this source.
     Source,
+    /// Everything for this unit.
     Unit(String),
 }
 
 impl<'d> Shares<'d> {
-    /// The shares of a delivery of `source`, beside which `free` bytes are left of `limit`.
-    pub(crate) fn new(db: &'d Connection, source: &'d str, parties: Parties, limit: u64, free: u64) -> Self {
-        Self { db, source, limit, free, parties, taken: HashMap::new() }
+    /// The shares of a delivery of `source`, beside which `free` bytes are left.
+    pub(crate) fn new(source: &'d str, limits: Limits, free: u64) -> Self {
+        Self { source, limits, free, taken: HashMap::new() }
     }
 
-    /// Takes room for one item, if its shares have it.
-    pub(crate) fn take(
+    /// Takes room for one item, if its shares have it; `there` counts what the engine has of a share.
+    pub(crate) fn take<E>(
         &mut self,
         state: State,
         lane: &str,
         bytes: u64,
-    ) -> rusqlite::Result<Result<(), NoRoom>> {
+        there: impl Fn(&Share) -> Result<u64, E>,
+    ) -> Result<Result<(), NoRoom>, E> {
         let mut wanted = Vec::new();
         if state == State::Waiting {
-            if self.parties.units > 1 && lane != LANE_UNROUTED {
+            if self.limits.parties.units > 1 && lane != LANE_UNROUTED {
                 wanted.push(Share::Unit(lane.to_owned()));
             }
         } else {
             wanted.extend([Share::Idle(state), Share::AllIdle]);
         }
-        if self.parties.sources > 1 {
+        if self.limits.parties.sources > 1 {
             wanted.push(Share::Source);
         }
         for share in &wanted {
-            let there = self.taken(share)?;
-            if there.saturating_add(bytes) > self.most(share) {
-                return Ok(Err(self.no_room(share, there)));
+            let taken = match self.taken.get(share) {
+                Some(taken) => *taken,
+                None => there(share)?,
+            };
+            self.taken.insert(share.clone(), taken);
+            if taken.saturating_add(bytes) > self.most(share) {
+                return Ok(Err(self.no_room(share, taken)));
             }
         }
         for share in wanted {
@@ -92,34 +106,10 @@ impl<'d> Shares<'d> {
 
     fn most(&self, share: &Share) -> u64 {
         match share {
-            Share::Idle(_) => self.limit / 4,
-            Share::AllIdle => self.limit / 2,
+            Share::Idle(_) => self.limits.bytes / 4,
+            Share::AllIdle => self.limits.bytes / 2,
             Share::Source | Share::Unit(_) => self.free.saturating_mul(TIMES_FREE),
         }
-    }
-
-    fn taken(&mut self, share: &Share) -> rusqlite::Result<u64> {
-        if let Some(there) = self.taken.get(share) {
-            return Ok(*there);
-        }
-        // By the plan, or by the worker: of what MDSS has refused an operator is told too, but it is tried again.
-        const IDLE: &str = "(state = 'parked' OR state = 'held' AND lane = 'unrouted')";
-        let sum = |which: String, value: &str| -> rusqlite::Result<u64> {
-            // The first parameter need not be used.
-            let sql = format!("SELECT ifnull(sum(bytes), 0) FROM tally WHERE ?1 = ?1 AND {which}");
-            let sum = self.db.prepare_cached(&sql)?.query_row(params![value], |row| row.get::<_, i64>(0))?;
-            Ok(u64::try_from(sum).unwrap_or(0))
-        };
-        let there = match share {
-            Share::Idle(state) => {
-                sum(format!("source = ?1 AND state = '{}' AND {IDLE}", state.name()), self.source)
-            }
-            Share::AllIdle => sum(IDLE.to_owned(), ""),
-            Share::Source => sum("source = ?1".to_owned(), self.source),
-            Share::Unit(lane) => sum("lane = ?1".to_owned(), lane),
-        }?;
-        self.taken.insert(share.clone(), there);
-        Ok(there)
     }
 
     fn no_room(&self, share: &Share, there: u64) -> NoRoom {
@@ -128,29 +118,80 @@ impl<'d> Shares<'d> {
             Share::Idle(state) => (
                 state.name(),
                 format!(
-                    "it is not kept, because {there} bytes of source {source:?} are {state} and wait for somebody, expected at most a quarter of \
-                     RELAY_SPOOL_LIMIT, {most}"
+                    "the record is not stored, because {there} bytes of source {source:?} are {state} until an operator acts, and its share is a quarter \
+                     of RELAY_SPOOL_LIMIT, {most} bytes"
                 ),
             ),
             Share::AllIdle => (
                 "all",
                 format!(
-                    "it is not kept, because {there} bytes of all sources wait for somebody, expected at most half of RELAY_SPOOL_LIMIT, {most}"
+                    "the record is not stored, because {there} bytes of all sources are held or parked until an operator acts, and their share is half of RELAY_SPOOL_LIMIT, {most} bytes"
                 ),
             ),
             Share::Source => (
                 "source",
                 format!(
-                    "source {source:?} has {there} bytes in the spool, expected at most {TIMES_FREE} times what is free, {free}: the rest is for the other sources"
+                    "the record is not stored, because source {source:?} has {there} bytes in the spool, and its share is {TIMES_FREE} times the {free} bytes that are free; the rest is for the other sources"
                 ),
             ),
             Share::Unit(lane) => (
                 "unit",
                 format!(
-                    "storage unit {lane} has {there} bytes in the spool, expected at most {TIMES_FREE} times what is free, {free}: the rest is for the other units"
+                    "the record is not stored, because storage unit {lane} has {there} bytes in the spool, and its share is {TIMES_FREE} times the {free} bytes that are free; the rest is for the other units"
                 ),
             ),
         };
         NoRoom { share, why }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many items of a size, of a spool with so much of each share; whose share refused the last one.
+    fn take(
+        parties: Parties,
+        state: State,
+        lane: &str,
+        there: u64,
+        items: &[u64],
+    ) -> Result<(), &'static str> {
+        let limits = Limits { bytes: 400, parties };
+        let mut shares = Shares::new("s", limits, 100);
+        for bytes in items {
+            let taken = shares.take(state, lane, *bytes, |_| Ok::<_, ()>(there));
+            taken.unwrap().map_err(|full| full.share)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_share_takes_what_fits_to_the_byte() {
+        let (one, two) = (Parties { sources: 1, units: 1 }, Parties { sources: 2, units: 2 });
+        for (parties, state, lane, there, items, want) in [
+            // A quarter of 400 for each state of a source, half of it for all.
+            (one, State::Held, LANE_UNROUTED, 0, &[100][..], Ok(())),
+            (one, State::Held, LANE_UNROUTED, 0, &[101], Err("held")),
+            (one, State::Parked, "a", 99, &[1], Ok(())),
+            (one, State::Parked, "a", 99, &[2], Err("parked")),
+            // What one delivery brings adds up.
+            (one, State::Held, LANE_UNROUTED, 0, &[50, 50], Ok(())),
+            (one, State::Held, LANE_UNROUTED, 0, &[50, 50, 1], Err("held")),
+            (one, State::Parked, "a", 40, &[30, 30, 1], Err("parked")),
+            // Three times of the 100 that are free, once there are several.
+            (two, State::Waiting, "a", 0, &[300], Ok(())),
+            (two, State::Waiting, "a", 0, &[301], Err("unit")),
+            (two, State::Waiting, "a", 100, &[100, 100], Ok(())),
+            (two, State::Waiting, "a", 100, &[100, 100, 1], Err("unit")),
+            (two, State::Waiting, LANE_UNROUTED, 0, &[301], Err("source")),
+            (one, State::Waiting, "a", 1 << 40, &[1 << 40], Ok(())),
+        ] {
+            assert_eq!(
+                take(parties, state, lane, there, items),
+                want,
+                "{parties:?} {state} {lane} {there} {items:?}"
+            );
+        }
     }
 }

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mdss_relay_core::{Delivery, Kept, Plan, Report};
 
-use crate::clock::{Clock, Moment};
-use crate::intake::{Intake, Sender};
-use crate::ledger::{Limits, Written};
+use crate::clock::Clock;
+use crate::engine::{Config, Engine, StoreThread};
+use crate::intake::{Intake, Sender, Written};
 use crate::meter::{Counts, Meter, Snapshot};
-use crate::shares::{NoRoom, Parties};
-use crate::store::{Config, Store};
+use crate::shares::{Limits, NoRoom, Parties};
 use crate::trouble::Trouble;
 
 /// How long an answer to "can you write?" holds: probes come from several sides, and each costs a sync.
@@ -25,8 +23,7 @@ const FAILURE_HOLDS: Duration = Duration::from_secs(10);
 /// The durable hand-off: what it has accepted is on disk. Cheap to clone.
 #[derive(Clone)]
 pub struct Spool {
-    pub(crate) store: Store,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) engine: Engine,
     pub(crate) meter: Arc<Meter>,
     config: Arc<Config>,
     probed: Arc<Mutex<Option<Probe>>>,
@@ -48,28 +45,16 @@ impl Probe {
     }
 }
 
-/// The thread that owns the file.
-pub struct Keeping(JoinHandle<()>);
-
-impl Keeping {
-    /// Waits until every [`Spool`] is dropped and the file is closed. Not needed for safety: a spool that was killed is as
-    /// good as one that was closed, it only takes a moment longer to open.
-    pub fn wait(self) {
-        let _ = self.0.join();
-    }
-}
-
 impl Spool {
     /// Starts to keep. What is wrong with the directory or the file shows in [`Spool::ready`] and [`Spool::accept`], and is
     /// tried again with every call: recovery needs nobody.
     ///
     /// # Errors
     /// If the system has no thread for it.
-    pub fn start(config: Config, clock: Arc<dyn Clock>) -> std::io::Result<(Self, Keeping)> {
-        let (store, thread) = Store::start(config.clone(), Arc::clone(&clock))?;
+    pub fn start(config: Config, clock: Arc<dyn Clock>) -> std::io::Result<(Self, StoreThread)> {
+        let (engine, thread) = Engine::work(&config, clock)?;
         let spool = Self {
-            store,
-            clock,
+            engine,
             meter: Arc::default(),
             config: Arc::new(config),
             probed: Arc::default(),
@@ -77,7 +62,7 @@ impl Spool {
             parties: Arc::default(),
             news: Arc::default(),
         };
-        Ok((spool, Keeping(thread)))
+        Ok((spool, thread))
     }
 
     /// Says for how many it is. Where there are several, none may take so much of it that nothing is left for the others.
@@ -99,10 +84,10 @@ impl Spool {
         let started = Instant::now();
         let id = delivery.id.clone();
         let source = delivery.source.clone().unwrap_or_default();
-        let intake = Intake::new(delivery, plan, sender, self.clock.now());
+        let intake = Intake::new(delivery, plan, sender);
         let mut kept = vec![Kept::Nothing; plan.records.len()];
-        if !intake.items.is_empty() {
-            let written = self.store.accept(intake, self.limits()).await;
+        if !intake.is_empty() {
+            let written = self.engine.accept(intake, self.limits()).await;
             let failed = written.as_ref().err().map(|trouble| Probe::now(Err(trouble.clone())));
             *self.failed.lock().unwrap_or_else(|e| e.into_inner()) = failed;
             let (intake, written) = written.inspect_err(|trouble| self.meter.refused(trouble.kind))?;
@@ -119,6 +104,11 @@ impl Spool {
         Ok(Report::kept(plan, &kept, started.elapsed(), &id))
     }
 
+    /// What keeps the events.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Whether an event would be taken now: found out by writing, and good for a second.
     ///
     /// # Errors
@@ -131,7 +121,7 @@ impl Spool {
                 return probe.answer.clone();
             }
         }
-        let answer = self.store.probe(self.limits(), self.clock.now()).await;
+        let answer = self.engine.probe(self.limits()).await;
         *self.probed.lock().unwrap_or_else(|e| e.into_inner()) = Some(Probe::now(answer.clone()));
         answer
     }
@@ -141,16 +131,12 @@ impl Spool {
     /// # Errors
     /// If the file cannot be read; the counters are in memory and lose nothing.
     pub async fn snapshot(&self) -> Result<Snapshot, Trouble> {
-        let stock = self.store.stock().await?;
-        Ok(self.meter.snapshot(stock, self.config.limit, self.now()))
+        let stock = self.engine.stock().await?;
+        Ok(self.meter.snapshot(stock, self.config.limit))
     }
 
     /// What this process has counted; it is in memory, and there when the file cannot be read.
     pub fn counts(&self) -> Counts {
         self.meter.read()
-    }
-
-    pub(crate) fn now(&self) -> Moment {
-        self.clock.now()
     }
 }

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use rusqlite::ErrorCode;
-
 /// What kind of trouble, with a stable name for logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TroubleKind {
@@ -69,30 +67,6 @@ impl Trouble {
 
     pub(crate) fn stopped() -> Self {
         Self::new(TroubleKind::Stopped, "the spool is stopping")
-    }
-
-    /// What SQLite's word means for us. Decided by its code, never by its text
-    /// (<https://www.sqlite.org/rescode.html>, read 2026-11).
-    pub(crate) fn of(error: &rusqlite::Error, doing: &str) -> Self {
-        let code = error.sqlite_error_code();
-        let kind = match code {
-            Some(ErrorCode::DiskFull) => TroubleKind::Unwritable,
-            Some(
-                ErrorCode::ReadOnly
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::PermissionDenied
-                | ErrorCode::NoLargeFileSupport
-                | ErrorCode::OutOfMemory,
-            ) => TroubleKind::Unwritable,
-            Some(
-                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
-            ) => TroubleKind::Locked,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => TroubleKind::Damaged,
-            _ => TroubleKind::Internal,
-        };
-        // rusqlite's text may hold the statement, never its values.
-        Self::new(kind, format!("{doing}: {error}"))
     }
 }
 

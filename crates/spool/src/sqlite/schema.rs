@@ -1,83 +1,36 @@
-//! The file: its tables, how an older one becomes today's, and the words in it. The README explains it to people.
-
-use std::fmt;
-use std::str::FromStr;
+//! The tables of the file, and how an older file becomes today's. The README explains it to people.
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::trouble::trouble;
 use crate::trouble::{Trouble, TroubleKind};
-
-/// The lane of items that no route takes, and of those that cannot be read. No storage unit has this id: they are UUIDs.
-pub const LANE_UNROUTED: &str = "unrouted";
 
 /// Marks the file as ours for `file(1)` and for us: "MDSR".
 const APPLICATION_ID: i32 = 0x4d44_5352;
 
 /// One step a version. A step is never changed once it has been released; a new one is added behind it.
-const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
-
-/// Where an item stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum State {
-    /// To be sent, now or at a time that is set.
-    Waiting,
-    /// An operator must act; tried again all the same, slowly.
-    Held,
-    /// Not tried again until somebody says so.
-    Parked,
-}
-
-impl State {
-    /// Every state.
-    pub const ALL: &[Self] = &[Self::Waiting, Self::Held, Self::Parked];
-
-    /// The word in the file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Held => "held",
-            Self::Parked => "parked",
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for State {
-    type Err = String;
-
-    /// # Errors
-    /// The list of the words.
-    fn from_str(word: &str) -> Result<Self, String> {
-        let state = Self::ALL.iter().find(|state| state.name() == word);
-        state.copied().ok_or_else(|| "one of waiting, held, parked".to_owned())
-    }
-}
+const STEPS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
 
 /// Brings a file to today's version, in one transaction a step. An empty file is version 0; true if it was one.
-pub(crate) fn migrate(db: &mut Connection) -> Result<bool, Trouble> {
+pub(super) fn migrate(db: &mut Connection) -> Result<bool, Trouble> {
     migrate_by(db, STEPS)
 }
 
 fn migrate_by(db: &mut Connection, steps: &[&str]) -> Result<bool, Trouble> {
-    let trouble = |e: rusqlite::Error| Trouble::of(&e, "reading the spool's version");
-    let found = version(db).map_err(trouble)?;
+    let reading = |e: rusqlite::Error| trouble(&e, "reading the spool's version");
+    let found = version(db).map_err(reading)?;
     if found.application == APPLICATION_ID && usize::try_from(found.version) == Ok(steps.len()) {
         return Ok(false);
     }
     let fresh = found.version == 0;
     loop {
-        let change = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+        let change = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(reading)?;
         // Read again: another process may have been faster.
-        let found = version(&change).map_err(trouble)?;
+        let found = version(&change).map_err(reading)?;
         let ours = found.application == APPLICATION_ID;
         let empty = found.version == 0 && found.application == 0 && found.tables == 0;
         if !ours && !empty {
-            let detail = "the file is a database of some other program; expected a spool, or no file";
+            let detail = "the file is a database of another program; expected a spool, or no file";
             return Err(Trouble::new(TroubleKind::Foreign, detail));
         }
         let Ok(version) = usize::try_from(found.version) else {
@@ -88,19 +41,19 @@ fn migrate_by(db: &mut Connection, steps: &[&str]) -> Result<bool, Trouble> {
         };
         if version > steps.len() {
             let detail = format!(
-                "the spool has version {version}, and this relay knows versions up to {}; a later one has written it",
+                "the spool has version {version}, written by a later relay; this relay reads versions up to {}",
                 steps.len()
             );
             return Err(Trouble::new(TroubleKind::Foreign, detail));
         }
         let Some(step) = steps.get(version) else { return Ok(fresh) };
-        let mend = |e: rusqlite::Error| Trouble::of(&e, "bringing the spool to a new version");
+        let mend = |e: rusqlite::Error| trouble(&e, "upgrading the tables of the spool");
         change.execute_batch(step).map_err(mend)?;
         change.pragma_update(None, "application_id", APPLICATION_ID).map_err(mend)?;
         change.pragma_update(None, "user_version", version as i64 + 1).map_err(mend)?;
         change.commit().map_err(mend)?;
         if version > 0 {
-            tracing::info!(from = version, to = version + 1, "the spool was brought to a new version");
+            tracing::info!(from = version, to = version + 1, "the tables of the spool were upgraded");
         }
     }
 }

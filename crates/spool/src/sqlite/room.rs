@@ -19,9 +19,9 @@ const LOG: u64 = 24 << 20;
 
 /// What there is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Room {
+pub(super) struct Room {
     /// In use in the file.
-    pub(crate) used: u64,
+    pub(super) used: u64,
     /// Free in the file.
     free: u64,
     /// Part of the file by now, and still in the log or in memory.
@@ -31,7 +31,7 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) fn of(db: &Connection) -> rusqlite::Result<Self> {
+    pub(super) fn of(db: &Connection) -> rusqlite::Result<Self> {
         let sql = "SELECT page_count * page_size, freelist_count * page_size
                    FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
         let bytes = |n: i64| u64::try_from(n).unwrap_or(0);
@@ -49,7 +49,7 @@ impl Room {
     }
 
     /// How many more bytes there is room for, about.
-    pub(crate) fn left(&self, limit: u64) -> u64 {
+    pub(super) fn left(&self, limit: u64) -> u64 {
         let disk = self.disk.saturating_add(self.free).saturating_sub(RESERVE) / 2;
         limit.saturating_sub(self.used).min(disk.saturating_sub(self.unwritten))
     }
@@ -58,11 +58,11 @@ impl Room {
     ///
     /// # Errors
     /// Which limit is in the way.
-    pub(crate) fn takes(&self, size: u64, limit: u64) -> Result<(), Trouble> {
+    pub(super) fn takes(&self, size: u64, limit: u64) -> Result<(), Trouble> {
         let full = |detail| Err(Trouble::new(TroubleKind::Full, detail));
         if self.used.saturating_add(size) > limit {
             return full(format!(
-                "the spool holds {} bytes, expected at most RELAY_SPOOL_LIMIT, {limit}",
+                "the spool holds {} bytes and the event needs {size}, but RELAY_SPOOL_LIMIT allows {limit}",
                 self.used
             ));
         }
@@ -71,8 +71,8 @@ impl Room {
         if self.disk < LOG || self.disk.saturating_add(self.free) < wanted {
             let (disk, free) = (self.disk, self.free);
             return full(format!(
-                "{disk} bytes are free on the disk and {free} in the spool, expected {wanted} together and {LOG} on the disk: \
-                 what is there needs them to leave"
+                "{disk} bytes are free on the disk and {free} in the spool file, but {wanted} in total and {LOG} on the disk must stay free, \
+                 so that stored events can still be sent and removed"
             ));
         }
         Ok(())

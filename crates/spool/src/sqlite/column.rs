@@ -4,14 +4,16 @@
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Row, ToSql};
 
+use crate::item::State;
+
 /// A value as it is in the file. Text need not be UTF-8, and is written and compared as it was read.
-pub(crate) enum Cell {
+pub(super) enum Cell {
     Text(Vec<u8>),
     Other(Value),
 }
 
 impl Cell {
-    pub(crate) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Self> {
         Ok(match row.get_ref(column)? {
             ValueRef::Text(text) => Self::Text(text.to_vec()),
             ValueRef::Null => Self::Other(Value::Null),
@@ -22,7 +24,7 @@ impl Cell {
     }
 
     /// To be shown.
-    pub(crate) fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         match self {
             Self::Text(text) => String::from_utf8_lossy(text).into_owned(),
             Self::Other(_) => String::new(),
@@ -40,7 +42,7 @@ impl ToSql for Cell {
 }
 
 /// The bytes of a text or a blob; none of anything else.
-pub(crate) fn bytes<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r [u8]> {
+pub(super) fn bytes<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r [u8]> {
     Ok(match row.get_ref(column)? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => &[],
@@ -48,12 +50,12 @@ pub(crate) fn bytes<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r
 }
 
 /// A text to be shown: what is not UTF-8 in it is replaced.
-pub(crate) fn shown(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+pub(super) fn shown(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
     Ok(String::from_utf8_lossy(bytes(row, column)?).into_owned())
 }
 
 /// The same, of a column that may be NULL.
-pub(crate) fn maybe_shown(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+pub(super) fn maybe_shown(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Null => None,
         _ => Some(shown(row, column)?),
@@ -61,7 +63,7 @@ pub(crate) fn maybe_shown(row: &Row<'_>, column: usize) -> rusqlite::Result<Opti
 }
 
 /// A text to be used, so only as it was written; `None` is NULL.
-pub(crate) fn exact(
+pub(super) fn exact(
     row: &Row<'_>,
     column: usize,
     what: &str,
@@ -70,16 +72,26 @@ pub(crate) fn exact(
         (ValueRef::Null, _) => Ok(None),
         (_, Ok(text)) => Ok(Some(text.to_owned())),
         (_, Err(_)) => Err(format!(
-            "{what}: expected UTF-8, found {:?}, so the file was changed behind the relay",
+            "{what}: expected UTF-8, found {:?}; something other than the relay has changed the file",
             shown(row, column)?
         )),
     })
 }
 
 /// A number; 0 for anything else.
-pub(crate) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
+pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
     Ok(match row.get_ref(column)? {
         ValueRef::Integer(number) => number,
         ValueRef::Null | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => 0,
     })
+}
+
+/// Where an item stands. The column's constraint lets no other word in; a damaged page might.
+pub(super) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
+    Ok(shown(row, column)?.parse().unwrap_or(State::Waiting))
+}
+
+/// As `json_each` reads them: a statement has a fixed number of parameters.
+pub(super) fn numbers(numbers: &[i64]) -> String {
+    serde_json::Value::from(numbers).to_string()
 }

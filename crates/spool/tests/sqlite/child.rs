@@ -6,9 +6,10 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mdss_relay_spool::{Policy, Worker};
+use mdss_relay_spool::{Pacing, Worker};
 
 use crate::common::*;
+use crate::file::*;
 
 const DIR: &str = "SPOOL_TEST_DIR";
 const URL: &str = "SPOOL_TEST_URL";
@@ -82,8 +83,8 @@ async fn accepts() {
     let url = var(URL);
     let relay = relay(if url.is_empty() { NOWHERE } else { &url }, &[]);
     if !url.is_empty() {
-        let policy = Policy { rate: 10_000, park_after: None };
-        tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), policy).run(std::future::pending()));
+        let pacing = Pacing { rate: 10_000, park_after: None };
+        tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), pacing).run(std::future::pending()));
     }
     let round = var(ROUND);
     let senders = (0..8).map(|sender| {
@@ -152,8 +153,8 @@ async fn accepts_until_it_cannot_and_sends() {
             }
         }
     }
-    let policy = Policy { rate: 10_000, park_after: None };
-    Worker::new(spool, relay, policy).run(std::future::pending()).await;
+    let pacing = Pacing { rate: 10_000, park_after: None };
+    Worker::new(spool, relay, pacing).run(std::future::pending()).await;
 }
 
 /// Holds the file as nobody should.

@@ -15,13 +15,16 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
 use tracing::{error, warn};
 
+use super::column::{Cell, shown};
+use super::connect::{BUSY, TAILS, connect, create, with_tail};
+use super::delivery::stored;
+use super::due::mend;
+use super::names::Loss;
+use super::schema;
+use super::trouble::trouble;
 use crate::clock::Moment;
-use crate::column::{Cell, shown};
-use crate::files::{Loss, TAILS};
 use crate::intake::{Intake, Sender};
-use crate::ledger::{mend, stored};
-use crate::schema::{self, LANE_UNROUTED};
-use crate::store::{BUSY, connect, with_tail};
+use crate::item::LANE_UNROUTED;
 use crate::trouble::{Trouble, TroubleKind};
 
 const TABLES: [(&str, &str); 3] = [
@@ -45,7 +48,7 @@ fn aside(path: &Path, now: Moment) -> PathBuf {
 
 /// Clears the way for opening the file at `path`. A log without its file goes aside first. Then what a process that died has begun is
 /// ended: a complete new file without an old one takes its name, everything else is begun anew when it is needed.
-pub(crate) fn resume(path: &Path, now: Moment) -> std::io::Result<()> {
+pub(super) fn resume(path: &Path, now: Moment) -> std::io::Result<()> {
     let gone = std::fs::metadata(path).map_or_else(
         |e| if e.kind() == ErrorKind::NotFound { Ok(true) } else { Err(e) },
         |found| Ok(found.is_file() && found.len() == 0),
@@ -80,9 +83,9 @@ fn set_log_aside(path: &Path, now: Moment) -> std::io::Result<()> {
     error!(
         { fields::ERROR_TYPE } = TroubleKind::Damaged.name(),
         spool.file = %with_tail(&aside, "-wal").display(),
-        "a log of the spool was there without its file, and is set aside: it may hold the newest events of the spool.db that was moved \
-         away or, beside a spool.db.damaged-…, what was taken over already; to get at them, give it the name of that file with -wal at the \
-         end, in the same directory, before anything opens that file"
+        "a log of the spool was found without its spool.db, and was set aside. It may hold the newest events of the spool.db that was moved away; \
+         beside a spool.db.damaged-… file it holds events that were copied already. To read them, put the log beside that file, under the file's \
+         name with -wal at the end, before any program opens that file"
     );
     Ok(())
 }
@@ -109,8 +112,8 @@ fn sync_names(path: &Path) {
 ///
 /// # Errors
 /// If that cannot be written, or the names cannot be changed.
-pub(crate) fn salvage(path: &Path, why: &str, now: Moment) -> Result<(), Trouble> {
-    let old = readable(path).inspect_err(|e| warn!("nothing of the damaged spool can be read: {e}")).ok();
+pub(super) fn salvage(path: &Path, why: &str, now: Moment) -> Result<(), Trouble> {
+    let old = readable(path).inspect_err(|e| warn!("no row of the damaged spool can be read: {e}")).ok();
     let (taken, aside) = replace(path, old.as_ref(), now)?;
     error!(
         { fields::ERROR_TYPE } = TroubleKind::Damaged.name(),
@@ -119,7 +122,7 @@ pub(crate) fn salvage(path: &Path, why: &str, now: Moment) -> Result<(), Trouble
         spool.items = taken.items,
         spool.items_made_again = taken.made,
         spool.without_items = taken.orphans,
-        "the spool was damaged and is set aside; what could be read of it is in the new one: {why}"
+        "the spool file was damaged and was set aside; every row that could be read was copied into a new file: {why}"
     );
     Ok(())
 }
@@ -128,11 +131,11 @@ pub(crate) fn salvage(path: &Path, why: &str, now: Moment) -> Result<(), Trouble
 ///
 /// # Errors
 /// If that cannot be written, or the names cannot be changed.
-pub(crate) fn take_over(path: &Path, old: &Connection, why: &str, now: Moment) -> Result<(), Trouble> {
+pub(super) fn take_over(path: &Path, old: &Connection, why: &str, now: Moment) -> Result<(), Trouble> {
     // What was cut is nowhere but in memory: reading the rest must not push it out.
     let _ = old.pragma_update(None, "cache_size", -64_000);
     let (taken, aside) = replace(path, Some(old), now)?;
-    let lost = if taken.whole { "everything" } else { "what could be read" };
+    let which = if taken.whole { "" } else { " that could be read" };
     error!(
         { fields::ERROR_TYPE } = TroubleKind::Taken.name(),
         spool.file = %path.display(),
@@ -142,13 +145,13 @@ pub(crate) fn take_over(path: &Path, old: &Connection, why: &str, now: Moment) -
         spool.items_made_again = taken.made,
         spool.without_items = taken.orphans,
         spool.whole = taken.whole,
-        "{why}; {lost} of what had been acknowledged is in a new file of that name, and what stood there is set aside under the other name"
+        "{why}; every acknowledged event{which} was copied into a new file of that name, and the file that stood there was set aside under the other name"
     );
     Ok(())
 }
 
 /// Puts what is in the log into the file, on the disk, through whatever the connection has open.
-pub(crate) fn checkpoint(db: &Connection) -> rusqlite::Result<()> {
+pub(super) fn checkpoint(db: &Connection) -> rusqlite::Result<()> {
     // FULL waits for others' readers and writers, and then leaves nothing out (<https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>).
     let (busy, log, done) = db.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
@@ -157,14 +160,14 @@ pub(crate) fn checkpoint(db: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Lets a connection close without a look at its names, which are no longer its own: SQLite would delete what stands there.
-pub(crate) fn give_up(db: &Connection) {
+pub(super) fn give_up(db: &Connection) {
     // It fails for a connection that is none.
     let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
 /// Makes the names fit to be opened, once everything is in the file itself. SQLite would read any log that stands beside a file into it, be
 /// it another file's, or an older copy.
-pub(crate) fn clear(path: &Path, loss: &Loss, now: Moment) -> std::io::Result<()> {
+pub(super) fn clear(path: &Path, loss: &Loss, now: Moment) -> std::io::Result<()> {
     let aside = aside(path, now);
     for tail in loss.strangers() {
         rename_there(path, &aside, &[tail])?;
@@ -180,7 +183,7 @@ fn replace(path: &Path, old: Option<&Connection>, now: Moment) -> Result<(Taken,
     let place = |e: std::io::Error| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", path.display()));
     let (new, aside) = (new_file(path), aside(path, now));
     remove(&new).map_err(place)?;
-    crate::store::create(&new).map_err(place)?;
+    create(&new).map_err(place)?;
     let taken = copy(old, &new, now)?;
     rename_there(path, &aside, &TAILS).map_err(place)?;
     std::fs::rename(&new, path).map_err(place)?;
@@ -212,7 +215,7 @@ struct Taken {
 }
 
 fn copy(old: Option<&Connection>, new: &Path, now: Moment) -> Result<Taken, Trouble> {
-    let writing = |e: rusqlite::Error| Trouble::of(&e, &format!("writing {}", new.display()));
+    let writing = |e: rusqlite::Error| trouble(&e, &format!("writing {}", new.display()));
     let mut new = connect(new).map_err(writing)?;
     schema::migrate(&mut new)?;
     let mut taken = Taken::default();
@@ -275,7 +278,7 @@ fn make_again(all: &Connection, whole: bool, now: Moment, taken: &mut Taken) -> 
             let there: HashSet<_> =
                 paths.query_map([id], |row| shown(row, 0))?.collect::<rusqlite::Result<_>>()?;
             let plan = mdss_relay_core::plan(&settings.rules, &delivery);
-            let intake = Intake::new(delivery, &plan, Sender::Proven, stored.received);
+            let intake = Intake::new(delivery, &plan, Sender::Proven);
             let bytes = intake.body.len() / intake.items.len().max(1);
             for item in intake.items.iter().filter(|item| !there.contains(&item.path)) {
                 made += insert.execute(params![
@@ -294,7 +297,7 @@ fn make_again(all: &Connection, whole: bool, now: Moment, taken: &mut Taken) -> 
         taken.made += made as u64;
         if made == 0 && stored.items == 0 {
             // What is left of it is for somebody to look at.
-            let detail = "the items of this delivery were lost in a damaged file; \"spool show\" has what is left of it";
+            let detail = "the items of this delivery were lost in a damaged file; `mdss-relay spool show` prints what is left of the delivery";
             let orphan = "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bytes, source)
                           SELECT id, '', ?2, 'parked', received, ?3, ?4, ?5, length(body), ifnull(source, '')
                           FROM delivery WHERE id = ?1";
@@ -384,7 +387,7 @@ mod tests {
     fn what_is_taken_over_is_due() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("spool.db");
-        crate::store::create(&path).unwrap();
+        create(&path).unwrap();
         let mut old = connect(&path).unwrap();
         schema::migrate(&mut old).unwrap();
         old.execute_batch(
@@ -406,14 +409,14 @@ mod tests {
     fn a_damaged_file_of_the_first_version_is_taken_over_with_its_sources() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("spool.db");
-        crate::store::create(&path).unwrap();
+        create(&path).unwrap();
         let old = connect(&path).unwrap();
         old.execute_batch(&format!(
             "{}; PRAGMA application_id = 0x4d445352; PRAGMA user_version = 1;
              INSERT INTO delivery VALUES (1, '', 's', NULL, '', '[]', x'', 0, 0), (2, '', NULL, NULL, '', '[]', x'', 0, 0);
              INSERT INTO item (delivery, path, lane, state, since, not_before, bytes) VALUES
                  (1, '0', 'a', 'held', 0, 7, 600), (2, '0', 'a', 'parked', 0, 7, 600)",
-            include_str!("schema/1.sql")
+            include_str!("1.sql")
         ))
         .unwrap();
         drop(old);

@@ -6,37 +6,43 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mdss_relay_spool::{Desk, Filter, Policy, TroubleKind, Worker};
+use mdss_relay_spool::{Pacing, TroubleKind, Worker};
 use mdss_sim::{Config as SimConfig, Sim};
 
 use crate::child::Process;
 use crate::common::*;
+use crate::file::*;
 
-/// The keys in the file.
-fn keys(dir: &Path) -> BTreeSet<String> {
-    let entries = Desk::open(dir).unwrap().list(&Filter::default(), None, usize::MAX >> 1).unwrap();
-    entries.into_iter().filter_map(|entry| entry.key).collect()
+/// Numbers that are others in each run, and the same again with the seed that a failed run has printed.
+struct Chance(fastrand::Rng);
+
+impl Chance {
+    fn new() -> Self {
+        let seed = std::env::var("SPOOL_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+        println!("SPOOL_TEST_SEED={seed}");
+        Self(fastrand::Rng::with_seed(seed))
+    }
+
+    /// A number from 0 to `most`.
+    fn up_to(&mut self, most: u64) -> u64 {
+        self.0.u64(0..=most)
+    }
 }
 
-/// A number from 0 to `most`, another each time.
-fn random(most: u64) -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0) % (most + 1)
-}
-
-#[test]
-fn what_was_accepted_survives_the_process_at_any_moment() {
+#[tokio::test]
+async fn what_was_accepted_survives_the_process_at_any_moment() {
     let dir = tempfile::tempdir().unwrap();
-    let mut told = BTreeSet::new();
+    let (mut told, mut chance) = (BTreeSet::new(), Chance::new());
     for round in 0..12 {
         let mut child = Process::start("accepts", dir.path(), "", round, "");
-        let some: Vec<_> = (0..random(200)).map_while(|_| child.next()).collect();
-        std::thread::sleep(Duration::from_micros(random(20_000)));
+        let some: Vec<_> = (0..chance.up_to(200)).map_while(|_| child.next()).collect();
+        std::thread::sleep(Duration::from_micros(chance.up_to(20_000)));
         told.extend(some);
         told.extend(child.kill());
     }
     assert!(told.len() > 100, "{} are too few to prove anything", told.len());
-    let kept = keys(dir.path());
+    let kept = keys(dir.path()).await;
     let lost: Vec<_> = told.difference(&kept).collect();
     assert!(lost.is_empty(), "lost {lost:?} of {}", told.len());
     assert_eq!(query::<String>(dir.path(), "PRAGMA integrity_check"), "ok");
@@ -45,17 +51,17 @@ fn what_was_accepted_survives_the_process_at_any_moment() {
 #[tokio::test]
 async fn what_was_accepted_is_sent_whenever_the_process_died() {
     let (dir, sim) = (tempfile::tempdir().unwrap(), Sim::start(SimConfig::default()).await.unwrap());
-    let mut told = BTreeSet::new();
+    let (mut told, mut chance) = (BTreeSet::new(), Chance::new());
     for round in 0..8 {
         let mut child = Process::start("accepts", dir.path(), &sim.url(), round, "");
-        told.extend((0..1 + random(200)).map_while(|_| child.next()));
-        std::thread::sleep(Duration::from_micros(random(20_000)));
+        told.extend((0..1 + chance.up_to(200)).map_while(|_| child.next()));
+        std::thread::sleep(Duration::from_micros(chance.up_to(20_000)));
         told.extend(child.kill());
     }
     let (spool, _keeping) = start(dir.path());
     let relay = relay_for(&sim, &[]);
-    let policy = Policy { rate: 10_000, park_after: None };
-    tokio::spawn(Worker::new(spool.clone(), relay, policy).run(std::future::pending()));
+    let pacing = Pacing { rate: 10_000, park_after: None };
+    tokio::spawn(Worker::new(spool.clone(), relay, pacing).run(std::future::pending()));
     until("nothing is left", async || spool.snapshot().await.unwrap().stock.depths.is_empty()).await;
     let sent: BTreeSet<_> = sim.accepted().into_iter().map(|a| a.key).collect();
     let lost: Vec<_> = told.difference(&sent).collect();
@@ -64,8 +70,8 @@ async fn what_was_accepted_is_sent_whenever_the_process_died() {
 
 /// `prlimit` is of util-linux, as `sh` is of everything; a process may not write beyond its limit, and a write that would is
 /// cut off where it is, as on a full disk.
-#[test]
-fn a_disk_that_is_full_costs_nothing_and_goes_on_when_it_has_room() {
+#[tokio::test]
+async fn a_disk_that_is_full_costs_nothing_and_goes_on_when_it_has_room() {
     for kilobytes in [400, 1500, 3000] {
         let dir = tempfile::tempdir().unwrap();
         let shell = format!("trap '' XFSZ; prlimit --pid $$ --fsize={}:unlimited;", kilobytes << 10);
@@ -89,7 +95,7 @@ fn a_disk_that_is_full_costs_nothing_and_goes_on_when_it_has_room() {
         told.insert(child.next().unwrap());
         assert_eq!(child.next().as_deref(), Some("again"));
         child.kill();
-        assert_eq!(keys(dir.path()).intersection(&told).count(), told.len(), "{kilobytes}");
+        assert_eq!(keys(dir.path()).await.intersection(&told).count(), told.len(), "{kilobytes}");
         assert_eq!(query::<String>(dir.path(), "PRAGMA integrity_check"), "ok");
     }
 }
@@ -134,7 +140,7 @@ async fn a_locked_file_is_waited_for() {
     assert_eq!(spool.ready().await.unwrap_err().kind, TroubleKind::Locked);
     child.kill();
     keep(&spool, &relay, "after").await;
-    assert_eq!(keys(dir.path()), ["after", "before"].map(str::to_owned).into());
+    assert_eq!(keys(dir.path()).await, ["after", "before"].map(str::to_owned).into());
 }
 
 #[tokio::test]
@@ -150,7 +156,7 @@ async fn one_relay_works_on_a_directory() {
     drop(first);
     keeping.wait();
     keep(&second, &relay, "second").await;
-    assert_eq!(keys(dir.path()), ["first", "second"].map(str::to_owned).into());
+    assert_eq!(keys(dir.path()).await, ["first", "second"].map(str::to_owned).into());
 }
 
 /// The file's name with `.damaged-…`, if there is one.
@@ -173,7 +179,7 @@ async fn a_file_that_is_no_database_is_set_aside_whole() {
     let (spool, _keeping) = start(dir.path());
     keep(&spool, &relay, "k").await;
     assert_eq!(std::fs::read_to_string(aside(dir.path()).unwrap()).unwrap(), garbage);
-    assert_eq!(keys(dir.path()), ["k".to_owned()].into());
+    assert_eq!(keys(dir.path()).await, ["k".to_owned()].into());
 }
 
 #[tokio::test]
@@ -207,7 +213,7 @@ async fn a_file_that_is_taken_away_is_begun_anew() {
         .unwrap();
     }
     keep(&spool, &relay, "after").await;
-    assert_eq!(keys(dir.path()), ["after".to_owned()].into());
+    assert_eq!(keys(dir.path()).await, ["after".to_owned()].into());
 }
 
 /// A link's target has other names beside it than the link has, so nobody follows one.
@@ -235,7 +241,7 @@ async fn a_link_in_place_of_a_file_is_refused_and_nothing_is_done_to_what_it_lea
         keep(&spool, &relay, "k").await;
         drop(spool);
         keeping.wait();
-        assert!(keys(dir.path()).contains(&first), "{tail}");
+        assert!(keys(dir.path()).await.contains(&first), "{tail}");
     }
 }
 
@@ -258,7 +264,7 @@ async fn what_the_operator_does_with_sqlite_is_not_taken_for_a_loss() {
     assert_eq!(spool.snapshot().await.unwrap().counts.refused, Default::default());
     drop(spool);
     keeping.wait();
-    assert_eq!(keys(dir.path()).len(), n);
+    assert_eq!(keys(dir.path()).await.len(), n);
     let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "nothing was set aside: {names:?}");
 }
@@ -312,9 +318,9 @@ async fn what_can_be_read_of_a_damaged_file_is_sent_and_the_rest_is_set_aside() 
         damage(dir.path(), &pages);
 
         let (spool, keeping) = start(dir.path());
-        let policy = Policy { rate: 10_000, park_after: None };
+        let pacing = Pacing { rate: 10_000, park_after: None };
         let worker =
-            tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), policy).run(std::future::pending()));
+            tokio::spawn(Worker::new(spool.clone(), Arc::clone(&relay), pacing).run(std::future::pending()));
         // The first ones that meet the damage may be asked to come again.
         let new = |n: u32| delivery(&[record("b", &format!("new{n}"), Some("02"))]);
         for n in 0..3 {
@@ -358,7 +364,7 @@ async fn a_file_that_was_cut_off_costs_what_was_cut_off() {
         let delivery = || delivery(&[record("b", &format!("new{n}"), None)]);
         until("a new event is taken", async || accept(&spool, &relay, delivery()).await.is_ok()).await;
     }
-    let kept = keys(dir.path());
+    let kept = keys(dir.path()).await;
     assert_eq!(kept.iter().filter(|key| key.starts_with("new")).count(), 300);
     let old = kept.len() - 300;
     assert!((20..100).contains(&old), "{old}");
@@ -387,7 +393,7 @@ async fn a_process_that_dies_over_a_damaged_file_begins_again() {
         }
         let (spool, _keeping) = start(dir.path());
         keep(&spool, &relay, "x").await;
-        assert_eq!(keys(dir.path()), want.map(str::to_owned).into(), "{what}");
+        assert_eq!(keys(dir.path()).await, want.map(str::to_owned).into(), "{what}");
         assert!(!dir.path().join("spool.db.salvaged").exists(), "{what}");
     }
 }

@@ -17,11 +17,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::store::with_tail;
+use super::connect::{TAILS, with_tail};
 use crate::trouble::{Trouble, TroubleKind};
-
-/// The file, the log and the log's index: what follows the name of the file.
-pub(crate) const TAILS: [&str; 3] = ["", "-wal", "-shm"];
 
 /// The log's header, and that of each frame in it, in bytes.
 const LOG_HEADER: u64 = 32;
@@ -45,7 +42,7 @@ fn inode(found: &Metadata) -> Inode {
 
 /// Descriptors of the three files. They are dropped after SQLite's own.
 #[derive(Debug)]
-pub(crate) struct Files {
+pub(super) struct Names {
     /// In the order of [`TAILS`], as what follows.
     names: [PathBuf; 3],
     held: [(File, Inode); 3],
@@ -76,13 +73,13 @@ struct Index {
 
 /// What was done to the files under the relay.
 #[derive(Debug)]
-pub(crate) struct Loss {
+pub(super) struct Loss {
     /// Which file, and what: a sentence, as a trouble's detail.
-    pub(crate) what: String,
+    pub(super) what: String,
     /// Whether everything is still there for whoever has it open.
-    pub(crate) whole: bool,
+    pub(super) whole: bool,
     /// Whether the file itself has a name anywhere.
-    pub(crate) linked: bool,
+    pub(super) linked: bool,
     /// Whether the index is shorter than SQLite has it in memory: then nothing may touch it.
     index_cut: bool,
     /// What stands at each name.
@@ -96,12 +93,12 @@ enum Name {
     Other,
 }
 
-impl Files {
+impl Names {
     /// Takes hold of the files of a connection that has read something. `file` was opened before the connection was.
     ///
     /// # Errors
     /// If a name does not lead to what the connection has open: somebody was faster, and is to be asked again.
-    pub(crate) fn hold(path: &Path, file: File) -> Result<Self, Trouble> {
+    pub(super) fn hold(path: &Path, file: File) -> Result<Self, Trouble> {
         let open = open_files();
         let hold = |tail: &str, file: Option<File>| {
             let name = with_tail(path, tail);
@@ -118,7 +115,7 @@ impl Files {
             let by_sqlite =
                 open.as_ref().is_none_or(|open| open.iter().filter(|o| **o == found).count() > ours);
             if named != Some(found) || !by_sqlite {
-                let detail = format!("{} was exchanged while it was opened", name.display());
+                let detail = format!("{} was replaced while the relay opened it", name.display());
                 return Err(Trouble::new(TroubleKind::Taken, detail));
             }
             Ok((file, found))
@@ -130,7 +127,7 @@ impl Files {
     }
 
     /// Which file is open, whatever its name leads to by now.
-    pub(crate) fn inode(&self) -> Inode {
+    pub(super) fn inode(&self) -> Inode {
         self.held[0].1
     }
 
@@ -138,7 +135,7 @@ impl Files {
     ///
     /// # Errors
     /// What was taken away, replaced or cut.
-    pub(crate) fn check(&mut self) -> Result<(), Loss> {
+    pub(super) fn check(&mut self) -> Result<(), Loss> {
         let mut what = Vec::new();
         let [(file, file_length), (log, log_length), (index, index_length)] =
             [0, 1, 2].map(|n| self.look(n, &mut what));
@@ -153,7 +150,7 @@ impl Files {
             if let Some(commit) = self.commit
                 && !log.has(&[commit])
             {
-                what.push(format!("{} has lost what was committed", name(1)));
+                what.push(format!("{} has lost the last commit", name(1)));
             }
         } else {
             let mut looks = 0;
@@ -164,12 +161,12 @@ impl Files {
                 // Somebody else may have written between one look and the other; then what was seen belongs to no moment.
                 if in_order || (looks > 1 && found.is_some() && Index::read(&self.held[2].0) == found) {
                     if !in_order {
-                        what.push(format!("{} has lost what was committed", name(1)));
+                        what.push(format!("{} has lost the last commit", name(1)));
                     }
                     break found;
                 }
                 if looks >= LOOKS {
-                    what.push(format!("{} is no index of the log any more", name(2)));
+                    what.push(format!("{} is no longer an index of the log", name(2)));
                     break None;
                 }
                 std::thread::yield_now();
@@ -207,17 +204,20 @@ impl Files {
 
     /// What stands at a name, and how long what we hold is.
     fn look(&self, n: usize, what: &mut Vec<String>) -> (Name, u64) {
+        const MEANWHILE: &str = "while the relay was using it";
         let (file, ours) = &self.held[n];
         let (found, happened) = match std::fs::symlink_metadata(&self.names[n]) {
             Ok(found) if found.is_file() && inode(&found) == *ours => return (Name::Ours, found.len()),
-            Ok(found) if found.is_symlink() => (Name::Other, "was replaced by a symbolic link".to_owned()),
-            Ok(_) => (Name::Other, "was replaced".to_owned()),
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                (Name::Nothing, "was removed or moved away".to_owned())
+            Ok(found) if found.is_symlink() => {
+                (Name::Other, format!("was replaced by a symbolic link {MEANWHILE}"))
             }
-            Err(e) => (Name::Nothing, format!("cannot be looked at: {e}")),
+            Ok(_) => (Name::Other, format!("was replaced {MEANWHILE}")),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                (Name::Nothing, format!("was removed or moved away {MEANWHILE}"))
+            }
+            Err(e) => (Name::Nothing, format!("cannot be inspected: {e}")),
         };
-        what.push(format!("{} {happened} under the relay", self.names[n].display()));
+        what.push(format!("{} {happened}", self.names[n].display()));
         (found, file.metadata().map_or(0, |found| found.len()))
     }
 
@@ -226,19 +226,19 @@ impl Files {
     ///
     /// # Errors
     /// If the disk has no room for it; then the connection must not be used.
-    pub(crate) fn mend(&self, loss: &Loss) -> std::io::Result<()> {
+    pub(super) fn mend(&self, loss: &Loss) -> std::io::Result<()> {
         if loss.index_cut { self.held[2].0.set_len(self.index_length) } else { Ok(()) }
     }
 }
 
 impl Loss {
     /// The names, of the log and its index, at which something stands that is not ours, beside the file that is.
-    pub(crate) fn strangers(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn strangers(&self) -> impl Iterator<Item = &'static str> {
         self.of_log(self.file_named(), Name::Other)
     }
 
     /// The names of our log and its index that have stayed behind when the file was moved away.
-    pub(crate) fn left_behind(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn left_behind(&self) -> impl Iterator<Item = &'static str> {
         self.of_log(!self.file_named(), Name::Ours)
     }
 
@@ -307,13 +307,13 @@ impl Index {
 ///
 /// # Errors
 /// [`TroubleKind::Unwritable`] if it is a link, or anything else: a log that a link leads to has no name in this directory.
-pub(crate) fn plain(name: &Path) -> Result<Option<Metadata>, Trouble> {
+pub(super) fn plain(name: &Path) -> Result<Option<Metadata>, Trouble> {
     let wrong =
         |detail: String| Err(Trouble::new(TroubleKind::Unwritable, format!("{}: {detail}", name.display())));
     match std::fs::symlink_metadata(name) {
         Ok(found) if found.is_file() => Ok(Some(found)),
         Ok(found) if found.is_symlink() => wrong(
-            "expected a plain file, found a symbolic link; move what it leads to here, or let RELAY_DATA_DIR name the directory that has it"
+            "expected a plain file, found a symbolic link; move the file that it leads to here, or set RELAY_DATA_DIR to the directory of that file"
                 .to_owned(),
         ),
         Ok(_) => wrong("expected a plain file, found something else".to_owned()),

@@ -1,0 +1,101 @@
+//! What a worker asks an engine for, what it is given, and what it hands back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mdss_relay_core::Delivery;
+
+use crate::clock::Moment;
+use crate::item::{Outcome, State};
+use crate::ticket::Ticket;
+
+/// What a claim asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Want {
+    /// Items, all lanes together, at most.
+    pub most: usize,
+    /// Lanes that may have fewer than the others: 0 while their breaker is open.
+    pub lanes: HashMap<String, usize>,
+    /// Which lane comes first this time; any number.
+    pub turn: usize,
+}
+
+/// What a claim found.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// The items. Nobody else is given one of them until it is settled, or its ticket is gone.
+    pub items: Vec<Claimed>,
+    /// After what time the next item of the lanes that were asked for comes due.
+    pub next: Option<Duration>,
+    /// More is due than bodies may be in memory at once.
+    pub cut: bool,
+    /// No item waits or is held, due or not, in any lane.
+    pub empty: bool,
+}
+
+/// One item that may be tried now.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The right to it.
+    pub ticket: Ticket,
+    /// The record's path in its delivery.
+    pub path: String,
+    /// Storage unit, or `unrouted`.
+    pub lane: String,
+    /// Where it stands.
+    pub state: State,
+    /// Requests made to MDSS so far.
+    pub attempts: u32,
+    /// How long it had been waiting when it was claimed: since its receipt, or since the last retry by hand.
+    pub waited: Duration,
+    /// The last failure's token.
+    pub reason: Option<String>,
+    /// What it came in.
+    pub delivery: Arc<Stored>,
+}
+
+/// Which delivery, among all that an engine has ever kept: two that are equal are one. A number alone is not enough, because
+/// numbers begin anew when a file is begun anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DeliveryId {
+    epoch: u64,
+    number: i64,
+}
+
+impl DeliveryId {
+    pub(crate) fn new(epoch: u64, number: i64) -> Self {
+        Self { epoch, number }
+    }
+}
+
+/// A stored delivery, read back.
+#[derive(Debug)]
+pub struct Stored {
+    /// Which one.
+    pub id: DeliveryId,
+    /// When it came.
+    pub received: Moment,
+    /// How long before the claim that was.
+    pub age: Duration,
+    /// As the adapter handed it over, without the headers that no dialect reads; or why it is no longer that.
+    pub delivery: Result<Delivery, String>,
+    /// How many of its items are still there.
+    pub items: usize,
+}
+
+/// What came of an item.
+#[derive(Debug)]
+pub struct Settlement {
+    /// Which item. It is free again when the settlement is dropped.
+    pub ticket: Ticket,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What became of settlements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Settlements that were not written down, because their tickets no longer hold: the items are from another store.
+    pub fenced: usize,
+}

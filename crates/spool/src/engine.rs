@@ -1,0 +1,200 @@
+//! The seam: what an engine must do for the hand-off, the worker and the operator.
+//!
+//! An engine knows what is kept, what is given out and what time it is. Callers say how long something is put off, never until when: several relays
+//! have several clocks. It is an enum, because the engines are ours and chosen at start.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::claim::{Claims, Settled, Settlement, Want};
+use crate::clock::Clock;
+use crate::intake::{Intake, Written};
+use crate::item::ItemId;
+use crate::shares::{Limits, Parties};
+use crate::sqlite::Sqlite;
+use crate::stock::{Batch, Entry, Filter, Shown, Stock};
+use crate::ticket::Ticket;
+use crate::trouble::Trouble;
+
+/// Where the spool is and how much it may hold.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The data directory; made if it is not there.
+    pub dir: PathBuf,
+    /// Bytes that may be in use in the file, about; above that no event is stored.
+    pub limit: u64,
+}
+
+impl Config {
+    /// How much may be kept, of so many sources and units.
+    pub fn limits(&self, parties: Parties) -> Limits {
+        Limits { bytes: self.limit, parties }
+    }
+}
+
+/// The thread that works on the file.
+pub struct StoreThread(JoinHandle<()>);
+
+impl StoreThread {
+    /// Waits until every handle is dropped and the file is closed. Not needed for safety: a spool that was killed is as
+    /// good as one that was closed, it only takes a moment longer to open.
+    pub fn wait(self) {
+        let _ = self.0.join();
+    }
+}
+
+/// What keeps events. Cheap to clone.
+#[derive(Clone)]
+pub enum Engine {
+    /// A file on this machine.
+    Sqlite(Sqlite),
+}
+
+impl Engine {
+    /// The engine of a relay. What is wrong with the directory or the file shows in every call, and is tried again with the next one.
+    ///
+    /// # Errors
+    /// If the system has no thread for it.
+    pub fn work(config: &Config, clock: Arc<dyn Clock>) -> std::io::Result<(Self, StoreThread)> {
+        let (engine, thread) = Sqlite::work(config.dir.clone(), clock)?;
+        Ok((Self::Sqlite(engine), StoreThread(thread)))
+    }
+
+    /// The spool of a data directory from another process, for an operator. It must be there, and is brought to today's version.
+    ///
+    /// # Errors
+    /// [`Trouble`]: no spool there, not ours, or held by another process.
+    pub fn visit(dir: &Path) -> Result<(Self, StoreThread), Trouble> {
+        let (engine, thread) = Sqlite::visit(dir)?;
+        Ok((Self::Sqlite(engine), StoreThread(thread)))
+    }
+
+    /// Keeps a delivery; it is on disk when this returns. Says what became of each of its items.
+    ///
+    /// # Errors
+    /// Nothing was kept, or whether it was is not known; the sender is asked to repeat the event.
+    pub async fn accept(&self, intake: Intake, limits: Limits) -> Result<(Intake, Vec<Written>), Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.accept(intake, limits).await,
+        }
+    }
+
+    /// Gives out items that may be tried now.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub async fn claim(&self, want: Want) -> Result<Claims, Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.claim(want).await,
+        }
+    }
+
+    /// Writes down what came of items, in one step. An item that is gone meanwhile stays gone. The tickets go with the batch.
+    ///
+    /// # Errors
+    /// If nothing was written; then the batch can be handed in again.
+    pub async fn settle(&self, batch: Arc<[Settlement]>) -> Result<Settled, Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.settle(batch).await,
+        }
+    }
+
+    /// Gives items back untried: they are as they were, and may be claimed at once.
+    ///
+    /// # Errors
+    /// If that cannot be written. They are given out again all the same, but later.
+    pub async fn give_back(&self, tickets: Vec<Ticket>) -> Result<(), Trouble> {
+        match self {
+            // A ticket that is gone has freed its item.
+            Self::Sqlite(_) => drop(tickets),
+        }
+        Ok(())
+    }
+
+    /// Makes held items due, of all lanes or of one, at most `most`; says how many.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub async fn release(&self, lane: Option<String>, most: usize) -> Result<usize, Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.release(lane, most).await,
+        }
+    }
+
+    /// Makes items due that are put off further than `beyond`, at most `most`; says how many. A clock that was ahead has done that.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub async fn mend(&self, beyond: Duration, most: usize) -> Result<usize, Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.mend(beyond, most).await,
+        }
+    }
+
+    /// Counts what is kept.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn stock(&self) -> Result<Stock, Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.stock().await,
+        }
+    }
+
+    /// Writes, to find out whether writing works.
+    ///
+    /// # Errors
+    /// Why an event would not be stored now.
+    pub async fn probe(&self, limits: Limits) -> Result<(), Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.probe(limits).await,
+        }
+    }
+
+    /// The items that fit, by number, those behind `after`, at most `most`.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<ItemId>,
+        most: usize,
+    ) -> Result<Vec<Entry>, Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.list(filter, after, most).await,
+        }
+    }
+
+    /// One item and the delivery it came in; `None` if there is no such item.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn show(&self, id: ItemId) -> Result<Option<Shown>, Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.show(id).await,
+        }
+    }
+
+    /// Makes items due that fit, one step from behind `after` on; parked ones, too. Their age counts from now.
+    ///
+    /// # Errors
+    /// If nothing of this step was done.
+    pub async fn retry(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.retry(filter, after).await,
+        }
+    }
+
+    /// Deletes items that fit, one step from behind `after` on. What a worker holds may be accepted all the same.
+    ///
+    /// # Errors
+    /// If nothing of this step was done.
+    pub async fn purge(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.purge(filter, after).await,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The engine of one machine: a file, and one thread that owns it. Nothing outside this folder knows rusqlite.
+
+mod accept;
+mod claim;
+mod column;
+mod connect;
+mod delivery;
+mod desk;
+mod due;
+mod file;
+mod handle;
+mod jump;
+mod names;
+mod room;
+mod said;
+mod salvage;
+mod schema;
+mod settle;
+#[cfg(test)]
+mod testing;
+mod thread;
+mod trouble;
+
+pub(crate) use handle::Sqlite;

@@ -1,0 +1,163 @@
+//! Keeping a delivery: what there is room for, what is a repetition, and the rows of the rest.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, named_params, params};
+
+use super::delivery;
+use super::room::Room;
+use super::trouble::Fault;
+use crate::clock::Moment;
+use crate::intake::{Intake, NewItem, Written};
+use crate::item::State;
+use crate::shares::{Limits, Share, Shares};
+
+/// What an item's rows and index entries take of the disk beside the body. The triggers count with it (`2.sql`).
+pub(super) const ROW_BYTES: u64 = 512;
+
+/// Writes a delivery and its items, except those that are there already and those for which there is no room.
+pub(super) fn accept(
+    db: &Connection,
+    intake: &Intake,
+    limits: Limits,
+    now: Moment,
+) -> Result<Vec<Written>, Fault> {
+    let size = (intake.headers.len() + intake.body.len()) as u64;
+    let room = Room::of(db)?;
+    room.takes(size, limits.bytes).map_err(Fault::Ours)?;
+    let free = room.left(limits.bytes).saturating_sub(size);
+    let mut shares = Shares::new(intake.whose(), limits, free);
+    let share = size / intake.items.len().max(1) as u64;
+    // What stays until somebody acts keeps the whole body, also when its neighbours have gone.
+    let mut staying = size;
+    let mut known = db.prepare_cached(
+        "SELECT 1 FROM item WHERE mark = ?1 UNION ALL SELECT 1 FROM done WHERE mark = ?1 LIMIT 1",
+    )?;
+    let mut marks = HashSet::new();
+    let mut written = Vec::with_capacity(intake.items.len());
+    for item in &intake.items {
+        if let Some(mark) = &item.mark
+            && (marks.contains(mark) || known.exists([mark])?)
+        {
+            written.push(Written::Duplicate);
+            continue;
+        }
+        let bytes = if item.state == State::Waiting { share } else { staying };
+        if let Err(full) = shares
+            .take(item.state, &item.lane, bytes + ROW_BYTES, |share| taken(db, share, intake.whose()))?
+        {
+            written.push(Written::NoRoom(full));
+            continue;
+        }
+        if item.state != State::Waiting {
+            staying = 0;
+        }
+        if intake.items.len() > 1 {
+            marks.extend(item.mark.as_ref());
+        }
+        written.push(Written::Stored);
+    }
+    let stored: Vec<_> =
+        intake.items.iter().zip(&written).filter(|(_, w)| **w == Written::Stored).map(|(i, _)| i).collect();
+    insert(db, intake, &stored, size, now)?;
+    Ok(written)
+}
+
+/// Each has an equal part of the body; if one stays until somebody acts, it has it all.
+fn insert(
+    db: &Connection,
+    intake: &Intake,
+    items: &[&NewItem],
+    size: u64,
+    now: Moment,
+) -> rusqlite::Result<()> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let delivery = delivery::insert(db, intake, now)?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bucket, key, mark, bytes, source)
+         VALUES (:delivery, :path, :lane, :state, :since, :not_before, :reason, :detail, :bucket, :key, :mark, :bytes, :source)",
+    )?;
+    let heir = items.iter().position(|item| item.state != State::Waiting);
+    for (n, item) in items.iter().enumerate() {
+        let part = match heir {
+            Some(heir) if heir == n => size,
+            Some(_) => 0,
+            None => size / items.len() as u64,
+        };
+        insert.execute(named_params! {
+            ":delivery": delivery,
+            ":path": item.path,
+            ":lane": item.lane,
+            ":state": item.state.name(),
+            ":since": now.as_millis(),
+            ":not_before": now.plus(item.pause).as_millis(),
+            ":reason": item.reason,
+            ":detail": item.detail,
+            ":bucket": item.bucket,
+            ":key": item.key,
+            ":mark": item.mark,
+            ":bytes": i64::try_from(part + ROW_BYTES).unwrap_or(i64::MAX),
+            ":source": intake.whose(),
+        })?;
+    }
+    Ok(())
+}
+
+/// How many bytes there are of a share.
+fn taken(db: &Connection, share: &Share, source: &str) -> rusqlite::Result<u64> {
+    const IDLE: &str = "(state = 'parked' OR state = 'held' AND lane = 'unrouted')";
+    let sum = |which: String, value: &str| -> rusqlite::Result<u64> {
+        // The first parameter need not be used.
+        let sql = format!("SELECT ifnull(sum(bytes), 0) FROM tally WHERE ?1 = ?1 AND {which}");
+        let sum = db.prepare_cached(&sql)?.query_row(params![value], |row| row.get::<_, i64>(0))?;
+        Ok(u64::try_from(sum).unwrap_or(0))
+    };
+    match share {
+        Share::Idle(state) => sum(format!("source = ?1 AND state = '{}' AND {IDLE}", state.name()), source),
+        Share::AllIdle => sum(IDLE.to_owned(), ""),
+        Share::Source => sum("source = ?1".to_owned(), source),
+        Share::Unit(lane) => sum("lane = ?1".to_owned(), lane),
+    }
+}
+
+/// Writes the row that is there to be written.
+pub(super) fn probe(db: &Connection, limits: Limits, now: Moment) -> Result<(), Fault> {
+    let sql = "INSERT INTO probe VALUES (1, ?1) ON CONFLICT DO UPDATE SET at = excluded.at";
+    db.prepare_cached(sql)?.execute([now.as_millis()])?;
+    Room::of(db)?.takes(0, limits.bytes).map_err(Fault::Ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use mdss_relay_core::{Delivery, Settings};
+
+    use super::super::testing::file;
+    use super::super::trouble::trouble;
+    use super::*;
+    use crate::intake::Sender;
+    use crate::shares::Parties;
+    use crate::trouble::TroubleKind;
+
+    #[test]
+    fn a_file_that_may_not_grow_is_a_full_disk() {
+        let (_dir, db) = file();
+        db.pragma_update(None, "max_page_count", 40).unwrap();
+        let limits = Limits { bytes: 1 << 30, parties: Parties { sources: 1, units: 1 } };
+        let error = loop {
+            // Nobody can read it, so it is kept whole.
+            let delivery = Delivery { body: vec![b' '; 5000], ..Delivery::default() };
+            let plan = mdss_relay_core::plan(&Settings::default().rules, &delivery);
+            let intake = Intake::new(delivery, &plan, Sender::Proven);
+            assert_eq!(intake.len(), 1);
+            let group = db.unchecked_transaction().unwrap();
+            match accept(&group, &intake, limits, Moment::from_millis(0)) {
+                Ok(_) => group.commit().unwrap(),
+                Err(Fault::Sql(error)) => break error,
+                Err(fault) => panic!("{fault:?}"),
+            }
+        };
+        assert_eq!(trouble(&error, "x").kind, TroubleKind::Unwritable);
+    }
+}

@@ -1,0 +1,125 @@
+//! What the engine can be asked for, each call an order to the thread.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::accept::{accept, probe};
+use super::claim::{At, claim};
+use super::desk::{Change, change, list, show, stock};
+use super::due::{mend, release};
+use super::settle::settle;
+use super::thread::{Order, Orders};
+use super::trouble::Fault;
+use crate::claim::{Claims, Settled, Settlement, Want};
+use crate::clock::{Clock, SystemClock};
+use crate::intake::{Intake, Written};
+use crate::item::ItemId;
+use crate::shares::Limits;
+use crate::stock::{Batch, Entry, Filter, Shown, Stock};
+use crate::ticket::Given;
+use crate::trouble::Trouble;
+
+/// The engine of one machine. Cheap to clone.
+#[derive(Clone)]
+pub struct Sqlite {
+    orders: Orders,
+    clock: Arc<dyn Clock>,
+    given: Given,
+}
+
+impl Sqlite {
+    /// The engine of a relay, and its thread.
+    pub(crate) fn work(dir: PathBuf, clock: Arc<dyn Clock>) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (orders, thread) = Orders::work(dir, Arc::clone(&clock))?;
+        Ok((Self { orders, clock, given: Given::default() }, thread))
+    }
+
+    /// The same file, from outside.
+    pub(crate) fn visit(dir: &Path) -> Result<(Self, JoinHandle<()>), Trouble> {
+        let (orders, thread) = Orders::visit(dir)?;
+        Ok((Self { orders, clock: Arc::new(SystemClock), given: Given::default() }, thread))
+    }
+
+    pub(crate) async fn accept(
+        &self,
+        intake: Intake,
+        limits: Limits,
+    ) -> Result<(Intake, Vec<Written>), Trouble> {
+        let (now, mut intake) = (self.clock.now(), Some(intake));
+        self.orders
+            .ask(Order::Write, move |db, _| {
+                // A job runs once.
+                let intake = intake.take().ok_or_else(|| Fault::Ours(Trouble::stopped()))?;
+                let written = accept(db, &intake, limits, now)?;
+                Ok((intake, written))
+            })
+            .await
+    }
+
+    pub(crate) async fn claim(&self, want: Want) -> Result<Claims, Trouble> {
+        let (now, given) = (self.clock.now(), self.given.clone());
+        self.orders
+            .ask(Order::Read, move |db, epoch| Ok(claim(db, &want, &At { now, epoch, given: &given })?))
+            .await
+    }
+
+    pub(crate) async fn settle(&self, batch: Arc<[Settlement]>) -> Result<Settled, Trouble> {
+        let now = self.clock.now();
+        self.orders
+            .ask(Order::Write, move |db, epoch| {
+                let ours = || batch.iter().filter(|s| s.ticket.epoch() == epoch);
+                settle(db, ours().map(|s| (s.ticket.id(), &s.outcome)), now)?;
+                Ok(Settled { fenced: batch.len() - ours().count() })
+            })
+            .await
+    }
+
+    pub(crate) async fn release(&self, lane: Option<String>, most: usize) -> Result<usize, Trouble> {
+        let now = self.clock.now();
+        self.orders.ask(Order::Write, move |db, _| Ok(release(db, lane.as_deref(), now, most)?)).await
+    }
+
+    pub(crate) async fn mend(&self, beyond: Duration, most: usize) -> Result<usize, Trouble> {
+        let now = self.clock.now();
+        self.orders.ask(Order::Write, move |db, _| Ok(mend(db, now.plus(beyond), now, most)?)).await
+    }
+
+    pub(crate) async fn stock(&self) -> Result<Stock, Trouble> {
+        let now = self.clock.now();
+        self.orders.ask(Order::Read, move |db, _| Ok(stock(db, now)?)).await
+    }
+
+    pub(crate) async fn probe(&self, limits: Limits) -> Result<(), Trouble> {
+        let now = self.clock.now();
+        self.orders.ask(Order::Write, move |db, _| probe(db, limits, now)).await
+    }
+
+    pub(crate) async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<ItemId>,
+        most: usize,
+    ) -> Result<Vec<Entry>, Trouble> {
+        let filter = filter.clone();
+        self.orders.ask(Order::Read, move |db, _| Ok(list(db, &filter, after, most)?)).await
+    }
+
+    pub(crate) async fn show(&self, id: ItemId) -> Result<Option<Shown>, Trouble> {
+        self.orders.ask(Order::Read, move |db, _| Ok(show(db, id)?)).await
+    }
+
+    pub(crate) async fn retry(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
+        self.change(filter, after, Change::Retry).await
+    }
+
+    pub(crate) async fn purge(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
+        self.change(filter, after, Change::Purge).await
+    }
+
+    async fn change(&self, filter: &Filter, after: Option<ItemId>, what: Change) -> Result<Batch, Trouble> {
+        let (now, filter) = (self.clock.now(), filter.clone());
+        self.orders.ask(Order::Write, move |db, _| Ok(change(db, &filter, after, what, now)?)).await
+    }
+}

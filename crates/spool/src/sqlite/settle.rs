@@ -1,0 +1,103 @@
+//! Writing down what came of items, in the transaction that takes them away.
+
+use rusqlite::{Connection, params};
+
+use super::column::numbers;
+use crate::clock::Moment;
+use crate::item::{ItemId, Outcome, State};
+
+/// Marks of accepted writes that are remembered: about 30 MB of file. Senders repeat within minutes, MinIO and RustFS after a
+/// restart of theirs; a hundred thousand is a busy day.
+const MOST_DONE: i64 = 100_000;
+
+/// Writes down what came of items. One that is gone meanwhile (purged by hand) stays gone.
+pub(super) fn settle<'a>(
+    db: &Connection,
+    outcomes: impl Iterator<Item = (ItemId, &'a Outcome)>,
+    now: Moment,
+) -> rusqlite::Result<()> {
+    const AGAIN: &str =
+        "UPDATE item SET state = ?2, not_before = ?3, reason = ?4, detail = ?5, attempts = attempts + ?6
+                         WHERE id = ?1";
+    let (mut accepted, mut gone) = (Vec::new(), Vec::new());
+    for (id, outcome) in outcomes {
+        match outcome {
+            Outcome::Accepted => accepted.push(id.get()),
+            Outcome::Skipped => gone.push(id.get()),
+            Outcome::Again { state, pause, reason, detail, attempted } => {
+                let row =
+                    params![id.get(), state.name(), now.plus(*pause).as_millis(), reason, detail, attempted];
+                db.prepare_cached(AGAIN)?.execute(row)?;
+            }
+            Outcome::Parked { reason, detail, attempted } => {
+                let row = params![id.get(), State::Parked.name(), now.as_millis(), reason, detail, attempted];
+                db.prepare_cached(AGAIN)?.execute(row)?;
+            }
+            Outcome::Lane(lane) => {
+                db.prepare_cached(
+                    "UPDATE item SET lane = ?2, state = 'waiting', not_before = ?3, reason = NULL, detail = NULL WHERE id = ?1",
+                )?
+                .execute(params![id.get(), lane, now.as_millis()])?;
+            }
+        }
+    }
+    if !accepted.is_empty() {
+        // In the same transaction: from here on a repetition is one.
+        let sql = "INSERT INTO done (mark, at) SELECT mark, ?2 FROM item
+                   WHERE id IN (SELECT value FROM json_each(?1)) AND mark IS NOT NULL ON CONFLICT DO NOTHING";
+        db.prepare_cached(sql)?.execute(params![numbers(&accepted), now.as_millis()])?;
+        forget_done(db)?;
+    }
+    gone.append(&mut accepted);
+    if !gone.is_empty() {
+        // One statement for all: of each page that it changes SQLite keeps a copy, and neighbours share their pages.
+        let sql = "DELETE FROM item WHERE id IN (SELECT value FROM json_each(?1))";
+        db.prepare_cached(sql)?.execute([numbers(&gone)])?;
+    }
+    Ok(())
+}
+
+/// Forgets the oldest marks beyond the hundred thousand.
+fn forget_done(db: &Connection) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM done WHERE id <= (SELECT max(id) FROM done) - ?1";
+    db.prepare_cached(sql)?.execute([MOST_DONE])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::file;
+    use super::*;
+
+    fn marks(db: &Connection) -> Vec<i64> {
+        let mut query = db.prepare("SELECT id FROM done ORDER BY id").unwrap();
+        query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn marks_are_forgotten_beyond_their_number() {
+        let (_dir, db) = file();
+        db.execute("INSERT INTO done (id, mark, at) VALUES (1, 'first', 0), (?1, 'last', 0)", [MOST_DONE])
+            .unwrap();
+        forget_done(&db).unwrap();
+        assert_eq!(marks(&db), [1, MOST_DONE]);
+        db.execute("INSERT INTO done (mark, at) VALUES ('one more', 0)", []).unwrap();
+        forget_done(&db).unwrap();
+        assert_eq!(marks(&db), [MOST_DONE, MOST_DONE + 1]);
+    }
+
+    /// Else they would grow with every event.
+    #[test]
+    fn an_accepted_item_leaves_its_mark_and_takes_the_oldest_away() {
+        let (_dir, db) = file();
+        db.execute("INSERT INTO done (id, mark, at) VALUES (1, 'first', 0), (?1, 'last', 0)", [MOST_DONE])
+            .unwrap();
+        db.execute_batch(
+            "INSERT INTO delivery VALUES (1, '', NULL, NULL, '', '[]', x'', 0, 0);
+             INSERT INTO item (delivery, path, lane, state, since, not_before, mark, bytes) VALUES (1, '0', 'a', 'waiting', 0, 0, 'new', 0)",
+        )
+        .unwrap();
+        settle(&db, [(ItemId::new(1), &Outcome::Accepted)].into_iter(), Moment::from_millis(1)).unwrap();
+        assert_eq!(marks(&db), [MOST_DONE, MOST_DONE + 1]);
+    }
+}

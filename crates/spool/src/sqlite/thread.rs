@@ -1,0 +1,332 @@
+//! The thread that works on the file, and the orders it is given.
+//!
+//! A commit costs a sync of the disk, and a disk makes a hundred or a few thousand of those a second. So the thread takes
+//! everything that waits, does it in one transaction, syncs once and then answers all: while one group is being
+//! synced, the next one gathers by itself. Nobody is answered before the sync, and a group of one waits for nobody.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+use tracing::warn;
+
+use super::connect::{FILE, connect};
+use super::due::mend;
+use super::file::Held;
+use super::jump::Jumps;
+use super::said::Said;
+use super::schema;
+use super::trouble::{Fault, trouble};
+use crate::clock::Clock;
+use crate::trouble::{Trouble, TroubleKind};
+
+/// Requests that wait for the thread; further ones wait in their own tasks.
+const QUEUE: usize = 1024;
+
+/// Requests that share a transaction, at most: the first of them waits for the last.
+const GROUP: usize = 512;
+
+/// Rows that are made due in one transaction after the clock has jumped.
+const STEP: usize = 1000;
+
+/// The handle. Cheap to clone; when the last one is gone, the thread ends.
+#[derive(Clone)]
+pub(super) struct Orders(mpsc::Sender<Order>);
+
+pub(super) enum Order {
+    /// Shares a transaction with others, and is answered after its commit.
+    Write(Box<dyn Job>),
+    /// Comes after the commit: what is read must not be taken back.
+    Read(Box<dyn Job>),
+}
+
+pub(super) trait Job: Send {
+    fn run(&mut self, db: &Connection, epoch: u64) -> Result<(), Fault>;
+    fn answer(self: Box<Self>, outcome: Result<(), Trouble>);
+    /// Nobody waits for the answer any more.
+    fn abandoned(&self) -> bool;
+}
+
+struct Task<T, F> {
+    work: F,
+    result: Option<T>,
+    reply: oneshot::Sender<Result<T, Trouble>>,
+}
+
+impl<T: Send, F: FnMut(&Connection, u64) -> Result<T, Fault> + Send> Job for Task<T, F> {
+    fn run(&mut self, db: &Connection, epoch: u64) -> Result<(), Fault> {
+        self.result = Some((self.work)(db, epoch)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), Trouble>) {
+        let Self { result, reply, .. } = *self;
+        let _ = reply.send(outcome.and_then(|()| result.ok_or_else(Trouble::stopped)));
+    }
+
+    fn abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+}
+
+impl Orders {
+    /// Starts the thread of a relay. It opens the file at once and, if that cannot be done, again with every order.
+    pub(super) fn work(dir: PathBuf, clock: Arc<dyn Clock>) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (orders, queue) = mpsc::channel(QUEUE);
+        let thread = thread::Builder::new().name("spool".into()).spawn(move || {
+            let mut keeper = Keeper::new(dir, clock);
+            let opened = keeper.file.open().map(|_| ());
+            keeper.said.writing(opened);
+            keeper.serve(queue);
+        })?;
+        Ok((Self(orders), thread))
+    }
+
+    /// Starts a thread that looks at a file from outside, while a relay works on it or when none does: without the relay's lock, and it mends
+    /// nothing.
+    pub(super) fn visit(dir: &Path) -> Result<(Self, JoinHandle<()>), Trouble> {
+        let path = dir.join(FILE);
+        if !path.is_file() {
+            let detail = format!("{}: expected a spool, found no such file", path.display());
+            return Err(Trouble::new(TroubleKind::Unwritable, detail));
+        }
+        let mut db = connect(&path).map_err(|e| trouble(&e, &format!("opening {}", path.display())))?;
+        schema::migrate(&mut db)?;
+        let (orders, mut queue) = mpsc::channel(QUEUE);
+        let thread = thread::Builder::new().name("spool-desk".into()).spawn(move || {
+            while let Some(order) = queue.blocking_recv() {
+                match order {
+                    Order::Read(job) => drop(read(&db, 0, job)),
+                    Order::Write(job) => {
+                        let mut jobs = [job];
+                        let outcome = group(&mut db, 0, &mut jobs).map(|mut outcomes| outcomes.remove(0));
+                        let [job] = jobs;
+                        job.answer(outcome.and_then(|outcome| outcome));
+                    }
+                }
+            }
+        })?;
+        Ok((Self(orders), thread))
+    }
+
+    /// Gives an order and waits for its answer. The work is done with a connection, and is told which file that leads to.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        order: fn(Box<dyn Job>) -> Order,
+        work: impl FnMut(&Connection, u64) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let (reply, answer) = oneshot::channel();
+        let task = Task { work, result: None, reply };
+        self.0.send(order(Box::new(task))).await.map_err(|_| Trouble::stopped())?;
+        answer.await.map_err(|_| Trouble::stopped())?
+    }
+}
+
+/// Does everything in one transaction. A job that fails is taken back alone, if SQLite lets it be.
+fn group(
+    db: &mut Connection,
+    epoch: u64,
+    jobs: &mut [Box<dyn Job>],
+) -> Result<Vec<Result<(), Trouble>>, Trouble> {
+    const WRITING: &str = "writing to the spool";
+    let writing = |e: rusqlite::Error| trouble(&e, WRITING);
+    let mut outcomes = Vec::with_capacity(jobs.len());
+    let mut group = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(writing)?;
+    for job in jobs {
+        let part = group.savepoint().map_err(writing)?;
+        let outcome = match job.run(&part, epoch) {
+            Ok(()) => part.commit().map_err(writing),
+            Err(fault) => {
+                // An error of the disk ends the transaction as a whole (<https://www.sqlite.org/lang_transaction.html>,
+                // 3.1); then nothing of the group is kept.
+                let ended = part.is_autocommit();
+                let trouble = fault.trouble(WRITING);
+                if ended {
+                    return Err(trouble);
+                }
+                drop(part);
+                Err(trouble)
+            }
+        };
+        // Whatever is wrong with the disk is wrong for everybody in the group.
+        if let Err(trouble) = &outcome
+            && !matches!(trouble.kind, TroubleKind::Full | TroubleKind::Internal)
+        {
+            return Err(trouble.clone());
+        }
+        outcomes.push(outcome);
+    }
+    group.commit().map_err(writing)?;
+    Ok(outcomes)
+}
+
+fn read(db: &Connection, epoch: u64, mut job: Box<dyn Job>) -> Result<(), Trouble> {
+    let outcome = job.run(db, epoch).map_err(|fault| fault.trouble("reading the spool"));
+    job.answer(outcome.clone());
+    outcome
+}
+
+/// The thread of a relay.
+struct Keeper {
+    file: Held,
+    said: Said,
+    clock: Arc<dyn Clock>,
+    jumps: Jumps,
+    /// Whether everything is to be made due, because the clock has jumped, and what is left of that.
+    jumped: bool,
+}
+
+impl Keeper {
+    fn new(dir: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        let (file, said) = (Held::new(dir.clone(), Arc::clone(&clock)), Said::new(dir));
+        Self { file, said, clock, jumps: Jumps::default(), jumped: false }
+    }
+
+    fn serve(&mut self, mut queue: mpsc::Receiver<Order>) {
+        while let Some(first) = queue.blocking_recv() {
+            self.watch_the_clock();
+            let (mut writes, mut reads) = (Vec::new(), Vec::new());
+            let mut next = Some(first);
+            while let Some(order) = next {
+                match order {
+                    // A sender that has given up comes again.
+                    Order::Write(job) | Order::Read(job) if job.abandoned() => drop(job),
+                    Order::Write(job) => writes.push(job),
+                    Order::Read(job) => reads.push(job),
+                }
+                next = if writes.len() < GROUP { queue.try_recv().ok() } else { None };
+            }
+            if !writes.is_empty() {
+                self.write(writes);
+            }
+            for job in reads {
+                self.read(job);
+            }
+            while self.jumped && queue.is_empty() && !queue.is_closed() && self.make_due() {}
+        }
+        // The last connection that closes puts everything into the one file.
+        if let Err(trouble) = self.file.close() {
+            self.said.writing(Err(trouble));
+        }
+    }
+
+    /// What was put off to a moment may be a year away once the clock has jumped. So everything is due then.
+    fn watch_the_clock(&mut self) {
+        if let Some(jump) = self.jumps.look(self.clock.now(), self.clock.instant()) {
+            warn!(
+                behind_ms = millis(jump.behind),
+                ahead_ms = millis(jump.ahead),
+                "the system clock has jumped, so every stored event is due now"
+            );
+            self.jumped = true;
+        }
+        if self.jumped {
+            self.make_due();
+        }
+    }
+
+    /// Makes the next of them due, beside everything else that there is to do. False if that cannot be done now.
+    fn make_due(&mut self) -> bool {
+        let now = self.clock.now();
+        let Ok((opened, _)) = self.file.open() else { return false };
+        match mend(&opened.db, now, now, STEP) {
+            Ok(STEP..) => true,
+            Ok(_) => {
+                self.jumped = false;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn write(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        let outcome = self.group(&mut jobs);
+        match outcome {
+            Ok(outcomes) => {
+                self.said.writing(Ok(()));
+                for (job, outcome) in jobs.into_iter().zip(outcomes) {
+                    if let Err(trouble) = &outcome {
+                        self.said.refused(trouble);
+                    }
+                    job.answer(outcome);
+                }
+            }
+            Err(trouble) => {
+                for job in jobs {
+                    job.answer(Err(trouble.clone()));
+                }
+                self.failed(trouble);
+            }
+        }
+    }
+
+    fn group(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Trouble>>, Trouble> {
+        let (opened, epoch) = self.file.open()?;
+        let outcomes = group(&mut opened.db, epoch, jobs)?;
+        // What is in a log without a name is with nobody tomorrow.
+        if let Err(loss) = opened.names.check() {
+            let trouble = Trouble::new(TroubleKind::Taken, loss.what.clone());
+            return Err(self.file.rescue(&loss).err().unwrap_or(trouble));
+        }
+        Ok(outcomes)
+    }
+
+    fn read(&mut self, job: Box<dyn Job>) {
+        let (opened, epoch) = match self.file.open() {
+            Ok(opened) => opened,
+            Err(trouble) => {
+                job.answer(Err(trouble.clone()));
+                return self.failed(trouble);
+            }
+        };
+        let outcome = read(&opened.db, epoch, job);
+        if let Err(trouble) = &outcome {
+            self.file.distrust(trouble);
+        }
+        self.said.reading(outcome);
+    }
+
+    fn failed(&mut self, trouble: Trouble) {
+        self.file.distrust(&trouble);
+        self.said.writing(Err(trouble));
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn job(outcome: fn(&Connection) -> rusqlite::Result<()>) -> Box<dyn Job> {
+        let (reply, answer) = oneshot::channel::<Result<(), Trouble>>();
+        drop(answer);
+        Box::new(Task { work: move |db: &Connection, _| Ok(outcome(db)?), result: None, reply })
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_said_to_senders() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let mut keeper = Keeper::new(data.clone(), Arc::new(SystemClock));
+        let said = |keeper: &Keeper| keeper.said.kinds();
+        std::fs::write(&data, "in the way").unwrap();
+        keeper.read(job(|_| Ok(())));
+        assert_eq!(said(&keeper), (Some(TroubleKind::Unwritable), None), "then nothing is taken either");
+        std::fs::remove_file(&data).unwrap();
+        keeper.write(vec![job(|_| Ok(()))]);
+        assert_eq!(said(&keeper), (None, None));
+        keeper.read(job(|db| db.query_row("SELECT x FROM nowhere", [], |_| Ok(()))));
+        assert_eq!(said(&keeper), (None, Some(TroubleKind::Internal)));
+        keeper.write(vec![job(|_| Ok(()))]);
+        assert_eq!(said(&keeper), (None, Some(TroubleKind::Internal)), "writing proves nothing about it");
+        keeper.read(job(|_| Ok(())));
+        assert_eq!(said(&keeper), (None, None));
+    }
+}

@@ -1,0 +1,184 @@
+//! The lanes of the worker: whose turn it is. A lane is a storage unit; what waits for one must not keep another waiting.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Instant;
+
+use super::ready::Ready;
+use crate::breaker::{Breaker, Leave, Position};
+use crate::item::ItemId;
+use crate::ticket::Ticket;
+
+#[derive(Default)]
+struct Lane {
+    queue: VecDeque<Ready>,
+    breaker: Breaker,
+}
+
+impl Lane {
+    fn is_closed(&self, now: Instant) -> bool {
+        matches!(self.breaker.leave(now), Leave::NoneBefore(_))
+    }
+}
+
+/// The lanes by name, and which one had the last turn.
+#[derive(Default)]
+pub(super) struct Lanes {
+    lanes: BTreeMap<String, Lane>,
+    last: String,
+}
+
+impl Lanes {
+    /// Items that wait for their turn.
+    pub(super) fn queued(&self) -> usize {
+        self.lanes.values().map(|lane| lane.queue.len()).sum()
+    }
+
+    pub(super) fn push(&mut self, ready: Ready) {
+        self.lanes.entry(ready.item.lane.clone()).or_default().queue.push_back(ready);
+    }
+
+    /// Lanes of which a claim may bring fewer than of the others, and how many.
+    pub(super) fn caps(&self, now: Instant) -> HashMap<String, usize> {
+        let cap = |(name, lane): (&String, &Lane)| match lane.breaker.leave(now) {
+            Leave::Any => None,
+            Leave::One => Some((name.clone(), usize::from(lane.queue.is_empty()))),
+            Leave::NoneBefore(_) => Some((name.clone(), 0)),
+        };
+        self.lanes.iter().filter_map(cap).collect()
+    }
+
+    /// Whether no request may be made for a lane now.
+    pub(super) fn is_closed(&self, name: &str, now: Instant) -> bool {
+        self.lanes.get(name).is_some_and(|lane| lane.is_closed(now))
+    }
+
+    /// The next item, lane by lane in turn, so that a full one keeps nobody waiting. Its request is to be made.
+    pub(super) fn next(&mut self, now: Instant) -> Option<Ready> {
+        let is_ready = |lane: &Lane| !lane.queue.is_empty() && !lane.is_closed(now);
+        let behind = self.lanes.iter().find(|(name, lane)| **name > self.last && is_ready(lane));
+        let next = behind.or_else(|| self.lanes.iter().find(|(_, lane)| is_ready(lane)));
+        let name = next.map(|(name, _)| name.clone())?;
+        let lane = self.lanes.get_mut(&name)?;
+        let ready = lane.queue.pop_front()?;
+        lane.breaker.started(ready.item.id());
+        self.last = name;
+        Some(ready)
+    }
+
+    /// How a lane's breaker stands.
+    pub(super) fn position(&self, name: &str) -> Option<Position> {
+        self.lanes.get(name).map(|lane| lane.breaker.position())
+    }
+
+    /// A request succeeded. True if that has closed the lane's breaker.
+    pub(super) fn succeeded(&mut self, name: &str) -> bool {
+        self.lanes.get_mut(name).is_some_and(|lane| lane.breaker.succeeded())
+    }
+
+    /// A request failed in a way that may be the whole lane's. If that has opened its breaker, these items are to be given back: what waits in
+    /// front of a closed door must not keep the other lanes from being claimed.
+    pub(super) fn failed(&mut self, name: &str, item: ItemId, now: Instant) -> Option<Vec<Ticket>> {
+        let lane = self.lanes.get_mut(name)?;
+        let opened = lane.breaker.failed(item, None, now);
+        opened.then(|| lane.queue.drain(..).map(|ready| ready.item.ticket).collect())
+    }
+
+    /// A request ended without saying anything about its lane.
+    pub(super) fn ended(&mut self, name: &str, item: ItemId) {
+        if let Some(lane) = self.lanes.get_mut(name) {
+            lane.breaker.ended(item);
+        }
+    }
+
+    /// There is reason to hope for every lane: the next probe need not wait.
+    pub(super) fn probe_soon(&mut self, now: Instant) {
+        self.lanes.values_mut().for_each(|lane| lane.breaker.probe_soon(now));
+    }
+
+    /// Nothing waits in any lane.
+    pub(super) fn forget(&mut self) {
+        self.lanes.clear();
+    }
+
+    /// When the first closed lane may be probed.
+    pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
+        let open = |lane: &Lane| match lane.breaker.leave(now) {
+            Leave::NoneBefore(then) => then,
+            Leave::Any | Leave::One => None,
+        };
+        self.lanes.values().filter_map(open).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::ready::testing::ready;
+    use super::*;
+
+    /// So many items of a lane.
+    fn fill(lanes: &mut Lanes, lane: &str, ids: std::ops::Range<i64>) {
+        ids.for_each(|id| lanes.push(ready(lane, id)));
+    }
+
+    /// The lanes of the next so many items.
+    fn turns(lanes: &mut Lanes, now: Instant, count: usize) -> String {
+        (0..count).map_while(|_| lanes.next(now)).map(|ready| ready.item.lane).collect()
+    }
+
+    fn close(lanes: &mut Lanes, lane: &str, now: Instant) {
+        for id in 1000..1005 {
+            lanes.failed(lane, ItemId::new(id), now);
+        }
+        assert!(lanes.is_closed(lane, now));
+    }
+
+    #[test]
+    fn lanes_take_turns_and_a_full_one_keeps_nobody_waiting() {
+        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        for (lane, ids) in [("a", 0..4), ("b", 10..12), ("c", 20..23)] {
+            fill(&mut lanes, lane, ids);
+        }
+        assert_eq!(turns(&mut lanes, now, 100), "abcabcaca");
+        assert_eq!(lanes.queued(), 0);
+    }
+
+    /// A lane that cannot go keeps neither its place nor that of the next one.
+    #[test]
+    fn a_lane_that_is_empty_or_closed_is_passed_over() {
+        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        for (lane, ids) in [("a", 0..3), ("b", 10..11), ("c", 20..23), ("d", 30..33)] {
+            fill(&mut lanes, lane, ids);
+        }
+        assert_eq!(turns(&mut lanes, now, 2), "ab");
+        // `b` is empty by now, and `d` is closed, with what waits in it given back.
+        close(&mut lanes, "d", now);
+        fill(&mut lanes, "d", 40..43);
+        assert_eq!(turns(&mut lanes, now, 100), "cacac");
+        assert_eq!(lanes.queued(), 3);
+        // A probe passes, one only.
+        let later = now + Duration::from_secs(1);
+        assert_eq!(turns(&mut lanes, later, 100), "d");
+        assert_eq!(lanes.position("d"), Some(Position::HalfOpen));
+    }
+
+    #[test]
+    fn a_closed_lane_is_not_claimed_and_gives_back_what_it_had() {
+        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        fill(&mut lanes, "a", 0..3);
+        fill(&mut lanes, "b", 10..13);
+        for id in 1000..1004 {
+            assert!(lanes.failed("a", ItemId::new(id), now).is_none());
+        }
+        let back = lanes.failed("a", ItemId::new(1004), now).unwrap();
+        assert_eq!(back.iter().map(|ticket| ticket.id().get()).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!((lanes.queued(), lanes.caps(now)), (3, [("a".to_owned(), 0)].into()));
+        let then = lanes.wake(now).unwrap();
+        assert_eq!((then - now, lanes.caps(then)), (Duration::from_secs(1), [("a".to_owned(), 1)].into()));
+        // The endpoint is back: nobody waits out a pause that was its own.
+        close(&mut lanes, "b", now);
+        lanes.probe_soon(now);
+        assert_eq!(lanes.caps(now), [("a".to_owned(), 1), ("b".to_owned(), 1)].into());
+    }
+}

@@ -1,0 +1,225 @@
+//! Whether and how fast requests leave: the breakers of the endpoint and of each unit, and the pace. What came of one request decides
+//! for the others.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mdss_relay_core::Failure;
+
+use super::blame::{Blame, blame};
+use super::lanes::Lanes;
+use super::lines;
+use super::ready::{Item, Ready};
+use crate::breaker::{Breaker, Leave, Position};
+use crate::item::ItemId;
+use crate::meter::Meter;
+use crate::pace::Pace;
+use crate::ticket::Ticket;
+
+/// What follows from the outcome of a request, for items that are not under way.
+#[derive(Debug, Default)]
+pub(super) struct Follows {
+    /// Held items that are due now: of a lane, or of all.
+    pub(super) release: Vec<Option<String>>,
+    /// Items that are to be given back.
+    pub(super) back: Vec<Ticket>,
+}
+
+/// Who may send, and when.
+pub(super) struct Pauses {
+    pub(super) lanes: Lanes,
+    endpoint: Breaker,
+    pace: Pace,
+    meter: Arc<Meter>,
+}
+
+impl Pauses {
+    /// At most `rate` requests a second.
+    pub(super) fn new(rate: u32, meter: Arc<Meter>) -> Self {
+        // The breakers of the worker before went with it.
+        meter.no_breakers();
+        Self { lanes: Lanes::default(), endpoint: Breaker::default(), pace: Pace::new(rate), meter }
+    }
+
+    /// How many requests the endpoint allows.
+    pub(super) fn endpoint(&self, now: Instant) -> Leave {
+        self.endpoint.leave(now)
+    }
+
+    /// The next item whose request is to be made now, if any may be.
+    pub(super) fn next(&mut self, now: Instant) -> Option<Ready> {
+        if self.pace.wait(now).is_some() || matches!(self.endpoint.leave(now), Leave::NoneBefore(_)) {
+            return None;
+        }
+        let ready = self.lanes.next(now)?;
+        self.endpoint.started(ready.item.id());
+        self.pace.started(now);
+        let lane = &ready.item.lane;
+        if self.lanes.position(lane) == Some(Position::HalfOpen) {
+            self.meter.breaker(lane, Position::HalfOpen);
+        }
+        if self.endpoint.position() == Position::HalfOpen {
+            self.meter.breaker("", Position::HalfOpen);
+        }
+        Some(ready)
+    }
+
+    /// MDSS has accepted an object.
+    pub(super) fn succeeded(&mut self, lane: &str, now: Instant) -> Follows {
+        let mut follows = Follows::default();
+        self.pace.succeeded(now);
+        self.endpoint_succeeded(now, &mut follows);
+        if self.lanes.succeeded(lane) {
+            lines::unit_is_back(lane);
+            self.meter.breaker(lane, Position::Closed);
+            follows.release.push(Some(lane.to_owned()));
+        }
+        follows
+    }
+
+    /// A request has failed.
+    pub(super) fn failed(&mut self, item: &Item, failure: &Failure, now: Instant) -> Follows {
+        let mut follows = Follows::default();
+        // Once the breaker is open it does the yielding; the pace would only be slow to begin with afterwards.
+        if failure.throttled && self.endpoint.position() == Position::Closed {
+            self.pace.pushed_back(item.id(), now);
+        }
+        match blame(failure.cause) {
+            Blame::Endpoint => {
+                if self.endpoint.failed(item.id(), failure.retry_after, now) {
+                    lines::endpoint_pauses(failure);
+                }
+                self.meter.breaker("", self.endpoint.position());
+                self.lane_failed(&item.lane, item.id(), failure, now, &mut follows);
+            }
+            // An answer about the unit is an answer: the endpoint works.
+            Blame::Lane => {
+                self.endpoint_succeeded(now, &mut follows);
+                self.lane_failed(&item.lane, item.id(), failure, now, &mut follows);
+            }
+            Blame::Object => {
+                self.endpoint_succeeded(now, &mut follows);
+                self.lanes.ended(&item.lane, item.id());
+            }
+        }
+        follows
+    }
+
+    fn endpoint_succeeded(&mut self, now: Instant, follows: &mut Follows) {
+        if self.endpoint.succeeded() {
+            lines::endpoint_is_back();
+            self.meter.breaker("", Position::Closed);
+            // They may have failed for no other reason.
+            self.lanes.probe_soon(now);
+            // What was held because of the endpoint is due.
+            follows.release.push(None);
+        }
+    }
+
+    fn lane_failed(
+        &mut self,
+        lane: &str,
+        item: ItemId,
+        failure: &Failure,
+        now: Instant,
+        follows: &mut Follows,
+    ) {
+        if let Some(back) = self.lanes.failed(lane, item, now) {
+            follows.back.extend(back);
+            lines::unit_pauses(lane, failure);
+        }
+        if let Some(position) = self.lanes.position(lane) {
+            self.meter.breaker(lane, position);
+        }
+    }
+
+    /// A breaker with nobody in front of it never learns that it may close, and would be an alarm for ever. Who comes next finds out.
+    pub(super) fn nobody_waits(&mut self) {
+        self.endpoint.forget();
+        self.lanes.forget();
+        self.meter.no_breakers();
+    }
+
+    /// When the next request may be made, as far as that is known.
+    pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
+        let pace = self.pace.wait(now).filter(|_| self.lanes.queued() > 0);
+        let endpoint = match self.endpoint.leave(now) {
+            Leave::NoneBefore(then) => then,
+            Leave::Any | Leave::One => None,
+        };
+        [pace, endpoint, self.lanes.wake(now)].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mdss_relay_core::Cause;
+
+    use super::super::ready::testing::ready;
+    use super::*;
+
+    fn pauses() -> Pauses {
+        Pauses::new(10_000, Arc::default())
+    }
+
+    /// Five different objects of a lane fail; what follows from the last one.
+    fn fail(pauses: &mut Pauses, lane: &str, cause: Cause, now: Instant) -> Follows {
+        let failure = Failure::new(cause, "x");
+        (1000..1005).map(|id| pauses.failed(&ready(lane, id).item, &failure, now)).last().unwrap()
+    }
+
+    #[test]
+    fn when_mdss_is_back_what_is_held_is_due_and_no_lane_waits_out_its_pause() {
+        let (mut pauses, begin) = (pauses(), Instant::now());
+        for (id, lane) in ["a", "a", "b"].iter().enumerate() {
+            pauses.lanes.push(ready(lane, id as i64));
+        }
+        let follows = fail(&mut pauses, "a", Cause::MdssUnauthorized, begin);
+        assert_eq!((follows.release, follows.back.len()), (vec![], 2));
+        assert!(pauses.next(begin).is_none());
+        fail(&mut pauses, "b", Cause::MdssUnauthorized, begin + Duration::from_millis(900));
+        // The probe of the endpoint, and of the lane.
+        let now = begin + Duration::from_secs(1);
+        pauses.lanes.push(ready("a", 7));
+        assert_eq!(pauses.next(now).map(|ready| ready.item.id().get()), Some(7));
+        assert_eq!(pauses.lanes.caps(now), [("a".to_owned(), 0), ("b".to_owned(), 0)].into());
+        let follows = pauses.succeeded("a", now);
+        assert_eq!(follows.release, [None, Some("a".to_owned())]);
+        assert_eq!(pauses.lanes.caps(now), [("b".to_owned(), 1)].into());
+        assert_eq!(pauses.endpoint(now), Leave::Any);
+    }
+
+    #[test]
+    fn an_answer_about_a_unit_or_an_object_says_that_the_endpoint_works() {
+        for (cause, unit) in [(Cause::MdssNotEnabled, true), (Cause::MdssTooLarge, false)] {
+            let (mut pauses, now) = (pauses(), Instant::now());
+            pauses.lanes.push(ready("a", 1));
+            pauses.lanes.push(ready("b", 2));
+            let follows = fail(&mut pauses, "a", cause, now);
+            assert_eq!((follows.back.len(), follows.release), (usize::from(unit), vec![]));
+            assert_eq!(pauses.endpoint(now), Leave::Any);
+            assert_eq!(pauses.lanes.is_closed("a", now), unit, "{}", cause.name());
+            assert!(!pauses.lanes.is_closed("b", now));
+            // Nothing is held because of the endpoint, unless it was closed before.
+            fail(&mut pauses, "b", Cause::MdssUnreachable, now);
+            assert!(pauses.next(now).is_none());
+            let follows = pauses.failed(&ready("a", 9).item, &Failure::new(cause, "x"), now);
+            assert_eq!(follows.release, [None], "{}", cause.name());
+        }
+    }
+
+    #[test]
+    fn a_unit_that_is_back_releases_its_own_items_alone() {
+        let (mut pauses, now) = (pauses(), Instant::now());
+        pauses.lanes.push(ready("a", 1));
+        fail(&mut pauses, "a", Cause::MdssNotEnabled, now);
+        assert_eq!(pauses.succeeded("a", now).release, [Some("a".to_owned())]);
+        assert!(pauses.succeeded("a", now).release.is_empty());
+        // Nothing is left of a closed lane in which nothing waits.
+        fail(&mut pauses, "a", Cause::MdssNotEnabled, now);
+        pauses.nobody_waits();
+        assert_eq!((pauses.lanes.caps(now).len(), pauses.wake(now)), (0, None));
+    }
+}

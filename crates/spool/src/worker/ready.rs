@@ -1,0 +1,125 @@
+//! One item on its way through the worker.
+
+use std::time::{Duration, Instant};
+
+use mdss_relay_core::{Dialect, Planned, Submission};
+
+use crate::claim::Claimed;
+use crate::clock::Moment;
+use crate::item::{ItemId, State};
+use crate::ticket::Ticket;
+
+/// An item whose turn may come. Its body is not kept with it: hundreds wait here, and a body may have six megabytes.
+pub(super) struct Ready {
+    pub(super) item: Item,
+    pub(super) object: Object,
+    pub(super) submission: Submission,
+}
+
+/// What of a claimed item is needed after its plan.
+pub(super) struct Item {
+    pub(super) ticket: Ticket,
+    pub(super) path: String,
+    pub(super) lane: String,
+    pub(super) state: State,
+    pub(super) attempts: u32,
+    pub(super) reason: Option<String>,
+    /// What the log calls the delivery.
+    pub(super) invocation: String,
+    received: Moment,
+    claimed: Instant,
+    /// As of the claim.
+    waited: Duration,
+    age: Duration,
+}
+
+impl Item {
+    pub(super) fn of(item: Claimed, claimed: Instant) -> Self {
+        let Claimed { ticket, path, lane, state, attempts, waited, reason, delivery } = item;
+        let invocation = delivery.delivery.as_ref().map_or_else(|_| String::new(), |d| d.id.clone());
+        let (received, age) = (delivery.received, delivery.age);
+        Self { ticket, path, lane, state, attempts, reason, invocation, received, claimed, waited, age }
+    }
+
+    pub(super) fn id(&self) -> ItemId {
+        self.ticket.id()
+    }
+
+    /// How long ago it came.
+    pub(super) fn age(&self) -> Duration {
+        self.age + self.claimed.elapsed()
+    }
+
+    /// How long ago it came, or was last retried by hand.
+    pub(super) fn waited(&self) -> Duration {
+        self.waited + self.claimed.elapsed()
+    }
+
+    /// How long ago the object was stored, if the event says when; else how long ago the event came.
+    pub(super) fn latency(&self, stored: Option<Moment>) -> Duration {
+        stored.map_or(self.age(), |stored| self.received.plus(self.age()).since(stored))
+    }
+}
+
+/// What the log says of an object.
+#[derive(Default)]
+pub(super) struct Object {
+    pub(super) dialect: Option<&'static str>,
+    pub(super) bucket: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) event_name: Option<String>,
+    pub(super) time: Option<Moment>,
+}
+
+impl Object {
+    pub(super) fn of(planned: &Planned) -> Self {
+        Self {
+            dialect: planned.dialect.map(Dialect::name),
+            bucket: planned.bucket.as_ref().map(|b| b.as_str().to_owned()),
+            key: planned.key.as_ref().map(|k| k.as_str().to_owned()),
+            event_name: planned.details.event_name.clone(),
+            time: planned.details.time.map(|t| Moment::from_millis(t.as_millisecond())),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use std::sync::Arc;
+
+    use mdss_relay_core::{Decision, Delivery, Role, Settings, plan};
+    use serde_json::json;
+
+    use super::*;
+    use crate::claim::{DeliveryId, Stored};
+    use crate::ticket::Given;
+
+    /// An item of a lane.
+    pub(crate) fn ready(lane: &str, id: i64) -> Ready {
+        let settings = Settings::read([("STORAGECLIENTID".into(), lane.into())], Role::Explain);
+        let body = json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+            "s3": { "bucket": { "name": "b" }, "object": { "key": "k" } } }] });
+        let delivery = Delivery { body: body.to_string().into(), ..Delivery::default() };
+        let planned = plan(&settings.finish().unwrap().rules, &delivery).records.remove(0);
+        let Decision::Send(submission) = &planned.decision else { panic!("{planned:?}") };
+        let stored = Stored {
+            id: DeliveryId::new(0, id),
+            received: Moment::from_millis(0),
+            age: Duration::ZERO,
+            delivery: Err(String::new()),
+            items: 1,
+        };
+        let claimed = Claimed {
+            ticket: Given::default().give(0, ItemId::new(id)),
+            path: String::new(),
+            lane: lane.into(),
+            state: State::Waiting,
+            attempts: 0,
+            waited: Duration::ZERO,
+            reason: None,
+            delivery: Arc::new(stored),
+        };
+        let item = Item::of(claimed, Instant::now());
+        Ready { item, object: Object::of(&planned), submission: submission.clone() }
+    }
+}

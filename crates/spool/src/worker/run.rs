@@ -1,0 +1,343 @@
+//! The worker's loop: claim, send, settle.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use mdss_relay_core::{CorrelationId, Failure, FailureKind, Relay};
+use tokio::task::{JoinError, JoinSet};
+
+use super::chores::Chores;
+use super::claims::{Planner, Sorted, defect, sort};
+use super::lines;
+use super::outcomes::Outcomes;
+use super::pauses::{Follows, Pauses};
+use super::ready::{Item, Object, Ready};
+use crate::breaker::Leave;
+use crate::claim::{Claimed, Claims, Want};
+use crate::item::{Outcome, State};
+use crate::schedule::{Backoff, HELD_BY_PLAN, LONGEST};
+use crate::spool::Spool;
+use crate::trouble::Trouble;
+
+/// How often the engine is asked for items when nothing happens: the command line changes them from another process.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often what waits for too long is said.
+const ALARM_EVERY: Duration = Duration::from_secs(60);
+
+/// Items that are kept ready, in rounds of as many as may be under way: the engine answers once a sync, and no round waits for it.
+const AHEAD: usize = 32;
+
+/// Outcomes that may wait to be written down, in the same measure. So many objects a crash sends again, at most.
+const UNSETTLED: usize = 32;
+
+/// Attempts an item must have had before its age parks it: a clock that jumps a year ahead must not park everything.
+const PARK_ATTEMPTS: u32 = 5;
+
+/// What an operator can choose about the worker; concurrency is the relay's.
+#[derive(Clone, Copy, Debug)]
+pub struct Pacing {
+    /// Requests to MDSS a second, at most.
+    pub rate: u32,
+    /// After how long an item is parked instead of tried again; `None`: never.
+    pub park_after: Option<Duration>,
+}
+
+/// Sends what is kept.
+pub struct Worker {
+    spool: Spool,
+    relay: Arc<Relay>,
+    park_after: Option<Duration>,
+    concurrency: usize,
+    pauses: Pauses,
+    planner: Planner,
+    outcomes: Outcomes,
+    chores: Chores,
+    running: JoinSet<Attempted>,
+    claiming: JoinSet<Found>,
+    claims: usize,
+    /// Whether there may be something due that is not queued.
+    look: bool,
+    /// When that was last assumed because of the time.
+    looked: Instant,
+    /// When the next item comes due, as far as the last claim knows.
+    due: Option<Instant>,
+    alarmed: Instant,
+}
+
+struct Attempted {
+    ready: Ready,
+    outcome: Result<CorrelationId, Failure>,
+    took: Duration,
+}
+
+/// What a claim has brought.
+struct Found {
+    found: Result<Claims, Trouble>,
+    most: usize,
+    when: Instant,
+}
+
+impl Worker {
+    /// A worker for a spool. Several share its items: none is with two of them.
+    pub fn new(spool: Spool, relay: Arc<Relay>, pacing: Pacing) -> Self {
+        let now = Instant::now();
+        let concurrency = relay.settings().mdss.concurrency;
+        Self {
+            park_after: pacing.park_after,
+            concurrency,
+            pauses: Pauses::new(pacing.rate, Arc::clone(&spool.meter)),
+            planner: Planner::new(Arc::clone(&relay)),
+            outcomes: Outcomes::new(UNSETTLED * concurrency / 4),
+            chores: Chores::new(spool.engine.clone()),
+            spool,
+            relay,
+            running: JoinSet::new(),
+            claiming: JoinSet::new(),
+            claims: 0,
+            look: true,
+            looked: now,
+            due: None,
+            alarmed: now,
+        }
+    }
+
+    /// Works until `stop` is over; then requests under way are finished and written down, and the rest stays where it is.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        let news = Arc::clone(&self.spool.news);
+        // This start may be the mended configuration.
+        self.chores.release(None);
+        self.chores.mend();
+        loop {
+            if self.looked.elapsed() >= LOOK {
+                self.tick().await;
+            }
+            self.flush();
+            self.refill();
+            self.start();
+            let wake = self.wake();
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                Some(done) = self.running.join_next() => self.attempted(done),
+                Some(done) = self.outcomes.written() => self.look |= self.outcomes.settled(done, Instant::now()),
+                Some(done) = self.claiming.join_next() => self.claimed(done).await,
+                () = self.chores.done() => self.look = true,
+                () = news.notified() => self.look = true,
+                () = tokio::time::sleep_until(wake.into()) => self.woken(),
+            }
+            while let Some(done) = self.running.try_join_next() {
+                self.attempted(done);
+            }
+            // Whatever is ready all the time must not keep the rest from being heard.
+            while let Some(done) = self.outcomes.try_written() {
+                self.look |= self.outcomes.settled(done, Instant::now());
+            }
+            while let Some(done) = self.claiming.try_join_next() {
+                self.claimed(done).await;
+            }
+        }
+        // What MDSS has answered is written down while the last requests are out: they may last longer than this process.
+        while !self.running.is_empty() {
+            self.flush();
+            let wake = self.outcomes.wake();
+            tokio::select! {
+                Some(done) = self.running.join_next() => self.attempted(done),
+                Some(done) = self.outcomes.written() => drop(self.outcomes.settled(done, Instant::now())),
+                () = until(wake) => {}
+            }
+        }
+        self.outcomes.finish(&self.spool.engine).await;
+    }
+
+    fn flush(&mut self) {
+        self.outcomes.flush(&self.spool.engine, Instant::now(), !self.running.is_empty());
+    }
+
+    /// Asks for more when there is room and something may be due.
+    fn refill(&mut self) {
+        let queued = self.pauses.lanes.queued();
+        let ahead = AHEAD * self.concurrency;
+        let enough = queued >= ahead / 2 || self.has_too_many_unsettled();
+        if !self.look || enough || !self.claiming.is_empty() {
+            return;
+        }
+        let when = Instant::now();
+        let most = match self.pauses.endpoint(when) {
+            Leave::Any => ahead - queued,
+            Leave::One if queued == 0 => 1,
+            Leave::One | Leave::NoneBefore(_) => return,
+        };
+        self.claims += 1;
+        let want = Want { most, lanes: self.pauses.lanes.caps(when), turn: self.claims };
+        self.look = false;
+        let engine = self.spool.engine.clone();
+        self.claiming.spawn(async move { Found { found: engine.claim(want).await, most, when } });
+    }
+
+    async fn claimed(&mut self, done: Result<Found, JoinError>) {
+        // The engine has said why there is nothing; the next look comes in a second.
+        let Ok(Found { found: Ok(claims), most, when }) = done else { return };
+        self.look |= claims.cut || claims.items.len() >= most;
+        self.due = claims.next.map(|next| when + next.min(LONGEST));
+        let idle = self.pauses.lanes.queued() + self.running.len() + self.outcomes.unsettled() == 0;
+        if claims.empty && idle {
+            self.pauses.nobody_waits();
+        }
+        let mut back = Vec::new();
+        for item in claims.items {
+            // Its lane's breaker may have opened meanwhile.
+            if self.pauses.lanes.is_closed(&item.lane, Instant::now()) {
+                back.push(item.ticket);
+            } else {
+                self.sort(item, when).await;
+            }
+        }
+        self.chores.give_back(back);
+    }
+
+    /// Plans an item anew, and does what the plan wants.
+    async fn sort(&mut self, claimed: Claimed, when: Instant) {
+        let plans = self.planner.plans(&claimed.delivery).await;
+        let item = Item::of(claimed, when);
+        let (object, sorted) = match plans {
+            Ok(plans) => sort(&item, &plans),
+            // An operator has to look at it.
+            Err(failure) => (Object::default(), Sorted::Park(failure)),
+        };
+        match sorted {
+            Sorted::Send(submission) => self.pauses.lanes.push(Ready { item, object, submission }),
+            Sorted::Lane(lane) => self.outcomes.add(item.ticket, Outcome::Lane(lane)),
+            Sorted::Skip(reason) => {
+                lines::skipped(&item, &object, reason);
+                self.outcomes.add(item.ticket, Outcome::Skipped);
+            }
+            Sorted::Hold(failure) => {
+                self.again(item, &object, failure, State::Held, HELD_BY_PLAN, false);
+            }
+            Sorted::Park(failure) => self.park(item, &object, failure, false),
+        }
+    }
+
+    /// Starts what may start.
+    fn start(&mut self) {
+        // What cannot be written down is sent again after a crash: there must not be more and more of it.
+        while self.running.len() < self.concurrency && !self.has_too_many_unsettled() {
+            let now = Instant::now();
+            let Some(ready) = self.pauses.next(now) else { return };
+            let relay = Arc::clone(&self.relay);
+            self.running.spawn(async move {
+                // A defect must not cost more than its own item, nor leave a breaker waiting for its probe.
+                let attempt = AssertUnwindSafe(relay.attempt(&ready.submission)).catch_unwind();
+                let outcome = attempt.await.unwrap_or_else(|_| Err(defect("the attempt")));
+                Attempted { ready, outcome, took: now.elapsed() }
+            });
+        }
+    }
+
+    fn has_too_many_unsettled(&self) -> bool {
+        self.outcomes.unsettled() > UNSETTLED * self.concurrency
+    }
+
+    fn attempted(&mut self, done: Result<Attempted, JoinError>) {
+        // Nothing in that task panics, and nobody aborts it.
+        let Ok(Attempted { ready: Ready { item, object, .. }, outcome, took }) = done else { return };
+        let now = Instant::now();
+        match outcome {
+            Ok(correlation) => {
+                self.spool.meter.attempted(&item.lane, "accepted");
+                self.spool.meter.delivered(&item.lane, item.latency(object.time));
+                let follows = self.pauses.succeeded(&item.lane, now);
+                self.follow(follows);
+                lines::accepted(&item, &object, &correlation, took);
+                self.outcomes.add(item.ticket, Outcome::Accepted);
+            }
+            Err(failure) => {
+                self.spool.meter.attempted(&item.lane, failure.cause.name());
+                let follows = self.pauses.failed(&item, &failure, now);
+                self.follow(follows);
+                let attempts = item.attempts.saturating_add(1);
+                let old = self.park_after.is_some_and(|limit| item.waited() > limit);
+                let state = match failure.kind() {
+                    FailureKind::Permanent => State::Parked,
+                    _ if old && attempts >= PARK_ATTEMPTS => State::Parked,
+                    FailureKind::Transient => State::Waiting,
+                    FailureKind::Config => State::Held,
+                };
+                if state == State::Parked {
+                    return self.park(item, &object, failure, true);
+                }
+                let pause = Backoff::of(failure.kind()).pause(attempts, failure.retry_after, fastrand::f64());
+                self.again(item, &object, failure, state, pause, true);
+            }
+        }
+    }
+
+    fn follow(&mut self, follows: Follows) {
+        self.look |= !follows.release.is_empty();
+        follows.release.into_iter().for_each(|lane| self.chores.release(lane));
+        self.chores.give_back(follows.back);
+    }
+
+    fn again(
+        &mut self,
+        item: Item,
+        object: &Object,
+        failure: Failure,
+        state: State,
+        pause: Duration,
+        attempted: bool,
+    ) {
+        lines::failed(&item, object, &failure, state, item.attempts + u32::from(attempted), pause);
+        let (reason, detail) = (failure.cause.name(), failure.detail);
+        self.outcomes.add(item.ticket, Outcome::Again { state, pause, reason, detail, attempted });
+    }
+
+    fn park(&mut self, item: Item, object: &Object, failure: Failure, attempted: bool) {
+        let attempts = item.attempts + u32::from(attempted);
+        lines::failed(&item, object, &failure, State::Parked, attempts, Duration::ZERO);
+        self.spool.meter.parked(&item.lane, failure.cause.name());
+        let (reason, detail) = (failure.cause.name(), failure.detail);
+        self.outcomes.add(item.ticket, Outcome::Parked { reason, detail, attempted });
+    }
+
+    fn wake(&self) -> Instant {
+        let now = Instant::now();
+        let queued = self.pauses.lanes.queued() > 0;
+        let due = self.due.filter(|_| !queued);
+        let wakes = [self.pauses.wake(now), self.outcomes.wake(), due];
+        let wake = wakes.into_iter().flatten().min().map_or(now + LOOK, |when| when.min(now + LOOK));
+        // Not more often than a timer can tell.
+        wake.max(now + Duration::from_millis(1))
+    }
+
+    fn woken(&mut self) {
+        if self.due.is_some_and(|due| due <= Instant::now()) || self.pauses.lanes.queued() == 0 {
+            self.due = None;
+            self.look = true;
+        }
+    }
+
+    /// Once a second, however much there is to do.
+    async fn tick(&mut self) {
+        self.look = true;
+        self.looked = Instant::now();
+        if self.looked.duration_since(self.alarmed) >= ALARM_EVERY {
+            self.alarmed = self.looked;
+            if let Ok(stock) = self.spool.engine.stock().await {
+                lines::alarm(&stock);
+            }
+        }
+    }
+}
+
+/// Waits until then; for ever without a time.
+async fn until(when: Option<Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when.into()).await,
+        None => std::future::pending().await,
+    }
+}
