@@ -2,42 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy takes for production code")]
 
+mod tool;
+
 use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
-
-fn root() -> PathBuf {
-    fs::canonicalize(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap()
-}
-
-struct Said {
-    status: i32,
-    stdout: String,
-    stderr: String,
-}
+use tool::{Said, root};
 
 fn run_with(arguments: &[&str], stdin: &str) -> Said {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mdss-relay"))
-        .arg("match")
-        .args(arguments)
-        .current_dir(root())
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A process that has nothing to read may have gone already.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    Said {
-        status: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    tool::run("match", arguments, &[], stdin)
 }
 
 fn run(arguments: &[&str]) -> Said {

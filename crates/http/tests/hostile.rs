@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use drive::{Answer, HttpPoster, Program, Server, address_in};
+use drive::{Answer, HttpPoster, Program, Server, address_in, until};
 use mdss_sim::units;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -247,8 +247,8 @@ async fn a_full_house_is_told_from_a_dead_relay() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     held.pop();
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(ask(&server, "127.0.0.3", "POST /events", REMOVED).await.0, 200);
+    let taken = async || ask(&server, "127.0.0.3", "POST /events", REMOVED).await.0 == 200;
+    until("there is a place again", LIMIT, taken).await.unwrap();
 }
 
 #[tokio::test]
@@ -482,13 +482,6 @@ async fn who_cannot_be_read_and_does_not_hang_up_is_not_waited_for() {
     stop(&mut server).await;
 }
 
-/// Megabytes that a process has held at most.
-fn peak(process: &drive::Process) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
-}
-
 /// The least a receiver can have; the system gives twice that.
 const LITTLE: u32 = 2048;
 
@@ -506,8 +499,7 @@ async fn answers_that_nobody_takes_are_bounded_by_their_bytes() {
         stream.write_all(request.as_bytes()).await.unwrap();
         held.push(stream);
     }
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    let peak = peak(&server.process);
+    let peak = server.process.peak_memory_at_rest(LIMIT).await.unwrap() >> 20;
     assert!(peak < 200, "{peak} MB at the most");
     assert_eq!(ask(&server, "127.0.0.9", "GET /healthz", "").await.0, 200);
 }
@@ -534,6 +526,6 @@ async fn large_bodies_are_taken_as_memory_allows_and_small_ones_do_not_notice() 
         done += usize::from(status == 200);
     }
     assert!(done > 0);
-    let peak = peak(&server.process);
+    let peak = server.process.peak_memory().unwrap() >> 20;
     assert!(peak < 200, "{peak} MB at the most, {done} done");
 }
