@@ -11,6 +11,7 @@ use tracing::debug;
 use crate::delivery::Delivery;
 use crate::duplicates::{Claim, Duplicates};
 use crate::failure::{Cause, Failure, FailureKind};
+use crate::fields;
 use crate::mdss::client::Client;
 use crate::mdss::request::Submission;
 use crate::mdss::verdict::CorrelationId;
@@ -189,7 +190,7 @@ impl Relay {
             match self.client.attempt(submission, &key, limit).await {
                 Ok(id) => Attempt::Done(id),
                 Err(failure) => {
-                    debug!(item = planned.item, %failure, "attempt failed");
+                    debug!({ fields::DEBUG_ITEM } = planned.item, { fields::DEBUG_FAILURE } = %failure, "attempt failed");
                     let renewed = self.client.has_newer_key(&failure, &key);
                     if renewed { Attempt::Renewed(failure) } else { Attempt::Failed(failure) }
                 }

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use mdss_relay_core::{Memory, Relay, Role, Settings};
+use mdss_relay_core::{Memory, Relay, Role, Settings, fields};
 use mdss_relay_function::{Answers, handler};
 use mdss_relay_host::{self as host, Exit, Others, Writing};
 
@@ -50,7 +50,7 @@ async fn main() -> Exit {
     match AssertUnwindSafe(run).catch_unwind().await {
         Ok(Ok(())) => Exit::Done,
         Ok(Err(error)) => {
-            tracing::error!(%error, "the Runtime API cannot be served");
+            tracing::error!({ fields::ERROR } = %error, "the Runtime API cannot be served");
             Exit::Failed
         }
         Err(_) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mdss_relay_core::{Memory, Relay, Role, Settings};
+use mdss_relay_core::{Memory, Relay, Role, Settings, fields};
 use mdss_relay_function::{Answers, handler};
 use mdss_relay_host::{self as host, Exit, Others, Writing};
 
@@ -30,14 +30,18 @@ async fn main() -> Exit {
         Ok(relay) => Arc::new(relay.remembering(Memory::of_function())),
         Err(mistake) => return host::settings_failure(NAME, &[mistake.to_string()]),
     };
-    // A task, because `main` is none: to go on with it, the runtime first asks the system for news, twice in each call.
+    // Spawned: the future passed to `block_on` is resumed only after tokio has polled the I/O driver, which costs two system
+    // calls per invocation.
     match tokio::spawn(fn_shim::run(handler(relay, Answers::Fn))).await {
         Ok(Ok(())) => Exit::Done,
         Ok(Err(fn_shim::Error::Settings(mistake))) => host::settings_failure(NAME, &[mistake.to_string()]),
         // A panic; its line has been written.
         Err(_) => Exit::Failed,
         Ok(Err(error)) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "the function cannot be served");
+            tracing::error!(
+                { fields::ERROR } = &error as &dyn std::error::Error,
+                "the function cannot be served"
+            );
             Exit::Failed
         }
     }

@@ -17,6 +17,7 @@ use tower::util::MapResponseLayer;
 use tracing::debug;
 
 use crate::failure::{Cause, Failure};
+use crate::fields;
 use crate::mdss::request::Submission;
 use crate::mdss::trust;
 use crate::mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
@@ -105,7 +106,10 @@ impl Client {
         let http = ready(&self.http, || build(&self.endpoint, Keep::Idle))?;
         let sent = match send(http, self.request(submission, api_key, timeout)).await {
             Err((error, Broken::Kept)) => {
-                debug!(error = root(&error), "a kept connection turned out to be closed; sending again");
+                debug!(
+                    { fields::ERROR } = root(&error),
+                    "a kept connection turned out to be closed; sending again"
+                );
                 let http = ready(&self.http_unkept, || build(&self.endpoint, Keep::Nothing))?;
                 let left = end.saturating_duration_since(Instant::now());
                 http.execute(self.request(submission, api_key, left)).await
