@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Tells MetaDefender Storage Security about every new object that a store announces.
+/// The operator's tool of mdss-relay, which reports every new object of a store to MetaDefender Storage Security.
 #[derive(Parser)]
 #[command(name = "mdss-relay", version, max_term_width = 100)]
 struct Arguments {

@@ -26,8 +26,8 @@ pub fn arguments(
         match argument.to_str() {
             Some("--help" | "-h") => {
                 print(&format!(
-                    "{program}: {about}\n\nIt takes no arguments but --help and --version. Settings are variables, or stand in the file that RELAY_CONFIG names;\n\
-                     the README lists them. `mdss-relay explain` tries them."
+                    "{program}: {about}\n\nIt takes no arguments except --help and --version. Settings are variables, or members of the file that RELAY_CONFIG names;\n\
+                     docs/settings.md lists them. `mdss-relay explain` shows what they make of an event."
                 ));
                 return Some(Exit::Done);
             }

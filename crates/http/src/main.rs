@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 const NAME: &str = "mdss-relay-http";
 const ABOUT: &str =
-    "tells MetaDefender Storage Security of the objects that storage providers announce over HTTP.";
+    "reports the objects that storage providers announce over HTTP to MetaDefender Storage Security.";
 
 /// What a SIGBUS of this process means: the index of the spool's log is the one file that it maps.
 const FAULT: &str = "spool.db-shm was cut while it was in use, or its disk does not answer (SIGBUS), and the relay ends at once; what was \

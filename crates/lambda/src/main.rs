@@ -10,7 +10,7 @@ use mdss_relay_host::{self as host, Exit, Others, Writing};
 
 const NAME: &str = "mdss-relay-lambda";
 const ABOUT: &str =
-    "tells MetaDefender Storage Security of objects, as a function on a Lambda-compatible runtime.";
+    "reports objects to MetaDefender Storage Security, as a function on a Lambda-compatible runtime.";
 
 /// Without these `lambda_runtime` 1.5.0 panics (its `Config::from_env`); a sentence is kinder.
 const PLATFORM: [&str; 4] = [

@@ -7,7 +7,7 @@ use mdss_relay_function::{Answers, handler};
 use mdss_relay_host::{self as host, Exit, Others, Writing};
 
 const NAME: &str = "mdss-relay-oci-fn";
-const ABOUT: &str = "tells MetaDefender Storage Security of objects, as a function on OCI Functions (Fn).";
+const ABOUT: &str = "reports objects to MetaDefender Storage Security, as a function on OCI Functions (Fn).";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Exit {
