@@ -149,7 +149,10 @@ fn any_relay_can_be_tried_by_its_url() {
         // Nobody knows how much a stranger has under way.
         assert!(rows.iter().all(|row| row["duplicates_allowed"].is_null()), "{behaviour:?}: {rows:#?}");
         assert_eq!(skipped[0]["fault"], "kill-relay", "{behaviour:?}: {skipped}");
-        assert!(skipped[0]["why"].as_str().unwrap().contains("only a URL was given"), "{behaviour:?}: {skipped}");
+        assert!(
+            skipped[0]["why"].as_str().unwrap().contains("only a URL was given"),
+            "{behaviour:?}: {skipped}"
+        );
     }
 }
 

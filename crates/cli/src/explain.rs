@@ -136,7 +136,7 @@ fn line(name: &str, bytes: Vec<u8>, arguments: &Arguments, settings: &Settings, 
             }
         }
     };
-    let plan = plan(settings, &delivery);
+    let plan = plan(&settings.rules, &delivery);
     for record in &plan.records {
         for warning in &record.warnings {
             say(&format!("warning: {name}: {}: {warning}", record.item));

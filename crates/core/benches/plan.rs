@@ -27,7 +27,7 @@ fn main() {
         let delivery = Delivery::from_function(body.clone(), "");
         let (mut ours, mut floor) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            ours.push(time(|| drop(black_box(plan(&settings, black_box(&delivery))))));
+            ours.push(time(|| drop(black_box(plan(&settings.rules, black_box(&delivery))))));
             floor.push(time(|| drop(black_box(serde_json::from_slice::<Value>(black_box(&body))))));
         }
         let (ours, floor) = (best(ours), best(floor));

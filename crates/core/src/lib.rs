@@ -1,52 +1,47 @@
 #![doc = include_str!("../README.md")]
 
-mod condition;
-mod content;
 mod deliver;
-mod delivery;
-mod dialect;
-mod duplicates;
-mod event;
-mod explain;
-mod failure;
-pub mod fields;
 mod mdss;
-mod memory;
-mod notification;
-mod pattern;
-mod plain_file;
+mod model;
+mod plain;
 mod plan;
-mod repeats;
-mod report;
-mod retry;
-mod route;
-mod secret;
+mod read;
+mod select;
 mod settings;
-mod text;
-mod wire;
 
-pub use condition::{Condition, Mismatch, Subject, subjects, suggest};
-pub use deliver::{Deadline, Relay, platform_time_left};
-pub use delivery::Delivery;
-pub use dialect::{Dialect, KeyEncoding, RESERVED};
-pub use event::{
-    Bucket, Change, Details, KeyError, Kind, Notice, NoticeKind, ObjectEvent, ObjectKey, UnknownEvents,
-};
-pub use explain::{Door, explain};
-pub use failure::{Cause, Failure, FailureKind};
+pub use deliver::deadline::{Deadline, platform_time_left};
+pub use deliver::memory::Memory;
+pub use deliver::relay::Relay;
+pub use deliver::report::{Kept, Outcome, Record, Report, ResultKind};
 pub use mdss::client::Client;
-pub use mdss::request::{StorageType, Submission};
+pub use mdss::request::Submission;
+pub use mdss::retry::{RetryPolicy, retry_after};
 pub use mdss::trust::public_tls;
 pub use mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
-pub use memory::Memory;
-pub use notification::{Address, Affix, Field, Miss, Notification, NotificationVerdict, Rule, Store, Target};
-pub use plain_file::{MOST_FILE_BYTES, plain_file, plain_text};
-pub use plan::{Confirmation, Decision, Plan, Planned, QUEUE_ANSWER, Reply, SkipReason, WriteMark, plan};
-pub use report::{Kept, Outcome, Record, Report, ResultKind};
-pub use retry::{RetryPolicy, retry_after};
-pub use route::{Route, StorageClientId};
-pub use secret::Secret;
-pub use settings::{
-    Draft, Listed, Mistake, Role, SETTINGS, Setting, Settings, Source, SpoolSettings, nearest,
+pub use model::delivery::Delivery;
+pub use model::dialect::{Dialect, KeyEncoding, RESERVED};
+pub use model::event::{
+    Bucket, Change, Compartments, Details, KeyError, Kind, Notice, NoticeKind, ObjectEvent, ObjectKey,
+    UnknownEvents,
 };
-pub use wire::one_line;
+pub use model::failure::{Cause, Failure, FailureKind};
+pub use model::unit::{StorageClientId, StorageType};
+pub use plain::fields;
+pub use plain::file::{MOST_FILE_BYTES, plain_file, plain_text};
+pub use plain::line::one_line;
+pub use plain::mistake::{Mistake, nearest};
+pub use plain::secret::Secret;
+pub use plan::explain::{Door, explain};
+pub use plan::mark::WriteMark;
+pub use plan::plan::{Decision, Plan, Planned, plan};
+pub use plan::queue::QUEUE_ANSWER;
+pub use plan::skip::SkipReason;
+pub use plan::subject::{Subject, subjects};
+pub use read::item::{Confirmation, Reply};
+pub use select::condition::{Condition, Mismatch, suggest};
+pub use select::notification::{
+    Address, Affix, Field, Miss, Notification, NotificationVerdict, Rule, Store, Target,
+};
+pub use select::route::Route;
+pub use select::rules::Rules;
+pub use settings::{Draft, Listed, Role, SETTINGS, Setting, Settings, Source, SpoolSettings};

@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod request;
+pub(crate) mod retry;
 pub(crate) mod trust;
 pub(crate) mod verdict;
 pub(crate) mod way;

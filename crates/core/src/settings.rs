@@ -17,15 +17,17 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use crate::dialect::{Dialect, KeyRules};
-use crate::event::UnknownEvents;
 use crate::mdss::client::{self, ApiKey, Client, Endpoint};
-use crate::mdss::request::StorageType;
 use crate::mdss::trust;
 use crate::mdss::way::{self, Proxies};
-use crate::plain_file::{MOST_FILE_BYTES, plain_file, plain_text};
-use crate::route::{Route, StorageClientId};
-use crate::secret::Secret;
+use crate::model::dialect::{Dialect, KeyRules};
+use crate::model::event::UnknownEvents;
+use crate::model::unit::{StorageClientId, StorageType};
+use crate::plain::file::{MOST_FILE_BYTES, plain_file, plain_text};
+use crate::plain::mistake::{Mistake, nearest};
+use crate::plain::secret::Secret;
+use crate::select::route::Route;
+use crate::select::rules::Rules;
 
 pub use table::{SETTINGS, Setting};
 
@@ -45,46 +47,6 @@ pub enum Role {
     /// The HTTP server.
     Http,
 }
-
-/// One mistake in the settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// The variable, or the place in the TOML (`route[2].bucket`).
-    pub name: String,
-    /// What stands there; `None` if nothing does, or if it may be a secret.
-    pub found: Option<String>,
-    /// What was expected, as the end of a sentence.
-    pub expected: String,
-}
-
-impl Mistake {
-    /// A mistake without a value to show.
-    pub fn new(name: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { name: name.into(), found: None, expected: expected.into() }
-    }
-
-    /// A value that ought to be a path. What does not look like one may be a secret in the wrong place.
-    fn path(name: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
-        let looks_like_one = found.starts_with(['/', '.']) && !found.contains(char::is_control);
-        if looks_like_one { Self::found(name, found, expected) } else { Self::new(name, expected) }
-    }
-
-    pub(crate) fn found(name: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
-        let found = Some(crate::wire::clip(found, 100));
-        Self { found, ..Self::new(name, expected) }
-    }
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.found {
-            Some(found) => write!(f, "{}: found {found:?}, expected {}", self.name, self.expected),
-            None => write!(f, "{}: expected {}", self.name, self.expected),
-        }
-    }
-}
-
-impl std::error::Error for Mistake {}
 
 /// One `[[source]]`: who may post where.
 #[derive(Clone)]
@@ -132,15 +94,13 @@ pub struct SpoolSettings {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub(crate) endpoint: Option<Endpoint>,
-    pub(crate) routes: Vec<Route>,
-    pub(crate) keys: KeyRules,
+    /// What planning needs: routes, key encodings, and what becomes of unknown events.
+    pub rules: Rules,
     pub(crate) attempts: Option<u32>,
     /// Requests to MDSS under way at once, at most.
     pub concurrency: usize,
     /// The longest a delivery may take from its receipt.
     pub deadline: Duration,
-    /// What becomes of events that nobody here knows.
-    pub unknown_events: UnknownEvents,
     /// On OCI: whether an event that can never be used fails the call.
     pub fail_on_permanent: bool,
     /// Whether a queue hears which messages failed, instead of failing the whole batch.
@@ -170,12 +130,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             endpoint: None,
-            routes: Vec::new(),
-            keys: KeyRules::default(),
+            rules: Rules::default(),
             attempts: None,
             concurrency: 16,
             deadline: Duration::from_secs(25),
-            unknown_events: UnknownEvents::Fail,
             fail_on_permanent: false,
             queue_partial: false,
             body_limit: 6 << 20,
@@ -244,12 +202,6 @@ impl Settings {
     pub fn client(&self) -> Result<Client, Mistake> {
         let endpoint = self.endpoint.clone().ok_or_else(|| Mistake::new("APIENDPOINT", ENDPOINT))?;
         Client::new(endpoint).map_err(|expected| Mistake::new("APIKEY", expected))
-    }
-
-    /// How many storage units the routes name.
-    pub fn units(&self) -> usize {
-        let units = self.routes.iter().map(|route| route.storage_client_id.as_str());
-        units.collect::<std::collections::BTreeSet<_>>().len()
     }
 }
 
@@ -360,7 +312,6 @@ impl Reader {
             attempts: self.setting("RELAY_ATTEMPTS", None, |v| value::number(v, 1, 1000).map(Some)),
             concurrency: self.setting("RELAY_CONCURRENCY", base.concurrency, |v| value::number(v, 1, 1000)),
             deadline,
-            unknown_events: self.setting("RELAY_UNKNOWN_EVENTS", UnknownEvents::Fail, str::parse),
             fail_on_permanent: self.setting("RELAY_ON_PERMANENT", false, |v| value::choice(v, "fail", "ok")),
             queue_partial: self.setting("RELAY_QUEUE_PARTIAL", false, |v| value::choice(v, "on", "off")),
             trusted_proxies: self.listed("RELAY_TRUSTED_PROXIES"),
@@ -369,14 +320,18 @@ impl Reader {
                 v.parse().map_err(|_| "an address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())
             }),
             log: self.setting("RELAY_LOG", base.log.clone(), |v| Ok(v.to_owned())),
-            keys: self.key_rules(),
+            rules: Rules {
+                routes: Vec::new(),
+                keys: self.key_rules(),
+                unknown_events: self.setting("RELAY_UNKNOWN_EVENTS", UnknownEvents::Fail, str::parse),
+            },
             ..base
         };
         settings.spool = self.spool(role);
         if role != Role::Function {
             self.guard(role, &mut settings);
         }
-        settings.routes = self.routes(role, &settings.sources, &mut warnings);
+        settings.rules.routes = self.routes(role, &settings.sources, &mut warnings);
         settings.warnings = warnings;
         settings
     }
@@ -704,13 +659,6 @@ fn unknown_name(name: &str) -> String {
         Some(nearest) => format!("a known name; is {nearest} meant?"),
         None => "a known name; the README lists them".into(),
     }
-}
-
-/// The known name most like a given one, if any is like it.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let best =
-        known.into_iter().map(|k| (strsim::jaro_winkler(name, k), k)).max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 > 0.8).then_some(best.1)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ fn verdicts_of(plan: &Plan) -> Vec<String> {
 }
 
 fn verdicts(settings: &Settings, body: &impl ToString) -> Vec<String> {
-    verdicts_of(&plan(settings, &Delivery::from_function(body.to_string(), "")))
+    verdicts_of(&plan(&settings.rules, &Delivery::from_function(body.to_string(), "")))
 }
 
 fn oci(name: &str, event: Value, resource: Value) -> Value {
@@ -132,7 +132,7 @@ fn it_sees_the_innermost_value_of_each_record_in_every_dialect() {
             Dialect::JdCloudFunction => &on_functions,
             _ => &on_records,
         };
-        let plans: Vec<_> = both(*dialect).iter().map(|delivery| plan(settings, delivery)).collect();
+        let plans: Vec<_> = both(*dialect).iter().map(|delivery| plan(&settings.rules, delivery)).collect();
         assert!(plans.iter().all(|plan| plan.dialect == Some(dialect.name())), "{dialect}: {plans:?}");
         let said: Vec<_> = plans.iter().flat_map(verdicts_of).collect();
         assert_eq!(said, ["unit-0", "not_selected"], "{dialect}");
@@ -196,7 +196,7 @@ fn a_record_that_is_ambiguous_where_a_condition_looks_fails() {
         condition = { tag = 1 }"#,
         "",
     ]);
-    let plan = plan(&settings, &Delivery::from_function(body, ""));
+    let plan = plan(&settings.rules, &Delivery::from_function(body, ""));
     let Decision::Fail(failure) = &plan.records[0].decision else { panic!("{:?}", plan.records[0].decision) };
     assert_eq!(failure.cause, Cause::Unreadable);
     assert_eq!(
@@ -227,7 +227,7 @@ fn compartments_stand_in_for_the_scope_of_a_rule() {
 
     let body = oci("k", id("a"), id("a")).to_string();
     let body = body.replacen(r#""extensions":{"#, r#""extensions":{"compartmentId":"x","#, 1);
-    let plan = plan(&settings, &Delivery::from_function(body, ""));
+    let plan = plan(&settings.rules, &Delivery::from_function(body, ""));
     let Decision::Fail(failure) = &plan.records[0].decision else { panic!("{:?}", plan.records[0].decision) };
     assert_eq!(failure.cause, Cause::Unreadable);
     assert!(failure.detail.starts_with("extensions: duplicate field"), "{}", failure.detail);

@@ -15,7 +15,7 @@ fn planned(body: String) -> Plan {
 fn planned_by(setting: (&str, &str), body: String) -> Plan {
     let vars = [setting].map(|(n, v)| (OsString::from(n), OsString::from(v)));
     let settings = Settings::read(vars, Role::Explain).finish().unwrap();
-    plan(&settings, &Delivery::from_function(body, ""))
+    plan(&settings.rules, &Delivery::from_function(body, ""))
 }
 
 /// The mark of the only record of an S3-shaped delivery.

@@ -20,7 +20,7 @@ fn settings() -> Settings {
 }
 
 fn planned(body: String) -> Plan {
-    plan(&settings(), &Delivery::from_function(body, ""))
+    plan(&settings().rules, &Delivery::from_function(body, ""))
 }
 
 /// Whatever is logged, a text a line.

@@ -33,7 +33,7 @@ fn route(document: &str, more: &str) -> String {
 fn planned(settings: &Settings, event: &str, key: &str) -> Plan {
     let record = json!({ "eventSource": "oss", "eventVersion": "1.0", "eventName": event,
         "s3": { "bucket": { "name": "b" }, "object": { "key": key } } });
-    plan(settings, &Delivery::from_function(json!({ "Records": [record] }).to_string(), ""))
+    plan(&settings.rules, &Delivery::from_function(json!({ "Records": [record] }).to_string(), ""))
 }
 
 /// The unit it goes to, or the reason and what there is to say about it.
@@ -196,7 +196,7 @@ fn a_document_of_s3_selects_by_decoded_keys() {
     let record = |key: &str| {
         let body = json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
             "s3": { "bucket": { "name": "b" }, "object": { "key": key } } }] });
-        plan(&settings, &Delivery::from_function(body.to_string(), ""))
+        plan(&settings.rules, &Delivery::from_function(body.to_string(), ""))
     };
     for (key, send) in [
         ("raw+files%26more/a", true),
@@ -210,7 +210,7 @@ fn a_document_of_s3_selects_by_decoded_keys() {
     // An event of OCI is none of S3's: no rule names it.
     let oci = include_str!("../../../events/oci/create.json");
     let any_bucket = route(JD, "").replace("\"b\"", "\"*\"");
-    let plan = plan(&self::settings(&any_bucket), &Delivery::from_function(oci, ""));
+    let plan = plan(&self::settings(&any_bucket).rules, &Delivery::from_function(oci, ""));
     assert!(verdict(&plan).contains("wants event \"s3:ObjectCreated:*\""), "{}", verdict(&plan));
 }
 

@@ -113,7 +113,7 @@ proptest! {
             }
         }
         let delivery = Delivery { dialect: dialect.filter(|_| pinned), ..Delivery::from_function(bytes.clone(), "") };
-        let plan = plan(&settings(), &delivery);
+        let plan = plan(&settings().rules, &delivery);
         let told = |decision: &Decision| matches!(decision, Decision::Send(_) | Decision::Fail(_));
         prop_assert!(
             !plan.records.is_empty() && plan.records.iter().all(|record| told(&record.decision)),
@@ -129,7 +129,7 @@ fn each_is_sent_as_it_stands() {
         fixed(body, texts);
         for dialect in [*dialect, None] {
             let delivery = Delivery { dialect, ..Delivery::from_function(*body, "") };
-            let plan = plan(&settings(), &delivery);
+            let plan = plan(&settings().rules, &delivery);
             assert!(
                 matches!(plan.records[..], [ref r] if matches!(r.decision, Decision::Send(_))),
                 "{body}: {plan:?}"
@@ -147,7 +147,7 @@ fn a_byte_in_a_text_that_nobody_needs_costs_nothing() {
         let mut bytes = body.as_bytes().to_vec();
         bytes[at] = byte;
         let delivery = Delivery { dialect, ..Delivery::from_function(bytes, "") };
-        let record = &plan(&settings(), &delivery).records[0];
+        let record = &plan(&settings().rules, &delivery).records[0];
         assert!(matches!(record.decision, Decision::Send(_)), "{byte:#x}: {record:?}");
         assert_eq!(record.key.as_ref().unwrap().as_str(), "a+b.pdf");
         assert_eq!(record.warnings.len(), 1, "{:?}", record.warnings);

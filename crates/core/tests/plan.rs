@@ -17,7 +17,7 @@ fn settings() -> Settings {
 }
 
 fn planned(body: impl Into<Vec<u8>>) -> Plan {
-    plan(&settings(), &Delivery::from_function(body, ""))
+    plan(&settings().rules, &Delivery::from_function(body, ""))
 }
 
 fn http(dialect: Option<Dialect>, headers: &[(&str, &str)], body: &[u8]) -> Plan {
@@ -30,7 +30,7 @@ fn http(dialect: Option<Dialect>, headers: &[(&str, &str)], body: &[u8]) -> Plan
         body: body.to_vec(),
         id: String::new(),
     };
-    plan(&settings(), &delivery)
+    plan(&settings().rules, &delivery)
 }
 
 /// "send", or the reason.
@@ -243,7 +243,7 @@ fn the_producer_decides_how_a_key_is_read_and_a_setting_overrides() {
 }
 
 fn plan_with(settings: &Settings, body: &str) -> Plan {
-    plan(settings, &Delivery::from_function(body, ""))
+    plan(&settings.rules, &Delivery::from_function(body, ""))
 }
 
 #[test]

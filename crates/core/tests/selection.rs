@@ -27,7 +27,7 @@ fn minio(key: &str) -> Value {
 }
 
 fn planned(settings: &Settings, body: &Value) -> Plan {
-    plan(settings, &Delivery::from_function(body.to_string(), ""))
+    plan(&settings.rules, &Delivery::from_function(body.to_string(), ""))
 }
 
 /// The unit an object goes to, or why it goes to none.

@@ -42,7 +42,7 @@ static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
 /// pinned to, or `-`, and headers follow up to an empty line.
 pub fn plan(bytes: &[u8]) {
     let delivery = delivery(bytes);
-    let plan = mdss_relay_core::plan(&SETTINGS, &delivery);
+    let plan = mdss_relay_core::plan(&SETTINGS.rules, &delivery);
     check(&plan, &delivery);
     let subjects = subjects(&delivery);
     assert!(is_unique(subjects.iter().map(|s| &s.item)), "items of subjects are unique: {subjects:?}");

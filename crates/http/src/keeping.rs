@@ -34,7 +34,7 @@ pub(crate) async fn empty(
         let configuration = running.borrow_and_update().clone();
         let settings = configuration.relay.settings();
         // Without any, there is one of the relay's own.
-        spool.share_among(Parties { sources: settings.sources.len().max(1), units: settings.units() });
+        spool.share_among(Parties { sources: settings.sources.len().max(1), units: settings.rules.units() });
         if let Some(settings) = &settings.spool {
             policy = Policy { rate: settings.rate, park_after: settings.park_after };
         }

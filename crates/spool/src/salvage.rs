@@ -274,7 +274,7 @@ fn make_again(all: &Connection, whole: bool, now: Moment, taken: &mut Taken) -> 
         if let Ok(delivery) = stored.delivery {
             let there: HashSet<_> =
                 paths.query_map([id], |row| shown(row, 0))?.collect::<rusqlite::Result<_>>()?;
-            let plan = mdss_relay_core::plan(&settings, &delivery);
+            let plan = mdss_relay_core::plan(&settings.rules, &delivery);
             let intake = Intake::new(delivery, &plan, Sender::Proven, stored.received);
             let bytes = intake.body.len() / intake.items.len().max(1);
             for item in intake.items.iter().filter(|item| !there.contains(&item.path)) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use mdss_relay_core::{Decision, Notification, NotificationVerdict, Planned, Rule, Settings, plan};
+use mdss_relay_core::{Decision, Notification, NotificationVerdict, Planned, Rule, Rules, plan};
 use serde::Serialize;
 
 use crate::columns::columns;
@@ -111,7 +111,7 @@ fn read_events(file: &Path, notification: &Notification) -> Vec<Tried> {
         Err(error) => return unread(error.to_string()),
     };
     // Without a route, so that nothing but the document decides.
-    let plan = plan(&Settings::default(), &delivery);
+    let plan = plan(&Rules::default(), &delivery);
     if plan.records.is_empty() {
         return unread("there is no event in it, only an empty list of records".into());
     }

@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     for warning in &settings.warnings {
         say(&format!("warning: {warning}"));
     }
-    match Notification::for_routes(&settings, &arguments.bucket, arguments.source.as_deref(), &target) {
+    match Notification::for_routes(&settings.rules, &arguments.bucket, arguments.source.as_deref(), &target) {
         Ok(notification) => {
             for warning in notification.warnings() {
                 say(&format!("warning: {warning}"));

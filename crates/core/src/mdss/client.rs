@@ -16,15 +16,14 @@ use tokio::time::Instant;
 use tower::util::MapResponseLayer;
 use tracing::debug;
 
-use crate::failure::{Cause, Failure};
-use crate::fields;
 use crate::mdss::request::Submission;
-use crate::mdss::trust;
 use crate::mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
-use crate::mdss::way::{self, Way};
-use crate::plain_file::plain_text;
-use crate::retry;
-use crate::secret::Secret;
+use crate::mdss::way::Way;
+use crate::mdss::{retry, trust, way};
+use crate::model::failure::{Cause, Failure};
+use crate::plain::fields;
+use crate::plain::file::plain_text;
+use crate::plain::secret::Secret;
 
 /// The documented answers are below 200 bytes; a page of the web interface needs not be read to its end.
 const MOST_ANSWER_BYTES: usize = 64 * 1024;
@@ -487,7 +486,7 @@ fn build(endpoint: &Endpoint, keep: Keep) -> Result<reqwest::Client, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Decision, plan};
+    use crate::plan::plan::{Decision, plan};
     use crate::{Delivery, Role, Settings};
 
     /// A function's platform waits for its start; hence TLS, with its hundred and more authorities, waits for the first
@@ -504,7 +503,7 @@ mod tests {
             Settings::read(vars.map(|(n, v)| (n.into(), v.into())), Role::Function).finish().unwrap();
         let event = r#"{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put",
             "s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#;
-        let plan = plan(&settings, &Delivery::from_function(event, "id"));
+        let plan = plan(&settings.rules, &Delivery::from_function(event, "id"));
         let Decision::Send(submission) = &plan.records[0].decision else { panic!("{plan:?}") };
 
         let client = settings.client().unwrap();

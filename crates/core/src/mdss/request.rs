@@ -3,106 +3,10 @@
 //! Body: OPSWAT documentation, `mdss/configuration/event-based-request-format`. `metadata` is a *string that holds JSON*;
 //! the published templates are partly not even valid JSON, so both layers come from a real encoder.
 
-use std::str::FromStr;
-
 use serde::Serialize;
 
-use crate::dialect::Dialect;
-use crate::event::ObjectKey;
-use crate::route::StorageClientId;
-
-/// How a storage unit is registered in MDSS, which decides the shape of `metadata`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StorageType {
-    /// "Amazon S3".
-    AmazonS3,
-    /// "S3 Compatible".
-    S3Compatible,
-    /// "Alibaba Cloud".
-    Alibaba,
-    /// "OracleSdk".
-    Oracle,
-    /// "Google Cloud".
-    Google,
-    /// "Azure Blob".
-    AzureBlob,
-    /// "SMB Compatible".
-    Smb,
-    /// "NFS".
-    Nfs,
-    /// "SFTP".
-    Sftp,
-    /// "FTP".
-    Ftp,
-    /// "NetApp ONTAP".
-    NetappOntap,
-}
-
-impl StorageType {
-    const NAMES: &[(&str, Self)] = &[
-        ("amazon-s3", Self::AmazonS3),
-        ("s3-compatible", Self::S3Compatible),
-        ("alibaba", Self::Alibaba),
-        ("oracle", Self::Oracle),
-        ("google", Self::Google),
-        ("azure-blob", Self::AzureBlob),
-        ("smb", Self::Smb),
-        ("nfs", Self::Nfs),
-        ("sftp", Self::Sftp),
-        ("ftp", Self::Ftp),
-        ("netapp-ontap", Self::NetappOntap),
-    ];
-
-    /// What a record's provider is usually registered as. An OCI bucket may also be an "S3 Compatible" unit, through
-    /// OCI's S3 API, on MDSS versions without OracleSdk: that is what the setting is for.
-    pub(crate) fn usual(dialect: Option<Dialect>) -> Self {
-        match dialect {
-            Some(Dialect::Oci | Dialect::OciStream | Dialect::OciNotifications) => Self::Oracle,
-            Some(Dialect::AwsS3 | Dialect::AwsEventBridge | Dialect::AwsSns | Dialect::AwsSqs) => {
-                Self::AmazonS3
-            }
-            Some(
-                Dialect::JdCloud
-                | Dialect::JdCloudFunction
-                | Dialect::Minio
-                | Dialect::Rustfs
-                | Dialect::Ceph
-                | Dialect::StorageGrid
-                | Dialect::S3Compatible,
-            )
-            | None => Self::S3Compatible,
-        }
-    }
-
-    fn metadata(self, key: &ObjectKey) -> String {
-        let key = serde_json::Value::from(key.as_str());
-        match self {
-            Self::AmazonS3 | Self::S3Compatible => format!(r#"{{"s3":{{"object":{{"key":{key}}}}}}}"#),
-            Self::Alibaba => format!(r#"{{"oss":{{"object":{{"key":{key}}}}}}}"#),
-            Self::Oracle
-            | Self::Google
-            | Self::AzureBlob
-            | Self::Smb
-            | Self::Nfs
-            | Self::Sftp
-            | Self::Ftp
-            | Self::NetappOntap => format!(r#"{{"Name":{key}}}"#),
-        }
-    }
-}
-
-impl FromStr for StorageType {
-    type Err = String;
-
-    /// # Errors
-    /// The list of the names.
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::NAMES.iter().find(|(n, _)| *n == name).map(|(_, t)| *t).ok_or_else(|| {
-            let names: Vec<_> = Self::NAMES.iter().map(|(n, _)| *n).collect();
-            format!("one of {}", names.join(", "))
-        })
-    }
-}
+use crate::model::event::ObjectKey;
+use crate::model::unit::{StorageClientId, StorageType};
 
 /// One object for MDSS: exactly the body of one webhook request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -20,7 +20,7 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 use x509_cert::der::asn1::{ObjectIdentifier, PrintableStringRef, Utf8StringRef};
 
-use crate::wire;
+use crate::plain::line;
 
 /// `id-at-commonName`: <https://www.rfc-editor.org/rfc/rfc5280#appendix-A.1>.
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
@@ -255,7 +255,7 @@ pub(crate) fn told(error: &CertificateError, server: &str) -> String {
 /// A name that a certificate has, as rustls prints it: `DnsName("mdss.example")`, `IpAddress(192.0.2.7)`.
 fn bare(name: &str) -> String {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
-    wire::clip(inner.trim_matches('"'), 100)
+    line::clip(inner.trim_matches('"'), 100)
 }
 
 /// A moment in a sentence.

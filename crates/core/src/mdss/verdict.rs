@@ -11,9 +11,9 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::failure::{Cause, Failure};
-use crate::secret::Secret;
-use crate::wire;
+use crate::model::failure::{Cause, Failure};
+use crate::plain::line;
+use crate::plain::secret::Secret;
 
 /// A longer id is none; the documented one has 24 characters.
 const MOST_ID_BYTES: usize = 200;
@@ -159,7 +159,7 @@ impl Body {
     /// What the answer says for itself, for a sentence. The secret is masked before anything is clipped or quoted: afterwards
     /// it would not be recognised.
     fn said(&self, secret: &Secret) -> Option<String> {
-        let clip = |text: &str| wire::clip(&secret.redact(text), 200);
+        let clip = |text: &str| line::clip(&secret.redact(text), 200);
         match (self.text("responseKey").map(clip), self.text("responseMessage").map(clip)) {
             (Some(key), Some(message)) => Some(format!("{key}: {message:?}")),
             (Some(one), None) => Some(one),
@@ -338,7 +338,7 @@ fn seen(bytes: &[u8], end: BodyEnd, broke_off: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::FailureKind::{Config, Permanent, Transient};
+    use crate::model::failure::FailureKind::{Config, Permanent, Transient};
 
     fn verdict(status: u16, body: &str, end: BodyEnd) -> Result<CorrelationId, Failure> {
         judged(status, body.as_bytes(), end, None)

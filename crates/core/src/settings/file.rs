@@ -1,15 +1,16 @@
 //! The TOML configuration: what variables cannot say. Walked by hand, so that every mistake in it is found at once and
 //! named by its place.
 
-use crate::condition::Condition;
-use crate::dialect::Dialect;
-use crate::mdss::request::StorageType;
-use crate::notification::Notification;
-use crate::pattern::Pattern;
-use crate::plain_file::{MOST_FILE_BYTES, plain_file, plain_text};
-use crate::route::{Imported, Route, StorageClientId};
-use crate::settings::{Mistake, RESERVED_PATHS, Reader, SETTINGS, Source, nearest};
-use crate::wire;
+use crate::model::dialect::Dialect;
+use crate::model::unit::{StorageClientId, StorageType};
+use crate::plain::file::{MOST_FILE_BYTES, plain_file, plain_text};
+use crate::plain::line;
+use crate::plain::mistake::{Mistake, nearest};
+use crate::plain::pattern::Pattern;
+use crate::select::condition::Condition;
+use crate::select::notification::Notification;
+use crate::select::route::{Imported, Route};
+use crate::settings::{RESERVED_PATHS, Reader, SETTINGS, Source};
 
 pub(super) const STORAGE_CLIENT_ID: &str = "the storage client id of a unit, as the MDSS dashboard shows it";
 
@@ -234,14 +235,14 @@ fn selection_warnings(place: &str, route: &Route, warnings: &mut Vec<String>) {
         for text in list.iter().filter(|text| text.starts_with('/')) {
             warnings.push(format!(
                 "{place}.{member}: {:?} begins with a slash, and the names of objects rarely do; is {:?} meant?",
-                wire::clip(text, 100),
-                wire::clip(text.trim_start_matches('/'), 100)
+                line::clip(text, 100),
+                line::clip(text.trim_start_matches('/'), 100)
             ));
         }
     }
     let cased = |text: &&String| text.chars().any(|c| c.is_lowercase() || c.is_uppercase());
     let suffixes: Vec<_> =
-        route.suffix.iter().filter(cased).map(|s| format!("{:?}", wire::clip(s, 40))).collect();
+        route.suffix.iter().filter(cased).map(|s| format!("{:?}", line::clip(s, 40))).collect();
     if !suffixes.is_empty() {
         warnings.push(format!(
             "{place}.suffix: {} in this letter case only, which whoever uploads chooses; suffix_any_case takes the others, too",
@@ -256,7 +257,7 @@ fn selection_warnings(place: &str, route: &Route, warnings: &mut Vec<String>) {
             warnings.push(format!(
                 "{place}.condition.s3.object.key: {:?} is tried on the key as it was sent, which most producers encode, and on the \
                  decoded one; prefix and suffix see the decoded one alone",
-                wire::clip(text, 100)
+                line::clip(text, 100)
             ));
         }
     }
@@ -351,7 +352,7 @@ impl Entry<'_> {
             Some(path) => {
                 let place = format!("{}.{FILE}", self.place);
                 match plain_file(&path, Notification::MOST_BYTES) {
-                    Ok(document) => (format!("{place} {:?}", wire::clip(&path, 100)), document),
+                    Ok(document) => (format!("{place} {:?}", line::clip(&path, 100)), document),
                     Err(e) => {
                         let expected = format!("a readable file with a NotificationConfiguration ({e})");
                         self.mistakes.push(Mistake::path(place, &path, expected));

@@ -40,7 +40,7 @@ fn the_vendors_three_variables_work_unchanged() {
     assert_eq!(endpoint.url.as_str(), "https://mdss.example/api/webhook/realtime");
     assert_eq!((endpoint.connect_timeout.as_secs(), endpoint.timeout.as_secs()), (3, 10));
     assert!(endpoint.verify_certificates);
-    assert_eq!(draft.settings.routes.len(), 1);
+    assert_eq!(draft.settings.rules.routes.len(), 1);
     assert_eq!(draft.settings.warnings, [""; 0]);
 }
 
@@ -225,9 +225,9 @@ fn variables_win_over_the_configuration() {
     assert_eq!(draft.settings.attempts, Some(2));
     assert!(!endpoint.verify_certificates);
     assert!(draft.settings.warnings[0].starts_with("RELAY_TLS_VERIFY is off"));
-    use crate::dialect::KeyEncoding::{Percent, Verbatim};
-    assert_eq!(draft.settings.keys.get(Dialect::Ceph), Some(Percent));
-    assert_eq!(draft.settings.keys.get(Dialect::Minio), Some(Verbatim));
+    use crate::model::dialect::KeyEncoding::{Percent, Verbatim};
+    assert_eq!(draft.settings.rules.keys.get(Dialect::Ceph), Some(Percent));
+    assert_eq!(draft.settings.rules.keys.get(Dialect::Minio), Some(Verbatim));
 }
 
 #[test]
@@ -498,7 +498,7 @@ fn unknown_events() {
         ("skip", UnknownEvents::Skip),
         ("", UnknownEvents::Fail),
     ] {
-        assert_eq!(of(word).settings.unknown_events, want, "{word:?}");
+        assert_eq!(of(word).settings.rules.unknown_events, want, "{word:?}");
     }
     assert_eq!(
         of("sned").mistakes[0].to_string(),
@@ -506,7 +506,7 @@ fn unknown_events() {
     );
     let config = "[events]\nunknown = \"send\"\n";
     let draft = drafted(&[("RELAY_CONFIG_TOML", config)], Role::Explain);
-    assert_eq!((draft.settings.unknown_events, draft.mistakes), (UnknownEvents::Send, Vec::new()));
+    assert_eq!((draft.settings.rules.unknown_events, draft.mistakes), (UnknownEvents::Send, Vec::new()));
 }
 
 /// A device that never ends, and a pipe that nobody writes to.

@@ -1,0 +1,124 @@
+//! MDSS's storage units: their ids, and how a unit can be registered.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::model::dialect::Dialect;
+use crate::model::event::ObjectKey;
+
+/// The id of a storage unit, copied from the MDSS dashboard. A UUID in every example; opaque here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageClientId(String);
+
+impl StorageClientId {
+    /// `None` for text no dashboard shows: empty, or with white space or control characters in it.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let odd = text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control());
+        (!odd).then(|| Self(text.to_owned()))
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StorageClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How a storage unit is registered in MDSS, which decides the shape of `metadata`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageType {
+    /// "Amazon S3".
+    AmazonS3,
+    /// "S3 Compatible".
+    S3Compatible,
+    /// "Alibaba Cloud".
+    Alibaba,
+    /// "OracleSdk".
+    Oracle,
+    /// "Google Cloud".
+    Google,
+    /// "Azure Blob".
+    AzureBlob,
+    /// "SMB Compatible".
+    Smb,
+    /// "NFS".
+    Nfs,
+    /// "SFTP".
+    Sftp,
+    /// "FTP".
+    Ftp,
+    /// "NetApp ONTAP".
+    NetappOntap,
+}
+
+impl StorageType {
+    const NAMES: &[(&str, Self)] = &[
+        ("amazon-s3", Self::AmazonS3),
+        ("s3-compatible", Self::S3Compatible),
+        ("alibaba", Self::Alibaba),
+        ("oracle", Self::Oracle),
+        ("google", Self::Google),
+        ("azure-blob", Self::AzureBlob),
+        ("smb", Self::Smb),
+        ("nfs", Self::Nfs),
+        ("sftp", Self::Sftp),
+        ("ftp", Self::Ftp),
+        ("netapp-ontap", Self::NetappOntap),
+    ];
+
+    /// What a record's provider is usually registered as. An OCI bucket may also be an "S3 Compatible" unit, through
+    /// OCI's S3 API, on MDSS versions without OracleSdk: that is what the setting is for.
+    pub(crate) fn usual(dialect: Option<Dialect>) -> Self {
+        match dialect {
+            Some(Dialect::Oci | Dialect::OciStream | Dialect::OciNotifications) => Self::Oracle,
+            Some(Dialect::AwsS3 | Dialect::AwsEventBridge | Dialect::AwsSns | Dialect::AwsSqs) => {
+                Self::AmazonS3
+            }
+            Some(
+                Dialect::JdCloud
+                | Dialect::JdCloudFunction
+                | Dialect::Minio
+                | Dialect::Rustfs
+                | Dialect::Ceph
+                | Dialect::StorageGrid
+                | Dialect::S3Compatible,
+            )
+            | None => Self::S3Compatible,
+        }
+    }
+
+    pub(crate) fn metadata(self, key: &ObjectKey) -> String {
+        let key = serde_json::Value::from(key.as_str());
+        match self {
+            Self::AmazonS3 | Self::S3Compatible => format!(r#"{{"s3":{{"object":{{"key":{key}}}}}}}"#),
+            Self::Alibaba => format!(r#"{{"oss":{{"object":{{"key":{key}}}}}}}"#),
+            Self::Oracle
+            | Self::Google
+            | Self::AzureBlob
+            | Self::Smb
+            | Self::Nfs
+            | Self::Sftp
+            | Self::Ftp
+            | Self::NetappOntap => format!(r#"{{"Name":{key}}}"#),
+        }
+    }
+}
+
+impl FromStr for StorageType {
+    type Err = String;
+
+    /// # Errors
+    /// The list of the names.
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::NAMES.iter().find(|(n, _)| *n == name).map(|(_, t)| *t).ok_or_else(|| {
+            let names: Vec<_> = Self::NAMES.iter().map(|(n, _)| *n).collect();
+            format!("one of {}", names.join(", "))
+        })
+    }
+}

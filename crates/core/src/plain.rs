@@ -1,0 +1,11 @@
+//! The ground: reading foreign JSON, foreign text in sentences, mistakes, secrets, the names of log fields. Nothing here knows what
+//! an event or MDSS is.
+
+pub mod fields;
+pub(crate) mod file;
+pub(crate) mod json;
+pub(crate) mod line;
+pub(crate) mod mistake;
+pub(crate) mod pattern;
+pub(crate) mod secret;
+pub(crate) mod text;

@@ -1,0 +1,12 @@
+//! Reading a delivery: which dialect it is, and what each of its records says.
+
+mod envelope;
+pub(crate) mod event_name;
+mod handshake;
+pub(crate) mod item;
+mod key;
+#[expect(clippy::module_inception, reason = "the folder is named after what it does, and this file does it")]
+pub(crate) mod read;
+mod record;
+mod reserved;
+mod rewrapped;

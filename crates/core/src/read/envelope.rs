@@ -1,0 +1,9 @@
+//! Envelopes: what services put around somebody else's records.
+
+pub(super) mod jdcloud;
+pub(super) mod oci_notifications;
+pub(super) mod oci_stream;
+pub(super) mod pubsub;
+pub(super) mod sns;
+pub(super) mod sqs;
+pub(super) mod storagegrid;

@@ -1,0 +1,144 @@
+//! OCI Notifications (ONS) over HTTPS: an event of OCI Events as it is, and headers that say what the request is for.
+//!
+//! Headers and confirmation: Oracle, "Creating an HTTPS subscription" and "Confirming a subscription"; the body of an Events
+//! message is the bare event (seen in deliveries; no page says so). A subscription is confirmed by visiting a URL that
+//! the request names. Whoever may post here could thus make this host visit any address, so the URL is only *named*
+//! by the plan, and only if it leads to Oracle; who visits it, and whether, is decided elsewhere.
+
+use crate::model::delivery::Delivery;
+use crate::model::dialect::Dialect;
+use crate::model::event::{Details, Notice, NoticeKind};
+use crate::model::failure::Cause;
+use crate::plain::line;
+use crate::read::handshake::names_objects;
+use crate::read::item::{Confirmation, Item, Parsed, Reading};
+
+const MESSAGE_TYPE: &str = "X-OCI-NS-MessageType";
+const CONFIRMATION_URL: &str = "X-OCI-NS-ConfirmationURL";
+const TOPIC: &str = "X-OCI-NS-TopicOcid";
+/// Every host of Oracle's public regions ends so.
+const HOSTS: &str = ".oraclecloud.com";
+
+/// What the headers say.
+pub(in crate::read) enum Message {
+    /// The body is an event.
+    Notification,
+    /// All there is to know.
+    Other(Box<Parsed>),
+}
+
+/// What the message-type header decides; `None` if there is none.
+pub(in crate::read) fn by_header(delivery: &Delivery) -> Option<Message> {
+    let kind = delivery.header(MESSAGE_TYPE)?;
+    if kind.eq_ignore_ascii_case("Notification") || names_objects(&delivery.body) {
+        return Some(Message::Notification);
+    }
+    if kind.eq_ignore_ascii_case("SubscriptionConfirmation") {
+        return Some(Message::Other(Box::new(confirmation(delivery))));
+    }
+    let found = line::clip(kind, 60);
+    let detail =
+        format!("header {MESSAGE_TYPE}: expected Notification or SubscriptionConfirmation, found {found:?}");
+    Some(Message::Other(Box::new(one(Reading::failed(Cause::Unreadable, detail)))))
+}
+
+fn confirmation(delivery: &Delivery) -> Parsed {
+    // The body says the same once more; the header is what the documentation tells to use.
+    let url = delivery.header(CONFIRMATION_URL).unwrap_or_default();
+    let url = match leads_to_oracle(url) {
+        Ok(url) => url,
+        Err(found) => {
+            let detail =
+                format!("header {CONFIRMATION_URL}: expected an https address under {HOSTS}, found {found}");
+            return one(Reading::failed(Cause::Unreadable, detail));
+        }
+    };
+    let notice = Notice { kind: NoticeKind::Handshake, bucket: None, details: Details::default() };
+    let topic = delivery.header(TOPIC).unwrap_or_default().to_owned();
+    Parsed { confirm: Some(Confirmation { url, topic }), ..one(Reading::Notice(notice)) }
+}
+
+/// The URL, if it leads to Oracle and nowhere else. What was found instead is said without the URL: it holds a token.
+///
+/// It is the URL as it was understood here, so that nobody understands its text in another way (see
+/// [`Confirmation::url`]).
+fn leads_to_oracle(url: &str) -> Result<String, &'static str> {
+    let url = reqwest::Url::parse(url).map_err(|_| if url.is_empty() { "none" } else { "no URL" })?;
+    if url.scheme() != "https" {
+        return Err("another scheme");
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.port().is_some() {
+        return Err("a user name, a password or a port in it");
+    }
+    let host = url.domain().unwrap_or_default();
+    if host.len() <= HOSTS.len() || !host.ends_with(HOSTS) {
+        return Err("another host");
+    }
+    // Under that domain there is storage of customers, too. The service is the label before the region's, or before
+    // `oci`'s: cell1.notification.eu-frankfurt-1.oci.oraclecloud.com, notification.us-phoenix-1.oraclecloud.com.
+    if !host.split('.').any(|label| label == "notification") || !url.path().contains("/subscriptions/") {
+        return Err("another service of it");
+    }
+    Ok(url.into())
+}
+
+fn one(reading: Reading) -> Parsed {
+    Parsed::of(
+        Dialect::OciNotifications,
+        vec![Item::new("0".into(), Some(Dialect::OciNotifications), reading)],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_oracle_may_be_visited() {
+        for (url, fits) in [
+            (
+                "https://cell1.notification.eu-frankfurt-1.oci.oraclecloud.com/20181201/subscriptions/x/confirmation?token=t",
+                true,
+            ),
+            (
+                "https://notification.us-phoenix-1.oraclecloud.com/20181201/subscriptions/x/confirmation?token=t",
+                true,
+            ),
+            ("https://NOTIFICATION.X.ORACLECLOUD.COM/20181201/subscriptions/x", true),
+            ("https://a.oraclecloud.com/", false),
+            ("https://objectstorage.us-ashburn-1.oraclecloud.com/p/any/n/ns/b/b/o/subscriptions/", false),
+            ("https://notification.us-phoenix-1.oraclecloud.com/20181201/topics/x", false),
+            ("http://a.oraclecloud.com/", false),
+            ("https://oraclecloud.com/", false),
+            ("https://.oraclecloud.com/", false),
+            ("https://evil-oraclecloud.com/", false),
+            ("https://a.oraclecloud.com.evil.example/", false),
+            ("https://a.oraclecloud.com@evil.example/", false),
+            ("https://evil.example/?a.oraclecloud.com", false),
+            ("https://evil.example#.oraclecloud.com", false),
+            ("https://u@a.oraclecloud.com/", false),
+            ("https://a.oraclecloud.com:8443/", false),
+            ("https://127.0.0.1/", false),
+            ("https://[::1]/", false),
+            ("https://a.oraclecloud.com%2eevil.example/", false),
+            ("https://notification.a.oraclecloud.com\\@evil.example/subscriptions/x", true),
+            ("file:///etc/passwd", false),
+            ("", false),
+        ] {
+            assert_eq!(leads_to_oracle(url).is_ok(), fits, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_what_was_understood_of_it() {
+        let plain = "https://notification.a.oraclecloud.com/@evil.example/subscriptions/x?token=t";
+        for url in [
+            plain,
+            "https://notification.a.oraclecloud.com\\@evil.example/subscriptions/x?token=t",
+            "HTTPS:notification.A.ORACLECLOUD.com/@evil.example/subscriptions/x?token=t",
+            "\thttps:/\\notification.a.\noraclecloud.com/@evil.example/subscriptions/x?token=t ",
+        ] {
+            assert_eq!(leads_to_oracle(url).as_deref(), Ok(plain), "{url:?}");
+        }
+    }
+}

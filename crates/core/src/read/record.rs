@@ -1,0 +1,7 @@
+//! Records: one file for each producer's own.
+
+pub(super) mod cloudtrail;
+pub(super) mod eventbridge;
+pub(super) mod jdcloud_function;
+pub(super) mod oci;
+pub(super) mod s3;

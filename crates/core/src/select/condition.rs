@@ -1,0 +1,14 @@
+//! Conditions: the filter language of OCI Events rules, for the records of any dialect.
+
+mod filter;
+mod matching;
+mod parse;
+mod suggest;
+mod verdict;
+
+pub use suggest::suggest;
+pub(crate) use verdict::{Comparisons, Verdict};
+pub use verdict::{Condition, Mismatch};
+
+#[cfg(test)]
+mod tests;
