@@ -183,7 +183,7 @@ fn work_that_fails_later_is_a_failure() {
     let key = tenancy.path("key");
     let key = ("APIKEY_FILE", key.to_str().unwrap());
     let ran = tenancy.run_with("deploy.sh", &base(&[]), &[key, ("FAKE_WORK", "FAILED")]).ended(1);
-    assert!(ran.err.contains("the work has failed: the image does not exist"), "{}", ran.err);
+    assert!(ran.err.contains("its work failed: the image does not exist"), "{}", ran.err);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn routes_and_other_variables_arrive_as_they_are() {
 
     fs::write(&file, "x".repeat(4096)).unwrap();
     let ran = tenancy.run("deploy.sh", &arguments).ended(2);
-    assert!(ran.err.contains("bytes, names and values together; OCI takes 4096"), "{}", ran.err);
+    assert!(ran.err.contains("bytes, names and values together; OCI accepts at most 4096"), "{}", ran.err);
     assert!(ran.calls.is_empty());
 }
 
@@ -274,7 +274,7 @@ fn all_mistakes_are_told_at_once_and_nothing_is_called() {
         ("--storage-client-id a\tb", "--storage-client-id: has white space"),
         ("--bucket in/box", "--bucket: 'in/box'"),
         ("--rule a/b", "--rule: 'a/b'"),
-        ("--set RELAY_LISTEN=1", "--set: 'RELAY_LISTEN' is no variable"),
+        ("--set RELAY_LISTEN=1", "--set: 'RELAY_LISTEN' is not a variable"),
         ("--set APIKEY=topsecret", "--set: the key is never an argument"),
         ("--set RELAY_LOG", "--set: 'RELAY_LOG' has no value"),
         ("--set https_proxy=http://u:topsecret@h", "--set: https_proxy: a password"),
@@ -541,7 +541,7 @@ fn an_overwrite_that_nobody_hears_of_is_a_failure() {
     log_answer(&tenancy, &[line("object accepted by MDSS", "createobject", Some("first-id"))]);
     let ran = tenancy.run_with("verify.sh", VERIFY, &[]).ended(1);
     assert!(ran.err.contains("no line about 'updateobject'"), "{}", ran.err);
-    assert!(ran.out.contains("seen about this object:"), "{}", ran.out);
+    assert!(ran.out.contains("log lines about this object:"), "{}", ran.out);
     tenancy.run_with("verify.sh", &[VERIFY, &["--once", "--remove"]].concat(), &[]).ended(0);
 }
 
