@@ -12,11 +12,11 @@ use serde_json::value::RawValue;
 use crate::input;
 use crate::visible::visible;
 
-/// Tries a condition on events: which match, and for the others the first field that decided.
+/// Tries a condition on events: says which match, and for the others the first field that decided.
 ///
 /// A condition is the filter of an OCI Events rule, as routes have it, too. An event is what a condition of a route would
 /// see: a whole OCI event, or each element of the Records of other providers, also inside queue messages. Prints one
-/// line per event; what could not be read is on standard error.
+/// line per event; files that could not be read are reported on standard error.
 ///
 /// Exit status: 0 if every event matched, 1 if one did not, 2 if the condition or an event could not be read.
 #[derive(Args)]
@@ -144,7 +144,7 @@ fn read_events(file: &Path) -> Vec<Event> {
     };
     let subjects = subjects(&delivery);
     if subjects.is_empty() {
-        return unread("there is no event in it, only an empty list of records".into());
+        return unread("the file holds no event, only an empty list of records".into());
     }
     let alone = subjects.len() == 1;
     let event = |subject: Subject| Event {

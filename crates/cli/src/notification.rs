@@ -12,7 +12,7 @@ use mdss_relay_core::Mistake;
 
 use crate::visible::visible;
 
-/// A bucket's notification configuration, the document in which JD Cloud and S3-shaped stores keep whom they tell of what.
+/// A bucket's notification configuration: the document in which JD Cloud and S3-compatible stores keep which events they send, and where.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Write(write::Arguments),

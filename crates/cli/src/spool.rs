@@ -22,11 +22,12 @@ const PAGE: usize = 500;
 
 /// Shows and changes what a relay keeps on disk, while it runs or while it does not.
 ///
-/// Exit status: 0, or 1 if there was no such item (for retry and purge: a number names none, or nothing fits and --all was not given), the
-/// answer was no, or what purge deletes could not be written out, or 2 if the spool could not be opened, or nobody knows such a reason.
+/// Exit status: 0 done; 1 if there was no such item (for retry and purge: no item has a given number, or none fits and --all was not
+/// given), the answer was no, or purge could not print an item before its deletion; 2 if the spool could not be opened, or there is
+/// no such reason.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The data directory of the relay; the variable RELAY_DATA_DIR without it.
+    /// The data directory of the relay; without it, that of the variable RELAY_DATA_DIR.
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
     /// Prints JSON, one line an item.
@@ -42,7 +43,7 @@ enum Task {
     List {
         #[command(flatten)]
         which: Which,
-        /// Not more than so many.
+        /// How many items at most.
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
@@ -59,17 +60,17 @@ enum Task {
         #[arg(long)]
         all: bool,
     },
-    /// Prints items and deletes them. They are not sent, but for what a running relay has taken into its memory already.
+    /// Prints items and deletes them. Their objects are not scanned, except those a running relay has already loaded for sending.
     ///
-    /// That is what is due next, up to 32 items for each of RELAY_CONCURRENCY: 512, if that is not set. Where none may be sent, stop the
-    /// relay first.
+    /// A running relay loads the items that are due next, up to 32 for each of RELAY_CONCURRENCY: 512 by default. To be sure that no
+    /// purged item is sent, stop the relay first.
     Purge {
         #[command(flatten)]
         which: Which,
         /// Every item that fits; without it a filter or numbers are needed.
         #[arg(long)]
         all: bool,
-        /// Does not ask.
+        /// Deletes without asking.
         #[arg(long)]
         yes: bool,
     },
@@ -77,7 +78,7 @@ enum Task {
     Stats,
 }
 
-/// Which items. Everything that is given must fit.
+/// Which items: those that fit everything that is given.
 #[derive(Args)]
 struct Which {
     /// Numbers of items.
@@ -208,7 +209,7 @@ fn task(mut desk: Desk, arguments: &Arguments) -> Result<u8, Trouble> {
             }
             if !yes {
                 let question = format!(
-                    "Delete {} for good? They will not be scanned, but for what a running relay has already taken into its memory.",
+                    "Delete {} permanently? Their objects will not be scanned, except those a running relay has already loaded for sending.",
                     items(count)
                 );
                 if !agreed(&question) {
@@ -248,7 +249,7 @@ fn missing(desk: &Desk, which: &Which) -> Result<Option<bool>, Trouble> {
     {
         let hint = match nearest(reason, Cause::ALL.iter().map(|cause| cause.name())) {
             Some(nearest) => format!("is {nearest} meant?"),
-            None => "`spool stats` lists those there are".to_owned(),
+            None => "`spool stats` lists the reasons of the items".to_owned(),
         };
         say(&format!("--reason: expected a failure's token, found {reason:?}; {hint}"));
         return Ok(None);
@@ -344,10 +345,10 @@ fn purge(desk: &mut Desk, filter: &Filter, now: Moment, json: bool) -> Result<u8
         say(&format!("{} deleted", items(count)));
     }
     if changed > 0 {
-        say(&format!("{} no longer there or changed when their turn came, not deleted", items(changed)));
+        say(&format!("{} not deleted: gone or changed since they were listed", items(changed)));
     }
     if let Err(error) = written {
-        say(&format!("no more was deleted, because it could not be written out: {error}"));
+        say(&format!("no further item was deleted, because it could not be printed: {error}"));
         return Ok(1);
     }
     Ok(0)
@@ -385,7 +386,7 @@ impl Progress {
 /// Asks whoever is there; where nobody is, the answer is no.
 fn agreed(question: &str) -> bool {
     if !std::io::stdin().is_terminal() {
-        say(&format!("{question} There is nobody to ask; --yes answers"));
+        say(&format!("{question} There is no terminal to ask at; --yes answers with yes"));
         return false;
     }
     let _ = write!(std::io::stderr(), "{question} [y/N] ");

@@ -94,7 +94,7 @@ fn what_cannot_be_read_is_on_standard_error_and_worse_than_no_match() {
     "#);
     insta::assert_snapshot!(said.stderr, @r#"
     mdss-relay match: events/oci/truncated.json: the body is not one JSON value: EOF while parsing a string at line 16 column 46
-    mdss-relay match: events/aws-s3/empty-records.json: there is no event in it, only an empty list of records
+    mdss-relay match: events/aws-s3/empty-records.json: the file holds no event, only an empty list of records
     mdss-relay match: events/aws-sqs/batch-one-bad.json (item 0ff0a66a-05fa-415a-a0e0-edfe467c15d3/0): Records[1].body: the body is not one JSON value: EOF while parsing an object at line 1 column 36
     mdss-relay match: no-such-file.json: No such file or directory (os error 2)
     "#);

@@ -385,7 +385,7 @@ fn the_status_of_a_match_is_the_worst() {
         (
             vec![JD, "events/aws-s3/empty-records.json"],
             2,
-            "there is no event in it, only an empty list of records",
+            "the file holds no event, only an empty list of records",
         ),
         (vec![JD, "/nonexistent"], 2, "/nonexistent: No such file"),
         (vec!["/nonexistent", good], 2, "/nonexistent: No such file"),

@@ -122,7 +122,7 @@ async fn items_are_listed_shown_retried_and_purged_by_what_they_are() {
         assert_eq!(asked.status.code(), Some(1));
         assert!(
             err(&asked).contains(
-                "Delete 2 items for good? They will not be scanned, but for what a running relay has"
+                "Delete 2 items permanently? Their objects will not be scanned, except those a running relay"
             ),
             "{}",
             err(&asked)
@@ -203,7 +203,7 @@ async fn what_has_changed_since_its_line_was_written_is_not_deleted() {
     let output = purge.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert!(out(&output).len() > 80_000);
-    assert!(err(&output).contains("400 items no longer there or changed"), "{}", err(&output));
+    assert!(err(&output).contains("400 items not deleted: gone or changed"), "{}", err(&output));
     let left = lines(&run(dir.path(), &["list", "--json", "--state", "waiting", "--limit", "1000"]));
     assert_eq!(left.len(), ITEMS);
 }
@@ -256,7 +256,7 @@ async fn what_fits_nothing_is_no_success() {
         (&["retry", "--lane", "unit-1"], 0, "2 items due now"),
         (&["retry", "--all", "--bucket", "nowhere"], 0, "0 items due now"),
         (&["purge", "--yes", "999"], 1, "there is no item 999"),
-        (&["purge", "--yes", "--reason", "zzz"], 2, "`spool stats` lists those there are"),
+        (&["purge", "--yes", "--reason", "zzz"], 2, "`spool stats` lists the reasons of the items"),
         (&["purge", "--yes", "--bucket", "nowhere"], 1, "nothing fits"),
         (&["purge", "--yes", "--all", "--bucket", "nowhere"], 0, "nothing fits"),
         (&["purge", "--yes", "1", "998"], 1, "1 item deleted"),

@@ -240,7 +240,8 @@ async fn other_rules_stay_and_whose_comes_first_is_decided_by_somebody() {
     position(&rules, "<CloudFunction>jrn:function:thumbs</CloudFunction>");
     position(&rules, "NS:https://other.example/with-a-secret-in-it");
 
-    let ran = place.put(&["--first"]).ended(0).says("gets no more events of objects that ours takes: 'pictures'");
+    let ran =
+        place.put(&["--first"]).ended(0).says("gets no more events of objects that ours takes: 'pictures'");
     assert!(!ran.err.contains("'f'"), "removals are no concern of ours: {}", ran.err);
     assert!(position(&place.rules(), "mdss-relay") < position(&place.rules(), "thumbs"));
     let ran = place.put(&[]).ended(0).says("nothing to change");

@@ -15,7 +15,7 @@ use crate::visible::visible;
 /// Says which rule of a document each event would have fired, or for each rule the first thing that decided against it.
 ///
 /// An event is any record the relay reads, of whatever bucket; its key is decoded as its dialect does. With JD Cloud the
-/// first rule that fits ends it, with S3 every rule that fits fires.
+/// only the first rule that fits fires, with S3 every rule that fits.
 ///
 /// Exit status: 0 if every event fired a rule, 1 if one did not, 2 if the document or an event could not be read.
 #[derive(Args)]
@@ -113,7 +113,7 @@ fn read_events(file: &Path, notification: &Notification) -> Vec<Tried> {
     // Without a route, so that nothing but the document decides.
     let plan = plan(&Rules::default(), &delivery);
     if plan.records.is_empty() {
-        return unread("there is no event in it, only an empty list of records".into());
+        return unread("the file holds no event, only an empty list of records".into());
     }
     let alone = plan.records.len() == 1;
     let tried = |record: Planned| {
@@ -171,7 +171,7 @@ fn table(tried: &[Tried], notification: &Notification) -> Vec<String> {
             }
             Verdict::NoObject => {
                 row.extend(["none", "-", "-"].map(str::to_owned));
-                lines.push("    it names no object, so no rule is about it".into());
+                lines.push("    the event names no object, so no rule can fire for it".into());
             }
             Verdict::Unread(_) => continue,
         }

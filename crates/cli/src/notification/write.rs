@@ -9,11 +9,11 @@ use mdss_relay_core::{Address, Notification, Role, Settings, Target};
 use crate::input;
 use crate::notification::{say, say_all};
 
-/// Writes the document that makes a bucket announce what the routes take of it.
+/// Writes the document that makes a bucket announce the objects that the routes take of it.
 ///
-/// Each prefix of a route with each of its suffixes becomes a rule for s3:ObjectCreated:*; what another rule takes anyway is
-/// left out, and a route that takes everything has no filter. A document cannot say exclude_prefix, exclude_suffix or a
-/// condition: the store then announces more, the relay skips it, and a warning says so. The settings are those of the
+/// Each prefix of a route with each of its suffixes becomes a rule for s3:ObjectCreated:*. Rules whose objects another rule takes
+/// anyway are left out, and a route that takes everything has no filter. A document cannot express exclude_prefix, exclude_suffix or
+/// a condition: the store then announces more objects, the relay skips them, and a warning says so. The settings are those of the
 /// relay (variables and --config); an endpoint and a key are not needed.
 ///
 /// Exit status: 0 if the document was written, 1 if there can be none, 2 for a wrong command line or wrong settings.
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     /// JD Cloud: a file with an address a line, for those that have a secret in the path; - is standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["s3_topic", "s3_queue", "s3_lambda"])]
     url_file: Option<PathBuf>,
-    /// Writes JD Cloud's document, which tells addresses; so it is if no other target is given.
+    /// Writes JD Cloud's document, whose targets are addresses; the default if no other target is given.
     #[arg(long)]
     jd: bool,
     /// Writes S3's document, which tells an SNS topic.
@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             ExitCode::from(if written { 0 } else { 2 })
         }
         Err(mistakes) => {
-            say_all("there can be no such document", &mistakes);
+            say_all("no document can be written for these routes", &mistakes);
             ExitCode::from(1)
         }
     }
