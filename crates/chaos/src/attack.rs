@@ -4,15 +4,15 @@
 
 mod crowd;
 mod row;
-mod signer;
 mod victim;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use drive::Signer;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -20,7 +20,6 @@ use tokio::time::sleep;
 use crate::options::Mode;
 use crowd::{Crowd, Habit};
 pub(crate) use row::Row;
-use signer::Signer;
 use victim::{Errors, Neighbour, Setup, Victim, call, post};
 
 /// Attacks the relay as hostile senders would, and prints a row for each.
@@ -232,9 +231,16 @@ async fn at_a_time(plan: &Plan, row: &mut Row, body: &[u8], count: usize) -> Res
     row.memory(&victim)
 }
 
+/// A post as JD Cloud's notification service signs it: of the signatures that the relay knows, one whose key can be made here.
+fn signed_post(to: SocketAddr, path: &str, id: &str, body: &[u8]) -> Vec<u8> {
+    let headers = Signer::one().jdcloud(id, path, "https://signer.example/c.pem", body);
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    post(to, path, &headers, body)
+}
+
 async fn signed_reports(plan: &Plan, row: &mut Row) -> Result<(), String> {
-    let signer = Arc::new(Signer::new()?);
-    let victim = plan.victim(|setup| setup.certificate = Some(signer.certificate().to_owned())).await?;
+    let signer = Signer::one();
+    let victim = plan.victim(|setup| setup.certificate = Some(signer.plain_certificate())).await?;
     let neighbour = Neighbour::start(&victim, PATIENCE);
     let record = br#"{"eventName":"s3:TestEvent","s3":{}}"#;
     let (mut first, count) = (None, plan.of(250, 60));
@@ -243,7 +249,7 @@ async fn signed_reports(plan: &Plan, row: &mut Row) -> Result<(), String> {
         // Each body is another one: what comes again needs no memory.
         let mut body = records(record, 7_500);
         body.extend(format!("{number:8}").bytes().map(|byte| if byte == b' ' { b' ' } else { b'\n' }));
-        let request = signer.post(victim.address, "/jd", &format!("r{number}"), &body)?;
+        let request = signed_post(victim.address, "/jd", &format!("r{number}"), &body);
         row.sent(&request);
         if number == 0 {
             let answer = call(Ipv4Addr::LOCALHOST, victim.address, &request, Duration::from_secs(30)).await?;
@@ -275,11 +281,11 @@ async fn signed_reports(plan: &Plan, row: &mut Row) -> Result<(), String> {
 }
 
 async fn half_bodies(plan: &Plan, row: &mut Row) -> Result<(), String> {
-    let signer = Signer::new()?;
-    let victim = plan.victim(|setup| setup.certificate = Some(signer.certificate().to_owned())).await?;
+    let signer = Signer::one();
+    let victim = plan.victim(|setup| setup.certificate = Some(signer.plain_certificate())).await?;
     let neighbour = Neighbour::start(&victim, PATIENCE);
     let mut held = JoinSet::new();
-    let signed = signer.post(victim.address, "/jd", "h", &vec![b' '; BODY_LIMIT])?;
+    let signed = signed_post(victim.address, "/jd", "h", &vec![b' '; BODY_LIMIT]);
     for mut request in [post(victim.address, "/open", &[], &vec![b' '; BODY_LIMIT]), signed] {
         request.pop();
         let request = Arc::new(request);

@@ -65,6 +65,13 @@ pub enum DriveError {
         /// All that it has printed so far.
         output: String,
     },
+    /// What was waited for did not happen.
+    Never {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        after: Duration,
+    },
     /// The path is too long for a Unix socket, or there is none that could be connected to.
     Socket {
         /// The path.
@@ -94,6 +101,7 @@ impl fmt::Display for DriveError {
             Self::Waited { what, after, output } => {
                 write!(f, "not within {after:?}: {what}; the process printed:\n{output}")
             }
+            Self::Never { what, after } => write!(f, "not within {after:?}: {what}"),
             Self::Socket { path, .. } => write!(f, "cannot connect to the socket {}", path.display()),
         }
     }
@@ -110,7 +118,8 @@ impl Error for DriveError {
             | Self::NoPoll { .. }
             | Self::InitError { .. }
             | Self::Ended { .. }
-            | Self::Waited { .. } => None,
+            | Self::Waited { .. }
+            | Self::Never { .. } => None,
         }
     }
 }

@@ -7,6 +7,11 @@ mod http_poster;
 mod id;
 mod process;
 mod runtime_api;
+mod server;
+#[cfg(feature = "signer")]
+mod signer;
+mod tools;
+mod until;
 
 pub use answer::Answer;
 pub use error::DriveError;
@@ -14,3 +19,8 @@ pub use fn_client::FnClient;
 pub use http_poster::HttpPoster;
 pub use process::{Process, Program};
 pub use runtime_api::{Fault, Invocation, Outcome, RuntimeApi};
+pub use server::{Server, address_in};
+#[cfg(feature = "signer")]
+pub use signer::Signer;
+pub use tools::available;
+pub use until::until;

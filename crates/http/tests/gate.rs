@@ -7,70 +7,20 @@
     reason = "helpers of tests, which clippy takes for production code"
 )]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use drive::{Answer, HttpPoster, Process, Program};
+use drive::{Answer, Program, Server, Signer};
 use jiff::{SignedDuration, Timestamp};
-use md5::{Digest, Md5};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Step, units};
-use rcgen::{CertificateParams, Issuer, KeyPair, PKCS_RSA_SHA256, PublicKeyData, SignatureAlgorithm};
-use rsa::pkcs1::EncodeRsaPublicKey;
-use rsa::rand_core::OsRng;
-use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 const LIMIT: Duration = Duration::from_secs(20);
-
-/// A key pair, and what is made with it.
-struct Signer {
-    key: RsaPrivateKey,
-    public: Vec<u8>,
-}
-
-impl PublicKeyData for Signer {
-    fn der_bytes(&self) -> &[u8] {
-        &self.public
-    }
-
-    fn algorithm(&self) -> &'static SignatureAlgorithm {
-        &PKCS_RSA_SHA256
-    }
-}
-
-impl Signer {
-    /// Made once: a key takes its time.
-    fn one() -> &'static Self {
-        static ONE: OnceLock<Signer> = OnceLock::new();
-        ONE.get_or_init(|| {
-            let key = RsaPrivateKey::new(&mut OsRng, 2048).unwrap();
-            let public = key.to_public_key().to_pkcs1_der().unwrap().into_vec();
-            Self { key, public }
-        })
-    }
-
-    fn certificate(&self) -> String {
-        let issuer = Issuer::new(CertificateParams::default(), KeyPair::generate().unwrap());
-        CertificateParams::new(vec!["signer.example".to_owned()])
-            .unwrap()
-            .signed_by(self, &issuer)
-            .unwrap()
-            .pem()
-    }
-
-    /// SHA1withRSA, PKCS#1 v1.5, in base64.
-    fn sign(&self, text: &str) -> String {
-        const INFO: &[u8] = b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14";
-        let hash = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
-        let padding = Pkcs1v15Sign { hash_len: Some(20), prefix: INFO.into() };
-        STANDARD.encode(self.key.sign(padding, hash.as_ref()).unwrap())
-    }
-}
 
 /// A post of JD's notification service.
 #[derive(Clone)]
@@ -83,25 +33,8 @@ struct Post {
 impl Post {
     /// Signed for a path as JD sees it.
     fn jd(id: &str, path: &str, certificate_url: &str, body: &str) -> Self {
-        let hash: String = Md5::digest(body.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
-        let md5 = STANDARD.encode(hash);
-        let date = Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        let url = STANDARD.encode(format!("{certificate_url}\n"));
-        let text = format!(
-            "POST\n{md5}\ntext/xml;charset=utf-8\n{date}\nx-jdcloud-message-type:Notification\nx-jdcloud-request-id:{id}\n\
-             x-jdcloud-signing-cert-url:{url}\nx-jdcloud-version:2015-06-06\n{path}"
-        );
-        let headers = [
-            ("authorization", Signer::one().sign(&text)),
-            ("content-md5", md5),
-            ("content-type", "text/xml;charset=utf-8".to_owned()),
-            ("date", date),
-            ("x-jdcloud-message-type", "Notification".to_owned()),
-            ("x-jdcloud-request-id", id.to_owned()),
-            ("x-jdcloud-signing-cert-url", url),
-            ("x-jdcloud-version", "2015-06-06".to_owned()),
-        ];
-        let headers = headers.map(|(n, v)| (n.to_owned(), v)).to_vec();
+        let headers = Signer::one().jdcloud(id, path, certificate_url, body.as_bytes());
+        let headers = headers.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
         Self { path: path.to_owned(), headers, body: body.to_owned() }
     }
 
@@ -113,51 +46,36 @@ impl Post {
 }
 
 fn event(key: &str) -> String {
-    json!({ "Records": [{ "eventSource": "oss", "eventName": "s3:ObjectCreated:Put",
-            "s3": { "bucket": { "name": "b" }, "object": { "key": key } } }] })
-    .to_string()
-}
-
-struct Server {
-    process: Process,
-    address: String,
-    _config: tempfile::TempDir,
+    mdss_sim::created("oss", "b", &[key])
 }
 
 /// A server with one source; `CERT` in its members is the path of the signer's certificate.
 async fn start(sim: &Sim, source: &str) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let certificate = folder.path().join("signer.pem");
-    std::fs::write(&certificate, Signer::one().certificate()).unwrap();
+    std::fs::write(&certificate, Signer::one().plain_certificate()).unwrap();
     let config = format!(
         "[[route]]\nsource = \"s\"\nbucket = \"b\"\nstorage_client_id = \"{}\"\n[[source]]\nname = \"s\"\npath = \"/s\"\n{}\n",
         units::S3_COMPATIBLE,
         source.replace("CERT", certificate.to_str().unwrap())
     );
-    let mut process = Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
+    let program = Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
         .env("RELAY_LISTEN", "127.0.0.1:0")
         .env("APIENDPOINT", sim.url())
         .env("APIKEY", DEFAULT_API_KEY)
         .env("RELAY_ATTEMPTS", "1")
-        .env("RELAY_CONFIG_TOML", config)
-        .start()
-        .unwrap();
-    let line = process.wait_for_line("listening on", LIMIT).await.unwrap();
-    let line: Value = serde_json::from_str(&line).unwrap();
-    let address = format!("{}:{}", line["server.address"].as_str().unwrap(), line["server.port"]);
-    Server { process, address, _config: folder }
+        .env("RELAY_CONFIG_TOML", config);
+    // A certificate is read once, at the start.
+    Server::start(&program, LIMIT).await.unwrap()
 }
 
-impl Server {
-    async fn post(&self, post: &Post) -> Answer {
-        let headers: Vec<_> = post.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let url = format!("http://{}{}", self.address, post.path);
-        HttpPoster::new(LIMIT).send("POST", &url, &headers, post.body.clone().into_bytes()).await.unwrap()
-    }
+async fn send(server: &Server, post: &Post) -> Answer {
+    let headers: Vec<_> = post.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    server.send("POST", &post.path, &headers, post.body.clone()).await.unwrap()
+}
 
-    async fn line(&mut self, with: &str) -> Value {
-        serde_json::from_str(&self.process.wait_for_line(with, LIMIT).await.unwrap()).unwrap()
-    }
+async fn line(server: &mut Server, with: &str) -> Value {
+    serde_json::from_str(&server.process.wait_for_line(with, LIMIT).await.unwrap()).unwrap()
 }
 
 /// A web server that gives one answer and counts.
@@ -191,7 +109,7 @@ async fn a_signed_callback_gets_in_and_nothing_else_does() {
     let pinned = "dialect = \"jdcloud\"\nauth = { jdcloud_signature = { certificate_file = \"CERT\" } }";
     let mut server = start(&sim, pinned).await;
     let good = |id: &str| Post::jd(id, "/s", "https://elsewhere.example/c.pem", &event("k"));
-    assert_eq!(server.post(&good("1")).await.status, 200);
+    assert_eq!(send(&server, &good("1")).await.status, 200);
 
     for (what, post) in [
         ("a body changed by one byte", Post { body: event("l"), ..good("2") }),
@@ -216,11 +134,11 @@ async fn a_signed_callback_gets_in_and_nothing_else_does() {
             Post::jd("11", "/s", "", "text").with("x-jdcloud-message-type", "SubscriptionConfirmation"),
         ),
     ] {
-        let answer = server.post(&post).await;
+        let answer = send(&server, &post).await;
         assert_eq!(answer.status, 403, "{what}: {}", answer.text());
         // The caller learns nothing; the operator learns which check it was.
         assert_eq!(answer.text(), r#"{"outcome":"refused","records":[]}"#, "{what}");
-        let line = server.line("refused: ").await;
+        let line = line(&mut server, "refused: ").await;
         assert_eq!(
             (line["mdss.check"].as_str(), line["mdss.source"].as_str()),
             (Some("jdcloud_signature"), Some("s"))
@@ -237,18 +155,18 @@ async fn a_repetition_of_what_is_done_gets_the_same_answer_and_one_of_what_is_no
         start(&sim, "dialect = \"jdcloud\"\nauth = { jdcloud_signature = { certificate_file = \"CERT\" } }")
             .await;
     let post = Post::jd("1", "/s", "", &event("k"));
-    let first = server.post(&post).await;
-    let second = server.post(&post).await;
+    let first = send(&server, &post).await;
+    let second = send(&server, &post).await;
     assert_eq!((first.status, second.status, first.text()), (200, 200, second.text()));
     assert_eq!(sim.accepted().len(), 1);
-    server.line("came again").await;
+    line(&mut server, "came again").await;
     // The same object again is another event of its own.
-    assert_eq!(server.post(&Post::jd("2", "/s", "", &event("k"))).await.status, 200);
+    assert_eq!(send(&server, &Post::jd("2", "/s", "", &event("k"))).await.status, 200);
     assert_eq!(sim.requests().len(), 2);
     // JD's own repetition, after MDSS was away.
     let post = Post::jd("3", "/s", "", &event("later"));
-    assert_eq!(server.post(&post).await.status, 503);
-    assert_eq!(server.post(&post).await.status, 200);
+    assert_eq!(send(&server, &post).await.status, 503);
+    assert_eq!(send(&server, &post).await.status, 200);
     assert_eq!(sim.requests().len(), 4);
     // Of a long report the outcome is remembered.
     let mut long: Value = serde_json::from_str(&event("removed")).unwrap();
@@ -256,17 +174,17 @@ async fn a_repetition_of_what_is_done_gets_the_same_answer_and_one_of_what_is_no
     let record = long["Records"][0].clone();
     long["Records"] = vec![record; 200].into();
     let post = Post::jd("4", "/s", "", &long.to_string());
-    let first = server.post(&post).await;
+    let first = send(&server, &post).await;
     assert!(first.status == 200 && first.body.len() > 16 << 10, "{}", first.body.len());
-    let second = server.post(&post).await;
+    let second = send(&server, &post).await;
     assert_eq!((second.status, second.text().as_str()), (200, r#"{"outcome":"done","records":[]}"#));
 }
 
 #[tokio::test]
 async fn a_listed_certificate_is_fetched_once_and_no_other_one_ever() {
     let sim = Sim::start(Config::default()).await.unwrap();
-    let (keys, fetched) = web(page("200 OK", "", &Signer::one().certificate())).await;
-    let (stranger, visited) = web(page("200 OK", "", &Signer::one().certificate())).await;
+    let (keys, fetched) = web(page("200 OK", "", &Signer::one().plain_certificate())).await;
+    let (stranger, visited) = web(page("200 OK", "", &Signer::one().plain_certificate())).await;
     let url = format!("http://{keys}/x509.pem");
     let source = format!(
         "dialect = \"jdcloud\"\nauth = {{ jdcloud_signature = {{ certificate_urls = [\"{url}\"], allow_http = true }} }}"
@@ -279,13 +197,13 @@ async fn a_listed_certificate_is_fetched_once_and_no_other_one_ever() {
         format!("{url}x"),
         "http://user:pass@x/".into(),
     ] {
-        assert_eq!(server.post(&Post::jd("0", "/s", &other, &event("k"))).await.status, 403, "{other}");
+        assert_eq!(send(&server, &Post::jd("0", "/s", &other, &event("k"))).await.status, 403, "{other}");
     }
-    let shown = server.line("names this certificate").await;
+    let shown = line(&mut server, "names this certificate").await;
     assert_eq!(shown["mdss.key_url"].as_str(), Some(format!("http://{stranger}/x509.pem").as_str()));
     assert_eq!((visited.load(Ordering::SeqCst), fetched.load(Ordering::SeqCst)), (0, 0));
     for id in ["1", "2", "3"] {
-        assert_eq!(server.post(&Post::jd(id, "/s", &url, &event("k"))).await.status, 200);
+        assert_eq!(send(&server, &Post::jd(id, "/s", &url, &event("k"))).await.status, 200);
     }
     assert_eq!(fetched.load(Ordering::SeqCst), 1);
 }
@@ -293,7 +211,7 @@ async fn a_listed_certificate_is_fetched_once_and_no_other_one_ever() {
 #[tokio::test]
 async fn a_certificate_that_cannot_be_had_is_no_reason_to_call_the_sender_a_stranger() {
     let sim = Sim::start(Config::default()).await.unwrap();
-    let (elsewhere, visited) = web(page("200 OK", "", &Signer::one().certificate())).await;
+    let (elsewhere, visited) = web(page("200 OK", "", &Signer::one().plain_certificate())).await;
     let away = {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap().to_string()
@@ -302,7 +220,7 @@ async fn a_certificate_that_cannot_be_had_is_no_reason_to_call_the_sender_a_stra
     for (what, host) in [
         ("nobody there", away),
         ("a redirect", web(page("302 Found", &location, "")).await.0),
-        ("an error", web(page("500 Oops", "", &Signer::one().certificate())).await.0),
+        ("an error", web(page("500 Oops", "", &Signer::one().plain_certificate())).await.0),
         ("too much", web(page("200 OK", "", &"A".repeat(1 << 20))).await.0),
         ("no certificate", web(page("200 OK", "", "<html>")).await.0),
         ("half an answer", web("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n-----BEGIN".into()).await.0),
@@ -312,12 +230,12 @@ async fn a_certificate_that_cannot_be_had_is_no_reason_to_call_the_sender_a_stra
             "dialect = \"jdcloud\"\nauth = {{ jdcloud_signature = {{ certificate_urls = [\"{url}\"], allow_http = true }} }}"
         );
         let mut server = start(&sim, &source).await;
-        let answer = server.post(&Post::jd("1", "/s", &url, &event("k"))).await;
+        let answer = send(&server, &Post::jd("1", "/s", &url, &event("k"))).await;
         let report: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!((answer.status, report["outcome"].as_str()), (503, Some("transient")), "{what}");
         assert_eq!(report["records"][0]["reason"], "key_unavailable", "{what}");
         assert!(answer.header("retry-after").is_some(), "{what}");
-        server.line("a key could not be had").await;
+        line(&mut server, "a key could not be had").await;
     }
     assert_eq!((visited.load(Ordering::SeqCst), sim.requests().len()), (0, 0));
 }
@@ -342,7 +260,7 @@ async fn silent_web() -> (String, Arc<AtomicUsize>) {
 async fn a_host_that_hangs_is_asked_once_whoever_hangs_up_and_keeps_no_other_source_waiting() {
     let sim = Sim::start(Config::default()).await.unwrap();
     let (hanging, asked) = silent_web().await;
-    let (keys, _) = web(page("200 OK", "", &Signer::one().certificate())).await;
+    let (keys, _) = web(page("200 OK", "", &Signer::one().plain_certificate())).await;
     let (hanging, good) = (format!("http://{hanging}/x509.pem"), format!("http://{keys}/x509.pem"));
     let source = |url: &str| {
         format!("auth = {{ jdcloud_signature = {{ certificate_urls = [\"{url}\"], allow_http = true }} }}")
@@ -366,9 +284,9 @@ async fn a_host_that_hangs_is_asked_once_whoever_hangs_up_and_keeps_no_other_sou
         drop(stream);
     }
     // Another source's key is there before the first one is given up, which takes seconds.
-    assert_eq!(server.post(&Post::jd("4", "/t", &good, r#"{"Records":[]}"#)).await.status, 200);
-    server.line("a key for signatures was fetched").await;
-    server.line("a key could not be had").await;
+    assert_eq!(send(&server, &Post::jd("4", "/t", &good, r#"{"Records":[]}"#)).await.status, 200);
+    line(&mut server, "a key for signatures was fetched").await;
+    line(&mut server, "a key could not be had").await;
     let printed = server.process.output();
     assert!(
         printed.find("a key for signatures was fetched") < printed.find("a key could not be had"),
@@ -388,9 +306,9 @@ async fn the_path_that_the_sender_sees_is_the_one_that_is_signed() {
         path: "/s/0123456789abcdef?q=1".into(),
         ..Post::jd(signed, signed, "", &event("k"))
     };
-    assert_eq!(server.post(&post("/relay/jd/0123456789abcdef?q=1")).await.status, 200);
-    assert_eq!(server.post(&post("/s/0123456789abcdef?q=1")).await.status, 403);
-    assert_eq!(server.post(&post("/relay/jd/0123456789abcdef")).await.status, 403);
+    assert_eq!(send(&server, &post("/relay/jd/0123456789abcdef?q=1")).await.status, 200);
+    assert_eq!(send(&server, &post("/s/0123456789abcdef?q=1")).await.status, 403);
+    assert_eq!(send(&server, &post("/relay/jd/0123456789abcdef")).await.status, 403);
 }
 
 #[tokio::test]
@@ -402,15 +320,15 @@ async fn an_address_counts_and_a_proxy_is_believed_only_if_it_is_trusted() {
     };
     let source = "auth = { source_addresses = [\"192.0.2.0/24\"] }";
     let mut server = start(&sim, source).await;
-    assert_eq!(server.post(&post("192.0.2.7")).await.status, 403);
-    assert_eq!(server.line("refused: ").await["mdss.check"], "source_addresses");
+    assert_eq!(send(&server, &post("192.0.2.7")).await.status, 403);
+    assert_eq!(line(&mut server, "refused: ").await["mdss.check"], "source_addresses");
     let server = start(&sim, &format!("{source}\n[http]\ntrusted_proxies = [\"127.0.0.0/8\"]")).await;
-    assert_eq!(server.post(&post("192.0.2.7")).await.status, 200);
-    assert_eq!(server.post(&post("192.0.2.7, 198.51.100.1")).await.status, 403);
-    assert_eq!(server.post(&post("198.51.100.1, 192.0.2.7")).await.status, 200);
-    assert_eq!(server.post(&post("unknown")).await.status, 403);
+    assert_eq!(send(&server, &post("192.0.2.7")).await.status, 200);
+    assert_eq!(send(&server, &post("192.0.2.7, 198.51.100.1")).await.status, 403);
+    assert_eq!(send(&server, &post("198.51.100.1, 192.0.2.7")).await.status, 200);
+    assert_eq!(send(&server, &post("unknown")).await.status, 403);
     let server = start(&sim, "auth = { source_addresses = [\"127.0.0.1\"] }").await;
-    assert_eq!(server.post(&post("192.0.2.7")).await.status, 200);
+    assert_eq!(send(&server, &post("192.0.2.7")).await.status, 200);
 }
 
 const TOPIC: &str = "arn:aws:sns:eu-central-1:111122223333:claims";
@@ -436,14 +354,14 @@ fn sns(kind: &str, message: &str, more: &[(&str, &str)]) -> Value {
     let mut names = vec!["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"];
     names.retain(|name| members.contains_key(*name));
     let text: String = names.iter().map(|n| format!("{n}\n{}\n", members[*n].as_str().unwrap())).collect();
-    members.insert("Signature".into(), json!(Signer::one().sign(&text)));
+    members.insert("Signature".into(), json!(STANDARD.encode(Signer::one().sign_sha1(text.as_bytes()))));
     Value::Object(members)
 }
 
 #[tokio::test]
 async fn messages_of_sns_are_verified_and_nobody_is_visited_on_their_word() {
     let sim = Sim::start(Config::default()).await.unwrap();
-    let (stranger, visited) = web(page("200 OK", "", &Signer::one().certificate())).await;
+    let (stranger, visited) = web(page("200 OK", "", &Signer::one().plain_certificate())).await;
     let source = format!(
         "dialect = \"aws-sns\"\nauth = {{ sns = {{ topics = [\"{TOPIC}\"], certificate_file = \"CERT\" }} }}\nconfirm_topics = [\"{TOPIC}\"]"
     );
@@ -455,9 +373,9 @@ async fn messages_of_sns_are_verified_and_nobody_is_visited_on_their_word() {
     };
     let s3 = event("k").replace("oss", "aws:s3");
     let good = sns("Notification", &s3, &[]);
-    assert_eq!(server.post(&post(&good)).await.status, 200);
+    assert_eq!(send(&server, &post(&good)).await.status, 200);
     assert_eq!(
-        (sim.accepted().len(), server.post(&post(&good)).await.status, sim.requests().len()),
+        (sim.accepted().len(), send(&server, &post(&good)).await.status, sim.requests().len()),
         (1, 200, 1)
     );
     let mut smuggled = good.clone();
@@ -466,8 +384,8 @@ async fn messages_of_sns_are_verified_and_nobody_is_visited_on_their_word() {
     // Signed, but no signature covers what was added: before the original it is refused, after it a repetition.
     let mut first = sns("Notification", &s3, &[("MessageId", "1")]);
     first["Records"] = smuggled["Records"].clone();
-    assert_eq!(server.post(&post(&first)).await.status, 400);
-    assert_eq!((server.post(&post(&smuggled)).await.status, sim.requests().len()), (200, 1));
+    assert_eq!(send(&server, &post(&first)).await.status, 400);
+    assert_eq!((send(&server, &post(&smuggled)).await.status, sim.requests().len()), (200, 1));
     // The same in a source that names no dialect: members of another one choose no other reader.
     let unpinned = format!("auth = {{ sns = {{ topics = [\"{TOPIC}\"], certificate_file = \"CERT\" }} }}");
     let detecting = start(&sim, &unpinned).await;
@@ -484,7 +402,7 @@ async fn messages_of_sns_are_verified_and_nobody_is_visited_on_their_word() {
         message.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         let mut post = post(&message);
         post.headers.extend(header.map(|(n, v)| (n.to_owned(), v.to_owned())));
-        let answer = detecting.post(&post).await;
+        let answer = send(&detecting, &post).await;
         assert_eq!(
             (answer.status, answer.text().contains("smuggled")),
             (200, false),
@@ -495,17 +413,19 @@ async fn messages_of_sns_are_verified_and_nobody_is_visited_on_their_word() {
     assert_eq!(sim.requests().len(), 1);
     let mut changed = good.clone();
     changed["Message"] = json!(s3.replace("\"k\"", "\"l\""));
-    assert_eq!(server.post(&post(&changed)).await.status, 403);
+    assert_eq!(send(&server, &post(&changed)).await.status, 403);
     let foreign = TOPIC.replace("claims", "others");
-    assert_eq!(server.post(&post(&sns("Notification", &s3, &[("TopicArn", &foreign)]))).await.status, 403);
+    assert_eq!(send(&server, &post(&sns("Notification", &s3, &[("TopicArn", &foreign)]))).await.status, 403);
     assert_eq!(
-        server
-            .post(&Post {
+        send(
+            &server,
+            &Post {
                 headers: vec![("x-amz-sns-rawdelivery".into(), "true".into())],
                 ..post(&json!({ "Records": [] }))
-            })
-            .await
-            .status,
+            }
+        )
+        .await
+        .status,
         403
     );
     // A confirmation that is signed, and leads to this machine, or to the service of another topic.
@@ -516,7 +436,7 @@ async fn messages_of_sns_are_verified_and_nobody_is_visited_on_their_word() {
     ] {
         let message =
             sns("SubscriptionConfirmation", "You have chosen", &[("Token", "t0ken"), ("SubscribeURL", &url)]);
-        let answer = server.post(&post(&message)).await;
+        let answer = send(&server, &post(&message)).await;
         assert_eq!((answer.status, answer.text().contains("t0ken")), (400, false), "{url}");
         assert!(
             answer.text().contains("SubscribeURL: expected https://sns.eu-central-1.amazonaws.com/"),
@@ -529,8 +449,8 @@ async fn messages_of_sns_are_verified_and_nobody_is_visited_on_their_word() {
     );
     let message =
         sns("UnsubscribeConfirmation", "You have chosen", &[("Token", "t0ken"), ("SubscribeURL", &url)]);
-    assert_eq!(server.post(&post(&message)).await.status, 200);
-    server.line("has ended this subscription").await;
+    assert_eq!(send(&server, &post(&message)).await.status, 200);
+    line(&mut server, "has ended this subscription").await;
     assert_eq!((visited.load(Ordering::SeqCst), sim.requests().len()), (0, 1));
 
     // Without a pinned certificate its URL must be of the topic's own service.
@@ -542,7 +462,7 @@ async fn messages_of_sns_are_verified_and_nobody_is_visited_on_their_word() {
         "https://sns.eu-central-1.amazonaws.com.evil.example/x.pem".into(),
     ] {
         let message = sns("Notification", &s3, &[("SigningCertURL", &url)]);
-        assert_eq!(server.post(&post(&message)).await.status, 403, "{url}");
+        assert_eq!(send(&server, &post(&message)).await.status, 403, "{url}");
     }
     assert_eq!(visited.load(Ordering::SeqCst), 0);
 }
@@ -564,22 +484,22 @@ async fn secrets_and_hashes_in_headers_and_queries() {
         "auth = { hmac = { header = \"x-sig\", secret = \"0123456789abcdef\", prefix = \"sha256=\" } }",
     )
     .await;
-    assert_eq!(server.post(&post("/s", &[("x-sig", &format!("sha256={hex}"))])).await.status, 200);
+    assert_eq!(send(&server, &post("/s", &[("x-sig", &format!("sha256={hex}"))])).await.status, 200);
     for wrong in [
         String::new(),
         hex.clone(),
         format!("sha256={}", &hex[1..]),
         format!("sha256={}", hex.replace(&hex[..1], "x")),
     ] {
-        assert_eq!(server.post(&post("/s", &[("x-sig", &wrong)])).await.status, 403, "{wrong}");
+        assert_eq!(send(&server, &post("/s", &[("x-sig", &wrong)])).await.status, 403, "{wrong}");
     }
-    assert_eq!(server.post(&post("/s", &[])).await.status, 403);
+    assert_eq!(send(&server, &post("/s", &[])).await.status, 403);
     let mut server =
         start(&sim, "auth = { shared_secret = { query = \"code\", secret = \"0123456789abcdef\" } }").await;
-    assert_eq!(server.post(&post("/s?code=0123456789abcdef", &[])).await.status, 200);
-    assert_eq!(server.post(&post("/s?code=0123456789abcdeF", &[])).await.status, 403);
-    assert_eq!(server.post(&post("/s?code=0123456789abcdef&code=0123456789abcdef", &[])).await.status, 403);
-    server.line("refused: ").await;
+    assert_eq!(send(&server, &post("/s?code=0123456789abcdef", &[])).await.status, 200);
+    assert_eq!(send(&server, &post("/s?code=0123456789abcdeF", &[])).await.status, 403);
+    assert_eq!(send(&server, &post("/s?code=0123456789abcdef&code=0123456789abcdef", &[])).await.status, 403);
+    line(&mut server, "refused: ").await;
     let all = server.process.stderr();
     assert!(!all.contains("0123456789abcde"), "{all}");
 }

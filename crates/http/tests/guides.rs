@@ -4,42 +4,15 @@
 
 use std::path::Path;
 
+use drive::Signer;
 use mdss_relay_http::Configuration;
-use rcgen::{CertificateParams, Issuer, KeyPair, PKCS_RSA_SHA256, PublicKeyData, SignatureAlgorithm};
-use rsa::RsaPrivateKey;
-use rsa::pkcs1::EncodeRsaPublicKey;
-use rsa::rand_core::OsRng;
-
-/// A public RSA key, the kind that JD Cloud signs with and rcgen does not make.
-struct Public(Vec<u8>);
-
-impl PublicKeyData for Public {
-    fn der_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    fn algorithm(&self) -> &'static SignatureAlgorithm {
-        &PKCS_RSA_SHA256
-    }
-}
-
-fn certificate() -> String {
-    let key = RsaPrivateKey::new(&mut OsRng, 1024).unwrap();
-    let public = Public(key.to_public_key().to_pkcs1_der().unwrap().into_vec());
-    let issuer = Issuer::new(CertificateParams::default(), KeyPair::generate().unwrap());
-    CertificateParams::new(vec!["signer.example".to_owned()])
-        .unwrap()
-        .signed_by(&public, &issuer)
-        .unwrap()
-        .pem()
-}
 
 /// Puts a file wherever the text names one below `/etc/mdss-relay`, and names that instead.
 fn with_files(toml: &str, folder: &Path) -> String {
     for named in toml.split('"').filter_map(|text| text.strip_prefix("/etc/mdss-relay/")) {
         let path = folder.join(named);
         if named.ends_with(".pem") {
-            std::fs::write(&path, certificate()).unwrap();
+            std::fs::write(&path, Signer::one().plain_certificate()).unwrap();
         } else {
             std::fs::write(&path, "a-secret-of-more-than-32-characters-0123\n").unwrap();
         }

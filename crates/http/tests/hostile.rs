@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use drive::{Answer, HttpPoster, Process, Program};
+use drive::{Answer, HttpPoster, Program, Server, address_in};
 use mdss_sim::units;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,68 +30,57 @@ fn variables() -> Vec<(&'static str, String)> {
     ]
 }
 
-struct Server {
-    process: Process,
-    address: String,
-}
-
 /// A server that may have so many files open, with these variables beside the usual ones.
 async fn start(files: u32, more: &[(&str, &str)]) -> Server {
-    let mut process = Program::new("/bin/sh")
+    let program = Program::new("/bin/sh")
         .args(["-c", "ulimit -n \"$0\" && exec \"$1\""])
         .args([files.to_string(), env!("CARGO_BIN_EXE_mdss-relay-http").to_owned()])
         .envs(variables())
-        .envs(more.iter().copied())
-        .start()
-        .unwrap();
-    let line = process.wait_for_line("listening on", LIMIT).await.unwrap();
-    Server { address: address_in(&line), process }
+        .envs(more.iter().copied());
+    Server::start(&program, LIMIT).await.unwrap()
 }
 
-impl Server {
-    /// A connection from one of loopback's addresses.
-    async fn connect(&self, from: &str) -> TcpStream {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
-        socket.connect(self.address.parse().unwrap()).await.unwrap()
-    }
+/// A connection from one of loopback's addresses.
+async fn connect(server: &Server, from: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+    socket.connect(server.address.parse().unwrap()).await.unwrap()
+}
 
-    /// What is answered to these bytes, up to the end of the connection; empty if it was reset.
-    async fn say(&self, from: &str, bytes: &[u8]) -> String {
-        let mut stream = self.connect(from).await;
-        let mut answer = Vec::new();
-        let exchange = async {
-            if stream.write_all(bytes).await.is_ok() {
-                let _ = stream.read_to_end(&mut answer).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, exchange).await.unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
-    }
+/// What is answered to these bytes, up to the end of the connection; empty if it was reset.
+async fn say(server: &Server, from: &str, bytes: &[u8]) -> String {
+    let mut stream = connect(server, from).await;
+    let mut answer = Vec::new();
+    let exchange = async {
+        if stream.write_all(bytes).await.is_ok() {
+            let _ = stream.read_to_end(&mut answer).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, exchange).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
 
-    /// The status of a request on a connection of its own, and how long that took.
-    async fn ask(&self, from: &str, line: &str, body: &str) -> (u16, Duration) {
-        let started = Instant::now();
-        let length = body.len();
-        let head = format!(
-            "{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-        );
-        let answer = self.say(from, head.as_bytes()).await;
-        let status = answer.get(9..12).and_then(|status| status.parse().ok());
-        (status.unwrap_or_else(|| panic!("no answer to {line} from {from}: {answer:?}")), started.elapsed())
-    }
+/// The status of a request on a connection of its own, and how long that took.
+async fn ask(server: &Server, from: &str, line: &str, body: &str) -> (u16, Duration) {
+    let started = Instant::now();
+    let length = body.len();
+    let head =
+        format!("{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    let answer = say(server, from, head.as_bytes()).await;
+    let status = answer.get(9..12).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("no answer to {line} from {from}: {answer:?}")), started.elapsed())
+}
 
-    /// The lines of its log whose `error.type` is this.
-    fn told(&self, error_type: &str) -> Vec<Value> {
-        let log = self.process.stderr();
-        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| line["error.type"] == error_type).collect()
-    }
+/// The lines of its log whose `error.type` is this.
+fn lines_with(server: &Server, error_type: &str) -> Vec<Value> {
+    let log = server.process.stderr();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["error.type"] == error_type).collect()
+}
 
-    async fn stop(&mut self) {
-        self.process.signal("TERM").unwrap();
-        assert_eq!(self.process.wait(LIMIT).await.unwrap().code(), Some(0), "{}", self.process.output());
-    }
+async fn stop(server: &mut Server) {
+    server.process.signal("TERM").unwrap();
+    assert_eq!(server.process.wait(LIMIT).await.unwrap().code(), Some(0), "{}", server.process.output());
 }
 
 /// What nobody who is heard at all waits for.
@@ -102,12 +91,6 @@ const REMOVED: &str = r#"{"Records":[{"eventSource":"minio:s3","eventName":"s3:O
 async fn send(address: &str, method: &str, path: &str, body: impl Into<Vec<u8>>) -> Answer {
     let url = format!("http://{address}{path}");
     HttpPoster::new(LIMIT).send(method, &url, &[], body.into()).await.unwrap()
-}
-
-/// The address that the line "listening on" names.
-fn address_in(line: &str) -> String {
-    let line: Value = serde_json::from_str(line).unwrap();
-    format!("{}:{}", line["server.address"].as_str().unwrap(), line["server.port"])
 }
 
 /// A process whose output nobody reads; a test that fails leaves none behind.
@@ -137,7 +120,7 @@ async fn a_log_that_nobody_reads_stops_neither_serving_nor_stopping() {
         assert_ne!(stderr.read_line(&mut line).unwrap(), 0);
     }
     // From here on nobody reads: 64 KiB go into the pipe, 1 MiB into the relay.
-    let address = address_in(&line);
+    let address = address_in(&line).unwrap();
     let key = "k".repeat(60_000);
     let event = format!(
         r#"{{"Records":[{{"eventSource":"minio:s3","eventName":"s3:ObjectRemoved:Delete","s3":{{"bucket":{{"name":"b"}},"object":{{"key":"{key}"}}}}}}]}}"#
@@ -171,7 +154,7 @@ async fn strangers_who_hold_every_seat_with_heads_keep_nobody_out() {
     let strangers: Vec<String> = (2..8).map(|n| format!("127.0.0.{n}")).collect();
     let mut held = Vec::new();
     for n in 0..300 {
-        held.push(server.connect(&strangers[n % strangers.len()]).await);
+        held.push(connect(&server, &strangers[n % strangers.len()]).await);
     }
     for round in 0..3 {
         for stream in &mut held {
@@ -180,7 +163,7 @@ async fn strangers_who_hold_every_seat_with_heads_keep_nobody_out() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         for (line, body) in [("GET /healthz", ""), ("GET /readyz", ""), ("POST /events", REMOVED)] {
             for from in ["127.0.0.100", "127.0.0.101"] {
-                let (status, took) = server.ask(from, line, body).await;
+                let (status, took) = ask(&server, from, line, body).await;
                 assert!(
                     status == 200 && took < SOON,
                     "{line} from {from} in round {round}: {status} after {took:?}"
@@ -189,12 +172,12 @@ async fn strangers_who_hold_every_seat_with_heads_keep_nobody_out() {
         }
     }
     // Somebody had to go for that, and it was said; once, not for each.
-    let told = server.told("connections_short");
+    let told = lines_with(&server, "connections_short");
     let friends =
         |line: &&Value| line["client.address"].as_str().is_some_and(|a| a.starts_with("127.0.0.10"));
     assert!((1..=2).contains(&told.iter().filter(friends).count()), "{told:?}");
     drop(held);
-    server.stop().await;
+    stop(&mut server).await;
 }
 
 #[tokio::test]
@@ -202,17 +185,17 @@ async fn an_address_that_takes_all_it_can_get_costs_itself() {
     let server = start(256, &[]).await;
     let mut silent = Vec::new();
     for _ in 0..100 {
-        silent.push(server.connect("127.0.0.2").await);
+        silent.push(connect(&server, "127.0.0.2").await);
     }
     // It has a quarter; nothing of it was in anybody's way.
     let mut other = Vec::new();
     for _ in 0..48 {
-        other.push(server.connect("127.0.0.3").await);
+        other.push(connect(&server, "127.0.0.3").await);
     }
     // Its own that have said nothing for a second make room for what it says next.
     tokio::time::sleep(Duration::from_millis(1200)).await;
     for from in ["127.0.0.2", "127.0.0.4"] {
-        let (status, took) = server.ask(from, "GET /healthz", "").await;
+        let (status, took) = ask(&server, from, "GET /healthz", "").await;
         assert!(status == 200 && took < SOON, "{from} {status} {took:?}");
     }
     for stream in &mut other {
@@ -231,17 +214,17 @@ async fn with_few_files_silent_strangers_delay_nobody_and_the_log_stays_short() 
     let mut silent = Vec::new();
     for n in 0..180 {
         silent.push(
-            server.connect(["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6"][n % 5]).await,
+            connect(&server, ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6"][n % 5]).await,
         );
         if n % 20 == 19 {
-            let (status, took) = server.ask("127.0.0.100", "POST /events", REMOVED).await;
+            let (status, took) = ask(&server, "127.0.0.100", "POST /events", REMOVED).await;
             assert!(status == 200 && took < SOON, "with {n}: {status} after {took:?}");
         }
     }
     drop(silent);
-    let (status, took) = server.ask("127.0.0.100", "GET /healthz", "").await;
+    let (status, took) = ask(&server, "127.0.0.100", "GET /healthz", "").await;
     assert!(status == 200 && took < SOON, "{status} {took:?}");
-    server.stop().await;
+    stop(&mut server).await;
     let log = server.process.stderr();
     let loud =
         log.lines().filter(|l| l.contains("could not be accepted") || l.contains("connections")).count();
@@ -254,18 +237,18 @@ async fn a_full_house_is_told_from_a_dead_relay() {
     let server = start(64, &[("RELAY_TRUSTED_PROXIES", "127.0.0.2")]).await;
     let mut held = Vec::new();
     for _ in 0..12 {
-        held.push(server.connect("127.0.0.2").await);
+        held.push(connect(&server, "127.0.0.2").await);
     }
     for _ in 0..3 {
         // Each from an address of its own: the last connection of one may not have gone yet.
-        assert_eq!(server.ask("127.0.0.3", "GET /healthz", "").await.0, 200);
-        assert_eq!(server.ask("127.0.0.4", "GET /readyz", "").await.0, 200);
-        assert_eq!(server.ask("127.0.0.5", "POST /events", REMOVED).await.0, 503);
+        assert_eq!(ask(&server, "127.0.0.3", "GET /healthz", "").await.0, 200);
+        assert_eq!(ask(&server, "127.0.0.4", "GET /readyz", "").await.0, 200);
+        assert_eq!(ask(&server, "127.0.0.5", "POST /events", REMOVED).await.0, 503);
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     held.pop();
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(server.ask("127.0.0.3", "POST /events", REMOVED).await.0, 200);
+    assert_eq!(ask(&server, "127.0.0.3", "POST /events", REMOVED).await.0, 200);
 }
 
 #[tokio::test]
@@ -300,15 +283,15 @@ async fn who_repeats_without_a_pause_multiplies_neither_work_nor_lines() {
     // Whoever comes with many connections at once is not slowed, and told of in one line.
     let stranger = b"POST /nope HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     for _ in 0..5 {
-        assert!(server.say("127.0.0.9", stranger).await.starts_with("HTTP/1.1 404"));
+        assert!(say(&server, "127.0.0.9", stranger).await.starts_with("HTTP/1.1 404"));
     }
-    server.stop().await;
+    stop(&mut server).await;
     for (error_type, address, count) in [
         ("refused", "127.0.0.1", counts[0]),
         ("unknown_path", "127.0.0.1", counts[1]),
         ("unknown_path", "127.0.0.9", 5),
     ] {
-        let told = server.told(error_type);
+        let told = lines_with(&server, error_type);
         let told: Vec<_> = told.iter().filter(|line| line["client.address"] == address).collect();
         let [first, rest] = told[..] else { panic!("{error_type} {address}: {told:?}") };
         assert_eq!(
@@ -317,7 +300,7 @@ async fn who_repeats_without_a_pause_multiplies_neither_work_nor_lines() {
             "{error_type}"
         );
     }
-    let line = &server.told("unknown_path")[0];
+    let line = &lines_with(&server, "unknown_path")[0];
     let message = line["message"].as_str().unwrap();
     assert!(
         message.ends_with("a path of 6 bytes, which belongs to no source; there are events"),
@@ -333,7 +316,7 @@ async fn a_path_that_is_nearly_right_is_told_so() {
         ("/Events", "a path that is source \"events\"'s but for capital letters"),
     ] {
         let from = if path.ends_with('/') { "127.0.0.2" } else { "127.0.0.3" };
-        assert_eq!(server.ask(from, &format!("POST {path}"), "").await.0, 404);
+        assert_eq!(ask(&server, from, &format!("POST {path}"), "").await.0, 404);
         server.process.wait_for_line(&wanted.replace('"', "\\\""), LIMIT).await.unwrap();
     }
 }
@@ -399,20 +382,20 @@ async fn what_is_no_http_is_told_counted_and_answered_with_a_report() {
     .enumerate()
     {
         let from = format!("127.0.0.{}", n + 2);
-        let answer = server.say(&from, &bytes).await;
+        let answer = say(&server, &from, &bytes).await;
         let [(code, head, body)] = answers(&answer, &[])[..] else { panic!("{said}: {answer:?}") };
         assert_eq!(code, status, "{said}: {answer}");
         let detail = failure(head, body);
         assert!(detail.contains(said), "{said}: {detail}");
         assert!(!answer.contains("cret"), "{answer}");
         server.process.wait_for_line(&format!("\"client.address\":\"{from}\""), LIMIT).await.unwrap();
-        let told = server.told(error_type);
+        let told = lines_with(&server, error_type);
         let line = told.iter().find(|line| line["client.address"] == from.as_str());
         let line = line.unwrap_or_else(|| panic!("{said}: {}", server.process.stderr()));
         assert_eq!(line["message"], format!("a request could not be read: {detail}"), "{line}");
         // Once a minute for an address; the answer is the same.
-        assert_eq!(answers(&server.say(&from, &bytes).await, &[])[0].2, body);
-        assert_eq!(server.told(error_type).len(), told.len(), "{said}");
+        assert_eq!(answers(&say(&server, &from, &bytes).await, &[])[0].2, body);
+        assert_eq!(lines_with(&server, error_type).len(), told.len(), "{said}");
         *counts.entry(status).or_insert(0) += 2;
     }
     let metrics = send(&server.address, "GET", "/metrics", "").await.text();
@@ -450,7 +433,7 @@ async fn what_came_before_a_request_that_cannot_be_read_is_answered_first_and_wh
     ] {
         let methods: Vec<_> = requests.iter().map(|(method, _)| *method).collect();
         let said: String = requests.iter().map(|(_, request)| request.as_str()).collect();
-        let answer = server.say("127.0.0.2", format!("{said}a b c\r\n\r\n").as_bytes()).await;
+        let answer = say(&server, "127.0.0.2", format!("{said}a b c\r\n\r\n").as_bytes()).await;
         let mut answers = answers(&answer, &methods);
         let (status, head, body) = answers.pop().unwrap();
         assert_eq!(status, 400, "{answer}");
@@ -468,7 +451,7 @@ async fn what_came_before_a_request_that_cannot_be_read_is_answered_first_and_wh
 #[tokio::test]
 async fn who_reads_late_and_byte_by_byte_gets_all_of_a_refusal() {
     let server = start(256, &[]).await;
-    let mut stream = server.connect("127.0.0.2").await;
+    let mut stream = connect(&server, "127.0.0.2").await;
     let begun = format!("POST /events HTTP/1.1\r\nhost: x\r\nx: {}", "y".repeat(40_000));
     stream.write_all(begun.as_bytes()).await.unwrap();
     let mut answer = vec![stream.read_u8().await.unwrap()];
@@ -490,7 +473,7 @@ async fn who_reads_late_and_byte_by_byte_gets_all_of_a_refusal() {
 #[tokio::test]
 async fn who_cannot_be_read_and_does_not_hang_up_is_not_waited_for() {
     let mut server = start(256, &[]).await;
-    let mut stream = server.connect("127.0.0.2").await;
+    let mut stream = connect(&server, "127.0.0.2").await;
     stream.write_all(b"a b c\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -499,11 +482,11 @@ async fn who_cannot_be_read_and_does_not_hang_up_is_not_waited_for() {
         assert!(started.elapsed() < SOON);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    server.stop().await;
+    stop(&mut server).await;
 }
 
 /// Megabytes that a process has held at most.
-fn peak(process: &Process) -> u64 {
+fn peak(process: &drive::Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
@@ -529,7 +512,7 @@ async fn answers_that_nobody_takes_are_bounded_by_their_bytes() {
     tokio::time::sleep(Duration::from_secs(4)).await;
     let peak = peak(&server.process);
     assert!(peak < 200, "{peak} MB at the most");
-    assert_eq!(server.ask("127.0.0.9", "GET /healthz", "").await.0, 200);
+    assert_eq!(ask(&server, "127.0.0.9", "GET /healthz", "").await.0, 200);
 }
 
 #[tokio::test]
@@ -544,7 +527,7 @@ async fn large_bodies_are_taken_as_memory_allows_and_small_ones_do_not_notice() 
     }
     // Those of usual size, meanwhile.
     for _ in 0..20 {
-        let (status, took) = server.ask("127.0.0.2", "POST /events", REMOVED).await;
+        let (status, took) = ask(&server, "127.0.0.2", "POST /events", REMOVED).await;
         assert!(status == 200 && took < SOON, "{status} after {took:?}");
     }
     let mut done = 0;

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use drive::{Process, Program};
+use drive::{Program, Server};
 use mdss_sim::{DEFAULT_API_KEY, Sim, units};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -53,8 +53,8 @@ struct Place {
     _oss: Oss,
     oss: String,
     _sim: Sim,
-    _relay: Process,
-    relay: String,
+    _relay: Server,
+    url: String,
 }
 
 struct Ran {
@@ -106,22 +106,19 @@ impl Place {
              [[source]]\nname = \"jd\"\npath = \"/jdcloud\"\ndialect = \"jdcloud\"\nauth = {{ path_secret = {{ secret = \"{PATH_SECRET}\" }} }}\n",
             units::S3_COMPATIBLE
         );
-        let mut relay = Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
+        let program = Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
             .env("RELAY_LISTEN", "127.0.0.1:0")
             .env("APIENDPOINT", sim.url())
             .env("APIKEY", DEFAULT_API_KEY)
-            .env("RELAY_CONFIG_TOML", config)
-            .start()
-            .unwrap();
-        let line = relay.wait_for_line("listening on", LIMIT).await.unwrap();
-        let line: Value = serde_json::from_str(&line).unwrap();
+            .env("RELAY_CONFIG_TOML", config);
+        let relay = Server::start(&program, LIMIT).await.unwrap();
         Self {
             folder,
             _oss: oss,
             oss: format!("http://127.0.0.1:{}", port.trim()),
             _sim: sim,
+            url: relay.url("/jdcloud"),
             _relay: relay,
-            relay: format!("http://127.0.0.1:{}/jdcloud", line["server.port"]),
         }
     }
 
@@ -134,7 +131,7 @@ impl Place {
     }
 
     fn put(&self, more: &[&str]) -> Ran {
-        self.run(&[&["--url", &self.relay, "--allow-http"], more].concat(), &[])
+        self.run(&[&["--url", &self.url, "--allow-http"], more].concat(), &[])
     }
 
     /// Every run, whatever it is for, is checked for what must hold always.
@@ -199,7 +196,7 @@ async fn a_rule_is_put_signed_and_after_a_handshake_and_only_once() {
     let ran = place.put(&["--prefix", "in & out/", "--suffix", ".pdf"]).ended(0);
     assert_eq!(ran.requests, ["GET 200", "PUT 200", "GET 200"]);
     let rules = place.rules();
-    let topic = format!("<Topic>NS:{}/{PATH_SECRET}</Topic>", place.relay);
+    let topic = format!("<Topic>NS:{}/{PATH_SECRET}</Topic>", place.url);
     for part in [
         "<Id>mdss-relay</Id>",
         "<Name>prefix</Name><Value>in &amp; out/</Value>",
@@ -263,7 +260,7 @@ async fn a_callback_that_would_fail_is_found_out_before_anything_is_written() {
     let other_answer =
         answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok".to_owned());
     for (words, variables, sentence) in [
-        (vec!["--url", &*place.relay], &wrong[..], "the relay refuses the handshake with 403"),
+        (vec!["--url", &*place.url], &wrong[..], "the relay refuses the handshake with 403"),
         (vec!["--url", nobody], &[], "no server answers at this address"),
         (vec!["--url", &other_answer], &[], "not with the base64 of the handshake"),
         (vec!["--url", &place.oss], &[], "the answer to the handshake is 501, expected 200"),
@@ -276,7 +273,7 @@ async fn a_callback_that_would_fail_is_found_out_before_anything_is_written() {
     place.put(&["--first", "--no-handshake"]).ended(0);
 
     // What only JD finds out.
-    let words = ["--url", &place.relay, "--allow-http", "--no-handshake"];
+    let words = ["--url", &place.url, "--allow-http", "--no-handshake"];
     let ran = place.run(&words, &wrong).ended(1).says("with 400, InvalidArgument: Topic does not exist");
     assert_eq!(ran.requests, ["GET 200", "PUT 400"]);
 }

@@ -8,18 +8,13 @@
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use drive::{Answer, HttpPoster, Process, Program};
+use drive::{Answer, Program, Server};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, StatusCode, Step, units};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(30);
-
-struct Server {
-    process: Process,
-    address: String,
-}
 
 /// Two sources: `open` is open to everybody, `s` has proven who it is.
 fn config(unit: &str) -> String {
@@ -51,52 +46,30 @@ fn program(sim: &Sim, folder: &Path) -> Program {
 }
 
 async fn start(program: Program) -> Server {
-    let mut process = program.start().unwrap();
-    let line = process.wait_for_line("listening on", LIMIT).await.unwrap();
-    let line: Value = serde_json::from_str(&line).unwrap();
-    let address = format!("{}:{}", line["server.address"].as_str().unwrap(), line["server.port"]);
-    Server { process, address }
+    Server::start(&program, LIMIT).await.unwrap()
 }
 
-impl Server {
-    async fn send(&self, method: &str, path: &str, body: String) -> Answer {
-        let url = format!("http://{}{path}", self.address);
-        HttpPoster::new(LIMIT).send(method, &url, &[], body.into_bytes()).await.unwrap()
-    }
+async fn send(server: &Server, method: &str, path: &str) -> Answer {
+    server.send(method, path, &[], "").await.unwrap()
+}
 
-    async fn post(&self, path: &str, body: String) -> (u16, Value) {
-        let answer = self.send("POST", path, body).await;
-        (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
-    }
+async fn post(server: &Server, path: &str, body: String) -> (u16, Value) {
+    let answer = server.send("POST", path, &[], body).await.unwrap();
+    (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
+}
 
-    /// The value of a metric, with its labels as they stand.
-    async fn metric(&self, name: &str) -> Option<f64> {
-        let text = self.send("GET", "/metrics", String::new()).await.text();
-        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
-    }
+/// The value of a metric, with its labels as they stand.
+async fn metric(server: &Server, name: &str) -> Option<f64> {
+    let text = send(server, "GET", "/metrics").await.text();
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
 fn created(keys: &[&str]) -> String {
-    let record = |key: &&str| {
-        json!({ "eventSource": "minio:s3", "eventName": "s3:ObjectCreated:Put",
-                "s3": { "bucket": { "name": "b" }, "object": { "key": key, "size": 0 } } })
-    };
-    json!({ "Records": keys.iter().map(record).collect::<Vec<_>>() }).to_string()
+    mdss_sim::created("minio:s3", "b", keys)
 }
 
-fn accepted(sim: &Sim) -> Vec<String> {
-    let mut keys: Vec<_> = sim.accepted().into_iter().map(|a| a.key).collect();
-    keys.sort();
-    keys
-}
-
-/// Waits for what happens without anybody's call.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + LIMIT;
-    while !holds().await {
-        assert!(Instant::now() < end, "{what} did not happen within {LIMIT:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
+    drive::until(what, LIMIT, holds).await.unwrap();
 }
 
 #[tokio::test]
@@ -105,23 +78,23 @@ async fn an_event_is_answered_once_it_is_on_disk_and_sent_when_mdss_is_back() {
     sim.push_for("k", vec![Step::Unavailable; 2]);
     let folder = tempfile::tempdir().unwrap();
     let server = start(program(&sim, folder.path())).await;
-    let (status, report) = server.post("/open", created(&["k", "folder/"])).await;
+    let (status, report) = post(&server, "/open", created(&["k", "folder/"])).await;
     assert_eq!((status, report["outcome"].as_str()), (200, Some("done")));
     let results: Vec<_> =
         report["records"].as_array().unwrap().iter().map(|r| r["result"].as_str().unwrap()).collect();
     assert_eq!(results, ["spooled", "skipped"]);
-    until("delivery", async || accepted(&sim) == ["k"]).await;
+    until("delivery", async || sim.accepted_keys() == ["k"]).await;
     let lane = format!("{{lane=\"{}\"}}", units::S3_COMPATIBLE);
     until("the count", async || {
-        server.metric(&format!("mdss_relay_spool_delivered_total{lane}")).await == Some(1.0)
+        metric(&server, &format!("mdss_relay_spool_delivered_total{lane}")).await == Some(1.0)
     })
     .await;
     // Two tries that failed, one that did not, of one object: no breaker opens for that.
     let outcome = |o: &str| {
         format!("mdss_relay_spool_attempts_total{{lane=\"{}\",outcome=\"{o}\"}}", units::S3_COMPATIBLE)
     };
-    assert_eq!(server.metric(&outcome("mdss_unavailable")).await, Some(2.0));
-    assert_eq!(server.metric(&outcome("accepted")).await, Some(1.0));
+    assert_eq!(metric(&server, &outcome("mdss_unavailable")).await, Some(2.0));
+    assert_eq!(metric(&server, &outcome("accepted")).await, Some(1.0));
 }
 
 #[tokio::test]
@@ -146,7 +119,7 @@ async fn the_worst_record_decides_what_is_kept_and_what_the_sender_hears() {
         (PROVEN, created(&["%ff"]), (200, "done", "spooled", Some("invalid_key"))),
         (PROVEN, "garbage".into(), (200, "done", "spooled", Some("unreadable"))),
     ] {
-        let (status, report) = server.post(path, body.clone()).await;
+        let (status, report) = post(&server, path, body.clone()).await;
         let record = &report["records"][0];
         let got = (
             status,
@@ -161,23 +134,23 @@ async fn the_worst_record_decides_what_is_kept_and_what_the_sender_hears() {
         assert_eq!(got, want, "{path} {body}");
     }
     // One good record beside a bad one from anybody: the good one is kept, the bad one has its line.
-    let (status, report) = server.post("/open", created(&["%ff", "good"])).await;
+    let (status, report) = post(&server, "/open", created(&["%ff", "good"])).await;
     assert_eq!(
         (status, report["records"][0]["result"].as_str(), report["records"][1]["result"].as_str()),
         (200, Some("failed"), Some("spooled"))
     );
-    until("delivery", async || accepted(&sim) == ["good"]).await;
+    until("delivery", async || sim.accepted_keys() == ["good"]).await;
     for (state, reason, items) in
         [("held", "unmapped_bucket", 1.0), ("parked", "invalid_key", 1.0), ("parked", "unreadable", 1.0)]
     {
         let name =
             format!("mdss_relay_spool_items{{lane=\"unrouted\",state=\"{state}\",reason=\"{reason}\"}}");
-        assert_eq!(server.metric(&name).await, Some(items), "{name}");
+        assert_eq!(metric(&server, &name).await, Some(items), "{name}");
     }
     // What the gate refuses is stored nowhere.
-    let before = server.metric("mdss_relay_spool_spooled_total").await;
-    assert_eq!(server.post("/s/wrong-secret-wrong", created(&["k"])).await.0, 403);
-    assert_eq!(server.metric("mdss_relay_spool_spooled_total").await, before);
+    let before = metric(&server, "mdss_relay_spool_spooled_total").await;
+    assert_eq!(post(&server, "/s/wrong-secret-wrong", created(&["k"])).await.0, 403);
+    assert_eq!(metric(&server, "mdss_relay_spool_spooled_total").await, before);
 }
 
 #[tokio::test]
@@ -190,18 +163,18 @@ async fn what_was_acknowledged_survives_kill_9_and_a_stop() {
     // Nothing may be sent before the kill: the stand-in says "later" to each once.
     let mut server = start(program(&sim, folder.path())).await;
     for key in ["a", "b", "c"] {
-        assert_eq!(server.post("/open", created(&[key])).await.0, 200);
+        assert_eq!(post(&server, "/open", created(&[key])).await.0, 200);
     }
     server.process.signal("KILL").unwrap();
     server.process.wait(LIMIT).await.unwrap();
     let mut server = start(program(&sim, folder.path())).await;
-    until("delivery", async || accepted(&sim) == ["a", "b", "c"]).await;
+    until("delivery", async || sim.accepted_keys() == ["a", "b", "c"]).await;
     sim.push_for("d", vec![Step::Unavailable; 1]);
-    assert_eq!(server.post("/open", created(&["d"])).await.0, 200);
+    assert_eq!(post(&server, "/open", created(&["d"])).await.0, 200);
     server.process.signal("TERM").unwrap();
     assert!(server.process.wait(LIMIT).await.unwrap().success(), "{}", server.process.stderr());
     let _server = start(program(&sim, folder.path())).await;
-    until("delivery", async || accepted(&sim) == ["a", "b", "c", "d"]).await;
+    until("delivery", async || sim.accepted_keys() == ["a", "b", "c", "d"]).await;
 }
 
 #[tokio::test]
@@ -211,21 +184,22 @@ async fn a_disk_that_takes_nothing_is_503_and_red_and_heals_by_itself() {
     // A file stands where the directory belongs: that stops root, too.
     std::fs::write(folder.path().join("data"), "").unwrap();
     let mut server = start(program(&sim, folder.path())).await;
-    let (status, report) = server.post("/open", created(&["k"])).await;
+    let (status, report) = post(&server, "/open", created(&["k"])).await;
     assert_eq!((status, report["records"][0]["reason"].as_str()), (503, Some("spool_unavailable")));
-    let ready = server.send("GET", "/readyz", String::new()).await;
+    let ready = send(&server, "GET", "/readyz").await;
     assert_eq!(ready.status, 503, "{}", ready.text());
-    assert_eq!(server.send("GET", "/healthz", String::new()).await.status, 200);
-    assert_eq!(server.metric("mdss_relay_spool_up").await, Some(0.0));
-    let refused =
-        async |why: &str| server.metric(&format!("mdss_relay_spool_refused_total{{reason=\"{why}\"}}")).await;
+    assert_eq!(send(&server, "GET", "/healthz").await.status, 200);
+    assert_eq!(metric(&server, "mdss_relay_spool_up").await, Some(0.0));
+    let refused = async |why: &str| {
+        metric(&server, &format!("mdss_relay_spool_refused_total{{reason=\"{why}\"}}")).await
+    };
     assert!(refused("spool_unwritable").await >= Some(1.0));
     assert_eq!(refused("spool_full").await, Some(0.0));
     server.process.wait_for_line("turned away", LIMIT).await.unwrap();
     std::fs::remove_file(folder.path().join("data")).unwrap();
-    until("the disk is back", async || server.post("/open", created(&["k"])).await.0 == 200).await;
-    until("readiness", async || server.send("GET", "/readyz", String::new()).await.status == 200).await;
-    until("delivery", async || accepted(&sim).contains(&"k".to_owned())).await;
+    until("the disk is back", async || post(&server, "/open", created(&["k"])).await.0 == 200).await;
+    until("readiness", async || send(&server, "GET", "/readyz").await.status == 200).await;
+    until("delivery", async || sim.accepted_keys().contains(&"k".to_owned())).await;
 }
 
 #[tokio::test]
@@ -234,9 +208,9 @@ async fn readiness_and_liveness_do_not_depend_on_mdss() {
     sim.push(vec![Step::Hang; 50]);
     let folder = tempfile::tempdir().unwrap();
     let server = start(program(&sim, folder.path())).await;
-    assert_eq!(server.post("/open", created(&["k"])).await.0, 200);
-    assert_eq!(server.send("GET", "/readyz", String::new()).await.status, 200);
-    assert_eq!(server.send("GET", "/healthz", String::new()).await.status, 200);
+    assert_eq!(post(&server, "/open", created(&["k"])).await.0, 200);
+    assert_eq!(send(&server, "GET", "/readyz").await.status, 200);
+    assert_eq!(send(&server, "GET", "/healthz").await.status, 200);
 }
 
 #[tokio::test]
@@ -246,15 +220,15 @@ async fn a_new_configuration_heals_what_is_held_and_a_wrong_one_is_not_taken() {
     let file = folder.path().join("relay.toml");
     let mut server = start(program(&sim, folder.path())).await;
     let elsewhere = created(&["k"]).replace("\"b\"", "\"other\"");
-    assert_eq!(server.post("/open", elsewhere.clone()).await.0, 200);
+    assert_eq!(post(&server, "/open", elsewhere.clone()).await.0, 200);
 
     std::fs::write(&file, config("two words")).unwrap();
     server.process.signal("HUP").unwrap();
     let line = server.process.wait_for_line("is not taken", LIMIT).await.unwrap();
     assert!(line.contains("storage_client_id"), "{line}");
-    assert_eq!(server.metric("mdss_relay_reloads_total{outcome=\"refused\"}").await, Some(1.0));
-    assert_eq!(server.post("/open", created(&["still"])).await.0, 200);
-    until("the old one works", async || accepted(&sim) == ["still"]).await;
+    assert_eq!(metric(&server, "mdss_relay_reloads_total{outcome=\"refused\"}").await, Some(1.0));
+    assert_eq!(post(&server, "/open", created(&["still"])).await.0, 200);
+    until("the old one works", async || sim.accepted_keys() == ["still"]).await;
 
     let healed = config(units::S3_COMPATIBLE)
         .replace("bucket = \"b\"", "bucket = \"*\"")
@@ -262,13 +236,13 @@ async fn a_new_configuration_heals_what_is_held_and_a_wrong_one_is_not_taken() {
     std::fs::write(&file, healed).unwrap();
     server.process.signal("HUP").unwrap();
     server.process.wait_for_line("a new configuration is in force", LIMIT).await.unwrap();
-    until("what was held is sent", async || accepted(&sim) == ["k", "still"]).await;
-    assert_eq!(server.post(PROVEN, created(&["x"])).await.0, 404);
-    assert_eq!(server.post("/t/0123456789abcdef", created(&["x"])).await.0, 200);
-    until("the new source works", async || accepted(&sim) == ["k", "still", "x"]).await;
+    until("what was held is sent", async || sim.accepted_keys() == ["k", "still"]).await;
+    assert_eq!(post(&server, PROVEN, created(&["x"])).await.0, 404);
+    assert_eq!(post(&server, "/t/0123456789abcdef", created(&["x"])).await.0, 200);
+    until("the new source works", async || sim.accepted_keys() == ["k", "still", "x"]).await;
     // Counters outlive a configuration.
-    assert_eq!(server.metric("mdss_relay_reloads_total{outcome=\"taken\"}").await, Some(1.0));
-    assert_eq!(server.metric("mdss_relay_reloads_total{outcome=\"refused\"}").await, Some(1.0));
+    assert_eq!(metric(&server, "mdss_relay_reloads_total{outcome=\"taken\"}").await, Some(1.0));
+    assert_eq!(metric(&server, "mdss_relay_reloads_total{outcome=\"refused\"}").await, Some(1.0));
 }
 
 #[tokio::test]
@@ -291,12 +265,12 @@ async fn the_same_write_told_twice_is_sent_once() {
     let event = |sequencer: &str| {
         created(&["k"]).replace("\"key\":\"k\"", &format!("\"key\":\"k\",\"sequencer\":\"{sequencer}\""))
     };
-    assert_eq!(server.post("/open", event("01")).await.0, 200);
-    let (status, report) = server.post("/open", event("01")).await;
+    assert_eq!(post(&server, "/open", event("01")).await.0, 200);
+    let (status, report) = post(&server, "/open", event("01")).await;
     assert_eq!((status, report["records"][0]["reason"].as_str()), (200, Some("duplicate")));
-    assert_eq!(server.post("/open", event("02")).await.1["records"][0]["result"], "spooled");
+    assert_eq!(post(&server, "/open", event("02")).await.1["records"][0]["result"], "spooled");
     until("delivery", async || sim.requests().len() == 2).await;
-    let (_, report) = server.post("/open", event("01")).await;
+    let (_, report) = post(&server, "/open", event("01")).await;
     assert_eq!(report["records"][0]["reason"], "duplicate", "also after MDSS has it");
 }
 
@@ -308,9 +282,9 @@ async fn a_wrong_key_holds_everything_and_loses_nothing() {
     let server = start(program(&sim, folder.path())).await;
     let keys: Vec<String> = (0..20).map(|n| format!("k{n:02}")).collect();
     for key in &keys {
-        assert_eq!(server.post("/open", created(&[key])).await.0, 200);
+        assert_eq!(post(&server, "/open", created(&[key])).await.0, 200);
     }
-    until("delivery", async || accepted(&sim) == keys).await;
+    until("delivery", async || sim.accepted_keys() == keys).await;
 }
 
 /// Whoever asks and does not read the answers has a connection that is never idle and never done.
@@ -319,7 +293,7 @@ async fn a_client_that_does_not_read_keeps_no_stop_waiting() {
     let sim = Sim::start(Config::default()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut server = start(program(&sim, folder.path()).env("RELAY_DEADLINE", "1s")).await;
-    assert_eq!(server.post("/open", created(&["k"])).await.0, 200);
+    assert_eq!(post(&server, "/open", created(&["k"])).await.0, 200);
     let mut deaf = std::net::TcpStream::connect(&server.address).unwrap();
     deaf.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
     let ask = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
@@ -360,7 +334,7 @@ async fn one_source_that_fills_its_share_keeps_no_other_out() {
         let mut taken = 0;
         let (status, report) = loop {
             let key = format!("k{taken}");
-            match server.post("/open", padded(&[(bucket, &key)])).await {
+            match post(&server, "/open", padded(&[(bucket, &key)])).await {
                 (200, _) => taken += 1,
                 refused => break refused,
             }
@@ -377,25 +351,25 @@ async fn one_source_that_fills_its_share_keeps_no_other_out() {
         assert!(taken >= least, "{taken}");
         // Nobody else hears of it, nor whoever asks whether it is ready.
         for other in ["nowhere", "b"] {
-            assert_eq!(server.post(PROVEN, padded(&[(other, "other")])).await.0, 200, "{bucket} {other}");
+            assert_eq!(post(&server, PROVEN, padded(&[(other, "other")])).await.0, 200, "{bucket} {other}");
         }
-        let ready = server.send("GET", "/readyz", String::new()).await;
+        let ready = send(&server, "GET", "/readyz").await;
         assert_eq!(ready.status, 200, "{}", ready.text());
         let share = if bucket == "b" { "source" } else { "held" };
         let name = format!("mdss_relay_spool_no_room_total{{source=\"open\",share=\"{share}\"}}");
-        assert_eq!(server.metric(&name).await, Some(1.0));
+        assert_eq!(metric(&server, &name).await, Some(1.0));
         if bucket == "b" {
             continue;
         }
         // A batch is answered by the worst of its records; what was kept of it is not kept again.
         let batch = padded(&[("b", "good"), ("nowhere", "later")]);
         for want in ["spooled", "skipped"] {
-            let (status, report) = server.post("/open", batch.clone()).await;
+            let (status, report) = post(&server, "/open", batch.clone()).await;
             let of = |n: usize| report["records"][n]["result"].as_str().unwrap().to_owned();
             assert_eq!((status, of(0).as_str(), of(1).as_str()), (500, want, "failed"));
         }
         // Not so what would never be of use.
-        let (status, report) = server.post("/open", padded(&[("b", "other good"), ("b", "%ff")])).await;
+        let (status, report) = post(&server, "/open", padded(&[("b", "other good"), ("b", "%ff")])).await;
         assert_eq!((status, report["records"][1]["result"].as_str()), (200, Some("failed")));
     }
 }

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use drive::{HttpPoster, Process, Program};
+use drive::{HttpPoster, Program, Server};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, units};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -37,18 +37,13 @@ impl Silent {
 /// Events before a deed and after it.
 const EVENTS: usize = 12;
 
-struct Server {
-    process: Process,
-    address: String,
-}
-
 async fn start(data: &Path, mdss: &str) -> Server {
     start_by(data, mdss, "exec \"$0\"").await
 }
 
 /// The process keeps the shell's number.
 async fn start_by(data: &Path, mdss: &str, shell: &str) -> Server {
-    let mut process = Program::new("/bin/sh")
+    let program = Program::new("/bin/sh")
         .args(["-c", shell, env!("CARGO_BIN_EXE_mdss-relay-http")])
         .env("RELAY_LISTEN", "127.0.0.1:0")
         .env("APIENDPOINT", mdss)
@@ -56,35 +51,26 @@ async fn start_by(data: &Path, mdss: &str, shell: &str) -> Server {
         .env("STORAGECLIENTID", units::S3_COMPATIBLE)
         .env("RELAY_AUTH", "none")
         .env("RELAY_MODE", "spooled")
-        .env("RELAY_DATA_DIR", data)
-        .start()
-        .unwrap();
-    let line = process.wait_for_line("listening on", LIMIT).await.unwrap();
-    let line: Value = serde_json::from_str(&line).unwrap();
-    let address = format!("{}:{}", line["server.address"].as_str().unwrap(), line["server.port"]);
-    Server { process, address }
+        .env("RELAY_DATA_DIR", data);
+    Server::start(&program, LIMIT).await.unwrap()
 }
 
-impl Server {
-    /// Whether the sender of this key has heard that it is done.
-    async fn post(&self, key: &str) -> bool {
-        post(&self.address, key).await
-    }
-
-    async fn post_all(&self, prefix: &str) -> BTreeSet<String> {
-        let mut done = BTreeSet::new();
-        for key in (0..EVENTS).map(|n| format!("{prefix}-{n}")) {
-            if self.post(&key).await {
-                done.insert(key);
-            }
+/// Those of so many new events whose senders have heard that they are done.
+async fn post_all(server: &Server, prefix: &str) -> BTreeSet<String> {
+    let mut done = BTreeSet::new();
+    for key in (0..EVENTS).map(|n| format!("{prefix}-{n}")) {
+        if post(&server.address, &key).await {
+            done.insert(key);
         }
-        done
     }
+    done
 }
 
+/// Whether the sender of this key has heard that it is done.
 async fn post(address: &str, key: &str) -> bool {
-    let body = json!({ "Records": [{ "eventSource": "minio:s3", "eventName": "s3:ObjectCreated:Put",
-        "s3": { "bucket": { "name": "b" }, "object": { "key": key, "sequencer": "01" } } }] });
+    let mut record = mdss_sim::created_record("minio:s3", "b", key);
+    record["s3"]["object"]["sequencer"] = json!("01");
+    let body = json!({ "Records": [record] });
     let poster = HttpPoster::new(LIMIT);
     let answer = poster.send("POST", &format!("http://{address}/events"), &[], body.to_string()).await;
     match answer {
@@ -98,7 +84,7 @@ async fn post(address: &str, key: &str) -> bool {
 }
 
 fn arrived(sim: &Sim) -> BTreeSet<String> {
-    sim.accepted().into_iter().map(|accepted| accepted.key).collect()
+    sim.accepted_keys().into_iter().collect()
 }
 
 /// What becomes of the events that were acknowledged before.
@@ -309,15 +295,15 @@ async fn judge(deed: Deed) {
     let data = folder.path().join("data");
     let silent = Silent::new();
     let mut server = start(&data, &silent.url()).await;
-    let before = server.post_all("before").await;
+    let before = post_all(&server, "before").await;
     assert_eq!(before.len(), EVENTS, "{name}");
     (deed.does)(&data);
-    let mut after = server.post_all("after").await;
+    let mut after = post_all(&server, "after").await;
     // Senders repeat what they were refused.
     let end = Instant::now() + if deed.heals { LIMIT } else { Duration::from_secs(1) };
     let mut said = None;
     while !after.contains("again") && Instant::now() < end {
-        if server.post("again").await {
+        if post(&server.address, "again").await {
             after.insert("again".into());
         }
         // The worker may have been reading in the very moment in which the index was cut.
@@ -543,7 +529,7 @@ async fn a_file_that_may_not_grow_is_503_and_no_end_of_the_process() {
     let mut refused = 0;
     for n in 0..300 {
         let key = format!("{n}-{}", "k".repeat(900));
-        if server.post(&key).await {
+        if post(&server.address, &key).await {
             done.insert(key);
         } else {
             refused += 1;

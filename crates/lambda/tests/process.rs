@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use drive::{Fault, Invocation, Outcome, Process, Program, RuntimeApi};
+use drive::{Fault, Invocation, Outcome, Process, Program, RuntimeApi, until};
 use mdss_sim::{Away, Config, DEFAULT_API_KEY, Refusal, Sim, StatusCode, Step, units};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -57,13 +57,8 @@ fn outcome(outcome: Outcome) -> Result<Value, (String, Value)> {
     }
 }
 
-fn record(key: &str) -> Value {
-    json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
-            "s3": { "bucket": { "name": "b" }, "object": { "key": key } } })
-}
-
 fn created(keys: &[&str]) -> String {
-    json!({ "Records": keys.iter().map(|k| record(k)).collect::<Vec<_>>() }).to_string()
+    mdss_sim::created("aws:s3", "b", keys)
 }
 
 fn queue(messages: &[(&str, String)]) -> String {
@@ -99,10 +94,6 @@ fn failures(ids: &[&str]) -> Value {
     json!({ "batchItemFailures": ids.iter().map(|id| json!({ "itemIdentifier": id })).collect::<Vec<_>>() })
 }
 
-fn accepted(sim: &Sim) -> Vec<String> {
-    sim.accepted().into_iter().map(|a| a.key).collect()
-}
-
 #[tokio::test]
 async fn an_event_reaches_mdss() {
     let sim = Sim::start(Config::default()).await.unwrap();
@@ -113,25 +104,19 @@ async fn an_event_reaches_mdss() {
         let report = function.invoke(created(&[key])).await.unwrap();
         assert_eq!(report["outcome"], "done");
     }
-    assert_eq!(accepted(&sim), ["rote Blume.jpg", "two"]);
+    assert_eq!(sim.accepted_keys(), ["rote Blume.jpg", "two"]);
 }
-
-/// As long as a host may take to start MDSS again, less than the 25 s a call has. It is real time.
-const RESTART: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn a_restart_of_mdss_costs_no_event() {
     let away = Away::new().unwrap();
     let function = start_at(&away.url(), &[]).await;
-    let back = async {
-        tokio::time::sleep(RESTART).await;
-        away.back(Config::default()).await.unwrap()
-    };
     let call = function.api.invoke(created(&["a"]), Duration::from_secs(60));
-    let (sim, answer) = tokio::join!(back, call);
+    let (sim, answer) = tokio::join!(away.restarted(), call);
     let report = outcome(answer.unwrap()).unwrap();
-    assert_eq!((&report["outcome"], accepted(&sim)), (&json!("done"), vec!["a".to_owned()]), "{report}");
-    assert_eq!(sim.accepted()[0].times, 1);
+    assert_eq!(report["outcome"], "done", "{report}");
+    let accepted: Vec<_> = sim.unwrap().accepted().into_iter().map(|a| (a.key, a.times)).collect();
+    assert_eq!(accepted, [("a".to_owned(), 1)]);
 }
 
 #[tokio::test]
@@ -150,9 +135,7 @@ async fn topics_and_bridges_call_asynchronously() {
         let report = function.invoke(call.clone()).await.unwrap();
         assert_eq!(report["outcome"], "done", "{call}: {report}");
         keys.extend(sent);
-        let mut accepted = accepted(&sim);
-        accepted.sort();
-        assert_eq!(accepted, keys, "{call}");
+        assert_eq!(sim.accepted_keys(), keys, "{call}");
     }
     // Among good messages a bad one fails the call, and costs the others nothing.
     for (call, name, item, done) in [
@@ -177,9 +160,7 @@ async fn topics_and_bridges_call_asynchronously() {
         let failed = report["records"].as_array().unwrap().iter().find(|r| r["reason"] == name);
         assert_eq!(failed.map(|r| &r["item"]), Some(&json!(item)), "{call}: {report}");
         keys.extend(done);
-        let mut accepted = accepted(&sim);
-        accepted.sort();
-        assert_eq!(accepted, keys, "{call}");
+        assert_eq!(sim.accepted_keys(), keys, "{call}");
     }
 }
 
@@ -429,9 +410,7 @@ async fn sigterm_ends_at_once_and_the_platform_repeats() {
     let mut function = start(&sim, &[]).await;
     let call = function.api.invoke(created(&["a"]), Duration::from_secs(2));
     let signal = async {
-        while sim.requests().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("the call is in flight", LIMIT, async || !sim.requests().is_empty()).await.unwrap();
         function.process.signal("TERM").unwrap();
     };
     let (lost, ()) = tokio::join!(call, signal);

@@ -6,6 +6,7 @@ mod connection;
 mod control;
 mod correlation;
 mod desk;
+mod event;
 mod front;
 mod journal;
 mod judge;
@@ -21,6 +22,7 @@ mod unit;
 
 pub use away::Away;
 pub use config::{ApiKey, Config, DEFAULT_API_KEY, Statuses, WEBHOOK_PATH};
+pub use event::{created, created_record};
 pub use http::{HeaderMap, HeaderValue, StatusCode};
 pub use rate::Rate;
 pub use recorder::{Accepted, Recorded};

@@ -106,6 +106,11 @@ impl Sim {
         self.desk.recorder().accepted()
     }
 
+    /// The keys of the accepted objects, by storage unit and key.
+    pub fn accepted_keys(&self) -> Vec<String> {
+        self.accepted().into_iter().map(|object| object.key).collect()
+    }
+
     /// Forgets requests and accepted objects; queued steps stay.
     pub fn forget(&self) {
         self.desk.recorder().forget();

@@ -4,10 +4,22 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::tenancy::{Call, folder};
+use crate::scripts::Call;
+use crate::tenancy::folder;
 
 pub(crate) fn options() -> Value {
     serde_json::from_str(&fs::read_to_string(folder().join("tests/cli-options.json")).unwrap()).unwrap()
+}
+
+/// Options with their values; of an option given twice, all of them.
+fn options_of(call: &Call, is_flag: impl Fn(&str) -> bool) -> Vec<(String, Option<String>)> {
+    let mut words = call.0.iter().skip_while(|w| !w.starts_with('-'));
+    let mut options = Vec::new();
+    while let Some(name) = words.next() {
+        let value = if is_flag(name) { None } else { Some(words.next().cloned().unwrap_or_default()) };
+        options.push((name.clone(), value));
+    }
+    options
 }
 
 #[track_caller]
@@ -22,7 +34,7 @@ pub(crate) fn takes(call: &Call) {
     assert!(known.is_object(), "cli-options.json has no '{command}'");
     let global = cli["global"].as_array().unwrap();
     let flag = |name: &str| name == "--raw-output" || known[name]["flag"] == json!(true);
-    let options = call.options(flag);
+    let options = options_of(call, flag);
     for (name, value) in &options {
         assert!(
             global.contains(&json!(name)) || known[name].is_object(),

@@ -1,0 +1,85 @@
+//! Probes, handshakes and confirmations.
+
+use super::*;
+
+#[test]
+fn an_empty_post_is_a_probe_only_where_senders_probe() {
+    assert_eq!(verdicts(&http(Some(Dialect::Minio), &[], b"")), ["probe"]);
+    assert_eq!(verdicts(&http(Some(Dialect::Rustfs), &[], b"")), ["probe"]);
+    assert_eq!(verdicts(&http(Some(Dialect::Ceph), &[], b"")), ["unreadable"]);
+    assert_eq!(verdicts(&http(None, &[], b"")), ["unreadable"]);
+}
+
+#[test]
+fn the_jd_handshake_is_answered_in_both_spellings_and_nothing_else_is() {
+    for kind in ["SubscriptionConfirmation", "SubscriptionConfiguration", "SUBSCRIPTIONCONFIRMATION"] {
+        let plan = http(None, &[("X-JDCloud-Message-Type", kind)], "prüfung\n".as_bytes());
+        let reply = plan.reply.clone().unwrap();
+        assert_eq!(
+            (reply.status, reply.content_type, reply.body.as_str()),
+            (200, "text/plain", "cHLDvGZ1bmcK")
+        );
+        assert_eq!((verdicts(&plan), plan.records[0].kind), (vec!["handshake"], Some(Kind::Handshake)));
+    }
+    let odd = http(None, &[("x-jdcloud-message-type", "Unsubscribe")], b"{}");
+    assert_eq!((verdicts(&odd), odd.reply.is_none()), (vec!["unreadable"], true));
+    // What names objects is no mere handshake.
+    let event = format!(r#"{{"Records":[{}]}}"#, s3(r#"{"key":"k"}"#));
+    let named = http(None, &[("x-jdcloud-message-type", "SubscriptionConfirmation")], event.as_bytes());
+    assert_eq!((verdicts(&named), named.reply.is_none()), (vec!["send"], true));
+    let twice = format!(r#"{{"Records":[],"Records":[{}]}}"#, s3(r#"{"key":"k"}"#));
+    let oci = r#"{"cloudEventsVersion":"0.1","eventType":"com.oraclecloud.objectstorage.createobject","data":{"resourceName":"k","additionalDetails":{"bucketName":"b"}}}"#;
+    for (header, kind) in [
+        ("x-jdcloud-message-type", "SubscriptionConfirmation"),
+        ("x-oci-ns-messagetype", "SubscriptionConfirmation"),
+    ] {
+        for body in [twice.as_str(), oci] {
+            let plan = http(None, &[(header, kind)], body.as_bytes());
+            assert!(!verdicts(&plan).contains(&"handshake"), "{header} {body}: {:?}", verdicts(&plan));
+        }
+    }
+    let large = http(None, &[("x-jdcloud-message-type", "SubscriptionConfirmation")], &[b'a'; 20_000]);
+    assert_eq!((verdicts(&large), large.reply.is_none()), (vec!["unreadable"], true));
+}
+
+#[test]
+fn notifications_hold_an_event_or_want_a_visit() {
+    let event = br#"{"cloudEventsVersion":"0.1","eventType":"com.oraclecloud.objectstorage.createobject","data":{"resourceName":"a","additionalDetails":{"bucketName":"b"}}}"#;
+    let kind = "x-oci-ns-messagetype";
+    let plan = http(None, &[(kind, "Notification")], event);
+    assert_eq!(
+        (plan.dialect, plan.records[0].dialect, verdicts(&plan)),
+        (Some("oci-notifications"), Some("oci"), vec!["send"])
+    );
+    // The sender picks the body, not the reader: behind this header there are events of OCI.
+    let foreign = format!(r#"{{"Records":[{}]}}"#, s3(r#"{"key":"k"}"#));
+    assert_eq!(verdicts(&http(None, &[(kind, "Notification")], foreign.as_bytes())), ["missing_event_name"]);
+
+    let url = "https://cell1.notification.eu-frankfurt-1.oci.oraclecloud.com/20181201/subscriptions/x/confirmation?token=t";
+    let headers = [
+        (kind, "SubscriptionConfirmation"),
+        ("x-oci-ns-confirmationurl", url),
+        ("x-oci-ns-topicocid", "ocid1.onstopic.1"),
+    ];
+    let plan = http(None, &headers, b"{}");
+    let confirm = plan.confirm.clone().unwrap();
+    assert_eq!((confirm.url.as_str(), confirm.topic.as_str()), (url, "ocid1.onstopic.1"));
+    assert_eq!((verdicts(&plan), plan.records[0].kind), (vec!["handshake"], Some(Kind::Handshake)));
+    assert!(explain("f", &Door::Open(&plan)).contains(&format!(r#""confirm":"{url}""#)));
+
+    for (headers, words) in [
+        (vec![(kind, "SubscriptionConfirmation")], "found none"),
+        (
+            vec![
+                (kind, "SubscriptionConfirmation"),
+                ("x-oci-ns-confirmationurl", "https://10.0.0.1/?token=t0ken"),
+            ],
+            "another host",
+        ),
+        (vec![(kind, "Unsubscribed")], "found \"Unsubscribed\""),
+    ] {
+        let plan = http(None, &headers, b"{}");
+        assert_eq!((verdicts(&plan), plan.confirm.is_none()), (vec!["unreadable"], true));
+        assert!(detail(&plan.records[0]).contains(words) && !detail(&plan.records[0]).contains("t0ken"));
+    }
+}

@@ -1,0 +1,53 @@
+//! How a key was encoded is decided by its producer, or by the operator.
+
+use super::*;
+
+#[test]
+fn the_producer_decides_how_a_key_is_read_and_a_setting_overrides() {
+    let record = |source: &str, extra: &str| {
+        format!(
+            r#"{{"Records":[{{{source}"eventName":"ObjectCreated:Put"{extra},"s3":{{"bucket":{{"name":"b"}},"object":{{"key":"a+b%2Fc%zz"}}}}}}]}}"#
+        )
+    };
+    let (form, percent, verbatim) = ("a b/c%zz", "a+b/c%zz", "a+b%2Fc%zz");
+    for (source, extra, dialect, key, warned) in [
+        (r#""eventSource":"aws:s3","#, "", "aws-s3", form, false),
+        ("", "", "aws-s3", form, false),
+        (r#""eventSource":"minio:s3","#, "", "minio", form, false),
+        (r#""eventSource":"rustfs:s3","#, "", "rustfs", form, false),
+        (r#""eventSource":"ceph:s3","#, "", "ceph", verbatim, false),
+        (r#""eventSource":"aws:s3","#, r#","eventId":"1.2""#, "ceph", verbatim, false),
+        (r#""eventSource":"sgws:s3","#, "", "storagegrid", percent, false),
+        (r#""eventSource":"oss","#, "", "jdcloud", verbatim, false),
+        (r#""eventSource":"wasabi:s3","#, "", "s3-compatible", form, false),
+        (r#""eventSource":"storj:s3","#, "", "s3-compatible", form, true),
+        (r#""eventSource":"ctyun:s3","#, "", "s3-compatible", verbatim, false),
+        (r#""eventSource":"acme:s3","#, "", "s3-compatible", form, true),
+        (r#""eventSource":"acme:s3","#, r#","eventId":"1.2""#, "s3-compatible", verbatim, false),
+    ] {
+        let plan = planned(record(source, extra));
+        let found = &plan.records[0];
+        assert_eq!(
+            (found.dialect, found.key.as_ref().unwrap().as_str()),
+            (Some(dialect), key),
+            "{source} {extra}"
+        );
+        assert_eq!(!found.warnings.is_empty(), warned, "{source}: {:?}", found.warnings);
+
+        let variable = format!("RELAY_KEYS_{}", dialect.replace('-', "_").to_uppercase());
+        for (encoding, key) in [("form", form), ("percent", percent), ("verbatim", verbatim)] {
+            let vars = [("STORAGECLIENTID", "u"), (&variable, encoding)];
+            let vars = vars.map(|(n, v)| (OsString::from(n), OsString::from(v)));
+            let settings = Settings::read(vars, Role::Explain).finish().unwrap();
+            let plan = plan_with(&settings, &record(source, extra));
+            assert_eq!(plan.records[0].key.as_ref().unwrap().as_str(), key, "{variable}={encoding}");
+            assert_eq!(plan.records[0].warnings, [""; 0], "the operator has decided");
+        }
+    }
+    let bucket_id = r#"{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b","id":"x"},"object":{"key":"a+b"}}}]}"#;
+    assert_eq!(planned(bucket_id).records[0].dialect, Some("ceph"));
+}
+
+fn plan_with(settings: &Settings, body: &str) -> Plan {
+    plan(&settings.rules, &Delivery::from_function(body, ""))
+}

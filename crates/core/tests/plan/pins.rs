@@ -1,0 +1,87 @@
+//! A source that is pinned to a dialect, and what lies in what.
+
+use super::*;
+
+#[test]
+fn a_pinned_source_is_read_as_what_it_is_pinned_to() {
+    let record = r#"{"Records":[{"eventSource":"aws:s3","eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"a+b"}}}]}"#;
+    for (dialect, key) in [(Dialect::Minio, "a b"), (Dialect::Ceph, "a+b"), (Dialect::JdCloud, "a+b")] {
+        let plan = http(Some(dialect), &[], record.as_bytes());
+        assert_eq!(plan.dialect, Some(dialect.name()));
+        assert_eq!(plan.records[0].dialect, Some(dialect.name()));
+        assert_eq!(plan.records[0].key.as_ref().unwrap().as_str(), key, "{dialect}");
+    }
+    let foreign = http(Some(Dialect::Minio), &[], br#"{"specversion":"1.0"}"#);
+    assert_eq!((foreign.dialect, verdicts(&foreign)), (None, vec!["unreadable"]));
+    assert!(detail(&foreign.records[0]).contains("expected an event of minio"));
+    // A header of another dialect decides nothing at a pinned source.
+    let header = [("x-jdcloud-message-type", "SubscriptionConfirmation")];
+    assert_eq!(verdicts(&http(Some(Dialect::Minio), &header, b"text")), ["unreadable"]);
+}
+
+/// What may lie in what: each envelope holds what really occurs in it, and a source's dialect is the outermost one.
+#[test]
+fn envelopes_nest_as_they_occur_and_no_deeper() {
+    let s3 = format!(r#"{{"Records":[{}]}}"#, s3(r#"{"key":"k"}"#));
+    let bridge = json!({ "source": "aws.s3", "detail-type": "Object Created",
+                         "detail": { "bucket": { "name": "b" }, "object": { "key": "k" } } })
+    .to_string();
+    let topic = |message: &str| {
+        json!({ "Type": "Notification", "TopicArn": "arn", "MessageId": "t", "Message": message }).to_string()
+    };
+    let invoked = |message: &str| {
+        json!({ "Records": [{ "EventSource": "aws:sns", "Sns": { "MessageId": "t", "Message": message } }] })
+            .to_string()
+    };
+    let queue = |body: &str| {
+        json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": "q", "body": body }] }).to_string()
+    };
+    let jd = |message: &str| {
+        json!({ "topicOwner": "1", "subscriptionName": "s", "messageId": "j", "message": message })
+            .to_string()
+    };
+    use Dialect::{AwsEventBridge, AwsS3, AwsSns, AwsSqs, JdCloud, JdCloudFunction, StorageGrid};
+    let function = r#"{"Records":[{"source":"oss","detail":{"eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}}]}"#;
+    for (body, pins, outer, item) in [
+        (s3.clone(), vec![AwsS3], "aws-s3", Ok("0")),
+        (bridge.clone(), vec![AwsEventBridge], "aws-eventbridge", Ok("0")),
+        (topic(&s3), vec![AwsSns], "aws-sns", Ok("t/0")),
+        (topic(&bridge), vec![AwsSns], "aws-sns", Ok("t/0")),
+        (invoked(&s3), vec![AwsSns], "aws-sns", Ok("t/0")),
+        (invoked(&bridge), vec![AwsSns], "aws-sns", Ok("t/0")),
+        (queue(&s3), vec![AwsSqs], "aws-sqs", Ok("q/0")),
+        (queue(&bridge), vec![AwsSqs], "aws-sqs", Ok("q/0")),
+        (queue(&topic(&s3)), vec![AwsSqs], "aws-sqs", Ok("q/t/0")),
+        (queue(&topic(&bridge)), vec![AwsSqs], "aws-sqs", Ok("q/t/0")),
+        (function.into(), vec![JdCloudFunction], "jdcloud-function", Ok("0")),
+        (jd(&s3.replace("aws:s3", "oss")), vec![JdCloud], "jdcloud", Ok("j/0")),
+        (format!("Action=Publish&Message={}", percent_encode(&s3)), vec![StorageGrid], "aws-s3", Ok("0")),
+        (queue(&queue(&s3)), vec![AwsSqs], "aws-sqs", Err("unreadable")),
+        (queue(&invoked(&s3)), vec![AwsSqs], "aws-sqs", Err("unreadable")),
+        (queue(&jd(&s3)), vec![AwsSqs], "aws-sqs", Err("unreadable")),
+        (topic(&topic(&s3)), vec![AwsSns], "aws-sns", Err("unreadable")),
+        (topic(&queue(&s3)), vec![AwsSns], "aws-sns", Err("unreadable")),
+        (topic(&jd(&s3)), vec![AwsSns], "aws-sns", Err("unreadable")),
+        (invoked(&topic(&s3)), vec![AwsSns], "aws-sns", Err("unreadable")),
+        (jd(&jd(&s3)), vec![], "jdcloud", Err("unreadable")),
+    ] {
+        let plan = planned(body.clone());
+        let said = verdicts(&plan);
+        assert_eq!(plan.dialect, Some(outer), "{body}");
+        match item {
+            Ok(item) => assert_eq!((said[0], plan.records[0].item.as_str()), ("send", item), "{body}"),
+            Err(reason) => assert_eq!(said, [reason], "{body}"),
+        }
+        for dialect in Dialect::ALL {
+            let sent = verdicts(&http(Some(*dialect), &[], body.as_bytes())) == ["send"];
+            // A producer's own records may come to any source of that family, whose rule for keys then holds.
+            let family = body == s3
+                && !matches!(
+                    dialect,
+                    Dialect::Oci | Dialect::OciStream | Dialect::OciNotifications | AwsEventBridge | AwsSns
+                );
+            let wanted = item.is_ok() && (pins.contains(dialect) || family);
+            assert_eq!(sent, wanted, "pinned to {dialect}: {body}");
+        }
+    }
+}
