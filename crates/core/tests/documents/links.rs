@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::{WRITING, root};
+use crate::{WRITING, page, root};
 
 /// Folders with nothing of ours in them.
 const NOT_OURS: &[&str] =
@@ -135,6 +135,20 @@ fn every_relative_link_resolves() {
     }
     assert!(found.len() > 20 && links_seen > 100, "{} pages, {links_seen} links", found.len());
     assert!(wrongs.is_empty(), "{}", wrongs.join("\n"));
+}
+
+/// The front page is read in terminals and in reviews, too.
+#[test]
+fn no_line_of_the_front_page_is_long() {
+    let page = page("README.md");
+    for (number, line) in page.lines().enumerate() {
+        assert!(line.chars().count() <= 200, "README.md:{}: {line}", number + 1);
+    }
+    assert!(
+        page.lines().count() <= 140,
+        "README.md has {} lines; the rest belongs into docs/",
+        page.lines().count()
+    );
 }
 
 #[test]
