@@ -635,7 +635,7 @@ impl Call {
         match plan.reply.as_ref().or(plan.receipt.as_ref()) {
             Some(wanted) if report.outcome == Outcome::Done => reply::wanted(wanted),
             _ => {
-                let recognised = plan.dialect.and_then(|dialect| dialect.parse::<Dialect>().ok());
+                let recognised = plan.dialect;
                 let endless = recognised.is_some_and(Dialect::redelivers_forever);
                 reply::status(&report, self.source.redelivers_forever || endless)
             }

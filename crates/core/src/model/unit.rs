@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::dialect::Dialect;
 use crate::model::event::ObjectKey;
 
 /// The id of a storage unit, copied from the MDSS dashboard. A UUID in every example; opaque here.
@@ -72,25 +71,9 @@ impl StorageType {
         ("netapp-ontap", Self::NetappOntap),
     ];
 
-    /// What a record's provider is usually registered as. An OCI bucket may also be an "S3 Compatible" unit, through
-    /// OCI's S3 API, on MDSS versions without OracleSdk: that is what the setting is for.
-    pub(crate) fn usual(dialect: Option<Dialect>) -> Self {
-        match dialect {
-            Some(Dialect::Oci | Dialect::OciStream | Dialect::OciNotifications) => Self::Oracle,
-            Some(Dialect::AwsS3 | Dialect::AwsEventBridge | Dialect::AwsSns | Dialect::AwsSqs) => {
-                Self::AmazonS3
-            }
-            Some(
-                Dialect::JdCloud
-                | Dialect::JdCloudFunction
-                | Dialect::Minio
-                | Dialect::Rustfs
-                | Dialect::Ceph
-                | Dialect::StorageGrid
-                | Dialect::S3Compatible,
-            )
-            | None => Self::S3Compatible,
-        }
+    /// The name used in settings.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
     }
 
     pub(crate) fn metadata(self, key: &ObjectKey) -> String {

@@ -7,6 +7,7 @@ use crate::plain::file::{MOST_FILE_BYTES, plain_file, plain_text};
 use crate::plain::line;
 use crate::plain::mistake::{Mistake, nearest};
 use crate::plain::pattern::Pattern;
+use crate::read::table::topics;
 use crate::select::condition::Condition;
 use crate::select::notification::Notification;
 use crate::select::route::{Imported, Route};
@@ -184,13 +185,13 @@ impl Reader {
             }
             let endless = dialect.is_some_and(Dialect::redelivers_forever);
             let confirm_topics = entry.list("confirm_topics");
-            let is_topic = |topic: &&String| {
-                topic.starts_with("ocid1.onstopic.")
-                    || (topic.starts_with("arn:aws") && topic.split(':').nth(2) == Some("sns"))
-            };
-            if let Some(odd) = confirm_topics.iter().find(|topic| !is_topic(topic)) {
-                let expected = "ids of topics, such as ocid1.onstopic.oc1.phx.aaaa… or arn:aws:sns:eu-central-1:111122223333:name";
-                entry.mistake("confirm_topics", odd, expected);
+            if let Some(odd) = confirm_topics.iter().find(|id| !topics().any(|topic| (topic.is)(id))) {
+                let examples: Vec<_> = topics().map(|topic| topic.example).collect();
+                entry.mistake(
+                    "confirm_topics",
+                    odd,
+                    &format!("ids of topics, such as {}", examples.join(" or ")),
+                );
             }
             if !confirm_topics.is_empty() && auth.as_ref().is_some_and(|auth| auth.as_str() == Some("none")) {
                 let place = format!("{}.confirm_topics", entry.place);

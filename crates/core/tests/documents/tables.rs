@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use mdss_relay_core::{Cause, Dialect, FailureKind, KeyEncoding, RESERVED, SETTINGS, SkipReason};
+use mdss_relay_core::{Answers, Cause, Dialect, FailureKind, KeyEncoding, SETTINGS, SkipReason};
 
 use crate::{page, printed, root, table};
 
@@ -27,10 +27,50 @@ fn the_dialects() {
         Some(KeyEncoding::Verbatim) => "verbatim",
         None => "as inside",
     };
-    let rows = Dialect::ALL.iter().map(|d| [code(d.name()), keys(d).to_owned()]);
-    printed("docs/dialects.md", "dialects", &table(["Dialect", "Keys"], rows));
-    let rows = RESERVED.iter().map(|(name, what)| [code(name), (*what).to_owned()]);
+    let what = |d: &Dialect| d.what().trim_end_matches('.').to_owned();
+    let rows = Dialect::ALL
+        .iter()
+        .map(|d| [code(d.name()), what(d), keys(d).to_owned(), code(d.usual_storage_type().name())]);
+    printed(
+        "docs/dialects.md",
+        "dialects",
+        &table(["Dialect", "What it is", "Keys", "Storage type in MDSS"], rows),
+    );
+    let rows = Dialect::RESERVED.iter().map(|d| [code(d.name()), what(d)]);
     printed("docs/dialects.md", "reserved dialects", &table(["Dialect", "What it is"], rows));
+}
+
+/// Dialects with the same statuses share a row; the first one is that of most.
+#[test]
+fn the_statuses_of_dialects() {
+    let mut kinds: Vec<(Answers, Vec<String>)> = vec![(Answers::DEFAULT, vec!["all others".to_owned()])];
+    for dialect in Dialect::ALL {
+        let answers = dialect.answers();
+        match kinds.iter_mut().find(|(of, _)| *of == answers) {
+            Some((Answers::DEFAULT, _)) => {}
+            Some((_, names)) => names.push(code(dialect.name())),
+            None => kinds.push((answers, vec![code(dialect.name())])),
+        }
+    }
+    kinds.rotate_left(1);
+    let rows = kinds.into_iter().map(|(a, names)| {
+        let refused = a.refused.map_or("401, 403".to_owned(), |status| status.to_string());
+        let [done, transient, config, permanent, too_large, key] =
+            [a.done, a.transient, a.config, a.permanent, a.too_large, a.key_unavailable]
+                .map(|s| s.to_string());
+        [names.join(", "), done, transient, config, permanent, too_large, refused, key]
+    });
+    let head = [
+        "Dialect",
+        "done",
+        "transient",
+        "config",
+        "permanent",
+        "body too large",
+        "refused",
+        "key unavailable",
+    ];
+    printed("docs/answers.md", "statuses", &table(head, rows));
 }
 
 #[test]
