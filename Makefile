@@ -67,9 +67,10 @@ attack: ## hostile senders against a release build (or RELAY=PATH): memory, log,
 ceph: ## a real Ceph gateway in front of the relay (Debian, root: installs it): odd keys, overwrites, kills, and what docs/minio.md says of it
 	@sh .ci/ceph
 
-bless: ## rewrite the answers in events/; read the diff before you commit it
+bless: ## rewrite the answers in events/ and the tables in the documents; read the diff before you commit it
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay --test fixtures
-	@git --no-pager diff --stat -- events || true
+	BLESS=1 $(CARGO) test --quiet --package mdss-relay-core --test documents
+	@git --no-pager diff --stat -- events docs || true
 
 # Stable builds with a sanitizer only if it is told to pass for a nightly. The first folder takes what is found; the others
 # are read: what is committed, and every delivery of events/.

@@ -17,7 +17,7 @@ dry_run=false
 mistakes=''
 step=''
 hint=''
-again='nothing is undone; once this is mended, give the same command again, it goes on from here'
+again='nothing was undone; correct this and give the same command again, it goes on from here'
 was_there=''
 scratch=''
 tty_state=''
@@ -63,7 +63,7 @@ need_url() {
     case $2 in
         '') mistake "$1: missing" ;;
         *[[:space:]]*) mistake "$1: has white space inside" ;;
-        *://*@*) mistake "$1: no user or password belongs into it" ;;
+        *://*@*) mistake "$1: a URL with a user or a password is not accepted" ;;
         http://?* | https://?*) ;;
         *) mistake "$1: '$2' does not begin with https:// or http://" ;;
     esac
@@ -226,7 +226,7 @@ look_up_made() {
         look_up "$@"
         eval "answer=\$$1"
         [ -z "$answer" ] || break
-        again_or_stop 60 "it was made, and a look-up does not find it"
+        again_or_stop 60 "it was made, but a look-up does not find it"
     done
     $dry_run || say "made: $answer"
 }
@@ -247,7 +247,7 @@ change() {
     fi
     run "$@"
     case $(cat "$scratch/answer") in
-        FAILED | CANCELED) stopped "the call was taken, and its work has failed; the console's work requests say why" ;;
+        FAILED | CANCELED) stopped "OCI accepted the call, and its work failed; the console's work requests say why" ;;
     esac
 }
 

@@ -29,7 +29,7 @@ need_region() {
     region=${1:-${AWS_REGION:-${AWS_DEFAULT_REGION-}}}
     case $region in
         '') mistake '--region: missing, and neither AWS_REGION nor AWS_DEFAULT_REGION is set' ;;
-        *[!0-9a-z-]*) mistake "--region: '$region' is no region" ;;
+        *[!0-9a-z-]*) mistake "--region: '$region' is not a region" ;;
     esac
     export AWS_REGION="$region" AWS_DEFAULT_REGION="$region"
     # "Amazon Resource Names": the partitions of China and of the US government have regions of their own.
@@ -72,11 +72,11 @@ notify() {
     if $dry_run; then
         say '# if the two differ:'
     elif cmp -s "$scratch/present.json" "$scratch/wanted.json"; then
-        say 'as it should be already'
+        say 'nothing to change'
         return
     fi
-    hint="S3 tries the queue before it takes the entry. If the stack is new, wait a minute. If it says that configurations overlap, another
-entry of this bucket takes the same events: give --prefix, or let EventBridge do it (--events eventbridge, in a stack of its own)"
+    hint="S3 tries the queue before it accepts the entry. If the stack is new, wait a minute and give the command again. If S3 reports that
+configurations overlap, another entry of this bucket takes the same events: give --prefix, or let EventBridge deliver (--events eventbridge, in a stack of its own)"
     change s3api put-bucket-notification-configuration "$@" --notification-configuration "file://$scratch/wanted.json"
     hint=''
     if ! $dry_run; then

@@ -7,13 +7,13 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 
 usage() {
     cat << 'END'
-deploy.sh: sets up mdss-relay as a Lambda function behind a queue that hears of every new and every overwritten object.
+deploy.sh: sets up mdss-relay as a Lambda function behind a queue that gets an event of every new and every overwritten object.
 
   APIKEY_FILE=~/mdss-key ./deploy.sh --region REGION --zip mdss-relay-lambda-arm64.zip --code-bucket NAME \
       --endpoint https://mdss.example --storage-client-id ID --bucket NAME
 
-It may be run again at any time, after a success, after a failure, after an interruption. The stack becomes what is asked
-for; options marked * keep what they were if they are not given again.
+It may be run again at any time, after a success, a failure or an interruption. The stack becomes what the options say;
+options marked * keep their value if they are not given again.
 
 Where
   --region REGION             default AWS_REGION. Buckets, queue and function are in the same region
@@ -22,38 +22,38 @@ Where
   --security-group-id ID *    with --subnet-id; may be repeated
 
 What
-  --zip FILE                  what `make dist` made: the binary, named bootstrap
+  --zip FILE                  made by `make dist`: the binary, named bootstrap
   --architecture NAME *       of that binary: arm64 (default) or x86_64
   --code-bucket NAME          bucket of this region to put the zip into, under mdss-relay/
   --timeout SECONDS *         30, 60 (default), 120, 300; an event that failed comes again after six times that
-  --max-receives COUNT *      5 to 1000, default 120: so often, then the dead-letter queue. 120 of 6 minutes are half a day
+  --max-receives COUNT *      5 to 1000, default 120: how often an event is tried before the dead-letter queue. 120 times 6 minutes are half a day
   --concurrency COUNT *       2 to 1000, default 5: calls at once
   --reserve-concurrency on|off *
-                              set that many aside in the account; default off
+                              reserve that many calls in the account; default off
 
-Configuration. The API key is never an argument. It is read from the file that APIKEY_FILE names and kept in Secrets Manager;
-without APIKEY_FILE the key that is there stays, and if there is none it is asked for
+Configuration. The API key is never an argument. It comes from the file that APIKEY_FILE names and is kept in Secrets Manager.
+Without APIKEY_FILE the key that is there stays; if there is none, the script asks for it at the terminal
   --endpoint URL              MDSS's address or webhook URL
   --storage-client-id ID      the storage unit in MDSS that takes every object; or
-  --relay-config FILE         a TOML configuration with [[route]]s and whatever else differs from the defaults
+  --relay-config FILE         a TOML configuration with [[route]]s and all other settings that differ from the defaults
   --secret NAME               default STACK-api-key
   --kms-key ARN *             a key of your own for the function's variables, one of which is the API key
 
 Events
-  --bucket NAME               whose objects; may be repeated. Their other notifications stay as they are
-  --drop-bucket NAME          whose objects no longer
+  --bucket NAME               the bucket of the objects; may be repeated. Its other notifications stay as they are
+  --drop-bucket NAME          a bucket whose objects are not to be scanned any longer
   --events WAY                notification (default): the buckets post to the queue. eventbridge: EventBridge does, for
                               buckets whose notifications already take these events elsewhere
   --prefix TEXT               only keys that begin with it (not with eventbridge; routes can do it too)
 
 Around it
-  --alarm-topic ARN *         SNS topic that hears of alarms; without it they are only to be seen
+  --alarm-topic ARN *         SNS topic that gets the alarms; without it they are visible only in the console
   --log-retention DAYS *      default 30
 
   --dry-run                   print every command, run none
   --help
 
-Which account: as always with aws, by ~/.aws, AWS_PROFILE and the like.
+The account is that of aws: ~/.aws, AWS_PROFILE and so on.
 Exit status: 0 done, 1 a call failed, 2 the arguments are wrong and nothing was done.
 END
 }
@@ -122,7 +122,7 @@ done
 need_arn() { # option, value, service
     case $2 in
         '' | arn:*:"$3":*) ;;
-        *) mistake "$1: '$2' is no ARN of $3" ;;
+        *) mistake "$1: '$2' is not an ARN of $3" ;;
     esac
 }
 
@@ -134,18 +134,18 @@ need_cli
 need_region "$region"
 need_stack "$stack"
 secret=${secret:-$stack-api-key}
-case $secret in *[!0-9A-Za-z/_+=.@-]*) mistake "--secret: '$secret' has characters no name of a secret has" ;; esac
+case $secret in *[!0-9A-Za-z/_+=.@-]*) mistake "--secret: '$secret' has characters that no secret's name has" ;; esac
 case ${subnets:+subnet}${groups:+group} in
     subnet) mistake '--security-group-id: missing beside --subnet-id' ;;
     group) mistake '--subnet-id: missing beside --security-group-id' ;;
 esac
-case $subnets$groups in *[!0-9a-z,-]*) mistake "--subnet-id, --security-group-id: '${subnets#,}${groups}' are no ids" ;; esac
+case $subnets$groups in *[!0-9a-z,-]*) mistake "--subnet-id, --security-group-id: '${subnets#,}${groups}' are not ids" ;; esac
 if [ -z "$zip" ]; then
     mistake '--zip: missing'
 elif ! [ -f "$zip" ] || ! [ -r "$zip" ]; then
     mistake "--zip: '$zip' is not a file that can be read; 'make dist' makes it"
 elif [ "$(head -c 2 "$zip")" != PK ]; then
-    mistake "--zip: '$zip' is no zip"
+    mistake "--zip: '$zip' is not a zip"
 fi
 need_one_of --architecture "${architecture:-arm64}" 'arm64 x86_64'
 need_name --code-bucket "$code_bucket"
@@ -155,7 +155,7 @@ need_number --concurrency "${concurrency:-5}" 2 1000
 need_one_of --reserve-concurrency "${reserve:-off}" 'on off'
 need_one_of --log-retention "${retention:-30}" '1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1827 3653'
 need_one_of --events "$events" 'notification eventbridge'
-if [ "$events" = eventbridge ] && [ -n "$prefix" ]; then mistake '--prefix: not with --events eventbridge; a route can do it'; fi
+if [ "$events" = eventbridge ] && [ -n "$prefix" ]; then mistake '--prefix: cannot be used with --events eventbridge; use the prefix of a route'; fi
 need_arn --kms-key "$kms_key" kms
 need_arn --alarm-topic "$topic" sns
 need_url --endpoint "$endpoint"
@@ -169,7 +169,7 @@ if [ -n "$relay_config" ] && [ -f "$relay_config" ] && [ -r "$relay_config" ]; t
     [ -n "$toml" ] || mistake "--relay-config: '$relay_config' is empty"
     # All variables of a function together may have 4 KB ("Lambda quotas"); the others are short.
     size=$(printf '%s' "$toml" | LC_ALL=C wc -c)
-    [ "$size" -le 3500 ] || mistake "--relay-config: '$relay_config' has $((size)) bytes; 3500 fit beside the other variables into a function"
+    [ "$size" -le 3500 ] || mistake "--relay-config: '$relay_config' has $((size)) bytes; at most 3500 fit into a function beside the other variables"
 elif [ -n "$relay_config" ]; then
     mistake "--relay-config: '$relay_config' is not a file that can be read"
 fi
@@ -181,7 +181,7 @@ $buckets$dropped
 END
 if [ -n "${APIKEY_FILE-}" ]; then read_key; fi
 stop_on_mistakes
-[ -z "${APIKEY-}" ] || say 'note: APIKEY is set in this shell and is not used; its history and its children know it'
+[ -z "${APIKEY-}" ] || say 'note: APIKEY is set in this shell and is not used; shell history and child processes may hold it'
 
 # --- the calls ---------------------------------------------------------------------------------------------------------
 
@@ -212,13 +212,13 @@ if ! $dry_run; then
         '' | "$events") ;;
         *)
             again=''
-            stopped "it hears of events by '$PRESENT_EVENTS'. To change that without a gap, set up a second stack with another --stack and --events $events, then
+            stopped "the stack gets its events by '$PRESENT_EVENTS'. To change that without a gap, set up a second stack with another --stack and --events $events, then
 remove this one with destroy.sh; in between objects are announced twice, which does no harm" ;;
     esac
     for arn in $(printf '%s' "$PRESENT_BUCKETS" | tr ',' ' '); do
         case "$newline$buckets$dropped" in
             *"$newline${arn##*:}$newline"*) ;;
-            *) again='' && stopped "it also serves the bucket ${arn##*:}; give --bucket ${arn##*:} too, or --drop-bucket ${arn##*:}" ;;
+            *) again='' && stopped "the stack also serves the bucket ${arn##*:}; give --bucket ${arn##*:} too, or --drop-bucket ${arn##*:}" ;;
         esac
     done
 fi
@@ -301,7 +301,7 @@ change cloudformation deploy --template-file "$here/template.yaml" --stack-name 
     --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset
 hint=''
 output QUEUE_ARN QueueArn
-[ -n "$QUEUE_ARN" ] || stopped 'the stack is there, and names no queue'
+[ -n "$QUEUE_ARN" ] || stopped 'the stack exists, but its outputs name no queue'
 
 for bucket in $buckets; do
     step "notifications of $bucket"

@@ -12,17 +12,17 @@ destroy.sh: takes our entry out of the buckets' notifications, and removes the s
   ./destroy.sh --region REGION --yes
 
 Objects, buckets, their other notifications and everything in MDSS stay. So do the zip in the code bucket, and EventBridge's
-switch on the buckets. Events that still wait in a queue stop it. It may be run again after a failure.
+switch on the buckets. It stops if events still wait in a queue. It may be run again after a failure.
 
   --region REGION       default AWS_REGION
   --stack NAME          default mdss-relay
   --discard             remove the queues with the events in them; their objects stay unscanned
   --with-secret [NAME]  also the secret with the API key, default STACK-api-key; Secrets Manager keeps it for 7 days more
-  --yes                 do it; without it, it has to be confirmed at the terminal
+  --yes                 do it; without --yes the script asks at the terminal
   --dry-run             print every command, run none
   --help
 
-Exit status: 0 done, 1 a call failed or it was not confirmed, 2 the arguments are wrong and nothing was done.
+Exit status: 0 done, 1 a call failed or the answer was no, 2 the arguments are wrong and nothing was done.
 END
 }
 
@@ -96,7 +96,7 @@ waiting() {
     $dry_run && return
     case $WAITING in
         0 | 0.0) ;;
-        *) $discard || stopped "$WAITING wait in it. $3, or give --discard" ;;
+        *) $discard || stopped "$WAITING events wait in the queue. $3, or give --discard" ;;
     esac
 }
 # shellcheck disable=SC2154 # output sets them

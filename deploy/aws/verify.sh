@@ -20,12 +20,12 @@ Then it overwrites the object and waits for the second line, because overwriting
   --every SECONDS       how often to look, default 5
   --once                do not overwrite
   --remove              remove the object at the end; it stays by default, so that MDSS can scan it
-  --direct              no upload: call the function with an event and show its answer. What works here and not by upload is
-                        a matter of notification or queue. The event names an object that does not exist
+  --direct              no upload: call the function with an event and show its answer. If this works and an upload does not,
+                        look at notification and queue. The event names an object that does not exist
   --dry-run             print every command, run none
   --help
 
-Exit status: 0 MDSS accepted it, 1 it did not or nothing was seen, 2 the arguments are wrong and nothing was done.
+Exit status: 0 MDSS accepted it, 1 it did not or no log line was found, 2 the arguments are wrong and nothing was done.
 END
 }
 
@@ -100,7 +100,7 @@ wait_for_line() {
     while :; do
         if $dry_run; then
             say "$(shown logs filter-log-events --log-group-name "/aws/lambda/$stack" --start-time "$since" --filter-pattern "\"$object\"" --output json)"
-            say "# every $every seconds, until a line says that MDSS has accepted it, for $wait seconds at most"
+            say "# every $every seconds, until a line says that MDSS has accepted it, for at most $wait seconds"
             return
         fi
         run logs filter-log-events --log-group-name "/aws/lambda/$stack" --start-time "$since" --filter-pattern "\"$object\"" --output json
@@ -117,10 +117,10 @@ wait_for_line() {
                 stopped 'the event reached the function and MDSS did not accept the object; mdss.reason and mdss.detail above say why'
         fi
         if [ "$waited" -ge "$wait" ]; then
-            hint="does 'aws sqs get-queue-attributes' show messages in the queue? Then the function does not take them: its log, and its Errors metric.
-Does it show none? Then the bucket does not post: 'aws s3api get-bucket-notification-configuration --bucket $bucket'; EventBridge takes
-some minutes after it was switched on. verify.sh --direct tells MDSS's half from that one"
-            stopped "no line that says that $object was accepted within $wait seconds"
+            hint="if 'aws sqs get-queue-attributes' shows messages in the queue, the function does not take them: look at its log and its Errors metric.
+If it shows none, the bucket does not post: 'aws s3api get-bucket-notification-configuration --bucket $bucket'; EventBridge takes
+some minutes after it was switched on. verify.sh --direct tries the half from the function to MDSS alone"
+            stopped "no log line said within $wait seconds that MDSS accepted $object"
         fi
         sleep "$every"
         waited=$((waited + every))

@@ -13,8 +13,8 @@ notification.sh: puts a rule into a bucket's notifications on JD Cloud OSS, besi
   SECRET_KEY_FILE=~/jd-secret-key PATH_SECRET_FILE=/etc/mdss-relay/jd-path-secret ./notification.sh \
       --access-key-id ID --region cn-north-1 --bucket NAME --url https://relay.example/jdcloud
 
-First it does what JD does when a rule is saved: it posts a handshake to the address and wants it back in base64. Then it reads
-the rules, puts ours in, writes them all, and reads them once more. If all is as it should be nothing is written.
+First it does what JD does when a rule is saved: it posts a handshake to the address and expects it back in base64. Then it
+reads the rules, puts ours in, writes them all, and reads them once more. If the rules are right already, it writes nothing.
 
 Where
   --access-key-id ID    of an account that owns the bucket; its secret key is in the file that SECRET_KEY_FILE names
@@ -23,24 +23,24 @@ Where
   --endpoint URL        of the bucket, default https://BUCKET.s3.REGION.jdcloud-oss.com
 
 The rule
-  --url URL             where the relay hears; may be repeated, up to 5. The file that PATH_SECRET_FILE names holds what is
+  --url URL             the relay's address; may be repeated, up to 5. The file that PATH_SECRET_FILE names holds what is
                         appended as the last segment of each, for a source with path_secret
-  --id NAME             default mdss-relay: the rule of this name is ours, all others are left alone
+  --id NAME             default mdss-relay: the rule of this name is ours, all others stay as they are
   --prefix, --suffix TEXT
                         only keys that begin or end with it
   --event NAME          default s3:ObjectCreated:*; may be repeated
-  --first, --last       where to put it among rules that take the same objects: the first that takes an object ends it
+  --first, --last       where to put the rule among rules that take the same objects: only the first that takes an object fires
 
 Instead
   --show                print the rules
-  --remove              take ours away
+  --remove              remove our rule
 
-  --no-handshake        for a source with jdcloud_signature, which lets nobody but JD in: only look whether somebody is there
-  --allow-http          take an address that does not begin with https://
+  --no-handshake        for a source with jdcloud_signature, which admits only JD: only check that a server answers there
+  --allow-http          accept an address that does not begin with https://
   --dry-run             print every command, run none
   --help
 
-Exit status: 0 done, 1 a call failed or somebody has to decide, 2 the arguments are wrong and nothing was done.
+Exit status: 0 done, 1 a call failed or you have to decide, 2 the arguments are wrong and nothing was done.
 END
 }
 
@@ -137,14 +137,14 @@ if [ $way = put ]; then
         number=$((number + 1))
         need_url --url "$url"
         case $url in
-            *[,\<\>\"\\\&\'?#]*) mistake "--url: one has ',', '?', '#', a quote or a bracket inside; a rule separates its addresses by commas, and what is signed is the path" ;;
+            *[,\<\>\"\\\&\'?#]*) mistake "--url: one has ',', '?', '#', a quote or a bracket inside; a rule separates its addresses by commas, and JD signs the path" ;;
             https://*) ;;
-            *) $allow_http || mistake "--url: '$url' does not begin with https://; --allow-http takes it" ;;
+            *) $allow_http || mistake "--url: '$url' does not begin with https://; --allow-http accepts it" ;;
         esac
     done << END
 $urls
 END
-    [ "$number" -le 5 ] || mistake "--url: $number of them; a rule has room for 5"
+    [ "$number" -le 5 ] || mistake "--url: given $number times; a rule has room for 5"
     # "PUT Bucket notification": 1022 bytes.
     for limit in "$prefix" "$suffix"; do
         [ "$(printf '%s' "$limit" | LC_ALL=C wc -c)" -le 1022 ] || mistake '--prefix, --suffix: longer than 1022 bytes'
@@ -153,7 +153,7 @@ END
     while IFS= read -r event; do
         case $event in
             '' | 's3:ObjectCreated:*' | s3:ObjectCreated:Put | s3:ObjectCreated:Post | s3:ObjectCreated:Copy | s3:ObjectCreated:CompleteMultipartUpload) ;;
-            *) mistake "--event: '$event' is no event of new content: s3:ObjectCreated:* or one of its Put, Post, Copy, CompleteMultipartUpload" ;;
+            *) mistake "--event: '$event' is not an event of new content: s3:ObjectCreated:* or one of its Put, Post, Copy, CompleteMultipartUpload" ;;
         esac
     done << END
 $named_events
@@ -233,12 +233,12 @@ shake() {
     case $code in
         200)
             [ "$(cat "$scratch/answer")" = "$(printf '%s' "$shake_text" | base64 | tr -d '\n')" ] ||
-                stopped 'somebody answers 200, and not with the base64 of what was posted. Is it the relay?' ;;
-        000 | '') stopped 'nobody answers, or not over TLS that this machine trusts' ;;
+                stopped 'the server at this address answers 200, but not with the base64 of the handshake. Is it the relay?' ;;
+        000 | '') stopped 'no server answers at this address, or this machine does not trust its certificate' ;;
         401 | 403)
-            hint='a wrong PATH_SECRET_FILE looks like this, and so does a source with jdcloud_signature, which lets nobody but JD in: then give --no-handshake'
+            hint='a wrong PATH_SECRET_FILE looks like this, and so does a source with jdcloud_signature, which admits only JD: then give --no-handshake'
             stopped "the relay refuses the handshake with $code" ;;
-        *) stopped "the answer to the handshake is $code, expected 200. Its log says why" ;;
+        *) stopped "the answer to the handshake is $code, expected 200. The relay's log says why" ;;
     esac
 }
 
@@ -297,25 +297,25 @@ else
     rules drop "$scratch/present.xml" "$scratch/wanted.xml" "$id"
 fi
 if $dry_run; then
-    say '# unless that found nothing to change (status 4) or something to decide (status 3):'
+    say '# unless that found nothing to change (status 4) or a decision for you (status 3):'
 else
     case $status in
         0) ;;
         4)
-            say 'as it should be already'
+            say 'nothing to change'
             exit 0 ;;
         *) stopped 'nothing was written' ;;
     esac
 fi
 
 step "write the rules of $bucket"
-hint="'Topic does not exist' means that JD's own handshake was not answered well: can JD reach the address from the internet, does its certificate
-come from an authority JD trusts, does the relay's log show a refused request? Nothing was changed"
+hint="'Topic does not exist' means that JD's own handshake did not get the right answer. Can JD reach the address from the internet? Does its certificate
+come from an authority that JD trusts? Does the relay's log show a refused request? Nothing was changed"
 oss PUT "$scratch/wanted.xml" --header 'Content-Type: application/xml' --data-binary "@$scratch/wanted.xml"
 hint=''
 fetch present.xml
 rules same "$scratch/present.xml" "$scratch/wanted.xml"
 if ! $dry_run; then
-    [ "$status" -eq 0 ] || stopped 'the rules are not what was just written: somebody else changes them too'
+    [ "$status" -eq 0 ] || stopped 'the rules differ from what was just written: somebody else changes them too'
     rules show "$scratch/present.xml"
 fi

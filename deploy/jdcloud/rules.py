@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """The rules of a JD Cloud bucket's NotificationConfiguration, for notification.sh.
 
-    rules.py show PRESENT                      a line for each rule: what it takes, and which hosts hear of it
+    rules.py show PRESENT                      a line for each rule: what it takes, and to which hosts its events go
     rules.py put PRESENT WANTED RULE           PRESENT with our rule in it; RULE is JSON: id, urls, events, prefix, suffix, place
     rules.py drop PRESENT WANTED ID            PRESENT without our rule
     rules.py same ONE OTHER                    status 0 if they say the same
     rules.py error ANSWER                      what an error document says
 
-put and drop end with 0 if WANTED was written, 4 if PRESENT is as it should be already, 3 with a sentence on stderr if somebody
+put and drop end with 0 if WANTED was written, 4 if PRESENT needs no change, 3 with a sentence on stderr if the operator
 has to decide. Only hosts are ever printed of an address: what follows them may hold a secret.
 """
 
@@ -60,7 +60,7 @@ def printable(value):
 
 
 class Rule:
-    """What decides whether a rule takes an object, and who hears of it."""
+    """What decides whether a rule takes an object, and where its events go."""
 
     def __init__(self, element):
         self.id = text(element, "Id")
@@ -144,17 +144,17 @@ def put(present, path, wanted):
     behind = [rule for rule in others[place:] if Rule(rule).meets(Rule(new))]
     if before and wanted["place"] != "last":
         decide(
-            "rules are tried in order, and the first that takes an object ends it. These come before ours and may take objects we want to hear of:",
+            "OSS tries rules in order, and only the first that takes an object fires. These rules come before ours and may take objects of ours:",
             *(f"  {Rule(rule)}" for rule in before),
-            "--first puts ours before them, and then they hear of nothing ours takes; --last leaves them first, and then nothing they take is",
+            "--first puts ours before them, and then they get no event that ours takes; --last leaves them first, and then no object that they take is",
             f"scanned. To serve both, put our address into their rule: it has room for {MOST_URLS}",
         )
     for rule in before:
-        print(f"warning: this rule comes first, and what it takes is not announced to us: {Rule(rule)}", file=sys.stderr)
+        print(f"warning: this rule comes first, and the relay gets no events of objects that it takes: {Rule(rule)}", file=sys.stderr)
     for rule in behind:
-        print(f"warning: ours comes first, and what it takes is no longer announced to this rule: {Rule(rule)}", file=sys.stderr)
+        print(f"warning: our rule comes first, and this rule gets no more events of objects that ours takes: {Rule(rule)}", file=sys.stderr)
     if len(others) >= MOST_RULES:
-        decide(f"the bucket has {len(others)} rules already; JD takes {MOST_RULES}")
+        decide(f"the bucket has {len(others)} rules already; JD accepts at most {MOST_RULES}")
     if len(old) == 1 and rules(root).index(old[0]) == place and Rule(old[0]).key() == Rule(new).key():
         raise SystemExit(4)
     for rule in old:

@@ -9,7 +9,7 @@ tool=oci
 need_ocid() {
     case $2 in
         '') mistake "$1: missing" ;;
-        *[!0-9A-Za-z._-]*) mistake "$1: '$2' has characters no OCID has" ;;
+        *[!0-9A-Za-z._-]*) mistake "$1: '$2' has characters that no OCID has" ;;
         *) case " $3 " in *" $(printf '%s' "$2" | cut -d . -f 1,2) "*) ;; *) mistake "$1: '$2' does not begin with one of: $3" ;; esac ;;
     esac
 }
@@ -37,7 +37,7 @@ change_fn() {
             FAILED | CANCELED | NEEDS_ATTENTION)
                 # shellcheck disable=SC2016 # JMESPath's quotes
                 look_up WHY fn work-request-error list --work-request-id "$WORK_REQUEST_ID" --query 'join(`"; "`, data.items[].message)' --raw-output
-                stopped "OCI took the call and reports that the work has failed: $(printf '%s' "$WHY" | masked)" ;;
+                stopped "OCI accepted the call and reports that its work failed: $(printf '%s' "$WHY" | masked)" ;;
         esac
         again_or_stop 600 "the work request $WORK_REQUEST_ID is $WORK_STATUS"
     done

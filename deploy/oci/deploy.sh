@@ -7,13 +7,13 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 
 usage() {
     cat << 'END'
-deploy.sh: sets up mdss-relay as an OCI function that hears of every new and every overwritten object.
+deploy.sh: sets up mdss-relay as an OCI function that gets an event of every new and every overwritten object.
 
   APIKEY_FILE=~/mdss-key ./deploy.sh --compartment-id OCID --subnet-id OCID --image IMAGE \
       --endpoint https://mdss.example --storage-client-id ID --bucket NAME
 
-It may be run again at any time, after a success, after a failure, after an interruption: what is there is found by its
-name and brought to what is asked for. Nothing is ever removed, but for variables with --replace-config.
+It may be run again at any time, after a success, a failure or an interruption: it finds what is there by its name and brings
+it to what the options say. It never removes anything, except variables with --replace-config.
 
 Where
   --compartment-id OCID       compartment of the application, the function and the log group
@@ -27,29 +27,29 @@ What
   --memory MB                 128 (default), 256, 512, 1024, 2048, 3072
   --timeout SECONDS           5 to 300, default 60
 
-Configuration. The API key is never an argument: it is read from the file that APIKEY_FILE names, else asked for
+Configuration. The API key is never an argument: it comes from the file that APIKEY_FILE names, else from the terminal
   --endpoint URL              MDSS's address or webhook URL
   --storage-client-id ID      the storage unit in MDSS that takes every object; or
   --relay-config FILE         a TOML configuration with [[route]]s, for several units
   --set NAME=VALUE            another variable of the relay, such as RELAY_STORAGE_TYPE=s3-compatible; may be repeated
   --keep-config               leave the configuration of an existing function as it is, only bring the rest up to date
-  --replace-config            drop variables the function has and this command does not name, instead of stopping
+  --replace-config            remove variables that the function has and this command does not name, instead of stopping
 
 Events
-  --bucket NAME               whose objects; may be repeated. Its emission of object events is switched on
+  --bucket NAME               the bucket of the objects; may be repeated. Its emission of object events is switched on
   --rule NAME                 default mdss-relay-objects. The condition and the actions of an existing rule are replaced
   --rule-compartment-id OCID  of the rule; default: the buckets' own. A rule sees its compartment and those below it
 
 Around it
   --log-group NAME            default mdss-relay; the function's log and the rule's log are switched on in it
-  --no-logs                   leave logs alone
+  --no-logs                   do not touch logs
   --with-policy               allow the Events service to call functions of the compartment (only if deliveries are refused)
   --policy NAME               default mdss-relay-events
 
   --dry-run                   print every command, run none
   --help
 
-Which account and region: as always with oci, by ~/.oci/config, OCI_CLI_PROFILE, OCI_CLI_REGION, OCI_CLI_AUTH.
+Account and region are those of oci: ~/.oci/config, OCI_CLI_PROFILE, OCI_CLI_REGION, OCI_CLI_AUTH.
 Exit status: 0 done, 1 a call failed, 2 the arguments are wrong and nothing was done.
 END
 }
@@ -130,12 +130,12 @@ check_set() {
         APIKEY) mistake '--set: the key is never an argument; name a file in APIKEY_FILE' ;;
         APIENDPOINT | STORAGECLIENTID | RELAY_CONFIG_TOML) mistake "--set: $name has an option of its own" ;;
         https_proxy | http_proxy | all_proxy | no_proxy)
-            case $1 in *@*) mistake "--set: $name: a password in it would be seen in the list of processes" ;; esac ;;
+            case $1 in *@*) mistake "--set: $name: a password in it would be visible in the list of processes" ;; esac ;;
         RELAY_KEYS_?*) ;;
         *)
             case " $(printf '%s' "$settable" | tr '\n' ' ') " in
                 *" $name "*) ;;
-                *) mistake "--set: '$name' is no variable of a relay that is a function" ;;
+                *) mistake "--set: '$name' is not a variable of the relay as a function" ;;
             esac ;;
     esac
     case $newline$2 in
@@ -185,7 +185,7 @@ need_name --log-group "$log_group"
 need_name --policy "$policy"
 case $image in
     '') mistake '--image: missing' ;;
-    *[!0-9A-Za-z._:/@-]*) mistake "--image: '$image' has characters no image has" ;;
+    *[!0-9A-Za-z._:/@-]*) mistake "--image: '$image' has characters that no image name has" ;;
     */*/*:*) ;; # a digest has a colon too
     *) mistake "--image: '$image' is not REGISTRY/NAMESPACE/REPOSITORY with :TAG or @sha256:DIGEST" ;;
 esac
@@ -204,7 +204,7 @@ END
 if ! $keep_config; then
     check_config
 elif [ -n "$endpoint$storage$relay_config$sets" ] || $replace_config; then
-    mistake '--keep-config: leaves the configuration alone, so nothing of it can be given'
+    mistake '--keep-config: keeps the configuration, so no option for it can be given'
 fi
 stop_on_mistakes
 
@@ -234,12 +234,12 @@ print_variable() {
 begin
 if ! $keep_config; then
     $dry_run || ask_key
-    [ -z "${APIKEY-}" ] || say 'note: APIKEY is set in this shell and is not used; its history and its children know it'
+    [ -z "${APIKEY-}" ] || say 'note: APIKEY is set in this shell and is not used; shell history and child processes may hold it'
     size=0 names='' comma=''
     each_variable add_size
     each_variable add_name
     # "limited to 4KB … the sum of octets necessary to represent each key and value in UTF-8" (oci fn function create --help).
-    [ "$size" -le 4096 ] || mistake "the configuration has $size bytes, names and values together; OCI takes 4096"
+    [ "$size" -le 4096 ] || mistake "the configuration has $size bytes, names and values together; OCI accepts at most 4096"
     # "Values should be limited to printable unicode characters" (the same place).
     case $toml in
         *"$newline"*) say 'note: --relay-config has several lines. Oracle asks for printable characters; if OCI refuses it, write route = [{…}, {…}] in one line' ;;
@@ -262,7 +262,7 @@ if ! $dry_run; then
     # Since functions can be made from archives, "create" and "update" are groups. An older CLI would take the words apart
     # differently, so it is asked before anything is made.
     oci fn function create --help < /dev/null 2>&1 | grep -q container-function || {
-        mistake "oci: this one has no 'fn function create container-function'; upgrade oci-cli (3.95.1 was tried)"
+        mistake "oci: this version has no 'fn function create container-function'; upgrade oci-cli (3.95.1 was tried)"
         stop_on_mistakes
     }
 fi
@@ -330,7 +330,7 @@ if already; then
             case " $names " in *" $name "*) ;; *) unknown="$unknown $name" ;; esac
         done
         [ -z "$unknown" ] || $replace_config ||
-            stopped "the function has variables this command does not give:$unknown; give them with --set, or drop them with --replace-config"
+            stopped "the function has variables that this command does not give:$unknown; give them with --set, or remove them with --replace-config"
         set -- "$@" --config "file://$scratch/config.json"
     fi
     change_fn "$@"
@@ -346,7 +346,7 @@ log_on() {
     if none_yet "$LOG_ID"; then
         sed -e "s/@COMPARTMENT_ID@/$compartment/" -e "s/@SERVICE@/$service/" -e "s/@RESOURCE@/$resource/" -e "s/@CATEGORY@/$category/" \
             "$here/templates/log.json" | keep log.json
-        hint="if the log of $resource is on already in another group, name that group in --log-group, or give --no-logs"
+        hint="if the log of $resource is switched on already in another group, name that group in --log-group, or give --no-logs"
         change logging log create --log-group-id "$LOG_GROUP_ID" --display-name "$display" --log-type SERVICE --is-enabled true \
             --configuration "file://$scratch/log.json" \
             --wait-for-state SUCCEEDED --wait-for-state FAILED --query data.status --raw-output
@@ -379,7 +379,7 @@ if $with_policy; then
     set -- iam policy list --compartment-id "$compartment" --name "$policy" --query 'data[0].id' --raw-output
     look_up POLICY_ID "$@"
     if none_yet "$POLICY_ID"; then
-        hint='policies are written in the home region of a tenancy only: OCI_CLI_REGION chooses it'
+        hint='OCI accepts policies in the home region of a tenancy only: OCI_CLI_REGION chooses it'
         change iam policy create --compartment-id "$compartment" --name "$policy" --description 'Events may call the functions of mdss-relay' \
             --statements "[\"Allow service cloudEvents to use functions-family in $scope\"]" \
             --wait-for-state ACTIVE --query 'data."lifecycle-state"' --raw-output
@@ -396,7 +396,7 @@ set -- events rule list --compartment-id "$rule_compartment" --display-name "$ru
     --query "data[?\"lifecycle-state\"=='ACTIVE' || \"lifecycle-state\"=='INACTIVE'].id | [0]" --raw-output
 look_up RULE_ID "$@"
 names=$(for bucket in $buckets; do printf '"%s", ' "$bucket"; done)
-# Created *and* updated: an overwritten object is an update, and a rule on "Object - Create" alone never hears of it.
+# Created *and* updated: an overwritten object is an update, and a rule on "Object - Create" alone never fires for it.
 condition=$(sed "s/\"@BUCKET@\"/${names%, }/" "$here/templates/condition.json" | tr -d '\n' | sed 's/  */ /g')
 sed "s/@FUNCTION_ID@/$FUNCTION_ID/" "$here/templates/actions.json" | keep actions.json
 if none_yet "$RULE_ID"; then

@@ -12,7 +12,7 @@ destroy.sh: removes the rule, the logs, the function and the application that de
   ./destroy.sh --compartment-id OCID --bucket NAME --yes
 
 Objects, buckets, subnets, images and everything in MDSS stay. So does an application with other functions in it, and a log
-group with other logs. What is not there any more is passed over, so it may be run again after a failure.
+group with other logs. It skips what is not there any more, so it may be run again after a failure.
 
   --compartment-id OCID       as given to deploy.sh
   --bucket NAME               as given to deploy.sh (the first suffices): its compartment has the rule; or
@@ -21,12 +21,12 @@ group with other logs. What is not there any more is passed over, so it may be r
                               if they were given to deploy.sh
   --with-policy               remove the policy as well
   --emission-off              also switch off object events of every --bucket (which may be repeated); other rules on
-                              these buckets then hear nothing either
-  --yes                       do it; without it, it has to be confirmed at the terminal
+                              these buckets then get no events either
+  --yes                       do it; without --yes the script asks at the terminal
   --dry-run                   print every command, run none
   --help
 
-Exit status: 0 done, 1 a call failed or it was not confirmed, 2 the arguments are wrong and nothing was done.
+Exit status: 0 done, 1 a call failed or the answer was no, 2 the arguments are wrong and nothing was done.
 END
 }
 
@@ -84,7 +84,7 @@ done << END
 $buckets
 END
 [ -n "$buckets$rule_compartment" ] || mistake '--bucket or --rule-compartment-id: one of them is missing; it says where the rule is'
-if $emission_off && [ -z "$buckets" ]; then mistake '--emission-off: of which --bucket?'; fi
+if $emission_off && [ -z "$buckets" ]; then mistake '--emission-off: --bucket is missing; it names the buckets'; fi
 if ! $yes && ! $dry_run && [ ! -t 0 ]; then mistake '--yes: missing, and there is no terminal to ask at'; fi
 stop_on_mistakes
 

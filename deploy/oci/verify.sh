@@ -21,12 +21,12 @@ Then it overwrites the object and waits for the second line, because overwriting
   --every SECONDS             how often to look, default 10
   --once                      do not overwrite
   --remove                    remove the object at the end; it stays by default, so that MDSS can scan it
-  --direct                    no upload: call the function with an event and show its answer. What works here and not by
-                              upload is a matter of rule, emission or policy. The event names an object that does not exist
+  --direct                    no upload: call the function with an event and show its answer. If this works and an upload
+                              does not, look at rule, emission and policy. The event names an object that does not exist
   --dry-run                   print every command, run none
   --help
 
-Exit status: 0 MDSS accepted it, 1 it did not or nothing was seen, 2 the arguments are wrong and nothing was done.
+Exit status: 0 MDSS accepted it, 1 it did not or no log line was found, 2 the arguments are wrong and nothing was done.
 END
 }
 
@@ -83,13 +83,13 @@ began=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 step "application $application"
 look_up APPLICATION_ID fn application list --compartment-id "$compartment" --display-name "$application" --lifecycle-state ACTIVE \
     --query 'data[0].id' --raw-output
-[ -n "$APPLICATION_ID" ] || stopped "there is none in this compartment"
+[ -n "$APPLICATION_ID" ] || stopped "this compartment has no such application"
 
 if $direct; then
     step "function $function, called directly"
     look_up FUNCTION_ID fn function list --application-id "$APPLICATION_ID" --display-name "$function" --lifecycle-state ACTIVE \
         --query 'data[0].id' --raw-output
-    [ -n "$FUNCTION_ID" ] || stopped "there is none in this application"
+    [ -n "$FUNCTION_ID" ] || stopped "this application has no such function"
     look_up NAMESPACE os bucket get --bucket-name "$bucket" --query data.namespace --raw-output
     event="{\"eventType\":\"com.oraclecloud.objectstorage.createobject\",\"cloudEventsVersion\":\"0.1\",\"eventTypeVersion\":\"2.0\",\
 \"source\":\"ObjectStorage\",\"eventTime\":\"$began\",\"contentType\":\"application/json\",\"eventID\":\"$object\",\
@@ -107,10 +107,10 @@ fi
 
 step "log group $log_group"
 look_up LOG_GROUP_ID logging log-group list --compartment-id "$compartment" --display-name "$log_group" --query 'data[0].id' --raw-output
-[ -n "$LOG_GROUP_ID" ] || stopped "there is none; deploy.sh makes it unless --no-logs is given. --direct needs no log"
+[ -n "$LOG_GROUP_ID" ] || stopped "there is no such log group; deploy.sh makes it unless --no-logs is given. --direct needs no log"
 look_up LOG_ID logging log list --log-group-id "$LOG_GROUP_ID" --log-type SERVICE --source-service functions --source-resource "$APPLICATION_ID" \
     --query 'data[0].id' --raw-output
-[ -n "$LOG_ID" ] || stopped "no log of the application is in it"
+[ -n "$LOG_ID" ] || stopped "the log group has no log of the application"
 
 upload() {
     printf 'mdss-relay verification, %s, %s\n' "$1" "$object" | keep object.txt
@@ -134,14 +134,14 @@ wait_for() {
     while :; do
         lines
         if $dry_run; then
-            say "# every $every seconds, until it speaks of $object and $1, for $wait seconds at most"
+            say "# every $every seconds, until there is a line about $object and $1, for at most $wait seconds"
             return
         fi
         if grep -F "\"com.oraclecloud.objectstorage.$1\"" "$scratch/lines" > "$scratch/found"; then break; fi
         if [ "$waited" -ge "$wait" ]; then
-            [ ! -s "$scratch/lines" ] || { say 'seen about this object:'; cat "$scratch/lines" >&3; }
-            hint="in this order: is the rule's log silent too (rule, emission)? does it show a failed delivery (try deploy.sh --with-policy)?
-does verify.sh --direct work (then it is rule or policy)? Logs may also be later than --wait"
+            [ ! -s "$scratch/lines" ] || { say 'log lines about this object:'; cat "$scratch/lines" >&3; }
+            hint="look in this order: if the rule's log is empty too, look at the rule and the bucket's emission. If it shows a failed delivery, try deploy.sh --with-policy.
+If verify.sh --direct works, the fault is in rule or policy. Log lines may also come later than --wait"
             stopped "no line about '$1' of $object within $wait seconds"
         fi
         sleep "$every"

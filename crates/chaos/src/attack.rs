@@ -118,7 +118,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Vec<Row>, String> {
     };
     let relay = std::path::absolute(relay).map_err(|e| e.to_string())?;
     if !relay.is_file() {
-        return Err(format!("{} is no file; expected the relay, or --relay PATH", relay.display()));
+        return Err(format!("{} is not a file; expected the relay, or --relay PATH", relay.display()));
     }
     let plan = Plan { relay, mode: arguments.mode, small: arguments.small };
     let attacks = match arguments.attacks.is_empty() {
@@ -369,8 +369,8 @@ async fn stalled_log(plan: &Plan, row: &mut Row) -> Result<(), String> {
     let began = Instant::now();
     match victim.stop(Duration::from_secs(20)).await? {
         Some(status) if status.success() => {}
-        Some(status) => row.complain(format!("SIGTERM ended it with {status}")),
-        None => row.complain(format!("SIGTERM did not end it within {:?}", began.elapsed())),
+        Some(status) => row.complain(format!("SIGTERM ended the relay with {status}, expected 0")),
+        None => row.complain(format!("SIGTERM did not end the relay within {:?}", began.elapsed())),
     }
     Ok(())
 }

@@ -101,7 +101,7 @@ impl Mdss {
     pub(crate) fn signal(&mut self, name: &str) -> Result<(), String> {
         match &mut self.process {
             Some(process) => process.signal(name).map_err(|e| told(&e)),
-            None => Err(format!("nobody is there to be sent {name}")),
+            None => Err(format!("{name} cannot be sent: the process does not run")),
         }
     }
 

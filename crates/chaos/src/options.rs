@@ -17,25 +17,25 @@ pub(crate) struct Arguments {
     /// The relay to start, kill and start again; by default the mdss-relay-http beside this program
     #[arg(long, value_name = "PATH", conflicts_with = "url")]
     relay: Option<PathBuf>,
-    /// The mode that relay runs in
+    /// The mode in which that relay runs
     #[arg(long, value_enum, default_value = "spooled", conflicts_with = "url")]
     mode: Mode,
-    /// Try the relay at this URL instead; what needs its process is left out
+    /// Try the product at this URL instead; faults that need its process are left out
     #[arg(long, value_name = "URL", requires = "listen")]
     url: Option<String>,
-    /// Where the stand-in for MDSS listens, to which that relay forwards
+    /// Where the stand-in for MDSS listens; the product at the URL forwards to it
     #[arg(long, value_name = "ADDRESS:PORT", requires = "url")]
     listen: Option<SocketAddr>,
     /// What to post
     #[arg(long, value_enum, default_value = "events")]
     send: Wording,
-    /// Which faults, repeatable; by default all
+    /// A fault to inject, repeatable; by default all
     #[arg(long = "fault", value_enum, value_name = "NAME", hide_possible_values = true)]
     faults: Vec<Fault>,
-    /// How often each is injected, instead of its own number
+    /// How often each fault is injected, instead of its own number
     #[arg(long, value_name = "N", conflicts_with = "seconds")]
     cycles: Option<u32>,
-    /// For how long each is injected, instead of a number
+    /// For how many seconds each fault is injected, instead of a number of times
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
     /// How many senders post at a time
@@ -47,10 +47,10 @@ pub(crate) struct Arguments {
     /// How many rows run at a time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     jobs: u32,
-    /// Seconds without any arrival after which what is missing is lost; the relay's longest pause is five minutes
+    /// Seconds without an accepted object after which missing objects count as lost; the relay's longest pause is 300
     #[arg(long, value_name = "SECONDS", default_value_t = 330)]
     patience: u64,
-    /// Gives the same moments again; what happens in them is up to the machine
+    /// Repeats the random choices of the run with this seed; timing still depends on the machine
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Print JSON instead of a table
@@ -61,9 +61,9 @@ pub(crate) struct Arguments {
 /// How a relay of ours runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
-    /// It says "done" when the event is on disk
+    /// It answers when the event is on disk
     Spooled,
-    /// It says "done" when MDSS has accepted the object
+    /// It answers when MDSS has accepted the object
     Direct,
 }
 
@@ -110,7 +110,7 @@ impl Arguments {
         };
         if self.url.is_none() && !relay.is_file() {
             return Err(format!(
-                "{} is no file; expected the relay, which `cargo build --package mdss-relay-http` builds, or --relay PATH",
+                "{} is not a file; expected the relay, which `cargo build --package mdss-relay-http` builds, or --relay PATH",
                 relay.display()
             ));
         }
@@ -153,16 +153,16 @@ impl Arguments {
 /// Why a fault cannot be injected, if it cannot.
 fn why_not(fault: Fault, foreign: bool, mode: Mode, wording: Wording) -> Option<&'static str> {
     if foreign && fault.facts().own {
-        return Some("needs the relay's process or settings, and there is only its URL");
+        return Some("it needs the product's process or settings, and only a URL was given");
     }
     if mode == Mode::Direct && matches!(fault, Fault::FullDisk | Fault::FullSpool | Fault::TakenFiles) {
-        return Some("direct mode writes nothing to disk");
+        return Some("in direct mode the relay writes nothing to disk");
     }
     if fault == Fault::FullDisk && !can_limit_files() {
-        return Some("needs prlimit, of util-linux");
+        return Some("it needs prlimit, of util-linux");
     }
     if fault == Fault::FullSpool && wording == Wording::Mdss {
-        return Some("MDSS's own request cannot be padded");
+        return Some("with --send mdss, requests cannot be padded");
     }
     None
 }

@@ -115,7 +115,7 @@ impl Ours {
     pub(crate) fn signal(&mut self, name: &str) -> Result<(), String> {
         match &mut self.process {
             Some(process) => process.signal(name).map_err(|e| told(&e)),
-            None => Err(format!("nobody is there to be sent {name}")),
+            None => Err(format!("{name} cannot be sent: the process does not run")),
         }
     }
 

@@ -441,7 +441,10 @@ impl Stage {
     async fn recovered(&mut self) -> Result<(), String> {
         match self.fresh(Unit::Good).await? {
             true => Ok(()),
-            false => Err(format!("no fresh event passes within {:?} after the fault", self.options.patience)),
+            false => Err(format!(
+                "no event that was sent after the fault was delivered within {:?}",
+                self.options.patience
+            )),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What came of it, for people and for programs.
+//! The result, for people and for programs.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub(crate) struct Row {
     pub(crate) duplicates_allowed: Option<u64>,
     pub(crate) lost: u64,
     pub(crate) unissued: u64,
-    /// Whether a fresh event passed afterwards.
+    /// Whether an event that was sent afterwards was delivered.
     pub(crate) fresh: bool,
     pub(crate) seconds: f64,
     /// Some of what is lost or was not issued.
@@ -77,7 +77,7 @@ impl Row {
             complaints.push(format!("{} duplicates, where the faults excuse {allowed}", self.duplicated));
         }
         if !self.fresh {
-            complaints.push("no fresh event has passed after the faults".to_owned());
+            complaints.push("no event that was sent after the faults was delivered".to_owned());
         }
         complaints.extend(self.trouble.clone());
         complaints
@@ -94,7 +94,7 @@ const HEAD: [&str; 11] = [
     "allowed",
     "unissued",
     "lost",
-    "fresh",
+    "recovers",
     "seconds",
 ];
 
@@ -113,7 +113,7 @@ pub(crate) fn table(rows: &[Row], skipped: &[(String, &str)]) -> String {
                 row.duplicates_allowed.map_or("-".to_owned(), |allowed| allowed.to_string()),
                 row.unissued.to_string(),
                 row.lost.to_string(),
-                if row.fresh { "passes" } else { "does not pass" }.to_owned(),
+                if row.fresh { "yes" } else { "no" }.to_owned(),
                 format!("{:.0}", row.seconds),
             ]
         })
@@ -182,7 +182,11 @@ mod tests {
             ("unissued", row(|r| r.unissued = 1), Some("1 objects reached MDSS that nobody had announced")),
             ("duplicates", row(|r| r.duplicated = 3), Some("3 duplicates, where the faults excuse 2")),
             ("duplicates nobody can judge", row(|r| (r.duplicated, r.duplicates_allowed) = (3, None)), None),
-            ("not fresh", row(|r| r.fresh = false), Some("no fresh event has passed after the faults")),
+            (
+                "not fresh",
+                row(|r| r.fresh = false),
+                Some("no event that was sent after the faults was delivered"),
+            ),
             ("trouble", row(|r| r.trouble = Some("t".into())), Some("t")),
         ] {
             assert_eq!(row.ok(), complaint.is_none(), "{what}");

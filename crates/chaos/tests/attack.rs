@@ -30,7 +30,7 @@ fn every_attack_is_withstood() {
 #[test]
 fn mistakes_end_with_2_and_start_nothing() {
     for (args, sentence) in [
-        (&["--relay", "/nowhere"][..], "/nowhere is no file; expected the relay"),
+        (&["--relay", "/nowhere"][..], "/nowhere is not a file; expected the relay"),
         (&["--attack", "all"], "invalid value 'all'"),
         (&["--mode", "both"], "invalid value 'both'"),
     ] {

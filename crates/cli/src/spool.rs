@@ -255,7 +255,7 @@ async fn missing(desk: &Desk, which: &Which) -> Result<Option<bool>, Trouble> {
     {
         let hint = match nearest(reason, Cause::ALL.iter().map(|cause| cause.name())) {
             Some(nearest) => format!("is {nearest} meant?"),
-            None => "`spool stats` lists those there are".to_owned(),
+            None => "`spool stats` lists the reasons of the items".to_owned(),
         };
         say(&format!("--reason: expected a failure's token, found {reason:?}; {hint}"));
         return Ok(None);

@@ -151,7 +151,7 @@ fn request(body: Bytes, limit: Duration, headers: &[(&str, &str)]) -> Result<Req
     let deadline = Timestamp::now()
         .checked_add(limit)
         .and_then(|deadline| Timestamp::from_second(deadline.as_second()))
-        .map_err(|error| DriveError::Usage(format!("{limit:?} from now is no date: {error}")))?;
+        .map_err(|error| DriveError::Usage(format!("{limit:?} from now is not a date: {error}")))?;
     let mut request = Request::new(Chunks { rest: body });
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = http::Uri::from_static("/call");

@@ -55,7 +55,7 @@ impl HttpPoster {
         let started = Instant::now();
         let exchange = async {
             let response = self.client.request(request).await.map_err(|error| DriveError::Connection {
-                what: "the request could not be sent, or its answer not be read".to_owned(),
+                what: "the request could not be sent, or the answer could not be read".to_owned(),
                 source: error.into(),
             })?;
             Answer::read(response, started).await
@@ -74,7 +74,7 @@ fn request(
     match uri.scheme_str() {
         Some("http") => {}
         Some("https") => {
-            let sentence = "only plain http:// is spoken here, and the URL is https://: put a proxy in front";
+            let sentence = "the URL is https://, and only http:// is supported: put a proxy in front";
             return Err(DriveError::Usage(sentence.to_owned()));
         }
         _ => return Err(DriveError::Usage(format!("expected a URL beginning with http://, found {url:?}"))),
@@ -108,12 +108,7 @@ mod tests {
     #[test]
     fn what_is_not_plain_http_is_refused_with_a_sentence() {
         for (method, url, header, sentence) in [
-            (
-                "POST",
-                "https://localhost/",
-                ("a", "b"),
-                "only plain http:// is spoken here, and the URL is https://",
-            ),
+            ("POST", "https://localhost/", ("a", "b"), "the URL is https://, and only http:// is supported"),
             ("POST", "localhost:8080", ("a", "b"), "expected a URL beginning with http://"),
             ("POST", "/events", ("a", "b"), "expected a URL beginning with http://"),
             ("POST", "http://a b/", ("a", "b"), "not a URL"),

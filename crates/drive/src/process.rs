@@ -295,7 +295,7 @@ impl Process {
 
     /// How it ended, if it has.
     fn status(&mut self) -> Result<Option<ExitStatus>, DriveError> {
-        let what = || "cannot ask for the exit status".to_owned();
+        let what = || "cannot read the exit status".to_owned();
         self.child.try_wait().map_err(|source| DriveError::Process { what: what(), source })
     }
 

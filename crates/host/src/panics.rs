@@ -16,7 +16,7 @@ pub(crate) fn mask() {
         tracing::error!(
             target: TARGET,
             { "error.type" = "panic", "code.file.path" = file, "code.line.number" = line },
-            "the program panicked; the text of the panic is withheld, it may hold what was being processed"
+            "the program panicked; the text of the panic is withheld, because it may hold data of an event"
         );
     }));
 }

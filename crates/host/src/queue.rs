@@ -115,7 +115,7 @@ impl Queue {
 
 fn gap(dropped: u64) -> String {
     let lines = if dropped == 1 { "line is" } else { "lines are" };
-    format!("{dropped} {lines} missing here: whatever reads this log took nothing for a while")
+    format!("{dropped} {lines} missing here: the reader of this log took nothing for a while")
 }
 
 /// Writes a line to stderr. A closed stderr costs the line and not the process; nobody is left to be told.

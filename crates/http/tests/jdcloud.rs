@@ -206,8 +206,7 @@ async fn a_rule_is_put_signed_and_after_a_handshake_and_only_once() {
     ] {
         position(&rules, part);
     }
-    let ran =
-        place.put(&["--prefix", "in & out/", "--suffix", ".pdf"]).ended(0).says("as it should be already");
+    let ran = place.put(&["--prefix", "in & out/", "--suffix", ".pdf"]).ended(0).says("nothing to change");
     assert_eq!(ran.requests, ["GET 200"]);
 
     let ran = place.put(&[]).ended(0);
@@ -216,17 +215,17 @@ async fn a_rule_is_put_signed_and_after_a_handshake_and_only_once() {
     place.run(&["--show"], &[]).ended(0).says("1. 'mdss-relay': s3:ObjectCreated:*, to 127.0.0.1");
     place.run(&["--remove"], &[]).ended(0);
     assert!(!place.rules().contains("TopicConfiguration"));
-    place.run(&["--remove"], &[]).ended(0).says("as it should be already");
+    place.run(&["--remove"], &[]).ended(0).says("nothing to change");
 }
 
 #[tokio::test]
 async fn other_rules_stay_and_whose_comes_first_is_decided_by_somebody() {
     let place = Place::new(THEIRS).await;
-    // Ours would never hear of pictures/, so nothing is written.
+    // Ours would get no event of pictures/, so nothing is written.
     let ran = place
         .put(&[])
         .ended(1)
-        .says("These come before ours")
+        .says("These rules come before ours")
         .says("'pictures': s3:ObjectCreated:Put with prefix 'pictures/', to other.example");
     assert!(!ran.out.contains("with-a-secret-in-it") && !ran.err.contains("with-a-secret-in-it"));
     assert_eq!((ran.requests, place.rules().as_str()), (vec!["GET 200".to_owned()], THEIRS));
@@ -238,12 +237,13 @@ async fn other_rules_stay_and_whose_comes_first_is_decided_by_somebody() {
     position(&rules, "<CloudFunction>jrn:function:thumbs</CloudFunction>");
     position(&rules, "NS:https://other.example/with-a-secret-in-it");
 
-    let ran = place.put(&["--first"]).ended(0).says("no longer announced to this rule: 'pictures'");
+    let ran =
+        place.put(&["--first"]).ended(0).says("gets no more events of objects that ours takes: 'pictures'");
     assert!(!ran.err.contains("'f'"), "removals are no concern of ours: {}", ran.err);
     assert!(position(&place.rules(), "mdss-relay") < position(&place.rules(), "thumbs"));
-    let ran = place.put(&[]).ended(0).says("as it should be already");
+    let ran = place.put(&[]).ended(0).says("nothing to change");
     assert_eq!(ran.requests, ["GET 200"], "it stays where it was put");
-    place.put(&["--last"]).ended(0).says("is not announced to us: 'pictures'");
+    place.put(&["--last"]).ended(0).says("gets no events of objects that it takes: 'pictures'");
     assert!(position(&place.rules(), "mdss-relay") > position(&place.rules(), "pictures/"));
     place.run(&["--remove"], &[]).ended(0);
     let rules = place.rules();
@@ -261,8 +261,8 @@ async fn a_callback_that_would_fail_is_found_out_before_anything_is_written() {
         answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok".to_owned());
     for (words, variables, sentence) in [
         (vec!["--url", &*place.url], &wrong[..], "the relay refuses the handshake with 403"),
-        (vec!["--url", nobody], &[], "nobody answers"),
-        (vec!["--url", &other_answer], &[], "not with the base64 of what was posted"),
+        (vec!["--url", nobody], &[], "no server answers at this address"),
+        (vec!["--url", &other_answer], &[], "not with the base64 of the handshake"),
         (vec!["--url", &place.oss], &[], "the answer to the handshake is 501, expected 200"),
         (vec!["--url", "http://127.0.0.1:9/jd", "--no-handshake"], &[], "the answer to HEAD is 000"),
     ] {
@@ -282,7 +282,7 @@ async fn a_callback_that_would_fail_is_found_out_before_anything_is_written() {
 async fn what_jd_refuses_and_what_others_change_is_said() {
     let place = Place::new("").await;
     fs::write(place.path("meddle"), "").unwrap();
-    place.put(&[]).ended(1).says("the rules are not what was just written");
+    place.put(&[]).ended(1).says("the rules differ from what was just written");
     fs::remove_file(place.path("meddle")).unwrap();
 
     fs::write(place.path("key"), "another-key").unwrap();
@@ -317,10 +317,10 @@ async fn mistakes_are_told_at_once_and_a_dry_run_calls_nobody() {
     let wrong = [
         ("--frob", "'--frob': not an option"),
         ("--url relay.example", "--url: 'relay.example'"),
-        ("--url http://relay.example/jd", "--allow-http takes it"),
+        ("--url http://relay.example/jd", "--allow-http accepts it"),
         ("--url https://relay.example/jd?a=1", "--url: one has"),
         ("--id a/b", "--id: 'a/b'"),
-        ("--event s3:ObjectRemoved:*", "--event: 's3:ObjectRemoved:*' is no event of new content"),
+        ("--event s3:ObjectRemoved:*", "--event: 's3:ObjectRemoved:*' is not an event of new content"),
         ("--secret-key topsecret", "--secret-key: a secret is never an argument"),
         ("--secret=topsecret", "--secret: a secret is never an argument"),
         ("--prefix", "--prefix: its value is missing"),

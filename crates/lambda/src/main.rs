@@ -31,7 +31,7 @@ async fn main() -> Exit {
     match AssertUnwindSafe(run).catch_unwind().await {
         Ok(Ok(())) => Exit::Done,
         Ok(Err(error)) => {
-            tracing::error!(%error, "the Runtime API cannot be served");
+            tracing::error!(error = %error, "the Runtime API cannot be served");
             Exit::Failed
         }
         Err(_) => {

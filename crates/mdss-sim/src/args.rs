@@ -15,10 +15,10 @@ pub(crate) struct Args {
     /// Where to listen; port 0 lets the system choose
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Permit an address that is not loopback, although /_sim/ asks for no key
+    /// Permit an address that is not loopback, although the control path /_sim/ needs no key
     #[arg(long)]
     allow_remote: bool,
-    /// What stands before /api/webhook/realtime, such as /mdss
+    /// The path before /api/webhook/realtime, such as /mdss
     #[arg(long, value_name = "PATH", default_value = "")]
     prefix: String,
     /// A file with the API key; without it MDSS_SIM_API_KEY, or else "test-key"
@@ -30,10 +30,10 @@ pub(crate) struct Args {
     /// A file with steps in JSON, repeatable
     #[arg(long = "script", value_name = "FILE")]
     scripts: Vec<PathBuf>,
-    /// Webhook requests per second and client address; above it 503
+    /// Webhook requests a second from one client address; above it, 503
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
-    /// Requests above the rate that still pass; default: as many as the rate
+    /// How many requests may come at once above the rate; default: as many as the rate
     #[arg(long, value_name = "N", requires = "rate")]
     burst: Option<u32>,
     /// Serve HTTPS with this certificate chain (PEM)
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// The certificate's private key (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Where to write the port's number once it listens
+    /// A file into which the port's number is written, once the stand-in listens
     #[arg(long, value_name = "FILE")]
     port_file: Option<PathBuf>,
     /// A file to which every accepted object is appended before it is answered

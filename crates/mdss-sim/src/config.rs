@@ -81,7 +81,7 @@ impl Config {
         let mut mistakes = Vec::new();
         if !self.listen.ip().is_loopback() && !self.allow_remote {
             mistakes.push(format!(
-                "listen address {} is not loopback, and /_sim/ asks for no key: expected 127.0.0.1, ::1, or remote access allowed on purpose",
+                "listen address {} is not loopback, and the control path /_sim/ needs no key: expected 127.0.0.1, ::1, or remote access allowed on purpose",
                 self.listen
             ));
         }

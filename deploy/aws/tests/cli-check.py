@@ -161,7 +161,7 @@ def main():
         assert queue["VisibilityTimeout"] == "360" and json.loads(queue["RedrivePolicy"])["deadLetterTargetArn"] == outputs["DeadLettersArn"], queue
 
         again = check.deploy("--bucket", "inbox")
-        assert "as it should be already" in again.stdout, again.stdout
+        assert "nothing to change" in again.stdout, again.stdout
 
         stop = threading.Event()
         player = threading.Thread(target=check.play_the_function, args=(outputs["QueueUrl"], stop))
@@ -188,7 +188,7 @@ def main():
 
         check.client("sqs").send_message(QueueUrl=outputs["QueueUrl"], MessageBody="{}")
         refused = check.script("destroy.sh", "--yes", status=1)
-        assert "wait in it" in refused.stderr, refused.stderr
+        assert "wait in the queue" in refused.stderr, refused.stderr
         check.take(outputs["QueueUrl"])
         check.script("destroy.sh", "--yes")
         check.script("destroy.sh", "--yes", "--stack", "second", "--with-secret", "mdss-relay-api-key")

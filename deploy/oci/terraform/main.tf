@@ -26,7 +26,7 @@ resource "oci_functions_function" "relay" {
   config             = local.config
 }
 
-# Created *and* updated: an overwritten object is an update, and a rule on "Object - Create" alone never hears of it.
+# Created *and* updated: an overwritten object is an update, and a rule on "Object - Create" alone never fires for it.
 resource "oci_events_rule" "objects" {
   compartment_id = local.rule_compartment_id
   display_name   = "mdss-relay-objects"
@@ -49,7 +49,7 @@ resource "oci_events_rule" "objects" {
   }
 }
 
-# A bucket says nothing of its objects until it is told to. That is a member of the bucket's own resource, so it belongs
+# A bucket emits no object events until that is switched on. That is a member of the bucket's own resource, so it belongs
 # where your bucket is written down, not here, lest two places quarrel about one bucket:
 #
 #   resource "oci_objectstorage_bucket" "inbox" {

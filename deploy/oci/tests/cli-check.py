@@ -238,7 +238,7 @@ def main():
         tenancy.make("applications", {"compartmentId": COMPARTMENT, "displayName": "mdss-relay"})
         tenancy.work_ends, tenancy.complaint = "FAILED", f"no such image, and it repeats {KEY}"
         _, words = run("deploy.sh", *deploy, status=1)
-        assert "the work has failed: no such image, and it repeats ***" in words, words
+        assert "its work failed: no such image, and it repeats ***" in words, words
         tenancy.work_ends, tenancy.complaint = "SUCCEEDED", "no such image"
         for kind in tenancy.things:
             tenancy.things[kind].clear()
@@ -279,7 +279,7 @@ def main():
         keep = [*base, "--bucket", "inbox", *deploy[image : image + 2], "--keep-config"]
         tenancy.work_ends = "FAILED"
         _, words = run("deploy.sh", *keep, status=1)
-        assert "the work has failed: no such image" in words, words
+        assert "its work failed: no such image" in words, words
         tenancy.work_ends = "SUCCEEDED"
         run("deploy.sh", *keep)
         assert function["config"]["RELAY_LOG"] == "debug" and function["config"]["APIKEY"] == KEY

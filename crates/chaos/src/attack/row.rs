@@ -55,7 +55,7 @@ impl Row {
         self.served += heard.served;
         self.slowest_ms = self.slowest_ms.max(u64::try_from(heard.slowest.as_millis()).unwrap_or(u64::MAX));
         if heard.posted == 0 {
-            self.complain("no good event was posted meanwhile".to_owned());
+            self.complain("the good sender posted no event meanwhile".to_owned());
         }
         self.complaints.extend(heard.complaints);
     }
@@ -67,7 +67,10 @@ impl Row {
     pub(super) fn memory(&mut self, victim: &Victim) -> Result<(), String> {
         self.peak_mb = victim.peak()?;
         if self.peak_mb > MOST_MEMORY {
-            self.complain(format!("{} MB in memory, expected {MOST_MEMORY} at most", self.peak_mb));
+            self.complain(format!(
+                "the relay had {} MB in memory, expected at most {MOST_MEMORY}",
+                self.peak_mb
+            ));
         }
         Ok(())
     }
@@ -81,7 +84,7 @@ impl Row {
         self.log_bytes = Some(bytes);
         let most = most + LINES * (self.posted + 8);
         if bytes > most {
-            self.complain(format!("{bytes} bytes of log, expected {most} at most"));
+            self.complain(format!("the relay wrote {bytes} bytes of log, expected at most {most}"));
         }
         Ok(())
     }
@@ -154,7 +157,7 @@ mod tests {
         };
         for (heard, complaint) in [
             (heard(3, &[]), None),
-            (heard(0, &[]), Some("no good event was posted meanwhile")),
+            (heard(0, &[]), Some("the good sender posted no event meanwhile")),
             (heard(3, &["/healthz: no answer"]), Some("/healthz: no answer")),
         ] {
             let mut row = Row::new("a".to_owned());

@@ -171,7 +171,7 @@ fn table(tried: &[Tried], notification: &Notification) -> Vec<String> {
             }
             Verdict::NoObject => {
                 row.extend(["none", "-", "-"].map(str::to_owned));
-                lines.push("    it names no object, so no rule is about it".into());
+                lines.push("    the event names no object, so no rule can fire for it".into());
             }
             Verdict::Unread(_) => continue,
         }

@@ -19,7 +19,9 @@ pub(super) enum Target {
 impl Target {
     pub(super) fn http(url: &str, limit: Duration) -> Result<Self, String> {
         if !url.starts_with("http://") {
-            return Err(format!("--url: expected an http:// URL, found {url:?}; TLS ends before the relay"));
+            return Err(format!(
+                "--url: expected an http:// URL, found {url:?}; the relay speaks plain HTTP, and a proxy in front of it TLS"
+            ));
         }
         // In a variable, because a command line is public on its machine.
         let token = std::env::var("RELAY_TOKEN").ok().filter(|t| !t.is_empty());
@@ -53,7 +55,7 @@ impl Target {
                 http(poster, url, token.as_deref(), file, input).await
             }
             (_, Input::Wrapped(_)) => {
-                Delivered::left_out(file, "a whole request, which only an HTTP adapter reads")
+                Delivered::left_out(file, "a whole request, which only the HTTP server reads")
             }
             (Self::Function { client, limit }, Input::Bare(body)) => match client
                 .call(body, *limit, &[])

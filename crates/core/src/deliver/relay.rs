@@ -18,6 +18,7 @@ use crate::mdss::retry::RetryPolicy;
 use crate::mdss::verdict::CorrelationId;
 use crate::model::delivery::Delivery;
 use crate::model::failure::{Cause, Failure, FailureKind};
+use crate::plain::fields;
 use crate::plain::mistake::Mistake;
 use crate::plan::plan::{Decision, Plan, Planned, plan};
 use crate::plan::skip::SkipReason;
@@ -160,7 +161,7 @@ impl Relay {
             match self.client.attempt(submission, &key, limit).await {
                 Ok(id) => Attempt::Done(id),
                 Err(failure) => {
-                    debug!(item = planned.item, %failure, "attempt failed");
+                    debug!({ fields::DEBUG_ITEM } = planned.item, { fields::DEBUG_FAILURE } = %failure, "attempt failed");
                     let renewed = self.client.has_newer_key(&failure, &key);
                     if renewed { Attempt::Renewed(failure) } else { Attempt::Failed(failure) }
                 }

@@ -58,11 +58,11 @@ impl About {
         macro_rules! line {
             ($level:ident) => {
                 $level!(
-                    mdss.source = self.source,
+                    { fields::SOURCE } = self.source,
                     { fields::BUCKET } = self.bucket,
                     { fields::KEY } = self.key,
                     { fields::REASON } = self.reason,
-                    mdss.times = times,
+                    { fields::TIMES } = times,
                     "the same came again; lines left out within a minute"
                 )
             };

@@ -21,6 +21,7 @@ use crate::mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
 use crate::mdss::way::Way;
 use crate::mdss::{retry, trust, way};
 use crate::model::failure::{Cause, Failure};
+use crate::plain::fields;
 use crate::plain::file::plain_text;
 use crate::plain::secret::Secret;
 
@@ -104,7 +105,10 @@ impl Client {
         let http = ready(&self.http, || build(&self.endpoint, Keep::Idle))?;
         let sent = match send(http, self.request(submission, api_key, timeout)).await {
             Err((error, Broken::Kept)) => {
-                debug!(error = root(&error), "a kept connection turned out to be closed; sending again");
+                debug!(
+                    { fields::ERROR } = root(&error),
+                    "a kept connection turned out to be closed; sending again"
+                );
                 let http = ready(&self.http_unkept, || build(&self.endpoint, Keep::Nothing))?;
                 let left = end.saturating_duration_since(Instant::now());
                 http.execute(self.request(submission, api_key, left)).await

@@ -71,6 +71,11 @@ impl StorageType {
         ("netapp-ontap", Self::NetappOntap),
     ];
 
+    /// The name used in settings.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
+    }
+
     pub(crate) fn metadata(self, key: &ObjectKey) -> String {
         let key = serde_json::Value::from(key.as_str());
         match self {

@@ -1,37 +1,104 @@
 //! The names of log fields, in one list. They follow the OpenTelemetry conventions (`faas.*`, `http.*`, `error.type`);
 //! our own begin with `mdss.`.
+//!
+//! The names are an interface: people search their logs by them. A test reads every crate's sources and finds a name that is not
+//! here; the same test prints the list into `docs/logging.md`. Crates that use none of ours (`host`, `fn-shim`) write the names
+//! out.
 
-/// What the platform, or the HTTP server, calls the delivery.
-pub const INVOCATION: &str = "faas.invocation_id";
-/// The bucket.
-pub const BUCKET: &str = "faas.document.collection";
-/// The object's key, decoded.
-pub const KEY: &str = "faas.document.name";
-/// The event's name as sent.
-pub const EVENT_TYPE: &str = "cloudevents.event_type";
-/// The record's path in its delivery.
-pub const ITEM: &str = "mdss.item";
-/// The record's dialect.
-pub const DIALECT: &str = "mdss.dialect";
-/// A stable token: why a record was skipped, or failed.
-pub const REASON: &str = "mdss.reason";
-/// The sentence for it.
-pub const DETAIL: &str = "mdss.detail";
-/// How many records share a line.
-pub const MORE: &str = "mdss.more";
-/// The objects they name, as a text of JSON: a list of pairs of bucket and key.
-pub const OBJECTS: &str = "mdss.objects";
-/// What MDSS calls the accepted object.
-pub const CORRELATION_ID: &str = "mdss.correlation_id";
-/// What an uploader chose freely, as one text of JSON.
-pub const UNTRUSTED: &str = "mdss.untrusted";
-/// `transient`, `config` or `permanent`.
-pub const FAILURE_KIND: &str = "mdss.failure_kind";
-/// The failure's stable token.
-pub const ERROR_TYPE: &str = "error.type";
-/// Attempts after the first.
-pub const RESEND_COUNT: &str = "http.request.resend_count";
-/// How long it took.
-pub const DURATION_MS: &str = "duration_ms";
-/// The storage unit an object is for, or `unrouted`.
-pub const LANE: &str = "mdss.lane";
+/// What a line can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name in the line.
+    pub name: &'static str,
+    /// The constant that holds the name.
+    pub constant: &'static str,
+    /// `text`, `integer` or `boolean`, as JSON has it; the unit behind it, if it has one.
+    pub kind: &'static str,
+    /// Which lines have it.
+    pub lines: &'static str,
+    /// What it says, in one sentence.
+    pub meaning: &'static str,
+}
+
+macro_rules! fields {
+    ($($constant:ident = $name:literal, $kind:literal, $lines:literal, $meaning:literal;)+) => {
+        $(#[doc = $meaning] pub const $constant: &str = $name;)+
+
+        /// Every field that a line may have, in the order of the documentation.
+        pub const ALL: &[Field] = &[$(Field {
+            name: $name,
+            constant: stringify!($constant),
+            kind: $kind,
+            lines: $lines,
+            meaning: $meaning,
+        },)+];
+    };
+}
+
+fields! {
+    BUCKET = "faas.document.collection", "text", "object", "the bucket";
+    KEY = "faas.document.name", "text", "object", "the object's key, decoded";
+    EVENT_TYPE = "cloudevents.event_type", "text", "object", "the event's name as its provider sent it";
+    DIALECT = "mdss.dialect", "text", "object", "the record's dialect";
+    INVOCATION = "faas.invocation_id", "text", "object",
+        "the delivery: the platform's id of the call, or the HTTP server's own number; in `fn-shim` a field of the span `call`";
+    ITEM = "mdss.item", "text", "object", "the record's path in its delivery";
+    CORRELATION_ID = "mdss.correlation_id", "text", "object", "what MDSS calls the accepted object";
+    REASON = "mdss.reason", "text", "object",
+        "why the record was skipped or failed: a token of the list in `docs/answers.md`; of a unit whose events wait, all its tokens with commas";
+    DETAIL = "mdss.detail", "text", "object", "the sentence for the reason";
+    ERROR_TYPE = "error.type", "text", "every failure",
+        "a stable token for the failure, the same as `mdss.reason` where it is a record's; absent on success";
+    FAILURE_KIND = "mdss.failure_kind", "text", "every failure", "`transient`, `config` or `permanent`: who can do something about it";
+    RESEND_COUNT = "http.request.resend_count", "integer", "object", "requests to MDSS after the first one: attempts less 1";
+    DURATION_MS = "duration_ms", "integer, ms", "object",
+        "how long the record took, from the start of its delivery's work; in spooled mode, how long the request to MDSS took";
+    UNTRUSTED = "mdss.untrusted", "text", "object", "what the uploader chose freely (JD Cloud's `callBackVar`), as one text of JSON";
+    MORE = "mdss.more", "integer", "many objects", "how many records share this line";
+    OBJECTS = "mdss.objects", "text", "many objects", "the objects they name: a text of JSON, a list of pairs of bucket and key";
+    TIMES = "mdss.times", "integer", "many objects", "how many equal lines were left out within a minute";
+
+    SOURCE = "mdss.source", "text", "server", "the name of the HTTP source";
+    CHECK = "mdss.check", "text", "server", "the check of the gate that refused";
+    CLIENT_ADDRESS = "client.address", "text", "server",
+        "who posts: the connection's other end or, behind a trusted proxy, the address in `X-Forwarded-For`";
+    REPEATS = "mdss.repeats", "integer", "server", "how many lines like this one were left out since the last one";
+    STATUS = "http.response.status_code", "integer", "server", "the status that the client got";
+    SIZE_BYTES = "size_bytes", "integer, bytes", "server", "how large the body was, as far as it was read";
+    KEY_URL = "mdss.key_url", "text", "server", "the URL of a certificate that a signature check fetched, or that a sender named";
+    TOPIC = "mdss.topic", "text", "server", "the topic whose subscription waits for its confirmation, or was confirmed";
+    SERVER_ADDRESS = "server.address", "text", "server", "the address that the server listens on";
+    SERVER_PORT = "server.port", "integer", "server", "the port that the server listens on";
+
+    LANE = "mdss.lane", "text", "spool", "the storage unit's id, or `unrouted`";
+    SPOOL_ITEM = "mdss.spool.item", "integer", "spool", "the item's number, as `mdss-relay spool show` takes it";
+    SPOOL_STATE = "mdss.spool.state", "text", "spool", "`waiting`, `held` or `parked`: the item's state from now on";
+    SPOOL_PAUSE_MS = "mdss.spool.pause_ms", "integer, ms", "spool", "how long the item waits for its next attempt";
+    SPOOL_AGE_MS = "mdss.spool.age_ms", "integer, ms", "spool",
+        "the time since the event's receipt; in the line about a unit, that of its oldest event";
+    SPOOL_WAITING = "mdss.spool.waiting", "integer", "spool", "how many items of the unit wait";
+    SPOOL_HELD = "mdss.spool.held", "integer", "spool", "how many items of the unit are held";
+    SPOOL_DIR = "spool.dir", "text", "spool's files", "the spool's directory";
+    SPOOL_FILE = "spool.file", "text", "spool's files", "the file that the line is about";
+    SPOOL_ASIDE = "spool.aside", "text", "spool's files", "the name that the file has been given";
+    SPOOL_DELIVERIES = "spool.deliveries", "integer", "spool's files", "deliveries that were saved";
+    SPOOL_ITEMS = "spool.items", "integer", "spool's files", "items that were saved";
+    SPOOL_ITEMS_MADE_AGAIN = "spool.items_made_again", "integer", "spool's files",
+        "items that were lost and made again from the bodies of their deliveries";
+    SPOOL_WITHOUT_ITEMS = "spool.without_items", "integer", "spool's files",
+        "deliveries that have lost their items and cannot be planned: they are parked";
+    SPOOL_WHOLE = "spool.whole", "boolean", "spool's files", "whether everything could be saved";
+    FROM = "from", "integer", "spool's files", "the version of the spool's tables that was found";
+    TO = "to", "integer", "spool's files", "the version that they have now";
+    BEHIND_MS = "behind_ms", "integer, ms", "spool", "how far the clock was set back";
+    AHEAD_MS = "ahead_ms", "integer, ms", "spool", "how far the clock was set ahead";
+
+    ERROR = "error", "text", "process", "what the system, the platform or a library said";
+    SIGNAL = "signal", "text", "process", "the signal that asked the process to stop";
+    CODE_FILE = "code.file.path", "text", "process", "where the program panicked";
+    CODE_LINE = "code.line.number", "integer", "process", "the line in that file";
+    SOCKET = "socket", "text", "process", "the socket that an OCI function serves";
+    PATH = "path", "text", "process", "the name of a socket that could not be removed";
+    DEBUG_ITEM = "item", "text", "debug", "the record's path in its delivery";
+    DEBUG_FAILURE = "failure", "text", "debug", "the sentence of a failed attempt that is repeated";
+}

@@ -111,7 +111,7 @@ async fn answer(request: Request<Incoming>, desk: &Desk, lives: &Lives) -> Resul
         ["2020-01-01", "extension", "register"] if post => Ok(register(desk, &head.headers, body).await),
         ["2020-01-01", "extension", "event", "next"] if get => extension_next(desk, &head.headers).await,
         ["2020-01-01", "extension", "init" | "exit", "error"] if post => Ok(accepted()),
-        _ => Ok(error(StatusCode::NOT_FOUND, "NotFound", "no such path, or not with this method")),
+        _ => Ok(error(StatusCode::NOT_FOUND, "NotFound", "no such path, or another method is expected")),
     }
 }
 
@@ -254,7 +254,11 @@ async fn register(desk: &Desk, headers: &HeaderMap, body: Incoming) -> Answer {
     match serde_json::from_slice::<Register>(&body) {
         Ok(register) if register.events.is_empty() => {}
         Ok(_) => {
-            return error(StatusCode::FORBIDDEN, "Extension.InvalidEventType", "no events are sent here");
+            return error(
+                StatusCode::FORBIDDEN,
+                "Extension.InvalidEventType",
+                "this server sends no events to extensions",
+            );
         }
         Err(_) => return error(StatusCode::FORBIDDEN, "InvalidRequestFormat", "expected {\"events\":[]}"),
     }

@@ -136,7 +136,7 @@ fn event_bridge_is_switched_on_and_the_queue_left_out() {
     account.deploy(&["--events", "eventbridge"]).ended(0);
     assert_eq!(account.json("notification/inbox"), json!({ "EventBridgeConfiguration": {} }));
     assert_eq!(account.parameter("Events").as_deref(), Some("eventbridge"));
-    let ran = account.deploy(&[]).ended(1).says("it hears of events by 'eventbridge'");
+    let ran = account.deploy(&[]).ended(1).says("the stack gets its events by 'eventbridge'");
     assert!(ran.changes().is_empty(), "a change of ways would have a gap: {:?}", ran.changes());
 }
 
@@ -145,7 +145,10 @@ fn no_bucket_is_forgotten_in_silence() {
     let account = Account::new();
     account.deploy(&["--bucket", "outbox"]).ended(0);
     assert_eq!(account.parameter("BucketArns").as_deref(), Some("arn:aws:s3:::inbox,arn:aws:s3:::outbox"));
-    let ran = account.deploy(&[]).ended(1).says("it also serves the bucket outbox; give --bucket outbox too");
+    let ran = account
+        .deploy(&[])
+        .ended(1)
+        .says("the stack also serves the bucket outbox; give --bucket outbox too");
     assert!(ran.changes().is_empty(), "{:?}", ran.changes());
     account.deploy(&["--drop-bucket", "outbox"]).ended(0);
     assert_eq!(account.parameter("BucketArns").as_deref(), Some("arn:aws:s3:::inbox"));

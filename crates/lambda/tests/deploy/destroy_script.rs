@@ -35,7 +35,7 @@ fn waiting_events_are_not_thrown_away() {
     let account = Account::new();
     account.deploy(&[]).ended(0);
     account.write("waiting", "3.0\n");
-    let ran = account.run("destroy.sh", DESTROY, &[]).ended(1).says("3.0 wait in it");
+    let ran = account.run("destroy.sh", DESTROY, &[]).ended(1).says("3.0 events wait in the queue");
     assert!(!ran.changes().contains(&"cloudformation delete-stack".to_owned()));
     account.run("destroy.sh", &[DESTROY, &["--discard"]].concat(), &[]).ended(0);
 }

@@ -44,9 +44,9 @@ fn a_verified_object_shows_its_lines_and_its_correlation_ids() {
     let shown: Value = serde_json::from_str(shown).unwrap();
     assert_eq!(shown["mdss.detail"], json!("a \"quoted\" \\ word"), "the line is the function's own");
 
-    // An overwrite that nobody hears of: the first line does not count twice.
+    // An overwrite without an event: the first line does not count twice.
     log(&account, &lines[2..3]);
-    account.run("verify.sh", VERIFY, &[]).ended(1).says("no line that says that");
+    account.run("verify.sh", VERIFY, &[]).ended(1).says("no log line said within");
     log(&account, &lines[2..3]);
     account.run("verify.sh", &[VERIFY, &["--once"]].concat(), &[]).ended(0);
 }

@@ -163,7 +163,7 @@ fn work_that_fails_later_is_a_failure() {
     tenancy
         .run_with("deploy.sh", &base(&[]), &[key, ("FAKE_WORK", "FAILED")])
         .ended(1)
-        .says("the work has failed: the image does not exist");
+        .says("its work failed: the image does not exist");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn routes_and_other_variables_arrive_as_they_are() {
     let ran = tenancy
         .run("deploy.sh", &arguments)
         .ended(2)
-        .says("bytes, names and values together; OCI takes 4096");
+        .says("bytes, names and values together; OCI accepts at most 4096");
     assert!(ran.calls.is_empty());
 }
 
@@ -260,7 +260,7 @@ fn all_mistakes_are_told_at_once_and_nothing_is_called() {
         ("--storage-client-id a\tb", "--storage-client-id: has white space"),
         ("--bucket in/box", "--bucket: 'in/box'"),
         ("--rule a/b", "--rule: 'a/b'"),
-        ("--set RELAY_LISTEN=1", "--set: 'RELAY_LISTEN' is no variable"),
+        ("--set RELAY_LISTEN=1", "--set: 'RELAY_LISTEN' is not a variable"),
         ("--set APIKEY=topsecret", "--set: the key is never an argument"),
         ("--set RELAY_LOG", "--set: 'RELAY_LOG' has no value"),
         ("--set https_proxy=http://u:topsecret@h", "--set: https_proxy: a password"),

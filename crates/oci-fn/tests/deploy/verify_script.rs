@@ -60,7 +60,7 @@ fn an_overwrite_that_nobody_hears_of_is_a_failure() {
     log_answer(&tenancy, &[line("object accepted by MDSS", "createobject", Some("first-id"))]);
     let ran = tenancy.run_with("verify.sh", VERIFY, &[]).ended(1);
     assert!(ran.err.contains("no line about 'updateobject'"), "{}", ran.err);
-    assert!(ran.out.contains("seen about this object:"), "{}", ran.out);
+    assert!(ran.out.contains("log lines about this object:"), "{}", ran.out);
     tenancy.run_with("verify.sh", &[VERIFY, &["--once", "--remove"]].concat(), &[]).ended(0);
 }
 
