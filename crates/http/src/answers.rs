@@ -1,7 +1,7 @@
 //! From what happened to the HTTP answer for it.
 //!
 //! One function, [`answer`], for everything: pages, refusals, limits, reports. It has no `_`, so that whatever can newly happen does
-//! not compile until somebody has decided what its sender hears.
+//! not compile until somebody has decided what its sender gets.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -40,7 +40,7 @@ pub(crate) enum Happened<'h> {
     Unpackable {
         /// Why.
         failure: &'h Failure,
-        /// Whether its source repeats it until it hears a 2xx.
+        /// Whether its source repeats it until it gets a 2xx.
         redelivers_forever: bool,
     },
     /// It was delivered, and its sender wants to hear just this.
@@ -49,7 +49,7 @@ pub(crate) enum Happened<'h> {
     Delivered {
         /// What became of its records.
         report: &'h Report,
-        /// Whether its sender repeats it until it hears a 2xx.
+        /// Whether its sender repeats it until it gets a 2xx.
         redelivers_forever: bool,
     },
 }
@@ -119,7 +119,7 @@ pub(crate) fn answer(happened: &Happened<'_>) -> Answer {
     match happened {
         Happened::Alive => Answer::text(StatusCode::OK, TEXT, "ok\n"),
         Happened::Ready => Answer::text(StatusCode::OK, TEXT, "ready\n"),
-        // Whoever may ask may know: the sentence names the directory and what is wrong with it.
+        // The page is for operators: the sentence names the directory and what is wrong with it.
         Happened::NotReady(why) => Answer::text(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
         Happened::Counted(page) => Answer::text(StatusCode::OK, PROMETHEUS, page),
         Happened::Present => Answer { content_type: None, ..Answer::text(StatusCode::OK, TEXT, "") },
@@ -189,7 +189,7 @@ fn delivered(report: &Report, redelivers_forever: bool) -> Answer {
     Answer { retry_after, ..Answer::report(status, report) }
 }
 
-/// The status for an event that can never be used. A sender that repeats without end hears 200: the error line is in the log, and
+/// The status for an event that can never be used. A sender that repeats without end gets 200: the error line is in the log, and
 /// a 400 would only fill it.
 fn permanent(redelivers_forever: bool) -> StatusCode {
     if redelivers_forever { StatusCode::OK } else { StatusCode::BAD_REQUEST }
