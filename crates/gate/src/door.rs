@@ -26,7 +26,7 @@ pub struct Source {
     pub name: String,
     /// The dialect it is pinned to.
     pub dialect: Option<Dialect>,
-    /// Whether it repeats an event without end until it hears a 2xx.
+    /// Whether it repeats an event without end until it gets a 2xx.
     pub redelivers_forever: bool,
     /// The topics whose subscriptions are confirmed.
     pub confirm_topics: Vec<String>,

@@ -237,7 +237,7 @@ mod tests {
             let second = admissions.confirm(&url).now_or_never();
             assert_eq!(second, Some(Err("another confirmation is under way".to_owned())));
             assert!(host.accept().now_or_never().is_none());
-            // Whoever has gone keeps nobody from being next.
+            // It is dropped here, as by a sender that has gone; the next one has its turn.
         }
     }
 

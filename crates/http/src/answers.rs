@@ -1,7 +1,7 @@
 //! From what happened to the HTTP answer for it.
 //!
 //! One function, [`answer`], for everything: pages, refusals, limits, reports. It has no `_`, so that whatever can newly happen does
-//! not compile until somebody has decided what its sender hears.
+//! not compile until somebody has decided what its sender gets.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -109,7 +109,7 @@ pub(crate) fn answer(happened: &Happened<'_>, statuses: &Answers) -> Answer {
     match happened {
         Happened::Alive => Answer::text(StatusCode::OK, TEXT, "ok\n"),
         Happened::Ready => Answer::text(StatusCode::OK, TEXT, "ready\n"),
-        // Whoever may ask may know: the sentence names the directory and what is wrong with it.
+        // The page is for operators: the sentence names the directory and what is wrong with it.
         Happened::NotReady(why) => Answer::text(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
         Happened::Counted(page) => Answer::text(StatusCode::OK, PROMETHEUS, page),
         Happened::Present => Answer { content_type: None, ..Answer::text(StatusCode::OK, TEXT, "") },

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 /// Permits are of this many bytes; a semaphore counts in 32 bits.
 const UNIT: usize = 1024;
 
-/// Bodies that are read or kept, but for small ones: all together, and those of one source.
+/// Bodies that are read or kept, except small ones: all together, and those of one source.
 const BODIES: usize = 16 << 20;
 const BODIES_OF_ONE: usize = 8 << 20;
 

@@ -1,4 +1,4 @@
-//! The relay's own pages, for whoever watches it: `/healthz`, `/readyz`, `/metrics`.
+//! The relay's own pages, for those who watch it: `/healthz`, `/readyz`, `/metrics`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) fn pages() -> Router<Arc<Shared>> {
         .method_not_allowed_fallback(wrong_method)
 }
 
-/// Whether events are taken: in direct mode whoever listens is ready, with a spool it must be possible to write to it.
+/// Whether events are taken: in direct mode a relay that listens is ready, with a spool it must be possible to write to it.
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     let Some(spool) = &shared.spool else {
         return answer(&Happened::Ready, &Answers::DEFAULT).into_response();

@@ -44,7 +44,7 @@ impl Rejections<'_> {
         }
     }
 
-    /// A refusal has two readers: the sender hears a status, the operator reads which check failed and why.
+    /// A refusal has two readers: the sender gets a status, the operator reads which check failed and why.
     fn refused(self, source: Option<&Source>, refusal: &Refusal) -> Answer {
         let name = source.map(|source| source.name.as_str());
         let reason = Reason { error_type: "refused", check: Some(refusal.check) };

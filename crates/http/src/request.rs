@@ -59,7 +59,7 @@ pub(crate) async fn given(
     client: Option<IpAddr>,
     mut response: Response,
 ) -> Response {
-    // These cost a stranger nothing, and a sender that repeats without a pause posts again once it has heard.
+    // These cost a stranger nothing, and a sender that repeats without a pause posts again once it has its answer.
     if matches!(response.status().as_u16(), 401 | 403 | 404 | 405) {
         match shared.refusals.delay(source, client) {
             Delay::None => {}

@@ -32,7 +32,7 @@ use crate::keys::{Found, Keys};
 use crate::moment;
 use crate::replay::ReplayKey;
 
-/// The longest of the members that are one line; SNS's own are far shorter, but for the confirmation's URL and token.
+/// The longest of the members that are one line; SNS's own are far shorter, except the confirmation's URL and token.
 const LONGEST_LINE: usize = 4096;
 
 /// The longest name of a certificate's file; SNS's have 62 characters.
