@@ -19,8 +19,9 @@ pub use mdss::request::Submission;
 pub use mdss::retry::{RetryPolicy, retry_after};
 pub use mdss::trust::public_tls;
 pub use mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
+pub use model::answers::Answers;
 pub use model::delivery::Delivery;
-pub use model::dialect::{Dialect, KeyEncoding, RESERVED};
+pub use model::dialect::{Dialect, KeyEncoding};
 pub use model::event::{
     Bucket, Change, Compartments, Details, KeyError, Kind, Notice, NoticeKind, ObjectEvent, ObjectKey,
     UnknownEvents,

@@ -1,5 +1,6 @@
 //! The words everybody shares: a delivery, an event, the dialects' names, a storage unit, a failure.
 
+pub(crate) mod answers;
 pub(crate) mod content;
 pub(crate) mod delivery;
 pub(crate) mod dialect;

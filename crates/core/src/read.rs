@@ -2,11 +2,14 @@
 
 mod envelope;
 pub(crate) mod event_name;
-mod handshake;
 pub(crate) mod item;
+mod kept;
 mod key;
 #[expect(clippy::module_inception, reason = "the folder is named after what it does, and this file does it")]
 pub(crate) mod read;
 mod record;
-mod reserved;
 mod rewrapped;
+mod row;
+mod seen;
+pub(crate) mod table;
+mod unknown;

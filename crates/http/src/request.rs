@@ -261,7 +261,7 @@ impl Call {
         match plan.reply.as_ref().or(plan.receipt.as_ref()) {
             Some(reply) if report.outcome == Outcome::Done => answer(&Happened::Wanted(reply)),
             _ => {
-                let recognised = plan.dialect.and_then(|dialect| dialect.parse::<Dialect>().ok());
+                let recognised = plan.dialect;
                 let endless = recognised.is_some_and(Dialect::redelivers_forever);
                 let redelivers_forever = self.source.redelivers_forever || endless;
                 answer(&Happened::Delivered { report: &report, redelivers_forever })

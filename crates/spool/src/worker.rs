@@ -149,7 +149,7 @@ struct Object {
 impl Object {
     fn of(planned: &Planned) -> Self {
         Self {
-            dialect: planned.dialect,
+            dialect: planned.dialect.map(mdss_relay_core::Dialect::name),
             bucket: planned.bucket.as_ref().map(|b| b.as_str().to_owned()),
             key: planned.key.as_ref().map(|k| k.as_str().to_owned()),
             event_name: planned.details.event_name.clone(),

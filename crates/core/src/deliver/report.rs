@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tracing::{error, info, warn};
 
+use crate::model::dialect::Dialect;
 use crate::model::failure::{Cause, Failure, FailureKind};
 use crate::plain::fields;
 use crate::plan::plan::{Decision, Plan, Planned};
@@ -134,7 +135,7 @@ impl Record {
     fn of(planned: &Planned, result: ResultKind) -> Self {
         Self {
             item: planned.item.clone(),
-            dialect: planned.dialect,
+            dialect: planned.dialect.map(Dialect::name),
             bucket: planned.bucket.as_ref().map(|b| b.as_str().to_owned()),
             key: planned.key.as_ref().map(|k| k.as_str().to_owned()),
             result,
@@ -298,7 +299,7 @@ impl Report {
         if plan.records.is_empty() {
             info!(
                 { fields::INVOCATION } = delivery,
-                { fields::DIALECT } = plan.dialect,
+                { fields::DIALECT } = plan.dialect.map(Dialect::name),
                 "a delivery without records: nothing to do"
             );
         }

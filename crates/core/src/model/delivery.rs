@@ -33,32 +33,7 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// The headers that some dialect reads. Whoever keeps a delivery keeps these and no others: the rest may hold
-/// credentials. Not among them: the confirmation URL of OCI Notifications, which holds a token and is of no use later.
-const READ_HEADERS: &[&str] = &[
-    "x-jdcloud-message-type",
-    "x-oci-ns-messagetype",
-    "ce-type",
-    "x-goog-pubsub-message-id",
-    "aeg-event-type",
-    "x-amz-sns-message-type",
-    "x-amz-sns-rawdelivery",
-    "x-bz-event-notification-signature",
-    "x-smn-message-type",
-];
-
 impl Delivery {
-    /// The headers that reading this delivery again needs, with the values that are looked at.
-    pub fn headers_to_keep(&self) -> Vec<(String, String)> {
-        let kept = self.headers.iter().filter_map(|(name, value)| {
-            let name = READ_HEADERS.iter().find(|known| name.eq_ignore_ascii_case(known))?;
-            // That this one is there tells the dialect; what it says is between sender and gate.
-            let value = if name.ends_with("-signature") { "" } else { value.as_str() };
-            Some(((*name).to_owned(), value.to_owned()))
-        });
-        kept.collect()
-    }
-
     /// A function's delivery: a body and the platform's id for it, nothing else.
     pub fn from_function(body: impl Into<Vec<u8>>, id: impl Into<String>) -> Self {
         Self { body: body.into(), id: id.into(), ..Self::default() }

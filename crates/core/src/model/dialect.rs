@@ -4,57 +4,88 @@ use std::fmt;
 use std::str::FromStr;
 
 macro_rules! dialects {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $keys:expr;)+) => {
-        /// The dialects that are read. The one table: name and default key encoding.
+    (read { $($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)+ }
+     reserved { $($(#[doc = $later_doc:literal])+ $later:ident = $later_name:literal, $what:literal;)* }) => {
+        /// The dialects: what a provider's notification looks like. Nothing but names; what else there is to know of one is
+        /// in its own file.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Dialect { $($(#[doc = $doc])+ $variant,)+ }
+        pub enum Dialect { $($(#[doc = $doc])+ $variant,)+ $($(#[doc = $later_doc])+ $later,)* }
 
         impl Dialect {
-            /// Every dialect, in the order of the documentation.
+            /// Every dialect that is read, in the order of the documentation.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// Every dialect that is recognised and not read yet.
+            pub const RESERVED: &[Self] = &[$(Self::$later,)*];
 
             /// The name used in settings, reports and the `explain` output.
             pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
+                match self { $(Self::$variant => $name,)+ $(Self::$later => $later_name,)* }
             }
 
-            /// How its producer encodes keys, unless a setting says otherwise; `None` for envelopes, which have none.
-            pub fn key_encoding(self) -> Option<KeyEncoding> {
-                match self { $(Self::$variant => $keys,)+ }
+            /// What an event of it is called in a sentence.
+            pub fn what(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc,)+).trim_ascii(),)+ $(Self::$later => $what,)* }
             }
         }
     };
 }
 
 dialects! {
-    /// OCI Events, Object Storage.
-    Oci = "oci", Some(KeyEncoding::Verbatim);
-    /// OCI Streaming records with OCI events inside, as Connector Hub delivers them.
-    OciStream = "oci-stream", None;
-    /// OCI Notifications over HTTPS with OCI events inside.
-    OciNotifications = "oci-notifications", None;
-    /// Amazon S3 event notifications.
-    AwsS3 = "aws-s3", Some(KeyEncoding::Form);
-    /// Amazon S3 events as EventBridge delivers them.
-    AwsEventBridge = "aws-eventbridge", Some(KeyEncoding::Verbatim);
-    /// Amazon SNS messages, over HTTPS, to Lambda or in a queue, with notifications inside.
-    AwsSns = "aws-sns", None;
-    /// Amazon SQS messages as Lambda delivers them, with notifications inside.
-    AwsSqs = "aws-sqs", None;
-    /// JD Cloud Object Storage callbacks over HTTP.
-    JdCloud = "jdcloud", Some(KeyEncoding::Verbatim);
-    /// JD Cloud Function Service's records of the same events.
-    JdCloudFunction = "jdcloud-function", Some(KeyEncoding::Verbatim);
-    /// MinIO bucket notifications.
-    Minio = "minio", Some(KeyEncoding::Form);
-    /// RustFS bucket notifications.
-    Rustfs = "rustfs", Some(KeyEncoding::Form);
-    /// Ceph RADOS Gateway bucket notifications.
-    Ceph = "ceph", Some(KeyEncoding::Verbatim);
-    /// NetApp StorageGRID event notifications.
-    StorageGrid = "storagegrid", Some(KeyEncoding::Percent);
-    /// Any other store that writes S3-shaped records.
-    S3Compatible = "s3-compatible", Some(KeyEncoding::Form);
+    read {
+        /// OCI Events, Object Storage.
+        Oci = "oci";
+        /// OCI Streaming records with OCI events inside, as Connector Hub delivers them.
+        OciStream = "oci-stream";
+        /// OCI Notifications over HTTPS with OCI events inside.
+        OciNotifications = "oci-notifications";
+        /// Amazon S3 event notifications.
+        AwsS3 = "aws-s3";
+        /// Amazon S3 events as EventBridge delivers them.
+        AwsEventBridge = "aws-eventbridge";
+        /// Amazon SNS messages, over HTTPS, to Lambda or in a queue, with notifications inside.
+        AwsSns = "aws-sns";
+        /// Amazon SQS messages as Lambda delivers them, with notifications inside.
+        AwsSqs = "aws-sqs";
+        /// JD Cloud Object Storage callbacks over HTTP.
+        JdCloud = "jdcloud";
+        /// JD Cloud Function Service's records of the same events.
+        JdCloudFunction = "jdcloud-function";
+        /// MinIO bucket notifications.
+        Minio = "minio";
+        /// RustFS bucket notifications.
+        Rustfs = "rustfs";
+        /// Ceph RADOS Gateway bucket notifications.
+        Ceph = "ceph";
+        /// NetApp StorageGRID event notifications.
+        StorageGrid = "storagegrid";
+        /// Any other store that writes S3-shaped records.
+        S3Compatible = "s3-compatible";
+    }
+    reserved {
+        /// Alibaba Cloud Object Storage Service.
+        AlibabaOss = "alibaba-oss", "an Alibaba Cloud OSS event";
+        /// Tencent Cloud Object Storage.
+        TencentCos = "tencent-cos", "a Tencent COS event";
+        /// Huawei Cloud Object Storage Service.
+        HuaweiObs = "huawei-obs", "a Huawei OBS event";
+        /// Google Cloud Storage.
+        Gcs = "gcs", "a Google Cloud Storage notification";
+        /// Azure Blob Storage.
+        AzureBlob = "azure-blob", "an Azure Blob Storage event";
+        /// IBM Cloud Object Storage.
+        IbmCos = "ibm-cos", "an IBM Cloud Object Storage event";
+        /// Cloudflare R2.
+        R2 = "r2", "a Cloudflare R2 event";
+        /// Backblaze B2.
+        B2 = "b2", "a Backblaze B2 event";
+        /// Yandex Object Storage.
+        Yandex = "yandex", "a Yandex Object Storage event";
+        /// Volcengine TOS.
+        VolcengineTos = "volcengine-tos", "a Volcengine TOS event";
+        /// SeaweedFS.
+        SeaweedFs = "seaweedfs", "a SeaweedFS filer event";
+    }
 }
 
 impl fmt::Display for Dialect {
@@ -72,8 +103,9 @@ impl FromStr for Dialect {
         if let Some(dialect) = Self::ALL.iter().find(|d| d.name() == name) {
             return Ok(*dialect);
         }
-        if let Some((name, what)) = RESERVED.iter().find(|(n, _)| *n == name) {
-            return Err(format!("a dialect that is read; {name} ({what}) is reserved for a later version"));
+        if let Some(later) = Self::RESERVED.iter().find(|d| d.name() == name) {
+            let what = later.what();
+            return Err(format!("a dialect that is read; {later} ({what}) is reserved for a later version"));
         }
         let names: Vec<_> = Self::ALL.iter().map(|d| d.name()).collect();
         Err(format!("one of {}", names.join(", ")))
@@ -103,37 +135,6 @@ impl FromStr for KeyEncoding {
         }
     }
 }
-
-impl Dialect {
-    /// Whether its producer posts an event again and again until it hears a 2xx, and keeps everything behind it waiting: MinIO and RustFS
-    /// from a target's queue (minio/minio, `internal/store/store.go`, `sendItems`), Ceph from a persistent topic (Ceph, "Bucket
-    /// Notifications"; seen with 16.2.15).
-    pub fn redelivers_forever(self) -> bool {
-        matches!(self, Self::Minio | Self::Rustfs | Self::Ceph)
-    }
-
-    /// The gate's check whose signature covers members of this dialect's own messages and nothing else, so that a source which
-    /// demands it is read as this dialect. SNS signs some members of its message
-    /// (<https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>); `hmac` and JD Cloud sign the whole body.
-    pub fn own_signature(self) -> Option<&'static str> {
-        (self == Self::AwsSns).then_some("sns")
-    }
-}
-
-/// Name and description of each dialect that is recognised and refused.
-pub const RESERVED: &[(&str, &str)] = &[
-    ("alibaba-oss", "an Alibaba Cloud OSS event"),
-    ("tencent-cos", "a Tencent COS event"),
-    ("huawei-obs", "a Huawei OBS event"),
-    ("gcs", "a Google Cloud Storage notification"),
-    ("azure-blob", "an Azure Blob Storage event"),
-    ("ibm-cos", "an IBM Cloud Object Storage event"),
-    ("r2", "a Cloudflare R2 event"),
-    ("b2", "a Backblaze B2 event"),
-    ("yandex", "a Yandex Object Storage event"),
-    ("volcengine-tos", "a Volcengine TOS event"),
-    ("seaweedfs", "a SeaweedFS filer event"),
-];
 
 /// The operator's word on key encodings, where the documentation has none.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::model::dialect::Dialect;
 use crate::model::event::ObjectKey;
 
 /// The id of a storage unit, copied from the MDSS dashboard. A UUID in every example; opaque here.
@@ -71,27 +70,6 @@ impl StorageType {
         ("ftp", Self::Ftp),
         ("netapp-ontap", Self::NetappOntap),
     ];
-
-    /// What a record's provider is usually registered as. An OCI bucket may also be an "S3 Compatible" unit, through
-    /// OCI's S3 API, on MDSS versions without OracleSdk: that is what the setting is for.
-    pub(crate) fn usual(dialect: Option<Dialect>) -> Self {
-        match dialect {
-            Some(Dialect::Oci | Dialect::OciStream | Dialect::OciNotifications) => Self::Oracle,
-            Some(Dialect::AwsS3 | Dialect::AwsEventBridge | Dialect::AwsSns | Dialect::AwsSqs) => {
-                Self::AmazonS3
-            }
-            Some(
-                Dialect::JdCloud
-                | Dialect::JdCloudFunction
-                | Dialect::Minio
-                | Dialect::Rustfs
-                | Dialect::Ceph
-                | Dialect::StorageGrid
-                | Dialect::S3Compatible,
-            )
-            | None => Self::S3Compatible,
-        }
-    }
 
     pub(crate) fn metadata(self, key: &ObjectKey) -> String {
         let key = serde_json::Value::from(key.as_str());

@@ -77,30 +77,43 @@ pub(crate) fn object_or_empty<'a, T: Deserialize<'a> + Default>(
     }
 }
 
-/// One member of an object, still raw; `None` if it is none, has no such member, or has it twice.
-pub(crate) fn member<'a>(raw: &'a RawValue, name: &str) -> Option<&'a RawValue> {
-    struct Only<'n>(&'n str);
-    impl<'de> Visitor<'de> for Only<'_> {
-        type Value = Option<&'de RawValue>;
+/// Every member of an object, still raw, those that stand in it twice as well.
+///
+/// # Errors
+/// It is not one JSON object.
+pub(crate) fn each_member<'a>(
+    text: &'a str,
+    each: impl FnMut(&str, &'a RawValue),
+) -> Result<(), serde_json::Error> {
+    struct Each<F>(F);
+    impl<'de, F: FnMut(&str, &'de RawValue)> Visitor<'de> for Each<F> {
+        type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let (mut found, mut count) = (None, 0);
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
             while let Some(name) = map.next_key::<Text<'_>>()? {
-                if name.0 == self.0 {
-                    found = Some(map.next_value()?);
-                    count += 1;
-                } else {
-                    map.next_value::<IgnoredAny>()?;
-                }
+                (self.0)(&name.0, map.next_value()?);
             }
-            Ok(found.filter(|_| count == 1))
+            Ok(())
         }
     }
-    serde_json::Deserializer::from_str(raw.get()).deserialize_map(Only(name)).ok().flatten()
+    let mut reader = serde_json::Deserializer::from_str(text);
+    reader.deserialize_map(Each(each))?;
+    reader.end()
+}
+
+/// One member of an object, still raw; `None` if it is none, has no such member, or has it twice.
+pub(crate) fn member<'a>(raw: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+    let (mut found, mut count) = (None, 0);
+    let read = each_member(raw.get(), |member, value| {
+        if member == name {
+            (found, count) = (Some(value), count + 1);
+        }
+    });
+    found.filter(|_| read.is_ok() && count == 1)
 }
 
 /// The elements of an array, each still raw; `None` if it is no array.

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::mdss::request::Submission;
+use crate::model::dialect::Dialect;
 use crate::plan::plan::{Decision, Plan, Planned};
 
 /// Whether the gate let the delivery in.
@@ -59,7 +60,7 @@ pub fn explain(file: &str, door: &Door<'_>) -> String {
         },
         Door::Open(plan) => Line {
             file,
-            dialect: plan.dialect,
+            dialect: plan.dialect.map(Dialect::name),
             outcome: outcome(plan),
             response: response(plan),
             confirm: plan.confirm.as_ref().map(|c| c.url.as_str()),
@@ -93,7 +94,7 @@ fn record(record: &Planned) -> RecordLine<'_> {
     };
     let details = &record.details;
     RecordLine {
-        dialect: record.dialect,
+        dialect: record.dialect.map(Dialect::name),
         item: &record.item,
         bucket: record.bucket.as_ref().map(|b| b.as_str()),
         key: record.key.as_ref().map(|k| k.as_str()),

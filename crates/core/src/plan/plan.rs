@@ -15,6 +15,7 @@ use crate::plain::line;
 use crate::plan::queue::queue_answer;
 use crate::plan::skip::SkipReason;
 use crate::read::item::{Confirmation, Item, Message, Reading, Reply};
+use crate::read::table::facts;
 use crate::read::{event_name, read};
 use crate::select::condition::Comparisons;
 use crate::select::route;
@@ -37,8 +38,8 @@ pub enum Decision {
 pub struct Planned {
     /// Its path in the delivery, unique there: an index, or a message id and an index (`messageId/0`).
     pub item: String,
-    /// Its own dialect's name; `None` if that could not be told.
-    pub dialect: Option<&'static str>,
+    /// Its own dialect; `None` if that could not be told.
+    pub dialect: Option<Dialect>,
     /// Where the object lives.
     pub bucket: Option<Bucket>,
     /// Its name, decoded.
@@ -60,8 +61,8 @@ pub struct Planned {
 /// What will be done with a delivery.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// The outermost envelope's name; `None` if it was not recognised.
-    pub dialect: Option<&'static str>,
+    /// The outermost envelope's dialect; `None` if it was not recognised.
+    pub dialect: Option<Dialect>,
     /// One entry a record, in the order of the delivery.
     pub records: Vec<Planned>,
     /// What a handshake wants to hear.
@@ -98,16 +99,16 @@ impl Plan {
 
 /// Decides what becomes of every record of a delivery. Pure: no clock, no socket, no environment.
 pub fn plan(rules: &Rules, delivery: &Delivery) -> Plan {
-    // MinIO and RustFS test an address by an empty POST (older MinIO releases, `internal/event/target/webhook.go`).
+    // Some senders test an address by an empty POST.
     if delivery.body.is_empty()
         && delivery.method == "POST"
-        && let Some(dialect @ (Dialect::Minio | Dialect::Rustfs)) = delivery.dialect
+        && let Some(dialect) = delivery.dialect.filter(|dialect| facts(*dialect).probes)
     {
         let notice = Notice { kind: NoticeKind::Probe, bucket: None, details: Details::default() };
         let item = Item::new("0".into(), Some(dialect), Reading::Notice(notice));
         let records = vec![planned(rules, None, &Comparisons::default(), item)];
         let source = delivery.source.clone();
-        return Plan { dialect: Some(dialect.name()), records, source, ..Plan::default() };
+        return Plan { dialect: Some(dialect), records, source, ..Plan::default() };
     }
     let parsed = read::read(delivery, &rules.keys, route::look_into_records(&rules.routes));
     let (source, comparisons) = (delivery.source.as_deref(), Comparisons::default());
@@ -125,7 +126,7 @@ pub fn plan(rules: &Rules, delivery: &Delivery) -> Plan {
 }
 
 fn planned(rules: &Rules, source: Option<&str>, comparisons: &Comparisons, item: Item) -> Planned {
-    let Item { path, message, dialect, provider, reading, mut warnings, raw } = item;
+    let Item { path, message, dialect, reading, mut warnings, raw } = item;
     let mut skip_detail = None;
     let (bucket, key, kind, details, decision) = match reading {
         Reading::Object(event) => {
@@ -145,7 +146,7 @@ fn planned(rules: &Rules, source: Option<&str>, comparisons: &Comparisons, item:
                     let decision = if folder {
                         Decision::Skip(SkipReason::FolderMarker)
                     } else {
-                        let seen = Seen { source, provider, raw: raw.as_ref(), comparisons };
+                        let seen = Seen { source, dialect, raw: raw.as_ref(), comparisons };
                         select(rules, &event, &seen, &mut skip_detail, &mut warnings)
                     };
                     (Some(Kind::Created), decision)
@@ -205,7 +206,7 @@ fn unknown_event(details: &Details) -> Failure {
 /// What routes look at beside the event.
 struct Seen<'s> {
     source: Option<&'s str>,
-    provider: Option<Dialect>,
+    dialect: Option<Dialect>,
     raw: Option<&'s Raw>,
     comparisons: &'s Comparisons,
 }
@@ -217,12 +218,14 @@ fn select(
     skip_detail: &mut Option<String>,
     warnings: &mut Vec<String>,
 ) -> Decision {
-    let Seen { source, provider, raw, comparisons } = *seen;
+    let Seen { source, dialect, raw, comparisons } = *seen;
     let candidate = Candidate { event, raw, comparisons };
     match route::choose(&rules.routes, source, &candidate) {
         Choice::To(route, doubt) => {
             warnings.extend(doubt);
-            let storage_type = route.storage_type.unwrap_or_else(|| StorageType::usual(provider));
+            let storage_type = route
+                .storage_type
+                .unwrap_or_else(|| dialect.map_or(StorageType::S3Compatible, Dialect::usual_storage_type));
             Decision::Send(Submission::new(
                 &route.storage_client_id,
                 storage_type,

@@ -108,6 +108,10 @@ pub(crate) fn may_be_a_folder(name: &str) -> bool {
 /// Whole names that are EventBridge's words, and those of the calls behind them: records that a user's own rule has rewritten
 /// hold them as `eventName`. Blanks do not count ("POST Object").
 fn rewritten(bare: &str) -> Option<Change> {
+    // Those that a store writes itself have a family and a member.
+    if bare.contains(':') {
+        return None;
+    }
     let word: String = bare.chars().filter(|c| *c != ' ').collect();
     match word.as_str() {
         "objectcreated" if bare.contains(' ') => Some(Change::Created),
@@ -139,9 +143,15 @@ fn rewritten(bare: &str) -> Option<Change> {
 /// Whether a name is none that a store itself writes into such a record, but one of EventBridge's: then the record was
 /// rewritten by a rule, and a rule's transformer cannot encode the key (AWS `eventbridge/latest/userguide/eb-transform-target-input`).
 pub(super) fn is_rewritten(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    rewritten(&name).is_some()
-        || matches!(name.split_once(':'), Some(("objectcreated", "putobject" | "postobject" | "copyobject")))
+    match name.split_once(':') {
+        Some((family, member)) => {
+            family.eq_ignore_ascii_case("ObjectCreated")
+                && ["PutObject", "PostObject", "CopyObject"]
+                    .iter()
+                    .any(|word| member.eq_ignore_ascii_case(word))
+        }
+        None => rewritten(&name.to_ascii_lowercase()).is_some(),
+    }
 }
 
 /// Reads an event's name. The second member is a warning for whoever should look at it.

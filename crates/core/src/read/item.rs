@@ -2,13 +2,10 @@
 
 use std::fmt;
 
-use serde_json::value::RawValue;
-
-use crate::model::dialect::{Dialect, RESERVED};
+use crate::model::dialect::Dialect;
 use crate::model::event::{Bucket, Change, Details, Notice, ObjectEvent};
 use crate::model::failure::{Cause, Failure};
 use crate::model::raw::Raw;
-use crate::plain::json;
 use crate::plain::text::Lost;
 
 /// One record of a delivery, read.
@@ -19,36 +16,11 @@ pub(crate) struct Item {
     /// The queue message it came in, as an index into [`Parsed::messages`].
     pub(crate) message: Option<usize>,
     /// Its own dialect, if that could be told.
-    pub(crate) dialect: Option<&'static str>,
-    /// The provider's default for [`StorageType`](crate::StorageType) follows from this.
-    pub(crate) provider: Option<Dialect>,
+    pub(crate) dialect: Option<Dialect>,
     pub(crate) reading: Reading,
     pub(crate) warnings: Vec<String>,
     /// The innermost JSON value it was read from; kept only if somebody will look at it.
     pub(crate) raw: Option<Raw>,
-}
-
-/// Keeps what an item was read from.
-pub(super) fn raw_of(item: &Item, sent: &RawValue) -> Raw {
-    let decoded = match (&item.reading, item.provider) {
-        (Reading::Object(event), Some(dialect)) => {
-            let key = key_place(dialect).iter().try_fold(sent, |value, name| json::member(value, name));
-            key.and_then(|key| replaced(sent, key, event.key.as_str()))
-        }
-        _ => None,
-    };
-    Raw { sent: sent.to_owned(), decoded }
-}
-
-/// The same JSON with a text in the place of `part`, which is borrowed from it; `None` if that stands there already.
-fn replaced(whole: &RawValue, part: &RawValue, text: &str) -> Option<Box<RawValue>> {
-    if json::string(Some(part)).is_ok_and(|sent| sent == text) {
-        return None;
-    }
-    let (whole, part, text) = (whole.get(), part.get(), serde_json::to_string(text).ok()?);
-    let begin = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
-    let (before, behind) = (whole.get(..begin)?, whole.get(begin + part.len()..)?);
-    RawValue::from_string([before, &text, behind].concat()).ok()
 }
 
 #[derive(Debug)]
@@ -66,15 +38,7 @@ impl Reading {
 
 impl Item {
     pub(crate) fn new(path: String, dialect: Option<Dialect>, reading: Reading) -> Self {
-        Self {
-            path,
-            message: None,
-            dialect: dialect.map(Dialect::name),
-            provider: dialect,
-            reading,
-            warnings: Vec::new(),
-            raw: None,
-        }
+        Self { path, message: None, dialect, reading, warnings: Vec::new(), raw: None }
     }
 
     /// The same item as part of an outer record: its path is longer, and a failure says where it lies.
@@ -113,12 +77,10 @@ impl Item {
     }
 
     /// A record of a dialect that is recognised and not read.
-    pub(super) fn reserved(path: String, name: &'static str) -> Self {
-        let what = RESERVED.iter().find(|(n, _)| *n == name).map_or(name, |(_, what)| *what);
-        let detail = format!("this is {what} ({name}), which this version does not read");
-        let mut item = Self::new(path, None, Reading::failed(Cause::UnsupportedDialect, detail));
-        item.dialect = Some(name);
-        item
+    pub(super) fn reserved(path: String, dialect: Dialect) -> Self {
+        let what = dialect.what();
+        let detail = format!("this is {what} ({dialect}), which this version does not read");
+        Self::new(path, Some(dialect), Reading::failed(Cause::UnsupportedDialect, detail))
     }
 }
 
@@ -133,7 +95,7 @@ pub(crate) struct Message {
 #[derive(Debug, Default)]
 pub(crate) struct Parsed {
     /// The outermost envelope; `None` if it was not recognised.
-    pub(crate) dialect: Option<&'static str>,
+    pub(crate) dialect: Option<Dialect>,
     /// Whether the outermost envelope is a queue batch; then one entry a message.
     pub(crate) messages: Option<Vec<Message>>,
     pub(crate) items: Vec<Item>,
@@ -152,27 +114,7 @@ impl Parsed {
     }
 
     pub(super) fn of(dialect: Dialect, items: Vec<Item>) -> Self {
-        Self { dialect: Some(dialect.name()), items, ..Self::default() }
-    }
-}
-
-/// Where a record of it names its object.
-fn key_place(dialect: Dialect) -> &'static [&'static str] {
-    match dialect {
-        Dialect::Oci => &["data", "resourceName"],
-        Dialect::AwsEventBridge => &["detail", "object", "key"],
-        Dialect::JdCloudFunction => &["detail", "s3", "object", "key"],
-        Dialect::AwsS3
-        | Dialect::JdCloud
-        | Dialect::Minio
-        | Dialect::Rustfs
-        | Dialect::Ceph
-        | Dialect::StorageGrid
-        | Dialect::S3Compatible
-        | Dialect::OciStream
-        | Dialect::OciNotifications
-        | Dialect::AwsSns
-        | Dialect::AwsSqs => &["s3", "object", "key"],
+        Self { dialect: Some(dialect), items, ..Self::default() }
     }
 }
 

@@ -1,7 +1,7 @@
-//! Dialects: what a provider's notification looks like and how it is told from the others.
+//! Reading a delivery: one function that decides which row of the table a thing is of, and one recursion into what lies in it.
 //!
-//! Detection looks at a discriminator the protocol defines and returns a name; it never tries parsers until one
-//! succeeds, because then all the errors are lost. A source may pin its dialect; then nothing is recognised, and the
+//! Detection looks at a discriminator the protocol defines and returns a row; it never tries parsers until one succeeds,
+//! because then all the errors are lost. A source may pin its dialect: then only the rows of that dialect are asked, and the
 //! sender, who picks the body, cannot pick the reader.
 
 use std::collections::HashSet;
@@ -13,10 +13,14 @@ use crate::model::dialect::{Dialect, KeyRules};
 use crate::model::failure::Cause;
 use crate::plain::json;
 use crate::plain::text::Text;
-use crate::read::envelope::{jdcloud, oci_notifications, oci_stream, pubsub, sns, sqs, storagegrid};
-use crate::read::item::{Item, Parsed, Reading, raw_of};
-use crate::read::record::{eventbridge, jdcloud_function, oci, s3};
-use crate::read::{reserved, rewrapped};
+use crate::read::item::{Item, Message, Parsed, Reading};
+use crate::read::kept::kept;
+use crate::read::row::{
+    Called, Context, Envelope, Inside, Letter, List, Opened, Opening, Read, Row, Sent, Stands,
+};
+use crate::read::seen::Seen;
+use crate::read::table;
+use crate::read::unknown::{not_json, unknown, unknown_object};
 
 /// More records than this in one delivery are refused: no provider sends as many (an SQS batch ends at 10,000
 /// messages, everything else far below), and each costs memory.
@@ -29,120 +33,137 @@ const MOST_UNREADABLE: usize = 100;
 /// A longer id is not shown in an item's path: it stands in front of every record of its message.
 const MOST_ID_BYTES: usize = 128;
 
-/// What a text lies in. Each envelope holds only what really occurs in it, so there is no nesting without end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Within {
-    /// The delivery itself.
-    Nothing,
-    /// A message of a queue, or a record of a stream.
-    Queue,
-    /// A message of a topic, which itself may have come through a queue.
-    Topic,
-}
-
-/// What reading needs beside the bytes.
-pub(crate) struct Reader<'r> {
-    pub(crate) keys: &'r KeyRules,
-    pub(super) pinned: Option<Dialect>,
-    /// Whether items keep the JSON they were read from.
-    pub(super) keep: bool,
-    /// How many more records this delivery may have.
-    pub(super) left: usize,
-    /// What the item paths of queue messages begin with, so that no two messages share it.
-    pub(super) paths: HashSet<String>,
-}
-
-json::members! {
-    /// The members of a delivery that tell dialects apart. Named, so that a member that stands there twice is an error
-    /// and not a choice; everything else is passed over unread.
-    struct Top {
-        records = "Records",
-        event_name = "EventName",
-        /// MinIO of 2017 wrote this for `EventName`.
-        event_type_2017 = "EventType",
-        cloud_events_version = "cloudEventsVersion",
-        event_type = "eventType",
-        event = "Event",
-        stream = "stream",
-        offset = "offset",
-        source = "source",
-        detail_type = "detail-type",
-        sns_type = "Type",
-        topic_arn = "TopicArn",
-        // JD's envelope.
-        topic_owner = "topicOwner",
-        subscription_name = "subscriptionName",
-        message = "message",
-        /// Pub/Sub's push.
-        subscription = "subscription",
-    }
-}
-
-impl Top<'_> {
-    fn is_pubsub_push(&self) -> bool {
-        self.subscription.is_some()
-            && self.records.is_none()
-            && self.message.is_some_and(|message| message.get().starts_with('{'))
-    }
-
-    /// The envelope of JD's notification service, which its media processing uses and its object storage may.
-    fn is_jdcloud_envelope(&self) -> bool {
-        self.topic_owner.is_some() && self.subscription_name.is_some() && self.message.is_some()
-    }
-}
-
-/// Reads a delivery. Never fails: what cannot be read is an item that says so. `keep` is for conditions: each item holds
-/// the JSON it was read from, too.
+/// Reads a delivery. Never fails: what cannot be read is an item that says so. `keep` is for routes that ask about more than
+/// an event's normal form: each item holds the JSON it was read from, too.
 pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
     let mut reader =
-        Reader { keys, pinned: delivery.dialect, keep, left: MOST_RECORDS, paths: HashSet::new() };
-    if reader.pinned.is_none_or(|d| d == Dialect::JdCloud)
-        && let Some(parsed) = jdcloud::by_header(delivery)
-    {
-        return parsed;
+        Reader { delivery, keys, keep, left: MOST_RECORDS, paths: HashSet::new(), messages: Vec::new() };
+    let mut parsed = reader.request();
+    if parsed.dialect == Some(Dialect::AwsSqs) && !reader.messages.is_empty() {
+        parsed.messages = Some(reader.messages);
     }
-    let mut notification = false;
-    if reader.pinned.is_none_or(|d| d == Dialect::OciNotifications) {
-        match oci_notifications::by_header(delivery) {
-            Some(oci_notifications::Message::Other(parsed)) => return *parsed,
-            Some(oci_notifications::Message::Notification) => {
-                notification = true;
-                // What is inside is an event, or nothing that belongs here.
-                reader.pinned = Some(Dialect::Oci);
-            }
-            None => {}
-        }
-    }
-    // With raw delivery the body is what was published, whoever published it.
-    let raw_delivery = reader.pinned == Some(Dialect::AwsSns)
-        && delivery.header("x-amz-sns-rawdelivery").is_some_and(|v| v.eq_ignore_ascii_case("true"));
-    if raw_delivery {
-        reader.pinned = None;
-    }
-    let mut parsed = reader.lossy(&delivery.body, |reader, text| reader.delivery(delivery, text));
-    if notification && parsed.dialect.is_some() {
-        parsed.dialect = Some(Dialect::OciNotifications.name());
-    }
-    if raw_delivery && parsed.dialect.is_some() {
-        parsed.dialect = Some(Dialect::AwsSns.name());
-    }
-    // Some reserved dialects show only in a header. It is the last word, not the first: behind such a header there may be
-    // an event as its producer wrote it.
-    match (parsed.dialect, delivery.dialect, reserved::by_header(delivery)) {
-        (None, None, Some(name)) => reserved_delivery(name),
-        _ => parsed,
+    parsed
+}
+
+impl Delivery {
+    /// The headers that reading this delivery again needs, with the values that are looked at. Whoever keeps a delivery keeps
+    /// these and no others: the rest may hold credentials.
+    pub fn headers_to_keep(&self) -> Vec<(String, String)> {
+        let kept = self.headers.iter().filter_map(|(name, value)| {
+            let mut known = table::headers().filter(|(known, _)| name.eq_ignore_ascii_case(known)).peekable();
+            let (name, _) = *known.peek()?;
+            let value = if known.any(|(_, valued)| valued) { value.as_str() } else { "" };
+            Some((name.to_owned(), value.to_owned()))
+        });
+        kept.collect()
     }
 }
 
-impl Reader<'_> {
-    /// Reads bytes that ought to be a text in UTF-8, by `read`.
-    pub(super) fn lossy(&mut self, bytes: &[u8], read: impl FnOnce(&mut Self, &str) -> Parsed) -> Parsed {
+/// What a thing is.
+enum Found {
+    Row(&'static Row),
+    /// It is known, and nothing of its kind belongs here.
+    Misplaced(&'static Row),
+    /// It is known, and there is a list beside it.
+    Both(&'static Row),
+    /// A member that had to be looked at stands in it twice; the sentence.
+    Twice(serde_json::Error),
+    Unknown,
+}
+
+/// Where a thing is met.
+#[derive(Clone, Copy)]
+struct Spot {
+    stands: Stands,
+    inside: Inside,
+    /// The dialect that the source is pinned to, or that the envelope around it holds.
+    pin: Option<Dialect>,
+}
+
+/// Which row a thing is of: the first one behind `from` that is asked under the pin and has a mark in it.
+fn look(seen: &Seen<'_>, delivery: &Delivery, spot: Spot, from: &mut usize) -> Found {
+    let rows = &table::group(spot.stands).rows;
+    while let Some(known) = rows.get(*from) {
+        *from += 1;
+        let row = known.row;
+        let mut fits = known.marks.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, delivery));
+        let asked = table::is_asked(row, spot.pin);
+        if !fits && asked && spot.pin.is_some() {
+            fits = known.pinned.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, delivery));
+        }
+        if seen.is_torn()
+            && let Err(e) = seen.once(&[])
+        {
+            return Found::Twice(e);
+        }
+        if !fits && !matches!(row.read, Read::Body) {
+            continue;
+        }
+        // A body of another dialect than the pinned one is described as a whole; of a list's element its kind is said.
+        let belongs = asked && row.lies_in.contains(&spot.inside);
+        let said = !row.misplaced.is_empty() && (asked || spot.stands != Stands::Alone);
+        match belongs {
+            true if !row.either.is_empty() && seen.get(LIST).is_some() => return Found::Both(row),
+            true => return Found::Row(row),
+            false if said => return Found::Misplaced(row),
+            false => {}
+        }
+    }
+    Found::Unknown
+}
+
+/// The list beside which nothing else may stand: whoever reads the one would not see the other.
+const LIST: &str = "Records";
+
+struct Reader<'r> {
+    delivery: &'r Delivery,
+    keys: &'r KeyRules,
+    /// Whether items keep the JSON they were read from.
+    keep: bool,
+    /// How many more records this delivery may have.
+    left: usize,
+    /// What the item paths of letters begin with, so that no two letters share it.
+    paths: HashSet<String>,
+    /// The queue's messages met so far.
+    messages: Vec<Message>,
+}
+
+impl<'r> Reader<'r> {
+    /// Reads a request: what its headers decide first, then its body, then what other headers say of a body nobody knows.
+    fn request(&mut self) -> Parsed {
+        let delivery = self.delivery;
+        let pin = delivery.dialect;
+        let seen = Seen::text("");
+        let spot = Spot { stands: Stands::Request, inside: Inside::Nothing, pin };
+        let (mut from, mut body) = (0, Parsed::default());
+        while let Found::Row(row) = look(&seen, delivery, spot, &mut from) {
+            match &row.read {
+                Read::Body => {
+                    body = self.bytes(&delivery.body, Inside::Nothing, pin);
+                    if body.dialect.is_some() || pin.is_some() {
+                        return body;
+                    }
+                }
+                Read::Envelope(envelope) => {
+                    if let Some(parsed) = self.envelope(row, envelope, &seen, pin) {
+                        return parsed;
+                    }
+                }
+                Read::Reserved => return reserved(row.of),
+                Read::Event(_) | Read::Notice(_) | Read::List(_) => {}
+            }
+        }
+        body
+    }
+
+    /// Reads bytes that ought to be a text in UTF-8.
+    fn bytes(&mut self, bytes: &[u8], inside: Inside, pin: Option<Dialect>) -> Parsed {
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             let detail = "the body begins with the byte order mark of UTF-16, expected JSON in UTF-8";
             return Parsed::unreadable(Cause::Unreadable, detail);
         }
         let Text { text, lost } = Text::of(bytes);
-        let mut parsed = read(self, &text);
+        let mut parsed = self.text(&text, inside, pin);
         if let Some(lost) = lost {
             parsed.items.iter_mut().for_each(|item| item.mistrust(lost));
             if parsed.dialect.is_none() {
@@ -162,392 +183,336 @@ impl Reader<'_> {
         parsed
     }
 
-    /// Reads a delivery's body.
-    fn delivery(&mut self, delivery: &Delivery, text: &str) -> Parsed {
-        if self.pinned.is_none_or(|d| d == Dialect::StorageGrid)
-            && let Some(parsed) = storagegrid::read(self, delivery, text)
-        {
-            return parsed;
-        }
-        self.text(text, Within::Nothing)
-    }
-
     /// Reads a text, which lies in some envelope or in none.
-    pub(super) fn text(&mut self, text: &str, within: Within) -> Parsed {
+    fn text(&mut self, text: &str, inside: Inside, pin: Option<Dialect>) -> Parsed {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let begin = text.trim_start_matches([' ', '\t', '\n', '\r']);
-        if begin.is_empty() {
-            return Parsed::unreadable(Cause::Unreadable, "the body is empty, expected JSON");
-        }
-        if !begin.starts_with('{') {
-            return self.list(text, within);
-        }
-        let top: Top<'_> = match serde_json::from_str(text) {
-            Ok(top) => top,
-            Err(e) if e.is_data() => return Parsed::unreadable(Cause::Unreadable, format!("the body: {e}")),
-            Err(e) => return not_json(text, &e),
+        let seen = match begin.as_bytes().first() {
+            None => return Parsed::unreadable(Cause::Unreadable, "the body is empty, expected JSON"),
+            Some(b'{') => match Seen::object(text, &table::group(Stands::Alone).names) {
+                Ok(seen) => seen,
+                Err(e) => return not_json(text, &e),
+            },
+            Some(b'[') => match serde_json::from_str::<&RawValue>(text) {
+                Ok(raw) => Seen::array(raw, self.left).unwrap_or_else(|| Seen::text(text)),
+                Err(e) => return not_json(text, &e),
+            },
+            Some(_) => Seen::text(text),
         };
-        if top.stream.is_some() && top.offset.is_some() && self.may_be_streamed(within) {
-            return self.list(text, within);
-        }
-        let mut parsed = match self.pinned {
-            Some(Dialect::Oci) => Parsed::of(Dialect::Oci, vec![oci::read(text, self.keys, self.keep)]),
-            Some(pinned) => self.pinned(pinned, text, &top, within),
-            None => self.recognised(text, &top, within),
+        let spot = Spot { stands: Stands::Alone, inside, pin };
+        let mut from = 0;
+        let mut parsed = loop {
+            match look(&seen, self.delivery, spot, &mut from) {
+                Found::Row(row) => {
+                    if let Some(parsed) = self.alone(row, &seen, spot) {
+                        break parsed;
+                    }
+                }
+                Found::Misplaced(row) => {
+                    let detail = format!("{} where none belongs", row.misplaced);
+                    break Parsed::unreadable(Cause::Unreadable, detail);
+                }
+                Found::Both(row) => {
+                    let detail = format!("expected either {} or `{LIST}`, found both", row.either);
+                    break Parsed::unreadable(Cause::Unreadable, detail);
+                }
+                Found::Twice(e) => {
+                    break Parsed::unreadable(Cause::Unreadable, format!("the body: {e}"));
+                }
+                Found::Unknown if begin.starts_with('{') => break unknown_object(text, pin),
+                Found::Unknown => break unknown(text),
+            }
         };
-        if self.keep {
+        if self.keep && begin.starts_with('{') {
             // Elements of a list hold their own already, and what came in a message was read from that message.
             let sent = serde_json::from_str::<&RawValue>(text).ok();
             for item in parsed.items.iter_mut().filter(|i| i.raw.is_none() && i.message.is_none()) {
-                item.raw = sent.map(|sent| raw_of(item, sent));
+                item.raw = sent.map(|sent| kept(item, sent));
             }
         }
         parsed
     }
 
-    /// A list, or a single stream record, which stands for a list of one.
-    fn list(&mut self, text: &str, within: Within) -> Parsed {
-        let raw: &RawValue = match serde_json::from_str(text) {
-            Ok(raw) => raw,
-            Err(e) => return not_json(text, &e),
-        };
-        if self.may_be_streamed(within)
-            && let Some((records, count)) = oci_stream::records(raw, self.left)
-        {
-            // What a pinned stream holds is decided as well.
-            self.pinned = self.pinned.map(|_| Dialect::Oci);
-            return match self.take(count, "the batch") {
-                Ok(()) => oci_stream::read(self, &records),
-                Err(detail) => Parsed::unreadable(Cause::Unreadable, detail),
-            };
+    /// Reads a thing that stands alone; `None` if it is none of this row after all.
+    fn alone(&mut self, row: &'static Row, seen: &Seen<'_>, spot: Spot) -> Option<Parsed> {
+        if let Err(e) = seen.once(row.members) {
+            let mut parsed = Parsed::unreadable(Cause::Unreadable, format!("the body: {e}"));
+            // A list says of nobody who sent it.
+            if !matches!(row.read, Read::List(_)) {
+                parsed.dialect = Some(row.of);
+                parsed.items.iter_mut().for_each(|item| item.dialect = Some(row.of));
+            }
+            return Some(parsed);
         }
-        if s3::is_test_text(raw)
-            && self.pinned.is_none_or(|d| d == Dialect::S3Compatible)
-            && within == Within::Nothing
-        {
-            return Parsed::of(Dialect::S3Compatible, vec![s3::test_text()]);
+        match &row.read {
+            Read::Event(read) | Read::Notice(read) => {
+                let context =
+                    Context { keys: self.keys, pin: spot.pin, place: "", outer: None, keep: self.keep };
+                let mut item = read(seen, &context);
+                item.path = "0".into();
+                Some(Parsed { dialect: item.dialect, items: vec![item], ..Parsed::default() })
+            }
+            Read::List(list) => Some(self.list(row, list, seen, spot)),
+            Read::Envelope(envelope) => self.envelope(row, envelope, seen, spot.pin),
+            Read::Reserved => Some(reserved(row.of)),
+            Read::Body => None,
         }
-        match reserved::of_array(raw) {
-            Some(name) => reserved_delivery(name),
-            None => {
-                let found = json::found(raw.get());
-                let known = match found {
-                    "a string" => rewrapped::string(raw),
-                    _ => rewrapped::list(raw),
+    }
+
+    /// Opens an envelope that stands alone, and reads what lies in it; `None` if it is none after all.
+    fn envelope(
+        &mut self,
+        row: &'static Row,
+        envelope: &Envelope,
+        seen: &Seen<'_>,
+        pin: Option<Dialect>,
+    ) -> Option<Parsed> {
+        let opening = Opening { delivery: self.delivery, place: "", names_objects: table::names_objects };
+        match (envelope.open)(seen, &opening) {
+            Opened::Pass => None,
+            Opened::Unreadable(detail) => Some(Parsed::unreadable(Cause::Unreadable, detail)),
+            Opened::Notice(notice) => {
+                let (item, reply, confirm) = *notice;
+                Some(Parsed { reply, confirm, ..Parsed::of(row.of, vec![item]) })
+            }
+            Opened::Letters { letters, receipt } => {
+                let mut parsed = Parsed::default();
+                for (index, letter) in letters.into_iter().enumerate() {
+                    let inner = self.letter(envelope, letter, index, pin);
+                    let items = std::mem::take(&mut parsed.items);
+                    parsed = Parsed { dialect: parsed.dialect.or(inner.dialect), ..inner };
+                    parsed.items.splice(..0, items);
+                }
+                parsed.dialect = match envelope.called {
+                    Called::Itself => Some(row.of),
+                    Called::ItselfIfRead => parsed.dialect.map(|_| row.of),
+                    Called::Inner => parsed.dialect,
                 };
-                let detail = match known {
-                    Some(known) => format!("this is {known}"),
-                    None => format!("expected an event, which is an object, found {found}"),
-                };
-                Parsed::unreadable(Cause::UnknownDialect, detail)
+                Some(Parsed { receipt, ..parsed })
             }
         }
     }
 
-    /// Stream records hold events, never further stream records.
-    fn may_be_streamed(&self, within: Within) -> bool {
-        within == Within::Nothing && self.pinned.is_none_or(|d| d == Dialect::OciStream)
-    }
-
-    /// The order avoids collisions: OCI's version member first, then envelopes, then `Records`, then a test event, then the
-    /// rest.
-    fn recognised(&mut self, raw: &str, top: &Top<'_>, within: Within) -> Parsed {
-        if top.cloud_events_version.is_some() && oci::is_oci_type(top.event_type) {
-            return Parsed::of(Dialect::Oci, vec![oci::read(raw, self.keys, self.keep)]);
-        }
-        if top.sns_type.is_some() && top.topic_arn.is_some() {
-            return self.topic(raw, top, within);
-        }
-        if top.is_jdcloud_envelope() {
-            return self.jdcloud_envelope(raw, top, within);
-        }
-        if eventbridge::is_event(top.source, top.detail_type) && top.records.is_some() {
-            let detail = "expected either an event of EventBridge or `Records`, found both";
-            return Parsed::unreadable(Cause::Unreadable, detail);
-        }
-        // Before the test event: nothing that names objects may pass as a mere test.
-        if let Some(records) = top.records {
-            return self.records(records, top, within);
-        }
-        if eventbridge::is_event(top.source, top.detail_type) {
-            return Parsed::of(Dialect::AwsEventBridge, vec![eventbridge::read(raw, self.keys)]);
-        }
-        if s3::is_test_event(top.event) {
-            let item = s3::test_event(raw, None, 0);
-            return Parsed { dialect: item.dialect, items: vec![item], ..Parsed::default() };
-        }
-        if top.is_pubsub_push() && within == Within::Nothing {
-            return pubsub::read(self, top.message);
-        }
-        if let Some(name) = reserved::of_object(raw) {
-            return reserved_delivery(name);
-        }
-        if let Some(known) = rewrapped::object(raw) {
-            return Parsed::unreadable(Cause::UnknownDialect, format!("this is {known}"));
-        }
-        Parsed::unreadable(
-            Cause::UnknownDialect,
-            format!(
-                "no known dialect: expected a list of `Records`, or `cloudEventsVersion` with an `eventType` of \
-                     com.oraclecloud, or a `source` of aws.s3, or `Type` and `TopicArn`, or an `Event` of s3:TestEvent, \
-                     found an object with {}",
-                reserved::members(raw)
-            ),
-        )
-    }
-
-    /// A message of Amazon SNS that stands alone.
-    fn topic(&mut self, raw: &str, top: &Top<'_>, within: Within) -> Parsed {
-        if within == Within::Topic {
-            return Parsed::unreadable(Cause::Unreadable, "a topic's message where none belongs");
-        }
-        // No signature of SNS covers such a member: whoever has one signed message could have put anything in.
-        if top.records.is_some() {
-            let detail = "expected either a topic's message (`Type` and `TopicArn`) or `Records`, found both";
-            return Parsed::unreadable(Cause::Unreadable, detail);
-        }
-        sns::read(self, raw)
-    }
-
-    /// An event in JD's envelope.
-    fn jdcloud_envelope(&mut self, raw: &str, top: &Top<'_>, within: Within) -> Parsed {
-        if within != Within::Nothing {
-            return Parsed::unreadable(Cause::Unreadable, "an envelope of JD Cloud's where none belongs");
-        }
-        if top.records.is_some() {
-            let detail = "expected either JD Cloud's envelope or `Records`, found both";
-            return Parsed::unreadable(Cause::Unreadable, detail);
-        }
-        jdcloud::read_envelope(self, raw)
-    }
-
-    fn pinned(&mut self, pinned: Dialect, raw: &str, top: &Top<'_>, within: Within) -> Parsed {
-        match pinned {
-            Dialect::AwsSns if top.sns_type.is_some() && top.topic_arn.is_some() => {
-                return self.topic(raw, top, within);
-            }
-            Dialect::S3Compatible if top.is_pubsub_push() && within == Within::Nothing => {
-                return pubsub::read(self, top.message);
-            }
-            Dialect::JdCloud if top.is_jdcloud_envelope() => return self.jdcloud_envelope(raw, top, within),
-            Dialect::AwsEventBridge if eventbridge::is_event(top.source, top.detail_type) => {
-                return Parsed::of(Dialect::AwsEventBridge, vec![eventbridge::read(raw, self.keys)]);
-            }
-            _ => {}
-        }
-        let envelope = match pinned {
-            Dialect::OciStream => Some("a list of records with `stream` and `offset`"),
-            Dialect::OciNotifications => Some("a request with the header X-OCI-NS-MessageType"),
-            Dialect::AwsEventBridge => Some("an event with a `source` of aws.s3 and a `detail-type`"),
-            Dialect::AwsSns if top.records.is_none() => Some("a message with `Type` and `TopicArn`"),
-            _ => None,
+    /// Reads one letter. Its items stand under its own path, if it has one.
+    fn letter(
+        &mut self,
+        envelope: &Envelope,
+        letter: Letter<'_>,
+        index: usize,
+        pin: Option<Dialect>,
+    ) -> Parsed {
+        let path = letter.id.map(|id| self.path(id.filter(|id| !id.is_empty()).as_deref(), index));
+        let message = letter.message.map(|message| {
+            self.messages.push(message);
+            self.messages.len() - 1
+        });
+        let pin = envelope.holds.pin(pin);
+        let mut inner = match &letter.text {
+            Ok(Sent::Text(text)) => self.text(text, envelope.inside, pin),
+            Ok(Sent::Bytes(bytes)) => self.bytes(bytes, envelope.inside, pin),
+            Err(detail) => Parsed::unreadable(Cause::Unreadable, detail.as_str()),
         };
-        if let Some(expected) = envelope {
-            let found = reserved::members(raw);
-            let detail = format!("expected {expected} ({pinned}), found an object with {found}");
-            return Parsed::unreadable(Cause::Unreadable, detail);
+        let Some(path) = path else { return inner };
+        if inner.confirm.take().is_some() {
+            let warning =
+                "a subscription waits for its confirmation; nobody visits a URL that came in a queue";
+            inner.items.iter_mut().for_each(|item| item.warnings.push(warning.into()));
         }
-        if let Some(records) = top.records {
-            let parsed = self.records(records, top, within);
-            return Parsed { dialect: parsed.dialect.map(|_| pinned.name()), ..parsed };
-        }
-        if s3::is_test_event(top.event) {
-            return Parsed::of(pinned, vec![s3::test_event(raw, Some(pinned), 0)]);
-        }
-        let found = match rewrapped::object(raw) {
-            Some(known) => known.to_owned(),
-            None => format!("an object with {}", reserved::members(raw)),
-        };
-        Parsed::unreadable(
-            Cause::Unreadable,
-            format!("expected an event of {pinned} with a list of `Records`, found {found}"),
-        )
+        let place = letter.text.is_ok().then_some(&*letter.place);
+        let items = inner.items.into_iter();
+        let items = items.map(|item| Item { message: item.message.or(message), ..item.within(&path, place) });
+        Parsed { items: items.collect(), ..inner }
     }
 
-    /// Makes room for more records.
-    pub(super) fn take(&mut self, found: usize, place: &str) -> Result<(), String> {
-        let left = self.left.checked_sub(found);
-        self.left = left.ok_or_else(|| {
-            format!("{place}: expected at most {MOST_RECORDS} records in one delivery, found {found} more")
-        })?;
-        Ok(())
-    }
-
-    /// A path for an outer record that no other one has: senders repeat ids, leave them out, put a slash into them.
-    pub(super) fn path(&mut self, id: Option<String>, index: usize) -> String {
+    /// A path for a letter that no other one has: senders repeat ids, leave them out, put a slash into them.
+    fn path(&mut self, id: Option<&str>, index: usize) -> String {
         let fits =
-            |id: &String| id.len() <= MOST_ID_BYTES && !id.contains('/') && !id.contains(char::is_control);
-        let mut path = id.filter(fits).unwrap_or_else(|| index.to_string());
+            |id: &&str| id.len() <= MOST_ID_BYTES && !id.contains('/') && !id.contains(char::is_control);
+        let mut path = id.filter(fits).map_or_else(|| index.to_string(), str::to_owned);
         while !self.paths.insert(path.clone()) {
             path = format!("{path}#{index}");
         }
         path
     }
 
-    fn records(&mut self, records: &RawValue, top: &Top<'_>, within: Within) -> Parsed {
-        let Some((records, count)) = json::array(records, self.left) else {
-            let found = json::found(records.get());
-            return Parsed::unreadable(
-                Cause::Unreadable,
-                format!("Records: expected an array, found {found}"),
-            );
+    /// Reads a list: each element is looked up again.
+    fn list(&mut self, row: &'static Row, list: &List, seen: &Seen<'_>, spot: Spot) -> Parsed {
+        let unreadable = |detail| Parsed::unreadable(Cause::Unreadable, detail);
+        let elements = match list.member {
+            // One that stands alone is a list of one.
+            "" if seen.count == 0 => serde_json::from_str(seen.text).map(|raw| (vec![raw], 1)).ok(),
+            "" => Some((seen.elements.clone(), seen.count)),
+            member => seen.get(member).and_then(|raw| json::array(raw, self.left)),
         };
-        if let Err(detail) = self.take(count, "Records") {
-            return Parsed::unreadable(Cause::Unreadable, detail);
+        let Some((elements, count)) = elements else {
+            let found = seen.get(list.member).map_or("nothing", |raw| json::found(raw.get()));
+            return unreadable(format!("{}: expected an array, found {found}", list.member));
+        };
+        if count > self.left {
+            return unreadable(format!(
+                "{}: expected at most {MOST_RECORDS} records in one delivery, found {count} more",
+                list.place
+            ));
         }
-        let outer = s3::Outer::new(top.event_name.or(top.event_type_2017));
-        let mut parsed = Parsed::default();
-        let (mut unreadable, mut rest) = (0, None);
-        for (index, raw) in records.iter().enumerate() {
-            let place = format!("Records[{index}]");
-            let known = parsed.items.len();
-            match self.class(raw, &place, &outer, within) {
-                Class::S3(record, parts, producer) => {
-                    let item = s3::read(&record, parts, producer, index, &place, &outer);
-                    parsed.dialect = parsed.dialect.or(item.dialect);
-                    parsed.items.push(item);
-                }
-                Class::Sqs(message) => {
-                    // What counts is what is in it.
-                    self.left += 1;
-                    parsed.dialect = parsed.dialect.or(Some(Dialect::AwsSqs.name()));
-                    sqs::read(self, &message, index, &place, &mut parsed);
-                }
-                Class::Sns(record) => {
-                    self.left += 1;
-                    parsed.dialect = parsed.dialect.or(Some(Dialect::AwsSns.name()));
-                    parsed.items.extend(sns::read_record(self, &record, index, &place));
-                }
-                Class::JdCloudFunction(record) => {
-                    let item = jdcloud_function::read(&record, self.keys, index, &place);
-                    parsed.dialect = parsed.dialect.or(item.dialect);
-                    parsed.items.push(item);
-                }
-                Class::Reserved(name) => {
-                    parsed.dialect = parsed.dialect.or(Some(name));
-                    parsed.items.push(Item::reserved(index.to_string(), name));
-                }
-                Class::Test => {
-                    let item = s3::test_event(raw.get(), self.pinned, index);
-                    parsed.dialect = parsed.dialect.or(item.dialect);
-                    parsed.items.push(item);
-                }
-                Class::Bad(cause, detail) => {
-                    unreadable += 1;
-                    if unreadable <= MOST_UNREADABLE {
-                        parsed.items.push(Item::new(index.to_string(), None, Reading::failed(cause, detail)));
-                    } else if unreadable == MOST_UNREADABLE + 1 {
-                        rest = Some((index, cause, detail));
-                    }
-                }
-            }
-            if self.keep {
-                for item in
-                    parsed.items[known..].iter_mut().filter(|i| i.raw.is_none() && i.message.is_none())
-                {
-                    item.raw = Some(raw_of(item, raw));
-                }
-            }
-        }
-        if let Some((index, cause, detail)) = rest {
-            let more = match unreadable - MOST_UNREADABLE - 1 {
-                0 => String::new(),
-                more => format!(" (and {more} more behind it that cannot be read)"),
+        let mut parsed = Parsed { items: Vec::with_capacity(elements.len()), ..Parsed::default() };
+        let mut strangers = Strangers::default();
+        for (index, raw) in elements.iter().enumerate() {
+            let place = match list.element {
+                "" => format!("{}[{index}]", list.place),
+                element => format!("{element}{index}"),
             };
-            let reading = Reading::failed(cause, format!("{detail}{more}"));
-            parsed.items.push(Item::new(index.to_string(), None, reading));
+            let known = parsed.items.len();
+            match self.element(list, raw, &place, index, seen, spot, &mut parsed.items) {
+                Ok(of) => parsed.dialect = parsed.dialect.or(of),
+                Err((_, detail)) if list.of_letters => {
+                    let path = self.path(None, index);
+                    let item = Item::new("0".into(), None, Reading::failed(Cause::Unreadable, detail));
+                    parsed.items.push(item.within(&path, None));
+                }
+                Err((cause, detail)) => parsed.items.extend(strangers.add(index, cause, detail)),
+            }
+            if self.keep && !list.of_letters {
+                let items = parsed.items[known..].iter_mut();
+                items.filter(|i| i.raw.is_none() && i.message.is_none()).for_each(|item| {
+                    item.raw = Some(kept(item, raw));
+                });
+            }
         }
-        if records.is_empty() {
-            // Nothing tells who sent it; both members are MinIO's alone.
-            parsed.dialect = Some(if outer.minio_like() { Dialect::Minio } else { Dialect::AwsS3 }.name());
+        parsed.items.extend(strangers.rest());
+        if elements.is_empty() {
+            parsed.dialect = Some((list.empty)(seen));
         }
-        if parsed.dialect != Some(Dialect::AwsSqs.name()) {
-            parsed.messages = None;
+        if list.of_letters {
+            parsed.dialect = Some(row.of);
+        }
+        if let Some(pin) = spot.pin {
+            parsed.dialect = parsed.dialect.map(|_| pin);
         }
         parsed
     }
 
-    /// What one element of `Records` is.
-    fn class<'a>(&self, raw: &'a RawValue, place: &str, outer: &s3::Outer, within: Within) -> Class<'a> {
-        let record: s3::Record<'a> = match json::object(raw.get(), place) {
-            Ok(record) => record,
-            Err(detail) => return Class::Bad(Cause::Unreadable, detail),
+    /// Reads one element of a list into `items`: whose it is, or why nobody can tell.
+    #[expect(clippy::too_many_arguments, reason = "what is known of the element, and where its items go")]
+    fn element(
+        &mut self,
+        list: &List,
+        raw: &RawValue,
+        place: &str,
+        index: usize,
+        outer: &Seen<'_>,
+        spot: Spot,
+        items: &mut Vec<Item>,
+    ) -> Result<Option<Dialect>, (Cause, String)> {
+        if !raw.get().starts_with('{') {
+            let found = json::found(raw.get());
+            return Err((Cause::Unreadable, format!("{place}: expected an object, found {found}")));
+        }
+        let twice = |e: serde_json::Error| (Cause::Unreadable, format!("{place}: {e}"));
+        let seen = Seen::object(raw.get(), &table::group(list.elements).names).map_err(twice)?;
+        let spot = Spot { stands: list.elements, ..spot };
+        let mut from = 0;
+        loop {
+            let row = match look(&seen, self.delivery, spot, &mut from) {
+                Found::Row(row) | Found::Both(row) => row,
+                Found::Twice(e) => return Err(twice(e)),
+                Found::Misplaced(row) => {
+                    let detail = format!("{place}: {} where none belongs", row.misplaced);
+                    return Err((Cause::Unreadable, detail));
+                }
+                Found::Unknown => return Err(stranger(list, &seen, place, spot.pin)),
+            };
+            seen.once(row.members).map_err(twice)?;
+            match &row.read {
+                Read::Event(read) | Read::Notice(read) => {
+                    self.left = self.left.saturating_sub(1);
+                    let context = Context {
+                        keys: self.keys,
+                        pin: spot.pin,
+                        place,
+                        outer: Some(outer),
+                        keep: self.keep,
+                    };
+                    let mut item = read(&seen, &context);
+                    item.path = index.to_string();
+                    let of = item.dialect;
+                    items.push(item);
+                    return Ok(of);
+                }
+                Read::Reserved => {
+                    self.left = self.left.saturating_sub(1);
+                    items.push(Item::reserved(index.to_string(), row.of));
+                    return Ok(Some(row.of));
+                }
+                // Of an envelope what counts is what is in it.
+                Read::Envelope(envelope) => {
+                    let opening =
+                        Opening { delivery: self.delivery, place, names_objects: table::names_objects };
+                    match (envelope.open)(&seen, &opening) {
+                        Opened::Pass => continue,
+                        Opened::Unreadable(detail) => {
+                            let path = self.path(None, index);
+                            items.push(Item::new(path, None, Reading::failed(Cause::Unreadable, detail)));
+                        }
+                        Opened::Notice(notice) => {
+                            let path = self.path(None, index);
+                            items.push(Item { path, ..notice.0 });
+                        }
+                        Opened::Letters { letters, .. } => {
+                            for letter in letters {
+                                items.extend(self.letter(envelope, letter, index, spot.pin).items);
+                            }
+                        }
+                    }
+                    return Ok(Some(row.of));
+                }
+                Read::List(_) | Read::Body => {}
+            }
+        }
+    }
+}
+
+/// Elements of one list that nobody can read.
+#[derive(Default)]
+struct Strangers {
+    count: usize,
+    /// The first one that is not listed.
+    rest: Option<(usize, Cause, String)>,
+}
+
+impl Strangers {
+    fn add(&mut self, index: usize, cause: Cause, detail: String) -> Option<Item> {
+        self.count += 1;
+        if self.count <= MOST_UNREADABLE {
+            return Some(Item::new(index.to_string(), None, Reading::failed(cause, detail)));
+        }
+        if self.rest.is_none() {
+            self.rest = Some((index, cause, detail));
+        }
+        None
+    }
+
+    /// One item for all that were not listed.
+    fn rest(self) -> Option<Item> {
+        let (index, cause, detail) = self.rest?;
+        let more = match self.count - MOST_UNREADABLE - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more behind it that cannot be read)"),
         };
-        // Letter case is nobody's promise.
-        let source = json::string(record.event_source).ok().map(|source| source.to_ascii_lowercase());
-        if source.as_deref() == Some("aws:sqs") {
-            return match json::object(raw.get(), place) {
-                // A message may hold an envelope, never another batch.
-                Ok(message)
-                    if within == Within::Nothing && self.pinned.is_none_or(|d| d == Dialect::AwsSqs) =>
-                {
-                    Class::Sqs(message)
-                }
-                Ok(_) => {
-                    Class::Bad(Cause::Unreadable, format!("{place}: a queue message where none belongs"))
-                }
-                Err(detail) => Class::Bad(Cause::Unreadable, detail),
-            };
-        }
-        if json::string(record.sns_source).is_ok_and(|s| s == "aws:sns") {
-            return match json::object(raw.get(), place) {
-                Ok(record)
-                    if within == Within::Nothing && self.pinned.is_none_or(|d| d == Dialect::AwsSns) =>
-                {
-                    Class::Sns(record)
-                }
-                Ok(_) => {
-                    Class::Bad(Cause::Unreadable, format!("{place}: a topic's message where none belongs"))
-                }
-                Err(detail) => Class::Bad(Cause::Unreadable, detail),
-            };
-        }
-        if self.pinned == Some(Dialect::AwsSns) {
-            let detail =
-                format!("{place}: expected a topic's message (EventSource aws:sns), found another record");
-            return Class::Bad(Cause::Unreadable, detail);
-        }
-        let function = record.detail.is_some() && json::string(record.source).is_ok_and(|s| s == "oss");
-        if function && record.s3.is_none() && self.pinned.is_none_or(|d| d == Dialect::JdCloudFunction) {
-            return match json::object(raw.get(), place) {
-                Ok(record) => Class::JdCloudFunction(record),
-                Err(detail) => Class::Bad(Cause::Unreadable, detail),
-            };
-        }
-        if s3::is_test_record(&record) {
-            return Class::Test;
-        }
-        let parts = s3::Parts::of(&record, place);
-        match s3::producer(&record, &parts, source.as_deref(), outer, self.pinned, self.keys) {
-            Some(producer) => Class::S3(record, parts, producer),
-            None => match reserved::of_record(&record, source.as_deref()) {
-                Some(name) => Class::Reserved(name),
-                None => Class::Bad(Cause::UnknownDialect, s3::foreign(place, &record)),
-            },
-        }
+        Some(Item::new(index.to_string(), None, Reading::failed(cause, format!("{detail}{more}"))))
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it lives on the stack")]
-enum Class<'a> {
-    S3(s3::Record<'a>, s3::Parts<'a>, s3::Producer),
-    Sqs(sqs::Wire<'a>),
-    Sns(sns::Record<'a>),
-    JdCloudFunction(jdcloud_function::Record<'a>),
-    Reserved(&'static str),
-    Test,
-    Bad(Cause, String),
-}
-
-fn not_json(text: &str, error: &serde_json::Error) -> Parsed {
-    match rewrapped::text(text) {
-        Some(known) => Parsed::unreadable(Cause::UnknownDialect, format!("these are {known}")),
-        None => Parsed::unreadable(Cause::Unreadable, format!("the body is not one JSON value: {error}")),
+/// The sentence about an element that no row knows.
+fn stranger(list: &List, seen: &Seen<'_>, place: &str, pin: Option<Dialect>) -> (Cause, String) {
+    let mut rows = table::rows(list.elements);
+    match rows.find(|row| Some(row.of) == pin && !row.expected.is_empty()) {
+        Some(row) => (Cause::Unreadable, format!("{place}: expected {}, found another record", row.expected)),
+        None => (Cause::UnknownDialect, (list.stranger)(seen, place)),
     }
 }
 
-pub(super) fn reserved_delivery(name: &'static str) -> Parsed {
-    Parsed { dialect: Some(name), items: vec![Item::reserved("0".into(), name)], ..Parsed::default() }
+fn reserved(of: Dialect) -> Parsed {
+    Parsed::of(of, vec![Item::reserved("0".into(), of)])
 }
 
 #[cfg(test)]

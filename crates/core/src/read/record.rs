@@ -1,7 +1,9 @@
 //! Records: one file for each producer's own.
 
+pub(super) mod callback;
 pub(super) mod cloudtrail;
 pub(super) mod eventbridge;
 pub(super) mod jdcloud_function;
 pub(super) mod oci;
+pub(super) mod reserved;
 pub(super) mod s3;

@@ -2,6 +2,7 @@
 
 use crate::model::dialect::Dialect;
 use crate::plain::mistake::Mistake;
+use crate::read::table::topics;
 use crate::settings::entry::Entry;
 use crate::settings::groups::Source;
 use crate::settings::reader::Reader;
@@ -60,13 +61,10 @@ impl Reader {
             }
             let endless = dialect.is_some_and(Dialect::redelivers_forever);
             let confirm_topics = entry.list("confirm_topics");
-            let is_topic = |topic: &&String| {
-                topic.starts_with("ocid1.onstopic.")
-                    || (topic.starts_with("arn:aws") && topic.split(':').nth(2) == Some("sns"))
-            };
-            if let Some(odd) = confirm_topics.iter().find(|topic| !is_topic(topic)) {
-                let expected = "ids of topics, such as ocid1.onstopic.oc1.phx.aaaa… or arn:aws:sns:eu-central-1:111122223333:name";
-                entry.mistake("confirm_topics", odd, expected);
+            if let Some(odd) = confirm_topics.iter().find(|id| !topics().any(|topic| (topic.is)(id))) {
+                let examples: Vec<_> = topics().map(|topic| topic.example).collect();
+                let expected = format!("ids of topics, such as {}", examples.join(" or "));
+                entry.mistake("confirm_topics", odd, &expected);
             }
             if !confirm_topics.is_empty() && auth.as_ref().is_some_and(|auth| auth.as_str() == Some("none")) {
                 let place = format!("{}.confirm_topics", entry.place);

@@ -48,7 +48,7 @@ fn notifications_hold_an_event_or_want_a_visit() {
     let kind = "x-oci-ns-messagetype";
     let plan = http(None, &[(kind, "Notification")], event);
     assert_eq!(
-        (plan.dialect, plan.records[0].dialect, verdicts(&plan)),
+        (plan.dialect.map(Dialect::name), plan.records[0].dialect.map(Dialect::name), verdicts(&plan)),
         (Some("oci-notifications"), Some("oci"), vec!["send"])
     );
     // The sender picks the body, not the reader: behind this header there are events of OCI.

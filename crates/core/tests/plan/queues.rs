@@ -13,7 +13,7 @@ fn a_queue_hears_which_messages_failed() {
     };
     let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#;
     let plan = batch("arn:q", &[&good, "garbage", test, r#"{"Records":[]}"#]);
-    assert_eq!(plan.dialect, Some("aws-sqs"));
+    assert_eq!(plan.dialect.map(Dialect::name), Some("aws-sqs"));
     assert_eq!(verdicts(&plan), ["send", "unreadable", "test_event"]);
     assert!(detail(&plan.records[1]).starts_with("Records[1].body: "), "{}", detail(&plan.records[1]));
     let items: Vec<_> = plan.records.iter().map(|r| r.item.as_str()).collect();

@@ -8,55 +8,90 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::value::RawValue;
 
-use crate::model::delivery::Delivery;
-use crate::model::dialect::Dialect;
-use crate::model::event::{Details, Notice, NoticeKind};
+use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::failure::Cause;
 use crate::plain::text::Text;
 use crate::plain::{json, line};
-use crate::read::handshake::names_objects;
-use crate::read::item::{Item, Parsed, Reading, Reply};
-use crate::read::read::{Reader, Within};
+use crate::read::item::{Reading, Reply};
+use crate::read::row::{Called, Envelope, Facts, Holds, Inside, Opened, Opening, Read, Row, Sent, Stands};
+use crate::read::seen::{Mark, Seen, Test};
 
 const MESSAGE_TYPE: &str = "x-jdcloud-message-type";
 
 /// The documented test message is a short text. The answer echoes what a stranger chose, so it is kept small.
 const MOST_HANDSHAKE_BYTES: usize = 16 * 1024;
 
-/// What the message-type header decides; `None` if the body decides.
-pub(in crate::read) fn by_header(delivery: &Delivery) -> Option<Parsed> {
-    let kind = delivery.header(MESSAGE_TYPE)?;
+// Undocumented; JD's own function samples use the key as it is. An inference: RELAY_KEYS_JDCLOUD overrides.
+const FACTS: Facts = Facts { keys: Some(KeyEncoding::Verbatim), headers: &[MESSAGE_TYPE], ..Facts::BASE };
+
+/// A request whose header says what it is for.
+pub(in crate::read) const REQUEST: Row = Row {
+    of: Dialect::JdCloud,
+    stands: Stands::Request,
+    marks: &[Mark::Header(MESSAGE_TYPE, Test::There)],
+    facts: Some(&FACTS),
+    read: Read::Envelope(Envelope {
+        open: by_header,
+        inside: Inside::Nothing,
+        holds: Holds::AsPinned,
+        called: Called::Itself,
+    }),
+    ..Row::BASE
+};
+
+/// The notification service's other format, which its media processing documents; the object storage documents the simple
+/// one and has no setting for it.
+pub(in crate::read) const ENVELOPE: Row = Row {
+    of: Dialect::JdCloud,
+    marks: &[Mark::Members(&[
+        ("topicOwner", Test::There),
+        ("subscriptionName", Test::There),
+        ("message", Test::There),
+    ])],
+    lies_in: &[Inside::Nothing],
+    misplaced: "an envelope of JD Cloud's",
+    either: "JD Cloud's envelope",
+    members: &["messageId"],
+    read: Read::Envelope(Envelope {
+        open,
+        inside: Inside::Topic,
+        holds: Holds::AsPinned,
+        called: Called::Itself,
+    }),
+    ..Row::BASE
+};
+
+/// What the message-type header decides; the body may.
+fn by_header<'a>(_: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
+    let body = &opening.delivery.body;
+    let kind = opening.delivery.header(MESSAGE_TYPE).unwrap_or_default();
     // The page says "SubscriptionConfiguration" and its sample code "SubscriptionConfirmation"; the media-processing page
     // of the same notification service has the second in prose and code. Nobody knows which is sent: both are taken.
     if kind.eq_ignore_ascii_case("SubscriptionConfirmation")
         || kind.eq_ignore_ascii_case("SubscriptionConfiguration")
     {
-        // Then the body decides.
-        let echoed = match message(&delivery.body) {
+        let echoed = match message(body) {
             Some(message) => message.into_bytes(),
-            None => delivery.body.clone(),
+            None => body.clone(),
         };
-        return (!names_objects(&delivery.body) && !names_objects(&echoed)).then(|| handshake(&echoed));
+        let names_objects = |body: &[u8]| (opening.names_objects)(body, Dialect::JdCloud);
+        return if names_objects(body) || names_objects(&echoed) { Opened::Pass } else { handshake(&echoed) };
     }
     if kind.eq_ignore_ascii_case("Notification") {
-        return None;
+        return Opened::Pass;
     }
     let detail = format!(
         "header {MESSAGE_TYPE}: expected SubscriptionConfirmation, SubscriptionConfiguration or Notification, found {:?}",
         line::clip(kind, 60)
     );
-    Some(one(Reading::failed(Cause::Unreadable, detail)))
+    Opened::notice(Dialect::JdCloud, Reading::failed(Cause::Unreadable, detail), None, None)
 }
 
 json::members! {
-    /// The notification service's other format, which its media processing documents; the object storage documents the
-    /// simple one and has no setting for it.
-    struct Envelope {
+    struct Message {
         topic_owner = "topicOwner",
         subscription_name = "subscriptionName",
-        message_id = "messageId",
         message = "message",
     }
 }
@@ -64,60 +99,25 @@ json::members! {
 /// The message in an envelope, for a handshake; `None` if the body is none.
 fn message(body: &[u8]) -> Option<String> {
     let text = Text::of(body).text;
-    let envelope: Envelope<'_> = json::object(&text, "").ok()?;
+    let envelope: Message<'_> = json::object(&text, "").ok()?;
     (envelope.topic_owner.is_some() && envelope.subscription_name.is_some()).then_some(())?;
     json::string(envelope.message).ok().map(Cow::into_owned)
 }
 
-/// Reads an event in an envelope.
-pub(in crate::read) fn read_envelope(reader: &mut Reader<'_>, text: &str) -> Parsed {
-    let envelope: Envelope<'_> = match json::object(text, "the envelope") {
-        Ok(envelope) => envelope,
-        Err(detail) => return one(Reading::failed(Cause::Unreadable, detail)),
-    };
-    let id = json::string(envelope.message_id).ok().filter(|id| !id.is_empty());
-    let path = reader.path(id.map(Cow::into_owned), 0);
-    let items = match json::string(envelope.message) {
-        Ok(message) => reader.text(&message, Within::Topic).items,
-        Err(problem) => {
-            let detail = format!("expected a string, found {}", problem.found());
-            vec![Item::new("0".into(), None, Reading::failed(Cause::Unreadable, detail))]
-        }
-    };
-    let items = items.into_iter().map(|item| item.within(&path, Some("message")));
-    Parsed::of(Dialect::JdCloud, items.collect())
+/// Opens an envelope.
+fn open<'a>(seen: &Seen<'a>, _: &Opening<'a>) -> Opened<'a> {
+    let id = json::string(seen.get("messageId")).ok();
+    let message = json::string(seen.get("message"));
+    let message = message.map_err(|problem| format!("message: expected a string, found {}", problem.found()));
+    Opened::letter(id, "message", message.map(Sent::Text))
 }
 
 /// JD saves a rule only if the answer is the base64 of exactly what it sent: of the body, or of the envelope's message.
-fn handshake(body: &[u8]) -> Parsed {
+fn handshake<'a>(body: &[u8]) -> Opened<'a> {
     if body.len() > MOST_HANDSHAKE_BYTES {
         let detail = format!("a handshake of {} bytes, expected at most {MOST_HANDSHAKE_BYTES}", body.len());
-        return one(Reading::failed(Cause::Unreadable, detail));
+        return Opened::notice(Dialect::JdCloud, Reading::failed(Cause::Unreadable, detail), None, None);
     }
-    let notice = Notice { kind: NoticeKind::Handshake, bucket: None, details: Details::default() };
     let reply = Reply { status: 200, content_type: "text/plain", body: STANDARD.encode(body) };
-    Parsed { reply: Some(reply), ..one(Reading::Notice(notice)) }
-}
-
-fn one(reading: Reading) -> Parsed {
-    Parsed::of(Dialect::JdCloud, vec![Item::new("0".into(), Some(Dialect::JdCloud), reading)])
-}
-
-json::members! {
-    struct CallBackVar {
-        vars = "callBackVars",
-    }
-}
-
-/// They came in a URL, so they are short; what is not is not shown.
-const MOST_UNTRUSTED_BYTES: usize = 16 * 1024;
-
-/// The values of `x-oss-callback-*` URL parameters of the upload: chosen by whoever uploads.
-pub(in crate::read) fn untrusted(raw: Option<&RawValue>) -> serde_json::Map<String, serde_json::Value> {
-    json::object_or_empty::<CallBackVar<'_>>(raw, "callBackVar")
-        .ok()
-        .and_then(|c| c.vars)
-        .filter(|vars| vars.get().len() <= MOST_UNTRUSTED_BYTES)
-        .and_then(|vars| serde_json::from_str(vars.get()).ok())
-        .unwrap_or_default()
+    Opened::handshake(Dialect::JdCloud, Some(reply), None)
 }

@@ -7,42 +7,66 @@
 
 use crate::model::delivery::Delivery;
 use crate::model::dialect::Dialect;
-use crate::model::event::{Details, Notice, NoticeKind};
 use crate::model::failure::Cause;
+use crate::model::unit::StorageType;
 use crate::plain::line;
-use crate::read::handshake::names_objects;
-use crate::read::item::{Confirmation, Item, Parsed, Reading};
+use crate::read::item::{Confirmation, Reading};
+use crate::read::row::{Called, Envelope, Facts, Holds, Inside, Opened, Opening, Read, Row, Stands, Topic};
+use crate::read::seen::{Mark, Seen, Test};
 
-const MESSAGE_TYPE: &str = "X-OCI-NS-MessageType";
+const MESSAGE_TYPE: &str = "x-oci-ns-messagetype";
+const MESSAGE_TYPE_AS_SENT: &str = "X-OCI-NS-MessageType";
 const CONFIRMATION_URL: &str = "X-OCI-NS-ConfirmationURL";
 const TOPIC: &str = "X-OCI-NS-TopicOcid";
 /// Every host of Oracle's public regions ends so.
 const HOSTS: &str = ".oraclecloud.com";
 
-/// What the headers say.
-pub(in crate::read) enum Message {
-    /// The body is an event.
-    Notification,
-    /// All there is to know.
-    Other(Box<Parsed>),
-}
+const FACTS: Facts = Facts {
+    unit: StorageType::Oracle,
+    topic: Some(Topic {
+        is: |id| id.starts_with("ocid1.onstopic."),
+        example: "ocid1.onstopic.oc1.phx.aaaa…",
+    }),
+    // Not the confirmation URL, which holds a token and is of no use later.
+    headers: &[MESSAGE_TYPE],
+    looks_like: "a request with the header X-OCI-NS-MessageType",
+    ..Facts::BASE
+};
 
-/// What the message-type header decides; `None` if there is none.
-pub(in crate::read) fn by_header(delivery: &Delivery) -> Option<Message> {
-    let kind = delivery.header(MESSAGE_TYPE)?;
-    if kind.eq_ignore_ascii_case("Notification") || names_objects(&delivery.body) {
-        return Some(Message::Notification);
+pub(in crate::read) const REQUEST: Row = Row {
+    of: Dialect::OciNotifications,
+    stands: Stands::Request,
+    marks: &[Mark::Header(MESSAGE_TYPE, Test::There)],
+    facts: Some(&FACTS),
+    read: Read::Envelope(Envelope {
+        open,
+        inside: Inside::Nothing,
+        // What is inside is an event, or nothing that belongs here.
+        holds: Holds::Only(Dialect::Oci),
+        called: Called::ItselfIfRead,
+    }),
+    ..Row::BASE
+};
+
+/// What the message-type header decides.
+fn open<'a>(_: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
+    let delivery = opening.delivery;
+    let kind = delivery.header(MESSAGE_TYPE).unwrap_or_default();
+    if kind.eq_ignore_ascii_case("Notification")
+        || (opening.names_objects)(&delivery.body, Dialect::OciNotifications)
+    {
+        return Opened::body(delivery);
     }
     if kind.eq_ignore_ascii_case("SubscriptionConfirmation") {
-        return Some(Message::Other(Box::new(confirmation(delivery))));
+        return confirmation(delivery);
     }
     let found = line::clip(kind, 60);
-    let detail =
-        format!("header {MESSAGE_TYPE}: expected Notification or SubscriptionConfirmation, found {found:?}");
-    Some(Message::Other(Box::new(one(Reading::failed(Cause::Unreadable, detail)))))
+    unreadable(format!(
+        "header {MESSAGE_TYPE_AS_SENT}: expected Notification or SubscriptionConfirmation, found {found:?}"
+    ))
 }
 
-fn confirmation(delivery: &Delivery) -> Parsed {
+fn confirmation<'a>(delivery: &Delivery) -> Opened<'a> {
     // The body says the same once more; the header is what the documentation tells to use.
     let url = delivery.header(CONFIRMATION_URL).unwrap_or_default();
     let url = match leads_to_oracle(url) {
@@ -50,12 +74,11 @@ fn confirmation(delivery: &Delivery) -> Parsed {
         Err(found) => {
             let detail =
                 format!("header {CONFIRMATION_URL}: expected an https address under {HOSTS}, found {found}");
-            return one(Reading::failed(Cause::Unreadable, detail));
+            return unreadable(detail);
         }
     };
-    let notice = Notice { kind: NoticeKind::Handshake, bucket: None, details: Details::default() };
     let topic = delivery.header(TOPIC).unwrap_or_default().to_owned();
-    Parsed { confirm: Some(Confirmation { url, topic }), ..one(Reading::Notice(notice)) }
+    Opened::handshake(Dialect::OciNotifications, None, Some(Confirmation { url, topic }))
 }
 
 /// The URL, if it leads to Oracle and nowhere else. What was found instead is said without the URL: it holds a token.
@@ -82,11 +105,8 @@ fn leads_to_oracle(url: &str) -> Result<String, &'static str> {
     Ok(url.into())
 }
 
-fn one(reading: Reading) -> Parsed {
-    Parsed::of(
-        Dialect::OciNotifications,
-        vec![Item::new("0".into(), Some(Dialect::OciNotifications), reading)],
-    )
+fn unreadable<'a>(detail: String) -> Opened<'a> {
+    Opened::notice(Dialect::OciNotifications, Reading::failed(Cause::Unreadable, detail), None, None)
 }
 
 #[cfg(test)]

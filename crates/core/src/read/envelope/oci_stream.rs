@@ -5,17 +5,20 @@
 //! function with a JSON array (OCI Functions, "Integrating with other services"), and consumers of both forms exist. A
 //! record that cannot be read is reported by its offset and hides nothing.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::value::RawValue;
 
 use crate::model::dialect::Dialect;
-use crate::model::failure::Cause;
-use crate::plain::json;
-use crate::plain::json::NoText;
-use crate::read::item::{Item, Parsed, Reading};
-use crate::read::read::{Reader, Within};
+use crate::model::unit::StorageType;
+use crate::plain::json::{self, NoText};
+use crate::read::row::{
+    Called, Envelope, Facts, Holds, Inside, List, Opened, Opening, Read, Row, Sent, Stands,
+};
+use crate::read::seen::{Mark, Seen, Test};
 
 /// The API pads; whoever does not means the same bytes.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -23,49 +26,52 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-json::members! {
-    struct Wire {
-        stream = "stream",
-        offset = "offset",
-        value = "value",
-    }
-}
+const FACTS: Facts = Facts {
+    unit: StorageType::Oracle,
+    looks_like: "a list of records with `stream` and `offset`",
+    ..Facts::BASE
+};
 
-/// The records of a delivery, if it is one of stream records: told by the members of one of them.
-pub(in crate::read) fn records(raw: &RawValue, most: usize) -> Option<(Vec<&RawValue>, usize)> {
-    let list = if raw.get().starts_with('[') { json::array(raw, most)? } else { (vec![raw], 1) };
-    // Any of them: a bad one in front must not make strangers of the rest.
-    let streamed = |record: &&RawValue| {
-        record.get().starts_with('{')
-            && json::object::<Wire<'_>>(record.get(), "")
-                .is_ok_and(|w| w.stream.is_some() && w.offset.is_some())
-    };
-    list.0.iter().any(streamed).then_some(list)
-}
+/// A list of stream records, or a single one, which stands for a list of one. Any of them tells: a bad one in front must not
+/// make strangers of the rest. Stream records hold events, never further stream records.
+pub(in crate::read) const BATCH: Row = Row {
+    of: Dialect::OciStream,
+    marks: &[Mark::Members(MEMBERS), Mark::Elements(MEMBERS)],
+    lies_in: &[Inside::Nothing],
+    facts: Some(&FACTS),
+    read: Read::List(List {
+        member: "",
+        place: "the batch",
+        element: "record ",
+        elements: Stands::InStream,
+        of_letters: true,
+        empty: |_| Dialect::OciStream,
+        stranger: |_, _| String::new(),
+    }),
+    ..Row::BASE
+};
 
-/// Reads a list of stream records.
-pub(in crate::read) fn read(reader: &mut Reader<'_>, records: &[&RawValue]) -> Parsed {
-    let mut items = Vec::new();
-    for (index, raw) in records.iter().enumerate() {
-        let place = format!("record {index}");
-        let (offset, event) = match json::object::<Wire<'_>>(raw.get(), &place) {
-            Ok(wire) => {
-                (wire.offset.map(|o| o.get().trim_matches('"').to_owned()), event(wire.value, &place))
-            }
-            Err(detail) => (None, Err(detail)),
-        };
-        // What counts is what is in it.
-        reader.left += 1;
-        let path = reader.path(offset.filter(|o| !o.is_empty()), index);
-        let inner = match &event {
-            Ok(event) => reader.lossy(event, |reader, text| reader.text(text, Within::Queue)).items,
-            Err(detail) => {
-                vec![Item::new("0".into(), None, Reading::failed(Cause::Unreadable, detail.clone()))]
-            }
-        };
-        items.extend(inner.into_iter().map(|item| item.within(&path, event.is_ok().then_some(&*place))));
-    }
-    Parsed::of(Dialect::OciStream, items)
+const MEMBERS: &[(&str, Test)] = &[("stream", Test::There), ("offset", Test::There)];
+
+/// One record.
+pub(in crate::read) const RECORD: Row = Row {
+    of: Dialect::OciStream,
+    stands: Stands::InStream,
+    marks: &[Mark::AnyObject],
+    members: &["offset", "value"],
+    read: Read::Envelope(Envelope {
+        open,
+        inside: Inside::Stream,
+        holds: Holds::IfPinned(Dialect::Oci),
+        called: Called::Itself,
+    }),
+    ..Row::BASE
+};
+
+fn open<'a>(seen: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
+    let offset = seen.get("offset").map(|offset| Cow::Borrowed(offset.get().trim_matches('"')));
+    let event = event(seen.get("value"), opening.place);
+    Opened::letter(offset, opening.place, event.map(|event| Sent::Bytes(Cow::Owned(event))))
 }
 
 /// The event in a record's value.

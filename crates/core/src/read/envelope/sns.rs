@@ -4,110 +4,142 @@
 //! envelope, and nothing for this file to do. A subscription over HTTPS is confirmed by visiting a URL the message names; as
 //! with OCI Notifications it is only named by the plan, and only if it leads to the topic's own service.
 
+use serde_json::value::RawValue;
+
 use crate::model::dialect::Dialect;
-use crate::model::event::{Details, Notice, NoticeKind};
 use crate::model::failure::Cause;
+use crate::model::unit::StorageType;
 use crate::plain::{json, line};
-use crate::read::item::{Confirmation, Item, Parsed, Reading};
-use crate::read::read::{Reader, Within};
+use crate::read::item::{Confirmation, Reading};
+use crate::read::row::{
+    Called, Envelope, Facts, Holds, Inside, Opened, Opening, Read, Row, Sent, Stands, Topic,
+};
+use crate::read::seen::{Mark, Seen, Test};
+
+const FACTS: Facts = Facts {
+    unit: StorageType::AmazonS3,
+    topic: Some(Topic { is: is_topic, example: "arn:aws:sns:eu-central-1:111122223333:name" }),
+    // SNS signs some members of its message (<https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>);
+    // `hmac` and JD Cloud sign the whole body.
+    own_signature: Some("sns"),
+    headers: &[RAW_DELIVERY, "x-amz-sns-message-type"],
+    looks_like: "a message with `Type` and `TopicArn`",
+    ..Facts::BASE
+};
+
+fn is_topic(id: &str) -> bool {
+    id.starts_with("arn:aws") && id.split(':').nth(2) == Some("sns")
+}
+
+const RAW_DELIVERY: &str = "x-amz-sns-rawdelivery";
+
+/// With raw delivery the body is what was published, whoever published it.
+pub(in crate::read) const RAW: Row = Row {
+    of: Dialect::AwsSns,
+    stands: Stands::Request,
+    pinned: &[Mark::Header(RAW_DELIVERY, Test::IsLike("true"))],
+    facts: Some(&FACTS),
+    read: Read::Envelope(Envelope {
+        open: |_, opening| Opened::body(opening.delivery),
+        inside: Inside::Nothing,
+        holds: Holds::Anything,
+        called: Called::ItselfIfRead,
+    }),
+    ..Row::BASE
+};
+
+/// A message that stands alone. No signature of SNS covers a list beside it: whoever has one signed message could have put
+/// anything in.
+pub(in crate::read) const MESSAGE: Row = Row {
+    of: Dialect::AwsSns,
+    marks: &[Mark::Members(&[("TopicArn", Test::There), ("Type", Test::There)])],
+    lies_in: &[Inside::Nothing, Inside::Queue, Inside::Stream],
+    misplaced: "a topic's message",
+    either: "a topic's message (`Type` and `TopicArn`)",
+    expected: "`Type` and `TopicArn`",
+    // `SigningCertURL` and its kin are the gate's.
+    members: &["MessageId", "Message", "SubscribeURL"],
+    read: Read::Envelope(Envelope { open, ..INSIDE }),
+    ..Row::BASE
+};
+
+/// What Lambda puts around it.
+pub(in crate::read) const RECORD: Row = Row {
+    of: Dialect::AwsSns,
+    stands: Stands::InRecords,
+    marks: &[Mark::Members(&[("EventSource", Test::Is("aws:sns"))])],
+    lies_in: &[Inside::Nothing],
+    misplaced: "a topic's message",
+    expected: "a topic's message (EventSource aws:sns)",
+    members: &["Sns"],
+    read: Read::Envelope(Envelope { open: open_record, ..INSIDE }),
+    ..Row::BASE
+};
+
+/// A notification of its own, whoever wrote it.
+const INSIDE: Envelope =
+    Envelope { open, inside: Inside::Topic, holds: Holds::Anything, called: Called::Itself };
 
 json::members! {
-    /// A message. `SigningCertURL` and its kin are the gate's.
-    struct Envelope {
-        kind = "Type",
+    struct Message {
         message_id = "MessageId",
-        topic = "TopicArn",
         message = "Message",
-        subscribe_url = "SubscribeURL",
     }
 }
 
-json::members! {
-    /// What Lambda puts around it.
-    pub(in crate::read) struct Record {
-        sns = "Sns",
+/// Opens one element of `Records`.
+fn open_record<'a>(seen: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
+    let place = format!("{}.Sns", opening.place);
+    let raw = seen.get("Sns").map_or("null", |raw| raw.get());
+    match json::object::<Message<'a>>(raw, &place) {
+        Ok(message) => inside(message.message_id, message.message, format!("{place}.Message")),
+        Err(detail) => Opened::Unreadable(detail),
     }
 }
 
-/// Reads one element of `Records`.
-pub(in crate::read) fn read_record(
-    reader: &mut Reader<'_>,
-    record: &Record<'_>,
-    index: usize,
-    place: &str,
-) -> Vec<Item> {
-    let place = format!("{place}.Sns");
-    let raw = record.sns.map_or("null", |raw| raw.get());
-    let envelope = match json::object(raw, &place) {
-        Ok(envelope) => envelope,
-        Err(detail) => {
-            let path = reader.path(None, index);
-            return vec![Item::new(path, None, Reading::failed(Cause::Unreadable, detail))];
-        }
-    };
-    inside(reader, &envelope, index, &format!("{place}.Message"))
-}
-
-/// Reads a message that stands alone.
-pub(in crate::read) fn read(reader: &mut Reader<'_>, text: &str) -> Parsed {
-    let envelope: Envelope<'_> = match json::object(text, "the message") {
-        Ok(envelope) => envelope,
-        Err(detail) => return one(Reading::failed(Cause::Unreadable, detail)),
-    };
-    match json::string(envelope.kind).as_deref() {
-        Ok("Notification") => Parsed::of(Dialect::AwsSns, inside(reader, &envelope, 0, "Message")),
-        Ok("SubscriptionConfirmation") => confirmation(&envelope),
+/// Opens a message that stands alone.
+fn open<'a>(seen: &Seen<'a>, _: &Opening<'a>) -> Opened<'a> {
+    match json::string(seen.get("Type")).as_deref() {
+        Ok("Notification") => inside(seen.get("MessageId"), seen.get("Message"), "Message".into()),
+        Ok("SubscriptionConfirmation") => confirmation(seen),
         // Its URL would subscribe again, so nobody may visit it.
         Ok("UnsubscribeConfirmation") => {
-            let mut parsed = one(handshake());
-            let warning = "Type: the topic has ended this subscription; no more events come from it";
-            parsed.items.iter_mut().for_each(|item| item.warnings.push(warning.into()));
-            parsed
+            let mut opened = Opened::handshake(Dialect::AwsSns, None, None);
+            if let Opened::Notice(notice) = &mut opened {
+                let warning = "Type: the topic has ended this subscription; no more events come from it";
+                notice.0.warnings.push(warning.into());
+            }
+            opened
         }
         other => {
             let found = match other {
                 Ok(kind) => format!("{:?}", line::clip(kind, 60)),
                 Err(problem) => problem.found().to_owned(),
             };
-            let detail = format!(
+            unreadable(format!(
                 "Type: expected Notification, SubscriptionConfirmation or UnsubscribeConfirmation, found {found}"
-            );
-            one(Reading::failed(Cause::Unreadable, detail))
+            ))
         }
     }
 }
 
-/// What is in a message: a notification of its own, whoever wrote it.
-fn inside(reader: &mut Reader<'_>, envelope: &Envelope<'_>, index: usize, place: &str) -> Vec<Item> {
-    let id = json::string(envelope.message_id).ok().filter(|id| !id.is_empty());
-    let path = reader.path(id.map(|id| id.into_owned()), index);
-    let items = match json::string(envelope.message) {
-        Ok(message) => {
-            let pinned = reader.pinned.take();
-            let inner = reader.text(&message, Within::Topic);
-            reader.pinned = pinned;
-            inner.items
-        }
-        Err(problem) => {
-            let detail = format!("expected a string, found {}", problem.found());
-            vec![Item::new("0".into(), None, Reading::failed(Cause::Unreadable, detail))]
-        }
-    };
-    items.into_iter().map(|item| item.within(&path, Some(place))).collect()
+fn inside<'a>(id: Option<&'a RawValue>, message: Option<&'a RawValue>, place: String) -> Opened<'a> {
+    let message = json::string(message)
+        .map(Sent::Text)
+        .map_err(|problem| format!("{place}: expected a string, found {}", problem.found()));
+    Opened::letter(json::string(id).ok(), place, message)
 }
 
-fn confirmation(envelope: &Envelope<'_>) -> Parsed {
-    let topic = json::string(envelope.topic).unwrap_or_default();
-    let url = json::string(envelope.subscribe_url).unwrap_or_default();
-    let url = match leads_to_topic(&url, &topic) {
-        Ok(url) => url,
-        Err((expected, found)) => {
-            let detail = format!("SubscribeURL: expected {expected}, found {found}");
-            return one(Reading::failed(Cause::Unreadable, detail));
+fn confirmation<'a>(seen: &Seen<'a>) -> Opened<'a> {
+    let topic = json::string(seen.get("TopicArn")).unwrap_or_default();
+    let url = json::string(seen.get("SubscribeURL")).unwrap_or_default();
+    match leads_to_topic(&url, &topic) {
+        Ok(url) => {
+            let confirm = Confirmation { url, topic: topic.into_owned() };
+            Opened::handshake(Dialect::AwsSns, None, Some(confirm))
         }
-    };
-    let confirm = Confirmation { url, topic: topic.into_owned() };
-    Parsed { confirm: Some(confirm), ..one(handshake()) }
+        Err((expected, found)) => unreadable(format!("SubscribeURL: expected {expected}, found {found}")),
+    }
 }
 
 /// The URL, if it confirms a subscription to this very topic, and does nothing else. What was found instead is said
@@ -164,12 +196,8 @@ fn service(topic: &str) -> Option<String> {
     }
 }
 
-fn handshake() -> Reading {
-    Reading::Notice(Notice { kind: NoticeKind::Handshake, bucket: None, details: Details::default() })
-}
-
-fn one(reading: Reading) -> Parsed {
-    Parsed::of(Dialect::AwsSns, vec![Item::new("0".into(), Some(Dialect::AwsSns), reading)])
+fn unreadable<'a>(detail: String) -> Opened<'a> {
+    Opened::notice(Dialect::AwsSns, Reading::failed(Cause::Unreadable, detail), None, None)
 }
 
 #[cfg(test)]

@@ -2,54 +2,44 @@
 //!
 //! Shape: AWS `lambda/latest/dg/with-sqs`. A message that cannot be read fails alone, so that only it comes again.
 
-use crate::model::failure::Cause;
+use crate::model::dialect::Dialect;
+use crate::model::unit::StorageType;
 use crate::plain::json;
-use crate::read::item::{Item, Message, Parsed, Reading};
-use crate::read::read::{Reader, Within};
+use crate::read::item::Message;
+use crate::read::row::{
+    Called, Envelope, Facts, Holds, Inside, Letter, Opened, Opening, Read, Row, Sent, Stands,
+};
+use crate::read::seen::{Mark, Seen, Test};
 
-json::members! {
-    pub(crate) struct Wire {
-        message_id = "messageId",
-        body = "body",
-        queue = "eventSourceARN",
-    }
-}
+const FACTS: Facts = Facts { unit: StorageType::AmazonS3, ..Facts::BASE };
 
-/// Reads one message into `batch`.
-pub(in crate::read) fn read(
-    reader: &mut Reader<'_>,
-    wire: &Wire<'_>,
-    index: usize,
-    place: &str,
-    batch: &mut Parsed,
-) {
-    let id = json::string(wire.message_id).ok().filter(|id| !id.is_empty()).map(|id| id.into_owned());
+/// A message. It may hold an envelope, never another batch.
+pub(in crate::read) const MESSAGE: Row = Row {
+    of: Dialect::AwsSqs,
+    stands: Stands::InRecords,
+    marks: &[Mark::Members(&[("eventSource", Test::IsLike("aws:sqs"))])],
+    lies_in: &[Inside::Nothing],
+    misplaced: "a queue message",
+    members: &["messageId", "body", "eventSourceARN"],
+    facts: Some(&FACTS),
+    read: Read::Envelope(Envelope {
+        open,
+        inside: Inside::Queue,
+        holds: Holds::Anything,
+        called: Called::Itself,
+    }),
+    ..Row::BASE
+};
+
+fn open<'a>(seen: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
+    let id = json::string(seen.get("messageId")).ok().filter(|id| !id.is_empty());
     // The ARN of a FIFO queue ends so (SQS developer guide, "FIFO queue and message identifiers").
-    let fifo = json::string(wire.queue).is_ok_and(|arn| arn.ends_with(".fifo"));
-    let messages = batch.messages.get_or_insert_with(Vec::new);
-    let path = reader.path(id.clone(), index);
-    let message = messages.len();
-    messages.push(Message { id, fifo });
-
-    let items = match json::string(wire.body) {
-        Ok(body) => {
-            let pinned = reader.pinned.take();
-            let mut inner = reader.text(&body, Within::Queue);
-            reader.pinned = pinned;
-            if inner.confirm.is_some() {
-                let warning =
-                    "a subscription waits for its confirmation; nobody visits a URL that came in a queue";
-                inner.items.iter_mut().for_each(|item| item.warnings.push(warning.into()));
-            }
-            inner.items
-        }
-        Err(problem) => {
-            let detail = format!("expected a string, found {}", problem.found());
-            vec![Item::new("0".into(), None, Reading::failed(Cause::Unreadable, detail))]
-        }
-    };
-    let place = format!("{place}.body");
-    batch.items.extend(
-        items.into_iter().map(|item| Item { message: Some(message), ..item.within(&path, Some(&place)) }),
-    );
+    let fifo = json::string(seen.get("eventSourceARN")).is_ok_and(|arn| arn.ends_with(".fifo"));
+    let message = Message { id: id.as_deref().map(str::to_owned), fifo };
+    let place = format!("{}.body", opening.place);
+    let text = json::string(seen.get("body"))
+        .map(Sent::Text)
+        .map_err(|problem| format!("{place}: expected a string, found {}", problem.found()));
+    let letter = Letter { id: Some(id), place, text, message: Some(message) };
+    Opened::Letters { letters: vec![letter], receipt: None }
 }

@@ -3,22 +3,47 @@
 //! Records are S3-shaped (see [`super::s3`]). Form and answer: the StorageGRID receiver of Argo Events
 //! (`pkg/eventsources/sources/storagegrid`), which has been in use with it for years; NetApp publishes neither.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
-use crate::model::delivery::Delivery;
-use crate::model::failure::Cause;
+use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::plain::line;
-use crate::read::item::{Parsed, Reply};
-use crate::read::read::{Reader, Within};
+use crate::read::item::Reply;
+use crate::read::row::{Called, Envelope, Facts, Holds, Inside, Letter, Opened, Opening, Read, Row, Sent};
+use crate::read::seen::{Mark, Seen};
 
-/// Reads a body that is such a call; `None` if it is none.
-pub(in crate::read) fn read(reader: &mut Reader<'_>, delivery: &Delivery, body: &str) -> Option<Parsed> {
-    let message = match message(body)? {
-        Ok(message) => message,
-        Err(detail) => return Some(Parsed::unreadable(Cause::Unreadable, detail)),
-    };
-    let parsed = reader.lossy(&message, |reader, text| reader.text(text, Within::Topic));
-    Some(Parsed { receipt: Some(receipt(&delivery.id)), ..parsed })
+const FACTS: Facts = Facts {
+    // Undocumented; one consumer percent-decodes. An inference: RELAY_KEYS_STORAGEGRID overrides.
+    keys: Some(KeyEncoding::Percent),
+    ..Facts::BASE
+};
+
+pub(in crate::read) const FORM: Row = Row {
+    of: Dialect::StorageGrid,
+    marks: &[Mark::Text(|body| message(body).is_some())],
+    lies_in: &[Inside::Nothing],
+    facts: Some(&FACTS),
+    read: Read::Envelope(Envelope {
+        open,
+        inside: Inside::Form,
+        holds: Holds::AsPinned,
+        called: Called::Inner,
+    }),
+    ..Row::BASE
+};
+
+/// Opens such a call.
+fn open<'a>(seen: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
+    match message(seen.text) {
+        None => Opened::Pass,
+        Some(Err(detail)) => Opened::Unreadable(detail),
+        Some(Ok(message)) => {
+            let text = Ok(Sent::Bytes(Cow::Owned(message)));
+            let letter = Letter { id: None, place: String::new(), text, message: None };
+            Opened::Letters { letters: vec![letter], receipt: Some(receipt(&opening.delivery.id)) }
+        }
+    }
 }
 
 /// The `Message` of a `Publish` call.

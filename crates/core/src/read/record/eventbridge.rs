@@ -9,20 +9,32 @@ use serde_json::value::RawValue;
 use crate::model::dialect::{Dialect, KeyEncoding, KeyRules};
 use crate::model::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectEvent};
 use crate::model::failure::{Cause, Failure};
+use crate::model::unit::StorageType;
 use crate::plain::json;
 use crate::read::item::{Item, Reading};
 use crate::read::key;
 use crate::read::record::cloudtrail;
+use crate::read::row::{Context, Facts, Read, Row};
+use crate::read::seen::{Mark, Seen, Test};
 
-json::members! {
-    struct Event {
-        id = "id",
-        detail_type = "detail-type",
-        time = "time",
-        region = "region",
-        detail = "detail",
-    }
-}
+const FACTS: Facts = Facts {
+    keys: Some(KeyEncoding::Verbatim),
+    key_place: &["detail", "object", "key"],
+    unit: StorageType::AmazonS3,
+    looks_like: "an event with a `source` of aws.s3 and a `detail-type`",
+    ..Facts::BASE
+};
+
+pub(in crate::read) const EVENT: Row = Row {
+    of: Dialect::AwsEventBridge,
+    marks: &[Mark::Members(&[("detail-type", Test::There), ("source", Test::Is("aws.s3"))])],
+    either: "an event of EventBridge",
+    expected: "a `source` of aws.s3",
+    members: &["id", "time", "region", "detail"],
+    facts: Some(&FACTS),
+    read: Read::Event(read),
+    ..Row::BASE
+};
 
 json::members! {
     struct Detail {
@@ -48,11 +60,6 @@ json::members! {
     }
 }
 
-/// Whether the members are those of an event of Amazon S3.
-pub(in crate::read) fn is_event(source: Option<&RawValue>, detail_type: Option<&RawValue>) -> bool {
-    detail_type.is_some() && json::string(source).is_ok_and(|s| s == "aws.s3")
-}
-
 /// What a `detail-type` announces. The list is AWS's ("Amazon S3 event notification types"); "Object Deleted" covers
 /// removals, delete markers and expiration.
 fn change(detail_type: &str) -> Change {
@@ -72,39 +79,38 @@ fn change(detail_type: &str) -> Change {
 }
 
 /// Reads one event.
-pub(in crate::read) fn read(raw: &str, keys: &KeyRules) -> Item {
+fn read(seen: &Seen<'_>, context: &Context<'_>) -> Item {
     let mut warnings = Vec::new();
-    let reading = reading(raw, keys, &mut warnings);
-    Item { warnings, ..Item::new("0".into(), Some(Dialect::AwsEventBridge), reading) }
+    let reading = reading(seen, context.keys, &mut warnings);
+    Item { warnings, ..Item::new(String::new(), Some(Dialect::AwsEventBridge), reading) }
 }
 
-fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
-    let members = json::object::<Event<'_>>(raw, "the event").and_then(|event| {
-        let detail = json::object_or_empty::<Detail<'_>>(event.detail, "detail")?;
+fn reading(seen: &Seen<'_>, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
+    let members = json::object_or_empty::<Detail<'_>>(seen.get("detail"), "detail").and_then(|detail| {
         let bucket = json::object_or_empty::<BucketWire<'_>>(detail.bucket, "detail.bucket")?;
         let object = json::object_or_empty::<ObjectWire<'_>>(detail.object, "detail.object")?;
-        Ok((event, detail.request_id, bucket, object))
+        Ok((detail.request_id, bucket, object))
     });
-    let (event, request_id, bucket, object) = match members {
+    let (request_id, bucket, object) = match members {
         Ok(members) => members,
         Err(detail) => return Reading::failed(Cause::Unreadable, detail),
     };
-    let name = match json::string(event.detail_type) {
+    let name = match json::string(seen.get("detail-type")) {
         Ok(name) if !name.is_empty() && name.len() <= 128 => name.into_owned(),
         _ => return Reading::failed(Cause::MissingEventName, "detail-type: expected a name, found none"),
     };
     if name.to_ascii_lowercase().ends_with(cloudtrail::DETAIL_TYPE_END) {
-        return call(&event, keys, warnings);
+        return call(seen, keys, warnings);
     }
     let details = Details {
         size: json::size(object.size, "detail.object.size", warnings),
         etag: json::etag(object.etag, "detail.object.etag", warnings),
         version_id: json::text(object.version_id, "detail.object.version-id", warnings),
         sequencer: json::text(object.sequencer, "detail.object.sequencer", warnings),
-        region: json::text(event.region, "region", warnings),
-        time: json::time(event.time, "time", warnings),
+        region: json::text(seen.get("region"), "region", warnings),
+        time: json::time(seen.get("time"), "time", warnings),
         event_name: Some(name.clone()),
-        event_id: json::mark(event.id),
+        event_id: json::mark(seen.get("id")),
         request_id: json::mark(request_id),
         ..Details::default()
     };
@@ -115,11 +121,12 @@ fn reading(raw: &str, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
 }
 
 /// A call that CloudTrail tells of.
-fn call(event: &Event<'_>, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
-    let members = json::object_or_empty::<cloudtrail::Call<'_>>(event.detail, "detail").and_then(|call| {
-        let place = "detail.requestParameters";
-        Ok((json::object_or_empty::<cloudtrail::Parameters<'_>>(call.parameters, place)?, call))
-    });
+fn call(seen: &Seen<'_>, keys: &KeyRules, warnings: &mut Vec<String>) -> Reading {
+    let members =
+        json::object_or_empty::<cloudtrail::Call<'_>>(seen.get("detail"), "detail").and_then(|call| {
+            let place = "detail.requestParameters";
+            Ok((json::object_or_empty::<cloudtrail::Parameters<'_>>(call.parameters, place)?, call))
+        });
     let (parameters, call) = match members {
         Ok(members) => members,
         Err(detail) => return Reading::failed(Cause::Unreadable, detail),
@@ -133,10 +140,10 @@ fn call(event: &Event<'_>, keys: &KeyRules, warnings: &mut Vec<String>) -> Readi
     };
     let change = cloudtrail::change(&call, &name);
     let details = Details {
-        region: json::text(event.region, "region", warnings),
-        time: json::time(event.time, "time", warnings),
+        region: json::text(seen.get("region"), "region", warnings),
+        time: json::time(seen.get("time"), "time", warnings),
         event_name: Some(name),
-        event_id: json::mark(event.id),
+        event_id: json::mark(seen.get("id")),
         request_id: json::mark(call.request_id),
         ..Details::default()
     };
@@ -162,7 +169,7 @@ fn object_event(
     details: Details,
     keys: &KeyRules,
 ) -> Reading {
-    let encoding = keys.get(Dialect::AwsEventBridge).unwrap_or(KeyEncoding::Verbatim);
+    let encoding = FACTS.encoding(keys, Dialect::AwsEventBridge);
     let key = key::read(key, places.key, |_| encoding);
     let named = bucket.is_some() && key.is_ok();
     // Whatever else CloudTrail and others publish under this source names no object, and nothing is lost by it.

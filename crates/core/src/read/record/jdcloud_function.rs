@@ -3,22 +3,28 @@
 //! Shape: JD Cloud "Function Service", OSS trigger, its real event and the console's template, which differ in `version`,
 //! `detailType` and the type of `size`. Its samples use the key as it is.
 
-use crate::model::dialect::{Dialect, KeyEncoding, KeyRules};
+use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectEvent};
 use crate::model::failure::{Cause, Failure};
 use crate::plain::json;
-use crate::read::envelope::jdcloud;
 use crate::read::item::{Item, Reading};
+use crate::read::record::callback;
+use crate::read::row::{Context, Facts, Read, Row, Stands};
+use crate::read::seen::{Mark, Seen, Test};
 use crate::read::{event_name, key};
 
-json::members! {
-    pub(in crate::read) struct Record {
-        id = "id",
-        time = "time",
-        region = "region",
-        detail = "detail",
-    }
-}
+const FACTS: Facts =
+    Facts { keys: Some(KeyEncoding::Verbatim), key_place: &["detail", "s3", "object", "key"], ..Facts::BASE };
+
+pub(in crate::read) const RECORD: Row = Row {
+    of: Dialect::JdCloudFunction,
+    stands: Stands::InRecords,
+    marks: &[Mark::Members(&[("source", Test::Is("oss")), ("detail", Test::There), ("s3", Test::Absent)])],
+    members: &["id", "time", "region"],
+    facts: Some(&FACTS),
+    read: Read::Event(read),
+    ..Row::BASE
+};
 
 json::members! {
     struct Detail {
@@ -58,15 +64,16 @@ json::members! {
 }
 
 /// Reads one record.
-pub(in crate::read) fn read(record: &Record<'_>, keys: &KeyRules, index: usize, place: &str) -> Item {
+fn read(seen: &Seen<'_>, context: &Context<'_>) -> Item {
     let mut warnings = Vec::new();
-    let reading = reading(record, keys, place, &mut warnings);
-    Item { warnings, ..Item::new(index.to_string(), Some(Dialect::JdCloudFunction), reading) }
+    let reading = reading(seen, context, &mut warnings);
+    Item { warnings, ..Item::new(String::new(), Some(Dialect::JdCloudFunction), reading) }
 }
 
-fn reading(record: &Record<'_>, keys: &KeyRules, place: &str, warnings: &mut Vec<String>) -> Reading {
+fn reading(seen: &Seen<'_>, context: &Context<'_>, warnings: &mut Vec<String>) -> Reading {
+    let place = context.place;
     let at = |member: &str| format!("{place}.detail.{member}");
-    let members = json::object_or_empty::<Detail<'_>>(record.detail, at("")).and_then(|detail| {
+    let members = json::object_or_empty::<Detail<'_>>(seen.get("detail"), at("")).and_then(|detail| {
         let s3 = json::object_or_empty::<S3<'_>>(detail.s3, at("s3"))?;
         let bucket = json::object_or_empty::<BucketWire<'_>>(s3.bucket, at("s3.bucket"))?;
         let object = json::object_or_empty::<ObjectWire<'_>>(s3.object, at("s3.object"))?;
@@ -80,13 +87,13 @@ fn reading(record: &Record<'_>, keys: &KeyRules, place: &str, warnings: &mut Vec
         size: json::size(object.size, at("s3.object.size"), warnings),
         etag: json::etag(object.etag, at("s3.object.eTag"), warnings),
         version_id: json::text(object.version_id, at("s3.object.versionId"), warnings),
-        region: json::text(record.region, format!("{place}.region"), warnings),
-        time: json::time(record.time, format!("{place}.time"), warnings),
-        event_id: json::mark(record.id),
+        region: json::text(seen.get("region"), format!("{place}.region"), warnings),
+        time: json::time(seen.get("time"), format!("{place}.time"), warnings),
+        event_id: json::mark(seen.get("id")),
         request_id: json::object_or_empty::<Response<'_>>(detail.response, "")
             .ok()
             .and_then(|response| json::mark(response.request_id)),
-        untrusted: jdcloud::untrusted(detail.call_back_var),
+        untrusted: callback::untrusted(detail.call_back_var),
         ..Details::default()
     };
     let bucket = json::text(bucket.name, at("s3.bucket.name"), warnings).and_then(|n| Bucket::new(&n));
@@ -105,7 +112,7 @@ fn reading(record: &Record<'_>, keys: &KeyRules, place: &str, warnings: &mut Vec
     let event_name::Meaning::Change(change) = meaning else {
         return Reading::Notice(Notice { kind: NoticeKind::Test, bucket, details });
     };
-    let encoding = keys.get(Dialect::JdCloudFunction).unwrap_or(KeyEncoding::Verbatim);
+    let encoding = FACTS.encoding(context.keys, Dialect::JdCloudFunction);
     let key = key::read(object.key, at("s3.object.key"), |_| encoding);
     if change == Change::Unknown && (bucket.is_none() || key.is_err()) {
         return Reading::Notice(Notice { kind: NoticeKind::Unknown, bucket, details });

@@ -5,26 +5,38 @@
 //! `data.resourceName` is taken as it is: Oracle's samples pass it straight to the SDK, which encodes it itself, and
 //! none decodes it. No official word was found; `RELAY_KEYS_OCI` overrides.
 
-use serde_json::value::RawValue;
-
-use crate::model::dialect::{Dialect, KeyEncoding, KeyRules};
+use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::{Bucket, Change, Compartments, Details, Notice, NoticeKind, ObjectEvent};
 use crate::model::failure::{Cause, Failure};
+use crate::model::unit::StorageType;
 use crate::plain::{json, line};
 use crate::read::item::{Item, Reading};
 use crate::read::key;
+use crate::read::row::{Context, Facts, Read, Row};
+use crate::read::seen::{Mark, Seen, Test};
 
 const PREFIX: &str = "com.oraclecloud.";
 const STORAGE: &str = "com.oraclecloud.objectstorage.";
 
-json::members! {
-    struct Envelope {
-        event_id = "eventID",
-        event_type = "eventType",
-        event_time = "eventTime",
-        data = "data",
-    }
-}
+const FACTS: Facts = Facts {
+    keys: Some(KeyEncoding::Verbatim),
+    key_place: &["data", "resourceName"],
+    // A bucket may also be an "S3 Compatible" unit, through OCI's S3 API, on MDSS versions without OracleSdk: that is what
+    // the setting is for.
+    unit: StorageType::Oracle,
+    ..Facts::BASE
+};
+
+pub(in crate::read) const EVENT: Row = Row {
+    of: Dialect::Oci,
+    marks: &[Mark::Members(&[("cloudEventsVersion", Test::There), ("eventType", Test::BeginsLike(PREFIX))])],
+    pinned: &[Mark::AnyObject],
+    expected: "`cloudEventsVersion` with an `eventType` of com.oraclecloud",
+    members: &["eventID", "eventTime", "data"],
+    facts: Some(&FACTS),
+    read: Read::Event(read),
+    ..Row::BASE
+};
 
 json::members! {
     struct Data {
@@ -41,12 +53,6 @@ json::members! {
         etag = "eTag",
         version_id = "versionId",
     }
-}
-
-/// Whether `eventType` names an OCI service. With `cloudEventsVersion` beside it, it is an OCI event.
-pub(in crate::read) fn is_oci_type(event_type: Option<&RawValue>) -> bool {
-    let begins = |t: &str| t.get(..PREFIX.len()).is_some_and(|p| p.eq_ignore_ascii_case(PREFIX));
-    json::string(event_type).is_ok_and(|t| begins(&t))
 }
 
 /// What an event type is about.
@@ -76,35 +82,34 @@ fn subject(event_type: &str) -> Subject {
     }
 }
 
-/// Reads one event; its compartments only if somebody asks for `scopes`.
-pub(in crate::read) fn read(raw: &str, keys: &KeyRules, scopes: bool) -> Item {
+/// Reads one event; its compartments only if somebody asks for them.
+fn read(seen: &Seen<'_>, context: &Context<'_>) -> Item {
     let mut warnings = Vec::new();
-    let reading = reading(raw, keys, scopes, &mut warnings);
-    Item { warnings, ..Item::new("0".into(), Some(Dialect::Oci), reading) }
+    let reading = reading(seen, context, &mut warnings);
+    Item { warnings, ..Item::new(String::new(), Some(Dialect::Oci), reading) }
 }
 
-fn reading(raw: &str, keys: &KeyRules, scopes: bool, warnings: &mut Vec<String>) -> Reading {
-    let members = json::object::<Envelope<'_>>(raw, "the event").and_then(|envelope| {
-        let data = json::object_or_empty::<Data<'_>>(envelope.data, "data")?;
+fn reading(seen: &Seen<'_>, context: &Context<'_>, warnings: &mut Vec<String>) -> Reading {
+    let members = json::object_or_empty::<Data<'_>>(seen.get("data"), "data").and_then(|data| {
         let additional = json::object_or_empty::<Additional<'_>>(data.additional, "data.additionalDetails")?;
-        Ok((envelope, data, additional))
+        Ok((data, additional))
     });
-    let (envelope, data, additional) = match members {
+    let (data, additional) = match members {
         Ok(members) => members,
         Err(detail) => return Reading::failed(Cause::Unreadable, detail),
     };
-    let event_type = match json::string(envelope.event_type) {
+    let event_type = match json::string(seen.get("eventType")) {
         Ok(event_type) if !event_type.is_empty() && event_type.len() <= 256 => event_type,
         _ => return Reading::failed(Cause::MissingEventName, "eventType: expected a name, found none"),
     };
     let details = Details {
-        compartments: if scopes { compartments(raw) } else { Compartments::default() },
+        compartments: if context.keep { compartments(seen.text) } else { Compartments::default() },
         namespace: json::text(additional.namespace, "data.additionalDetails.namespace", warnings),
         etag: json::etag(additional.etag, "data.additionalDetails.eTag", warnings),
         version_id: json::text(additional.version_id, "data.additionalDetails.versionId", warnings),
         event_name: Some(event_type.clone().into_owned()),
-        event_id: json::mark(envelope.event_id),
-        time: json::time(envelope.event_time, "eventTime", warnings),
+        event_id: json::mark(seen.get("eventID")),
+        time: json::time(seen.get("eventTime"), "eventTime", warnings),
         ..Details::default()
     };
     let resource_id = json::text(data.resource_id, "data.resourceId", warnings);
@@ -163,7 +168,7 @@ fn reading(raw: &str, keys: &KeyRules, scopes: bool, warnings: &mut Vec<String>)
         let detail = "data.additionalDetails.bucketName: expected the name of a bucket, found none";
         return unreadable(None, details, Failure::new(Cause::MissingBucket, detail));
     };
-    let encoding = keys.get(Dialect::Oci).unwrap_or(KeyEncoding::Verbatim);
+    let encoding = FACTS.encoding(context.keys, Dialect::Oci);
     // Unproven for names with a space, `+` or `%`: no public sample has one. Two spellings of one name that differ
     // would be the first proof that one of them is encoded.
     let key = key::read(data.resource_name, "data.resourceName", |text| {

@@ -9,39 +9,141 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::value::RawValue;
-
-use crate::model::dialect::{Dialect, KeyEncoding, KeyRules};
+use crate::model::answers::Answers;
+use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectEvent};
 use crate::model::failure::{Cause, Failure};
-use crate::plain::json::NoText;
-use crate::plain::{json, line};
-use crate::read::envelope::jdcloud;
-use crate::read::event_name::Meaning;
+use crate::model::unit::StorageType;
+use crate::plain::json::{self, NoText};
+use crate::plain::line;
+use crate::read::event_name::{self, Meaning};
 use crate::read::item::{Item, Reading};
-use crate::read::{event_name, key};
+use crate::read::key;
+use crate::read::record::callback;
+use crate::read::row::{Context, Facts, Inside, List, Read, Row, Stands};
+use crate::read::seen::{Mark, Seen, Test};
 
-json::members! {
-    /// One element of `Records`, each member still raw. `None` is "absent or null".
-    pub(crate) struct Record {
-        pub(in crate::read) event_source = "eventSource",
-        /// A test event, which some send as a record.
-        event = "Event",
-        event_name = "eventName",
-        event_time = "eventTime",
-        region = "awsRegion",
-        response = "responseElements",
-        event_id = "eventId",
-        pub(in crate::read) s3 = "s3",
-        call_back_var = "callBackVar",
-        // What other senders put into a list of the same name.
-        pub(in crate::read) sns_source = "EventSource",
-        pub(in crate::read) cos = "cos",
-        pub(in crate::read) obs = "obs",
-        pub(in crate::read) source = "source",
-        pub(in crate::read) detail = "detail",
-    }
+/// MinIO posts from a target's queue, whose head comes until it is taken (minio/minio, `internal/store/store.go`, `sendItems`),
+/// and tests an address by an empty POST (older releases, `internal/event/target/webhook.go`).
+const MINIO: Facts = Facts {
+    // Go's url.QueryEscape (cmd/event-notification.go).
+    keys: Some(KeyEncoding::Form),
+    redelivers: true,
+    probes: true,
+    answers: Answers::FOR_ENDLESS,
+    ..Facts::BASE
+};
+
+/// The dialects that write S3-shaped records and have no file of their own, each with its facts. Those that do (JD Cloud,
+/// StorageGRID) stand in [`producer`] like these.
+pub(in crate::read) const FAMILY: &[(Dialect, &Facts)] = &[
+    // AWS documents form encoding: "red flower.jpg" → "red+flower.jpg" (notification-content-structure).
+    (Dialect::AwsS3, &Facts { keys: Some(KeyEncoding::Form), unit: StorageType::AmazonS3, ..Facts::BASE }),
+    (Dialect::Minio, &MINIO),
+    // The same envelope and encoding (rustfs crates/notify), and the same queue.
+    (Dialect::Rustfs, &MINIO),
+    // The raw object name (rgw_pubsub.cc). A persistent topic repeats without end (Ceph, "Bucket Notifications"; seen with
+    // 16.2.15).
+    (
+        Dialect::Ceph,
+        &Facts {
+            keys: Some(KeyEncoding::Verbatim),
+            redelivers: true,
+            answers: Answers::FOR_ENDLESS,
+            ..Facts::BASE
+        },
+    ),
+    (Dialect::S3Compatible, &Facts { keys: Some(KeyEncoding::Form), ..Facts::BASE }),
+];
+
+/// Pins under which S3-shaped records are read: those of the family, and of queues and functions that bring them.
+pub(in crate::read) fn family(pin: Dialect) -> bool {
+    FAMILY.iter().any(|(dialect, _)| *dialect == pin)
+        || matches!(pin, Dialect::JdCloud | Dialect::StorageGrid | Dialect::AwsSqs | Dialect::JdCloudFunction)
 }
+
+/// A list of records. Before the test event: nothing that names objects may pass as a mere test.
+pub(in crate::read) const RECORDS: Row = Row {
+    of: Dialect::AwsS3,
+    marks: &[Mark::Members(&[("Records", Test::There)])],
+    expected: "a list of `Records`",
+    // MinIO of 2017 wrote `EventType` for `EventName`.
+    members: &["EventName", "EventType"],
+    read: Read::List(List {
+        member: "Records",
+        place: "Records",
+        element: "",
+        elements: Stands::InRecords,
+        of_letters: false,
+        // Nothing tells who sent it; the outer name is MinIO's alone.
+        empty: |seen| if outer_name(Some(seen)).is_some() { Dialect::Minio } else { Dialect::AwsS3 },
+        stranger: foreign,
+    }),
+    ..Row::BASE
+};
+
+/// The message AWS and others send when a rule is saved: it must be acknowledged, and names a bucket and no object. The
+/// `Service` differs by vendor and decides nothing.
+pub(in crate::read) const TEST: Row = Row {
+    of: Dialect::AwsS3,
+    marks: &[Mark::Members(&[("Event", IS_TEST)])],
+    under: family,
+    expected: "an `Event` of s3:TestEvent",
+    members: &["Service", "Bucket", "Time"],
+    read: Read::Notice(test_event),
+    ..Row::BASE
+};
+
+/// The same as a record, which some send. One that names an object is read as one that does.
+pub(in crate::read) const TEST_RECORD: Row = Row {
+    stands: Stands::InRecords,
+    marks: &[Mark::Members(&[("Event", IS_TEST), ("s3", Test::Absent), ("eventName", Test::Absent)])],
+    expected: "",
+    ..TEST
+};
+
+const IS_TEST: Test = Test::IsLike("s3:TestEvent");
+
+/// What older releases of NooBaa post as a test, and nothing but this: a JSON string (noobaa/noobaa-core,
+/// src/util/notifications_util.js, `test_notifications`).
+pub(in crate::read) const TEST_TEXT: Row = Row {
+    of: Dialect::S3Compatible,
+    marks: &[Mark::Text(|text| serde_json::from_str::<&str>(text).is_ok_and(|text| text == TEST_WORDS))],
+    lies_in: &[Inside::Nothing],
+    read: Read::Notice(|_, _| {
+        let details = Details { event_name: Some(TEST_WORDS.into()), ..Details::default() };
+        let notice = Notice { kind: NoticeKind::Test, bucket: None, details };
+        Item::new(String::new(), Some(Dialect::S3Compatible), Reading::Notice(notice))
+    }),
+    ..Row::BASE
+};
+
+const TEST_WORDS: &str = "test notification";
+
+/// One element of `Records`: of any vendor that calls itself `…:s3`, of JD Cloud, or of one that does not name itself.
+pub(in crate::read) const RECORD: Row = Row {
+    of: Dialect::AwsS3,
+    stands: Stands::InRecords,
+    marks: &[
+        Mark::Members(&[("eventSource", Test::EndsLike(":s3"))]),
+        Mark::Members(&[("eventSource", Test::IsLike("oss")), ("s3", Test::There)]),
+        Mark::Members(&[("eventSource", Test::IsLike("oss")), ("detail", Test::Absent)]),
+        Mark::Members(&[("s3", Test::There), ("eventSource", Test::NoText)]),
+    ],
+    pinned: &[Mark::Members(&[("s3", Test::There)])],
+    under: family,
+    members: &[
+        "eventName",
+        "eventTime",
+        "awsRegion",
+        "responseElements",
+        "eventId",
+        "callBackVar",
+        "EventSource",
+    ],
+    read: Read::Event(read),
+    ..Row::BASE
+};
 
 json::members! {
     struct Response {
@@ -78,24 +180,16 @@ json::members! {
 }
 
 /// What MinIO and RustFS say beside `Records`. The outer name stands in for every record that has none.
-pub(in crate::read) struct Outer {
-    event_name: Option<String>,
-}
-
-impl Outer {
-    pub(in crate::read) fn new(event_name: Option<&RawValue>) -> Self {
-        let name = json::string(event_name).ok().filter(|n| n.len() <= event_name::MOST_BYTES);
-        Self { event_name: name.map(Cow::into_owned) }
-    }
-
-    pub(in crate::read) fn minio_like(&self) -> bool {
-        self.event_name.is_some()
-    }
+fn outer_name<'a>(outer: Option<&Seen<'a>>) -> Option<Cow<'a, str>> {
+    let outer = outer?;
+    json::string(outer.get("EventName").or(outer.get("EventType")))
+        .ok()
+        .filter(|name| name.len() <= event_name::MOST_BYTES)
 }
 
 /// Who wrote a record, and how it encodes keys.
 #[derive(Clone, Copy)]
-pub(in crate::read) struct Producer {
+struct Producer {
     dialect: Dialect,
     encoding: KeyEncoding,
     /// The encoding is the majority's habit, not this vendor's word.
@@ -107,7 +201,7 @@ pub(in crate::read) struct Producer {
 }
 
 /// The parts of a record's `s3` block; an error is the sentence about what stands there instead.
-pub(in crate::read) struct Parts<'a> {
+struct Parts<'a> {
     bucket: Result<BucketWire<'a>, String>,
     object: Result<ObjectWire<'a>, String>,
     /// Whether there is anything where an object would be.
@@ -115,8 +209,8 @@ pub(in crate::read) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    pub(in crate::read) fn of(record: &Record<'a>, place: &str) -> Self {
-        match json::object_or_empty::<S3<'_>>(record.s3, format_args!("{place}.s3")) {
+    fn of(seen: &Seen<'a>, place: &str) -> Self {
+        match json::object_or_empty::<S3<'_>>(seen.get("s3"), format_args!("{place}.s3")) {
             Ok(s3) => Self {
                 spoken_of: s3.object.is_some(),
                 bucket: json::object_or_empty(s3.bucket, format_args!("{place}.s3.bucket")),
@@ -128,27 +222,24 @@ impl<'a> Parts<'a> {
 
     /// Ceph and its derivatives betray themselves by members AWS never writes (`rgw_pubsub.cc`: `eventId`, `bucket.id`, an
     /// array as `metadata`). Ceph Nautilus called itself `aws:s3`, and its keys are raw.
-    fn ceph_marks(&self, record: &Record<'_>) -> bool {
+    fn ceph_marks(&self, seen: &Seen<'_>) -> bool {
         let bucket_id = self.bucket.as_ref().is_ok_and(|b| b.id.is_some());
         let metadata =
             self.object.as_ref().is_ok_and(|o| o.metadata.is_some_and(|m| m.get().starts_with('[')));
-        record.event_id.is_some() || bucket_id || metadata
+        seen.get("eventId").is_some() || bucket_id || metadata
     }
 }
 
-/// The table producer → dialect and key encoding. `None`: not an S3-shaped record.
-pub(in crate::read) fn producer(
-    record: &Record<'_>,
-    parts: &Parts<'_>,
-    source: Option<&str>,
-    outer: &Outer,
-    pinned: Option<Dialect>,
-    keys: &KeyRules,
-) -> Option<Producer> {
+/// The table producer → dialect and key encoding.
+fn producer(seen: &Seen<'_>, parts: &Parts<'_>, context: &Context<'_>) -> Producer {
     use KeyEncoding::{Form, Percent, Verbatim};
+    // Letter case is nobody's promise.
+    let source = json::string(seen.get("eventSource")).ok().map(|source| source.to_ascii_lowercase());
+    let (source, pin) = (source.as_deref(), context.pin);
+    let names_itself = || outer_name(context.outer).is_some();
     let (dialect, encoding, assumed) = match source {
         // AWS documents form encoding: "red flower.jpg" → "red+flower.jpg" (notification-content-structure).
-        Some("aws:s3") if parts.ceph_marks(record) => (Dialect::Ceph, Verbatim, false),
+        Some("aws:s3") if parts.ceph_marks(seen) => (Dialect::Ceph, Verbatim, false),
         Some("aws:s3") => (Dialect::AwsS3, Form, false),
         // Go's url.QueryEscape (cmd/event-notification.go).
         Some("minio:s3") => (Dialect::Minio, Form, false),
@@ -157,13 +248,15 @@ pub(in crate::read) fn producer(
         // The raw object name (rgw_pubsub.cc).
         Some("ceph:s3") => (Dialect::Ceph, Verbatim, false),
         // Undocumented; one consumer percent-decodes. An inference: RELAY_KEYS_STORAGEGRID overrides.
-        Some("sgws:s3") if !parts.ceph_marks(record) => (Dialect::StorageGrid, Percent, false),
+        Some("sgws:s3") if !parts.ceph_marks(seen) => (Dialect::StorageGrid, Percent, false),
         Some("sgws:s3") => (Dialect::StorageGrid, Verbatim, false),
         // Undocumented; JD's own function samples use the key as it is. An inference: RELAY_KEYS_JDCLOUD overrides.
-        Some("oss") if record.s3.is_some() || record.detail.is_none() => (Dialect::JdCloud, Verbatim, false),
+        Some("oss") if seen.get("s3").is_some() || seen.get("detail").is_none() => {
+            (Dialect::JdCloud, Verbatim, false)
+        }
         // A Ceph derivative by its looks (time format, member set). An inference: RELAY_KEYS_S3_COMPATIBLE overrides.
         Some("ctyun:s3") => (Dialect::S3Compatible, Verbatim, false),
-        Some(vendor) if vendor.ends_with(":s3") && parts.ceph_marks(record) => {
+        Some(vendor) if vendor.ends_with(":s3") && parts.ceph_marks(seen) => {
             (Dialect::S3Compatible, Verbatim, false)
         }
         // `req.params.key`, which its server has decoded (noobaa/noobaa-core, src/util/notifications_util.js). It calls itself
@@ -176,24 +269,24 @@ pub(in crate::read) fn producer(
         Some("storj:s3") => (Dialect::S3Compatible, Form, true),
         Some(vendor) if vendor.ends_with(":s3") => (Dialect::S3Compatible, Form, true),
         // A producer that does not name itself. MinIO's envelope has `EventName`, RustFS's documentation sample too.
-        None if record.s3.is_some() && outer.minio_like() => (Dialect::Minio, Form, false),
-        None if record.s3.is_some() && parts.ceph_marks(record) => (Dialect::Ceph, Verbatim, false),
-        None if record.s3.is_some() => (Dialect::AwsS3, Form, false),
-        _ if pinned.is_some() && record.s3.is_some() => (Dialect::S3Compatible, Form, true),
-        _ => return None,
+        None if names_itself() => (Dialect::Minio, Form, false),
+        None if parts.ceph_marks(seen) => (Dialect::Ceph, Verbatim, false),
+        None => (Dialect::AwsS3, Form, false),
+        // Only under a pin.
+        Some(_) => (Dialect::S3Compatible, Form, true),
     };
     // A pinned source has said who is there. Only "some S3-compatible store" leaves the vendor's row in force.
-    let (dialect, encoding, assumed) = match pinned {
+    let (dialect, encoding, assumed) = match pin {
         Some(Dialect::AwsSqs) => (dialect, encoding, assumed),
         Some(Dialect::S3Compatible) => (Dialect::S3Compatible, encoding, assumed),
-        Some(pinned) => (pinned, pinned.key_encoding().unwrap_or(encoding), false),
+        Some(pin) => (pin, habit(pin).unwrap_or(encoding), false),
         None => (dialect, encoding, assumed),
     };
     // Releases of NooBaa wrote the length of their answer there (the same file, `res.getHeader('content-length')`).
     let sized = source != Some("noobaa:s3");
-    match keys.get(dialect) {
-        Some(encoding) => Some(Producer { dialect, encoding, assumed: false, chosen: true, sized }),
-        None => Some(Producer { dialect, encoding, assumed, chosen: false, sized }),
+    match context.keys.get(dialect) {
+        Some(encoding) => Producer { dialect, encoding, assumed: false, chosen: true, sized },
+        None => Producer { dialect, encoding, assumed, chosen: false, sized },
     }
 }
 
@@ -214,9 +307,18 @@ fn encoding_of(producer: Producer, event_name: &str, key: &str) -> KeyEncoding {
     }
 }
 
+/// The encoding that a pinned dialect's producer has.
+fn habit(pin: Dialect) -> Option<KeyEncoding> {
+    match pin {
+        Dialect::JdCloud | Dialect::JdCloudFunction => Some(KeyEncoding::Verbatim),
+        Dialect::StorageGrid => Some(KeyEncoding::Percent),
+        pin => FAMILY.iter().find(|(dialect, _)| *dialect == pin).and_then(|(_, facts)| facts.keys),
+    }
+}
+
 /// The sentence for a record nobody knows.
-pub(in crate::read) fn foreign(place: &str, record: &Record<'_>) -> String {
-    let found = match record.event_source.or(record.sns_source) {
+fn foreign(seen: &Seen<'_>, place: &str) -> String {
+    let found = match seen.get("eventSource").or(seen.get("EventSource")) {
         Some(source) => format!("eventSource {}", line::clip(source.get(), 60)),
         None => "neither `eventSource` nor `s3`".into(),
     };
@@ -225,75 +327,30 @@ pub(in crate::read) fn foreign(place: &str, record: &Record<'_>) -> String {
     )
 }
 
-/// Whether `Event` says `s3:TestEvent`. The `Service` differs by vendor and decides nothing.
-pub(in crate::read) fn is_test_event(event: Option<&RawValue>) -> bool {
-    json::string(event).is_ok_and(|e| e.eq_ignore_ascii_case("s3:TestEvent"))
-}
-
-/// What older releases of NooBaa post as a test, and nothing but this: a JSON string (noobaa/noobaa-core,
-/// src/util/notifications_util.js, `test_notifications`).
-const TEST_TEXT: &str = "test notification";
-
-/// Whether a whole body is such a text.
-pub(in crate::read) fn is_test_text(raw: &RawValue) -> bool {
-    json::string(Some(raw)).is_ok_and(|text| text == TEST_TEXT)
-}
-
-/// The notice of such a text.
-pub(in crate::read) fn test_text() -> Item {
-    let details = Details { event_name: Some(TEST_TEXT.into()), ..Details::default() };
-    let notice = Notice { kind: NoticeKind::Test, bucket: None, details };
-    Item::new("0".into(), Some(Dialect::S3Compatible), Reading::Notice(notice))
-}
-
-/// Whether a record is a test event and nothing else: one that names an object is read as one that does.
-pub(in crate::read) fn is_test_record(record: &Record<'_>) -> bool {
-    record.s3.is_none() && record.event_name.is_none() && is_test_event(record.event)
-}
-
-json::members! {
-    struct TestWire {
-        service = "Service",
-        bucket = "Bucket",
-        time = "Time",
-    }
-}
-
-/// The message AWS and others send when a rule is saved: it must be acknowledged, and names a bucket and no object.
-pub(in crate::read) fn test_event(raw: &str, pinned: Option<Dialect>, index: usize) -> Item {
-    let path = index.to_string();
-    let wire: TestWire<'_> = match json::object(raw, "the test event") {
-        Ok(wire) => wire,
-        Err(detail) => return Item::new(path, pinned, Reading::failed(Cause::Unreadable, detail)),
-    };
+fn test_event(seen: &Seen<'_>, context: &Context<'_>) -> Item {
     let mut warnings = Vec::new();
-    let dialect = pinned.unwrap_or(match json::string(wire.service).as_deref() {
+    let dialect = context.pin.unwrap_or(match json::string(seen.get("Service")).as_deref() {
         Ok("Amazon S3") | Err(_) => Dialect::AwsS3,
         // Storj says "Storj S3".
         Ok(_) => Dialect::S3Compatible,
     });
     let details = Details {
         event_name: Some("s3:TestEvent".into()),
-        time: json::time(wire.time, "Time", &mut warnings),
+        time: json::time(seen.get("Time"), "Time", &mut warnings),
         ..Details::default()
     };
-    let bucket = json::text(wire.bucket, "Bucket", &mut warnings).and_then(|b| Bucket::new(&b));
+    let bucket = json::text(seen.get("Bucket"), "Bucket", &mut warnings).and_then(|b| Bucket::new(&b));
     let notice = Notice { kind: NoticeKind::Test, bucket, details };
-    Item { warnings, ..Item::new(path, Some(dialect), Reading::Notice(notice)) }
+    Item { warnings, ..Item::new(String::new(), Some(dialect), Reading::Notice(notice)) }
 }
 
 /// Reads one record.
-pub(in crate::read) fn read(
-    record: &Record<'_>,
-    parts: Parts<'_>,
-    producer: Producer,
-    index: usize,
-    place: &str,
-    outer: &Outer,
-) -> Item {
+fn read(seen: &Seen<'_>, context: &Context<'_>) -> Item {
     let mut warnings = Vec::new();
-    let reading = reading(record, parts, producer, place, outer, &mut warnings);
-    Item { warnings, ..Item::new(index.to_string(), Some(producer.dialect), reading) }
+    let parts = Parts::of(seen, context.place);
+    let producer = producer(seen, &parts, context);
+    let reading = reading(seen, parts, producer, context, &mut warnings);
+    Item { warnings, ..Item::new(String::new(), Some(producer.dialect), reading) }
 }
 
 /// A member of the object, for sentences; nothing is put together before there is one.
@@ -310,26 +367,26 @@ impl fmt::Display for At<'_> {
 }
 
 fn reading(
-    record: &Record<'_>,
+    seen: &Seen<'_>,
     parts: Parts<'_>,
     producer: Producer,
-    place: &str,
-    outer: &Outer,
+    context: &Context<'_>,
     warnings: &mut Vec<String>,
 ) -> Reading {
+    let place = context.place;
     let mut details = Details {
-        event_name: json::string(record.event_name)
+        event_name: json::string(seen.get("eventName"))
             .ok()
             .filter(|n| n.len() <= event_name::MOST_BYTES)
             .map(Cow::into_owned)
-            .or_else(|| outer.event_name.clone()),
-        region: json::text(record.region, format_args!("{place}.awsRegion"), warnings),
-        time: json::time(record.event_time, format_args!("{place}.eventTime"), warnings),
-        event_id: json::mark(record.event_id),
-        request_id: json::object_or_empty::<Response<'_>>(record.response, "")
+            .or_else(|| outer_name(context.outer).map(Cow::into_owned)),
+        region: json::text(seen.get("awsRegion"), format_args!("{place}.awsRegion"), warnings),
+        time: json::time(seen.get("eventTime"), format_args!("{place}.eventTime"), warnings),
+        event_id: json::mark(seen.get("eventId")),
+        request_id: json::object_or_empty::<Response<'_>>(seen.get("responseElements"), "")
             .ok()
             .and_then(|response| json::mark(response.request_id)),
-        untrusted: jdcloud::untrusted(record.call_back_var),
+        untrusted: callback::untrusted(seen.get("callBackVar")),
         ..Details::default()
     };
     let spoken_of = parts.spoken_of;
@@ -367,7 +424,7 @@ fn reading(
         Err(detail) => return unreadable(None, details, Failure::new(Cause::MissingBucket, detail)),
     };
     let Some(name) = details.event_name.clone().filter(|n| !n.is_empty()) else {
-        let found = record.event_name.map_or("none", |raw| match json::found(raw.get()) {
+        let found = seen.get("eventName").map_or("none", |raw| match json::found(raw.get()) {
             "a string" => "an empty or very long string",
             other => other,
         });

@@ -1,0 +1,40 @@
+//! What a sender makes of HTTP statuses.
+//!
+//! The same status makes one sender repeat an event and another one drop it for good. So each dialect has a row of its
+//! own, beside the source that says how its sender behaves; most have the default.
+
+/// The statuses a dialect's sender hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answers {
+    /// Everything was accepted, is on disk, or was skipped with a reason.
+    pub done: u16,
+    /// The same bytes may succeed later.
+    pub transient: u16,
+    /// An operator must act; then the same bytes succeed.
+    pub config: u16,
+    /// These bytes never will.
+    pub permanent: u16,
+    /// The body is larger than is taken.
+    pub too_large: u16,
+    /// The gate refused the sender; `None`: the status of the check that did (401, 403).
+    pub refused: Option<u16>,
+    /// The key that a check needs could not be had just now.
+    pub key_unavailable: u16,
+}
+
+impl Answers {
+    /// For senders that repeat on 5xx and give up on 4xx, as most do.
+    pub const DEFAULT: Self = Self {
+        done: 200,
+        transient: 503,
+        config: 500,
+        permanent: 400,
+        too_large: 413,
+        refused: None,
+        key_unavailable: 503,
+    };
+
+    /// For senders that post an event until they hear a 2xx: what can never succeed is answered as done, or it would come for
+    /// ever and keep everything behind it waiting. The log has its line.
+    pub const FOR_ENDLESS: Self = Self { permanent: 200, ..Self::DEFAULT };
+}

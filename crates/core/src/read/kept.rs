@@ -1,0 +1,31 @@
+//! What a record was read from, kept for conditions: as it was sent, and with the key decoded.
+
+use serde_json::value::RawValue;
+
+use super::item::{Item, Reading};
+use super::table::facts;
+use crate::model::raw::Raw;
+use crate::plain::json;
+
+/// Keeps what an item was read from.
+pub(super) fn kept(item: &Item, sent: &RawValue) -> Raw {
+    let decoded = match (&item.reading, item.dialect) {
+        (Reading::Object(event), Some(dialect)) => {
+            let key = facts(dialect).key_place.iter().try_fold(sent, |value, name| json::member(value, name));
+            key.and_then(|key| replaced(sent, key, event.key.as_str()))
+        }
+        _ => None,
+    };
+    Raw { sent: sent.to_owned(), decoded }
+}
+
+/// The same JSON with a text in the place of `part`, which is borrowed from it; `None` if that stands there already.
+fn replaced(whole: &RawValue, part: &RawValue, text: &str) -> Option<Box<RawValue>> {
+    if json::string(Some(part)).is_ok_and(|sent| sent == text) {
+        return None;
+    }
+    let (whole, part, text) = (whole.get(), part.get(), serde_json::to_string(text).ok()?);
+    let begin = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    let (before, behind) = (whole.get(..begin)?, whole.get(begin + part.len()..)?);
+    RawValue::from_string([before, &text, behind].concat()).ok()
+}

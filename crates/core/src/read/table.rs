@@ -1,0 +1,211 @@
+//! The table of dialects: every row there is, in the order in which they are asked.
+//!
+//! The order avoids collisions: what a request's headers say first; then the body, in which envelopes come before what lies in
+//! them, and lists before whatever could stand beside one; then those headers that only name a dialect. Everything else about
+//! dialects that others must know is derived from the rows here, so that nobody can forget it.
+
+use std::sync::LazyLock;
+
+use super::envelope::{jdcloud, oci_notifications, oci_stream, pubsub, sns, sqs, storagegrid};
+use super::record::{eventbridge, jdcloud_function, oci, reserved, s3};
+use super::row::{Facts, Read, Row, Stands, Topic};
+use super::seen::{Mark, Names, Test};
+use crate::model::answers::Answers;
+use crate::model::dialect::{Dialect, KeyEncoding};
+use crate::model::unit::StorageType;
+use crate::plain::json;
+use crate::plain::text::Text;
+
+/// Every row, in order.
+pub(super) static TABLE: &[&Row] = &[
+    // The request.
+    &jdcloud::REQUEST,
+    &oci_notifications::REQUEST,
+    &sns::RAW,
+    &BODY,
+    &reserved::GCS_HEADER,
+    &reserved::IBM_HEADER,
+    &reserved::VOLCENGINE_HEADER,
+    &reserved::AZURE_HEADER,
+    &reserved::B2_HEADER,
+    &reserved::HUAWEI_HEADER,
+    // A body, or what lies in an envelope.
+    &storagegrid::FORM,
+    &oci_stream::BATCH,
+    &oci::EVENT,
+    &sns::MESSAGE,
+    &jdcloud::ENVELOPE,
+    &eventbridge::EVENT,
+    &s3::RECORDS,
+    &s3::TEST,
+    &s3::TEST_TEXT,
+    &reserved::GCS_PUSH,
+    &pubsub::PUSH,
+    &reserved::ALIBABA,
+    &reserved::VOLCENGINE,
+    &reserved::B2,
+    &reserved::YANDEX,
+    &reserved::AZURE,
+    &reserved::AZURE_LIST,
+    &reserved::GCS,
+    &reserved::HUAWEI,
+    &reserved::SEAWEEDFS,
+    &reserved::IBM,
+    &reserved::R2,
+    // An element of `Records`.
+    &sqs::MESSAGE,
+    &sns::RECORD,
+    &jdcloud_function::RECORD,
+    &s3::TEST_RECORD,
+    &s3::RECORD,
+    &reserved::TENCENT_RECORD,
+    &reserved::HUAWEI_RECORD,
+    // An element of a stream's batch.
+    &oci_stream::RECORD,
+];
+
+/// Whatever the headers are, the body decides.
+const BODY: Row = Row { stands: Stands::Request, under: |_| true, read: Read::Body, ..Row::BASE };
+
+/// The rows that are asked of a thing that stands there, and the members of interest of such a thing.
+pub(super) struct Group {
+    pub(super) rows: Vec<Asked>,
+    pub(super) names: Names,
+}
+
+/// A row, and each of its marks with the members that it needs.
+pub(super) struct Asked {
+    pub(super) row: &'static Row,
+    pub(super) marks: Vec<(u128, &'static Mark)>,
+    /// Those that do as well under a pin.
+    pub(super) pinned: Vec<(u128, &'static Mark)>,
+}
+
+/// The table by where things stand.
+pub(super) fn group(stands: Stands) -> &'static Group {
+    static GROUPS: LazyLock<[Group; 4]> = LazyLock::new(|| {
+        [Stands::Request, Stands::Alone, Stands::InRecords, Stands::InStream].map(|stands| {
+            let rows: Vec<_> = TABLE.iter().copied().filter(|row| row.stands == stands).collect();
+            let marks = rows.iter().flat_map(|row| row.marks.iter().chain(row.pinned)).flat_map(Mark::names);
+            let members = rows.iter().flat_map(|row| row.members.iter().copied());
+            let names = Names::new(marks.chain(members));
+            let needing =
+                |marks: &'static [Mark]| marks.iter().map(|mark| (mark.needs(&names), mark)).collect();
+            let rows = rows.iter();
+            let rows = rows.map(|row| Asked { row, marks: needing(row.marks), pinned: needing(row.pinned) });
+            Group { rows: rows.collect(), names }
+        })
+    });
+    &GROUPS[stands as usize]
+}
+
+/// The rows that are asked of a thing that stands there.
+pub(super) fn rows(stands: Stands) -> impl Iterator<Item = &'static Row> {
+    group(stands).rows.iter().map(|asked| asked.row)
+}
+
+/// Whether a row is asked under a pin. A list is, if anything that could stand in it is.
+pub(super) fn is_asked(row: &Row, pin: Option<Dialect>) -> bool {
+    if pin.is_none() {
+        return true;
+    }
+    match &row.read {
+        Read::List(list) => rows(list.elements).any(|element| element.is_asked(pin)),
+        Read::Event(_) | Read::Notice(_) | Read::Envelope(_) | Read::Body | Read::Reserved => {
+            row.is_asked(pin)
+        }
+    }
+}
+
+/// What there is to know of a dialect beside its name.
+pub(crate) fn facts(dialect: Dialect) -> &'static Facts {
+    const NONE: &Facts = &Facts::BASE;
+    let in_row = TABLE.iter().find_map(|row| row.facts.filter(|_| row.of == dialect));
+    let in_family = || s3::FAMILY.iter().find(|(of, _)| *of == dialect).map(|(_, facts)| *facts);
+    in_row.or_else(in_family).unwrap_or(NONE)
+}
+
+impl Dialect {
+    /// How its producer encodes keys, unless a setting says otherwise; `None` for envelopes, which have none.
+    pub fn key_encoding(self) -> Option<KeyEncoding> {
+        facts(self).keys
+    }
+
+    /// Whether its producer posts an event again and again until it hears a 2xx, and keeps everything behind it waiting.
+    pub fn redelivers_forever(self) -> bool {
+        facts(self).redelivers
+    }
+
+    /// The gate's check whose signature covers members of this dialect's own messages and nothing else, so that a source which
+    /// demands it is read as this dialect.
+    pub fn own_signature(self) -> Option<&'static str> {
+        facts(self).own_signature
+    }
+
+    /// What its sender makes of statuses.
+    pub fn answers(self) -> Answers {
+        facts(self).answers
+    }
+
+    /// What its stores are usually registered as in MDSS.
+    pub fn usual_storage_type(self) -> StorageType {
+        facts(self).unit
+    }
+}
+
+/// What a delivery may look like, for the sentence about one that is none of it: lists first, then events, envelopes, notices.
+pub(super) fn expected() -> String {
+    let kind = |row: &&'static Row| match row.read {
+        Read::List(_) => 0,
+        Read::Event(_) => 1,
+        Read::Envelope(_) => 2,
+        Read::Notice(_) | Read::Body | Read::Reserved => 3,
+    };
+    let mut expected: Vec<_> = rows(Stands::Alone).filter(|row| !row.expected.is_empty()).collect();
+    expected.sort_by_key(kind);
+    expected.iter().map(|row| row.expected).collect::<Vec<_>>().join(", or ")
+}
+
+/// The topics whose subscriptions can be confirmed, in the order of the documentation.
+pub(crate) fn topics() -> impl Iterator<Item = Topic> {
+    Dialect::ALL.iter().filter_map(|dialect| facts(*dialect).topic)
+}
+
+/// The headers that reading a delivery looks at, and whether their values count. Whoever keeps a delivery keeps these and no
+/// others: the rest may hold credentials.
+pub(crate) fn headers() -> impl Iterator<Item = (&'static str, bool)> {
+    let marks = TABLE.iter().flat_map(|row| row.marks.iter().chain(row.pinned));
+    let marks = marks.filter_map(|mark| match mark {
+        // That it is there is all that counts; what it says is between sender and gate.
+        Mark::Header(name, Test::There) => Some((*name, false)),
+        Mark::Header(name, _) => Some((*name, true)),
+        Mark::Members(_) | Mark::Elements(_) | Mark::Text(_) | Mark::AnyObject => None,
+    });
+    let read = TABLE.iter().filter_map(|row| row.facts).flat_map(|facts| facts.headers.iter());
+    read.map(|name| (*name, true)).chain(marks)
+}
+
+/// Whether a body has a mark by which events are told: the first of the members by which a row of another dialect than `own`
+/// recognises them. Fails closed: a member that stands there twice counts as one, and in what is no JSON object the name alone
+/// does.
+pub(super) fn names_objects(body: &[u8], own: Dialect) -> bool {
+    let text = Text::of(body).text;
+    let telling = rows(Stands::Alone).filter(|row| match row.read {
+        Read::Event(_) | Read::List(_) | Read::Reserved => true,
+        Read::Envelope(_) => row.of != own,
+        Read::Notice(_) | Read::Body => false,
+    });
+    let mut firsts = telling.flat_map(|row| row.marks).filter_map(|mark| match mark {
+        Mark::Members(members) => members.first(),
+        Mark::Header(..) | Mark::Elements(_) | Mark::Text(_) | Mark::AnyObject => None,
+    });
+    let mut members = Vec::new();
+    match json::each_member(&text, |name, value| members.push((name.to_owned(), value))) {
+        Ok(()) => firsts.any(|(name, test)| {
+            members.iter().any(|(member, value)| member == name && test.holds(Some(value)))
+        }),
+        Err(_) => {
+            firsts.any(|(name, test)| matches!(test, Test::There) && text.contains(&format!("\"{name}\"")))
+        }
+    }
+}
