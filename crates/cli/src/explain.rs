@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use mdss_relay_core::{Cause, Delivery, Dialect, Door, Failure, Plan, Role, Settings, explain, plan};
-use mdss_relay_gate::{Keys, Verdict};
-use mdss_relay_http::{Doors, Knock, Knocker, Proxies};
+use mdss_relay_core::{
+    Delivery, Dialect, Door, MOST_FILE_BYTES, Plan, Role, Rules, Settings, explain, plain_text, plan,
+};
+use mdss_relay_gate::{Answered, DoorVerdict, Entered, Keys, Proxies, Sources};
 
-use crate::input::{self, Input};
+use crate::input::{self, Input, Request};
 use crate::visible::visible;
 
 /// Shows what would be sent, skipped or refused, and why; sends nothing.
@@ -24,13 +25,13 @@ pub(crate) struct Arguments {
     /// TOML configuration to use instead of RELAY_CONFIG.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Reads deliveries as this dialect instead of recognising it; a source that is pinned stays so.
+    /// Reads deliveries as this dialect instead of recognising it; a source's own dialect takes precedence.
     #[arg(long, value_name = "DIALECT", value_parser = |name: &str| name.parse::<Dialect>().map_err(|e| format!("expected {e}")))]
     dialect: Option<Dialect>,
-    /// The time that checks of dates see (RFC 3339); now, if it is not given.
+    /// The time of receipt, for checks of dates (RFC 3339). Default: now.
     #[arg(long, value_name = "TIME", value_parser = |time: &str| time.parse::<jiff::Timestamp>().map_err(|_| "expected an RFC 3339 time"))]
     at: Option<jiff::Timestamp>,
-    /// The address a request comes from, for sources that look at it; without one they refuse.
+    /// The address that a request comes from, for sources that check it. Without one they refuse.
     #[arg(long, value_name = "ADDRESS", value_parser = |address: &str| address.parse::<IpAddr>().map_err(|_| "expected an IP address"))]
     client: Option<IpAddr>,
     /// Deliveries: a bare body, or {"method","path","headers","body"} where these matter; - is standard input.
@@ -40,9 +41,11 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let mut draft = Settings::read(input::variables(arguments.config.as_deref()), Role::Explain);
-    let doors = Doors::open(&mut draft);
+    let now = jiff::Timestamp::now();
+    let sources = Sources::of(&mut draft, now, &|path| plain_text(path, MOST_FILE_BYTES));
     // Only for its mistakes: whoever asks says from where the request comes.
     Proxies::trusted(&mut draft);
+    let http = draft.settings.http.take().expect("every role except a function's has them");
     let settings = match draft.finish() {
         Ok(settings) => settings,
         Err(mistakes) => {
@@ -53,6 +56,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // Without `[[source]]` there is nothing to choose from, so a request needs no path.
+    let sources = if http.sources.is_empty() { sources.at_any_path() } else { sources };
     for warning in &settings.warnings {
         say(&format!("warning: {warning}"));
     }
@@ -67,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
                 continue;
             }
         };
-        let line = line(&name, bytes, arguments, &settings, &doors);
+        let line = line(&name, bytes, arguments, (&settings.rules, http.body_limit), &sources);
         if writeln!(std::io::stdout(), "{}", visible(&line)).is_err() {
             // Whoever reads has left.
             return ExitCode::from(1);
@@ -76,67 +81,31 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     ExitCode::from(if all_read { 0 } else { 2 })
 }
 
-fn line(name: &str, bytes: Vec<u8>, arguments: &Arguments, settings: &Settings, doors: &Doors) -> String {
+fn line(
+    name: &str,
+    bytes: Vec<u8>,
+    arguments: &Arguments,
+    (rules, body_limit): (&Rules, usize),
+    sources: &Sources,
+) -> String {
     let delivery = match input::parse(bytes) {
         Input::Bare(body) => Delivery { dialect: arguments.dialect, ..Delivery::from_function(body, "") },
-        Input::Wrapped(request) => {
-            let headers: Vec<(&str, &[u8])> =
-                request.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
-            let method = request.method.as_str();
-            let knocker =
-                Knocker { method, target: &request.path, headers: &headers, client: arguments.client };
-            let knock = match doors.only() {
-                Some(only) if settings.sources.is_empty() => only.judge(&knocker, ""),
-                _ => doors.knock(&knocker),
+        Input::Wrapped(mut request) => {
+            let entered = match enter(name, &request, arguments, sources) {
+                Ok(entered) => entered,
+                Err(line) => return line,
             };
-            let source = match knock {
-                Knock::Enter(source) => source,
-                Knock::Present(_) => return explain(name, &Door::Open(&Plan::default())),
-                Knock::Refused(_, refusal) => return unauthorized(name, refusal.check, refusal.why),
-                Knock::Unavailable(_, what) => return unauthorized(name, what.check, what.why),
-                Knock::UnknownPath => {
-                    // A path may hold a secret, or nearly hold one.
-                    let detail =
-                        "the request's path belongs to no source (it is not shown, it may hold a secret)";
-                    return explain(
-                        name,
-                        &Door::Open(&Plan::refused(Failure::new(Cause::UnknownPath, detail))),
-                    );
-                }
-                Knock::WrongMethod(_) => {
-                    let detail = format!("expected a POST, found {method:?}");
-                    return explain(
-                        name,
-                        &Door::Open(&Plan::refused(Failure::new(Cause::MethodNotAllowed, detail))),
-                    );
-                }
-            };
-            let now = arguments.at.unwrap_or_else(jiff::Timestamp::now);
-            match source.judge_body(&knocker, &request.body, now, &Keys::new()) {
-                Verdict::Admitted(_) => {}
-                Verdict::Refused(refusal) => return unauthorized(name, refusal.check, refusal.why),
-                Verdict::Unavailable(what) => return unauthorized(name, what.check, what.why),
-                Verdict::NeedKey(url) => {
-                    let why =
-                        format!("the key at {url} is needed, and explain fetches nothing; pin it by a file");
-                    return unauthorized(name, "a signature", &why);
-                }
-            }
-            let delivery = Delivery {
-                source: Some(source.name.clone()),
-                dialect: source.dialect.or(arguments.dialect),
-                method: request.method,
-                headers: request.headers,
-                body: request.body,
-                id: String::new(),
-            };
-            match delivery.unpacked(settings.body_limit) {
+            let body = std::mem::take(&mut request.body);
+            let headers = request.headers();
+            let delivery = entered.delivery(&request.head(&headers, arguments.client), body);
+            let delivery = Delivery { dialect: delivery.dialect.or(arguments.dialect), ..delivery };
+            match delivery.unpacked(body_limit) {
                 Ok(delivery) => delivery,
                 Err(failure) => return explain(name, &Door::Open(&Plan::refused(failure))),
             }
         }
     };
-    let plan = plan(&settings.rules, &delivery);
+    let plan = plan(rules, &delivery);
     for record in &plan.records {
         for warning in &record.warnings {
             say(&format!("warning: {name}: {}: {warning}", record.item));
@@ -145,7 +114,34 @@ fn line(name: &str, bytes: Vec<u8>, arguments: &Arguments, settings: &Settings, 
     explain(name, &Door::Open(&plan))
 }
 
-/// The gate's refusal, with the reason for whoever asks on standard error: nobody is told over HTTP.
+/// The walk through the door, or the line about a request that ends there.
+fn enter(name: &str, request: &Request, arguments: &Arguments, sources: &Sources) -> Result<Entered, String> {
+    let headers = request.headers();
+    let head = request.head(&headers, arguments.client);
+    let now = arguments.at.unwrap_or_else(jiff::Timestamp::now);
+    match sources.enter(&head, Some(&request.body), now, &Keys::new()) {
+        DoorVerdict::Entered(entered) => Ok(entered),
+        DoorVerdict::NeedBody(_) => unreachable!("there is a body"),
+        DoorVerdict::NeedKey(_, url) => {
+            let why = format!(
+                "it needs the key at {url}, and explain fetches nothing: pin the key with certificate_file"
+            );
+            Err(unauthorized(name, "a signature", &why))
+        }
+        DoorVerdict::Answered(_, answered) => Err(match answered {
+            Answered::Present => explain(name, &Door::Open(&Plan::default())),
+            Answered::Refused(refusal) => unauthorized(name, refusal.check, refusal.why),
+            Answered::Unavailable(what) => unauthorized(name, what.check, what.why),
+            Answered::WrongMethod(failure) => explain(name, &Door::Open(&Plan::refused(failure))),
+            Answered::UnknownPath { failure, hint } => {
+                say(&format!("warning: {name}: {hint}"));
+                explain(name, &Door::Open(&Plan::refused(failure)))
+            }
+        }),
+    }
+}
+
+/// The gate's refusal. The reason goes to standard error, for the operator; over HTTP no sender learns it.
 fn unauthorized(name: &str, check: &str, why: &str) -> String {
     say(&format!("warning: {name}: refused by {check}: {why}"));
     explain(name, &Door::Unauthorized)

@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::io::Read;
+use std::net::IpAddr;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mdss_relay_core::Delivery;
+use mdss_relay_gate::RequestHead;
 use serde_json::{Map, Value};
 
 /// The bytes of a file; `-` is standard input.
@@ -56,6 +58,22 @@ pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    /// The headers as the gate looks at them.
+    pub(crate) fn headers(&self) -> Vec<(&str, &[u8])> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+    }
+
+    /// The head, with these headers, of a request that comes from `client`.
+    pub(crate) fn head<'r>(
+        &'r self,
+        headers: &'r [(&'r str, &'r [u8])],
+        client: Option<IpAddr>,
+    ) -> RequestHead<'r> {
+        RequestHead { method: &self.method, target: &self.path, headers, client }
+    }
 }
 
 /// The wrapped form is an object with a string `method`, a string `body` or `body_base64`, and no other members than

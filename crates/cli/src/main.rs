@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Tells MetaDefender Storage Security about every new object that a store announces.
+/// Reports every new object that a storage system announces to MetaDefender Storage Security.
 #[derive(Parser)]
 #[command(name = "mdss-relay", version, max_term_width = 100)]
 struct Arguments {

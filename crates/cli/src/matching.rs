@@ -12,11 +12,11 @@ use serde_json::value::RawValue;
 use crate::input;
 use crate::visible::visible;
 
-/// Tries a condition on events: which match, and for the others the first field that decided.
+/// Tries a condition on events: shows which events match, and for each other event the first field that does not.
 ///
-/// A condition is the filter of an OCI Events rule, as routes have it, too. An event is what a condition of a route would
-/// see: a whole OCI event, or each element of the Records of other providers, also inside queue messages. Prints one
-/// line per event; what could not be read is on standard error.
+/// A condition is the filter of an OCI Events rule; routes use the same language. An event is what a route's condition
+/// looks at: a whole OCI event, or each element of the Records of other providers, also inside queue messages. Prints one
+/// line per event. Events that could not be read are reported on standard error.
 ///
 /// Exit status: 0 if every event matched, 1 if one did not, 2 if the condition or an event could not be read.
 #[derive(Args)]
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     /// The condition: a file of JSON, or the JSON itself.
     #[arg(long, group = "task", value_name = "FILE|JSON")]
     condition: Option<String>,
-    /// Prints a condition that matches all the given OCI events instead: types, buckets, namespaces, common beginning of the names.
+    /// Prints a condition that matches all the given OCI events instead, made of their types, buckets, namespaces and the common beginning of their names.
     #[arg(long, group = "task")]
     suggest: bool,
     /// Prints one line of JSON per event, also for those that could not be read.
@@ -144,7 +144,7 @@ fn read_events(file: &Path) -> Vec<Event> {
     };
     let subjects = subjects(&delivery);
     if subjects.is_empty() {
-        return unread("there is no event in it, only an empty list of records".into());
+        return unread("it holds no event, only an empty list of records".into());
     }
     let alone = subjects.len() == 1;
     let event = |subject: Subject| Event {
@@ -160,7 +160,7 @@ fn read_events(file: &Path) -> Vec<Event> {
 struct Line<'a> {
     file: &'a str,
     item: Option<&'a str>,
-    /// Null if it could not be told.
+    /// Null if the event could not be read.
     #[serde(rename = "match")]
     matches: Option<bool>,
     /// The first field that decided.

@@ -12,7 +12,7 @@ use mdss_relay_core::Mistake;
 
 use crate::visible::visible;
 
-/// A bucket's notification configuration, the document in which JD Cloud and S3-shaped stores keep whom they tell of what.
+/// Writes, checks and tries a bucket's notification configuration: the document that names who is notified of which events (JD Cloud, S3-shaped stores).
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Write(write::Arguments),

@@ -17,11 +17,11 @@ use crate::visible::visible;
 use outcome::Delivered;
 use target::Target;
 
-/// Sends deliveries to a running adapter of any kind and shows what became of each object.
+/// Sends deliveries to a running relay of any kind and shows what became of each object.
 ///
 /// Over HTTP a bare body is posted to the URL, and a request ({"method","path","headers","body"}) to its own path on the
 /// same host. The bearer token for bare bodies is taken from the variable RELAY_TOKEN; a value of two words, such as
-/// "Basic dTpw", is sent as it is. A function gets bodies only; requests, which mean nothing to it, are left out.
+/// "Basic dTpw", is sent as it is. A function gets bodies only; requests are left out.
 ///
 /// Exit status: 0 if every object was accepted or skipped, 1 if one was not or no answer came, 2 for a wrong command line.
 #[derive(Args)]
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// Listens here as a Lambda Runtime API and waits for mdss-relay-lambda to ask for events.
     #[arg(long, group = "target", value_name = "ADDR")]
     runtime_api: Option<SocketAddr>,
-    /// The longest to wait for each answer, in seconds; a function is told this deadline.
+    /// The longest to wait for each answer, in seconds; it is also the deadline that a function gets.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=900))]
     timeout: u32,
     /// Prints one line of JSON per delivery instead of a table.

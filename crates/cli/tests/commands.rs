@@ -3,10 +3,10 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
-use mdss_relay_http::{Configuration, listen, serve};
+use mdss_relay_core::SETTINGS;
+use mdss_relay_http::{Configuration, Server, listen};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Step, units};
 use serde_json::Value;
 
@@ -25,6 +25,30 @@ fn run(args: &[&str], vars: &[(&str, &str)], stdin: &str) -> Output {
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn help_names_no_setting_that_there_is_not() {
+    let mut named = 0;
+    for command in [
+        vec!["explain"],
+        vec!["match"],
+        vec!["replay"],
+        vec!["notification", "write"],
+        vec!["notification", "check"],
+        vec!["spool"],
+        vec!["spool", "purge"],
+    ] {
+        let output = run(&[&command[..], &["--help"]].concat(), &[], "");
+        assert_eq!(output.status.code(), Some(0), "{command:?}");
+        let help = text(&output.stdout);
+        let words = help.split(|c: char| !c.is_ascii_uppercase() && c != '_');
+        for word in words.filter(|word| word.starts_with("RELAY_")) {
+            named += 1;
+            assert!(SETTINGS.iter().any(|setting| setting.variable == word), "{command:?}: {word}");
+        }
+    }
+    assert!(named >= 4, "only {named} names were found");
 }
 
 // === explain ===
@@ -131,11 +155,7 @@ async fn server(sim: &Sim) -> String {
     let configuration = reading.outcome.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let url = format!("http://{}/events", listener.local_addr().unwrap());
-    let (exchange, running) = tokio::sync::watch::channel(Arc::new(configuration));
-    tokio::spawn(async move {
-        let _exchange = exchange;
-        serve(listener, running, std::future::pending()).await
-    });
+    tokio::spawn(async move { Server::new(configuration).serve(listener, std::future::pending()).await });
     url
 }
 

@@ -2,42 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy takes for production code")]
 
+mod tool;
+
 use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
-
-fn root() -> PathBuf {
-    fs::canonicalize(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap()
-}
-
-struct Said {
-    status: i32,
-    stdout: String,
-    stderr: String,
-}
+use tool::{Said, root};
 
 fn run_with(arguments: &[&str], stdin: &str) -> Said {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mdss-relay"))
-        .arg("match")
-        .args(arguments)
-        .current_dir(root())
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A process that has nothing to read may have gone already.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    Said {
-        status: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    tool::run("match", arguments, &[], stdin)
 }
 
 fn run(arguments: &[&str]) -> Said {
@@ -94,7 +68,7 @@ fn what_cannot_be_read_is_on_standard_error_and_worse_than_no_match() {
     "#);
     insta::assert_snapshot!(said.stderr, @r#"
     mdss-relay match: events/oci/truncated.json: the body is not one JSON value: EOF while parsing a string at line 16 column 46
-    mdss-relay match: events/aws-s3/empty-records.json: there is no event in it, only an empty list of records
+    mdss-relay match: events/aws-s3/empty-records.json: it holds no event, only an empty list of records
     mdss-relay match: events/aws-sqs/batch-one-bad.json (item 0ff0a66a-05fa-415a-a0e0-edfe467c15d3/0): Records[1].body: the body is not one JSON value: EOF while parsing an object at line 1 column 36
     mdss-relay match: no-such-file.json: No such file or directory (os error 2)
     "#);

@@ -2,48 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy takes for production code")]
 
+mod tool;
+
 use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use tool::Said;
 
 const JD: &str = "crates/core/tests/notification/jd-in-order.xml";
 const AMAZON: &str = "crates/core/tests/notification/amazon-all-targets.xml";
 const MINIO: &str = "crates/core/tests/notification/minio-overlapping.xml";
 const INVALID: &str = "crates/core/tests/notification/invalid.xml";
 
-fn root() -> PathBuf {
-    fs::canonicalize(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap()
-}
-
-struct Said {
-    status: i32,
-    stdout: String,
-    stderr: String,
-}
-
 fn run_with(arguments: &[&str], variables: &[(&str, &str)], stdin: &str) -> Said {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mdss-relay"))
-        .arg("notification")
-        .args(arguments)
-        .current_dir(root())
-        .env_clear()
-        .envs(variables.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A process that has nothing to read may have gone already.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    Said {
-        status: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    tool::run("notification", arguments, variables, stdin)
 }
 
 fn run(arguments: &[&str]) -> Said {
@@ -382,11 +354,7 @@ fn the_status_of_a_match_is_the_worst() {
             2,
             "events/jdcloud/batch-one-bad.json (item 1): Records[1].s3.object.key: expected",
         ),
-        (
-            vec![JD, "events/aws-s3/empty-records.json"],
-            2,
-            "there is no event in it, only an empty list of records",
-        ),
+        (vec![JD, "events/aws-s3/empty-records.json"], 2, "it holds no event, only an empty list of records"),
         (vec![JD, "/nonexistent"], 2, "/nonexistent: No such file"),
         (vec!["/nonexistent", good], 2, "/nonexistent: No such file"),
         (vec![INVALID, good], 2, "invalid.xml: line 7, rule[0]"),

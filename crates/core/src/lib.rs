@@ -12,6 +12,7 @@ mod settings;
 pub use deliver::deadline::{Deadline, platform_time_left};
 pub use deliver::lines::{Became, Line, Stored};
 pub use deliver::memory::Memory;
+pub use deliver::offload::{Panicked, offload};
 pub use deliver::relay::Relay;
 pub use deliver::report::{Kept, Outcome, Record, Report, ResultKind};
 pub use mdss::client::Client;
@@ -46,4 +47,7 @@ pub use select::notification::{
 };
 pub use select::route::Route;
 pub use select::rules::Rules;
-pub use settings::{Draft, Listed, Role, SETTINGS, Setting, Settings, Source, SpoolSettings};
+pub use settings::{
+    Applies, Draft, FunctionSettings, HttpSettings, Listed, MdssSettings, Role, SETTINGS, Setting, Settings,
+    Source, SpoolSettings, Without, settings_help,
+};

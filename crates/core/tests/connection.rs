@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use drive::until;
 use mdss_relay_core::{Deadline, Delivery, Outcome, Relay, Report, Role, Settings};
 use mdss_sim::{Config, Sim, Step, Tls, units};
 use serde_json::{Value, json};
@@ -82,6 +83,19 @@ impl Server {
             tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(accept);
         });
         server
+    }
+
+    /// Connections whose client has not closed its side, as the system knows them.
+    fn open_connections(&self) -> usize {
+        let port = self.url.rsplit(':').next().unwrap().split('/').next().unwrap();
+        let port = format!(":{:04X}", port.parse::<u16>().unwrap());
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        // Of the client's own row: the other side's port, and established (01) or closed by the other side alone (08).
+        let open = |row: &str| {
+            let cells: Vec<_> = row.split_whitespace().collect();
+            cells[2].ends_with(&port) && ["01", "08"].contains(&cells[3])
+        };
+        table.lines().skip(1).filter(|row| open(row)).count()
     }
 
     /// Connections, requests read, requests answered.
@@ -194,6 +208,9 @@ fn assert_done(report: &Report, what: &str) {
     assert!(report.records.iter().all(|record| record.attempts == 1), "{what}: {}", report.json());
 }
 
+/// For a test that has failed.
+const LIMIT: Duration = Duration::from_secs(20);
+
 const POLITE: Manners = Manners { first: First::Answer, then: Then::Answer };
 
 #[tokio::test]
@@ -212,7 +229,7 @@ async fn a_connection_closed_between_two_calls_is_noticed_before_it_is_used() {
     let server = Server::start(vec![closing, POLITE]);
     let relay = relay(&server, &[]);
     assert_done(&call(&relay, 1).await, "first");
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    until("the client has closed its side", LIMIT, async || server.open_connections() == 0).await.unwrap();
     assert_done(&call(&relay, 1).await, "second");
     assert_eq!(server.seen(), (2, 2, 2), "no request was sent twice");
 }

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use mdss_relay_core::{Delivery, Kept, Plan, Report, Role, Settings, plan};
+use mdss_relay_core::{Cause, Decision, Delivery, Failure, Kept, Plan, Report, Role, Settings, plan};
 
 fn planned(body: String) -> Plan {
     planned_by(("STORAGECLIENTID", "unit-1"), body)
@@ -57,6 +57,20 @@ fn only_a_mark_of_the_write_makes_a_duplicate() {
     }
     let long = format!(r#"{{"key":"k","sequencer":"{}"}}"#, "0".repeat(5000));
     assert_eq!(mark(None, &long), None);
+}
+
+/// Two tenancies may have a bucket of one name, and an id of an event is unique in neither more than in its own.
+#[test]
+fn another_namespace_is_another_write() {
+    let mark = |namespace: &str| {
+        let body = format!(
+            r#"{{"cloudEventsVersion":"0.1","eventType":"com.oraclecloud.objectstorage.createobject","eventID":"1",
+                "data":{{"resourceName":"k","additionalDetails":{{"bucketName":"b","namespace":"{namespace}"}}}}}}"#
+        );
+        planned(body).records[0].write_mark(None).unwrap()
+    };
+    assert_eq!(mark("one"), mark("one"));
+    assert_ne!(mark("one"), mark("two"));
 }
 
 #[test]
@@ -181,4 +195,14 @@ fn what_is_on_disk_is_done_and_what_is_not_is_not() {
         }
         assert_eq!(got, want, "{records:?} {kept:?}");
     }
+}
+
+/// What never became a delivery is a plan all the same, so that it is reported like one.
+#[test]
+fn a_refused_request_is_one_record_that_says_why() {
+    let plan = Plan::refused(Failure::new(Cause::UnknownPath, "no source has this path"));
+    assert_eq!((plan.records.len(), plan.dialect, plan.is_queue()), (1, None, false));
+    let Decision::Fail(failure) = &plan.records[0].decision else { panic!("{plan:?}") };
+    assert_eq!((failure.cause, failure.detail.as_str()), (Cause::UnknownPath, "no source has this path"));
+    assert_eq!((plan.records[0].item.as_str(), plan.records[0].kind), ("0", None));
 }

@@ -166,7 +166,7 @@ fn mistakes_in_a_document_are_mistakes_of_the_settings() {
     for (config, want) in [
         (
             route(JD, "notification_file = \"/nowhere\""),
-            "route[0].notification_file: expected nothing beside notification: one document",
+            "route[0].notification_file: expected no value, because the route has notification: one of the two",
         ),
         (
             route(JD, "").replace(&format!("'''{JD}'''"), "7"),

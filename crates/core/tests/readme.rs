@@ -22,14 +22,23 @@ fn rows(section: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn the_settings() {
-    let code: Vec<Vec<String>> = SETTINGS
+    let code: Vec<String> = SETTINGS
         .iter()
         .map(|s| {
             let toml = s.toml.map(|t| format!("`{t}`")).unwrap_or_default();
-            [s.variable, &toml, s.default, s.meaning].map(str::to_owned).to_vec()
+            let variable = format!("`{}`", s.variable);
+            let cells = [&variable, &toml, s.applies.name(), &s.values(), s.without.words(), s.meaning]
+                .map(str::to_owned);
+            let cell = |c: String| if c.is_empty() { " |".to_owned() } else { format!(" {c} |") };
+            format!("|{}", cells.map(cell).concat())
         })
         .collect();
-    assert_eq!(rows("Settings"), code);
+    let readme = include_str!("../../../README.md");
+    assert!(
+        readme.contains(&code.join("\n")),
+        "the README does not say what the code does:\n{}",
+        code.join("\n")
+    );
 }
 
 #[test]

@@ -212,6 +212,44 @@ impl Process {
         }
     }
 
+    /// Bytes of memory that it has held at most (<https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>, `VmHWM`).
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError::Process`] if the system does not say, because the process has ended for instance.
+    pub fn peak_memory(&self) -> Result<u64, DriveError> {
+        let path = format!("/proc/{}/status", self.id());
+        let unknown = |source| DriveError::Process { what: format!("cannot read {path}"), source };
+        let status = std::fs::read_to_string(&path).map_err(unknown)?;
+        let kilobytes =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
+        let kilobytes: Option<u64> = kilobytes.and_then(|number| number.parse().ok());
+        let missing = || unknown(std::io::Error::other("there is no VmHWM in it"));
+        Ok(kilobytes.ok_or_else(missing)? * 1024)
+    }
+
+    /// The same, once it has not grown for a second: whatever the process still takes in by itself is in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Process::peak_memory`]; [`DriveError::Waited`] if it grows for longer than `limit`.
+    pub async fn peak_memory_at_rest(&self, limit: Duration) -> Result<u64, DriveError> {
+        let started = Instant::now();
+        let (mut highest, mut since) = (self.peak_memory()?, started);
+        while since.elapsed() < Duration::from_secs(1) {
+            if started.elapsed() >= limit {
+                let what = "its memory standing still".to_owned();
+                return Err(DriveError::Waited { what, after: limit, output: self.output() });
+            }
+            sleep(LOOK).await;
+            let now = self.peak_memory()?;
+            if now > highest {
+                (highest, since) = (now, Instant::now());
+            }
+        }
+        Ok(highest)
+    }
+
     /// Waits for the process to end by itself, and for the rest of its output.
     ///
     /// # Errors

@@ -11,7 +11,7 @@
 )]
 
 use std::env;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -468,12 +468,12 @@ fn a_poll_that_hangs_up_in_the_middle_of_its_head_harms_nobody() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let api = listen().await;
-        let mut stream = TcpStream::connect(api.address()).unwrap();
-        stream.write_all(b"GET /2018-06-01/runt").unwrap();
-        stream.shutdown(Shutdown::Write).unwrap();
-        tokio::time::sleep(BRIEFLY).await;
-        let mut rest = Vec::new();
-        let _ = stream.read_to_end(&mut rest);
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::TcpStream::connect(api.address()).await.unwrap();
+        stream.write_all(b"GET /2018-06-01/runt").await.unwrap();
+        stream.shutdown().await.unwrap();
+        // Up to the end: the other side has seen it, and has closed.
+        let _ = tokio::time::timeout(SOON, stream.read_to_end(&mut Vec::new())).await.unwrap();
         let bare = Bare::new(&api);
         let (_, event) = tokio::join!(api.invoke("2", BRIEFLY), bare.next());
         assert_eq!(&event.unwrap().body[..], b"2");

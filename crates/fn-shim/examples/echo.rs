@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `{"behave":"context"}` | 200, the `lambda_runtime::Context` the handler was given |
 //! | `{"behave":"nothing"}` | 200, `null` |
-//! | `{"behave":"sleep","ms":500}` | 200 after that time, if the deadline allows |
+//! | `{"behave":"sleep","ms":500}` | 200 after that time, if the deadline allows; says `asleep` on stderr when it begins |
 //! | `{"behave":"fail"}` | 502, `{"errorType":"Asked","errorMessage":"as you wish"}` |
 //! | `{"behave":"report"}` | 502, the JSON object that the handler chose |
 //! | `{"behave":"late"}` | 504 |
@@ -33,12 +33,16 @@ async fn main() -> ExitCode {
     ExitCode::from(if matches!(error, fn_shim::Error::Settings(_)) { 2 } else { 1 })
 }
 
-#[expect(clippy::print_stderr, reason = "a process that cannot serve has nothing else to say it with")]
 fn complain(error: &fn_shim::Error) {
     match error.source() {
-        Some(source) => eprintln!("{error}: {source}"),
-        None => eprintln!("{error}"),
+        Some(source) => say(&format!("{error}: {source}")),
+        None => say(&error.to_string()),
     }
+}
+
+#[expect(clippy::print_stderr, reason = "a function without a log has nothing else to say it with")]
+fn say(sentence: &str) {
+    eprintln!("{sentence}");
 }
 
 #[derive(Deserialize)]
@@ -58,6 +62,7 @@ async fn answer(event: LambdaEvent<Box<RawValue>>) -> Result<Box<RawValue>, Diag
         "context" => to_raw_value(&context),
         "nothing" => to_raw_value(&()),
         "sleep" => {
+            say("asleep");
             tokio::time::sleep(Duration::from_millis(wish.ms)).await;
             return Ok(payload);
         }

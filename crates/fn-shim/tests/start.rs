@@ -8,10 +8,9 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use container::{Container, agent_call, remark, run_to_end};
+use container::{Container, agent_call, ends_within, remark, run_to_end};
 
 /// fdk-java, `socketShouldHaveCorrectPermissions`.
 #[test]
@@ -135,17 +134,21 @@ fn a28_socket_appears_in_time_with_a_tenth_of_a_processor() {
 #[test]
 fn a33_signal_while_idle_ends_in_order() {
     for signal in ["TERM", "INT"] {
-        let mut container = Container::start();
-        // An idle connection is no reason to stay.
-        let mut idle = container.connect();
-        assert_eq!(idle.call("1").status, 200);
-        let _silent = container.connect();
-        container.signal(signal);
-        let asked = Instant::now();
-        assert_eq!(container.wait().code(), Some(0), "{signal}");
-        assert!(asked.elapsed() < Duration::from_millis(900), "{signal}: {:?}", asked.elapsed());
-        assert_eq!(fs::read_dir(container.folder()).unwrap().count(), 0, "{signal}");
-        assert!(idle.is_closed());
+        // Less than the second that is given to connections amid a request.
+        ends_within(Duration::from_millis(900), || {
+            let mut container = Container::start();
+            // An idle connection is no reason to stay.
+            let mut idle = container.connect();
+            assert_eq!(idle.call("1").status, 200);
+            let _silent = container.connect();
+            container.signal(signal);
+            let asked = Instant::now();
+            assert_eq!(container.wait().code(), Some(0), "{signal}");
+            let took = asked.elapsed();
+            assert_eq!(fs::read_dir(container.folder()).unwrap().count(), 0, "{signal}");
+            assert!(idle.is_closed());
+            took
+        });
     }
 }
 
@@ -154,7 +157,7 @@ fn a33_signal_amid_a_call_lets_it_finish() {
     let mut container = Container::start();
     let mut connection = container.connect();
     connection.send(&agent_call("", "{\"behave\":\"sleep\",\"ms\":1500}"));
-    thread::sleep(Duration::from_millis(300));
+    assert_eq!(container.next_line(), "asleep\n");
     container.signal("TERM");
     let reply = connection.receive();
     assert_eq!((reply.status, reply.text()), (200, "{\"behave\":\"sleep\",\"ms\":1500}"));
@@ -167,6 +170,10 @@ fn a33_signal_amid_a_call_lets_it_finish() {
 fn a35_confined_as_the_platform_does_it() {
     let (mut container, confined) = Container::start_confined();
     remark(&format!("a35: {confined}"));
+    let required = std::env::var("REQUIRE_TOOLS").unwrap_or_default();
+    if required.split_whitespace().any(|tool| tool == "setpriv") {
+        assert!(confined.contains("user 1000"), "setpriv is required: {confined}");
+    }
     // Otherwise this would be a test of nothing.
     let limits = container.proc("limits");
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();

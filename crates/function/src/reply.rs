@@ -1,5 +1,6 @@
 //! From a report to what a platform wants to hear.
 
+use aws_lambda_events::sqs::SqsBatchResponse;
 use lambda_runtime::Diagnostic;
 use mdss_relay_core::{Outcome, Plan, Report, Settings};
 use serde_json::value::{RawValue, to_raw_value};
@@ -22,15 +23,19 @@ pub(crate) fn reply(
     report: &Report,
 ) -> Result<Box<RawValue>, Diagnostic> {
     if answers == Answers::Lambda
-        && settings.queue_partial
-        && let Some(failures) = report.queue_answer(plan)
+        && settings.function.is_some_and(|function| function.queue_partial)
+        && let Some(failed) = report.failed_messages(plan)
     {
-        return to_raw_value(&failures).map_err(|_| diagnostic(report));
+        let mut response = SqsBatchResponse::default();
+        response.set_failures(failed);
+        return to_raw_value(&response).map_err(|_| diagnostic(report));
     }
     let give_back = match (report.outcome, answers) {
         (Outcome::Done, _) => false,
         (Outcome::Transient | Outcome::Config | Outcome::Refused, _) => true,
-        (Outcome::Permanent, Answers::Fn) => settings.fail_on_permanent,
+        (Outcome::Permanent, Answers::Fn) => {
+            settings.function.is_some_and(|function| function.fail_on_permanent)
+        }
         (Outcome::Permanent, Answers::Lambda) => true,
     };
     if give_back {
@@ -43,4 +48,62 @@ pub(crate) fn reply(
 pub(crate) fn diagnostic(report: &Report) -> Diagnostic {
     let error_type = report.worst().map_or("internal", |failure| failure.cause.name()).to_owned();
     Diagnostic { error_type, error_message: report.json() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use mdss_relay_core::{Deadline, Delivery, Memory, Relay, Role};
+
+    use super::*;
+
+    fn settings(partial: &str) -> Settings {
+        let vars = [
+            ("APIENDPOINT", "http://127.0.0.1:9"),
+            ("APIKEY", "k"),
+            ("STORAGECLIENTID", "u"),
+            ("RELAY_QUEUE_PARTIAL", partial),
+        ];
+        let vars = vars.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        Settings::read(vars, Role::Function).finish().unwrap()
+    }
+
+    /// Byte for byte: it is the one answer that a platform parses.
+    #[tokio::test]
+    async fn a_queue_hears_the_document_that_explain_shows() {
+        let message = |id: &str, body: &str| {
+            format!(
+                r#"{{"messageId":{id},"eventSource":"aws:sqs","eventSourceARN":"arn:q","body":{body:?}}}"#
+            )
+        };
+        for (records, want) in [
+            (vec![message(r#""m1""#, "{}")], r#"{"batchItemFailures":[{"itemIdentifier":"m1"}]}"#),
+            (
+                vec![
+                    message(r#""m\"1ü""#, "{}"),
+                    message(r#""m2""#, r#"{"Records":[]}"#),
+                    message(r#""m3""#, "x"),
+                ],
+                r#"{"batchItemFailures":[{"itemIdentifier":"m\"1ü"},{"itemIdentifier":"m3"}]}"#,
+            ),
+            (vec![message("7", "{}")], r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#),
+            (vec![message(r#""m1""#, r#"{"Records":[]}"#)], r#"{"batchItemFailures":[]}"#),
+        ] {
+            let body = format!(r#"{{"Records":[{}]}}"#, records.join(","));
+            let relay = Relay::new(settings("on")).unwrap().remembering(Memory::of_function());
+            let plan = relay.plan(&Delivery::from_function(body, "call"));
+            let deadline = Deadline::new(None, relay.settings().mdss.deadline);
+            let report = relay.deliver(&plan, deadline, "call").await;
+            let answer = reply(Answers::Lambda, relay.settings(), &plan, &report).unwrap();
+            assert_eq!(answer.get(), want);
+            assert_eq!(plan.queue_answer().unwrap().to_string(), want);
+            // Anywhere else, and unless it is allowed, the worst record decides.
+            let fails = want.contains("itemIdentifier");
+            let whole = reply(Answers::Lambda, &settings("off"), &plan, &report);
+            assert_eq!(whole.is_err(), fails, "{whole:?}");
+            let on_fn = reply(Answers::Fn, relay.settings(), &plan, &report);
+            assert!(on_fn.is_ok_and(|report| report.get().starts_with(r#"{"outcome":"#)));
+        }
+    }
 }

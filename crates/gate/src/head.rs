@@ -63,6 +63,12 @@ impl<'a> Head<'a> {
     }
 }
 
+/// A header's value, if it is text: printable ASCII.
+pub(crate) fn printable(value: &[u8]) -> Option<&str> {
+    let is_text = value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    std::str::from_utf8(value).ok().filter(|_| is_text)
+}
+
 /// A header that is there more than once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Doubled;

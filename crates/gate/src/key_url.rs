@@ -146,6 +146,7 @@ mod tests {
         ] {
             assert_eq!(shown(url.as_bytes()), expected, "{url}");
         }
+        assert_eq!(shown(&[b'x'; 301]).len(), 300);
         let url = KeyUrl::listed("https://a.example/b?sig=s3cret", false).unwrap();
         assert_eq!(format!("{url} {url:?}"), "https://a.example/b?... KeyUrl(https://a.example/b?...)");
         assert_eq!(url.as_str(), "https://a.example/b?sig=s3cret");

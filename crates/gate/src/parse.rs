@@ -7,17 +7,15 @@
 mod checks;
 mod reader;
 
+use mdss_relay_core::Mistake;
 use toml::{Table, Value};
 
 use crate::check::{
     BASIC, BEARER, Check, HMAC, JDCLOUD_SIGNATURE, PATH_SECRET, SHARED_SECRET, SNS, SOURCE_ADDRESSES,
 };
-use crate::mistake::Mistake;
 use crate::policy::Policy;
 
 use reader::{Read, Reader, kind, unknown};
-
-pub(crate) use checks::bearer_remark;
 
 /// Every check, in the order in which they are made: what costs least first, and first of all what a request cannot
 /// choose. The last ones may need a key, and no key is fetched for a request that another check refuses.
@@ -37,7 +35,7 @@ impl Policy {
         let table = match value {
             Value::String(text) if text == "none" => return Ok(Self::none()),
             Value::Table(table) if !table.is_empty() => table,
-            other => return Err(vec![Mistake::new(place, checks_expected()).found(kind(other))]),
+            other => return Err(vec![Mistake::found(place, kind(other), checks_expected())]),
         };
         let mut reader = Reader::new(read);
         let mut checks = Vec::new();
@@ -77,7 +75,7 @@ impl Policy {
         }
         // `toml`'s own sentence quotes the line it stumbled over.
         let value: Value = text.parse().map_err(|_: toml::de::Error| {
-            vec![Mistake::new(place, checks_expected()).found("a text that is not a TOML value")]
+            vec![Mistake::found(place, "a text that is not a TOML value", checks_expected())]
         })?;
         Self::parse(&value, place, read)
     }

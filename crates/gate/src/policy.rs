@@ -1,15 +1,11 @@
 //! Who may post to one source: a list of checks, all of which must pass.
 
 use jiff::Timestamp;
+use mdss_relay_core::{Dialect, Mistake};
 
-use crate::check::{
-    BASIC, BEARER, Bearer, Check, HMAC, JDCLOUD_SIGNATURE, Objection, PATH_SECRET, SHARED_SECRET, SNS,
-    SOURCE_ADDRESSES,
-};
+use crate::check::{Bearer, Check, Objection, bearer_remark};
 use crate::head::{Head, Request};
 use crate::keys::Keys;
-use crate::mistake::Mistake;
-use crate::parse::bearer_remark;
 use crate::secret::plain;
 use crate::verdict::{Admission, Refusal, Status, Unavailable, Verdict};
 
@@ -86,11 +82,15 @@ impl Policy {
         !self.checks.is_empty() && !self.checks.iter().any(needs_body)
     }
 
-    /// Whether SNS's signature is demanded. It covers some members of the body and not the others, so only a reader of
-    /// SNS's messages may be given the body: any other one would believe what nobody has signed.
+    /// The one dialect of whose messages a check proves anything, with the check's name. Its signature covers some members of the
+    /// body and not the others, so only that dialect's reader may be given the body: any other one would believe what nobody has
+    /// signed.
     #[must_use]
-    pub fn demands_sns(&self) -> bool {
-        self.checks.iter().any(|check| matches!(check, Check::Sns(_)))
+    pub fn signed_dialect(&self) -> Option<(&'static str, Dialect)> {
+        self.checks.iter().find_map(|check| {
+            let signed = |dialect: &&Dialect| dialect.own_signature() == Some(check.name());
+            Some((check.name(), *Dialect::ALL.iter().find(signed)?))
+        })
     }
 
     /// What an operator should know: short tokens, a signature that proves too little alone, weak or expired keys that are
@@ -119,17 +119,17 @@ impl Policy {
     #[must_use]
     pub fn check_head(&self, head: &Head<'_>) -> Verdict {
         for check in &self.checks {
-            let (judged, check, status) = match check {
-                Check::Bearer(bearer) => (bearer.judge(head), BEARER, Status::Unauthorized),
-                Check::Basic(basic) => (basic.judge(head), BASIC, Status::Unauthorized),
-                Check::PathSecret(secret) => (secret.judge(head), PATH_SECRET, Status::Forbidden),
-                Check::SharedSecret(secret) => (secret.judge(head), SHARED_SECRET, Status::Forbidden),
-                Check::SourceAddresses(known) => (known.judge(head), SOURCE_ADDRESSES, Status::Forbidden),
+            let (judged, status) = match check {
+                Check::Bearer(bearer) => (bearer.judge(head), Status::Unauthorized),
+                Check::Basic(basic) => (basic.judge(head), Status::Unauthorized),
+                Check::PathSecret(secret) => (secret.judge(head), Status::Forbidden),
+                Check::SharedSecret(secret) => (secret.judge(head), Status::Forbidden),
+                Check::SourceAddresses(known) => (known.judge(head), Status::Forbidden),
                 // These need the body.
                 Check::Hmac(_) | Check::JdcloudSignature(_) | Check::Sns(_) => continue,
             };
             if let Err(why) = judged {
-                return Verdict::Refused(Refusal { check, status, why, certificate_url: None });
+                return Verdict::Refused(Refusal { check: check.name(), status, why, certificate_url: None });
             }
         }
         Verdict::Admitted(Admission::default())
@@ -145,19 +145,18 @@ impl Policy {
         let mut admission = Admission::default();
         let mut waiting = None;
         for check in &self.checks {
-            let (judged, check) = match check {
+            let judged = match check {
                 // The head alone decides these.
                 Check::Bearer(_)
                 | Check::Basic(_)
                 | Check::PathSecret(_)
                 | Check::SharedSecret(_)
                 | Check::SourceAddresses(_) => continue,
-                Check::Hmac(hmac) => (hmac.judge(request).map(|()| None).map_err(Objection::from), HMAC),
-                Check::JdcloudSignature(signature) => {
-                    (signature.judge(request, now, keys), JDCLOUD_SIGNATURE)
-                }
-                Check::Sns(sns) => (sns.judge(request, now, keys), SNS),
+                Check::Hmac(hmac) => hmac.judge(request).map(|()| None).map_err(Objection::from),
+                Check::JdcloudSignature(signature) => signature.judge(request, now, keys),
+                Check::Sns(sns) => sns.judge(request, now, keys),
             };
+            let check = check.name();
             let (why, certificate_url) = match judged {
                 Ok(replay) => {
                     admission.replay = admission.replay.or(replay);
@@ -187,7 +186,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::check::{Basic, PathSecret};
+    use crate::check::{
+        BASIC, BEARER, Basic, HMAC, JDCLOUD_SIGNATURE, PATH_SECRET, PathSecret, SHARED_SECRET, SNS,
+        SOURCE_ADDRESSES,
+    };
     use crate::encoding::BASE64;
     use crate::key::Hash;
     use crate::key_url::KeyUrl;

@@ -85,6 +85,12 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// What should be seen of a short token or password, which somebody else may have chosen. The other secrets have to be this long.
+pub(crate) fn short_remark(place: &str, secret: &str) -> Option<String> {
+    let short = secret.chars().count() < 16;
+    short.then(|| format!("{place}: fewer than 16 characters can be guessed"))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

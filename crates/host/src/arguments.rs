@@ -16,9 +16,12 @@ pub enum Others {
 
 /// Looks at the arguments (without the program's own name). `Some` if the process is to end with that, before it reads a setting:
 /// after `--help`, `--version`, or a refused argument.
+///
+/// `settings` is the part of `--help` that lists them.
 pub fn arguments(
     program: &str,
     about: &str,
+    settings: fn() -> String,
     others: Others,
     given: impl IntoIterator<Item = OsString>,
 ) -> Option<Exit> {
@@ -26,8 +29,8 @@ pub fn arguments(
         match argument.to_str() {
             Some("--help" | "-h") => {
                 print(&format!(
-                    "{program}: {about}\n\nIt takes no arguments but --help and --version. Settings are variables, or stand in the file that RELAY_CONFIG names;\n\
-                     the README lists them. `mdss-relay explain` tries them."
+                    "{program}: {about}\n\nIt takes no arguments except --help and --version. `mdss-relay explain` checks the settings, and shows what they make of an event.\n\n{}",
+                    settings().trim_end()
                 ));
                 return Some(Exit::Done);
             }

@@ -19,4 +19,4 @@ pub use logs::{Logs, Writing, logs};
 pub use queue::lines_dropped;
 pub use settings::settings_failure;
 pub use signal::{Signal, hangups, signal};
-pub use start::start;
+pub use start::{Program, Read, start};

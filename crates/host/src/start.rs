@@ -1,24 +1,61 @@
-//! The first lines of every process: say what is wrong with the settings, or start the logs.
+//! The first lines of every process: its command line, its settings, its log.
 
-use crate::{Exit, Logs, Writing, logs, settings_failure};
+use std::ffi::OsString;
 
-/// Starts the logs with `filter`, the value of the setting named `filter_name`. What it gives is kept until the process
-/// ends.
+use crate::{Exit, Logs, Others, Writing, arguments, logs, settings_failure};
+
+/// A program, as its command line and its log know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, to follow the name in `--help`.
+    pub about: &'static str,
+    /// The part of `--help` that lists its settings.
+    pub settings: fn() -> String,
+    /// What becomes of arguments.
+    pub others: Others,
+    /// How its log is written.
+    pub writing: Writing,
+    /// The name of the setting that holds the log's filter.
+    pub filter_name: &'static str,
+}
+
+/// Settings as a program has read them.
+#[derive(Debug)]
+pub struct Read<T> {
+    /// The log's filter.
+    pub filter: String,
+    /// What should be seen although it is no mistake.
+    pub warnings: Vec<String>,
+    /// What the program runs with, or every mistake.
+    pub outcome: Result<T, Vec<String>>,
+}
+
+/// Starts a program: looks at its command line, has its variables read, starts its log. The log is kept until the process ends.
 ///
 /// # Errors
-/// [`Exit::Usage`] after printing every one of `mistakes`, and the one in the filter if there is one: then the process
-/// must end, before it has opened anything.
-pub fn start(
-    program: &str,
-    filter_name: &str,
-    filter: &str,
-    writing: Writing,
-    mut mistakes: Vec<String>,
-) -> Result<Logs, Exit> {
-    match logs(filter, writing) {
-        Ok(logs) if mistakes.is_empty() => return Ok(logs),
-        Ok(_) => {}
-        Err(mistake) => mistakes.push(format!("{filter_name}: {mistake}")),
+/// The exit code with which the process must end, before it has opened anything: after `--help`, `--version` or a refused
+/// argument; or after every mistake was printed, and the one in the filter if there is one.
+pub fn start<T>(
+    program: &Program,
+    read: impl FnOnce(Vec<(OsString, OsString)>) -> Read<T>,
+) -> Result<(T, Logs), Exit> {
+    let Program { name, about, settings, others, writing, filter_name } = *program;
+    if let Some(exit) = arguments(name, about, settings, others, std::env::args_os().skip(1)) {
+        return Err(exit);
     }
-    Err(settings_failure(program, &mistakes))
+    let read = read(std::env::vars_os().collect());
+    let (outcome, logs) = match (read.outcome, logs(&read.filter, writing)) {
+        (Ok(outcome), Ok(logs)) => (outcome, logs),
+        (outcome, logs) => {
+            let mut mistakes = outcome.err().unwrap_or_default();
+            mistakes.extend(logs.err().map(|mistake| format!("{filter_name}: {mistake}")));
+            return Err(settings_failure(name, &mistakes));
+        }
+    };
+    for warning in &read.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok((outcome, logs))
 }

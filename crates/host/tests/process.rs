@@ -14,7 +14,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use mdss_relay_host::{Writing, lines_dropped, logs, settings_failure, signal, start};
+use mdss_relay_host::{Others, Program, Read, Writing, lines_dropped, logs, settings_failure, signal, start};
 use serde_json::Value;
 
 const CASE: &str = "HOST_TEST_CASE";
@@ -91,9 +91,18 @@ fn child() {
             std::process::exit(exit as i32);
         }
         Ok("start") => {
-            let mistakes = vec!["APIKEY: expected a text".to_owned()];
-            let exit =
-                start("mdss-relay-http", "RELAY_LOG", "inof", Writing::Queued, mistakes).err().unwrap();
+            let program = Program {
+                name: "mdss-relay-http",
+                about: "",
+                settings: String::new,
+                // The test's own.
+                others: Others::Ignored,
+                writing: Writing::Queued,
+                filter_name: "RELAY_LOG",
+            };
+            let outcome: Result<(), _> = Err(vec!["APIKEY: expected a text".to_owned()]);
+            let read = |_| Read { filter: "inof".to_owned(), warnings: Vec::new(), outcome };
+            let exit = start(&program, read).err().unwrap();
             std::process::exit(exit as i32);
         }
         Ok("signal") => {

@@ -33,7 +33,7 @@ pub(crate) enum Unread {
     Broken(String),
     Stopping,
     /// Other bodies have the room.
-    Crowded,
+    NoMemory,
 }
 
 /// The whole body, of at most `limit` bytes, with `room` for it.
@@ -69,7 +69,7 @@ async fn whole(
     // each other. It is no more than the limit, and `hyper` reads no more than it says.
     let mut expected = announced.and_then(|n| usize::try_from(n).ok()).unwrap_or(SMALL_BODY);
     if !room.hold(expected).await {
-        return Err(Unread::Crowded);
+        return Err(Unread::NoMemory);
     }
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| Unread::Broken(e.to_string()))?;
@@ -83,7 +83,7 @@ async fn whole(
         if length > expected {
             expected = length.max(2 * expected).min(limit);
             if !room.hold(expected).await {
-                return Err(Unread::Crowded);
+                return Err(Unread::NoMemory);
             }
         }
         if length > bytes.capacity() {

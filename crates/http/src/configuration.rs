@@ -1,90 +1,100 @@
-//! What a server works with and a new configuration exchanges: all of it at once, and only if nothing is wrong with it.
+//! What an HTTP server runs with: as it was read, and as it is in force.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use mdss_relay_core::{Memory, Relay, Role, Settings};
+use jiff::Timestamp;
+use mdss_relay_core::{HttpSettings, MOST_FILE_BYTES, Memory, Relay, Role, Settings, plain_text};
+use mdss_relay_gate::{Proxies, Sources};
+use mdss_relay_host::Read;
 use tokio::sync::Semaphore;
 
-use crate::door::Doors;
-use crate::metrics::Meter;
-use crate::proxies::Proxies;
-
-/// Bodies of one source held in memory at once; its further requests wait before theirs is read. Each source has places of
+/// Requests of one source under way at once; its further requests wait before their bodies are read. Each source has places of
 /// its own: one that stalls, or is open to everybody, must not keep the others waiting.
 pub(crate) const MOST_REQUESTS: usize = 32;
 
 /// A relay, its sources, and the proxies before it.
 pub struct Configuration {
-    pub(crate) relay: Arc<Relay>,
-    pub(crate) doors: Doors,
-    pub(crate) proxies: Proxies,
-    pub(crate) places: HashMap<String, Arc<Semaphore>>,
-    /// One for the whole life of a server, handed from each configuration to the next.
-    pub(crate) meter: Arc<Meter>,
+    relay: Relay,
+    http: HttpSettings,
+    pub(crate) sources: Sources,
+    proxies: Proxies,
 }
 
-/// Settings as they were read, with every mistake in them.
-pub struct Reading {
-    /// The log filter.
-    pub log: String,
-    /// What should be seen although it is no mistake.
-    pub warnings: Vec<String>,
-    /// The configuration, or every mistake.
-    pub outcome: Result<Configuration, Vec<String>>,
-}
+/// A configuration as it was read, with every mistake in it.
+pub type ReadConfiguration = Read<Configuration>;
 
 impl Configuration {
     /// Reads the settings of an HTTP server from variables, and from what they name.
-    pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Reading {
+    pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> ReadConfiguration {
         let mut draft = Settings::read(variables, Role::Http);
-        let doors = Doors::open(&mut draft);
+        let sources = Sources::of(&mut draft, Timestamp::now(), &|path| plain_text(path, MOST_FILE_BYTES));
         let proxies = Proxies::trusted(&mut draft);
-        let (log, warnings) = (draft.settings.log.clone(), draft.settings.warnings.clone());
+        let http = draft.settings.http.take().expect("every role except a function's has them");
+        let (filter, warnings) = (draft.settings.log.clone(), draft.settings.warnings.clone());
         let outcome =
             draft.finish().and_then(|settings| Relay::new(settings).map_err(|mistake| vec![mistake]));
         let outcome = outcome
-            .map(|relay| Self::new(relay, doors, proxies))
+            .map(|relay| Self { relay, http, sources, proxies })
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect());
-        Reading { log, warnings, outcome }
-    }
-
-    /// Of parts.
-    pub fn new(relay: Relay, doors: Doors, proxies: Proxies) -> Self {
-        let places = doors.names().map(|n| (n.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)))).collect();
-        // Nothing of it is used in spooled mode, where the disk remembers.
-        let relay = Arc::new(relay.remembering(Memory::of_server()));
-        let meter = Meter::default();
-        meter.expect(doors.names());
-        Self { relay, doors, proxies, places, meter: Arc::new(meter) }
-    }
-
-    /// Takes over what the configuration before has gathered: counts, and what MDSS has accepted.
-    pub(crate) fn follow(&mut self, before: &Self) {
-        self.meter = before.meter.clone();
-        self.meter.expect(self.doors.names());
-        // Nobody else has it yet.
-        if let Some(relay) = Arc::get_mut(&mut self.relay) {
-            relay.remember_as(&before.relay);
-        }
+        Read { filter, warnings, outcome }
     }
 
     /// Where MDSS is and how it is reached, for the log.
-    pub fn way(&self) -> Option<String> {
+    pub(crate) fn way(&self) -> Option<String> {
         self.relay.settings().way()
     }
 
     /// Where to listen.
     pub fn listen(&self) -> SocketAddr {
-        self.relay.settings().listen
+        self.http.listen
+    }
+}
+
+/// A configuration that requests are answered with.
+pub(crate) struct InForce {
+    pub(crate) relay: Arc<Relay>,
+    /// What only a server has.
+    pub(crate) http: HttpSettings,
+    pub(crate) sources: Sources,
+    pub(crate) proxies: Proxies,
+    /// For each source, one for each request that may be under way.
+    pub(crate) places: HashMap<String, Arc<Semaphore>>,
+}
+
+impl InForce {
+    /// The first configuration of a server.
+    pub(crate) fn first(configuration: Configuration) -> Self {
+        // Nothing of it is used in spooled mode, where the disk remembers.
+        Self::of(configuration, |relay| relay.remembering(Memory::of_server()))
+    }
+
+    /// One that goes on with what MDSS has accepted under the one before.
+    pub(crate) fn after(configuration: Configuration, before: &Self) -> Self {
+        Self::of(configuration, |mut relay| {
+            relay.remember_as(&before.relay);
+            relay
+        })
+    }
+
+    fn of(configuration: Configuration, remembering: impl FnOnce(Relay) -> Relay) -> Self {
+        let Configuration { relay, http, sources, proxies } = configuration;
+        let places = |name: &str| (name.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)));
+        let places = sources.names().map(places).collect();
+        Self { relay: Arc::new(remembering(relay)), http, sources, proxies, places }
+    }
+
+    /// Where MDSS is and how it is reached, for the log.
+    pub(crate) fn way(&self) -> Option<String> {
+        self.relay.settings().way()
     }
 
     /// What differs between this configuration and a newer one that only a new start can exchange.
-    pub fn fixed(&self, newer: &Self) -> Vec<&'static str> {
-        let (old, new) = (self.relay.settings(), newer.relay.settings());
-        let place = |settings: &Settings| settings.spool.as_ref().map(|s| (s.dir.clone(), s.limit));
+    pub(crate) fn fixed(&self, newer: &Configuration) -> Vec<&'static str> {
+        let (old, new) = (&self.http, &newer.http);
+        let place = |http: &HttpSettings| http.spool.as_ref().map(|s| (s.dir.clone(), s.limit));
         let mut fixed = Vec::new();
         if old.listen != new.listen {
             fixed.push("RELAY_LISTEN");
@@ -94,7 +104,7 @@ impl Configuration {
         } else if place(old) != place(new) {
             fixed.push("RELAY_DATA_DIR or RELAY_SPOOL_LIMIT");
         }
-        if old.log != new.log {
+        if self.relay.settings().log != newer.relay.settings().log {
             fixed.push("RELAY_LOG");
         }
         fixed

@@ -7,13 +7,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
+
+use crate::answers::Rejection;
 
 /// The longest a head may take, and an idle connection may stay.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,21 +37,21 @@ pub(crate) type Connection<S> = http1::Connection<TokioIo<Stream<S>>, TowerToHyp
 
 type Stream<S> = Pin<Box<TimeoutStream<Tapped<S>>>>;
 
-/// `patience` is the longest a head may take, and an idle connection may stay; without `many`, the first answer is its last.
+/// `head_timeout` is the longest a head may take, and an idle connection may stay; without `keep_alive`, the first answer is its last.
 pub(crate) fn connection<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     router: Router,
-    patience: Duration,
-    many: bool,
+    head_timeout: Duration,
+    keep_alive: bool,
 ) -> Connection<S> {
     let mut stream =
         TimeoutStream::new(Tapped { stream, first: None, is_answering: false, has_unsaid: false });
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        .header_read_timeout(head_timeout)
         .max_buf_size(MOST_HEAD)
-        .keep_alive(many)
+        .keep_alive(keep_alive)
         // An answer's own bytes are written, and not a copy of them: with them goes what it holds of the budget.
         .writev(true)
         .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router))
@@ -90,7 +91,7 @@ pub(crate) struct Broken<S> {
 
 /// Why `hyper` has refused a request of its own accord.
 pub(crate) struct Unreadable {
-    pub(crate) status: StatusCode,
+    pub(crate) rejection: Rejection,
     /// As in the log's `error.type`.
     pub(crate) error_type: &'static str,
     /// For the operator and for the client: what kind of fault, and nothing of what the client has said.
@@ -103,21 +104,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Broken<S> {
         // A TLS record of a handshake: https://www.rfc-editor.org/rfc/rfc8446#section-5.1
         const HANDSHAKE: u8 = 0x16;
         let error = &self.error;
-        let (status, error_type, why) = if error.is_parse_version_h2() {
-            (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "http2", "HTTP/2, expected HTTP/1.1".to_owned())
+        let (rejection, error_type, why) = if error.is_parse_version_h2() {
+            (Rejection::OtherVersion, "http2", "HTTP/2, expected HTTP/1.1".to_owned())
         } else if !error.is_parse() {
             return None;
         } else if self.stream.get_ref().first == Some(HANDSHAKE) {
             let why =
                 "TLS on a plain-HTTP port: put a proxy with TLS in front, or let the sender post to http://";
-            (StatusCode::BAD_REQUEST, "tls", why.to_owned())
+            (Rejection::UnreadableHead, "tls", why.to_owned())
         } else if error.is_parse_too_large() {
             let why = format!("a head of more than {MOST_HEAD} bytes, or of more than 100 lines");
-            (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", why)
+            (Rejection::HeadTooLarge, "head_too_large", why)
         } else {
-            (StatusCode::BAD_REQUEST, "unreadable_head", format!("no HTTP request ({error})"))
+            (Rejection::UnreadableHead, "unreadable_head", format!("not an HTTP request ({error})"))
         };
-        Some(Unreadable { status, error_type, why })
+        Some(Unreadable { rejection, error_type, why })
     }
 
     /// Gives `answer`, which ends the connection, in place of the empty one that was not passed on, or to whoever begins with

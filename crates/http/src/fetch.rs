@@ -36,7 +36,8 @@ impl Fetcher {
         Self::with(mdss_relay_core::public_tls(&[])?, Public)
     }
 
-    fn with(tls: rustls::ClientConfig, names: impl Resolve + 'static) -> Result<Self, String> {
+    /// One that trusts these, and resolves names so, where no operator has written down the URL.
+    pub(crate) fn with(tls: rustls::ClientConfig, names: impl Resolve + 'static) -> Result<Self, String> {
         let client = || {
             reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
@@ -106,7 +107,9 @@ impl Resolve for Public {
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             match found.iter().find(|address| !is_public(address.ip())) {
-                Some(_) => Err(io::Error::other("the name leads to an address that is not public").into()),
+                Some(_) => {
+                    Err(io::Error::other("the host name resolves to an address that is not public").into())
+                }
                 None => Ok(Box::new(found.into_iter()) as Addrs),
             }
         })

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::error;
 
-use crate::configuration::Configuration;
+use crate::configuration::InForce;
 
 /// Opens the spool.
 ///
@@ -22,22 +22,23 @@ pub(crate) fn open(settings: &SpoolSettings) -> std::io::Result<(Spool, StoreThr
     Spool::start(config, Arc::new(SystemClock))
 }
 
-/// Sends what is kept until `stop` says so. A new configuration gets a new worker, which tries at once what was held for the
-/// old one's sake.
+/// Sends what is stored until `stop` says so. A new configuration gets a new worker, which tries at once what was held because of the
+/// old one.
 pub(crate) async fn empty(
     spool: Spool,
-    mut running: watch::Receiver<Arc<Configuration>>,
+    mut running: watch::Receiver<Arc<InForce>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut pacing = Pacing { rate: 1000, park_after: None };
+    let mut latest = None;
     while !*stop.borrow() {
         let configuration = running.borrow_and_update().clone();
-        let settings = configuration.relay.settings();
+        let (http, rules) = (&configuration.http, &configuration.relay.settings().rules);
         // Without any, there is one of the relay's own.
-        spool.share_among(Parties { sources: settings.sources.len().max(1), units: settings.rules.units() });
-        if let Some(settings) = &settings.spool {
-            pacing = Pacing { rate: settings.rate, park_after: settings.park_after };
-        }
+        spool.share_among(Parties { sources: http.sources.len().max(1), units: rules.units() });
+        // A configuration that does not ask for a spool any more is one that only a new start can follow.
+        latest = http.spool.clone().or(latest);
+        let Some(SpoolSettings { rate, park_after, .. }) = latest else { return };
+        let pacing = Pacing { rate, park_after };
         let exchanged = async {
             // An error means that nobody is left who could exchange it.
             if running.changed().await.is_err() {

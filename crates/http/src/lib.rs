@@ -1,24 +1,26 @@
 #![doc = include_str!("../README.md")]
 
-mod admit;
-mod bench;
+mod accept;
+mod admissions;
+mod answers;
+mod arrived;
 mod body;
 mod budget;
 mod configuration;
 mod connection;
-mod door;
 mod fetch;
 mod keeping;
 mod metrics;
-mod patience;
-mod proxies;
+mod pages;
 mod refusals;
-mod reply;
-mod seats;
-mod server;
+mod rejections;
+mod reload;
+mod repeat_delay;
+mod request;
+mod serve;
+mod slots;
+mod state;
 
-pub use configuration::{Configuration, Reading};
-pub use door::{Doors, Knock, Knocker, Source};
+pub use configuration::{Configuration, ReadConfiguration};
 pub use metrics::METRICS;
-pub use proxies::Proxies;
-pub use server::{listen, reload, serve};
+pub use serve::{Server, listen};

@@ -2,37 +2,29 @@
 
 use std::sync::Arc;
 
-use mdss_relay_host::{self as host, Exit, Logs, Others, Writing};
-use mdss_relay_http::{Configuration, listen, reload, serve};
-use tokio::sync::watch;
+use mdss_relay_core::{Applies, settings_help};
+use mdss_relay_host::{self as host, Exit, Logs, Others, Program, Writing};
+use mdss_relay_http::{Configuration, Server, listen};
 
-const NAME: &str = "mdss-relay-http";
-const ABOUT: &str =
-    "tells MetaDefender Storage Security of the objects that storage providers announce over HTTP.";
+const PROGRAM: Program = Program {
+    name: "mdss-relay-http",
+    about: "reports the objects that storage providers announce over HTTP to MetaDefender Storage Security.",
+    settings: || settings_help(Applies::Http),
+    others: Others::Refused,
+    writing: Writing::Queued,
+    filter_name: "RELAY_LOG",
+};
 
 /// What a SIGBUS of this process means: the index of the spool's log is the one file that it maps.
-const FAULT: &str = "spool.db-shm was cut while it was in use, or its disk does not answer (SIGBUS), and the relay ends at once; what was \
-                     acknowledged is on disk, and the next start goes on with it: start it again";
+const FAULT: &str = "SIGBUS: spool.db-shm was cut while it was in use, or its disk does not answer. The relay ends at once. Every acknowledged event \
+                     is on disk and is sent after the next start: restart the relay";
 
 #[tokio::main]
 async fn main() -> Exit {
-    if let Some(exit) = host::arguments(NAME, ABOUT, Others::Refused, std::env::args_os().skip(1)) {
-        return exit;
-    }
-    let reading = Configuration::read(std::env::vars_os());
-    let (configuration, mistakes) = match reading.outcome {
-        Ok(configuration) => (Some(configuration), Vec::new()),
-        Err(mistakes) => (None, mistakes),
-    };
-    let logs = match host::start(NAME, "RELAY_LOG", &reading.log, Writing::Queued, mistakes) {
-        Ok(logs) => logs,
+    let (configuration, logs) = match host::start(&PROGRAM, Configuration::read) {
+        Ok(started) => started,
         Err(exit) => return exit,
     };
-    for warning in &reading.warnings {
-        tracing::warn!("{warning}");
-    }
-    // Without one there were mistakes.
-    let Some(configuration) = configuration else { return Exit::Usage };
     match run(configuration, &logs).await {
         Ok(()) => Exit::Done,
         Err(error) => {
@@ -52,15 +44,13 @@ async fn run(configuration: Configuration, logs: &Logs) -> Result<(), String> {
         let signal = signal.await;
         tracing::info!(%signal, "asked to stop");
     };
-    if let Some(way) = configuration.way() {
-        tracing::info!("{way}");
-    }
-    let (exchange, running) = watch::channel(Arc::new(configuration));
+    let server = Arc::new(Server::new(configuration));
+    let reloaded = server.clone();
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
             tracing::info!("SIGHUP: the configuration is read again");
-            reload(&exchange, Configuration::read(std::env::vars_os()));
+            reloaded.reload(Configuration::read(std::env::vars_os()));
         }
     });
-    serve(listener, running, stop).await.map_err(|e| e.to_string())
+    server.serve(listener, stop).await.map_err(|e| e.to_string())
 }

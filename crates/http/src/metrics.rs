@@ -15,7 +15,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "mdss_relay_requests_total",
         "counter",
-        "answers to requests, by source and status; source - is no source's path",
+        "HTTP responses, by source and status; source - stands for requests whose path matched no source",
     ),
     (
         "mdss_relay_records_total",
@@ -25,32 +25,40 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "mdss_relay_unusable_total",
         "counter",
-        "records that can never be used and of which nothing was kept, by source; 0 from the start",
+        "records that can never be used and were not stored, by source; starts at 0",
     ),
     ("mdss_relay_reloads_total", "counter", "configurations read on SIGHUP, by outcome (taken, refused)"),
     (
         "mdss_relay_log_lines_dropped_total",
         "counter",
-        "lines of the log that were dropped because standard error took nothing for a while",
+        "log lines dropped because standard error accepted no data for a while",
     ),
     (
         "mdss_relay_spool_up",
         "gauge",
-        "1 if the spool could be read just now; without it the four gauges below are absent",
+        "1 if the spool can be read, else 0; at 0 the four gauges below are absent",
     ),
-    ("mdss_relay_spool_items", "gauge", "items on disk, by lane, state (waiting, held, parked) and reason"),
+    ("mdss_relay_spool_items", "gauge", "stored items, by lane, state (waiting, held, parked) and reason"),
     ("mdss_relay_spool_bytes", "gauge", "bytes of the spool in use"),
-    ("mdss_relay_spool_limit_bytes", "gauge", "bytes above which nothing is taken (RELAY_SPOOL_LIMIT)"),
-    ("mdss_relay_spool_oldest_seconds", "gauge", "age of the oldest item that waits or is held, by lane"),
-    ("mdss_relay_spool_accepted_total", "counter", "deliveries of which something was put on disk"),
-    ("mdss_relay_spool_spooled_total", "counter", "items put on disk"),
-    ("mdss_relay_spool_duplicates_total", "counter", "records not kept because the same write was known"),
+    (
+        "mdss_relay_spool_limit_bytes",
+        "gauge",
+        "limit of the spool in bytes, above which no event is accepted (RELAY_SPOOL_LIMIT)",
+    ),
+    ("mdss_relay_spool_oldest_seconds", "gauge", "age of the oldest item that is waiting or held, by lane"),
+    ("mdss_relay_spool_accepted_total", "counter", "deliveries of which at least one item was stored"),
+    ("mdss_relay_spool_spooled_total", "counter", "items stored"),
+    (
+        "mdss_relay_spool_duplicates_total",
+        "counter",
+        "records not stored because the same write was already stored or accepted",
+    ),
     (
         "mdss_relay_spool_no_room_total",
         "counter",
-        "records not kept because a share was used up, by source and share (held, parked, all, source, unit)",
+        "records not stored because a share of the spool was used up, by source and share (held, parked, all, source, unit)",
     ),
-    ("mdss_relay_spool_refused_total", "counter", "deliveries that could not be put on disk, by reason"),
+    ("mdss_relay_spool_refused_total", "counter", "deliveries that could not be stored, by reason"),
     ("mdss_relay_spool_delivered_total", "counter", "items that MDSS has accepted, by lane"),
     ("mdss_relay_spool_parked_total", "counter", "items parked by the worker, by lane and reason"),
     (
@@ -61,18 +69,18 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "mdss_relay_spool_latency_seconds",
         "histogram",
-        "from the event's own time, else its receipt, to MDSS's word",
+        "time from the event's own time, else from its receipt, until MDSS accepted it",
     ),
     (
         "mdss_relay_spool_breaker_open",
         "gauge",
-        "0 closed, 0.5 half open, 1 open, by lane; lane - is the endpoint",
+        "circuit breaker, by lane: 0 closed, 0.5 half open, 1 open; lane - is MDSS's endpoint",
     ),
 ];
 
 /// Counters of the server itself.
 #[derive(Debug, Default)]
-pub(crate) struct Meter(Mutex<Own>);
+pub(crate) struct Counters(Mutex<Own>);
 
 #[derive(Debug, Default)]
 struct Own {
@@ -82,7 +90,7 @@ struct Own {
     reloads: BTreeMap<&'static str, u64>,
 }
 
-impl Meter {
+impl Counters {
     fn counts(&self) -> MutexGuard<'_, Own> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,7 +116,7 @@ impl Meter {
     }
 
     /// The sources there are: an alert sees a counter grow only if it was there before.
-    pub(crate) fn expect<'n>(&self, sources: impl Iterator<Item = &'n str>) {
+    pub(crate) fn add_sources<'n>(&self, sources: impl Iterator<Item = &'n str>) {
         let mut counts = self.counts();
         for source in sources {
             counts.unusable.entry(source.to_owned()).or_default();
@@ -263,12 +271,12 @@ mod tests {
 
     #[test]
     fn lines_of_one_metric_stand_together_and_labels_are_escaped() {
-        let meter = Meter::default();
+        let counters = Counters::default();
         for (source, status) in [(Some("a"), 200), (None, 404), (Some("a"), 200), (Some("b\"\\\n"), 503)] {
-            meter.answered(source, status);
+            counters.answered(source, status);
         }
-        meter.reloaded("taken");
-        let text = meter.text(Some((&Counts::default(), None)));
+        counters.reloaded("taken");
+        let text = counters.text(Some((&Counts::default(), None)));
         let lines: Vec<_> = text.lines().filter(|l| !l.starts_with("# HELP")).collect();
         assert_eq!(
             lines[1..14],
@@ -288,6 +296,6 @@ mod tests {
                 "# TYPE mdss_relay_spool_accepted_total counter",
             ]
         );
-        assert!(!Meter::default().text(None).contains("spool"));
+        assert!(!Counters::default().text(None).contains("spool"));
     }
 }

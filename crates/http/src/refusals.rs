@@ -1,6 +1,6 @@
-//! Refusals, told and slowed: a line costs whoever is refused nothing and the operator a disk. One line a minute for each
-//! source, reason and address, with how many were like it; and whoever is refused again and again waits for its answer, since a
-//! sender that repeats without a pause posts again only when it has been answered.
+//! Refusals, logged and slowed down. A refused request costs its client nothing, and a line for each would fill the operator's disk: so there is
+//! one line a minute for each source, reason and address, with the number of refusals like it. A client that is refused again and again waits for its
+//! answer: a sender that repeats without a pause posts again only when it has been answered.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,18 +10,18 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::seats::host;
+use crate::slots::host;
 
-/// The same is said this often.
+/// The same is logged this often.
 const REPEAT: Duration = Duration::from_secs(60);
 
-/// Addresses that are told apart, over all sources; further ones are told as one.
+/// Addresses that are logged one by one, over all sources; further ones share one entry.
 const MOST_ADDRESSES: usize = 256;
 
 /// Refusals in a row that are answered at once: somebody tries a secret by hand.
 const AT_ONCE: u32 = 5;
 
-/// After this long without one the next is the first in a row.
+/// For this long without one the next is the first in a row.
 const FORGIVEN: Duration = Duration::from_secs(10);
 
 /// The pause before the first answer that waits; each further one takes twice as long.
@@ -33,14 +33,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const MOST_WAITING: usize = 64;
 const MOST_WAITING_OF_ONE: usize = 8;
 
-/// Whose requests are refused: where they were posted (`-` is no source's path), and by whom.
+/// Whose requests are refused: the source they were posted to (`-`: no source has the path), and the client's host.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Who {
+struct Refused {
     source: String,
     host: Option<IpAddr>,
 }
 
-/// Why somebody was refused.
+/// Why a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reason {
     /// As in the log's `error.type`.
@@ -60,35 +60,35 @@ struct Entry {
     last: Instant,
     in_a_row: u32,
     waiting: Arc<Semaphore>,
-    /// For each reason: when it was said last, and how many have come since.
-    said: Vec<(Reason, Instant, u64)>,
+    /// For each reason: when it was logged last, and how many were not logged since.
+    logged: Vec<(Reason, Instant, u64)>,
 }
 
 /// What is known of refusals.
 #[derive(Debug)]
 pub(crate) struct Refusals {
-    table: Mutex<HashMap<Who, Entry>>,
+    table: Mutex<HashMap<Refused, Entry>>,
     waiting: Arc<Semaphore>,
 }
 
-/// What has come after the last line about it.
+/// Refusals after the last line about their kind.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct More {
     pub(crate) source: String,
-    /// `None` is those of all addresses that are not told apart, or not known.
+    /// `None` is that of all addresses that share an entry, or are not known.
     pub(crate) host: Option<IpAddr>,
     pub(crate) reason: Reason,
     pub(crate) count: u64,
 }
 
-/// How an answer is given to somebody who is refused.
+/// How long the answer to a refused request waits.
 #[derive(Debug)]
-pub(crate) enum Pace {
-    AtOnce,
-    /// After this long, while the permits are held.
-    After(Duration, [OwnedSemaphorePermit; 2]),
-    /// At once, and then no more on this connection.
-    Closing,
+pub(crate) enum Delay {
+    None,
+    /// For this long, while the permits are held.
+    For(Duration, [OwnedSemaphorePermit; 2]),
+    /// Not at all, and it is the last one of its connection.
+    Close,
 }
 
 impl Refusals {
@@ -96,11 +96,11 @@ impl Refusals {
         Self { table: Mutex::default(), waiting: Arc::new(Semaphore::new(MOST_WAITING)) }
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<Who, Entry>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<Refused, Entry>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `Some` if a line about this one is due, with how many like it had none.
+    /// `Some` if a line about this refusal is due, with the number of those like it that had none.
     pub(crate) fn line(
         &self,
         source: Option<&str>,
@@ -110,9 +110,9 @@ impl Refusals {
         let reason = reason.into();
         let (mut table, now) = (self.table(), Instant::now());
         let entry = entry(&mut table, source, client, now);
-        match entry.said.iter_mut().find(|(said, ..)| *said == reason) {
+        match entry.logged.iter_mut().find(|(logged, ..)| *logged == reason) {
             None => {
-                entry.said.push((reason, now, 0));
+                entry.logged.push((reason, now, 0));
                 Some(0)
             }
             Some((_, when, more)) if now.duration_since(*when) >= REPEAT => {
@@ -126,8 +126,8 @@ impl Refusals {
         }
     }
 
-    /// How fast somebody hears that it is refused, once more.
-    pub(crate) fn pace(&self, source: Option<&str>, client: Option<IpAddr>) -> Pace {
+    /// How long the answer to one more refusal waits.
+    pub(crate) fn delay(&self, source: Option<&str>, client: Option<IpAddr>) -> Delay {
         let (mut table, now) = (self.table(), Instant::now());
         let entry = entry(&mut table, source, client, now);
         if now.duration_since(entry.last) > FORGIVEN {
@@ -135,47 +135,47 @@ impl Refusals {
         }
         entry.last = now;
         entry.in_a_row = entry.in_a_row.saturating_add(1);
-        let Some(late) = entry.in_a_row.checked_sub(AT_ONCE + 1) else { return Pace::AtOnce };
+        let Some(late) = entry.in_a_row.checked_sub(AT_ONCE + 1) else { return Delay::None };
         let own = entry.waiting.clone().try_acquire_owned();
         match (own, self.waiting.clone().try_acquire_owned()) {
             (Ok(own), Ok(all)) => {
                 let pause = FIRST_PAUSE.saturating_mul(1 << late.min(16)).min(LONGEST_PAUSE);
-                Pace::After(pause, [own, all])
+                Delay::For(pause, [own, all])
             }
-            _ => Pace::Closing,
+            _ => Delay::Close,
         }
     }
 
-    /// What has come since a line was written, of all about which another line is due; at the `end` of a process, of all. Who
-    /// is quiet is forgotten.
+    /// The refusals that had no line, of every kind whose next line is due; at the `end` of a process, of every kind. A client that is
+    /// quiet is forgotten.
     pub(crate) fn more(&self, end: bool) -> Vec<More> {
         let now = Instant::now();
         let mut due = Vec::new();
         self.table().retain(|who, entry| {
-            entry.said.retain_mut(|(reason, when, more)| {
+            entry.logged.retain_mut(|(reason, when, more)| {
                 let old = now.duration_since(*when) >= REPEAT;
                 if *more > 0 && (old || end) {
-                    let Who { source, host } = who.clone();
+                    let Refused { source, host } = who.clone();
                     due.push(More { source, host, reason: *reason, count: std::mem::take(more) });
                     *when = now;
                     return true;
                 }
                 !old
             });
-            !entry.said.is_empty() || now.duration_since(entry.last) <= FORGIVEN
+            !entry.logged.is_empty() || now.duration_since(entry.last) <= FORGIVEN
         });
         due
     }
 }
 
-/// The entry of somebody; one for all who have none, once there are too many.
+/// The entry of a client; one for all others, once there are too many.
 fn entry<'t>(
-    table: &'t mut HashMap<Who, Entry>,
+    table: &'t mut HashMap<Refused, Entry>,
     source: Option<&str>,
     client: Option<IpAddr>,
     now: Instant,
 ) -> &'t mut Entry {
-    let mut who = Who { source: source.unwrap_or("-").to_owned(), host: client.map(host) };
+    let mut who = Refused { source: source.unwrap_or("-").to_owned(), host: client.map(host) };
     if table.len() >= MOST_ADDRESSES && !table.contains_key(&who) {
         who.host = None;
     }
@@ -183,7 +183,7 @@ fn entry<'t>(
         last: now,
         in_a_row: 0,
         waiting: Arc::new(Semaphore::new(MOST_WAITING_OF_ONE)),
-        said: Vec::new(),
+        logged: Vec::new(),
     })
 }
 
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(line("a", "bearer", 1), Some(100));
         assert_eq!(line("a", "bearer", 1), None);
         let one = More { source: "a".into(), host: client(1), reason: "bearer".into(), count: 1 };
-        // Nobody comes any more, and is told of nevertheless.
+        // No refusal comes any more, and the ones before are logged nevertheless.
         advance(REPEAT).await;
         assert_eq!(refusals.more(false), [one]);
         assert_eq!(line("a", "bearer", 1), None);
@@ -241,12 +241,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_refused_again_and_again_waits_longer_and_longer() {
+    async fn a_client_refused_again_and_again_waits_longer_and_longer() {
         let refusals = Refusals::new();
-        let pause = |n| match refusals.pace(Some("a"), client(n)) {
-            Pace::AtOnce => 0,
-            Pace::After(pause, _) => pause.as_millis(),
-            Pace::Closing => u128::MAX,
+        let pause = |n| match refusals.delay(Some("a"), client(n)) {
+            Delay::None => 0,
+            Delay::For(pause, _) => pause.as_millis(),
+            Delay::Close => u128::MAX,
         };
         let pauses: Vec<_> = (0..11).map(|_| pause(1)).collect();
         assert_eq!(pauses, [0, 0, 0, 0, 0, 100, 200, 400, 800, 1000, 1000]);
@@ -259,13 +259,13 @@ mod tests {
     async fn few_answers_wait_and_the_other_connections_are_closed() {
         let refusals = Refusals::new();
         let waiting = |n| {
-            let paces = (0..30).map(|_| refusals.pace(Some("a"), client(n)));
-            paces.filter(|pace| matches!(pace, Pace::After(..))).collect::<Vec<_>>()
+            let paces = (0..30).map(|_| refusals.delay(Some("a"), client(n)));
+            paces.filter(|delay| matches!(delay, Delay::For(..))).collect::<Vec<_>>()
         };
-        let held: Vec<Vec<Pace>> = (0..20).map(waiting).collect();
+        let held: Vec<Vec<Delay>> = (0..20).map(waiting).collect();
         assert!(held[0].len() <= MOST_WAITING_OF_ONE && !held[0].is_empty());
         assert!(held.iter().map(Vec::len).sum::<usize>() <= MOST_WAITING);
         drop(held);
-        assert!(matches!(refusals.pace(Some("a"), client(0)), Pace::After(..)));
+        assert!(matches!(refusals.delay(Some("a"), client(0)), Delay::For(..)));
     }
 }

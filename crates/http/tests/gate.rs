@@ -159,7 +159,7 @@ async fn a_repetition_of_what_is_done_gets_the_same_answer_and_one_of_what_is_no
     let second = send(&server, &post).await;
     assert_eq!((first.status, second.status, first.text()), (200, 200, second.text()));
     assert_eq!(sim.accepted().len(), 1);
-    line(&mut server, "came again").await;
+    line(&mut server, "repeated request").await;
     // The same object again is another event of its own.
     assert_eq!(send(&server, &Post::jd("2", "/s", "", &event("k"))).await.status, 200);
     assert_eq!(sim.requests().len(), 2);
@@ -235,7 +235,7 @@ async fn a_certificate_that_cannot_be_had_is_no_reason_to_call_the_sender_a_stra
         assert_eq!((answer.status, report["outcome"].as_str()), (503, Some("transient")), "{what}");
         assert_eq!(report["records"][0]["reason"], "key_unavailable", "{what}");
         assert!(answer.header("retry-after").is_some(), "{what}");
-        line(&mut server, "a key could not be had").await;
+        line(&mut server, "a key for signatures could not be fetched").await;
     }
     assert_eq!((visited.load(Ordering::SeqCst), sim.requests().len()), (0, 0));
 }
@@ -286,10 +286,11 @@ async fn a_host_that_hangs_is_asked_once_whoever_hangs_up_and_keeps_no_other_sou
     // Another source's key is there before the first one is given up, which takes seconds.
     assert_eq!(send(&server, &Post::jd("4", "/t", &good, r#"{"Records":[]}"#)).await.status, 200);
     line(&mut server, "a key for signatures was fetched").await;
-    line(&mut server, "a key could not be had").await;
+    line(&mut server, "a key for signatures could not be fetched").await;
     let printed = server.process.output();
     assert!(
-        printed.find("a key for signatures was fetched") < printed.find("a key could not be had"),
+        printed.find("a key for signatures was fetched")
+            < printed.find("a key for signatures could not be fetched"),
         "{printed}"
     );
     assert_eq!(asked.load(Ordering::SeqCst), 1);

@@ -2,20 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use drive::{Program, Server, until};
 use mdss_sim::{Batch, Config, DEFAULT_API_KEY, Sim, Step, units};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// Megabytes that the process has held at most.
-fn peak(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
-}
 
 #[tokio::test]
 async fn a_hundred_megabytes_of_bodies_wait_on_disk_and_not_in_memory() {
@@ -42,16 +35,7 @@ async fn a_hundred_megabytes_of_bodies_wait_on_disk_and_not_in_memory() {
     // As many as may be under way; a worker that sends nothing would keep nothing either.
     until("16 requests are out", LIMIT, async || sim.requests().len() >= 16).await.unwrap();
     // A worker that keeps bodies goes on claiming, until it has most of them.
-    let (mut highest, mut since) = (0, Instant::now());
-    until("the memory has stood still for a second", LIMIT, async || {
-        let now = peak(server.process.id());
-        if now > highest {
-            (highest, since) = (now, Instant::now());
-        }
-        since.elapsed() >= Duration::from_secs(1)
-    })
-    .await
-    .unwrap();
+    let peak = server.process.peak_memory_at_rest(LIMIT).await.unwrap() >> 20;
     // 71 where this was written, and 172 with the bodies kept.
-    assert!(highest < 120, "{highest} MB at the most");
+    assert!(peak < 120, "{peak} MB at the most");
 }

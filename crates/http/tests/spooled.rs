@@ -195,7 +195,7 @@ async fn a_disk_that_takes_nothing_is_503_and_red_and_heals_by_itself() {
     };
     assert!(refused("spool_unwritable").await >= Some(1.0));
     assert_eq!(refused("spool_full").await, Some(0.0));
-    server.process.wait_for_line("turned away", LIMIT).await.unwrap();
+    server.process.wait_for_line("request rejected", LIMIT).await.unwrap();
     std::fs::remove_file(folder.path().join("data")).unwrap();
     until("the disk is back", async || post(&server, "/open", created(&["k"])).await.0 == 200).await;
     until("readiness", async || send(&server, "GET", "/readyz").await.status == 200).await;
@@ -224,7 +224,7 @@ async fn a_new_configuration_heals_what_is_held_and_a_wrong_one_is_not_taken() {
 
     std::fs::write(&file, config("two words")).unwrap();
     server.process.signal("HUP").unwrap();
-    let line = server.process.wait_for_line("is not taken", LIMIT).await.unwrap();
+    let line = server.process.wait_for_line("is not used", LIMIT).await.unwrap();
     assert!(line.contains("storage_client_id"), "{line}");
     assert_eq!(metric(&server, "mdss_relay_reloads_total{outcome=\"refused\"}").await, Some(1.0));
     assert_eq!(post(&server, "/open", created(&["still"])).await.0, 200);
@@ -253,7 +253,7 @@ async fn what_only_a_new_start_can_exchange_is_said() {
     let more = format!("[http]\nspool_limit = \"64MiB\"\n{}", config(units::S3_COMPATIBLE));
     std::fs::write(folder.path().join("relay.toml"), more).unwrap();
     server.process.signal("HUP").unwrap();
-    let line = server.process.wait_for_line("only be exchanged by a new start", LIMIT).await.unwrap();
+    let line = server.process.wait_for_line("only be changed by a restart", LIMIT).await.unwrap();
     assert!(line.contains("RELAY_DATA_DIR or RELAY_SPOOL_LIMIT"), "{line}");
 }
 

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use drive::{FnClient, Program};
+use drive::{FnClient, Program, until};
 use function::{Function, LIMIT, created, program, start};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, units};
 use serde_json::json;
@@ -34,6 +34,27 @@ fn network_sockets(process: u32) -> usize {
         .filter_map(|file| fs::read_link(file.unwrap().path()).ok())
         .filter(|target| inodes.iter().any(|inode| target == Path::new(inode)))
         .count()
+}
+
+/// Waits until a process has nothing more to do of its own: each of its threads sleeps, and none has woken in between.
+async fn idle(process: u32) {
+    let mut before = String::new();
+    until("the process sleeps", LIMIT, async || {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+        let status =
+            |thread: fs::DirEntry| fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let now: String = threads
+            .map(|thread| status(thread.unwrap()))
+            .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+            .filter(|line| line.starts_with("State:") || line.contains("ctxt_switches:"))
+            .collect();
+        let asleep = now == before && !now.contains("running");
+        before = now;
+        asleep
+    })
+    .await
+    .unwrap();
 }
 
 /// Events sends no `Fn-Intent` that has been seen, and the service may set one at any time: whatever it says, the body
@@ -75,7 +96,7 @@ async fn a28_start_is_settings_and_socket_and_no_network() {
         let took = launched.elapsed();
         // The agent waits for 5 s (fnproject/fn, `api/agent/config.go`, `HotStartTimeout`).
         assert!(took < Duration::from_secs(2), "{endpoint}: {took:?}");
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        idle(process.id()).await;
         assert_eq!(network_sockets(process.id()), 0, "{endpoint}");
     }
 }
@@ -84,7 +105,7 @@ async fn a28_start_is_settings_and_socket_and_no_network() {
 async fn a28_network_is_used_by_the_first_call() {
     let sim = Sim::start(Config::default()).await.unwrap();
     let function = start(&sim, &[]).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    idle(function.process.id()).await;
     assert_eq!((sim.connections(), network_sockets(function.process.id())), (0, 0));
     assert_eq!(function.call(&created("a")).await.0, 200);
     assert_eq!((sim.connections(), network_sockets(function.process.id())), (1, 1));

@@ -178,6 +178,11 @@ async fn it_says_what_it_is() {
     assert_eq!(run("--version").await, (Some(0), version.to_owned(), String::new()));
     let (code, help, _) = run("--help").await;
     assert!(code == Some(0) && help.contains("RELAY_CONFIG"), "{help}");
+    // Its own settings, and nobody else's.
+    assert!(help.contains("RELAY_ON_PERMANENT (function.on_permanent)"), "{help}");
+    for other in ["RELAY_LISTEN", "RELAY_QUEUE_PARTIAL", "RELAY_DATA_DIR"] {
+        assert!(!help.contains(other), "{other}: {help}");
+    }
     // Platforms have arguments of their own; what is wrong then is the settings.
     let (code, _, told) = run("handler").await;
     assert!(code == Some(2) && told.contains("- APIENDPOINT"), "{told}");

@@ -174,7 +174,7 @@ async fn drain(sim: &Sim, disk: &Path, memory: &Path) -> f64 {
 async fn bare(url: &str, count: usize) -> f64 {
     let relay = relay(url);
     let (begin, next) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
-    let tasks: Vec<_> = (0..relay.settings().concurrency)
+    let tasks: Vec<_> = (0..relay.settings().mdss.concurrency)
         .map(|_| {
             let (relay, next) = (Arc::clone(&relay), Arc::clone(&next));
             tokio::spawn(async move {

@@ -12,10 +12,10 @@ use crate::input;
 use crate::notification::{check, print, say, say_all};
 use crate::visible::visible;
 
-/// Says which rule of a document each event would have fired, or for each rule the first thing that decided against it.
+/// Shows which rule of a document each event would have fired, or, for each rule, the first thing that kept it from firing.
 ///
-/// An event is any record the relay reads, of whatever bucket; its key is decoded as its dialect does. With JD Cloud the
-/// first rule that fits ends it, with S3 every rule that fits fires.
+/// An event is any record the relay reads, of any bucket; its key is decoded as its dialect does. With JD Cloud only the
+/// first rule that fits fires, with S3 every rule that fits.
 ///
 /// Exit status: 0 if every event fired a rule, 1 if one did not, 2 if the document or an event could not be read.
 #[derive(Args)]
@@ -113,7 +113,7 @@ fn read_events(file: &Path, notification: &Notification) -> Vec<Tried> {
     // Without a route, so that nothing but the document decides.
     let plan = plan(&Rules::default(), &delivery);
     if plan.records.is_empty() {
-        return unread("there is no event in it, only an empty list of records".into());
+        return unread("it holds no event, only an empty list of records".into());
     }
     let alone = plan.records.len() == 1;
     let tried = |record: Planned| {
@@ -190,7 +190,7 @@ struct Line<'a> {
     item: Option<&'a str>,
     event: Option<&'a str>,
     key: Option<&'a str>,
-    /// Null if it could not be told.
+    /// Null if the event could not be read.
     #[serde(rename = "match")]
     matches: Option<bool>,
     /// The rules that fired.

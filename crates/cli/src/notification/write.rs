@@ -9,11 +9,11 @@ use mdss_relay_core::{Address, Notification, Role, Settings, Target};
 use crate::input;
 use crate::notification::{say, say_all};
 
-/// Writes the document that makes a bucket announce what the routes take of it.
+/// Writes the document that makes a bucket announce the objects that the routes take.
 ///
-/// Each prefix of a route with each of its suffixes becomes a rule for s3:ObjectCreated:*; what another rule takes anyway is
-/// left out, and a route that takes everything has no filter. A document cannot say exclude_prefix, exclude_suffix or a
-/// condition: the store then announces more, the relay skips it, and a warning says so. The settings are those of the
+/// Each prefix of a route with each of its suffixes becomes a rule for s3:ObjectCreated:*. A rule whose objects another rule
+/// takes anyway is left out, and a route that takes everything has no filter. A document cannot express exclude_prefix,
+/// exclude_suffix or a condition: the store then announces more objects than the route takes, the relay skips them, and a warning says so. The settings are those of the
 /// relay (variables and --config); an endpoint and a key are not needed.
 ///
 /// Exit status: 0 if the document was written, 1 if there can be none, 2 for a wrong command line or wrong settings.
@@ -29,16 +29,16 @@ pub(crate) struct Arguments {
     /// Leaves out the routes of other sources.
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// JD Cloud: an address of the relay, 1 to 5 of them. A command line is public on its machine: see --url-file.
+    /// JD Cloud: 1 to 5 addresses of the relay. Every user of the machine can read a command line: see --url-file.
     #[arg(long, value_name = "URL", num_args = 1.., conflicts_with_all = ["s3_topic", "s3_queue", "s3_lambda"])]
     url: Vec<String>,
-    /// JD Cloud: a file with an address a line, for those that have a secret in the path; - is standard input.
+    /// JD Cloud: a file with one address on each line, for addresses with a secret in the path; - is standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["s3_topic", "s3_queue", "s3_lambda"])]
     url_file: Option<PathBuf>,
-    /// Writes JD Cloud's document, which tells addresses; so it is if no other target is given.
+    /// Writes JD Cloud's document, which notifies addresses. This is the default without another target.
     #[arg(long)]
     jd: bool,
-    /// Writes S3's document, which tells an SNS topic.
+    /// Writes S3's document, which notifies an SNS topic.
     #[arg(long, value_name = "ARN")]
     s3_topic: Option<String>,
     /// The same for an SQS queue.
@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             ExitCode::from(if written { 0 } else { 2 })
         }
         Err(mistakes) => {
-            say_all("there can be no such document", &mistakes);
+            say_all("no document can express these routes", &mistakes);
             ExitCode::from(1)
         }
     }

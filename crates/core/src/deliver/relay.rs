@@ -41,8 +41,8 @@ impl Relay {
     /// A [`Mistake`] if they do not.
     pub fn new(settings: Settings) -> Result<Self, Mistake> {
         let client = settings.client()?;
-        let retry = RetryPolicy::new(settings.attempts);
-        let slots = Semaphore::new(settings.concurrency);
+        let retry = RetryPolicy::new(settings.mdss.attempts);
+        let slots = Semaphore::new(settings.mdss.concurrency);
         Ok(Self { settings, client, retry, slots, memory: None })
     }
 

@@ -11,7 +11,7 @@ use crate::model::dialect::Dialect;
 use crate::model::failure::{Cause, Failure, FailureKind};
 use crate::plain::fields;
 use crate::plan::plan::{Decision, Plan, Planned};
-use crate::plan::queue::queue_answer;
+use crate::plan::queue::failed_messages;
 use crate::plan::skip::SkipReason;
 
 /// Records listed in the JSON of a report: as many as a usual batch has, and few enough for a person.
@@ -280,10 +280,11 @@ impl Report {
         self.records.iter().filter_map(|r| r.failure.as_ref()?.retry_after).max()
     }
 
-    /// The failed messages as the queue wants to hear it; `None` if the plan was no queue batch.
-    pub fn queue_answer(&self, plan: &Plan) -> Option<serde_json::Value> {
+    /// The ids of the messages that a queue must deliver again; `None` if the plan was no queue batch. An empty id is the whole
+    /// batch.
+    pub fn failed_messages<'p>(&self, plan: &'p Plan) -> Option<Vec<&'p str>> {
         let failed = self.records.iter().filter(|r| r.result == ResultKind::Failed);
-        queue_answer(plan.messages.as_deref()?, failed.map(|r| r.message))
+        Some(failed_messages(plan.messages.as_deref()?, failed.map(|r| r.message)))
     }
 
     /// Compact JSON. Of a report with more than 300 records, or 256 KiB, it is the number of records

@@ -14,8 +14,10 @@ pub struct Answers {
     pub config: u16,
     /// These bytes never will.
     pub permanent: u16,
-    /// The body is larger than is taken.
-    pub too_large: u16,
+    /// The body cannot be taken as it is: too large, or packed; `None`: HTTP's own status (413, 415).
+    pub unacceptable: Option<u16>,
+    /// The body did not arrive, or not whole; `None`: HTTP's own status (400, 408).
+    pub incomplete: Option<u16>,
     /// The gate refused the sender; `None`: the status of the check that did (401, 403).
     pub refused: Option<u16>,
     /// The key that a check needs could not be had just now.
@@ -29,7 +31,8 @@ impl Answers {
         transient: 503,
         config: 500,
         permanent: 400,
-        too_large: 413,
+        unacceptable: None,
+        incomplete: None,
         refused: None,
         key_unavailable: 503,
     };

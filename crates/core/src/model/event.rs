@@ -4,7 +4,6 @@
 //! has been settled by the dialect before one of these exists.
 
 use std::fmt;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
@@ -150,19 +149,6 @@ pub enum UnknownEvents {
     Send,
     /// It is taken as no content.
     Skip,
-}
-
-impl FromStr for UnknownEvents {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        match word {
-            "fail" => Ok(Self::Fail),
-            "send" => Ok(Self::Send),
-            "skip" => Ok(Self::Skip),
-            _ => Err("fail, send or skip".into()),
-        }
-    }
 }
 
 /// The compartments (OCI) that an event names as its own.

@@ -1,7 +1,6 @@
 //! MDSS's storage units: their ids, and how a unit can be registered.
 
 use std::fmt;
-use std::str::FromStr;
 
 use crate::model::event::ObjectKey;
 
@@ -57,7 +56,8 @@ pub enum StorageType {
 }
 
 impl StorageType {
-    const NAMES: &[(&str, Self)] = &[
+    /// Their names in the settings.
+    pub(crate) const NAMES: &[(&str, Self)] = &[
         ("amazon-s3", Self::AmazonS3),
         ("s3-compatible", Self::S3Compatible),
         ("alibaba", Self::Alibaba),
@@ -85,18 +85,5 @@ impl StorageType {
             | Self::Ftp
             | Self::NetappOntap => format!(r#"{{"Name":{key}}}"#),
         }
-    }
-}
-
-impl FromStr for StorageType {
-    type Err = String;
-
-    /// # Errors
-    /// The list of the names.
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::NAMES.iter().find(|(n, _)| *n == name).map(|(_, t)| *t).ok_or_else(|| {
-            let names: Vec<_> = Self::NAMES.iter().map(|(n, _)| *n).collect();
-            format!("one of {}", names.join(", "))
-        })
     }
 }

@@ -22,12 +22,13 @@ impl Mistake {
     }
 
     /// A value that ought to be a path. What does not look like one may be a secret in the wrong place.
-    pub(crate) fn path(name: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
+    pub fn path(name: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
         let looks_like_one = found.starts_with(['/', '.']) && !found.contains(char::is_control);
         if looks_like_one { Self::found(name, found, expected) } else { Self::new(name, expected) }
     }
 
-    pub(crate) fn found(name: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
+    /// A mistake with the value that stands there, clipped.
+    pub fn found(name: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
         let found = Some(line::clip(found, 100));
         Self { found, ..Self::new(name, expected) }
     }

@@ -7,12 +7,12 @@ use crate::mdss::request::Submission;
 use crate::model::dialect::Dialect;
 use crate::plan::plan::{Decision, Plan, Planned};
 
-/// What stood at the door.
+/// Whether the gate let the delivery in.
 #[derive(Debug)]
 pub enum Door<'p> {
-    /// The delivery came in.
+    /// It did; this became of it.
     Open(&'p Plan),
-    /// The gate refused the sender; what the body says is nobody's business then.
+    /// It refused the sender; nothing of the body is shown then.
     Unauthorized,
 }
 
@@ -23,11 +23,11 @@ struct Line<'a> {
     outcome: &'static str,
     response: Option<Value>,
     confirm: Option<&'a str>,
-    records: Vec<Record<'a>>,
+    records: Vec<RecordLine<'a>>,
 }
 
 #[derive(Serialize)]
-struct Record<'a> {
+struct RecordLine<'a> {
     dialect: Option<&'a str>,
     item: &'a str,
     bucket: Option<&'a str>,
@@ -86,14 +86,14 @@ fn response(plan: &Plan) -> Option<Value> {
     reply.or_else(|| plan.queue_answer())
 }
 
-fn record(record: &Planned) -> Record<'_> {
+fn record(record: &Planned) -> RecordLine<'_> {
     let (action, reason, detail, request) = match &record.decision {
         Decision::Send(submission) => ("send", None, None, Some(submission)),
         Decision::Skip(reason) => ("skip", Some(reason.name()), record.skip_detail.as_deref(), None),
         Decision::Fail(failure) => ("fail", Some(failure.cause.name()), Some(failure.detail.as_str()), None),
     };
     let details = &record.details;
-    Record {
+    RecordLine {
         dialect: record.dialect.map(Dialect::name),
         item: &record.item,
         bucket: record.bucket.as_ref().map(|b| b.as_str()),

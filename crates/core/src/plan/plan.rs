@@ -12,7 +12,7 @@ use crate::model::failure::{Cause, Failure};
 use crate::model::raw::Raw;
 use crate::model::unit::StorageType;
 use crate::plain::line;
-use crate::plan::queue::queue_answer;
+use crate::plan::queue::{failed_messages, queue_answer};
 use crate::plan::skip::SkipReason;
 use crate::read::item::{Confirmation, Item, Message, Reading, Reply};
 use crate::read::table::facts;
@@ -93,7 +93,7 @@ impl Plan {
     /// The messages that failed as planned, as the queue wants to hear it; `None` if this is no queue batch.
     pub fn queue_answer(&self) -> Option<serde_json::Value> {
         let failed = self.records.iter().filter(|r| matches!(r.decision, Decision::Fail(_)));
-        queue_answer(self.messages.as_deref()?, failed.map(|r| r.message))
+        Some(queue_answer(&failed_messages(self.messages.as_deref()?, failed.map(|r| r.message))))
     }
 }
 

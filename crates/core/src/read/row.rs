@@ -289,6 +289,9 @@ pub(crate) struct Facts {
     /// What a delivery of it looks like, for the sentence about a pinned source that gets something else; empty: a list of
     /// `Records`.
     pub(crate) looks_like: &'static str,
+    /// The gate's check whose signature covers members of its own messages and nothing else, so that a source which demands it is
+    /// read as this dialect.
+    pub(crate) signature: Option<&'static str>,
     /// What its sender makes of statuses.
     pub(crate) answers: Answers,
 }
@@ -304,6 +307,7 @@ impl Facts {
         topic: None,
         headers: &[],
         looks_like: "",
+        signature: None,
         answers: Answers::DEFAULT,
     };
 

@@ -136,6 +136,12 @@ impl Dialect {
         facts(self).redelivers
     }
 
+    /// The gate's check whose signature covers members of this dialect's own messages and nothing else, so that a source which
+    /// demands it is read as this dialect.
+    pub fn own_signature(self) -> Option<&'static str> {
+        facts(self).signature
+    }
+
     /// What its sender makes of statuses.
     pub fn answers(self) -> Answers {
         facts(self).answers

@@ -1,4 +1,22 @@
-//! The list of settings. The README's table is compared with it by a test.
+//! One setting, one row.
+//!
+//! A row says what a setting is called, in the environment and in the TOML, where it means something, what it may be, what holds
+//! without it, which field it fills, what a mistake may show of it, and what it is for. Everything else follows from the
+//! row: the reader goes through the rows, the mistakes take their words and bounds from them, and so do `docs/settings.md` and
+//! `--help`.
+//!
+//! To add a setting: add its field to a group (`groups.rs`), or to `given.rs` if it is only half of something, and its row
+//! here. `make bless` writes it into `docs/settings.md`. What must hold between several settings stands in the file of
+//! their group (`mdss.rs`, `http.rs`, `spool.rs`, `routes.rs`).
+
+use crate::model::event::UnknownEvents;
+use crate::model::unit::StorageType;
+use crate::settings::given::Given;
+use crate::settings::groups::Listed;
+use crate::settings::value::{
+    DAY, HOUR, KIB, MIB, MILLISECOND, SECOND, TIB, address, api_key, certificates, duration, endpoint,
+    number, or_never, path, secret, size, some, storage_client_id, text, words,
+};
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
@@ -7,130 +25,401 @@ pub struct Setting {
     pub variable: &'static str,
     /// The member of the TOML configuration that says the same, if there is one.
     pub toml: Option<&'static str>,
-    /// What holds if it is not set, as the documentation shows it.
-    pub default: &'static str,
+    /// Where it means something.
+    pub applies: Applies,
+    /// What holds if it is not set.
+    pub without: Without,
     /// What it is for, in one sentence.
     pub meaning: &'static str,
+    pub(super) holds: Holds,
+    pub(super) reads: Reads,
 }
 
+/// Where a setting means something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applies {
+    /// In every process.
+    Everywhere,
+    /// In every process, unless the configuration has `[[route]]`.
+    WithoutRoutes,
+    /// In the function of OCI.
+    OciFunction,
+    /// In the function of Lambda.
+    Lambda,
+    /// In the HTTP server.
+    Http,
+    /// In the HTTP server, unless the configuration has `[[source]]`.
+    HttpWithoutSources,
+    /// In the HTTP server with a spool.
+    Spooled,
+}
+
+/// What holds if a setting is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Without {
+    /// The process does not start.
+    Required,
+    /// This value, which is read as any other.
+    Value(&'static str),
+    /// No value: what happens instead, if words are needed.
+    Nothing(&'static str),
+}
+
+/// What a value may hold, which decides what a mistake shows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// Nothing that has to be hidden.
+    Plain,
+    /// A path, unless somebody has put the secret itself there.
+    Path,
+    /// A URL, which can hold a password or a token.
+    Url,
+    /// A secret, or a word for which a secret may be mistaken.
+    Secret,
+}
+
+/// How a value is read and where it goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reads {
+    /// A text that is parsed, or what was expected, as the end of a sentence.
+    Value { values: fn() -> String, fill: fn(&str, &mut Given) -> Result<(), String> },
+    /// A list of texts, which another crate parses: with commas between them, or in the TOML a list.
+    List { values: &'static str, fill: fn(Listed, &mut Given) },
+}
+
+/// `given.FIELD = READER`: the reader of a value, and the field that it fills.
+macro_rules! fills {
+    ($given:ident.$($field:ident).+ = $reader:expr) => {
+        Reads::Value {
+            values: || $reader.values,
+            fill: |text, $given| {
+                $given.$($field).+ = ($reader.read)(text)?;
+                Ok(())
+            },
+        }
+    };
+}
+
+impl Setting {
+    /// The values it takes, in words.
+    pub fn values(&self) -> String {
+        match self.reads {
+            Reads::Value { values, .. } => values(),
+            Reads::List { values, .. } => values.to_owned(),
+        }
+    }
+
+    /// Whether it means something in a process of this kind: [`Applies::OciFunction`], [`Applies::Lambda`] or
+    /// [`Applies::Http`].
+    pub fn means_something_in(&self, process: Applies) -> bool {
+        match self.applies {
+            Applies::Everywhere | Applies::WithoutRoutes => true,
+            Applies::HttpWithoutSources | Applies::Spooled => process == Applies::Http,
+            only @ (Applies::OciFunction | Applies::Lambda | Applies::Http) => process == only,
+        }
+    }
+}
+
+impl Applies {
+    /// Its name in the documentation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Everywhere => "everywhere",
+            Self::WithoutRoutes => "without `[[route]]`",
+            Self::OciFunction => "OCI function",
+            Self::Lambda => "Lambda",
+            Self::Http => "HTTP",
+            Self::HttpWithoutSources => "HTTP without `[[source]]`",
+            Self::Spooled => "HTTP, spooled",
+        }
+    }
+}
+
+impl Without {
+    /// Its words in the documentation.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Value(text) | Self::Nothing(text) => text,
+        }
+    }
+}
+
+/// A setting of which nothing has to be hidden.
 const fn setting(
     variable: &'static str,
     toml: &'static str,
-    default: &'static str,
+    applies: Applies,
+    without: Without,
+    reads: Reads,
     meaning: &'static str,
 ) -> Setting {
-    Setting { variable, toml: if toml.is_empty() { None } else { Some(toml) }, default, meaning }
+    let toml = if toml.is_empty() { None } else { Some(toml) };
+    Setting { variable, toml, applies, without, meaning, holds: Holds::Plain, reads }
 }
 
-/// Every setting that is a variable, but for `RELAY_KEYS_<DIALECT>`, of which there is one a dialect.
+impl Setting {
+    const fn holding(self, holds: Holds) -> Self {
+        Self { holds, ..self }
+    }
+}
+
+use Applies::{Everywhere, Http, HttpWithoutSources, Lambda, OciFunction, Spooled, WithoutRoutes};
+use Without::{Nothing, Required, Value};
+
+/// Every setting that is a variable, except `RELAY_KEYS_<DIALECT>`, of which each dialect with keys has one (`keys.rs`).
 pub const SETTINGS: &[Setting] = &[
     setting(
         "APIENDPOINT",
         "mdss.endpoint",
-        "required",
+        Everywhere,
+        Required,
+        fills!(given.mdss.url = some(endpoint())),
         "MDSS's webhook URL; if its path is empty, `/api/webhook/realtime` is added",
+    )
+    .holding(Holds::Url),
+    setting(
+        "APIKEY",
+        "",
+        Everywhere,
+        Required,
+        fills!(given.mdss.api_key = some(api_key())),
+        "API key of an MDSS user; or `APIKEY_FILE`",
+    )
+    .holding(Holds::Secret),
+    setting(
+        "APIKEY_FILE",
+        "mdss.api_key_file",
+        Everywhere,
+        Nothing(""),
+        fills!(given.mdss.api_key_file = some(path())),
+        "file with the API key; it is read again when MDSS refuses the key",
+    )
+    .holding(Holds::Path),
+    setting(
+        "STORAGECLIENTID",
+        "",
+        WithoutRoutes,
+        Required,
+        fills!(given.unit.id = some(storage_client_id())),
+        "the storage unit that takes every object; or `[[route]]`",
     ),
-    setting("APIKEY", "", "required", "API key of an MDSS user; or `APIKEY_FILE`"),
-    setting("APIKEY_FILE", "mdss.api_key_file", "", "file with the API key, read again when MDSS refuses it"),
-    setting("STORAGECLIENTID", "", "required", "the storage unit that takes every object; or `[[route]]`"),
-    setting("RELAY_STORAGE_TYPE", "", "by the event", "how that unit is registered in MDSS"),
-    setting("RELAY_SCAN_ID", "", "", "scan id of that unit, only with partition scans"),
-    setting("RELAY_CONFIG", "", "", "path of a TOML configuration"),
+    setting(
+        "RELAY_STORAGE_TYPE",
+        "",
+        WithoutRoutes,
+        Nothing("by the event's provider"),
+        fills!(given.unit.storage_type = some(words(StorageType::NAMES))),
+        "the type with which that unit is registered in MDSS",
+    ),
+    setting(
+        "RELAY_SCAN_ID",
+        "",
+        WithoutRoutes,
+        Nothing(""),
+        fills!(given.unit.scan_id = some(text("an id"))),
+        "scan id of that unit, only with partition scans",
+    ),
+    setting(
+        "RELAY_CONFIG",
+        "",
+        Everywhere,
+        Nothing(""),
+        fills!(given.configuration.file = some(path())),
+        "a TOML configuration, as a file",
+    )
+    .holding(Holds::Path),
     setting(
         "RELAY_CONFIG_TOML",
         "",
-        "",
-        "the text of a TOML configuration, for functions, which have no files",
-    ),
+        Everywhere,
+        Nothing(""),
+        fills!(given.configuration.text = some(secret("TOML"))),
+        "a TOML configuration, as its text: for functions, which have no files",
+    )
+    .holding(Holds::Secret),
     setting(
         "RELAY_CA_FILE",
         "mdss.ca_file",
-        "",
-        "PEM file of certificates to trust beside the public authorities: authorities, or a server's own",
+        Everywhere,
+        Nothing(""),
+        fills!(given.mdss.certificates = certificates()),
+        "PEM file of certificates that are trusted in addition to the public authorities: of authorities, or of one server",
     ),
     setting(
         "RELAY_TLS_VERIFY",
         "mdss.tls_verify",
-        "on",
+        Everywhere,
+        Value("on"),
+        fills!(given.mdss.verify_certificates = words(&[("on", true), ("off", false)])),
         "`off` trusts any certificate, with a warning at every start",
     ),
     setting(
         "RELAY_CONNECT_TIMEOUT",
         "mdss.connect_timeout",
-        "3s",
-        "the longest a connection to MDSS may take",
+        Everywhere,
+        Value("3s"),
+        fills!(given.mdss.connect_timeout = duration(MILLISECOND..=HOUR)),
+        "the longest that opening a connection to MDSS may take",
     ),
-    setting("RELAY_TIMEOUT", "mdss.timeout", "10s", "the longest one request to MDSS may take"),
+    setting(
+        "RELAY_TIMEOUT",
+        "mdss.timeout",
+        Everywhere,
+        Value("10s"),
+        fills!(given.mdss.timeout = duration(MILLISECOND..=HOUR)),
+        "the longest that one request to MDSS may take",
+    ),
     setting(
         "RELAY_DEADLINE",
         "mdss.deadline",
-        "25s",
-        "the longest a delivery may take, all attempts together",
+        Everywhere,
+        Value("25s"),
+        // Half a second of it is kept back for the answer.
+        fills!(given.mdss.deadline = duration(SECOND..=HOUR)),
+        "the longest that a delivery may take, all attempts together",
     ),
     setting(
         "RELAY_ATTEMPTS",
         "mdss.attempts",
-        "no cap",
-        "the most tries per object, 1 to 1000, for who wants fewer than the deadline leaves room for; a request that meets a kept connection just closed is sent again and does not count",
+        Everywhere,
+        Nothing("no limit"),
+        fills!(given.mdss.attempts = some(number(1..=1000))),
+        "the most requests for one object before its delivery is answered; without it, only the deadline ends the attempts. A request that fails because MDSS just closed an idle connection is sent again and does not count",
     ),
-    setting("RELAY_CONCURRENCY", "mdss.concurrency", "16", "requests to MDSS under way at once, 1 to 1000"),
+    setting(
+        "RELAY_CONCURRENCY",
+        "mdss.concurrency",
+        Everywhere,
+        Value("16"),
+        fills!(given.mdss.concurrency = number(1..=1000)),
+        "the most requests to MDSS at the same time",
+    ),
     setting(
         "RELAY_UNKNOWN_EVENTS",
         "events.unknown",
-        "fail",
-        "an event that this version does not know and that speaks of an object: `fail`, `send` (scan it) or `skip`",
+        Everywhere,
+        Value("fail"),
+        fills!(
+            given.unknown_events = words(&[
+                ("fail", UnknownEvents::Fail),
+                ("send", UnknownEvents::Send),
+                ("skip", UnknownEvents::Skip),
+            ])
+        ),
+        "what becomes of an event of a type that this version does not know, if it names an object: it fails, the object is sent to MDSS, or the event is skipped",
     ),
     setting(
         "RELAY_ON_PERMANENT",
         "function.on_permanent",
-        "ok",
-        "OCI function: `fail` answers 502 for an event that can never be used",
+        OciFunction,
+        Value("ok"),
+        fills!(given.function.fail_on_permanent = words(&[("fail", true), ("ok", false)])),
+        "the answer to an event that can never be used: `ok` is 200 and an error line, `fail` is 502",
     ),
     setting(
         "RELAY_QUEUE_PARTIAL",
         "function.queue_partial",
-        "off",
-        "Lambda: `on` answers a queue with `batchItemFailures`",
+        Lambda,
+        Value("off"),
+        fills!(given.function.queue_partial = words(&[("on", true), ("off", false)])),
+        "`on` answers a queue with `batchItemFailures`, so that only the messages that failed come again; set `ReportBatchItemFailures` on the queue's trigger, too",
     ),
-    setting("RELAY_LISTEN", "http.listen", "127.0.0.1:8080", "HTTP: where to listen"),
-    setting("RELAY_BODY_LIMIT", "http.body_limit", "6MiB", "HTTP: the largest body taken"),
-    setting("RELAY_TOKEN", "", "", "HTTP without `[[source]]`: bearer token that guards `/events`"),
-    setting("RELAY_AUTH", "", "bearer", "HTTP without `[[source]]`: `none` opens `/events` to everybody"),
+    setting(
+        "RELAY_LISTEN",
+        "http.listen",
+        Http,
+        Value("127.0.0.1:8080"),
+        fills!(given.http.listen = address()),
+        "where the server listens",
+    ),
+    setting(
+        "RELAY_BODY_LIMIT",
+        "http.body_limit",
+        Http,
+        Value("6MiB"),
+        fills!(given.http.body_limit = size::<usize>(KIB..=64 * MIB)),
+        "the largest body that is taken",
+    ),
+    setting(
+        "RELAY_TOKEN",
+        "",
+        HttpWithoutSources,
+        Nothing(""),
+        fills!(given.http.token = some(secret("a token"))),
+        "bearer token that guards `/events`",
+    )
+    .holding(Holds::Secret),
+    setting(
+        "RELAY_AUTH",
+        "",
+        HttpWithoutSources,
+        Value("bearer"),
+        fills!(given.http.open = words(&[("none", true), ("bearer", false)])),
+        "`bearer` wants `RELAY_TOKEN` from everybody who posts to `/events`, `none` opens it to everybody",
+    )
+    // It may be a token in the wrong place.
+    .holding(Holds::Secret),
     setting(
         "RELAY_TRUSTED_PROXIES",
         "http.trusted_proxies",
-        "",
-        "HTTP: addresses or networks, with commas between them, of proxies whose `X-Forwarded-For` tells who posts",
+        Http,
+        Nothing(""),
+        Reads::List {
+            values: "addresses or networks, with commas between them",
+            fill: |listed, given| given.http.trusted_proxies = listed,
+        },
+        "proxies whose `X-Forwarded-For` says who posts",
     ),
     setting(
         "RELAY_MODE",
         "http.mode",
-        "direct",
-        "HTTP: `direct` answers when MDSS has answered, `spooled` when the event is on disk",
+        Http,
+        Value("direct"),
+        fills!(given.spooled = words(&[("direct", false), ("spooled", true)])),
+        "`direct` answers when MDSS has answered, `spooled` when the event is on disk",
     ),
     setting(
         "RELAY_DATA_DIR",
         "http.data_dir",
-        "",
-        "HTTP, spooled: the directory of the spool, for one relay alone, on a disk that outlives the process",
+        Spooled,
+        Required,
+        fills!(given.spool.dir = path()),
+        "the directory of the spool, for one relay alone, on a disk that outlives the process",
     ),
     setting(
         "RELAY_SPOOL_LIMIT",
         "http.spool_limit",
-        "4GiB",
-        "HTTP, spooled: bytes it may hold, about; above that, and below 64 MiB of free disk, senders hear 503; for each source a quarter of it may be held or parked",
+        Spooled,
+        Value("4GiB"),
+        fills!(given.spool.limit = size::<u64>(MIB..=16 * TIB)),
+        "about how many bytes the spool may hold. Above it, and below 64 MiB of free disk, senders are answered 503. Held and parked items of one source may take a quarter of it",
     ),
     setting(
         "RELAY_SPOOL_RATE",
         "http.spool_rate",
-        "1000",
-        "HTTP, spooled: requests to MDSS a second, 1 to 10000; fewer when MDSS pushes back",
+        Spooled,
+        Value("1000"),
+        fills!(given.spool.rate = number(1..=10_000)),
+        "the most requests to MDSS a second; fewer when MDSS asks for a lower rate",
     ),
     setting(
         "RELAY_PARK_AFTER",
         "http.park_after",
-        "never",
-        "HTTP, spooled: how long an object is tried before it waits for `spool retry`, 1h to 365d or `never`",
+        Spooled,
+        Value("never"),
+        fills!(given.spool.park_after = or_never(duration(HOUR..=365 * DAY))),
+        "how long an object is tried before it is parked and waits for `spool retry`",
     ),
-    setting("RELAY_LOG", "log.filter", "info", "log filter, such as `info` or `warn,mdss_relay_core=debug`"),
+    setting(
+        "RELAY_LOG",
+        "log.filter",
+        Everywhere,
+        Value("info"),
+        fills!(given.log = text("a filter")),
+        "which lines are logged, such as `info` or `warn,mdss_relay_core=debug`",
+    ),
 ];
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,8 @@
+use std::time::Duration;
+
 use super::*;
+use crate::model::dialect::Dialect;
+use crate::model::event::UnknownEvents;
 
 const UNIT: &str = "0c5454e3-d576-44c5-8ce4-cdc078011d0b";
 const KEY: &str = "s3cret-key-of-mdss";
@@ -36,10 +40,10 @@ fn drafted_mistakes(more: &[(&str, &str)], role: Role) -> Vec<String> {
 fn the_vendors_three_variables_work_unchanged() {
     let draft = drafted(&[], Role::Function);
     assert_eq!(draft.mistakes, []);
-    let endpoint = draft.settings.endpoint.as_ref().unwrap();
-    assert_eq!(endpoint.url.as_str(), "https://mdss.example/api/webhook/realtime");
-    assert_eq!((endpoint.connect_timeout.as_secs(), endpoint.timeout.as_secs()), (3, 10));
-    assert!(endpoint.verify_certificates);
+    let mdss = &draft.settings.mdss;
+    assert_eq!(mdss.url.as_ref().unwrap().as_str(), "https://mdss.example/api/webhook/realtime");
+    assert_eq!((mdss.connect_timeout.as_secs(), mdss.timeout.as_secs()), (3, 10));
+    assert!(mdss.verify_certificates);
     assert_eq!(draft.settings.rules.routes.len(), 1);
     assert_eq!(draft.settings.warnings, [""; 0]);
 }
@@ -58,7 +62,7 @@ fn endpoints_are_completed_or_refused() {
     ] {
         let draft = drafted(&[("APIENDPOINT", given)], Role::Function);
         assert_eq!(draft.mistakes, [], "{given}");
-        assert_eq!(draft.settings.endpoint.unwrap().url.as_str(), want);
+        assert_eq!(draft.settings.mdss.url.unwrap().as_str(), want);
     }
     for (given, shown) in [
         ("mdss.example", true),
@@ -103,22 +107,21 @@ fn every_mistake_is_reported_at_once() {
     insta::assert_snapshot!(mistakes.join("\n"), @r#"
     RELAY_TIMOUT: expected a known name; is RELAY_TIMEOUT meant?
     RELAY_KEYS_MINI: expected a known name; is RELAY_KEYS_MINIO meant?
+    RELAY_STORAGE_TYPE: found "s3", expected one of amazon-s3, s3-compatible, alibaba, oracle, google, azure-blob, smb, nfs, sftp, ftp, netapp-ontap
     APIENDPOINT: found "mdss.example", expected the webhook's URL, such as https://mdss.example/api/webhook/realtime
-    APIKEY: expected an API key of MDSS, visible ASCII characters only; neither it nor APIKEY_FILE is set
     RELAY_CA_FILE: found "/nonexistent/ca.pem", expected a file of certificates in PEM (No such file or directory (os error 2))
     RELAY_TIMEOUT: found "10", expected a duration from 1ms to 1h with its unit, such as 500ms, 10s or 2m
-    https_proxy: expected the address of an HTTP proxy, such as http://proxy:3128
     RELAY_ATTEMPTS: found "0", expected a whole number from 1 to 1000
     RELAY_CONCURRENCY: found "many", expected a whole number from 1 to 1000
     RELAY_ON_PERMANENT: found "maybe", expected fail or ok
-    RELAY_BODY_LIMIT: found "6MB", expected a size from 1KiB to 64MiB with its unit, such as 6MiB
     RELAY_LISTEN: found "8080", expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080
+    RELAY_BODY_LIMIT: found "6MB", expected a size from 1KiB to 64MiB with its unit, such as 6MiB
+    APIKEY: expected an API key of MDSS, visible ASCII characters only; neither it nor APIKEY_FILE is set
+    https_proxy: expected the address of an HTTP proxy, such as http://proxy:3128
+    RELAY_MODE: found "spooled", expected direct: a function has no disk to keep events on
+    STORAGECLIENTID: expected the storage client id of a unit, as the MDSS dashboard shows it; or [[route]] in the configuration
     RELAY_KEYS_AWS_SQS: expected no rule: aws-sqs is an envelope without keys
     RELAY_KEYS_MINIO: found "raw", expected form, percent or verbatim
-    RELAY_MODE: found "spooled", expected direct: a function has no disk to keep events on
-    RELAY_DATA_DIR: expected the directory the spool is in, on a disk that outlives the process
-    RELAY_STORAGE_TYPE: found "s3", expected one of amazon-s3, s3-compatible, alibaba, oracle, google, azure-blob, smb, nfs, sftp, ftp, netapp-ontap
-    STORAGECLIENTID: expected the storage client id of a unit, as the MDSS dashboard shows it; or [[route]] in the configuration
     "#);
 }
 
@@ -127,13 +130,13 @@ fn the_spool_has_settings_of_its_own() {
     let spool = |vars: &[(&str, &str)]| drafted(vars, Role::Explain);
     let draft = spool(&[("RELAY_MODE", "spooled"), ("RELAY_DATA_DIR", "/data")]);
     let want = SpoolSettings { dir: "/data".into(), limit: 4 << 30, rate: 1000, park_after: None };
-    assert_eq!(draft.settings.spool, Some(want));
+    assert_eq!(draft.settings.http.unwrap().spool, Some(want));
     for (name, value, mistake) in [
         ("RELAY_SPOOL_LIMIT", "1MiB", None),
         ("RELAY_SPOOL_LIMIT", "16TiB", None),
-        ("RELAY_SPOOL_LIMIT", "1KiB", Some("a size from 1MiB to 16TiB with its unit, such as 4GiB")),
-        ("RELAY_SPOOL_LIMIT", "17TiB", Some("a size from 1MiB to 16TiB with its unit, such as 4GiB")),
-        ("RELAY_SPOOL_LIMIT", "4", Some("a size from 1MiB to 16TiB with its unit, such as 4GiB")),
+        ("RELAY_SPOOL_LIMIT", "1KiB", Some("a size from 1MiB to 16TiB with its unit, such as 6MiB or 4GiB")),
+        ("RELAY_SPOOL_LIMIT", "17TiB", Some("a size from 1MiB to 16TiB with its unit, such as 6MiB or 4GiB")),
+        ("RELAY_SPOOL_LIMIT", "4", Some("a size from 1MiB to 16TiB with its unit, such as 6MiB or 4GiB")),
         ("RELAY_SPOOL_RATE", "10000", None),
         ("RELAY_SPOOL_RATE", "0", Some("a whole number from 1 to 10000")),
         ("RELAY_PARK_AFTER", "never", None),
@@ -155,13 +158,13 @@ fn the_spool_has_settings_of_its_own() {
         // Without a spool it is a mistake to set any.
         let draft = spool(&[(name, value)]);
         assert!(
-            draft.mistakes.iter().any(|m| m.expected == "nothing without RELAY_MODE=spooled"),
+            draft.mistakes.iter().any(|m| m.expected == "no value without RELAY_MODE=spooled"),
             "{name}={value}"
         );
-        assert_eq!(draft.settings.spool, None);
+        assert_eq!(draft.settings.http.unwrap().spool, None);
     }
     let park = spool(&[("RELAY_MODE", "spooled"), ("RELAY_DATA_DIR", "/data"), ("RELAY_PARK_AFTER", "7d")]);
-    assert_eq!(park.settings.spool.unwrap().park_after, Some(Duration::from_secs(7 * 86_400)));
+    assert_eq!(park.settings.http.unwrap().spool.unwrap().park_after, Some(Duration::from_secs(7 * 86_400)));
 }
 
 #[test]
@@ -200,7 +203,7 @@ fn a_key_may_come_from_a_file_and_from_only_one_place() {
     let file = file.to_str().unwrap();
     let draft = drafted(&[("APIKEY", ""), ("APIKEY_FILE", file)], Role::Function);
     assert_eq!(draft.mistakes, []);
-    assert_eq!(draft.settings.endpoint.unwrap().api_key.expose(), KEY);
+    assert_eq!(draft.settings.mdss.api_key.unwrap().expose(), KEY);
     assert_eq!(drafted_mistakes(&[("APIKEY_FILE", file)], Role::Function).len(), 1);
 }
 
@@ -219,11 +222,11 @@ fn variables_win_over_the_configuration() {
         Role::Function,
     );
     assert_eq!(draft.mistakes, []);
-    let endpoint = draft.settings.endpoint.as_ref().unwrap();
-    assert_eq!(endpoint.url.host_str(), Some("mdss.example"));
-    assert_eq!(endpoint.timeout.as_secs(), 8);
-    assert_eq!(draft.settings.attempts, Some(2));
-    assert!(!endpoint.verify_certificates);
+    let mdss = &draft.settings.mdss;
+    assert_eq!(mdss.url.as_ref().unwrap().host_str(), Some("mdss.example"));
+    assert_eq!(mdss.timeout.as_secs(), 8);
+    assert_eq!(mdss.attempts, Some(2));
+    assert!(!mdss.verify_certificates);
     assert!(draft.settings.warnings[0].starts_with("RELAY_TLS_VERIFY is off"));
     use crate::model::dialect::KeyEncoding::{Percent, Verbatim};
     assert_eq!(draft.settings.rules.keys.get(Dialect::Ceph), Some(Percent));
@@ -266,14 +269,14 @@ fn a_configuration_is_checked_to_its_last_member() {
     color: expected a known name: one of mdss, events, function, http, log, keys, route, source
     mdss.endpiont: expected a known name; is endpoint meant?
     mdss.timeout: found "array", expected a text or a number
+    RELAY_SCAN_ID: expected no value, because the configuration has [[route]]: write it into the routes
     source[0].path: found "/a/", expected a path that begins with / and has no query, no / at its end and no empty or dot segment
     source[0].dialect: found "gcs", expected a dialect that is read; gcs (a Google Cloud Storage notification) is reserved for a later version
     source[0].auth: expected how this source proves who it is: { bearer = { token_file = "…" } }, another check, several of them, or "none" in writing
-    source[1].path: found "/healthz", expected another path than /healthz, /readyz, /metrics
-    source[1].name: found "a", expected a name of its own
+    source[1].path: found "/healthz", expected a path other than /healthz, /readyz, /metrics, which the server answers itself
+    source[1].name: found "a", expected a name that no other source has
     source[1].public_path: found "x/../y", expected a path that begins with / and has no query, no / at its end and no empty or dot segment
     source[1].redelivers: found "often", expected forever, or no such member
-    RELAY_SCAN_ID: expected nothing beside [[route]]: write it into the routes
     route[0].source: expected the name of a source: with more than one, a weak source must not reach a strong source's unit
     route[1].source: expected the name of a source: with more than one, a weak source must not reach a strong source's unit
     route[0].prefx: expected a known name; is prefix meant?
@@ -357,32 +360,43 @@ fn http_wants_a_guard_in_writing() {
 }
 
 #[test]
-fn every_toml_member_and_variable_of_the_table_is_read() {
-    // A name in the table that nobody reads would be accepted and ignored. Each gets a value nothing accepts.
-    for setting in SETTINGS {
-        let free_text = ["RELAY_SCAN_ID", "RELAY_LOG", "RELAY_TOKEN", "APIKEY"].contains(&setting.variable);
-        if free_text {
-            continue;
-        }
-        // The HTTP server's own matter.
-        if setting.variable == "RELAY_TRUSTED_PROXIES" {
-            let listed = |vars: &[(&str, &str)]| drafted(vars, Role::Http).settings.trusted_proxies.texts;
-            assert_eq!(listed(&[(setting.variable, "10.0.0.1, 10.1.0.0/16")]), ["10.0.0.1", "10.1.0.0/16"]);
-            let config = "[http]\ntrusted_proxies = [\"10.0.0.1\", \"10.1.0.0/16\"]";
-            assert_eq!(listed(&[("RELAY_CONFIG_TOML", config)]), ["10.0.0.1", "10.1.0.0/16"]);
-            continue;
-        }
-        let mistakes = mistakes(&[(setting.variable, "\u{e9} \u{e9}")], Role::Http);
-        assert!(
-            mistakes.iter().any(|m| m.starts_with(setting.variable)),
-            "{}: {mistakes:?}",
-            setting.variable
-        );
-        let Some(member) = setting.toml.filter(|m| *m != "log.filter") else { continue };
-        let (table, name) = member.split_once('.').unwrap();
-        let config = format!("[{table}]\n{name} = \"\u{e9} \u{e9}\"");
-        let mistakes = super::tests::mistakes(&[("RELAY_CONFIG_TOML", &config)], Role::Http);
-        assert!(mistakes.iter().any(|m| m.starts_with(member)), "{member}: {mistakes:?}");
+fn a_list_is_a_text_with_commas_or_a_list() {
+    let listed = |name: &str, value: &str| {
+        let draft = drafted(&[(name, value), ("RELAY_AUTH", "none")], Role::Http);
+        assert_eq!(draft.mistakes, []);
+        let listed = draft.settings.http.unwrap().trusted_proxies;
+        (listed.name, listed.texts)
+    };
+    let texts = ["10.0.0.1", "10.1.0.0/16"].map(str::to_owned).to_vec();
+    for (name, value, place) in [
+        ("RELAY_TRUSTED_PROXIES", "10.0.0.1, 10.1.0.0/16", "RELAY_TRUSTED_PROXIES"),
+        (
+            "RELAY_CONFIG_TOML",
+            "[http]\ntrusted_proxies = [\"10.0.0.1\", \"10.1.0.0/16\"]",
+            "http.trusted_proxies",
+        ),
+        ("RELAY_CONFIG_TOML", "[http]\ntrusted_proxies = \"10.0.0.1,10.1.0.0/16\"", "http.trusted_proxies"),
+    ] {
+        assert_eq!(listed(name, value), (place.to_owned(), texts.clone()), "{name}={value}");
+    }
+    let config = "[http]\ntrusted_proxies = [1]";
+    let mistakes = drafted_mistakes(&[("RELAY_CONFIG_TOML", config)], Role::Explain);
+    assert_eq!(mistakes, ["http.trusted_proxies: expected a text or a list of texts"]);
+}
+
+#[test]
+fn a_role_has_its_own_groups_alone() {
+    for (role, function, http) in
+        [(Role::Function, true, false), (Role::Http, false, true), (Role::Explain, false, true)]
+    {
+        let settings = drafted(&[("RELAY_AUTH", "none")], role).finish().unwrap();
+        assert_eq!((settings.function.is_some(), settings.http.is_some()), (function, http), "{role:?}");
+    }
+    // One configuration may serve a server and functions, so what the other one reads is no mistake, but is checked.
+    let config = "[http]\nlisten = \"0.0.0.0:80\"\n[function]\non_permanent = \"fail\"\n";
+    for role in [Role::Function, Role::Explain] {
+        assert_eq!(drafted_mistakes(&[("RELAY_CONFIG_TOML", config)], role), [""; 0], "{role:?}");
+        assert_eq!(drafted_mistakes(&[("RELAY_LISTEN", "80"), ("RELAY_QUEUE_PARTIAL", "?")], role).len(), 2);
     }
 }
 
@@ -415,7 +429,7 @@ fn what_was_once_let_through_is_a_mistake() {
     // A source whose `auth` is no text and no table keeps it, so that the gate says what is wrong with it.
     let config = source("auth = false");
     let draft = drafted(&[("RELAY_CONFIG_TOML", &config), ("STORAGECLIENTID", "")], Role::Http);
-    assert_eq!(draft.settings.sources[0].auth, Some(toml::Value::Boolean(false)));
+    assert_eq!(draft.settings.http.unwrap().sources[0].auth, Some(toml::Value::Boolean(false)));
     // A secret in the wrong variable is not shown: it looks like no path.
     let vars = [("APIKEY", ""), ("APIKEY_FILE", KEY), ("RELAY_CONFIG", "auth = { token = \"s3cret\" }")];
     let mistakes = drafted_mistakes(&vars, Role::Function);

@@ -45,6 +45,22 @@ async fn a_key_from_a_file_is_read_again_when_mdss_refuses_it() {
     assert!(report.json().contains("bad [redacted]"), "{}", report.json());
 }
 
+/// A renewed key is worth another attempt, and no more attempts than the operator allows.
+#[tokio::test]
+async fn a_renewed_key_is_not_tried_beyond_the_last_attempt() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "an-old-key").unwrap();
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let more = [("APIKEY", ""), ("APIKEY_FILE", file.path().to_str().unwrap()), ("RELAY_ATTEMPTS", "1")];
+    let relay = Relay::new(settings(&sim, &more)).unwrap();
+    std::fs::write(file.path(), DEFAULT_API_KEY).unwrap();
+    let send = async || relay.deliver(&relay.plan(&event(&["a"])), Deadline::new(None, OWN), "").await;
+    let report = send().await;
+    assert_eq!((reason(&report), report.records[0].attempts), ("mdss_unauthorized", 1));
+    assert_eq!(sim.requests().len(), 1);
+    assert_eq!(reason(&send().await), "accepted");
+}
+
 /// A firewall for web applications stands before MDSS and refuses what looks like an attack, by a page of its own.
 fn firewall() -> Step {
     let page = "<html><head><title>403 Forbidden</title></head><body>Request blocked</body></html>";

@@ -1,5 +1,7 @@
 //! Several records in one delivery, and one deadline for all.
 
+use drive::until;
+
 use super::*;
 
 #[tokio::test]
@@ -46,6 +48,22 @@ async fn a_bad_record_takes_no_neighbour_along_and_is_hidden_by_none() {
     assert_eq!(report.outcome, Outcome::Transient, "the worst decides");
     let accepted: Vec<_> = sim.accepted().into_iter().map(|a| (a.key, a.times)).collect();
     assert_eq!(accepted, [("good-1".into(), 1), ("good-2".into(), 1)]);
+}
+
+/// A place is held for the time of an attempt, not for the pause behind it.
+#[tokio::test]
+async fn a_record_that_waits_to_try_again_keeps_nobody_waiting() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    sim.push_for("bad", [Step::RetryAfter { status: StatusCode::SERVICE_UNAVAILABLE, seconds: 20 }]);
+    let settings = settings(&sim, &[("RELAY_CONCURRENCY", "1")]);
+    let event = event(&["bad", "good"]);
+    let good = until("the other one", Duration::from_secs(10), async || sim.accepted_keys() == ["good"]);
+    tokio::select! {
+        report = deliver(settings, &event, None) => panic!("nobody waited: {}", report.json()),
+        done = good => done.unwrap(),
+    }
+    let asked: Vec<_> = sim.requests().into_iter().filter_map(|request| request.key).collect();
+    assert_eq!(asked, ["bad", "good"]);
 }
 
 #[tokio::test]

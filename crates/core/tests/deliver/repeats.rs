@@ -1,5 +1,6 @@
 //! Writes that are told twice.
 
+use drive::until;
 use mdss_relay_core::Memory;
 
 use super::*;
@@ -83,7 +84,8 @@ async fn a_write_that_is_under_way_is_waited_for() {
     sim.push_for("c", [Step::Delay { ms: 1500 }]);
     let started = Instant::now();
     let short = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        let under_way = async || sim.requests().iter().any(|request| request.key.as_deref() == Some("c"));
+        until("the first one is under way", OWN, under_way).await.unwrap();
         let report = call("c", Duration::from_secs(1)).await;
         assert!(started.elapsed() < Duration::from_millis(1400), "{:?}", started.elapsed());
         report

@@ -57,6 +57,8 @@ fn a_bad_record_costs_its_neighbours_nothing() {
         ("null".into(), "unreadable", "found null"),
         ("{}".into(), "unknown_dialect", "neither `eventSource` nor `s3`"),
         (r#"{"eventSource":"aws:dynamodb"}"#.into(), "unknown_dialect", "eventSource \"aws:dynamodb\""),
+        // Somebody's record in S3's shape: how it writes keys is anybody's guess, so nobody guesses.
+        (s3(r#"{"key":"k"}"#).replace("aws:s3", "x"), "unknown_dialect", "eventSource \"x\""),
         (r#"{"eventSource":7,"s3":{}}"#.into(), "missing_event_name", "Records[1].eventName"),
         (r#"{"eventSource":"aws:s3","eventName":"ObjectCreated:Put"}"#.into(), "missing_bucket", "s3.bucket.name"),
         (r#"{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":7}"#.into(), "missing_bucket", "s3.bucket.name"),

@@ -83,3 +83,57 @@ fn notifications_hold_an_event_or_want_a_visit() {
         assert!(detail(&plan.records[0]).contains(words) && !detail(&plan.records[0]).contains("t0ken"));
     }
 }
+
+#[test]
+fn a_topic_of_sns_wants_a_visit_to_its_own_service_and_to_nothing_else() {
+    let topic = "arn:aws:sns:eu-central-1:111122223333:landed";
+    let url = "https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&Token=t0ken";
+    let message = |kind: &str, topic: &str, url: &str| {
+        let message =
+            json!({ "Type": kind, "TopicArn": topic, "MessageId": "m", "SubscribeURL": url, "Message": "x" });
+        planned(message.to_string())
+    };
+    let plan = message("SubscriptionConfirmation", topic, url);
+    let confirm = plan.confirm.clone().unwrap();
+    assert_eq!((confirm.url.as_str(), confirm.topic.as_str()), (url, topic));
+    assert_eq!((plan.dialect.map(Dialect::name), verdicts(&plan)), (Some("aws-sns"), vec!["handshake"]));
+    assert_eq!(plan.records[0].kind, Some(Kind::Handshake));
+
+    let ended = message("UnsubscribeConfirmation", topic, url);
+    assert_eq!((verdicts(&ended), ended.confirm.is_none()), (vec!["handshake"], true));
+    assert!(ended.records[0].warnings[0].contains("has ended this subscription"), "{ended:?}");
+
+    for (kind, topic, url, words) in [
+        (
+            "SubscriptionConfirmation",
+            topic,
+            "https://sns.eu-west-1.amazonaws.com/?Token=t0ken",
+            "another host",
+        ),
+        // A host is made of the region, so what is no topic names none.
+        ("SubscriptionConfirmation", "arn:aws:sqs:eu-central-1:1:landed", url, "another one"),
+        ("SubscriptionConfirmation", "urn:aws:sns:eu-central-1:1:landed", url, "another one"),
+        (
+            "SubscriptionConfirmation",
+            "arn:aws:sns:eu:1:landed",
+            &url.replace("eu-central-1", "eu"),
+            "another one",
+        ),
+        (
+            "SubscriptionConfirmation",
+            "arn:aws:sns:EU-1:1:landed",
+            &url.replace("eu-central-1", "EU-1"),
+            "another one",
+        ),
+        ("Farewell", topic, url, "found \"Farewell\""),
+    ] {
+        let plan = message(kind, topic, url);
+        assert_eq!(
+            (verdicts(&plan), plan.confirm.is_none()),
+            (vec!["unreadable"], true),
+            "{kind} {topic} {url}"
+        );
+        let detail = detail(&plan.records[0]);
+        assert!(detail.contains(words) && !detail.contains("t0ken"), "{kind} {topic} {url}: {detail}");
+    }
+}

@@ -51,3 +51,30 @@ fn the_producer_decides_how_a_key_is_read_and_a_setting_overrides() {
 fn plan_with(settings: &Settings, body: &str) -> Plan {
     plan(&settings.rules, &Delivery::from_function(body, ""))
 }
+
+/// A producer that does not name itself is told by what is around its record, or in it.
+#[test]
+fn a_producer_without_a_name_is_known_by_its_marks() {
+    let body = |outer: &str, extra: &str, bucket: &str, object: &str| {
+        format!(
+            r#"{{{outer}"Records":[{{"eventName":"ObjectCreated:Put"{extra},"s3":{{"bucket":{{"name":"b"{bucket}}},"object":{{"key":"a+b%2B"{object}}}}}}}]}}"#
+        )
+    };
+    for (outer, extra, bucket, object, dialect, key) in [
+        ("", "", "", "", "aws-s3", "a b+"),
+        (r#""EventName":"s3:ObjectCreated:Put","#, "", "", "", "minio", "a b+"),
+        ("", r#","eventId":"1.2""#, "", "", "ceph", "a+b%2B"),
+        ("", "", r#","id":"x:y""#, "", "ceph", "a+b%2B"),
+        ("", "", "", r#","metadata":[]"#, "ceph", "a+b%2B"),
+        // MinIO's is an object.
+        ("", "", "", r#","metadata":{}"#, "aws-s3", "a b+"),
+    ] {
+        let body = body(outer, extra, bucket, object);
+        let record = &planned(body.clone()).records[0];
+        assert_eq!(
+            (record.dialect.map(Dialect::name), record.key.as_ref().unwrap().as_str()),
+            (Some(dialect), key),
+            "{body}"
+        );
+    }
+}

@@ -6,6 +6,7 @@
 mod bad_input;
 mod handshakes;
 mod keys;
+mod oci;
 mod oracle;
 mod pins;
 mod properties;

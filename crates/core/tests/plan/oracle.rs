@@ -42,6 +42,8 @@ fn compare_with_the_oracle(body: &Value) -> Result<usize, TestCaseError> {
         }
         prop_assert_eq!(&ours.details.version_id, &present(&object.version_id), "{}", body);
         prop_assert_eq!(&ours.details.sequencer, &present(&object.sequencer), "{}", body);
+        let time = ours.details.time.map(|time| time.as_microsecond());
+        prop_assert_eq!(time, Some(theirs.event_time.timestamp_micros()), "{}", body);
         let size = object.size.filter(|s| *s >= 0).map(|s| s as u64);
         prop_assert_eq!(ours.details.size, size, "{}", body);
     }

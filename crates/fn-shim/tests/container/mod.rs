@@ -133,14 +133,20 @@ impl Container {
         command.arg(script).args([&socket_folder, &binary]);
         let mut container = Self::launch_at(command, &[], folder, "iofs/lsnr.sock");
         container.await_socket();
+        let confined = container.next_line();
+        (container, confined)
+    }
+
+    /// The next line on its stderr.
+    pub fn next_line(&mut self) -> String {
         let mut line = Vec::new();
-        let stderr = container.process.stderr.as_mut().unwrap();
+        let stderr = self.process.stderr.as_mut().unwrap();
         while line.last() != Some(&b'\n') {
             let mut byte = [0];
             stderr.read_exact(&mut byte).unwrap();
             line.extend(byte);
         }
-        (container, String::from_utf8(line).unwrap())
+        String::from_utf8(line).unwrap()
     }
 
     /// Starts with at most that many open files.
@@ -191,6 +197,22 @@ impl Container {
         while self.socket().symlink_metadata().is_err() {
             // The agent's own patience: fnproject/fn, `api/agent/config.go`, `HotStartTimeout`.
             assert!(started.elapsed() < Duration::from_secs(5), "no socket");
+        }
+    }
+
+    /// Whether it has as many files open as this limit allows: no number below it is free.
+    pub fn has_all_files(&self, limit: u32) -> bool {
+        let numbers = fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap();
+        let below = |file: &fs::DirEntry| file.file_name().to_str().unwrap().parse::<u32>().unwrap() < limit;
+        numbers.filter(|file| below(file.as_ref().unwrap())).count() == limit as usize
+    }
+
+    /// Waits until that is so.
+    pub fn await_all_files(&self, limit: u32) {
+        let started = Instant::now();
+        while !self.has_all_files(limit) {
+            assert!(started.elapsed() < PATIENCE, "files have not become short");
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -253,6 +275,20 @@ impl Drop for Container {
 /// not what is written.)
 pub fn remark(line: &str) {
     io::stderr().write_all(format!("{}\n", line.trim_end()).as_bytes()).unwrap();
+}
+
+/// Whether `attempt` ends within `limit`, in one of three tries: a busy machine is late now and then, code that waits for too
+/// long always is.
+pub fn ends_within(limit: Duration, mut attempt: impl FnMut() -> Duration) {
+    let tries = (0..3).map(|_| attempt());
+    let mut late = Vec::new();
+    for took in tries {
+        if took < limit {
+            return;
+        }
+        late.push(took);
+    }
+    panic!("not within {limit:?}: {late:?}");
 }
 
 /// Runs the example with exactly this environment, to its end.
@@ -325,8 +361,12 @@ impl Connection {
         self.receive()
     }
 
+    /// What is too long is refused before it is written to its end, and its answer is there all the same.
     pub fn send(&mut self, request: &[u8]) {
-        self.stream.write_all(request).unwrap();
+        match self.stream.write_all(request) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            outcome => outcome.unwrap(),
+        }
     }
 
     /// One reply, informational ones included, off the connection.

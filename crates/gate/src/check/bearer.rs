@@ -9,7 +9,7 @@
 
 use crate::authorization::{after_scheme, only};
 use crate::head::Head;
-use crate::secret::Secret;
+use crate::secret::{Secret, short_remark};
 
 const SCHEME: &str = "Bearer";
 
@@ -49,6 +49,15 @@ impl Bearer {
             }
         }
     }
+}
+
+/// What should be seen of a bearer token.
+pub(crate) fn bearer_remark(place: &str, token: &str) -> Option<String> {
+    if token.contains(' ') {
+        let remark = "the token holds a space, so it has to be the whole Authorization header, the word Bearer included";
+        return Some(format!("{place}: {remark}"));
+    }
+    short_remark(place, token)
 }
 
 #[cfg(test)]

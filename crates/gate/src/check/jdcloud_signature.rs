@@ -21,7 +21,8 @@ use jiff::{SignedDuration, Timestamp};
 use md5::{Digest as _, Md5};
 use subtle::ConstantTimeEq;
 
-use super::{JDCLOUD_SIGNATURE, Objection};
+use super::names::JDCLOUD_SIGNATURE;
+use super::objection::Objection;
 use crate::encoding::{BASE64, hex};
 use crate::head::{Head, Request};
 use crate::key::{Hash, Key, Pinned};

@@ -22,7 +22,8 @@ use base64::Engine as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
-use super::{Objection, SNS};
+use super::names::SNS;
+use super::objection::Objection;
 use crate::encoding::BASE64;
 use crate::head::{Head, Request};
 use crate::key::{Hash, Key, Pinned};

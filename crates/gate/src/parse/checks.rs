@@ -1,17 +1,18 @@
 //! One reader for each check.
 
 use jiff::SignedDuration;
+use mdss_relay_core::Mistake;
 use toml::{Table, Value};
 
 use super::reader::{Found, Reader, kind};
 use crate::check::{
     Basic, Bearer, Carrier, ContentMd5, Encoding, Hmac, JdcloudSignature, PathSecret, SharedSecret, Sns,
-    SourceAddresses, Topic, Trust,
+    SourceAddresses, Topic, Trust, bearer_remark,
 };
 use crate::key::{Key, Pinned};
 use crate::key_url::KeyUrl;
-use crate::mistake::Mistake;
 use crate::networks::network;
+use crate::secret::short_remark;
 
 /// JD's service repeats within a minute, and Alibaba, whose interface it is, asks for 15 minutes.
 const JDCLOUD_WINDOW: SignedDuration = SignedDuration::from_mins(15);
@@ -63,7 +64,7 @@ impl Reader<'_> {
                 let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
                 if name.is_empty() || !name.bytes().all(unreserved) {
                     let expected = "a parameter's name, of letters, digits and - . _ ~ only";
-                    self.mistake(Mistake::new(format!("{place}.query"), expected).found(format!("{name:?}")));
+                    self.mistake(Mistake::found(format!("{place}.query"), name, expected));
                     return None;
                 }
                 Some(Carrier::Query(name.to_owned()))
@@ -177,7 +178,7 @@ impl Reader<'_> {
             }),
             None => {
                 let expected = "a list of topics' ARNs: SNS signs for every AWS customer";
-                self.mistake(Mistake::new(topics_place, expected).found("nothing"));
+                self.mistake(Mistake::found(topics_place, "nothing", expected));
                 None
             }
         };
@@ -197,10 +198,10 @@ impl Reader<'_> {
                 return Some(user);
             }
             Some(Value::String(user)) => {
-                self.mistake(Mistake::new(place, expected).found(format!("{user:?}")));
+                self.mistake(Mistake::found(place, user, expected));
             }
-            Some(other) => self.mistake(Mistake::new(place, expected).found(kind(other))),
-            None => self.mistake(Mistake::new(place, expected).found("nothing")),
+            Some(other) => self.mistake(Mistake::found(place, kind(other), expected)),
+            None => self.mistake(Mistake::found(place, "nothing", expected)),
         }
         None
     }
@@ -213,25 +214,11 @@ impl Reader<'_> {
         match name {
             Some(name) if !name.is_empty() && name.bytes().all(token) => Some(name.to_owned()),
             _ => {
-                let mistake = Mistake::new(format!("{place}.header"), "a header's name, such as X-Signature");
-                self.mistake(mistake.found(name.map_or("nothing".to_owned(), |name| format!("{name:?}"))));
+                let found = name.unwrap_or("nothing");
+                let expected = "a header's name, such as X-Signature";
+                self.mistake(Mistake::found(format!("{place}.header"), found, expected));
                 None
             }
         }
     }
-}
-
-/// What should be seen of a bearer token.
-pub(crate) fn bearer_remark(place: &str, token: &str) -> Option<String> {
-    if token.contains(' ') {
-        let remark = "the token holds a space, so it has to be the whole Authorization header, the word Bearer included";
-        return Some(format!("{place}: {remark}"));
-    }
-    short_remark(place, token)
-}
-
-/// The other secrets have to be this long; tokens and passwords may have been chosen by somebody else.
-fn short_remark(place: &str, secret: &str) -> Option<String> {
-    let short = secret.chars().count() < 16;
-    short.then(|| format!("{place}: fewer than 16 characters can be guessed"))
 }

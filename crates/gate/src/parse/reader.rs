@@ -1,9 +1,9 @@
 //! Reads values out of tables, member by member, and keeps every mistake it meets.
 
 use jiff::SignedDuration;
+use mdss_relay_core::{Mistake, nearest};
 use toml::{Table, Value};
 
-use crate::mistake::Mistake;
 use crate::secret;
 
 /// Reads a file named in the settings: its path in, its text out, or why not (without the path, which is shown).
@@ -45,15 +45,14 @@ impl<'a> Reader<'a> {
         place: &str,
         text: &str,
     ) -> Option<T> {
-        made.map_err(|expected| self.mistakes.push(Mistake::new(place, expected).found(format!("{text:?}"))))
-            .ok()
+        made.map_err(|expected| self.mistakes.push(Mistake::found(place, text, expected))).ok()
     }
 
     /// The table of one check; members it does not know are mistakes.
     pub(super) fn table<'v>(&mut self, value: &'v Value, place: &str, known: &[&str]) -> Option<&'v Table> {
         let Value::Table(table) = value else {
             let expected = format!("a table with {}", known.join(", "));
-            self.mistakes.push(Mistake::new(place, expected).found(kind(value)));
+            self.mistakes.push(Mistake::found(place, kind(value), expected));
             return None;
         };
         for name in table.keys().filter(|name| !known.contains(&name.as_str())) {
@@ -68,7 +67,7 @@ impl<'a> Reader<'a> {
             None => Some(None),
             Some(Value::String(text)) => Some(Some(text)),
             Some(other) => {
-                self.mistakes.push(Mistake::new(format!("{place}.{name}"), "a text").found(kind(other)));
+                self.mistakes.push(Mistake::found(format!("{place}.{name}"), kind(other), "a text"));
                 None
             }
         }
@@ -89,7 +88,7 @@ impl<'a> Reader<'a> {
         if found.is_none() {
             let words: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
             let expected = words.join(" or ");
-            self.mistakes.push(Mistake::new(format!("{place}.{name}"), expected).found(format!("{text:?}")));
+            self.mistakes.push(Mistake::found(format!("{place}.{name}"), text, expected));
         }
         found
     }
@@ -100,7 +99,7 @@ impl<'a> Reader<'a> {
             None => Some(false),
             Some(Value::Boolean(flag)) => Some(*flag),
             Some(other) => {
-                let mistake = Mistake::new(format!("{place}.{name}"), "true or false").found(kind(other));
+                let mistake = Mistake::found(format!("{place}.{name}"), kind(other), "true or false");
                 self.mistakes.push(mistake);
                 None
             }
@@ -121,7 +120,7 @@ impl<'a> Reader<'a> {
         let window = text.parse().ok().filter(|window| (LEAST..=MOST).contains(window));
         if window.is_none() {
             let expected = "a duration from 1m to 24h with its unit, such as 15m";
-            self.mistakes.push(Mistake::new(format!("{place}.{name}"), expected).found(format!("{text:?}")));
+            self.mistakes.push(Mistake::found(format!("{place}.{name}"), text, expected));
         }
         window
     }
@@ -143,7 +142,7 @@ impl<'a> Reader<'a> {
                     other => kind(other).to_owned(),
                 };
                 let expected = format!("a list of 1 to {LONGEST_LIST} texts");
-                self.mistakes.push(Mistake::new(place, expected).found(seen));
+                self.mistakes.push(Mistake::found(place, &seen, expected));
                 return None;
             }
         };
@@ -151,7 +150,7 @@ impl<'a> Reader<'a> {
         for (index, value) in list.iter().enumerate() {
             let place = format!("{place}[{index}]");
             let Value::String(text) = value else {
-                self.mistakes.push(Mistake::new(place, "a text").found(kind(value)));
+                self.mistakes.push(Mistake::found(place, kind(value), "a text"));
                 continue;
             };
             made.extend(make(self, text, &place));
@@ -177,7 +176,7 @@ impl<'a> Reader<'a> {
                     (Some((one, _)), two) => format!("{one} and {}", two.map_or("", |(two, _)| two)),
                 };
                 let expected = format!("either {}", names.join(" or "));
-                self.mistakes.push(Mistake::new(place, expected).found(seen));
+                self.mistakes.push(Mistake::found(place, &seen, expected));
                 None
             }
         }
@@ -205,7 +204,7 @@ impl<'a> Reader<'a> {
     pub(super) fn secret_in(&mut self, value: &Value, place: String, is_file: bool) -> Option<Found> {
         let Value::String(text) = value else {
             let expected = if is_file { "the path of a file" } else { "a text" };
-            self.mistakes.push(Mistake::new(place, expected).found(kind(value)));
+            self.mistakes.push(Mistake::found(place, kind(value), expected));
             return None;
         };
         if !is_file {
@@ -220,14 +219,12 @@ impl<'a> Reader<'a> {
         match (self.read)(path) {
             Ok(read) => Some(read.trim_end_matches(['\r', '\n']).to_owned()),
             Err(why) => {
-                let mistake = Mistake::new(place, format!("the path of a file that can be read ({why})"));
                 // A token pasted where its file's name belongs must not be printed either.
-                let looks_like_a_path = path.starts_with(['/', '.']);
-                self.mistakes.push(if looks_like_a_path {
-                    mistake.found(format!("{path:?}"))
-                } else {
-                    mistake
-                });
+                self.mistakes.push(Mistake::path(
+                    place,
+                    path,
+                    format!("the path of a file that can be read ({why})"),
+                ));
                 None
             }
         }
@@ -236,12 +233,10 @@ impl<'a> Reader<'a> {
 
 /// A name that nobody knows, with the one that is most like it.
 pub(super) fn unknown(place: &str, name: &str, known: &[&str]) -> Mistake {
-    let likeness = |known: &&str| strsim::jaro_winkler(name, known);
-    let nearest =
-        known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|k| likeness(k) > 0.8);
+    let nearest = nearest(name, known.iter().copied());
     let meant = nearest.map(|nearest| format!("; is {nearest} meant?")).unwrap_or_default();
     let expected = format!("one of {}{meant}", known.join(", "));
-    Mistake::new(format!("{place}.{name}"), expected).found(format!("{name:?}"))
+    Mistake::found(format!("{place}.{name}"), name, expected)
 }
 
 /// What kind of value stands there, instead of the value.

@@ -74,27 +74,27 @@ fn mistakes_name_the_place_and_what_was_expected() {
     let expected = "expected \"none\", or a table with one or more of source_addresses, path_secret, shared_secret, \
                     bearer, basic, hmac, jdcloud_signature, sns";
     for (text, sentence) in [
-        ("'s3cret'", format!("auth: found a text, {expected}")),
-        ("s3cret", format!("auth: found a text that is not a TOML value, {expected}")),
-        ("'None'", format!("auth: found a text, {expected}")),
-        ("{}", format!("auth: found an empty table, {expected}")),
-        ("[]", format!("auth: found a list, {expected}")),
-        ("7", format!("auth: found a number, {expected}")),
+        ("'s3cret'", format!("auth: found \"a text\", {expected}")),
+        ("s3cret", format!("auth: found \"a text that is not a TOML value\", {expected}")),
+        ("'None'", format!("auth: found \"a text\", {expected}")),
+        ("{}", format!("auth: found \"an empty table\", {expected}")),
+        ("[]", format!("auth: found \"a list\", {expected}")),
+        ("7", format!("auth: found \"a number\", {expected}")),
         (
             "{ barer = { token = 's3cret' } }",
             format!("auth.barer: found \"barer\", expected one of {}; is bearer meant?", KNOWN.join(", ")),
         ),
         (
             "{ bearer = 's3cret' }",
-            "auth.bearer: found a text, expected a table with token, token_file".to_owned(),
+            "auth.bearer: found \"a text\", expected a table with token, token_file".to_owned(),
         ),
-        ("{ bearer = {} }", "auth.bearer: found neither, expected either token or token_file".to_owned()),
+        ("{ bearer = {} }", "auth.bearer: found \"neither\", expected either token or token_file".to_owned()),
         (
             "{ bearer = { token = 's3cret', token_file = '/token' } }",
-            "auth.bearer: found both, expected either token or token_file".to_owned(),
+            "auth.bearer: found \"both\", expected either token or token_file".to_owned(),
         ),
         ("{ bearer = { token = '' } }", "auth.bearer.token: expected a text that is not empty".to_owned()),
-        ("{ bearer = { token = 7 } }", "auth.bearer.token: found a number, expected a text".to_owned()),
+        ("{ bearer = { token = 7 } }", "auth.bearer.token: found \"a number\", expected a text".to_owned()),
         (
             "{ bearer = { token_file = '/empty' } }",
             "auth.bearer.token_file: expected a text that is not empty".to_owned(),
@@ -205,11 +205,11 @@ fn mistakes_in_the_newer_checks() {
     for (text, sentence) in [
         (
             "{ shared_secret = { secret_file = '/long' } }",
-            "auth.shared_secret: found neither, expected either header or query",
+            "auth.shared_secret: found \"neither\", expected either header or query",
         ),
         (
             "{ shared_secret = { header = 'X', query = 'c', secret_file = '/long' } }",
-            "auth.shared_secret: found both, expected either header or query",
+            "auth.shared_secret: found \"both\", expected either header or query",
         ),
         (
             "{ shared_secret = { header = 'X Y', secret_file = '/long' } }",
@@ -225,29 +225,29 @@ fn mistakes_in_the_newer_checks() {
         ),
         (
             "{ source_addresses = [] }",
-            "auth.source_addresses: found an empty list, expected a list of 1 to 64 texts",
+            "auth.source_addresses: found \"an empty list\", expected a list of 1 to 64 texts",
         ),
         (
             "{ source_addresses = '10.0.0.1' }",
-            "auth.source_addresses: found a text, expected a list of 1 to 64 texts",
+            "auth.source_addresses: found \"a text\", expected a list of 1 to 64 texts",
         ),
         (
             "{ source_addresses = ['10.1.2.3', '10.1.2.3/8'] }",
             "auth.source_addresses[1]: found \"10.1.2.3/8\", expected a network without bits beyond its prefix, such as \
              192.0.2.0/24",
         ),
-        ("{ source_addresses = [7] }", "auth.source_addresses[0]: found a number, expected a text"),
+        ("{ source_addresses = [7] }", "auth.source_addresses[0]: found \"a number\", expected a text"),
         (
             "{ hmac = { secret_file = '/long' } }",
-            "auth.hmac.header: found nothing, expected a header's name, such as X-Signature",
+            "auth.hmac.header: found \"nothing\", expected a header's name, such as X-Signature",
         ),
         (
             "{ hmac = { header = 'X' } }",
-            "auth.hmac: found none of them, expected either secret or secret_file or secrets or secret_files",
+            "auth.hmac: found \"none of them\", expected either secret or secret_file or secrets or secret_files",
         ),
         (
             "{ hmac = { header = 'X', secret = 's3cret', secrets = ['s3cret'] } }",
-            "auth.hmac: found secret and secrets, expected either secret or secret_file or secrets or secret_files",
+            "auth.hmac: found \"secret and secrets\", expected either secret or secret_file or secrets or secret_files",
         ),
         ("{ hmac = { header = 'X', secret = 's3cret' } }", "auth.hmac.secret: expected at least 16 bytes"),
         (
@@ -276,12 +276,12 @@ fn mistakes_in_the_newer_checks() {
         ),
         (
             "{ jdcloud_signature = {} }",
-            "auth.jdcloud_signature: found none of them, expected either certificate_file or certificate or \
+            "auth.jdcloud_signature: found \"none of them\", expected either certificate_file or certificate or \
              certificate_urls",
         ),
         (
             "{ jdcloud_signature = { certificate_file = '/pem', certificate_urls = ['https://a.example/'] } }",
-            "auth.jdcloud_signature: found certificate_file and certificate_urls, expected either certificate_file or \
+            "auth.jdcloud_signature: found \"certificate_file and certificate_urls\", expected either certificate_file or \
              certificate or certificate_urls",
         ),
         (
@@ -304,7 +304,7 @@ fn mistakes_in_the_newer_checks() {
         ),
         (
             "{ jdcloud_signature = { certificate_urls = ['https://a.example/'], allow_http = 'yes' } }",
-            "auth.jdcloud_signature.allow_http: found a text, expected true or false",
+            "auth.jdcloud_signature.allow_http: found \"a text\", expected true or false",
         ),
         (
             "{ jdcloud_signature = { certificate_file = '/pem', allow_http = true } }",
@@ -331,7 +331,7 @@ fn mistakes_in_the_newer_checks() {
         ),
         (
             "{ sns = {} }",
-            "auth.sns.topics: found nothing, expected a list of topics' ARNs: SNS signs for every AWS customer",
+            "auth.sns.topics: found \"nothing\", expected a list of topics' ARNs: SNS signs for every AWS customer",
         ),
         (
             "{ sns = { topics = ['arn:aws:sns:eu-central-1:123456789012:*'] } }",

@@ -100,6 +100,14 @@ async fn it_says_what_it_is_and_takes_no_arguments() {
     assert_eq!(run("--version").await, (Some(0), version.to_owned(), String::new()));
     let (code, help, _) = run("--help").await;
     assert!(code == Some(0) && help.contains("RELAY_CONFIG"), "{help}");
+    // Its own settings, and nobody else's.
+    assert!(
+        help.contains("RELAY_LISTEN (http.listen)") && help.contains("RELAY_DATA_DIR (http.data_dir)"),
+        "{help}"
+    );
+    for other in ["RELAY_ON_PERMANENT", "RELAY_QUEUE_PARTIAL"] {
+        assert!(!help.contains(other), "{other}: {help}");
+    }
     // Somebody meant something by it, and it may be a secret.
     let (code, out, told) = run("s3cret").await;
     assert!(

@@ -49,13 +49,31 @@ async fn a_source_that_stalls_keeps_no_other_one_waiting() {
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
+/// The connections that the server has accepted, and read whatever was sent on them, as the system knows them.
+fn taken(server: &Server) -> usize {
+    let port: u16 = server.address.rsplit(':').next().unwrap().parse().unwrap();
+    let port = format!(":{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
+    let ours = |state| {
+        let port = &port;
+        rows.iter().filter(move |row| row[1].ends_with(port) && row[3] == state)
+    };
+    // Of a listening socket (0A), the second number is how many wait to be accepted.
+    let unread = |row: &&Vec<&str>| row[4].split(':').nth(1) != Some("00000000");
+    if ours("0A").any(|row| unread(&row)) {
+        return 0;
+    }
+    ours("01").filter(|row| !unread(row)).count()
+}
+
 #[tokio::test]
 async fn sigterm_waits_for_nobody_who_stalls() {
     let sim = Sim::start(Config::default()).await.unwrap();
     let mut server = start(sources(&sim)).await;
     let mut stalled = stall(&server, "/open").await;
     let idle = TcpStream::connect(&server.address).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    until("the server has taken both", LIMIT, async || taken(&server) == 2).await.unwrap();
     let started = Instant::now();
     server.process.signal("TERM").unwrap();
     let mut answer = String::new();

@@ -1,17 +1,15 @@
 //! What becomes of a claimed item: its delivery is planned anew, with today's settings, so that a mended configuration heals what is held.
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use mdss_relay_core::{Cause, Decision, Failure, FailureKind, Planned, Relay, SkipReason, Submission};
+use mdss_relay_core::{
+    Cause, Decision, Failure, FailureKind, Panicked, Planned, Relay, SkipReason, Submission, offload,
+};
 
 use super::ready::{Item, Object};
 use crate::claim::{DeliveryId, Stored};
 use crate::item::LANE_UNROUTED;
-
-/// A larger body is planned on a thread of its own.
-const QUICK_BODY: usize = 64 * 1024;
 
 /// The plan of a delivery, by the paths of its records.
 pub(super) type Plans = HashMap<String, Planned>;
@@ -42,16 +40,10 @@ impl Planner {
         {
             return Ok(Arc::clone(plans));
         }
-        let plans = if body > QUICK_BODY {
-            let (relay, stored) = (Arc::clone(&self.relay), Arc::clone(stored));
-            tokio::task::spawn_blocking(move || plan(&relay, &stored))
-                .await
-                .map_err(|_| defect("the plan"))?
-        } else {
-            // The worker would begin anew, and with the same item.
-            std::panic::catch_unwind(AssertUnwindSafe(|| plan(&self.relay, stored)))
-                .map_err(|_| defect("the plan"))?
-        };
+        let (relay, read) = (Arc::clone(&self.relay), Arc::clone(stored));
+        // After a panic the worker would begin anew, and with the same item.
+        let plans =
+            offload(body, move || plan(&relay, &read)).await.map_err(|Panicked| defect("the plan"))?;
         let plans = Arc::new(plans);
         if stored.items > 1 {
             self.last = Some((stored.id, Arc::clone(&plans)));

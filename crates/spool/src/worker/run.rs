@@ -84,7 +84,7 @@ impl Worker {
     /// A worker for a spool. Several share its items: none is with two of them.
     pub fn new(spool: Spool, relay: Arc<Relay>, pacing: Pacing) -> Self {
         let now = Instant::now();
-        let concurrency = relay.settings().concurrency;
+        let concurrency = relay.settings().mdss.concurrency;
         Self {
             park_after: pacing.park_after,
             concurrency,

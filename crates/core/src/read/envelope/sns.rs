@@ -21,6 +21,9 @@ const FACTS: Facts = Facts {
     topic: Some(Topic { is: is_topic, example: "arn:aws:sns:eu-central-1:111122223333:name" }),
     headers: &[RAW_DELIVERY, "x-amz-sns-message-type"],
     looks_like: "a message with `Type` and `TopicArn`",
+    // It signs some members of its message (<https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>);
+    // `hmac` and JD Cloud sign the whole body.
+    signature: Some("sns"),
     ..Facts::BASE
 };
 

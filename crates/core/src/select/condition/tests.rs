@@ -185,6 +185,10 @@ fn every_rule_and_every_choice() {
         ("E44", r#"{"data":{"a":null}}"#, event(), false, ALL_NAMES),
         ("E45", r#"{"data":{"flag":true}}"#, with("/data/flag", json!(true)), true, Choice("types count")),
         ("E45", r#"{"data":{"flag":true}}"#, with("/data/flag", json!("true")), false, Choice("types count")),
+        ("E45", r#"{"data":{"flag":false}}"#, with("/data/flag", json!(false)), true, Choice("types count")),
+        ("E45", r#"{"data":{"flag":false}}"#, with("/data/flag", json!(true)), false, Choice("types count")),
+        ("E45", r#"{"data":{"flag":false}}"#, with("/data/flag", json!("false")), false, Choice("types count")),
+        ("E45", r#"{"data":{"flag":false}}"#, with("/data/flag", json!(0)), false, Choice("types count")),
         // E46 and E48 are mistakes, see below.
         ("E47", r#""{\"eventType\":\"com.oraclecloud.objectstorage.deletebucket\"}""#, event(), true, Quote("the attribute is named condition: a string that holds JSON (API, CreateRuleDetails)")),
         ("E49", r#"{"data":{"additionalDetails":{"namespace":"*"}}}"#, with("/data/additionalDetails/namespace", json!(7)), true, LONE_STAR),
@@ -523,7 +527,7 @@ fn value(text: &'static str) -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         4 => text.prop_map(Json::from),
         1 => Just(json!(null)),
-        1 => Just(json!(true)),
+        1 => any::<bool>().prop_map(Json::from),
         1 => Just(json!("*")),
         1 => prop_oneof![Just(json!(1)), Just(json!(1.0)), Just(json!(-1)), Just(json!(1.5))],
     ];

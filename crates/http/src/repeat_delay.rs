@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-/// Who comes again later than this after an answer has made a pause itself.
+/// A sender that repeats later than this after an answer has paused by itself.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// The first pause; doubled with each further failure.
@@ -30,20 +30,20 @@ const MOST_REQUESTS: usize = 1024;
 /// So much of a body tells it from another; its length does, too.
 const LOOKED_AT: usize = 64 * 1024;
 
-/// A request, for being known again.
+/// By which the same request is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Known(u64);
+pub(crate) struct RequestKey(u64);
 
 #[derive(Default)]
-pub(crate) struct Patience {
+pub(crate) struct RepeatDelay {
     hasher: RandomState,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    failed: HashMap<Known, Failed>,
-    order: VecDeque<Known>,
+    failed: HashMap<RequestKey, Failed>,
+    order: VecDeque<RequestKey>,
     waiting: HashMap<String, usize>,
 }
 
@@ -54,15 +54,15 @@ struct Failed {
     times: u32,
 }
 
-/// An answer that waits, while it does.
-struct Waits<'p> {
-    patience: &'p Patience,
+/// An answer that waits; counted until this is dropped.
+struct Waiting<'p> {
+    delay: &'p RepeatDelay,
     source: &'p str,
 }
 
-impl Drop for Waits<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let mut state = self.patience.state();
+        let mut state = self.delay.state();
         if let Some(waiting) = state.waiting.get_mut(self.source) {
             *waiting -= 1;
             if *waiting == 0 {
@@ -72,26 +72,26 @@ impl Drop for Waits<'_> {
     }
 }
 
-impl Patience {
+impl RepeatDelay {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How a request is known.
-    pub(crate) fn known(&self, source: &str, body: &[u8]) -> Known {
-        Known(self.hasher.hash_one((source, body.len(), &body[..body.len().min(LOOKED_AT)])))
+    /// The key of a request.
+    pub(crate) fn key(&self, source: &str, body: &[u8]) -> RequestKey {
+        RequestKey(self.hasher.hash_one((source, body.len(), &body[..body.len().min(LOOKED_AT)])))
     }
 
     /// Waits before a failed answer, if this request has failed just before; not while the server stops.
-    pub(crate) async fn pause(&self, source: &str, request: Known, mut stopping: watch::Receiver<bool>) {
-        let Some((pause, _waits)) = self.failed(source, request) else { return };
+    pub(crate) async fn pause(&self, source: &str, request: RequestKey, mut stopping: watch::Receiver<bool>) {
+        let Some((pause, _waiting)) = self.failed(source, request) else { return };
         tokio::select! {
             () = sleep(pause) => {}
             _ = stopping.wait_for(|stopping| *stopping) => {}
         }
     }
 
-    fn failed<'p>(&'p self, source: &'p str, request: Known) -> Option<(Duration, Waits<'p>)> {
+    fn failed<'p>(&'p self, source: &'p str, request: RequestKey) -> Option<(Duration, Waiting<'p>)> {
         let now = Instant::now();
         let mut state = self.state();
         let State { failed, order, waiting } = &mut *state;
@@ -111,7 +111,7 @@ impl Patience {
         while order.len() > MOST_REQUESTS {
             order.pop_front().and_then(|oldest| failed.remove(&oldest));
         }
-        Some((pause?, Waits { patience: self, source }))
+        Some((pause?, Waiting { delay: self, source }))
     }
 }
 
@@ -119,58 +119,58 @@ impl Patience {
 mod tests {
     use super::*;
 
-    fn pause(patience: &Patience, request: Known) -> Option<u128> {
-        patience.failed("s", request).map(|(pause, _)| pause.as_millis())
+    fn pause(delay: &RepeatDelay, request: RequestKey) -> Option<u128> {
+        delay.failed("s", request).map(|(pause, _)| pause.as_millis())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_repeats_at_once_waits_longer_and_longer() {
-        let patience = Patience::default();
-        let request = patience.known("s", b"event");
+    async fn who_repeats_at_once_waiting_longer_and_longer() {
+        let delay = RepeatDelay::default();
+        let request = delay.key("s", b"event");
         let mut pauses = Vec::new();
         for _ in 0..7 {
-            let pause = pause(&patience, request);
+            let pause = pause(&delay, request);
             sleep(Duration::from_millis(pause.unwrap_or_default().try_into().unwrap())).await;
             pauses.push(pause);
         }
         assert_eq!(pauses, [None, Some(100), Some(200), Some(400), Some(800), Some(1000), Some(1000)]);
         // Another event, the same one of another source: nobody else's matter.
-        assert_eq!(pause(&patience, patience.known("s", b"other")), None);
-        assert_eq!(pause(&patience, patience.known("t", b"event")), None);
+        assert_eq!(pause(&delay, delay.key("s", b"other")), None);
+        assert_eq!(pause(&delay, delay.key("t", b"event")), None);
         // One that waits by itself is answered at once, and begins anew.
         sleep(AT_ONCE + Duration::from_millis(1)).await;
-        assert_eq!([pause(&patience, request), pause(&patience, request)], [None, Some(100)]);
+        assert_eq!([pause(&delay, request), pause(&delay, request)], [None, Some(100)]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn few_wait_and_few_are_remembered() {
-        let patience = Patience::default();
-        let request = patience.known("s", b"event");
-        assert!(patience.failed("s", request).is_none());
-        let waiting: Vec<_> = std::iter::from_fn(|| patience.failed("s", request)).take(100).collect();
+        let delay = RepeatDelay::default();
+        let request = delay.key("s", b"event");
+        assert!(delay.failed("s", request).is_none());
+        let waiting: Vec<_> = std::iter::from_fn(|| delay.failed("s", request)).take(100).collect();
         assert_eq!(waiting.len(), MOST_WAITING);
         drop(waiting);
-        assert!(patience.failed("s", request).is_some() && patience.state().waiting.is_empty());
+        assert!(delay.failed("s", request).is_some() && delay.state().waiting.is_empty());
         for n in 0..2 * u32::try_from(MOST_REQUESTS).unwrap() {
-            patience.failed("s", patience.known("s", &n.to_be_bytes()));
+            delay.failed("s", delay.key("s", &n.to_be_bytes()));
         }
-        let state = patience.state();
+        let state = delay.state();
         assert_eq!((state.failed.len(), state.order.len()), (MOST_REQUESTS, MOST_REQUESTS));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stop_waits_for_no_pause() {
-        let patience = Patience::default();
+    async fn a_stop_waiting_for_no_pause() {
+        let delay = RepeatDelay::default();
         let (stop, stopping) = watch::channel(false);
-        let request = patience.known("s", b"event");
+        let request = delay.key("s", b"event");
         let started = Instant::now();
         for _ in 0..2 {
-            patience.pause("s", request, stopping.clone()).await;
+            delay.pause("s", request, stopping.clone()).await;
         }
         assert_eq!(started.elapsed().as_millis(), 100);
         stop.send_replace(true);
         for _ in 0..10 {
-            patience.pause("s", request, stopping.clone()).await;
+            delay.pause("s", request, stopping.clone()).await;
         }
         assert_eq!(started.elapsed().as_millis(), 100);
     }

@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::HeaderMap;
 use mdss_relay_core::{Draft, Mistake};
-use mdss_relay_gate::Networks;
+
+use crate::head::printable;
+use crate::networks::Networks;
 
 const FORWARDED: &str = "x-forwarded-for";
 
@@ -16,7 +17,9 @@ impl Proxies {
     /// Those of a draft; what is wrong with them is added to its mistakes.
     pub fn trusted(draft: &mut Draft) -> Self {
         let mut networks = Networks::default();
-        let listed = &draft.settings.trusted_proxies;
+        // A function has no proxies before it.
+        let Some(http) = &draft.settings.http else { return Self::default() };
+        let listed = &http.trusted_proxies;
         for text in &listed.texts {
             if let Err(expected) = networks.add_believed(text) {
                 let (name, found) = (listed.name.clone(), Some(text.clone()));
@@ -27,21 +30,22 @@ impl Proxies {
     }
 
     /// Whether this is one of them.
-    pub(crate) fn trust(&self, peer: IpAddr) -> bool {
+    pub fn trust(&self, peer: IpAddr) -> bool {
         self.0.contains(peer)
     }
 
     /// The client's address: the peer's, unless the peer is trusted; then the right-most entry of `X-Forwarded-For` that is
     /// not trusted. What stands left of that one was written by a stranger. `None` if that entry is no address: then
     /// nobody knows.
-    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+    pub fn client(&self, peer: IpAddr, headers: &[(&str, &[u8])]) -> Option<IpAddr> {
         if !self.trust(peer) {
             return Some(peer);
         }
         let mut nearest = peer;
         // Each proxy appends, to the last line or as a line of its own, so the order of all lines is the order of the way.
-        for line in headers.get_all(FORWARDED).iter().rev() {
-            for entry in line.to_str().ok()?.rsplit(',') {
+        let lines = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(FORWARDED));
+        for (_, line) in lines.rev() {
+            for entry in printable(line)?.rsplit(',') {
                 nearest = address(entry.trim_matches([' ', '\t']))?;
                 if !self.0.contains(nearest) {
                     return Some(nearest);
@@ -91,11 +95,11 @@ mod tests {
             ("10.0.0.1", vec!["198.51.100.1, unknown"], None),
             ("10.0.0.1", vec!["198.51.100.1,"], None),
             ("10.0.0.1", vec![""], None),
+            // Not text, so nobody knows what the proxy has read there.
+            ("10.0.0.1", vec!["\u{e9}, 198.51.100.1"], None),
         ] {
-            let mut headers = HeaderMap::new();
-            for line in &lines {
-                headers.append(FORWARDED, line.parse().unwrap());
-            }
+            let mut headers = vec![("host", &b"10.0.0.1"[..])];
+            headers.extend(lines.iter().map(|line| ("X-Forwarded-For", line.as_bytes())));
             let client = proxies.client(peer.parse().unwrap(), &headers);
             assert_eq!(client, want.map(|w| w.parse().unwrap()), "{peer} {lines:?}");
         }

@@ -1,0 +1,79 @@
+//! One element of `[[route]]` or `[[source]]`, walked by hand, so that every mistake in it is found at once and named by its place.
+
+use crate::plain::mistake::{Mistake, nearest};
+
+/// One element of `[[route]]` or `[[source]]`.
+pub(super) struct Entry<'m> {
+    pub(super) place: String,
+    pub(super) table: toml::Table,
+    pub(super) mistakes: &'m mut Vec<Mistake>,
+}
+
+impl Entry<'_> {
+    pub(super) fn check_names(&mut self, known: &[&str]) {
+        for name in self.table.keys().filter(|n| !known.contains(&n.as_str())) {
+            self.mistakes.push(unknown(&format!("{}.{name}", self.place), name, known));
+        }
+    }
+
+    pub(super) fn mistake(&mut self, member: &str, found: &str, expected: &str) {
+        self.mistakes.push(Mistake::found(format!("{}.{member}", self.place), found, expected));
+    }
+
+    /// What a reader makes of the text of a member.
+    pub(super) fn read<T>(
+        &mut self,
+        member: &str,
+        text: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        read(text).map_err(|expected| self.mistake(member, text, &expected)).ok()
+    }
+
+    pub(super) fn text(&mut self, member: &str) -> Option<String> {
+        match self.table.get(member)? {
+            toml::Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            toml::Value::String(_) => {
+                self.mistake(member, "", "a text that is not empty");
+                None
+            }
+            other => {
+                let found = other.type_str();
+                self.mistake(member, found, "a text");
+                None
+            }
+        }
+    }
+
+    pub(super) fn required(&mut self, member: &str, expected: &str) -> Option<String> {
+        if !self.table.contains_key(member) {
+            self.mistakes.push(Mistake::new(format!("{}.{member}", self.place), expected));
+        }
+        self.text(member)
+    }
+
+    /// A text or a list of texts. An empty one would take, or exclude, everything.
+    pub(super) fn list(&mut self, member: &str) -> Vec<String> {
+        const EXPECTED: &str = "a text or a list of texts, none of them empty";
+        let texts = match self.table.get(member) {
+            None => return Vec::new(),
+            Some(toml::Value::String(text)) => vec![Some(text.clone())],
+            Some(toml::Value::Array(list)) => list.iter().map(|v| v.as_str().map(str::to_owned)).collect(),
+            Some(_) => vec![None],
+        };
+        let good: Option<Vec<String>> = texts.into_iter().map(|t| t.filter(|t| !t.is_empty())).collect();
+        good.unwrap_or_else(|| {
+            self.mistakes.push(Mistake::new(format!("{}.{member}", self.place), EXPECTED));
+            Vec::new()
+        })
+    }
+}
+
+/// A name that is none of the known ones.
+pub(super) fn unknown(place: &str, name: &str, known: &[&str]) -> Mistake {
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(nearest) => format!("a known name; is {nearest} meant?"),
+        None => format!("a known name: one of {}", known.join(", ")),
+    };
+    Mistake::new(place, hint)
+}

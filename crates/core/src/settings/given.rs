@@ -1,0 +1,65 @@
+//! What has been given, before it is put together: the fields that the rows fill.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::model::event::UnknownEvents;
+use crate::model::unit::{StorageClientId, StorageType};
+use crate::plain::secret::Secret;
+use crate::settings::groups::{FunctionSettings, HttpSettings, Listed, MdssSettings, SpoolSettings};
+
+/// Every field that a row fills, whoever reads the settings.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) configuration: Configuration,
+    pub(super) mdss: MdssSettings,
+    pub(super) unit: Unit,
+    pub(super) unknown_events: UnknownEvents,
+    pub(super) function: FunctionSettings,
+    pub(super) http: HttpSettings,
+    /// Whether a spool is wanted; `spool` says the rest.
+    pub(super) spooled: bool,
+    pub(super) spool: SpoolSettings,
+    pub(super) log: String,
+}
+
+/// Where the TOML stands: one of the two.
+#[derive(Debug, Default)]
+pub(super) struct Configuration {
+    pub(super) file: Option<PathBuf>,
+    /// It may hold secrets.
+    pub(super) text: Option<Secret>,
+}
+
+/// The unit that takes every object, where there is no `[[route]]`.
+#[derive(Debug, Default)]
+pub(super) struct Unit {
+    pub(super) id: Option<StorageClientId>,
+    pub(super) storage_type: Option<StorageType>,
+    pub(super) scan_id: Option<String>,
+}
+
+impl Given {
+    /// Nothing yet: the rows fill in what holds without a value, too.
+    pub(super) fn blank() -> Self {
+        Self {
+            configuration: Configuration::default(),
+            mdss: MdssSettings::default(),
+            unit: Unit::default(),
+            unknown_events: UnknownEvents::default(),
+            function: FunctionSettings::default(),
+            http: HttpSettings {
+                listen: SocketAddr::from(([0, 0, 0, 0], 0)),
+                body_limit: 0,
+                token: None,
+                open: false,
+                sources: Vec::new(),
+                trusted_proxies: Listed::default(),
+                spool: None,
+            },
+            spooled: false,
+            spool: SpoolSettings::default(),
+            log: String::new(),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Settings, grouped as the TOML is. Who reads them for a function gets no group of the server, and the other way round.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Url;
+use rustls::pki_types::CertificateDer;
+
+use crate::mdss::client::{API_KEY, Client, Endpoint};
+use crate::mdss::way::{self, Proxies};
+use crate::model::dialect::Dialect;
+use crate::plain::mistake::Mistake;
+use crate::plain::secret::Secret;
+use crate::select::rules::Rules;
+use crate::settings::value::ENDPOINT;
+
+/// Who reads the settings: not everybody needs everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `explain`: sends nothing, so it needs no endpoint, key or guard. It stands at the server's door.
+    Explain,
+    /// A function: the platform decides who may call; `[[source]]` means nothing.
+    Function,
+    /// The HTTP server.
+    Http,
+}
+
+/// Everything an operator can choose, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where MDSS is and how it is asked (`[mdss]`).
+    pub mdss: MdssSettings,
+    /// What only a function has (`[function]`); `None` in every other role.
+    pub function: Option<FunctionSettings>,
+    /// What only a server has (`[http]` and `[[source]]`); `None` for a function.
+    pub http: Option<HttpSettings>,
+    /// What planning needs: routes, key encodings, and what becomes of unknown events.
+    pub rules: Rules,
+    /// The log filter.
+    pub log: String,
+    /// What should be seen at start although it is no mistake.
+    pub warnings: Vec<String>,
+}
+
+/// Where MDSS is, and how it is asked.
+#[derive(Clone, Default)]
+pub struct MdssSettings {
+    /// The webhook; only `explain` can do without.
+    pub(crate) url: Option<Url>,
+    pub(crate) api_key: Option<Secret>,
+    /// Where the key came from, if it came from a file: read again when MDSS refuses it.
+    pub(crate) api_key_file: Option<PathBuf>,
+    /// Authorities, and servers, that are trusted beside the public authorities.
+    pub(crate) certificates: Vec<CertificateDer<'static>>,
+    pub(crate) verify_certificates: bool,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) attempts: Option<u32>,
+    pub(crate) proxies: Proxies,
+    /// The longest a delivery may take from its receipt.
+    pub deadline: Duration,
+    /// Requests to MDSS under way at once, at most.
+    pub concurrency: usize,
+}
+
+/// What only a function has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FunctionSettings {
+    /// On OCI: whether an event that can never be used fails the call.
+    pub fail_on_permanent: bool,
+    /// On Lambda: whether a queue hears which messages failed, instead of failing the whole batch.
+    pub queue_partial: bool,
+}
+
+/// What only the HTTP server has.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The largest body it takes, in bytes.
+    pub body_limit: usize,
+    /// The bearer token of `/events`.
+    pub token: Option<Secret>,
+    /// Whether `/events` is open to everybody, in writing.
+    pub open: bool,
+    /// Who may post where; empty: `/events` alone.
+    pub sources: Vec<Source>,
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Listed,
+    /// The durable hand-off, if events are to be on disk before their sender hears "done".
+    pub spool: Option<SpoolSettings>,
+}
+
+/// What an operator can choose about the spool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpoolSettings {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Bytes it may hold, about.
+    pub limit: u64,
+    /// Requests to MDSS a second, at most.
+    pub rate: u32,
+    /// After how long an object that MDSS does not take is parked; `None`: never.
+    pub park_after: Option<Duration>,
+}
+
+/// One `[[source]]`: who may post where.
+#[derive(Clone)]
+pub struct Source {
+    /// Its name, in routes and logs.
+    pub name: String,
+    /// The path it posts to; with a secret in the path, what stands before the secret.
+    pub path: String,
+    /// The path as its sender sees it, where a proxy rewrites it: signatures cover that one.
+    pub public_path: Option<String>,
+    /// The dialect it is pinned to.
+    pub dialect: Option<Dialect>,
+    /// How it proves who it is, as plain data: the gate understands it. `None` is a mistake that is reported already.
+    pub auth: Option<toml::Value>,
+    /// Whether it repeats an event without end until it hears a 2xx.
+    pub redelivers_forever: bool,
+    /// The topics whose subscriptions are confirmed by visiting their URL; none by default.
+    pub confirm_topics: Vec<String>,
+}
+
+/// A list as plain data, and the name of the setting it stands in: another crate reads it, and adds the mistakes in it.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    /// The variable, or the member of the TOML.
+    pub name: String,
+    /// The texts.
+    pub texts: Vec<String>,
+}
+
+impl Settings {
+    /// Where MDSS is and how it is reached, for a line at start; `None` without an endpoint.
+    pub fn way(&self) -> Option<String> {
+        let url = self.mdss.url.as_ref()?;
+        let way = self.mdss.proxies.way(url);
+        let way = way.proxy().map_or_else(|| "directly".to_owned(), |proxy| format!("through {proxy}"));
+        Some(format!("MDSS at {}, {way}", way::place(url)))
+    }
+
+    /// A connection to MDSS.
+    ///
+    /// # Errors
+    /// A [`Mistake`] if no endpoint or no key is set.
+    pub fn client(&self) -> Result<Client, Mistake> {
+        let mdss = &self.mdss;
+        let url = mdss.url.clone().ok_or_else(|| Mistake::new("APIENDPOINT", ENDPOINT))?;
+        let api_key = mdss.api_key.clone().ok_or_else(|| Mistake::new("APIKEY", API_KEY))?;
+        let endpoint = Endpoint {
+            way: mdss.proxies.way(&url),
+            url,
+            api_key,
+            api_key_file: mdss.api_key_file.clone(),
+            listed_certificates: mdss.certificates.clone(),
+            verify_certificates: mdss.verify_certificates,
+            connect_timeout: mdss.connect_timeout,
+            timeout: mdss.timeout,
+        };
+        Client::new(endpoint).map_err(|expected| Mistake::new("APIKEY", expected))
+    }
+}
+
+impl fmt::Debug for MdssSettings {
+    /// A URL's query may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MdssSettings")
+            .field("url", &self.url.as_ref().map(way::place))
+            .field("api_key", &self.api_key)
+            .field("api_key_file", &self.api_key_file)
+            .field("certificates", &self.certificates.len())
+            .field("verify_certificates", &self.verify_certificates)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("timeout", &self.timeout)
+            .field("attempts", &self.attempts)
+            .field("proxies", &self.proxies)
+            .field("deadline", &self.deadline)
+            .field("concurrency", &self.concurrency)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Source {
+    /// `auth` may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .field("dialect", &self.dialect)
+            .finish_non_exhaustive()
+    }
+}

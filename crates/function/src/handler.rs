@@ -1,0 +1,74 @@
+//! The relay as one handler.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures_util::FutureExt;
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use mdss_relay_core::{Cause, Deadline, Delivery, Failure, Relay, Report, platform_time_left};
+use serde_json::value::RawValue;
+use tower::util::BoxCloneService;
+use tower::{ServiceExt, service_fn};
+
+use crate::reply::{self, Answers};
+
+/// What a runner drives: the event's JSON in, untouched, and the report's JSON out.
+pub type Handler = BoxCloneService<LambdaEvent<Box<RawValue>>, Box<RawValue>, Diagnostic>;
+
+/// The relay as a function. `answers` is all it knows of the platform.
+///
+/// The handler expects one call at a time, as both runners make them, and answers before the call's deadline. A panic
+/// becomes a failed call whose text says nothing of the event.
+pub fn handler(relay: Arc<Relay>, answers: Answers) -> Handler {
+    let started = milliseconds();
+    service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        let relay = relay.clone();
+        guarded(async move { call(&relay, answers, event, started).await })
+    })
+    .boxed_clone()
+}
+
+async fn call(
+    relay: &Relay,
+    answers: Answers,
+    event: LambdaEvent<Box<RawValue>>,
+    started: u64,
+) -> Result<Box<RawValue>, Diagnostic> {
+    let left = platform_time_left(event.context.deadline, milliseconds(), started);
+    let deadline = Deadline::new(left, relay.settings().mdss.deadline);
+    let delivery = Delivery::from_function(event.payload.get(), event.context.request_id);
+    let plan = relay.plan(&delivery);
+    let report = relay.deliver(&plan, deadline, &delivery.id).await;
+    reply::reply(answers, relay.settings(), &plan, &report)
+}
+
+/// Masks a panic: its text is made of what was being processed.
+async fn guarded(
+    call: impl Future<Output = Result<Box<RawValue>, Diagnostic>>,
+) -> Result<Box<RawValue>, Diagnostic> {
+    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
+        let failure =
+            Failure::new(Cause::Internal, "the relay failed in an unforeseen way; please report it");
+        Err(reply::diagnostic(&Report::failed(failure)))
+    })
+}
+
+/// Milliseconds since 1970, the unit and the origin of a `Context`'s deadline.
+fn milliseconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis().try_into().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_failed_call_without_its_text() {
+        let diagnostic = guarded(async { panic!("the key was s3cret") }).await.unwrap_err();
+        assert_eq!(diagnostic.error_type, "internal");
+        assert!(!diagnostic.error_message.contains("s3cret"), "{}", diagnostic.error_message);
+        assert!(diagnostic.error_message.starts_with(r#"{"outcome":"config","records":[{"item":"0""#));
+    }
+}

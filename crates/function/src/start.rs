@@ -1,0 +1,49 @@
+//! The start of a function: everything up to its first call.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use mdss_relay_core::{Applies, Memory, Relay, Role, Settings, settings_help};
+use mdss_relay_host::{self as host, Exit, Logs, Others, Program, Read, Writing};
+
+use crate::handler::{Handler, handler};
+use crate::reply::Answers;
+
+/// Starts a function, which its log and `--help` know by `name` and `about`, and gives what its runner drives. The log is kept
+/// until the process ends. `platform` says what is wrong with the variables that the platform ought to have set.
+///
+/// # Errors
+/// The exit code with which the process must end: after `--help` or `--version`, or after every mistake was printed.
+pub fn start(
+    name: &'static str,
+    about: &'static str,
+    answers: Answers,
+    platform: impl FnOnce(&[(OsString, OsString)]) -> Vec<String>,
+) -> Result<(Handler, Logs), Exit> {
+    let (others, writing) = (Others::Ignored, Writing::Direct);
+    let settings: fn() -> String = match answers {
+        Answers::Fn => || settings_help(Applies::OciFunction),
+        Answers::Lambda => || settings_help(Applies::Lambda),
+    };
+    let program = Program { name, about, settings, others, writing, filter_name: "RELAY_LOG" };
+    let (relay, logs) = host::start(&program, |variables| {
+        let further = platform(&variables);
+        read(variables, further)
+    })?;
+    if let Some(way) = relay.settings().way() {
+        tracing::info!("{way}");
+    }
+    Ok((handler(Arc::new(relay.remembering(Memory::of_function())), answers), logs))
+}
+
+fn read(variables: Vec<(OsString, OsString)>, further: Vec<String>) -> Read<Relay> {
+    let draft = Settings::read(variables, Role::Function);
+    let (filter, warnings) = (draft.settings.log.clone(), draft.settings.warnings.clone());
+    let mistakes: Vec<_> = draft.mistakes.iter().map(ToString::to_string).chain(further).collect();
+    let outcome = if mistakes.is_empty() {
+        Relay::new(draft.settings).map_err(|mistake| vec![mistake.to_string()])
+    } else {
+        Err(mistakes)
+    };
+    Read { filter, warnings, outcome }
+}

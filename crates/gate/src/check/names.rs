@@ -1,0 +1,10 @@
+//! The checks' names, as in the settings and in refusals.
+
+pub(crate) const BEARER: &str = "bearer";
+pub(crate) const BASIC: &str = "basic";
+pub(crate) const PATH_SECRET: &str = "path_secret";
+pub(crate) const SHARED_SECRET: &str = "shared_secret";
+pub(crate) const SOURCE_ADDRESSES: &str = "source_addresses";
+pub(crate) const HMAC: &str = "hmac";
+pub(crate) const JDCLOUD_SIGNATURE: &str = "jdcloud_signature";
+pub(crate) const SNS: &str = "sns";

@@ -1,0 +1,22 @@
+//! What speaks against a request.
+
+use crate::key_url::KeyUrl;
+
+/// Why a check of the body does not admit a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Objection {
+    /// It has failed.
+    Refused(&'static str),
+    /// It has failed because of the certificate's URL, here as it may be shown.
+    WrongUrl(&'static str, String),
+    /// It needs the key at this URL.
+    NeedKey(KeyUrl),
+    /// It needs a key that cannot be had just now.
+    Unavailable(&'static str),
+}
+
+impl From<&'static str> for Objection {
+    fn from(why: &'static str) -> Self {
+        Self::Refused(why)
+    }
+}

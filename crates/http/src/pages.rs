@@ -1,0 +1,110 @@
+//! The relay's own pages, for whoever watches it: `/healthz`, `/readyz`, `/metrics`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Extension, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use mdss_relay_core::{Answers, Cause, Failure};
+use mdss_relay_spool::Spool;
+use tokio::time::timeout;
+
+use crate::answers::{Happened, Rejection, answer};
+use crate::arrived::pairs;
+use crate::connection::HEAD_TIMEOUT;
+use crate::metrics::Counters;
+use crate::rejections::Rejections;
+use crate::request::{Peer, given};
+use crate::state::Shared;
+
+/// The longest `/metrics` waits for the spool. Prometheus waits 10 s for a page
+/// (<https://prometheus.io/docs/prometheus/latest/configuration/configuration/>, `scrape_timeout`), and would take a relay whose disk
+/// hangs for one that is down.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The pages.
+pub(crate) fn pages() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/healthz", get(|| async { answer(&Happened::Alive, &Answers::DEFAULT) }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .method_not_allowed_fallback(wrong_method)
+}
+
+/// Whether events are taken: in direct mode whoever listens is ready, with a spool it must be possible to write to it.
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    let Some(spool) = &shared.spool else {
+        return answer(&Happened::Ready, &Answers::DEFAULT).into_response();
+    };
+    let happened = match timeout(HEAD_TIMEOUT, spool.ready()).await {
+        Ok(Ok(())) => Happened::Ready,
+        Ok(Err(trouble)) => Happened::NotReady(trouble.to_string()),
+        Err(_) => Happened::NotReady("the disk does not answer".to_owned()),
+    };
+    answer(&happened, &Answers::DEFAULT).into_response()
+}
+
+/// Counters and gauges, for Prometheus.
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let page = page(&shared.counters, shared.spool.as_ref()).await;
+    answer(&Happened::Counted(page), &Answers::DEFAULT).into_response()
+}
+
+async fn page(counters: &Counters, spool: Option<&Spool>) -> String {
+    match spool {
+        None => counters.text(None),
+        Some(spool) => match timeout(SCRAPE_TIMEOUT, spool.snapshot()).await {
+            Ok(Ok(snapshot)) => counters.text(Some((&snapshot.counts, Some(&snapshot)))),
+            _ => counters.text(Some((&spool.counts(), None))),
+        },
+    }
+}
+
+/// Another method than GET on one of them. The router adds which are allowed.
+async fn wrong_method(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let client = shared.running.borrow().proxies.client(peer.address, &pairs(request.headers()));
+    let detail = format!("expected a GET, found {:?}", request.method().as_str());
+    let failure = Failure::new(Cause::MethodNotAllowed, detail);
+    let rejections = Rejections { refusals: &shared.refusals, client };
+    let answer = rejections.reject(None, Rejection::WrongMethodOnPage, &failure);
+    given(&shared, None, client, answer.into_response()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use mdss_relay_spool::{Clock, Config, Moment, SystemClock};
+
+    use super::*;
+
+    /// Does not come back on the spool's own thread, as a disk may not.
+    struct Hanging;
+
+    impl Clock for Hanging {
+        fn now(&self) -> Moment {
+            while std::thread::current().name() == Some("spool") {
+                std::thread::park();
+            }
+            SystemClock.now()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn counters_are_shown_before_prometheus_gives_up_on_a_disk_that_hangs() {
+        let dir = tempfile::tempdir().unwrap();
+        // It is set aside under a name with the time.
+        std::fs::write(dir.path().join("spool.db"), "this is no database").unwrap();
+        let config = Config { dir: dir.path().to_owned(), limit: 1 << 30 };
+        let (spool, _) = Spool::start(config, Arc::new(Hanging)).unwrap();
+        let started = tokio::time::Instant::now();
+        let text = page(&Counters::default(), Some(&spool)).await;
+        assert!(text.contains("\nmdss_relay_spool_up 0\n"), "{text}");
+        assert!(text.contains("\nmdss_relay_spool_spooled_total 0\n"), "{text}");
+        assert_eq!(started.elapsed().as_secs(), SCRAPE_TIMEOUT.as_secs());
+    }
+}

@@ -1,0 +1,293 @@
+//! The way of one request: through the door, into a delivery, to an answer.
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use axum::extract::{Extension, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Failure, Outcome, Plan, Report, offload};
+use mdss_relay_gate::{DoorVerdict, ReplayKey, Source};
+use mdss_relay_spool::{Sender, Spool};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use crate::admissions::NotAdmitted;
+use crate::answers::{Answer, Happened, Rejection, answer};
+use crate::arrived::{Arrived, enter, pairs};
+use crate::body;
+use crate::budget::{Share, in_hand};
+use crate::configuration::{InForce, MOST_REQUESTS};
+use crate::refusals::Delay;
+use crate::rejections::{Rejections, defect};
+use crate::slots::ConnectionState;
+use crate::state::Shared;
+
+/// The other end of a connection.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    pub(crate) connection: Arc<ConnectionState>,
+    /// Whether only the relay's own pages are answered on this connection.
+    pub(crate) probe_only: bool,
+}
+
+/// Answers a request to anything but the relay's own pages.
+pub(crate) async fn receive(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let _guard = peer.connection.begin_request();
+    let running = shared.running.borrow().clone();
+    let client = running.proxies.client(peer.address, &pairs(request.headers()));
+    let (source, response) = respond(&shared, &running, &peer, client, request).await;
+    let source = source.as_ref().map(|source| source.name.as_str());
+    given(&shared, source, client, response).await
+}
+
+/// Gives an answer, when its time has come, and counts it.
+pub(crate) async fn given(
+    shared: &Shared,
+    source: Option<&str>,
+    client: Option<IpAddr>,
+    mut response: Response,
+) -> Response {
+    // These cost a stranger nothing, and a sender that repeats without a pause posts again once it has heard.
+    if matches!(response.status().as_u16(), 401 | 403 | 404 | 405) {
+        match shared.refusals.delay(source, client) {
+            Delay::None => {}
+            Delay::For(pause, _permits) => sleep(pause).await,
+            Delay::Close => {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+        }
+    }
+    shared.counters.answered(source, response.status().as_u16());
+    response
+}
+
+/// The answer, and the source whose it is.
+async fn respond(
+    shared: &Arc<Shared>,
+    running: &Arc<InForce>,
+    peer: &Peer,
+    client: Option<IpAddr>,
+    request: Request,
+) -> (Option<Arc<Source>>, Response) {
+    let rejections = Rejections { refusals: &shared.refusals, client };
+    if peer.probe_only {
+        let failure = Failure::new(Cause::Deadline, "all connections are in use");
+        return (None, rejections.reject(None, Rejection::NoConnection, &failure).into_response());
+    }
+    let (parts, body) = request.into_parts();
+    let source = match enter(&running.sources, &parts, client) {
+        DoorVerdict::NeedBody(source) => source,
+        DoorVerdict::Answered(source, answered) => {
+            let answer = rejections.answered(source.as_deref(), &answered);
+            return (source, answer.into_response());
+        }
+        DoorVerdict::NeedKey(..) | DoorVerdict::Entered(_) => unreachable!("a body is asked for first"),
+    };
+    if source.policy.is_proven_by_head() {
+        peer.connection.set_authenticated();
+    }
+    let call = Call { shared: shared.clone(), running: running.clone(), source: source.clone(), client };
+    let response = call.take(peer, parts, body).await.unwrap_or_else(Answer::into_response);
+    (Some(source), response)
+}
+
+/// What a request holds of the budget.
+struct InHand {
+    work: Share,
+    body: Share,
+}
+
+impl InHand {
+    /// It is known now what became of a body of so many bytes.
+    fn is_planned(&mut self, plan: &Plan, bytes: usize) {
+        self.work.shrink(in_hand(plan.records.len(), bytes));
+    }
+
+    /// Nothing is left but the answer.
+    fn is_answered_by(&mut self, answer: &Answer) {
+        self.body = Share::default();
+        self.work.shrink(answer.size());
+    }
+}
+
+/// One request to a source whose head has been let in.
+struct Call {
+    shared: Arc<Shared>,
+    running: Arc<InForce>,
+    source: Arc<Source>,
+    client: Option<IpAddr>,
+}
+
+impl Call {
+    fn rejections(&self) -> Rejections<'_> {
+        Rejections { refusals: &self.shared.refusals, client: self.client }
+    }
+
+    fn reject(&self, rejection: Rejection, cause: Cause, why: impl Into<String>) -> Answer {
+        self.rejections().reject(Some(&self.source), rejection, &Failure::new(cause, why))
+    }
+
+    /// Reads the body, goes through the door with it, and delivers. An error is the answer to a request that becomes no delivery.
+    async fn take(self, peer: &Peer, parts: Parts, body: Body) -> Result<Response, Answer> {
+        let Self { shared, running, source, .. } = &self;
+        let (longest, largest) = (running.relay.settings().mdss.deadline, running.http.body_limit);
+        let deadline = Deadline::new(None, longest);
+        let places = running.places.get(&source.name).cloned().unwrap_or_else(|| Arc::new(Semaphore::new(1)));
+        let Ok(Ok(place)) = timeout(longest, places.acquire_owned()).await else {
+            let why = format!("this source has {MOST_REQUESTS} requests under way, as many as it may");
+            return Err(self.reject(Rejection::TooManyRequests, Cause::Deadline, why));
+        };
+        let mut room = shared.budget.room(&source.name);
+        let stopping = shared.stopping.subscribe();
+        let body = body::read(body, &parts.headers, largest, stopping, &mut room).await;
+        let body = body.map_err(|unread| self.rejections().unread(source, &unread, largest))?;
+        let request = Arrived { parts, client: self.client, body };
+        let (request, entered) =
+            shared.admissions.admit(running, source, request).await.map_err(|why| match why {
+                NotAdmitted::Answered(answered) => self.rejections().answered(Some(source), &answered),
+                NotAdmitted::Panicked => defect(source, ""),
+            })?;
+        if !source.policy.is_none() {
+            peer.connection.set_authenticated();
+        }
+        if let Some(answer) = entered.replay.and_then(|replay| shared.admissions.answered(source, &replay)) {
+            info!(
+                { "mdss.source" = source.name },
+                "repeated request: it was already answered with success, and gets the same answer again"
+            );
+            return Err(answer);
+        }
+        let id = format!("{}-{}", source.name, shared.count.fetch_add(1, Ordering::Relaxed));
+        let delivery = Delivery { id: id.clone(), ..request.delivery(&entered) };
+        let no_memory = || {
+            let why = "no memory for the delivery: this source, or all of them, have as many bytes under way as they may";
+            self.reject(Rejection::NoMemory, Cause::Deadline, why)
+        };
+        // Nobody knows how large it becomes.
+        if delivery.is_packed() && !room.hold(largest).await {
+            return Err(no_memory());
+        }
+        let (most, unpacked_bytes) = (largest, if delivery.is_packed() { largest } else { 0 });
+        let delivery = match offload(unpacked_bytes, move || delivery.unpacked(most)).await {
+            Ok(Ok(delivery)) => delivery,
+            Ok(Err(failure)) => {
+                shared.counters.unusable(&source.name);
+                return Err(self.rejections().unpackable(source, &failure));
+            }
+            Err(_) => return Err(defect(source, &id)),
+        };
+        let Some(work) = shared.budget.work(&source.name, &delivery.body).await else {
+            return Err(no_memory());
+        };
+        let mut held = InHand { work, body: room.share() };
+        peer.connection.set_delivering();
+        let request = shared.repeat_delay.key(&source.name, &delivery.body);
+        let (shared, source) = (shared.clone(), source.clone());
+        // On a task of its own: a sender that hangs up early loses its answer, not its event.
+        let work = tokio::spawn(async move {
+            let answer = AssertUnwindSafe(self.answer(delivery, entered.replay, deadline, &mut held));
+            let answer = answer.catch_unwind().await.ok()?;
+            held.is_answered_by(&answer);
+            // The place, too, is given back when the answer is written: who takes none must not be given one after the other.
+            Some(answer.holding((place, held)))
+        });
+        let response = match work.await {
+            Ok(Some(response)) => response,
+            _ => defect(&source, &id).into_response(),
+        };
+        if !response.status().is_success() {
+            shared.repeat_delay.pause(&source.name, request, shared.stopping.subscribe()).await;
+        }
+        Ok(response)
+    }
+
+    /// Delivers, and remembers the answer if it may have to be given again. In one piece with the delivery, so that a sender
+    /// that has hung up and comes again finds it.
+    async fn answer(
+        &self,
+        delivery: Delivery,
+        replay: Option<ReplayKey>,
+        deadline: Deadline,
+        held: &mut InHand,
+    ) -> Answer {
+        let answer = self.deliver(delivery, deadline, held).await;
+        if let Some(replay) = replay {
+            self.shared.admissions.remember(&self.source, &replay, &answer);
+        }
+        answer
+    }
+
+    async fn deliver(&self, delivery: Delivery, deadline: Deadline, held: &mut InHand) -> Answer {
+        let id = delivery.id.clone();
+        let running = self.running.clone();
+        let planned = offload(delivery.body.len(), move || {
+            let plan = running.relay.plan(&delivery);
+            (delivery, plan)
+        });
+        let Ok((delivery, plan)) = planned.await else { return defect(&self.source, &id) };
+        held.is_planned(&plan, delivery.body.len());
+        let report = match &self.shared.spool {
+            None => {
+                // All that is needed of it is in the plan.
+                drop(delivery);
+                held.body = Share::default();
+                self.running.relay.deliver(&plan, deadline, &id).await
+            }
+            Some(spool) => match self.keep(spool, delivery, &plan).await {
+                Ok(report) => report,
+                Err(why) => return self.reject(Rejection::NotStored, Cause::SpoolUnavailable, why),
+            },
+        };
+        self.shared.counters.reported(&self.source.name, &report);
+        if let Some(confirmation) = &plan.confirm
+            && let Err(why) = self.confirm(confirmation).await
+        {
+            return self.reject(Rejection::NotConfirmed, Cause::Unconfirmed, why);
+        }
+        let statuses = self.source.answers(plan.dialect);
+        match plan.reply.as_ref().or(plan.receipt.as_ref()) {
+            Some(reply) if report.outcome == Outcome::Done => answer(&Happened::Wanted(reply), &statuses),
+            _ => answer(&Happened::Delivered(&report), &statuses),
+        }
+    }
+
+    /// Puts a delivery on disk. A disk that hangs is no reason to let the sender wait without end; if the event gets there
+    /// after all, it is sent twice, which harms nothing.
+    async fn keep(&self, spool: &Spool, delivery: Delivery, plan: &Plan) -> Result<Report, String> {
+        let sender = if self.source.policy.is_none() { Sender::Anyone } else { Sender::Proven };
+        match timeout(self.running.relay.settings().mdss.deadline, spool.accept(delivery, plan, sender)).await
+        {
+            Ok(Ok(report)) => Ok(report),
+            Ok(Err(trouble)) => Err(trouble.to_string()),
+            Err(_) => Err("the disk does not answer".to_owned()),
+        }
+    }
+
+    /// Visits what a subscription wants visited, if the operator has named its topic; otherwise says how to.
+    async fn confirm(&self, confirmation: &Confirmation) -> Result<(), String> {
+        let name = self.source.name.as_str();
+        let topic: String = confirmation.topic.chars().take(200).collect();
+        if !self.source.confirm_topics.contains(&confirmation.topic) {
+            warn!(
+                { "mdss.source" = name, "mdss.topic" = topic },
+                "a subscription waits for its confirmation: name its topic in confirm_topics of this source, or confirm it by hand"
+            );
+            return Ok(());
+        }
+        self.shared.admissions.confirm(&confirmation.url).await?;
+        info!({ "mdss.source" = name, "mdss.topic" = topic }, "a subscription was confirmed");
+        Ok(())
+    }
+}

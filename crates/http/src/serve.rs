@@ -1,0 +1,199 @@
+//! The life of a server: it starts, takes connections, and stops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use mdss_relay_spool::StoreThread;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use crate::accept::{accept, log_more};
+use crate::admissions::Admissions;
+use crate::budget::Budget;
+use crate::configuration::{Configuration, InForce};
+use crate::connection::HEAD_TIMEOUT;
+use crate::keeping;
+use crate::metrics::Counters;
+use crate::pages::pages;
+use crate::refusals::Refusals;
+use crate::repeat_delay::RepeatDelay;
+use crate::request::receive;
+use crate::slots::{Capacity, Slots};
+use crate::state::Shared;
+
+/// The longest a stop waits for the spool's file to be closed. It need not be: that only makes the next start quicker.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The time between two looks for refusals that had no line.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// A server: its configuration, which can be exchanged while it runs, and what it has counted.
+pub struct Server {
+    pub(crate) running: watch::Sender<Arc<InForce>>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// Listens where the settings say.
+///
+/// # Errors
+/// The operating system's word, with the address.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|e| format!("cannot listen on {address}: {e}"))
+}
+
+impl Server {
+    /// One that has not begun to serve.
+    pub fn new(configuration: Configuration) -> Self {
+        let counters = Counters::default();
+        counters.add_sources(configuration.sources.names());
+        Self {
+            running: watch::Sender::new(Arc::new(InForce::first(configuration))),
+            counters: Arc::new(counters),
+        }
+    }
+
+    /// Serves until `stop` is over. Then the port closes, bodies that are still on their way get two seconds, and calls in
+    /// flight are finished: one deadline later, at the latest, and a little for the answers, connections are cut; one more, for
+    /// what the worker has under way, and it returns. What is on disk stays there for the next start.
+    ///
+    /// # Errors
+    /// If the listener's own address cannot be told, or the system has no thread for the spool. A connection that fails
+    /// concerns nobody else.
+    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) -> std::io::Result<()> {
+        let address = listener.local_addr()?;
+        let running = self.running.subscribe();
+        let first = running.borrow().clone();
+        let grace = first.relay.settings().mdss.deadline + HEAD_TIMEOUT;
+        let (spool, kept) = match &first.http.spool {
+            Some(settings) => {
+                let (spool, kept) = keeping::open(settings)?;
+                (Some(spool), Some(kept))
+            }
+            None => (None, None),
+        };
+        let (alive, mut all_done) = mpsc::channel(1);
+        let stop_worker = watch::Sender::new(false);
+        let worker = spool
+            .clone()
+            .map(|spool| tokio::spawn(keeping::empty(spool, running.clone(), stop_worker.subscribe())));
+        let shared = Arc::new(Shared {
+            running,
+            spool,
+            admissions: Arc::new(Admissions::new()),
+            budget: Budget::new(),
+            refusals: Arc::new(Refusals::new()),
+            counters: self.counters.clone(),
+            repeat_delay: RepeatDelay::default(),
+            stopping: watch::Sender::new(false),
+            count: AtomicU64::new(0),
+            _alive: alive,
+        });
+        let router = pages().fallback(receive).with_state(shared.clone());
+        if let Some(way) = first.way() {
+            info!("{way}");
+        }
+        info!({ "server.address" = %address.ip(), "server.port" = address.port() }, "listening on http://{address}");
+
+        let capacity = Capacity::of(files(), first.relay.settings().mdss.concurrency);
+        if let (connections, true) = capacity.size() {
+            warn!(
+                "at most {connections} connections at once, because this process may open no more files (ulimit -n)"
+            );
+        }
+        let refusals = shared.refusals.clone();
+        let logging = tokio::spawn(async move {
+            loop {
+                sleep(LOOK).await;
+                log_more(&refusals, false);
+            }
+        });
+        let mut tasks = JoinSet::new();
+        let slots = Slots::new(capacity);
+        tokio::select! {
+            () = accept(&shared, &listener, &slots, &router, &mut tasks) => {}
+            () = stop => {}
+        }
+        logging.abort();
+        let refusals = shared.refusals.clone();
+        shared.stopping.send_replace(true);
+        drop(listener);
+        info!("stopping: requests under way are finished first");
+        let finish = async {
+            // Connections share it until their last answer is written, and deliveries whose sender has gone meanwhile as well.
+            drop((router, shared));
+            let _ = all_done.recv().await;
+        };
+        if timeout(grace, finish).await.is_err() {
+            warn!("stopped with requests under way: their senders got no answer and will repeat them");
+        }
+        // A client that does not read has a connection that never ends; with it goes what it holds of the spool.
+        tasks.shutdown().await;
+        log_more(&refusals, true);
+        // The worker goes last: what the last calls have put on disk it may still send. What it has under way is finished.
+        stop_worker.send_replace(true);
+        if let Some(worker) = worker
+            && timeout(grace, worker).await.is_err()
+        {
+            warn!(
+                "stopped with requests to MDSS under way: objects that MDSS did not answer for are sent again after the next start"
+            );
+            return Ok(());
+        }
+        if let Some(kept) = kept
+            && timeout(CLOSE_TIMEOUT, closed(kept)).await.is_err()
+        {
+            warn!("stopped while the spool's file was not closed: its events are read at the next start");
+        }
+        Ok(())
+    }
+}
+
+/// How many files this process may have open; `None` if there is no limit.
+fn files() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+/// Waits until the spool's file is closed: on a thread that a process that ends does not wait for, because the disk may not
+/// answer.
+async fn closed(kept: StoreThread) {
+    let (done, waited) = oneshot::channel();
+    let closing = std::thread::Builder::new().name("closing".into()).spawn(move || {
+        kept.wait();
+        let _ = done.send(());
+    });
+    if closing.is_ok() {
+        let _ = waited.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use mdss_relay_spool::{Config, Spool, SystemClock};
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_closed_keeps_no_process_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config { dir: dir.path().to_owned(), limit: 1 << 30 };
+        let (spool, kept) = Spool::start(config, Arc::new(SystemClock)).unwrap();
+        let (done, ended) = channel();
+        std::thread::spawn(move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+            let outcome = runtime.block_on(async { timeout(CLOSE_TIMEOUT, closed(kept)).await });
+            // Waits for blocking tasks, as the end of `main` does.
+            drop(runtime);
+            let _ = done.send(outcome.is_ok());
+        });
+        assert_eq!(ended.recv_timeout(Duration::from_secs(30)), Ok(false));
+        drop(spool);
+    }
+}

@@ -1,0 +1,31 @@
+//! What all requests of one server share.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use mdss_relay_spool::Spool;
+use tokio::sync::{mpsc, watch};
+
+use crate::admissions::Admissions;
+use crate::budget::Budget;
+use crate::configuration::InForce;
+use crate::metrics::Counters;
+use crate::refusals::Refusals;
+use crate::repeat_delay::RepeatDelay;
+
+pub(crate) struct Shared {
+    /// The configuration in force; exchanged as a whole.
+    pub(crate) running: watch::Receiver<Arc<InForce>>,
+    /// On disk before the sender hears "done"; `None` in direct mode.
+    pub(crate) spool: Option<Spool>,
+    pub(crate) admissions: Arc<Admissions>,
+    pub(crate) budget: Budget,
+    pub(crate) refusals: Arc<Refusals>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) repeat_delay: RepeatDelay,
+    pub(crate) stopping: watch::Sender<bool>,
+    /// Deliveries so far, by which each has an id of its own.
+    pub(crate) count: AtomicU64,
+    /// The receiver ends when the last request that shares this has ended.
+    pub(crate) _alive: mpsc::Sender<()>,
+}
