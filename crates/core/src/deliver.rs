@@ -2,6 +2,7 @@
 
 pub(crate) mod deadline;
 pub(crate) mod duplicates;
+pub(crate) mod lines;
 pub(crate) mod memory;
 pub(crate) mod offload;
 pub(crate) mod relay;

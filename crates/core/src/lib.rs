@@ -10,6 +10,7 @@ mod select;
 mod settings;
 
 pub use deliver::deadline::{Deadline, platform_time_left};
+pub use deliver::lines::{Became, Line, Stored};
 pub use deliver::memory::Memory;
 pub use deliver::offload::{Panicked, offload};
 pub use deliver::relay::Relay;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tracing::{error, info, warn};
 
+use crate::deliver::lines::{Became, Line};
 use crate::model::dialect::Dialect;
 use crate::model::failure::{Cause, Failure, FailureKind};
 use crate::plain::fields;
@@ -123,6 +124,17 @@ impl Record {
     pub fn is_unusable(&self) -> bool {
         let kind = self.failure.as_ref().map(Failure::kind);
         self.result == ResultKind::Failed && kind == Some(FailureKind::Permanent)
+    }
+
+    fn became(&self) -> Became {
+        let kind = self.failure.as_ref().map(Failure::kind);
+        match self.result {
+            ResultKind::Accepted => Became::Accepted,
+            ResultKind::Skipped => Became::Skipped,
+            ResultKind::Spooled => Became::Stored(kind),
+            // None fails without a failure.
+            ResultKind::Failed => Became::Failed(kind.unwrap_or(FailureKind::Permanent)),
+        }
     }
 
     /// About as many bytes as it has in JSON.
@@ -322,51 +334,24 @@ impl Report {
                     continue;
                 }
             }
-            let untrusted = &record.untrusted;
-            let untrusted =
-                (!untrusted.is_empty()).then(|| serde_json::to_string(untrusted).unwrap_or_default());
-            macro_rules! line {
-                ($level:ident, $text:literal) => {
-                    $level!(
-                        { fields::INVOCATION } = delivery,
-                        { fields::ITEM } = record.item,
-                        { fields::DIALECT } = record.dialect,
-                        { fields::BUCKET } = record.bucket,
-                        { fields::KEY } = record.key,
-                        { fields::EVENT_TYPE } = planned.details.event_name,
-                        { fields::REASON } = record.reason,
-                        { fields::DETAIL } = record.detail,
-                        { fields::CORRELATION_ID } = record.correlation_id,
-                        { fields::ERROR_TYPE } = record.failure.as_ref().map(|f| f.cause.name()),
-                        { fields::FAILURE_KIND } = record.failure.as_ref().map(|f| f.kind().name()),
-                        { fields::UNTRUSTED } = untrusted,
-                        { fields::RESEND_COUNT } = record.attempts.saturating_sub(1),
-                        { fields::DURATION_MS } = record.ms,
-                        $text
-                    )
-                };
-            }
-            match (record.result, record.failure.as_ref().map(Failure::kind)) {
-                (ResultKind::Accepted, _) => line!(info, "object accepted by MDSS"),
-                (ResultKind::Skipped, _) => line!(info, "event skipped"),
-                (ResultKind::Spooled, None) => line!(info, "event is on disk, to be sent"),
-                (ResultKind::Spooled, Some(FailureKind::Transient)) => {
-                    line!(warn, "event is on disk, to be tried again")
-                }
-                (ResultKind::Spooled, Some(FailureKind::Config)) => {
-                    line!(error, "event is on disk and held; an operator must act")
-                }
-                (ResultKind::Spooled, Some(FailureKind::Permanent)) => {
-                    line!(error, "event cannot be used; it is on disk, parked")
-                }
-                (ResultKind::Failed, Some(FailureKind::Transient)) => {
-                    line!(warn, "object not yet accepted by MDSS; the sender is told to repeat the event")
-                }
-                (ResultKind::Failed, Some(FailureKind::Config)) => {
-                    line!(error, "object not accepted by MDSS; an operator must act")
-                }
-                (ResultKind::Failed, _) => line!(error, "event cannot be used"),
-            }
+            let untrusted = (!record.untrusted.is_empty()).then(|| text(&record.untrusted));
+            let line = Line {
+                invocation: delivery,
+                item: &record.item,
+                dialect: record.dialect,
+                bucket: record.bucket.as_deref(),
+                key: record.key.as_deref(),
+                event_name: planned.details.event_name.as_deref(),
+                reason: record.reason,
+                detail: record.detail.as_deref(),
+                failure: record.failure.as_ref(),
+                correlation_id: record.correlation_id.as_deref(),
+                untrusted: untrusted.as_deref(),
+                resends: Some(record.attempts.saturating_sub(1)),
+                took: Some(Duration::from_millis(record.ms)),
+                ..Line::default()
+            };
+            line.write(record.became());
         }
         for (kind, alike) in alike {
             alike.tell(kind, delivery);

@@ -152,7 +152,7 @@ impl Held {
             clear(&path, loss, now).map_err(|e| not_saved(&e))?;
             error!(
                 { fields::ERROR_TYPE } = TroubleKind::Taken.name(),
-                spool.dir = %self.dir.display(),
+                { fields::SPOOL_DIR } = %self.dir.display(),
                 "{}; every acknowledged event was saved in the database file itself, wherever that file is now", loss.what
             );
         }

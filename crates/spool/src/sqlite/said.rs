@@ -37,7 +37,7 @@ impl Said {
         }
         error!(
             { fields::ERROR_TYPE } = trouble.kind.name(),
-            spool.dir = %self.dir.display(),
+            { fields::SPOOL_DIR } = %self.dir.display(),
             "an event was not stored, and its sender was asked to repeat it: {}", trouble.detail
         );
     }
@@ -63,10 +63,12 @@ impl Said {
     pub(super) fn writing(&mut self, outcome: Result<(), Trouble>) {
         if news(&outcome, &mut self.writing) {
             match outcome {
-                Ok(()) => info!(spool.dir = %self.dir.display(), "the spool can be written again"),
+                Ok(()) => {
+                    info!({ fields::SPOOL_DIR } = %self.dir.display(), "the spool can be written again")
+                }
                 Err(new) => error!(
                     { fields::ERROR_TYPE } = new.kind.name(),
-                    spool.dir = %self.dir.display(),
+                    { fields::SPOOL_DIR } = %self.dir.display(),
                     "the spool stores no events, and senders are asked to repeat them: {}", new.detail
                 ),
             }
@@ -77,10 +79,10 @@ impl Said {
     pub(super) fn reading(&mut self, outcome: Result<(), Trouble>) {
         if news(&outcome, &mut self.reading) {
             match outcome {
-                Ok(()) => info!(spool.dir = %self.dir.display(), "the spool can be read again"),
+                Ok(()) => info!({ fields::SPOOL_DIR } = %self.dir.display(), "the spool can be read again"),
                 Err(new) => error!(
                     { fields::ERROR_TYPE } = new.kind.name(),
-                    spool.dir = %self.dir.display(),
+                    { fields::SPOOL_DIR } = %self.dir.display(),
                     "the spool cannot be read, and the events in it are not sent until it can: {}", new.detail
                 ),
             }

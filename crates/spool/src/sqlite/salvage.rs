@@ -82,7 +82,7 @@ fn set_log_aside(path: &Path, now: Moment) -> std::io::Result<()> {
     sync_names(path);
     error!(
         { fields::ERROR_TYPE } = TroubleKind::Damaged.name(),
-        spool.file = %with_tail(&aside, "-wal").display(),
+        { fields::SPOOL_FILE } = %with_tail(&aside, "-wal").display(),
         "a log of the spool was found without its spool.db, and was set aside. It may hold the newest events of the spool.db that was moved away; \
          beside a spool.db.damaged-… file it holds events that were copied already. To read them, put the log beside that file, under the file's \
          name with -wal at the end, before any program opens that file"
@@ -117,11 +117,11 @@ pub(super) fn salvage(path: &Path, why: &str, now: Moment) -> Result<(), Trouble
     let (taken, aside) = replace(path, old.as_ref(), now)?;
     error!(
         { fields::ERROR_TYPE } = TroubleKind::Damaged.name(),
-        spool.file = %aside.display(),
-        spool.deliveries = taken.deliveries,
-        spool.items = taken.items,
-        spool.items_made_again = taken.made,
-        spool.without_items = taken.orphans,
+        { fields::SPOOL_FILE } = %aside.display(),
+        { fields::SPOOL_DELIVERIES } = taken.deliveries,
+        { fields::SPOOL_ITEMS } = taken.items,
+        { fields::SPOOL_ITEMS_MADE_AGAIN } = taken.made,
+        { fields::SPOOL_WITHOUT_ITEMS } = taken.orphans,
         "the spool file was damaged and was set aside; every row that could be read was copied into a new file: {why}"
     );
     Ok(())
@@ -138,13 +138,13 @@ pub(super) fn take_over(path: &Path, old: &Connection, why: &str, now: Moment) -
     let which = if taken.whole { "" } else { " that could be read" };
     error!(
         { fields::ERROR_TYPE } = TroubleKind::Taken.name(),
-        spool.file = %path.display(),
-        spool.aside = %aside.display(),
-        spool.deliveries = taken.deliveries,
-        spool.items = taken.items,
-        spool.items_made_again = taken.made,
-        spool.without_items = taken.orphans,
-        spool.whole = taken.whole,
+        { fields::SPOOL_FILE } = %path.display(),
+        { fields::SPOOL_ASIDE } = %aside.display(),
+        { fields::SPOOL_DELIVERIES } = taken.deliveries,
+        { fields::SPOOL_ITEMS } = taken.items,
+        { fields::SPOOL_ITEMS_MADE_AGAIN } = taken.made,
+        { fields::SPOOL_WITHOUT_ITEMS } = taken.orphans,
+        { fields::SPOOL_WHOLE } = taken.whole,
         "{why}; every acknowledged event{which} was copied into a new file of that name, and the file that stood there was set aside under the other name"
     );
     Ok(())

@@ -1,5 +1,6 @@
 //! The tables of the file, and how an older file becomes today's. The README explains it to people.
 
+use mdss_relay_core::fields;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::trouble::trouble;
@@ -53,7 +54,11 @@ fn migrate_by(db: &mut Connection, steps: &[&str]) -> Result<bool, Trouble> {
         change.pragma_update(None, "user_version", version as i64 + 1).map_err(mend)?;
         change.commit().map_err(mend)?;
         if version > 0 {
-            tracing::info!(from = version, to = version + 1, "the tables of the spool were upgraded");
+            tracing::info!(
+                { fields::FROM } = version,
+                { fields::TO } = version + 1,
+                "the tables of the spool were upgraded"
+            );
         }
     }
 }

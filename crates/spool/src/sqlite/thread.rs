@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use mdss_relay_core::fields;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
@@ -217,8 +218,8 @@ impl Keeper {
     fn watch_the_clock(&mut self) {
         if let Some(jump) = self.jumps.look(self.clock.now(), self.clock.instant()) {
             warn!(
-                behind_ms = millis(jump.behind),
-                ahead_ms = millis(jump.ahead),
+                { fields::BEHIND_MS } = millis(jump.behind),
+                { fields::AHEAD_MS } = millis(jump.ahead),
                 "the system clock has jumped, so every stored event is due now"
             );
             self.jumped = true;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mdss_relay_core::{CorrelationId, Failure, SkipReason, fields};
-use tracing::{error, info, warn};
+use mdss_relay_core::{Became, CorrelationId, Failure, Line, SkipReason, Stored, fields};
+use tracing::{error, info};
 
 use super::ready::{Item, Object};
 use crate::item::State;
@@ -13,33 +13,18 @@ use crate::stock::Stock;
 const ALARM_AFTER: Duration = Duration::from_secs(900);
 
 pub(super) fn accepted(item: &Item, object: &Object, correlation: &CorrelationId, took: Duration) {
-    info!(
-        { fields::INVOCATION } = item.invocation,
-        { fields::ITEM } = item.path,
-        { fields::DIALECT } = object.dialect,
-        { fields::BUCKET } = object.bucket,
-        { fields::KEY } = object.key,
-        { fields::EVENT_TYPE } = object.event_name,
-        { fields::LANE } = item.lane,
-        { fields::CORRELATION_ID } = correlation.as_str(),
-        { fields::RESEND_COUNT } = item.attempts,
-        { fields::DURATION_MS } = millis(took),
-        mdss.spool.item = item.id().get(),
-        mdss.spool.age_ms = millis(item.age()),
-        "object accepted by MDSS"
-    );
+    let line = Line {
+        correlation_id: Some(correlation.as_str()),
+        resends: Some(item.attempts),
+        took: Some(took),
+        ..line(item, object, Stored { age: Some(item.age()), ..Stored::default() })
+    };
+    line.write(Became::Accepted);
 }
 
 pub(super) fn skipped(item: &Item, object: &Object, reason: SkipReason) {
-    info!(
-        { fields::INVOCATION } = item.invocation,
-        { fields::ITEM } = item.path,
-        { fields::BUCKET } = object.bucket,
-        { fields::KEY } = object.key,
-        { fields::REASON } = reason.name(),
-        mdss.spool.item = item.id().get(),
-        "event skipped: the current settings no longer select it"
-    );
+    let line = Line { reason: Some(reason.name()), ..line(item, object, Stored::default()) };
+    line.write(Became::Unselected);
 }
 
 /// A line for a failure that is new, or has lasted twice as long as at the last line: retries go on for days.
@@ -55,33 +40,33 @@ pub(super) fn failed(
     if !new && !attempts.is_power_of_two() {
         return;
     }
-    macro_rules! line {
-        ($level:ident, $text:literal) => {
-            $level!(
-                { fields::INVOCATION } = item.invocation,
-                { fields::ITEM } = item.path,
-                { fields::DIALECT } = object.dialect,
-                { fields::BUCKET } = object.bucket,
-                { fields::KEY } = object.key,
-                { fields::LANE } = item.lane,
-                { fields::REASON } = failure.cause.name(),
-                { fields::DETAIL } = failure.detail,
-                { fields::ERROR_TYPE } = failure.cause.name(),
-                { fields::FAILURE_KIND } = failure.kind().name(),
-                { fields::RESEND_COUNT } = attempts.saturating_sub(1),
-                mdss.spool.item = item.id().get(),
-                mdss.spool.state = state.name(),
-                mdss.spool.pause_ms = millis(pause),
-                $text
-            )
-        };
-    }
-    match state {
-        State::Waiting => line!(warn, "object not yet accepted by MDSS; the relay tries again"),
-        State::Held => {
-            line!(error, "object not accepted by MDSS; an operator must act, and until then it is held")
-        }
-        State::Parked => line!(error, "event is parked, and not tried again until an operator retries it"),
+    let stored = Stored { state: Some(state.name()), pause: Some(pause), ..Stored::default() };
+    let line = Line {
+        reason: Some(failure.cause.name()),
+        detail: Some(&failure.detail),
+        failure: Some(failure),
+        resends: Some(attempts.saturating_sub(1)),
+        ..line(item, object, stored)
+    };
+    line.write(match state {
+        State::Waiting => Became::Waiting,
+        State::Held => Became::Held,
+        State::Parked => Became::Parked,
+    });
+}
+
+/// What every line about an item says.
+fn line<'l>(item: &'l Item, object: &'l Object, stored: Stored) -> Line<'l> {
+    Line {
+        invocation: &item.invocation,
+        item: &item.path,
+        dialect: object.dialect,
+        bucket: object.bucket.as_deref(),
+        key: object.key.as_deref(),
+        event_name: object.event_name.as_deref(),
+        lane: Some(&item.lane),
+        stored: Some(Stored { number: item.id().get(), ..stored }),
+        ..Line::default()
     }
 }
 
@@ -124,9 +109,9 @@ pub(super) fn alarm(stock: &Stock) {
         error!(
             { fields::LANE } = lane,
             { fields::REASON } = reasons.join(","),
-            mdss.spool.waiting = count(State::Waiting),
-            mdss.spool.held = count(State::Held),
-            mdss.spool.age_ms = millis(age),
+            { fields::SPOOL_WAITING } = count(State::Waiting),
+            { fields::SPOOL_HELD } = count(State::Held),
+            { fields::SPOOL_AGE_MS } = millis(age),
             "events have waited for MDSS for more than 15 minutes"
         );
     }
