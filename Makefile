@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph attack bless fuzz clients emulator deny dist image oci-cli-options oci-cli-check aws-cli-check
+.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph attack bless fuzz mutants clients emulator deny dist image oci-cli-options oci-cli-check aws-cli-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ fuzz: ## fuzz each target (TARGETS="…") for TIME seconds (needs cargo-fuzz); w
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target fuzz/grown/$$target $$seeds -- \
 			-dict=fuzz/words.dict -max_total_time=$(TIME) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
 	done
+
+mutants: ## break what the last change touched (or whole files: FILES="…"), one place at a time, and list what no test notices (needs cargo-mutants)
+	@sh .ci/mutants $(FILES)
 
 clients: ## install Go and curl, with which tests call a function (Debian, root); without them these tests are skipped
 	@sh .ci/clients
