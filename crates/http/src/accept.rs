@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::{Extension, Router};
-use mdss_relay_core::{Answers, Cause, Failure};
+use mdss_relay_core::{Answers, Cause, Failure, fields};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -39,7 +39,7 @@ pub(crate) async fn accept(
             Err(error) => {
                 if let Some(more) = shared.refusals.line(None, "accept", None) {
                     let more = (more > 0).then_some(more);
-                    warn!({ %error, "mdss.repeats" = more }, "a connection could not be accepted");
+                    warn!({ fields::ERROR } = %error, { fields::REPEATS } = more, "a connection could not be accepted");
                 }
                 sleep(ACCEPT_PAUSE).await;
                 continue;
@@ -96,7 +96,7 @@ async fn converse(shared: &Shared, peer: IpAddr, connection: Connection<TcpStrea
     };
     let Err(broken) = drive(connection, stop).await else { return };
     let Some(Unreadable { rejection, error_type, why }) = broken.unreadable() else {
-        tracing::debug!(error = %broken.error, client.address = %peer, "a connection ended early");
+        tracing::debug!({ fields::ERROR } = %broken.error, { fields::CLIENT_ADDRESS } = %peer, "a connection ended early");
         return;
     };
     let failure = Failure::new(Cause::Unreadable, why);
@@ -106,8 +106,10 @@ async fn converse(shared: &Shared, peer: IpAddr, connection: Connection<TcpStrea
     if let Some(more) = shared.refusals.line(None, error_type, Some(peer)) {
         let more = (more > 0).then_some(more);
         warn!(
-            { "error.type" = error_type, "client.address" = %peer, "http.response.status_code" = status,
-              "mdss.repeats" = more },
+            { fields::ERROR_TYPE } = error_type,
+            { fields::CLIENT_ADDRESS } = %peer,
+            { fields::STATUS } = status,
+            { fields::REPEATS } = more,
             "a request could not be read: {}", failure.detail
         );
     }
@@ -118,7 +120,7 @@ async fn converse(shared: &Shared, peer: IpAddr, connection: Connection<TcpStrea
 fn closed(refusals: &Refusals, peer: IpAddr, reason: &'static str, what: &str) {
     if let Some(more) = refusals.line(None, reason, Some(peer)) {
         let more = (more > 0).then_some(more);
-        warn!({ "error.type" = reason, "client.address" = %peer, "mdss.repeats" = more }, "{what}");
+        warn!({ fields::ERROR_TYPE } = reason, { fields::CLIENT_ADDRESS } = %peer, { fields::REPEATS } = more, "{what}");
     }
 }
 
@@ -127,9 +129,13 @@ pub(crate) fn log_more(refusals: &Refusals, end: bool) {
     for more in refusals.more(end) {
         let address = more.host.map(|host| host.to_string());
         warn!(
-            { "mdss.source" = more.source, "mdss.check" = more.reason.check, "error.type" = more.reason.error_type,
-              "client.address" = address, "mdss.repeats" = more.count },
-            "{} more of the same since the last line about it", more.count
+            { fields::SOURCE } = more.source,
+            { fields::CHECK } = more.reason.check,
+            { fields::ERROR_TYPE } = more.reason.error_type,
+            { fields::CLIENT_ADDRESS } = address,
+            { fields::REPEATS } = more.count,
+            "{} more of the same since the last line about it",
+            more.count
         );
     }
 }

@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
-use mdss_relay_core::{Panicked, offload};
+use mdss_relay_core::{Panicked, fields, offload};
 use mdss_relay_gate::{Answered, DoorVerdict, Entered, KeyUrl, Keys, Refusal, ReplayKey, Replays, Source};
 use tokio::sync::OwnedMutexGuard;
 use tracing::{info, warn};
@@ -146,14 +146,14 @@ impl Admissions {
         });
         match stored {
             Ok(warnings) => {
-                info!({ "mdss.source" = name, "mdss.key_url" = %url }, "a key for signatures was fetched");
+                info!({ fields::SOURCE } = name, { fields::KEY_URL } = %url, "a key for signatures was fetched");
                 for warning in warnings {
-                    warn!({ "mdss.source" = name, "mdss.key_url" = %url }, "{warning}");
+                    warn!({ fields::SOURCE } = name, { fields::KEY_URL } = %url, "{warning}");
                 }
             }
             Err(why) => {
                 held(&self.keys).failed(url, now);
-                warn!({ "mdss.source" = name, "mdss.key_url" = %url }, "a key for signatures could not be fetched: {why}");
+                warn!({ fields::SOURCE } = name, { fields::KEY_URL } = %url, "a key for signatures could not be fetched: {why}");
             }
         }
     }
@@ -164,7 +164,8 @@ impl Admissions {
             && self.is_new(&source.name, url)
         {
             warn!(
-                { "mdss.source" = source.name, "mdss.key_url" = url },
+                { fields::SOURCE } = source.name,
+                { fields::KEY_URL } = url,
                 "a sender names this certificate, which is not on the list of its source; look at it before you add it: \
                  anybody can name one"
             );

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mdss_relay_core::{Applies, settings_help};
+use mdss_relay_core::{Applies, fields, settings_help};
 use mdss_relay_host::{self as host, Exit, Logs, Others, Program, Writing};
 use mdss_relay_http::{Configuration, Server, listen};
 
@@ -28,7 +28,7 @@ async fn main() -> Exit {
     match run(configuration, &logs).await {
         Ok(()) => Exit::Done,
         Err(error) => {
-            tracing::error!(error, "the server cannot run");
+            tracing::error!({ fields::ERROR } = error, "the server cannot run");
             Exit::Failed
         }
     }
@@ -42,7 +42,7 @@ async fn run(configuration: Configuration, logs: &Logs) -> Result<(), String> {
     let listener = listen(configuration.listen()).await?;
     let stop = async {
         let signal = signal.await;
-        tracing::info!(%signal, "asked to stop");
+        tracing::info!({ fields::SIGNAL } = %signal, "asked to stop");
     };
     let server = Arc::new(Server::new(configuration));
     let reloaded = server.clone();

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use mdss_relay_core::{Answers, Cause, Failure};
+use mdss_relay_core::{Answers, Cause, Failure, fields};
 use mdss_relay_gate::{Answered, Refusal, Source};
 use tracing::{error, warn};
 
@@ -51,9 +51,13 @@ impl Rejections<'_> {
         if let Some(more) = self.refusals.line(name, reason, self.client) {
             let more = (more > 0).then_some(more);
             warn!(
-                { "mdss.source" = name, "mdss.check" = reason.check, "error.type" = reason.error_type,
-                  "client.address" = self.address(), "mdss.repeats" = more },
-                "refused: {}", refusal.why
+                { fields::SOURCE } = name,
+                { fields::CHECK } = reason.check,
+                { fields::ERROR_TYPE } = reason.error_type,
+                { fields::CLIENT_ADDRESS } = self.address(),
+                { fields::REPEATS } = more,
+                "refused: {}",
+                refusal.why
             );
         }
         answer(&Happened::Refused(refusal), &statuses(source))
@@ -97,9 +101,12 @@ impl Rejections<'_> {
         if answer.status.is_success() {
             // The line is all there is of it.
             error!(
-                { "mdss.source" = source.name, "error.type" = failure.cause.name(),
-                  "mdss.failure_kind" = failure.kind().name(), "client.address" = self.address() },
-                "event cannot be used: {}", failure.detail
+                { fields::SOURCE } = source.name,
+                { fields::ERROR_TYPE } = failure.cause.name(),
+                { fields::FAILURE_KIND } = failure.kind().name(),
+                { fields::CLIENT_ADDRESS } = self.address(),
+                "event cannot be used: {}",
+                failure.detail
             );
         } else {
             self.line(Some(source), failure, &failure.detail, None);
@@ -117,8 +124,12 @@ impl Rejections<'_> {
         if let Some(more) = self.refusals.line(source, error_type, self.client) {
             let more = (more > 0).then_some(more);
             warn!(
-                { "mdss.source" = source, "error.type" = error_type, "mdss.failure_kind" = kind, size_bytes,
-                  "client.address" = self.address(), "mdss.repeats" = more },
+                { fields::SOURCE } = source,
+                { fields::ERROR_TYPE } = error_type,
+                { fields::FAILURE_KIND } = kind,
+                { fields::SIZE_BYTES } = size_bytes,
+                { fields::CLIENT_ADDRESS } = self.address(),
+                { fields::REPEATS } = more,
                 "request rejected: {detail}"
             );
         }
@@ -129,8 +140,11 @@ impl Rejections<'_> {
 pub(crate) fn defect(source: &Source, delivery: &str) -> Answer {
     let failure = Failure::new(Cause::Internal, "the relay failed in an unforeseen way; please report it");
     error!(
-        { "mdss.source" = source.name, "faas.invocation_id" = delivery, "error.type" = failure.cause.name() },
-        "{}", failure.detail
+        { fields::SOURCE } = source.name,
+        { fields::INVOCATION } = delivery,
+        { fields::ERROR_TYPE } = failure.cause.name(),
+        "{}",
+        failure.detail
     );
     answer(&Happened::Rejected(Rejection::Defect, &failure), &source.answers(None))
 }

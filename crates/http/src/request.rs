@@ -11,7 +11,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use mdss_relay_core::{Cause, Confirmation, Deadline, Delivery, Failure, Outcome, Plan, Report, offload};
+use mdss_relay_core::{
+    Cause, Confirmation, Deadline, Delivery, Failure, Outcome, Plan, Report, fields, offload,
+};
 use mdss_relay_gate::{DoorVerdict, ReplayKey, Source};
 use mdss_relay_spool::{Sender, Spool};
 use tokio::sync::Semaphore;
@@ -164,7 +166,7 @@ impl Call {
         }
         if let Some(answer) = entered.replay.and_then(|replay| shared.admissions.answered(source, &replay)) {
             info!(
-                { "mdss.source" = source.name },
+                { fields::SOURCE } = source.name,
                 "repeated request: it was already answered with success, and gets the same answer again"
             );
             return Err(answer);
@@ -281,13 +283,14 @@ impl Call {
         let topic: String = confirmation.topic.chars().take(200).collect();
         if !self.source.confirm_topics.contains(&confirmation.topic) {
             warn!(
-                { "mdss.source" = name, "mdss.topic" = topic },
+                { fields::SOURCE } = name,
+                { fields::TOPIC } = topic,
                 "a subscription waits for its confirmation: name its topic in confirm_topics of this source, or confirm it by hand"
             );
             return Ok(());
         }
         self.shared.admissions.confirm(&confirmation.url).await?;
-        info!({ "mdss.source" = name, "mdss.topic" = topic }, "a subscription was confirmed");
+        info!({ fields::SOURCE } = name, { fields::TOPIC } = topic, "a subscription was confirmed");
         Ok(())
     }
 }

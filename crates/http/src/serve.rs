@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use mdss_relay_core::fields;
 use mdss_relay_spool::StoreThread;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -97,7 +98,7 @@ impl Server {
         if let Some(way) = first.way() {
             info!("{way}");
         }
-        info!({ "server.address" = %address.ip(), "server.port" = address.port() }, "listening on http://{address}");
+        info!({ fields::SERVER_ADDRESS } = %address.ip(), { fields::SERVER_PORT } = address.port(), "listening on http://{address}");
 
         let capacity = Capacity::of(files(), first.relay.settings().mdss.concurrency);
         if let (connections, true) = capacity.size() {
