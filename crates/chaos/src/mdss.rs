@@ -77,7 +77,7 @@ impl Mdss {
         }
         let mut tries = 0;
         loop {
-            let mut process = program.start().map_err(|e| told(&e))?;
+            let mut process = program.start().map_err(|e| with_causes(&e))?;
             match process.wait_for_line("listening on", LIMIT).await {
                 Ok(_) => {
                     self.process = Some(process);
@@ -85,7 +85,7 @@ impl Mdss {
                 }
                 // Something else may have the port for a moment.
                 Err(_) if tries < 20 => sleep(Duration::from_millis(100)).await,
-                Err(error) => return Err(told(&error)),
+                Err(error) => return Err(with_causes(&error)),
             }
             tries += 1;
         }
@@ -100,7 +100,7 @@ impl Mdss {
 
     pub(crate) fn signal(&mut self, name: &str) -> Result<(), String> {
         match &mut self.process {
-            Some(process) => process.signal(name).map_err(|e| told(&e)),
+            Some(process) => process.signal(name).map_err(|e| with_causes(&e)),
             None => Err(format!("{name} cannot be sent: the process does not run")),
         }
     }
@@ -123,7 +123,7 @@ impl Mdss {
         match self.poster.send(method, &url, &[], body).await {
             Ok(answer) if answer.status < 300 => Ok(()),
             Ok(answer) => Err(format!("the stand-in answers {} to {method} {path}", answer.status)),
-            Err(error) => Err(format!("the stand-in, {method} {path}: {}", told(&error))),
+            Err(error) => Err(format!("the stand-in, {method} {path}: {}", with_causes(&error))),
         }
     }
 
@@ -154,7 +154,7 @@ impl Mdss {
 }
 
 /// An error with its causes.
-pub(crate) fn told(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -9,7 +9,7 @@ use drive::{Process, Program};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::mdss::{Mdss, told};
+use crate::mdss::{Mdss, with_causes};
 use crate::oracle::Unit;
 
 /// How long a start or an orderly stop may take. Only a machine in trouble comes near it.
@@ -80,7 +80,7 @@ impl Ours {
     }
 
     pub(crate) fn start(&mut self) -> Result<(), String> {
-        self.process = Some(self.program.start().map_err(|e| told(&e))?);
+        self.process = Some(self.program.start().map_err(|e| with_causes(&e))?);
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl Ours {
 
     pub(crate) fn signal(&mut self, name: &str) -> Result<(), String> {
         match &mut self.process {
-            Some(process) => process.signal(name).map_err(|e| told(&e)),
+            Some(process) => process.signal(name).map_err(|e| with_causes(&e)),
             None => Err(format!("{name} cannot be sent: the process does not run")),
         }
     }
@@ -126,7 +126,7 @@ impl Ours {
         match process.wait(LIMIT).await {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("the relay ended with {status} at SIGTERM:\n{}", process.output())),
-            Err(error) => Err(told(&error)),
+            Err(error) => Err(with_causes(&error)),
         }
     }
 

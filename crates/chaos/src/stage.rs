@@ -292,10 +292,10 @@ impl Stage {
                 self.excused += at_once;
                 let object = self.sender.book.issue(Unit::Good, true);
                 let (patient, body) = (self.sender.patient(), self.sender.body(&[object], &[]));
-                let told = tokio::spawn(async move { patient.tell(&[object], body).await });
+                let announced = tokio::spawn(async move { patient.tell(&[object], body).await });
                 sleep(AWAY).await;
                 self.mdss.up().await?;
-                if !told.await.is_ok_and(|done| done) {
+                if !announced.await.is_ok_and(|done| done) {
                     return Err(format!("an event that came while MDSS was away for {AWAY:?} was refused"));
                 }
                 self.recovered().await?;

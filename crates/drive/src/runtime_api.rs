@@ -3,7 +3,7 @@
 //! On this platform it is the function that calls: it asks for an event (`next`), and the request hangs until there is
 //! one. So an invocation is two things that meet, an event and a poller, and either may be there first.
 
-mod desk;
+mod invocations;
 mod serve;
 
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::DriveError;
 use crate::id;
-use desk::{Desk, Waiting};
+use invocations::{Invocations, Waiting};
 
 /// How long an invocation waits for a poller: what a function has on the platform to start
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>, "limited to 10 seconds").
@@ -30,7 +30,7 @@ const START: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct RuntimeApi {
     address: SocketAddr,
-    desk: Arc<Desk>,
+    invocations: Arc<Invocations>,
     server: JoinHandle<()>,
 }
 
@@ -64,9 +64,9 @@ impl RuntimeApi {
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let desk = Arc::new(Desk::default());
-        let server = tokio::spawn(serve::serve(listener, Arc::clone(&desk)));
-        Ok(Self { address, desk, server })
+        let invocations = Arc::new(Invocations::default());
+        let server = tokio::spawn(serve::serve(listener, Arc::clone(&invocations)));
+        Ok(Self { address, invocations, server })
     }
 
     /// Where it listens, with the port that was taken.
@@ -135,16 +135,16 @@ impl RuntimeApi {
             taken: taken_tell,
             answer: answer_tell,
         };
-        self.desk.put(waiting)?;
-        // However this ends, by an answer, by time, or because the caller drops it: the desk is cleared of it.
-        let _cleared = Cleared { desk: &self.desk, nonce: &nonce };
+        self.invocations.put(waiting)?;
+        // However this ends, by an answer, by time, or because the caller drops it: the list is cleared of it.
+        let _cleared = Cleared { invocations: &self.invocations, nonce: &nonce };
         tokio::select! {
             biased;
             // Also rung, or dropped, when the start has failed; the answer is there then.
             _ = &mut taken => {}
             () = sleep(poll_within) => {
                 // If it is no longer there, a poller came at the same moment.
-                if self.desk.withdraw(&nonce) {
+                if self.invocations.withdraw(&nonce) {
                     return Err(DriveError::NoPoll { after: poll_within });
                 }
             }
@@ -161,12 +161,12 @@ impl RuntimeApi {
     ///
     /// [`DriveError::NoPoll`] after `limit`, [`DriveError::InitError`] if it says that it cannot start.
     pub async fn wait_for_poll(&self, limit: Duration) -> Result<(), DriveError> {
-        timeout(limit, self.desk.polled()).await.unwrap_or(Err(DriveError::NoPoll { after: limit }))
+        timeout(limit, self.invocations.polled()).await.unwrap_or(Err(DriveError::NoPoll { after: limit }))
     }
 
     /// Makes the next request that the fault is about fail. Faults of one kind are used up in the order they were set.
     pub fn fault(&self, fault: Fault) {
-        self.desk.fault(fault);
+        self.invocations.fault(fault);
     }
 }
 
@@ -177,15 +177,15 @@ impl Drop for RuntimeApi {
     }
 }
 
-/// Takes an invocation off the desk when it is over.
+/// Forgets an invocation when it is over.
 struct Cleared<'a> {
-    desk: &'a Desk,
+    invocations: &'a Invocations,
     nonce: &'a str,
 }
 
 impl Drop for Cleared<'_> {
     fn drop(&mut self) {
-        self.desk.clear(self.nonce);
+        self.invocations.clear(self.nonce);
     }
 }
 

@@ -314,7 +314,7 @@ async fn late_doubled_and_made_up_answers() {
 }
 
 #[tokio::test]
-async fn an_invocation_that_is_dropped_is_off_the_desk() {
+async fn an_invocation_that_is_dropped_is_forgotten() {
     let api = listen().await;
     let bare = Bare::new(&api);
     // Nobody has taken it yet.

@@ -17,9 +17,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use crate::desk::Desk;
 use crate::front;
 use crate::reply::Reply;
+use crate::shared::Shared;
 
 /// nginx's `lingering_time`: how long it goes on reading, to throw away, a request it has answered early.
 const LINGER: Duration = Duration::from_secs(30);
@@ -95,12 +95,12 @@ impl Socket for TlsStream<TcpStream> {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve<S: Socket>(desk: Arc<Desk>, visit: Visit, socket: S) {
+pub(crate) async fn serve<S: Socket>(shared: Arc<Shared>, visit: Visit, socket: S) {
     let (end, mut ended) = mpsc::channel(1);
     let service = service_fn(move |request| {
-        let (desk, end) = (Arc::clone(&desk), end.clone());
+        let (shared, end) = (Arc::clone(&shared), end.clone());
         async move {
-            match front::attend(&desk, visit, request).await {
+            match front::attend(&shared, visit, request).await {
                 Ok(reply) => Ok::<Response<Full<Bytes>>, Infallible>(reply.into()),
                 Err(ending) => {
                     // The connection takes over and drops this future with the rest.

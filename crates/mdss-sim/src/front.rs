@@ -12,10 +12,10 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use crate::config::Config;
 use crate::connection::{Ending, Visit};
 use crate::control;
-use crate::desk::Desk;
 use crate::judge::{Glimpse, Object, Objection, judge, knows_key};
 use crate::recorder::Recorded;
 use crate::reply::Reply;
+use crate::shared::Shared;
 use crate::step::Step;
 
 /// nginx's default `client_max_body_size`, which the proxy before MDSS leaves as it is
@@ -23,7 +23,11 @@ use crate::step::Step;
 const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Answers one request, or says how its connection ends.
-pub(crate) async fn attend(desk: &Desk, visit: Visit, request: Request<Incoming>) -> Result<Reply, Ending> {
+pub(crate) async fn attend(
+    shared: &Shared,
+    visit: Visit,
+    request: Request<Incoming>,
+) -> Result<Reply, Ending> {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let body = match read(body).await {
@@ -33,12 +37,12 @@ pub(crate) async fn attend(desk: &Desk, visit: Visit, request: Request<Incoming>
         Err(Unread::TooLarge) => None,
     };
     if control::owns(path) {
-        return body.map_or_else(too_large, |body| Ok(control::answer(desk, &head.method, path, &body)));
+        return body.map_or_else(too_large, |body| Ok(control::answer(shared, &head.method, path, &body)));
     }
     let sent = body.as_deref().unwrap_or_default();
     let glimpse = Glimpse::of(sent);
-    let authorized = knows_key(&head.headers, &desk.config.api_key);
-    let number = desk.recorder().record(Recorded {
+    let authorized = knows_key(&head.headers, &shared.config.api_key);
+    let number = shared.recorder().record(Recorded {
         time: SystemTime::now(),
         connection: visit.connection,
         remote_port: visit.peer.port(),
@@ -55,20 +59,20 @@ pub(crate) async fn attend(desk: &Desk, visit: Visit, request: Request<Incoming>
 
     let outcome = if body.is_none() {
         too_large()
-    } else if path != desk.config.webhook_path() || head.method != Method::POST {
-        Ok(elsewhere(&desk.config, &head.method, path))
-    } else if !desk.within_rate(visit.peer.ip()) {
+    } else if path != shared.config.webhook_path() || head.method != Method::POST {
+        Ok(elsewhere(&shared.config, &head.method, path))
+    } else if !shared.within_rate(visit.peer.ip()) {
         Ok(Reply::unavailable())
     } else {
-        let step = desk.script().next(glimpse.key.as_deref());
-        let decide = || decide(desk, judge(&desk.config.units, authorized, &head.headers, sent));
+        let step = shared.script().next(glimpse.key.as_deref());
+        let decide = || decide(shared, judge(&shared.config.units, authorized, &head.headers, sent));
         perform(step, decide).await
     };
     let status = match &outcome {
         Ok(reply) => Some(reply.status),
         Err(ending) => ending.status,
     };
-    desk.recorder().answered(number, status);
+    shared.recorder().answered(number, status);
     outcome
 }
 
@@ -113,12 +117,12 @@ async fn perform(step: Option<Step>, decide: impl FnOnce() -> Reply) -> Result<R
 }
 
 /// The contract's answer. From here on an accepted object counts.
-fn decide(desk: &Desk, verdict: Result<Object, Objection>) -> Reply {
-    let statuses = &desk.config.statuses;
+fn decide(shared: &Shared, verdict: Result<Object, Objection>) -> Reply {
+    let statuses = &shared.config.statuses;
     match verdict {
         Ok(object) => {
-            let id = desk.ids.next(SystemTime::now());
-            match desk.accept(object.storage_client_id, object.key, &id) {
+            let id = shared.ids.next(SystemTime::now());
+            match shared.accept(object.storage_client_id, object.key, &id) {
                 Ok(()) => Reply::accepted(statuses.accepted, &id),
                 Err(_) => Reply::unavailable(),
             }

@@ -12,8 +12,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
 use crate::connection::{self, Visit};
-use crate::desk::Desk;
 use crate::recorder::{Accepted, Recorded};
+use crate::shared::Shared;
 use crate::step::{Batch, Step};
 
 /// A running stand-in; it stops when it is dropped.
@@ -22,7 +22,7 @@ use crate::step::{Batch, Step};
 /// has paused `tokio`'s time.
 pub struct Sim {
     addr: SocketAddr,
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -47,15 +47,15 @@ impl Sim {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, mistakes.join("; ")));
         }
         let acceptor = config.tls.as_ref().map(|tls| tls.acceptor()).transpose()?;
-        let desk = Arc::new(Desk::new(config)?);
+        let shared = Arc::new(Shared::new(config)?);
         let (stop, stopped) = oneshot::channel();
         let (ready, listening) = blocking::channel();
         let thread = thread::Builder::new().name("mdss-sim".into()).spawn({
-            let desk = Arc::clone(&desk);
-            move || run(desk, acceptor, &ready, stopped)
+            let shared = Arc::clone(&shared);
+            move || run(shared, acceptor, &ready, stopped)
         })?;
         let addr = listening.recv().map_err(|_| io::Error::other("the server's thread ended early"))??;
-        Ok(Self { addr, desk, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { addr, shared, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The webhook's full URL.
@@ -65,8 +65,8 @@ impl Sim {
 
     /// Scheme, address and prefix, without a slash at the end.
     pub fn base_url(&self) -> String {
-        let scheme = if self.desk.config.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.addr, self.desk.config.prefix)
+        let scheme = if self.shared.config.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.addr, self.shared.config.prefix)
     }
 
     /// Where it listens.
@@ -87,23 +87,23 @@ impl Sim {
 
     /// Queues what a script in JSON says.
     pub fn push_batch(&self, batch: Batch) {
-        self.desk.script().push(batch);
+        self.shared.script().push(batch);
     }
 
     /// Steps that nobody has taken yet.
     pub fn steps_left(&self) -> usize {
-        self.desk.script().len()
+        self.shared.script().len()
     }
 
     /// Every request since the start, or since [`Sim::forget`], in the order of arrival, except those below
     /// `/_sim/`.
     pub fn requests(&self) -> Vec<Recorded> {
-        self.desk.recorder().requests()
+        self.shared.recorder().requests()
     }
 
     /// The accepted objects by storage unit and key.
     pub fn accepted(&self) -> Vec<Accepted> {
-        self.desk.recorder().accepted()
+        self.shared.recorder().accepted()
     }
 
     /// The keys of the accepted objects, by storage unit and key.
@@ -113,12 +113,12 @@ impl Sim {
 
     /// Forgets requests and accepted objects; queued steps stay.
     pub fn forget(&self) {
-        self.desk.recorder().forget();
+        self.shared.recorder().forget();
     }
 
     /// How many connections were opened, those that failed in the TLS handshake included.
     pub fn connections(&self) -> u64 {
-        self.desk.connections()
+        self.shared.connections()
     }
 
     /// Stops: the port is free and every connection is closed when this returns. Answers under way are lost.
@@ -145,46 +145,46 @@ impl fmt::Debug for Sim {
 
 type Ready = blocking::Sender<io::Result<SocketAddr>>;
 
-fn run(desk: Arc<Desk>, acceptor: Option<TlsAcceptor>, ready: &Ready, stopped: oneshot::Receiver<()>) {
+fn run(shared: Arc<Shared>, acceptor: Option<TlsAcceptor>, ready: &Ready, stopped: oneshot::Receiver<()>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return drop(ready.send(Err(error))),
     };
     runtime.block_on(async {
-        let bound = TcpListener::bind(desk.config.listen).await;
+        let bound = TcpListener::bind(shared.config.listen).await;
         match bound.and_then(|listener| Ok((listener.local_addr()?, listener))) {
             Err(error) => drop(ready.send(Err(error))),
             Ok((addr, listener)) => {
                 let _ = ready.send(Ok(addr));
                 tokio::select! {
                     _ = stopped => {}
-                    () = accept(desk, acceptor, listener) => {}
+                    () = accept(shared, acceptor, listener) => {}
                 }
             }
         }
     });
 }
 
-async fn accept(desk: Arc<Desk>, acceptor: Option<TlsAcceptor>, listener: TcpListener) {
+async fn accept(shared: Arc<Shared>, acceptor: Option<TlsAcceptor>, listener: TcpListener) {
     loop {
         let Ok((tcp, peer)) = listener.accept().await else {
             // Out of descriptors, most likely: a busy loop would not help.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let visit = Visit { connection: desk.count_connection(), peer };
-        let wait = desk.script().next_handshake();
+        let visit = Visit { connection: shared.count_connection(), peer };
+        let wait = shared.script().next_handshake();
         let _ = tcp.set_nodelay(true);
-        let (desk, acceptor) = (Arc::clone(&desk), acceptor.clone());
+        let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
         tokio::spawn(async move {
             if let Some(wait) = wait {
                 tokio::time::sleep(wait).await;
             }
             match acceptor {
-                None => connection::serve(desk, visit, tcp).await,
+                None => connection::serve(shared, visit, tcp).await,
                 Some(acceptor) => {
                     if let Ok(tls) = acceptor.accept(tcp).await {
-                        connection::serve(desk, visit, tls).await;
+                        connection::serve(shared, visit, tls).await;
                     }
                 }
             }

@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         tried.iter().all(|event| print(&line(event, &notification)))
     } else {
         for event in &tried {
-            if let Verdict::Unread(sentence) = &event.verdict {
+            if let Finding::Unread(sentence) = &event.verdict {
                 say(&format!("{}: {sentence}", event.name()));
             }
         }
@@ -64,9 +64,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         return ExitCode::from(2);
     }
     let status = tried.iter().map(|event| match event.verdict {
-        Verdict::Tried(NotificationVerdict::Fired(_)) => 0,
-        Verdict::Tried(NotificationVerdict::Not(_)) | Verdict::NoObject => 1,
-        Verdict::Unread(_) => 2,
+        Finding::Tried(NotificationVerdict::Fired(_)) => 0,
+        Finding::Tried(NotificationVerdict::Not(_)) | Finding::NoObject => 1,
+        Finding::Unread(_) => 2,
     });
     ExitCode::from(status.max().unwrap_or(0))
 }
@@ -80,10 +80,10 @@ struct Tried {
     alone: bool,
     event: Option<String>,
     key: Option<String>,
-    verdict: Verdict,
+    verdict: Finding,
 }
 
-enum Verdict {
+enum Finding {
     Tried(NotificationVerdict),
     /// A test event, say: no rule is about it.
     NoObject,
@@ -103,7 +103,7 @@ impl Tried {
 fn read_events(file: &Path, notification: &Notification) -> Vec<Tried> {
     let name = file.to_string_lossy().into_owned();
     let unread = |sentence: String| {
-        let verdict = Verdict::Unread(sentence);
+        let verdict = Finding::Unread(sentence);
         vec![Tried { file: name.clone(), item: None, alone: true, event: None, key: None, verdict }]
     };
     let delivery = match input::delivery(file) {
@@ -121,11 +121,11 @@ fn read_events(file: &Path, notification: &Notification) -> Vec<Tried> {
             say(&format!("warning: {name}: {}: {warning}", record.item));
         }
         let verdict = match (&record.kind, &record.key, &record.decision) {
-            (None, _, Decision::Fail(failure)) => Verdict::Unread(failure.detail.clone()),
-            (_, None, _) => Verdict::NoObject,
+            (None, _, Decision::Fail(failure)) => Finding::Unread(failure.detail.clone()),
+            (_, None, _) => Finding::NoObject,
             (_, Some(key), _) => {
                 let event = record.details.event_name.as_deref().unwrap_or_default();
-                Verdict::Tried(notification.verdict(event, key.as_str()))
+                Finding::Tried(notification.verdict(event, key.as_str()))
             }
         };
         Tried {
@@ -150,7 +150,7 @@ fn table(tried: &[Tried], notification: &Notification) -> Vec<String> {
         row.extend([shown(&event.event), shown(&event.key)]);
         let mut lines = Vec::new();
         match &event.verdict {
-            Verdict::Tried(NotificationVerdict::Fired(fired)) => {
+            Finding::Tried(NotificationVerdict::Fired(fired)) => {
                 let rules = || fired.iter().filter_map(|i| Some((i, notification.rules().get(*i)?)));
                 let joined =
                     |cell: fn((&usize, &Rule)) -> String| rules().map(cell).collect::<Vec<_>>().join(", ");
@@ -158,7 +158,7 @@ fn table(tried: &[Tried], notification: &Notification) -> Vec<String> {
                 row.push(joined(|(_, rule)| rule.id.clone().unwrap_or_else(|| "-".into())));
                 row.push(joined(|(_, rule)| rule.target.to_string()));
             }
-            Verdict::Tried(NotificationVerdict::Not(misses)) => {
+            Finding::Tried(NotificationVerdict::Not(misses)) => {
                 row.extend(["none", "-", "-"].map(str::to_owned));
                 lines.extend(misses.iter().enumerate().map(|(index, miss)| {
                     let id = notification.rules().get(index).and_then(|rule| rule.id.as_deref());
@@ -169,11 +169,11 @@ fn table(tried: &[Tried], notification: &Notification) -> Vec<String> {
                     lines.push("    the document has no rules".into());
                 }
             }
-            Verdict::NoObject => {
+            Finding::NoObject => {
                 row.extend(["none", "-", "-"].map(str::to_owned));
                 lines.push("    the event names no object, so no rule can fire for it".into());
             }
-            Verdict::Unread(_) => continue,
+            Finding::Unread(_) => continue,
         }
         rows.push(row);
         below.push(lines);
@@ -229,11 +229,11 @@ fn line(tried: &Tried, notification: &Notification) -> String {
         error: None,
     };
     match &tried.verdict {
-        Verdict::Tried(NotificationVerdict::Fired(fired)) => {
+        Finding::Tried(NotificationVerdict::Fired(fired)) => {
             line.matches = Some(true);
             line.rules = fired.iter().map(|rule| named(*rule)).collect();
         }
-        Verdict::Tried(NotificationVerdict::Not(misses)) => {
+        Finding::Tried(NotificationVerdict::Not(misses)) => {
             line.matches = Some(false);
             let misses = misses.iter().enumerate().map(|(index, m)| JsonMiss {
                 rule: named(index),
@@ -243,8 +243,8 @@ fn line(tried: &Tried, notification: &Notification) -> String {
             });
             line.misses = misses.collect();
         }
-        Verdict::NoObject => line.matches = Some(false),
-        Verdict::Unread(sentence) => line.error = Some(sentence),
+        Finding::NoObject => line.matches = Some(false),
+        Finding::Unread(sentence) => line.error = Some(sentence),
     }
     visible(&serde_json::to_string(&line).expect("texts, numbers and flags always serialise"))
 }

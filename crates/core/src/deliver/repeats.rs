@@ -1,7 +1,7 @@
 //! Lines that would say the same again.
 //!
 //! A sender that repeats a failed event without a pause, hundreds of times a second, would fill a disk with the same line. What failed
-//! is told once, then once a minute, with the number of times in between; likewise that a write is known already.
+//! is written once, then once a minute, with the number of times in between; likewise that a write is known already.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -19,25 +19,25 @@ use crate::plan::skip::SkipReason;
 /// For so long a line speaks for those that would say the same.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Lines that are remembered; of more different ones, the oldest are told again.
+/// Lines that are remembered; of more different ones, the oldest are written again.
 const MOST: usize = 4096;
 
-/// What was told of late.
+/// What was written of late.
 #[derive(Default)]
 pub(crate) struct Repeats {
     hasher: RandomState,
-    told: Mutex<Told>,
+    recent: Mutex<RecentLines>,
 }
 
 #[derive(Default)]
-struct Told {
+struct RecentLines {
     lines: HashMap<u64, Line>,
-    /// In the order in which they were told.
+    /// In the order in which they were written.
     order: VecDeque<u64>,
 }
 
 struct Line {
-    told: Instant,
+    written: Instant,
     /// How often it was left out since.
     left_out: u64,
     /// What it is about, for the line with the number.
@@ -54,7 +54,7 @@ struct About {
 }
 
 impl About {
-    fn tell(&self, times: u64) {
+    fn log(&self, times: u64) {
         macro_rules! line {
             ($level:ident) => {
                 $level!(
@@ -72,25 +72,25 @@ impl About {
 }
 
 impl Repeats {
-    /// Marks the records of a report whose lines were written of late, and tells how many were left out where a minute is
+    /// Marks the records of a report whose lines were written of late, and logs how many were left out where a minute is
     /// over.
     pub(crate) fn quieten(&self, plan: &Plan, report: &mut Report) {
         let now = Instant::now();
         let mut over = Vec::new();
         {
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.forget(now, &mut over);
+            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            recent.forget(now, &mut over);
             for (planned, record) in plan.records.iter().zip(&mut report.records) {
                 if says_something_again(record) {
                     let line = self.hash(plan, planned, record);
-                    record.quiet = !told.tell(line, now, || about(plan, record), &mut over);
+                    record.quiet = !recent.note(line, now, || about(plan, record), &mut over);
                 }
             }
         }
-        over.iter().for_each(|(about, times)| about.tell(*times));
+        over.iter().for_each(|(about, times)| about.log(*times));
     }
 
-    /// A write of an object is known by bucket, key, ETag and time, and what it fails for by its name. Of a record without them one is told
+    /// A write of an object is known by bucket, key, ETag and time, and what it fails for by its name. Of a record without them one is distinguished
     /// from the next by all that it says.
     fn hash(&self, plan: &Plan, planned: &Planned, record: &Record) -> u64 {
         let place = (plan.source.as_deref(), record.reason, record.bucket.as_deref());
@@ -120,9 +120,9 @@ fn about(plan: &Plan, record: &Record) -> About {
     About { source: plan.source.clone(), bucket, key, reason: record.reason }
 }
 
-impl Told {
-    /// Whether a line is to be written.
-    fn tell(
+impl RecentLines {
+    /// Remembers a line. True if it is to be written: it was not of late.
+    fn note(
         &mut self,
         line: u64,
         now: Instant,
@@ -133,7 +133,7 @@ impl Told {
             known.left_out += 1;
             return false;
         }
-        self.lines.insert(line, Line { told: now, left_out: 0, about: about() });
+        self.lines.insert(line, Line { written: now, left_out: 0, about: about() });
         self.order.push_back(line);
         while self.order.len() > MOST {
             self.forget_oldest(over);
@@ -142,7 +142,7 @@ impl Told {
     }
 
     fn forget(&mut self, now: Instant, over: &mut Vec<(About, u64)>) {
-        let is_over = |line: &Line| now.duration_since(line.told) >= MINUTE;
+        let is_over = |line: &Line| now.duration_since(line.written) >= MINUTE;
         while self.order.front().is_some_and(|oldest| self.lines.get(oldest).is_none_or(is_over)) {
             self.forget_oldest(over);
         }
@@ -172,35 +172,35 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn once_a_minute_and_then_how_often() {
-        let (mut told, mut over) = (Told::default(), Vec::new());
+        let (mut recent, mut over) = (RecentLines::default(), Vec::new());
         let start = Instant::now();
-        assert!(told.tell(1, start, || object(1), &mut over));
+        assert!(recent.note(1, start, || object(1), &mut over));
         for n in 0..100 {
             let now = start + Duration::from_millis(n * 500);
-            told.forget(now, &mut over);
-            assert!(!told.tell(1, now, || object(1), &mut over), "{n}");
-            assert_eq!(told.tell(2, now, || object(2), &mut over), n == 0, "{n}");
+            recent.forget(now, &mut over);
+            assert!(!recent.note(1, now, || object(1), &mut over), "{n}");
+            assert_eq!(recent.note(2, now, || object(2), &mut over), n == 0, "{n}");
         }
         assert!(over.is_empty());
-        told.forget(start + MINUTE, &mut over);
+        recent.forget(start + MINUTE, &mut over);
         assert_eq!(over, [(object(1), 100), (object(2), 99)]);
-        assert!(told.tell(1, start + MINUTE, || object(1), &mut over), "told again");
+        assert!(recent.note(1, start + MINUTE, || object(1), &mut over), "written again");
         // What did not come again has nothing more to be said of it.
         over.clear();
-        told.forget(start + 2 * MINUTE, &mut over);
-        assert!(over.is_empty() && told.lines.is_empty() && told.order.is_empty());
+        recent.forget(start + 2 * MINUTE, &mut over);
+        assert!(over.is_empty() && recent.lines.is_empty() && recent.order.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_remembered_is_bounded() {
-        let (mut told, mut over) = (Told::default(), Vec::new());
+        let (mut recent, mut over) = (RecentLines::default(), Vec::new());
         let now = Instant::now();
-        assert!(told.tell(0, now, || object(0), &mut over));
-        assert!(!told.tell(0, now, || object(0), &mut over));
+        assert!(recent.note(0, now, || object(0), &mut over));
+        assert!(!recent.note(0, now, || object(0), &mut over));
         for n in 1..=u64::try_from(MOST).unwrap() {
-            assert!(told.tell(n, now, || object(1), &mut over));
+            assert!(recent.note(n, now, || object(1), &mut over));
         }
-        assert_eq!((told.lines.len(), told.order.len(), over.len()), (MOST, MOST, 1));
-        assert!(told.tell(0, now, || object(0), &mut over), "forgotten, so told again");
+        assert_eq!((recent.lines.len(), recent.order.len(), over.len()), (MOST, MOST, 1));
+        assert!(recent.note(0, now, || object(0), &mut over), "forgotten, so written again");
     }
 }

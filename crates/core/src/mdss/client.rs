@@ -393,7 +393,7 @@ fn tls_failure(error: &rustls::Error, server: &str) -> Option<(Cause, String)> {
         ))
     };
     match error {
-        InvalidCertificate(why) => Some((Cause::MdssCertificate, trust::told(why, server))),
+        InvalidCertificate(why) => Some((Cause::MdssCertificate, trust::certificate_fault(why, server))),
         NoCertificatesPresented => {
             Some((Cause::MdssCertificate, format!("{server} presented no certificate; give MDSS one")))
         }

@@ -210,7 +210,7 @@ impl ServerCertVerifier for AnyCertificate {
 }
 
 /// What is wrong with the certificate of `server`, and what to do about it.
-pub(crate) fn told(error: &CertificateError, server: &str) -> String {
+pub(crate) fn certificate_fault(error: &CertificateError, server: &str) -> String {
     let this = format!("the certificate of {server}");
     match error {
         CertificateError::Expired => format!("{this} has expired; renew it"),

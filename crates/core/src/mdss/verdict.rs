@@ -237,8 +237,8 @@ pub fn judge(answer: &Answer<'_>, secret: &Secret) -> Result<CorrelationId, Fail
         );
         return Err(Failure::new(documented.cause, detail));
     }
-    let told = body.said(secret);
-    let said = told.as_ref().map_or_else(|| seen(bytes, end, broke_off), |said| format!("said {said}"));
+    let error_said = body.said(secret);
+    let said = error_said.as_ref().map_or_else(|| seen(bytes, end, broke_off), |said| format!("said {said}"));
     let failure = |cause, detail: String| {
         let throttled = matches!(status, 429 | 503);
         Err(Failure { retry_after: answer.retry_after, throttled, ..Failure::new(cause, detail) })
@@ -248,7 +248,7 @@ pub fn judge(answer: &Answer<'_>, secret: &Secret) -> Result<CorrelationId, Fail
             Cause::MdssHalfAnswer,
             format!("MDSS answered {status} and {said}, expected a body with a correlationId"),
         ),
-        200..=299 => match (body.correlation_id(), &told) {
+        200..=299 => match (body.correlation_id(), &error_said) {
             (Ok(id), None) => Ok(CorrelationId(secret.redact(id))),
             (_, Some(said)) => failure(
                 Cause::MdssUnexpectedAnswer,

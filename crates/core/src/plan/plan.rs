@@ -14,7 +14,7 @@ use crate::model::unit::StorageType;
 use crate::plain::line;
 use crate::plan::queue::{failed_messages, queue_answer};
 use crate::plan::skip::SkipReason;
-use crate::read::item::{Confirmation, Item, Message, Reading, Reply};
+use crate::read::item::{Confirmation, Item, QueueMessage, Reading, Reply};
 use crate::read::table::facts;
 use crate::read::{event_name, read};
 use crate::select::condition::Comparisons;
@@ -74,7 +74,7 @@ pub struct Plan {
     /// The source the delivery came through; `None` on functions.
     pub source: Option<String>,
     /// The messages of a queue batch.
-    pub(crate) messages: Option<Vec<Message>>,
+    pub(crate) messages: Option<Vec<QueueMessage>>,
 }
 
 impl Plan {

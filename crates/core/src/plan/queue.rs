@@ -1,6 +1,6 @@
 //! Which messages of a queue's batch have failed, and the answer that says so.
 
-use crate::read::item::Message;
+use crate::read::item::QueueMessage;
 
 /// The member that lists the failed messages in the answer to a queue batch.
 pub const QUEUE_ANSWER: &str = "batchItemFailures";
@@ -11,7 +11,7 @@ pub const QUEUE_ANSWER: &str = "batchItemFailures";
 /// In a FIFO queue everything behind the first failure is reported too, so that the order holds. A failed record whose
 /// message has no id gets an empty one, which Lambda reads as "the whole batch".
 pub(crate) fn failed_messages(
-    messages: &[Message],
+    messages: &[QueueMessage],
     failed: impl Iterator<Item = Option<usize>>,
 ) -> Vec<&str> {
     let mut marked = vec![false; messages.len()];

@@ -86,7 +86,7 @@ impl Item {
 
 /// A message of a queue batch, for the answer that names the failed ones.
 #[derive(Debug)]
-pub(crate) struct Message {
+pub(crate) struct QueueMessage {
     pub(crate) id: Option<String>,
     pub(crate) fifo: bool,
 }
@@ -97,7 +97,7 @@ pub(crate) struct Parsed {
     /// The outermost envelope; `None` if it was not recognised.
     pub(crate) dialect: Option<Dialect>,
     /// Whether the outermost envelope is a queue batch; then one entry a message.
-    pub(crate) messages: Option<Vec<Message>>,
+    pub(crate) messages: Option<Vec<QueueMessage>>,
     pub(crate) items: Vec<Item>,
     /// What a handshake wants to hear.
     pub(crate) reply: Option<Reply>,

@@ -13,7 +13,7 @@ use crate::model::dialect::{Dialect, KeyRules};
 use crate::model::failure::Cause;
 use crate::plain::json;
 use crate::plain::text::Text;
-use crate::read::item::{Item, Message, Parsed, Reading};
+use crate::read::item::{Item, Parsed, QueueMessage, Reading};
 use crate::read::kept::kept;
 use crate::read::row::{
     Called, Context, Envelope, Inside, Letter, List, Opened, Opening, Read, Row, Sent, Stands,
@@ -125,7 +125,7 @@ struct Reader<'r> {
     /// What the item paths of letters begin with, so that no two letters share it.
     paths: HashSet<String>,
     /// The queue's messages met so far.
-    messages: Vec<Message>,
+    messages: Vec<QueueMessage>,
 }
 
 impl<'r> Reader<'r> {

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::item::{Confirmation, Item, Message, Reading, Reply};
+use super::item::{Confirmation, Item, QueueMessage, Reading, Reply};
 use super::seen::{Mark, Seen};
 use crate::model::answers::Answers;
 use crate::model::delivery::Delivery;
@@ -237,7 +237,7 @@ pub(super) struct Letter<'a> {
     /// The text, or the whole sentence why there is none.
     pub(super) text: Result<Sent<'a>, String>,
     /// The queue's message it is.
-    pub(super) message: Option<Message>,
+    pub(super) message: Option<QueueMessage>,
 }
 
 /// A letter's id; senders leave it out.

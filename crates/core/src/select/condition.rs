@@ -7,7 +7,7 @@ mod suggest;
 mod verdict;
 
 pub use suggest::suggest;
-pub(crate) use verdict::{Comparisons, Verdict};
+pub(crate) use verdict::{Comparisons, ConditionVerdict};
 pub use verdict::{Condition, Mismatch};
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::model::raw::Raw;
 use crate::model::unit::{StorageClientId, StorageType};
 use crate::plain::line;
 use crate::plain::pattern::Pattern;
-use crate::select::condition::{Comparisons, Condition, Verdict};
+use crate::select::condition::{Comparisons, Condition, ConditionVerdict};
 use crate::select::notification::Notification;
 
 /// A document that a route takes its selection from.
@@ -198,10 +198,10 @@ impl Route {
         let mut doubt = None;
         for event in [Some(&raw.sent), raw.decoded.as_ref()].into_iter().flatten() {
             match condition.verdict(event, candidate.comparisons) {
-                Verdict::Matches => return Ok(Taken::Yes),
-                Verdict::Differs => {}
-                Verdict::TooMuch(detail) => doubt = Some(detail),
-                Verdict::Unclear(detail) => {
+                ConditionVerdict::Matches => return Ok(Taken::Yes),
+                ConditionVerdict::Differs => {}
+                ConditionVerdict::TooMuch(detail) => doubt = Some(detail),
+                ConditionVerdict::Unclear(detail) => {
                     let detail = format!("{detail}, because a route's condition looks there");
                     return Err(Failure::new(Cause::Unreadable, detail));
                 }

@@ -164,8 +164,8 @@ impl Entry<'_> {
                 None
             }
             Err(mistakes) => {
-                let told = |m: Mistake| Mistake { name: format!("{name}, {}", m.name), ..m };
-                self.mistakes.extend(mistakes.into_iter().map(told));
+                let in_document = |m: Mistake| Mistake { name: format!("{name}, {}", m.name), ..m };
+                self.mistakes.extend(mistakes.into_iter().map(in_document));
                 None
             }
         }

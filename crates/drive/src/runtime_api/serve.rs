@@ -21,7 +21,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::desk::{Answered, Desk, Event, Lives, Next};
+use super::invocations::{Answered, Event, Invocations, Lives, Next};
 use super::{Fault, Outcome};
 use crate::id;
 
@@ -35,13 +35,13 @@ const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:drive
 const LONGEST: usize = 6 * 1024 * 1024 + 100;
 
 /// Accepts connections until it is aborted; the connections end with it.
-pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>) {
+pub(super) async fn serve(listener: TcpListener, invocations: Arc<Invocations>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&desk)));
+                    connections.spawn(connection(stream, Arc::clone(&invocations)));
                 }
                 // Out of file descriptors, most likely: others must end first.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -51,13 +51,13 @@ pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>) {
     }
 }
 
-async fn connection(stream: TcpStream, desk: Arc<Desk>) {
+async fn connection(stream: TcpStream, invocations: Arc<Invocations>) {
     // Without it the second small write of an answer waits for the client's delayed acknowledgement: 40 ms a call.
     let _ = stream.set_nodelay(true);
     let Ok((stream, lives)) = watched(stream) else { return };
     let service = service_fn(move |request| {
-        let (desk, lives) = (Arc::clone(&desk), lives.clone());
-        async move { answer(request, &desk, &lives).await }
+        let (invocations, lives) = (Arc::clone(&invocations), lives.clone());
+        async move { answer(request, &invocations, &lives).await }
     });
     // A client that hangs up is its own affair.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
@@ -94,22 +94,32 @@ impl std::error::Error for Closed {}
 
 type Answer = Response<Full<Bytes>>;
 
-async fn answer(request: Request<Incoming>, desk: &Desk, lives: &Lives) -> Result<Answer, Closed> {
+async fn answer(
+    request: Request<Incoming>,
+    invocations: &Invocations,
+    lives: &Lives,
+) -> Result<Answer, Closed> {
     let (head, body) = request.into_parts();
     let path: Vec<&str> = head.uri.path().trim_start_matches('/').split('/').collect();
     let get = head.method == Method::GET;
     let post = head.method == Method::POST;
     match path[..] {
-        ["2018-06-01", "runtime", "invocation", "next"] if get => next(desk, lives).await,
+        ["2018-06-01", "runtime", "invocation", "next"] if get => next(invocations, lives).await,
         ["2018-06-01", "runtime", "invocation", id, "response"] if post => {
-            Ok(response(desk, id, &head.headers, body).await)
+            Ok(response(invocations, id, &head.headers, body).await)
         }
         ["2018-06-01", "runtime", "invocation", id, "error"] if post => {
-            Ok(invocation_error(desk, id, &head.headers, body).await)
+            Ok(invocation_error(invocations, id, &head.headers, body).await)
         }
-        ["2018-06-01", "runtime", "init", "error"] if post => Ok(init_error(desk, &head.headers, body).await),
-        ["2020-01-01", "extension", "register"] if post => Ok(register(desk, &head.headers, body).await),
-        ["2020-01-01", "extension", "event", "next"] if get => extension_next(desk, &head.headers).await,
+        ["2018-06-01", "runtime", "init", "error"] if post => {
+            Ok(init_error(invocations, &head.headers, body).await)
+        }
+        ["2020-01-01", "extension", "register"] if post => {
+            Ok(register(invocations, &head.headers, body).await)
+        }
+        ["2020-01-01", "extension", "event", "next"] if get => {
+            extension_next(invocations, &head.headers).await
+        }
         ["2020-01-01", "extension", "init" | "exit", "error"] if post => Ok(accepted()),
         _ => Ok(error(StatusCode::NOT_FOUND, "NotFound", "no such path, or another method is expected")),
     }
@@ -117,15 +127,15 @@ async fn answer(request: Request<Incoming>, desk: &Desk, lives: &Lives) -> Resul
 
 // === invocations ===
 
-async fn next(desk: &Desk, lives: &Lives) -> Result<Answer, Closed> {
-    let _poller = desk.poller(lives);
+async fn next(invocations: &Invocations, lives: &Lives) -> Result<Answer, Closed> {
+    let _poller = invocations.poller(lives);
     loop {
-        let change = desk.change();
+        let change = invocations.change();
         tokio::pin!(change);
         change.as_mut().enable();
         // Between taking an event and giving it to hyper there is no `await`: a poller that is dropped has taken
         // nothing.
-        match desk.next(lives) {
+        match invocations.next(lives) {
             Next::Event(event) => return Ok(handed(event)),
             Next::Fault(Fault::NextStatus(status)) => return Ok(plain(status)),
             Next::Fault(Fault::NextClosed | Fault::AnswerStatus(_)) | Next::Gone => return Err(Closed),
@@ -159,9 +169,14 @@ fn handed(event: Event) -> Answer {
     answer
 }
 
-async fn response(desk: &Desk, request_id: &str, headers: &HeaderMap, body: Incoming) -> Answer {
+async fn response(
+    invocations: &Invocations,
+    request_id: &str,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Answer {
     match read(body).await {
-        Ok(body) => answered(desk.answer(request_id, nonce(headers), Ok(Outcome::Response(body)))),
+        Ok(body) => answered(invocations.answer(request_id, nonce(headers), Ok(Outcome::Response(body)))),
         Err(Unread::TooLong) => {
             // The function hears 413, its caller this error (`ErrorResponseTooLarge` in `interop/model.go`).
             let error_message =
@@ -171,7 +186,7 @@ async fn response(desk: &Desk, request_id: &str, headers: &HeaderMap, body: Inco
                 error_message: error_message.clone(),
                 body: Bytes::new(),
             };
-            match desk.answer(request_id, nonce(headers), Ok(outcome)) {
+            match invocations.answer(request_id, nonce(headers), Ok(outcome)) {
                 Answered::Accepted => {
                     error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &error_message)
                 }
@@ -182,22 +197,27 @@ async fn response(desk: &Desk, request_id: &str, headers: &HeaderMap, body: Inco
     }
 }
 
-async fn invocation_error(desk: &Desk, request_id: &str, headers: &HeaderMap, body: Incoming) -> Answer {
+async fn invocation_error(
+    invocations: &Invocations,
+    request_id: &str,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Answer {
     match read(body).await {
         Ok(body) => {
             let Diagnostic { error_type, error_message } = Diagnostic::read(headers, &body);
             let outcome = Outcome::Error { error_type, error_message, body };
-            answered(desk.answer(request_id, nonce(headers), Ok(outcome)))
+            answered(invocations.answer(request_id, nonce(headers), Ok(outcome)))
         }
         Err(Unread::TooLong) => error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "too long"),
         Err(Unread::Broken) => broken(),
     }
 }
 
-async fn init_error(desk: &Desk, headers: &HeaderMap, body: Incoming) -> Answer {
+async fn init_error(invocations: &Invocations, headers: &HeaderMap, body: Incoming) -> Answer {
     let body = read(body).await.unwrap_or_default();
     let Diagnostic { error_type, error_message } = Diagnostic::read(headers, &body);
-    desk.init_error(&error_type, &error_message);
+    invocations.init_error(&error_type, &error_message);
     accepted()
 }
 
@@ -241,7 +261,7 @@ impl Diagnostic {
 
 /// Registration as <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html#runtimes-extensions-registration-api-a>
 /// has it, for no events: there are none to be had here, and an extension that waited for them would wait in vain.
-async fn register(desk: &Desk, headers: &HeaderMap, body: Incoming) -> Answer {
+async fn register(invocations: &Invocations, headers: &HeaderMap, body: Incoming) -> Answer {
     #[derive(Deserialize)]
     struct Register {
         #[serde(default)]
@@ -270,13 +290,13 @@ async fn register(desk: &Desk, headers: &HeaderMap, body: Incoming) -> Answer {
     if let Ok(value) = HeaderValue::try_from(&identifier) {
         answer.headers_mut().insert("lambda-extension-identifier", value);
     }
-    desk.register(identifier);
+    invocations.register(identifier);
     answer
 }
 
-async fn extension_next(desk: &Desk, headers: &HeaderMap) -> Result<Answer, Closed> {
+async fn extension_next(invocations: &Invocations, headers: &HeaderMap) -> Result<Answer, Closed> {
     let identifier = headers.get("lambda-extension-identifier").and_then(|value| value.to_str().ok());
-    if identifier.is_some_and(|identifier| desk.is_registered(identifier)) {
+    if identifier.is_some_and(|identifier| invocations.is_registered(identifier)) {
         pending::<()>().await;
     }
     Ok(error(StatusCode::FORBIDDEN, "Extension.UnknownExtensionIdentifier", "not registered"))

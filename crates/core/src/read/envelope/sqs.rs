@@ -5,7 +5,7 @@
 use crate::model::dialect::Dialect;
 use crate::model::unit::StorageType;
 use crate::plain::json;
-use crate::read::item::Message;
+use crate::read::item::QueueMessage;
 use crate::read::row::{
     Called, Envelope, Facts, Holds, Inside, Letter, Opened, Opening, Read, Row, Sent, Stands,
 };
@@ -35,7 +35,7 @@ fn open<'a>(seen: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
     let id = json::string(seen.get("messageId")).ok().filter(|id| !id.is_empty());
     // The ARN of a FIFO queue ends so (SQS developer guide, "FIFO queue and message identifiers").
     let fifo = json::string(seen.get("eventSourceARN")).is_ok_and(|arn| arn.ends_with(".fifo"));
-    let message = Message { id: id.as_deref().map(str::to_owned), fifo };
+    let message = QueueMessage { id: id.as_deref().map(str::to_owned), fifo };
     let place = format!("{}.body", opening.place);
     let text = json::string(seen.get("body"))
         .map(Sent::Text)

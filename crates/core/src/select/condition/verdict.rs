@@ -65,7 +65,7 @@ pub struct Mismatch {
 
 /// What a condition says of an event.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum ConditionVerdict {
     Matches,
     Differs,
     /// Nobody can tell: there is more to compare than the limits allow; the sentence.
@@ -149,12 +149,12 @@ impl Condition {
 
     /// Whether the event matches, for whoever does not ask why not: sentences cost more than the answer.
     /// `left` is what the delivery it came in may still cost.
-    pub(crate) fn verdict(&self, event: &RawValue, left: &Comparisons) -> Verdict {
+    pub(crate) fn verdict(&self, event: &RawValue, left: &Comparisons) -> ConditionVerdict {
         match self.test(event, left) {
-            Ok(None) => Verdict::Matches,
-            Ok(Some(_)) => Verdict::Differs,
-            Err(Unclear { detail, too_much: true }) => Verdict::TooMuch(detail),
-            Err(Unclear { detail, too_much: false }) => Verdict::Unclear(detail),
+            Ok(None) => ConditionVerdict::Matches,
+            Ok(Some(_)) => ConditionVerdict::Differs,
+            Err(Unclear { detail, too_much: true }) => ConditionVerdict::TooMuch(detail),
+            Err(Unclear { detail, too_much: false }) => ConditionVerdict::Unclear(detail),
         }
     }
 

@@ -35,13 +35,16 @@ impl Parser {
             return self.never_reached(rules);
         }
         // Rules of every event, pair by pair, would be slow; with sets a pair takes one look an event.
-        let told: Vec<Told<'_>> = rules.iter().map(|(_, rule)| Told::by(rule)).collect();
+        let names_of_earlier: Vec<EventNames<'_>> =
+            rules.iter().map(|(_, rule)| EventNames::by(rule)).collect();
         for (position, (index, rule)) in rules.iter().enumerate() {
-            for ((earlier_index, earlier), told) in rules[..position].iter().zip(&told) {
+            for ((earlier_index, earlier), names_of_earlier) in
+                rules[..position].iter().zip(&names_of_earlier)
+            {
                 if !rule.shares_keys_with(earlier) {
                     continue;
                 }
-                let shared = rule.events.iter().find(|event| told.shares(event));
+                let shared = rule.events.iter().find(|event| names_of_earlier.shares(event));
                 let Some(event) = shared else { continue };
                 let earlier = earlier.name(*earlier_index);
                 let place = format!("rule[{index}]");
@@ -85,13 +88,13 @@ impl Parser {
 }
 
 /// The events of a rule, to find out whether another rule tells of one of them.
-struct Told<'r> {
+struct EventNames<'r> {
     names: HashSet<&'r str>,
     /// The names, and every family one of them belongs to.
     families: HashSet<&'r str>,
 }
 
-impl<'r> Told<'r> {
+impl<'r> EventNames<'r> {
     fn by(rule: &'r Rule) -> Self {
         let names = || rule.events.iter().map(|event| name(event));
         Self { names: names().collect(), families: names().flat_map(families).collect() }

@@ -15,7 +15,7 @@ use crate::recorder::Recorder;
 use crate::script::Script;
 
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) ids: CorrelationIds,
     connections: AtomicU64,
@@ -25,7 +25,7 @@ pub(crate) struct Desk {
     buckets: Mutex<HashMap<IpAddr, Bucket>>,
 }
 
-impl Desk {
+impl Shared {
     pub(crate) fn new(mut config: Config) -> io::Result<Self> {
         let journal = config.journal.as_deref().map(Journal::open).transpose()?;
         let mut script = Script::default();

@@ -36,7 +36,7 @@ impl fmt::Debug for Lives {
 
 /// The state of one Runtime API.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
+pub(super) struct Invocations {
     state: Mutex<State>,
     /// Rung at every change that somebody may be waiting for.
     bell: Notify,
@@ -112,7 +112,7 @@ pub(super) enum Answered {
     Refused(u16),
 }
 
-impl Desk {
+impl Invocations {
     /// Puts an event out, or refuses it: a function that cannot start gets none, and no two invocations under way
     /// have the same request id.
     pub(super) fn put(&self, event: Waiting) -> Result<(), DriveError> {
@@ -152,7 +152,7 @@ impl Desk {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let deadline_ms = deadline_ms
             .unwrap_or_else(|| u64::try_from((now.saturating_add(limit)).as_millis()).unwrap_or(u64::MAX));
-        // Who has withdrawn is no longer on the desk, so somebody hears this.
+        // An invocation that was withdrawn is no longer in the list, so somebody waits for this.
         let _ = taken.send(());
         state.taken.push(Taken { request_id: request_id.clone(), nonce: nonce.clone(), answer });
         Next::Event(Event { request_id, nonce, deadline_ms, body })
@@ -228,7 +228,7 @@ impl Desk {
         }
     }
 
-    /// The next change. To be asked for *before* looking at the desk, so that none falls in between.
+    /// The next change. To be asked for *before* looking for an event, so that none falls in between.
     pub(super) fn change(&self) -> Notified<'_> {
         self.bell.notified()
     }
@@ -241,7 +241,7 @@ impl Desk {
         state.pollers.push((number, lives.clone()));
         drop(state);
         self.bell.notify_waiters();
-        Poller { desk: self, number }
+        Poller { invocations: self, number }
     }
 
     /// Waits until somebody polls.
@@ -288,13 +288,13 @@ impl State {
 /// A poller that is waiting.
 #[derive(Debug)]
 pub(super) struct Poller<'a> {
-    desk: &'a Desk,
+    invocations: &'a Invocations,
     number: u64,
 }
 
 impl Drop for Poller<'_> {
     fn drop(&mut self) {
-        self.desk.state().pollers.retain(|(number, _)| *number != self.number);
+        self.invocations.state().pollers.retain(|(number, _)| *number != self.number);
     }
 }
 
@@ -333,88 +333,88 @@ mod tests {
 
     #[test]
     fn who_has_gone_gets_nothing_and_the_event_stays() {
-        let desk = Desk::default();
+        let invocations = Invocations::default();
         let (waiting, _ends) = event("a", "1");
-        desk.put(waiting).unwrap();
-        assert!(matches!(desk.next(&gone()), Next::Gone));
-        let Next::Event(event) = desk.next(&here()) else { panic!("the event is lost") };
+        invocations.put(waiting).unwrap();
+        assert!(matches!(invocations.next(&gone()), Next::Gone));
+        let Next::Event(event) = invocations.next(&here()) else { panic!("the event is lost") };
         assert_eq!(event.request_id, "a");
-        assert!(matches!(desk.next(&here()), Next::Nothing));
+        assert!(matches!(invocations.next(&here()), Next::Nothing));
     }
 
     #[test]
     fn who_has_gone_uses_up_no_fault() {
-        let desk = Desk::default();
-        desk.fault(Fault::NextStatus(500));
-        assert!(matches!(desk.next(&gone()), Next::Gone));
-        assert!(matches!(desk.next(&here()), Next::Fault(Fault::NextStatus(500))));
+        let invocations = Invocations::default();
+        invocations.fault(Fault::NextStatus(500));
+        assert!(matches!(invocations.next(&gone()), Next::Gone));
+        assert!(matches!(invocations.next(&here()), Next::Fault(Fault::NextStatus(500))));
     }
 
     #[test]
     fn an_answer_is_taken_once() {
-        let desk = Desk::default();
+        let invocations = Invocations::default();
         let (waiting, (_, mut answer)) = event("a", "1");
-        desk.put(waiting).unwrap();
-        assert_eq!(desk.answer("a", None, done()), Answered::Unknown, "nobody has taken it");
-        let _ = desk.next(&here());
-        assert_eq!(desk.answer("b", None, done()), Answered::Unknown);
-        assert_eq!(desk.answer("a", Some("1"), done()), Answered::Accepted);
+        invocations.put(waiting).unwrap();
+        assert_eq!(invocations.answer("a", None, done()), Answered::Unknown, "nobody has taken it");
+        let _ = invocations.next(&here());
+        assert_eq!(invocations.answer("b", None, done()), Answered::Unknown);
+        assert_eq!(invocations.answer("a", Some("1"), done()), Answered::Accepted);
         assert!(matches!(answer.try_recv(), Ok(Ok(Outcome::Response(_)))));
-        assert_eq!(desk.answer("a", Some("1"), done()), Answered::Late);
+        assert_eq!(invocations.answer("a", Some("1"), done()), Answered::Late);
     }
 
     #[test]
     fn the_answer_of_an_earlier_invocation_is_late_even_under_the_same_request_id() {
-        let desk = Desk::default();
+        let invocations = Invocations::default();
         let (first, _first) = event("a", "1");
-        desk.put(first).unwrap();
-        let _ = desk.next(&here());
-        desk.clear("1");
+        invocations.put(first).unwrap();
+        let _ = invocations.next(&here());
+        invocations.clear("1");
         let (second, _second) = event("a", "2");
-        desk.put(second).unwrap();
-        let _ = desk.next(&here());
-        assert_eq!(desk.answer("a", Some("1"), done()), Answered::Late);
+        invocations.put(second).unwrap();
+        let _ = invocations.next(&here());
+        assert_eq!(invocations.answer("a", Some("1"), done()), Answered::Late);
         // A runtime that does not know the nonce is believed.
-        assert_eq!(desk.answer("a", None, done()), Answered::Accepted);
+        assert_eq!(invocations.answer("a", None, done()), Answered::Accepted);
     }
 
     #[test]
     fn a_request_id_is_under_way_once() {
-        let desk = Desk::default();
+        let invocations = Invocations::default();
         let (first, _first) = event("a", "1");
-        desk.put(first).unwrap();
-        assert!(matches!(desk.put(event("a", "2").0), Err(DriveError::Usage(_))));
-        let _ = desk.next(&here());
-        assert!(matches!(desk.put(event("a", "2").0), Err(DriveError::Usage(_))));
-        desk.clear("1");
-        assert!(desk.put(event("a", "2").0).is_ok());
+        invocations.put(first).unwrap();
+        assert!(matches!(invocations.put(event("a", "2").0), Err(DriveError::Usage(_))));
+        let _ = invocations.next(&here());
+        assert!(matches!(invocations.put(event("a", "2").0), Err(DriveError::Usage(_))));
+        invocations.clear("1");
+        assert!(invocations.put(event("a", "2").0).is_ok());
     }
 
     #[test]
     fn a_failed_start_fails_what_waits_or_else_what_comes_next() {
-        let desk = Desk::default();
+        let invocations = Invocations::default();
         let (waiting, (_, mut answer)) = event("a", "1");
-        desk.put(waiting).unwrap();
-        desk.init_error("Runtime.InitError", "no");
+        invocations.put(waiting).unwrap();
+        invocations.init_error("Runtime.InitError", "no");
         assert!(matches!(answer.try_recv(), Ok(Err(DriveError::InitError { .. }))));
-        assert!(matches!(desk.next(&here()), Next::Nothing));
+        assert!(matches!(invocations.next(&here()), Next::Nothing));
 
-        desk.init_error("Runtime.InitError", "no");
-        assert!(matches!(desk.put(event("b", "2").0), Err(DriveError::InitError { .. })));
-        assert!(desk.put(event("b", "2").0).is_ok(), "once");
+        invocations.init_error("Runtime.InitError", "no");
+        assert!(matches!(invocations.put(event("b", "2").0), Err(DriveError::InitError { .. })));
+        assert!(invocations.put(event("b", "2").0).is_ok(), "once");
     }
 
     #[test]
     fn the_past_is_not_remembered_for_ever() {
-        let desk = Desk::default();
+        let invocations = Invocations::default();
         for number in 0..=REMEMBERED {
             let id = number.to_string();
             let (waiting, _ends) = event(&id, &id);
-            desk.put(waiting).unwrap();
-            let _ = desk.next(&here());
-            desk.clear(&id);
+            invocations.put(waiting).unwrap();
+            let _ = invocations.next(&here());
+            invocations.clear(&id);
         }
-        assert_eq!(desk.answer("0", None, done()), Answered::Unknown);
-        assert_eq!(desk.answer("1", None, done()), Answered::Late);
+        assert_eq!(invocations.answer("0", None, done()), Answered::Unknown);
+        assert_eq!(invocations.answer("1", None, done()), Answered::Late);
     }
 }
