@@ -72,7 +72,7 @@ bless: ## rewrite the answers in events/ and the tables in the documents; read t
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay-core --test documents
 	@git --no-pager diff --stat -- events docs || true
 
-# Stable builds with a sanitizer only if it is told to pass for a nightly. The first folder takes what is found; the others
+# A stable compiler builds with a sanitizer only if RUSTC_BOOTSTRAP lets it pass for a nightly. The first folder takes what is found; the others
 # are read: what is committed, and every delivery of events/.
 TIME ?= 60
 TARGETS ?= plan gate condition notification

@@ -19,13 +19,13 @@ pub(crate) enum Fault {
     FullSpool,
     /// The spool's log, its index or the file itself is removed, or replaced by a copy, under the running relay; one time in three it is then killed
     TakenFiles,
-    /// Senders that say nothing, stop half way, trickle, or hang up without hearing the answer
+    /// Senders that say nothing, stop half way, trickle, or hang up before the answer
     SlowSockets,
     /// Nobody reads the relay's log any more: its pipe is full, and it must serve and stop all the same
     StalledLog,
     /// `kill -9` of MDSS, at any moment
     KillMdss,
-    /// MDSS is away for 20 s, as in a restart, with the relay in direct mode: who waits for its answer hears that it is done
+    /// MDSS is away for 20 s, as in a restart, with the relay in direct mode: a sender that waits long enough gets a success
     AwayMdss,
     /// SIGSTOP and SIGCONT to MDSS: connections are open, and nobody answers
     FreezeMdss,

@@ -86,7 +86,7 @@ fn a_document_for_jd_is_written_and_the_rest_is_told() {
     </NotificationConfiguration>
     ");
     insta::assert_snapshot!(said.stderr, @r#"
-    mdss-relay notification: warning: route[0].suffix: ".pdf" in this letter case only, which whoever uploads chooses; suffix_any_case takes the others, too
+    mdss-relay notification: warning: route[0].suffix: ".pdf" in this letter case only, and the uploader chooses the case; suffix_any_case takes the others, too
     mdss-relay notification: warning: route[0]: exclude_prefix cannot be said in a document; the store announces more, and the relay skips it
     mdss-relay notification: warning: route[0]: condition cannot be said in a document; the store announces more, and the relay skips it
     "#);

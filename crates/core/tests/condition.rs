@@ -174,8 +174,8 @@ fn what_an_uploader_writes_decides_nothing() {
         let mistakes = Settings::read(vars, Role::Explain).finish().unwrap_err();
         assert_eq!(
             mistakes[0].to_string(),
-            "route[0].condition: found \"callBackVar\", expected fields that the provider writes: whoever uploads an object \
-             chooses this one, so it may decide nothing"
+            "route[0].condition: found \"callBackVar\", expected fields that the provider writes; the uploader chooses this one, \
+             so no condition may use it"
         );
     }
 }

@@ -43,7 +43,7 @@ impl RuntimeApi {
     pub async fn listen(address: SocketAddr) -> Result<Self, DriveError> {
         if !address.ip().to_canonical().is_loopback() {
             let sentence = format!(
-                "{address} is not a loopback address, and whoever reaches the Runtime API gets the events; \
+                "{address} is not a loopback address, and everybody who reaches the Runtime API gets the events; \
                  listen_exposed allows it"
             );
             return Err(DriveError::Usage(sentence));

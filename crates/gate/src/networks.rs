@@ -45,7 +45,7 @@ impl Networks {
         };
         if network.prefix_len() < fewest {
             return Err(
-                "networks of your own proxies, with 8 bits or more (IPv6: 16, or fc00::/7): whoever is in one can name any \
+                "networks of your own proxies, with 8 bits or more (IPv6: 16, or fc00::/7): every machine in such a network can name any \
                         address as the client's",
             );
         }

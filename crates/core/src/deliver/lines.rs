@@ -123,7 +123,7 @@ impl Line<'_> {
                 line!(error, "event cannot be used; it is on disk, parked")
             }
             Became::Failed(FailureKind::Transient) => {
-                line!(warn, "object not yet accepted by MDSS; the sender is told to repeat the event")
+                line!(warn, "object not yet accepted by MDSS; the sender is asked to repeat the event")
             }
             Became::Failed(FailureKind::Config) => {
                 line!(error, "object not accepted by MDSS; an operator must act")

@@ -56,7 +56,7 @@ causes! {
     ObsoleteEvent = "obsolete_event";
     /// nobody here knows the event, and it speaks of an object
     UnknownEvent = "unknown_event";
-    /// the record names no event, so nobody can tell what happened
+    /// the record names no event, so it does not say what happened
     MissingEventName = "missing_event_name";
     /// the record names no bucket
     MissingBucket = "missing_bucket";

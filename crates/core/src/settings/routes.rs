@@ -211,7 +211,7 @@ fn selection_warnings(place: &str, route: &Route, warnings: &mut Vec<String>) {
         route.suffix.iter().filter(cased).map(|s| format!("{:?}", line::clip(s, 40))).collect();
     if !suffixes.is_empty() {
         warnings.push(format!(
-            "{place}.suffix: {} in this letter case only, which whoever uploads chooses; suffix_any_case takes the others, too",
+            "{place}.suffix: {} in this letter case only, and the uploader chooses the case; suffix_any_case takes the others, too",
             suffixes.join(", ")
         ));
     }
@@ -229,7 +229,7 @@ fn selection_warnings(place: &str, route: &Route, warnings: &mut Vec<String>) {
     }
     for path in UPLOADERS.iter().filter(|path| condition.asks_at(path)) {
         warnings.push(format!(
-            "{place}.condition.{}: whoever uploads an object chooses this, and so whether this route takes it",
+            "{place}.condition.{}: the uploader chooses this value, and so whether this route takes the object",
             path.join(".")
         ));
     }

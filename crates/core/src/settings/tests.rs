@@ -484,11 +484,11 @@ fn what_selects_less_than_it_looks_like_is_warned_about() {
         (r#"condition = { data = { resourceName = "2026/*" } }"#, None),
         (
             r#"condition = { s3 = { object = { contentType = "application/pdf" } } }"#,
-            Some("route[0].condition.s3.object.contentType: whoever uploads"),
+            Some("route[0].condition.s3.object.contentType: the uploader chooses"),
         ),
         (
             r#"condition = { s3 = { object = { userMetadata = { a = "b" } } } }"#,
-            Some("route[0].condition.s3.object.userMetadata: whoever uploads"),
+            Some("route[0].condition.s3.object.userMetadata: the uploader chooses"),
         ),
         (r#"condition = { s3 = { bucket = { name = "a/b" } } }"#, None),
     ] {

@@ -39,7 +39,7 @@ async fn mistakes_in_the_settings_are_shown_all_at_once_and_no_port_opens() {
     assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(2));
     assert!(process.output().contains("- source[0].auth"), "{}", process.output());
 
-    // Whoever is in a trusted network can name any address as the client's.
+    // Every machine in a trusted network can name any address as the client's.
     let mut process = program()
         .env("RELAY_TOKEN", "a\nb")
         .env("RELAY_TRUSTED_PROXIES", "10.0.0.1,0.0.0.0/0")

@@ -24,7 +24,7 @@ fn a_verified_object_shows_its_lines_and_its_correlation_ids() {
     let account = Account::new();
     let accepted = |id| line("object accepted by MDSS", None, Some(id));
     let later = line(
-        "object not yet accepted by MDSS; the sender is told to repeat the event",
+        "object not yet accepted by MDSS; the sender is asked to repeat the event",
         Some("transient"),
         None,
     );

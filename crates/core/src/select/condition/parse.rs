@@ -60,7 +60,8 @@ impl Condition {
             value => toml(place, value),
         }?;
         if condition.filter.asks_about(UNTRUSTED) {
-            let expected = "fields that the provider writes: whoever uploads an object chooses this one, so it may decide nothing";
+            let expected =
+                "fields that the provider writes; the uploader chooses this one, so no condition may use it";
             return Err(vec![Mistake::found(place, UNTRUSTED, expected)]);
         }
         Ok(condition)

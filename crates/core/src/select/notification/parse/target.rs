@@ -45,11 +45,16 @@ impl Parser {
         let name = raw.kind.target();
         let place = format!("{}.{name}", raw.place);
         let Some(element) = raw.target else {
-            self.mistake(raw.element.line, &place, None, "whom the rule tells; the element is missing");
+            self.mistake(raw.element.line, &place, None, "the target of the rule; the element is missing");
             return None;
         };
         if raw.kind == Kind::Queue && self.store == Store::JdCloud {
-            self.mistake(element.line, &place, None, "no queue: JD Cloud tells addresses and functions");
+            self.mistake(
+                element.line,
+                &place,
+                None,
+                "no queue: JD Cloud sends events to addresses and functions only",
+            );
             return None;
         }
         let text = self.token(element, &place).to_owned();
@@ -102,7 +107,7 @@ impl Parser {
                         self.warn(line, &place, sentence);
                     }
                     if addresses.contains(&address) {
-                        self.warn(line, &place, "stands there twice, so it would hear of everything twice");
+                        self.warn(line, &place, "stands there twice, so it would get every event twice");
                     }
                     addresses.push(address);
                 }
@@ -130,8 +135,13 @@ impl Parser {
         } else if parts[2] != service {
             self.mistake(line, place, Some(text), format!("an ARN whose service is {service}"));
         } else if text.ends_with(".fifo") {
-            // Neither FIFO queues nor FIFO topics can be told (Amazon, "Supported event destinations").
-            self.mistake(line, place, Some(text), "a standard queue or topic: S3 tells no FIFO ones");
+            // Neither FIFO queues nor FIFO topics can be targets (Amazon, "Supported event destinations").
+            self.mistake(
+                line,
+                place,
+                Some(text),
+                "a standard queue or topic: S3 sends no events to FIFO ones",
+            );
         }
     }
 }

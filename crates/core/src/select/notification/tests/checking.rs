@@ -9,11 +9,11 @@ fn every_mistake_of_a_document_is_told() {
     line 7, rule[0].Filter.S3Key.FilterRule[0].Name: found "infix", expected prefix or suffix
     line 12, rule[0].Topic, address 1: expected an address such as https://relay.example/jd, without a comma or white space
     line 13, rule[0].Event[0]: found "s3:ObjectCreated:Putt", expected an event of JD Cloud; is s3:ObjectCreated:Put meant?
-    line 15, rule[1].Topic: expected whom the rule tells; the element is missing
+    line 15, rule[1].Topic: expected the target of the rule; the element is missing
     line 15, rule[1].Event: expected at least one, such as s3:ObjectCreated:*
     line 16, rule[1].Id: found "same", expected another id than that of rule[0]
     line 17, rule[1]: found "<Topics>", expected a known element; is Topic meant?
-    line 20, rule[2].Queue: expected no queue: JD Cloud tells addresses and functions
+    line 20, rule[2].Queue: expected no queue: JD Cloud sends events to addresses and functions only
     line 23, NotificationConfiguration: found "<Rule>", expected one of TopicConfiguration, QueueConfiguration, CloudFunctionConfiguration, LambdaFunctionConfiguration, EventBridgeConfiguration
     "#);
 }
@@ -36,7 +36,7 @@ fn what_is_wrong_is_told_with_its_place() {
             document("<TopicConfig/>"),
             r#"NotificationConfiguration: found "<TopicConfig>", expected a known element; is TopicConfiguration meant?"#,
         ),
-        (topic(event), "rule[0].Topic: expected whom the rule tells; the element is missing"),
+        (topic(event), "rule[0].Topic: expected the target of the rule; the element is missing"),
         (topic(to), "rule[0].Event: expected at least one, such as s3:ObjectCreated:*"),
         (topic(&format!("{to}{to}{event}")), "rule[0].Topic: expected one of its kind; this is the second"),
         (topic(&format!("<Id>1</Id><Id>2</Id>{to}{event}")), "rule[0].Id: expected one of its kind"),
