@@ -67,7 +67,7 @@ pub struct Client {
     api_key: RwLock<Arc<ApiKey>>,
     http: OnceLock<Result<reqwest::Client, String>>,
     /// Makes a connection for each request, for those that a kept one has lost. Asked again at once, the pool of `http`
-    /// might well give that same connection out, which has told of its end but not come to it.
+    /// might well give that same connection out, which the server has announced to close but not closed yet.
     http_unkept: OnceLock<Result<reqwest::Client, String>>,
 }
 

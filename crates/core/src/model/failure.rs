@@ -188,7 +188,7 @@ pub struct Failure {
     pub detail: String,
     /// How long MDSS asked to be left alone.
     pub retry_after: Option<Duration>,
-    /// Whether fewer requests are asked for (429, 503), rather than trouble told of (500, 502).
+    /// Whether MDSS asked for a lower rate (429, 503), rather than reporting a fault (500, 502).
     pub throttled: bool,
 }
 
