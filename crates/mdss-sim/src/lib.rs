@@ -6,6 +6,7 @@ mod connection;
 mod control;
 mod correlation;
 mod desk;
+mod ending;
 mod event;
 mod front;
 mod journal;

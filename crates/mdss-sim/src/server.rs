@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
-use crate::connection::{self, Visit};
+use crate::connection;
 use crate::desk::Desk;
+use crate::ending::Visit;
 use crate::recorder::{Accepted, Recorded};
 use crate::step::{Batch, Step};
 
