@@ -260,7 +260,7 @@ async fn what_fits_nothing_is_no_success() {
         (&["retry", "--lane", "unit-1"], 0, "2 items due now"),
         (&["retry", "--all", "--bucket", "nowhere"], 0, "0 items due now"),
         (&["purge", "--yes", "999"], 1, "there is no item 999"),
-        (&["purge", "--yes", "--reason", "zzz"], 2, "`spool stats` lists those there are"),
+        (&["purge", "--yes", "--reason", "zzz"], 2, "`spool stats` lists the reasons of the items"),
         (&["purge", "--yes", "--bucket", "nowhere"], 1, "no item matches"),
         (&["purge", "--yes", "--all", "--bucket", "nowhere"], 0, "no item matches"),
         (&["purge", "--yes", "1", "998"], 1, "1 item deleted"),

@@ -7,3 +7,6 @@ pub(crate) mod plan;
 pub(crate) mod queue;
 pub(crate) mod skip;
 pub(crate) mod subject;
+
+#[cfg(test)]
+mod tests;

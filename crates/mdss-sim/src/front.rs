@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::config::Config;
-use crate::connection::{Ending, Visit};
 use crate::control;
+use crate::ending::{Ending, Visit};
 use crate::judge::{Glimpse, Object, Objection, judge, knows_key};
 use crate::recorder::Recorded;
 use crate::reply::Reply;

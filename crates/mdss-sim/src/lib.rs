@@ -5,6 +5,7 @@ mod config;
 mod connection;
 mod control;
 mod correlation;
+mod ending;
 mod event;
 mod front;
 mod journal;

@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
-use crate::connection::{self, Visit};
+use crate::connection;
+use crate::ending::Visit;
 use crate::recorder::{Accepted, Recorded};
 use crate::shared::Shared;
 use crate::step::{Batch, Step};

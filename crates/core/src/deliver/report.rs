@@ -173,7 +173,7 @@ impl Record {
         Self { reason: Some(reason.name()), detail, ..Self::of(planned, ResultKind::Skipped) }
     }
 
-    /// What came of this record, told of another one.
+    /// The result of this record, for another record of the same write.
     pub(crate) fn again(&self, planned: &Planned) -> Self {
         match &self.failure {
             Some(failure) => {

@@ -81,15 +81,15 @@ struct Spot {
 }
 
 /// Which row a thing is of: the first one behind `from` that is asked under the pin and has a mark in it.
-fn look(seen: &Seen<'_>, delivery: &Delivery, spot: Spot, from: &mut usize) -> Found {
+fn look(seen: &Seen<'_>, request: Option<&Delivery>, spot: Spot, from: &mut usize) -> Found {
     let rows = &table::group(spot.stands).rows;
     while let Some(known) = rows.get(*from) {
         *from += 1;
         let row = known.row;
-        let mut fits = known.marks.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, delivery));
+        let mut fits = known.marks.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, request));
         let asked = table::is_asked(row, spot.pin);
         if !fits && asked && spot.pin.is_some() {
-            fits = known.pinned.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, delivery));
+            fits = known.pinned.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, request));
         }
         if seen.is_torn()
             && let Err(e) = seen.once(&[])
@@ -136,7 +136,7 @@ impl<'r> Reader<'r> {
         let seen = Seen::text("");
         let spot = Spot { stands: Stands::Request, inside: Inside::Nothing, pin };
         let (mut from, mut body) = (0, Parsed::default());
-        while let Found::Row(row) = look(&seen, delivery, spot, &mut from) {
+        while let Found::Row(row) = look(&seen, Some(delivery), spot, &mut from) {
             match &row.read {
                 Read::Body => {
                     body = self.bytes(&delivery.body, Inside::Nothing, pin);
@@ -154,6 +154,11 @@ impl<'r> Reader<'r> {
             }
         }
         body
+    }
+
+    /// The request whose headers say something of what is met there.
+    fn request_of(&self, spot: Spot) -> Option<&'r Delivery> {
+        (spot.inside == Inside::Nothing).then_some(self.delivery)
     }
 
     /// Reads bytes that ought to be a text in UTF-8.
@@ -202,7 +207,7 @@ impl<'r> Reader<'r> {
         let spot = Spot { stands: Stands::Alone, inside, pin };
         let mut from = 0;
         let mut parsed = loop {
-            match look(&seen, self.delivery, spot, &mut from) {
+            match look(&seen, self.request_of(spot), spot, &mut from) {
                 Found::Row(row) => {
                     if let Some(parsed) = self.alone(row, &seen, spot) {
                         break parsed;
@@ -412,7 +417,7 @@ impl<'r> Reader<'r> {
         let spot = Spot { stands: list.elements, ..spot };
         let mut from = 0;
         loop {
-            let row = match look(&seen, self.delivery, spot, &mut from) {
+            let row = match look(&seen, self.request_of(spot), spot, &mut from) {
                 Found::Row(row) | Found::Both(row) => row,
                 Found::Twice(e) => return Err(twice(e)),
                 Found::Misplaced(row) => {

@@ -4,6 +4,8 @@ pub(super) mod callback;
 pub(super) mod cloudtrail;
 pub(super) mod eventbridge;
 pub(super) mod jdcloud_function;
+#[cfg(test)]
+pub(super) mod lighthouse;
 pub(super) mod oci;
 pub(super) mod reserved;
 pub(super) mod s3;

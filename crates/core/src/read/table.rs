@@ -36,6 +36,8 @@ pub(super) static TABLE: &[&Row] = &[
     &sns::MESSAGE,
     &jdcloud::ENVELOPE,
     &eventbridge::EVENT,
+    #[cfg(test)]
+    &super::record::lighthouse::EVENT,
     &s3::RECORDS,
     &s3::TEST,
     &s3::TEST_TEXT,
