@@ -211,3 +211,65 @@ pub(super) fn names_objects(body: &[u8], own: Dialect) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_dialect_has_a_row_or_belongs_to_the_family() {
+        for dialect in Dialect::ALL {
+            let facts = TABLE.iter().filter(|row| row.of == *dialect && row.facts.is_some()).count();
+            let family = s3::FAMILY.iter().filter(|(of, _)| of == dialect).count();
+            assert!(facts + family >= 1, "{dialect}: nobody says what is known of it");
+            assert!(family == 0 || facts == 0, "{dialect}: its facts are said twice");
+        }
+        for dialect in Dialect::RESERVED {
+            let rows = TABLE.iter().filter(|row| row.of == *dialect);
+            let reserved = rows.clone().filter(|row| matches!(row.read, Read::Reserved)).count();
+            assert!(reserved >= 1 && rows.count() == reserved, "{dialect}: it is refused, and only refused");
+        }
+    }
+
+    /// Facts of one dialect may stand in several rows, and then they are the same.
+    #[test]
+    fn the_facts_of_a_dialect_are_said_once() {
+        let said = |f: &'static Facts| {
+            (
+                (f.keys, f.key_place, f.unit, f.redelivers),
+                (f.probes, f.headers, f.looks_like),
+                (f.signature, f.answers),
+            )
+        };
+        for row in TABLE.iter().copied() {
+            let Some(of_row) = row.facts else { continue };
+            assert_eq!(said(of_row), said(facts(row.of)), "{}", row.of);
+        }
+    }
+
+    #[test]
+    fn a_body_that_names_objects_is_told_from_a_mere_handshake() {
+        let jd = Dialect::JdCloud;
+        for (body, own, want) in [
+            (r#"{"Records":null}"#, jd, true),
+            (r#"{"cloudEventsVersion":"0.1"}"#, jd, true),
+            (r#"{"detail-type":"Object Created"}"#, jd, true),
+            (r#"{"TopicArn":"arn"}"#, jd, true),
+            (r#"{"lighthouse":1}"#, jd, true),
+            (r#"{"events":[{"oss":{}}]}"#, jd, true),
+            (r#"{"eventType":"Microsoft.Storage.BlobCreated"}"#, jd, true),
+            (r#"[{"stream":"s","offset":1}]"#, jd, true),
+            // What is no JSON object counts by its names, and a member that stands there twice as one.
+            (r#"x "Records" y"#, jd, true),
+            (r#"{"Records":1,"Records":2"#, jd, true),
+            (r#"{"Event":"s3:TestEvent"}"#, jd, false),
+            (r#"{"topicOwner":"o","subscriptionName":"s","message":"m"}"#, jd, false),
+            (r#"{"topicOwner":"o","subscriptionName":"s","message":"m"}"#, Dialect::OciNotifications, true),
+            (r#"{"eventType":"greeting"}"#, jd, false),
+            ("test", jd, false),
+            ("", jd, false),
+        ] {
+            assert_eq!(names_objects(body.as_bytes(), own), want, "{body} {own}");
+        }
+    }
+}
