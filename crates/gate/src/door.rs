@@ -42,7 +42,7 @@ impl Source {
     pub fn answers(&self, recognised: Option<Dialect>) -> Answers {
         let answers = self.dialect.or(recognised).map_or(Answers::DEFAULT, Dialect::answers);
         match self.redelivers_forever {
-            true => Answers { permanent: Answers::FOR_ENDLESS.permanent, ..answers },
+            true => answers.for_endless(),
             false => answers,
         }
     }

@@ -316,7 +316,7 @@ mod tests {
             (Cause::BodyTooLarge, 413, 413),
         ] {
             let failure = Failure::new(cause, "the sentence");
-            for (statuses, status) in [(Answers::DEFAULT, once), (Answers::FOR_ENDLESS, forever)] {
+            for (statuses, status) in [(Answers::DEFAULT, once), (Answers::DEFAULT.for_endless(), forever)] {
                 let given = answer(&Happened::Unpackable(&failure), &statuses);
                 assert_eq!(given.status.as_u16(), status, "{cause:?} {statuses:?}");
             }
@@ -327,7 +327,7 @@ mod tests {
             (Cause::MdssUnavailable, 503, 503),
         ] {
             let report = &Report::failed(Failure::new(cause, "the sentence"));
-            for (statuses, status) in [(Answers::DEFAULT, once), (Answers::FOR_ENDLESS, forever)] {
+            for (statuses, status) in [(Answers::DEFAULT, once), (Answers::DEFAULT.for_endless(), forever)] {
                 let given = answer(&Happened::Delivered(report), &statuses);
                 assert_eq!(given.status.as_u16(), status, "{cause:?} {statuses:?}");
             }

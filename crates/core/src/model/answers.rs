@@ -37,7 +37,10 @@ impl Answers {
         key_unavailable: 503,
     };
 
-    /// For senders that post an event until they hear a 2xx: what can never succeed is answered as done, or it would come for
-    /// ever and keep everything behind it waiting. The log has its line.
-    pub const FOR_ENDLESS: Self = Self { permanent: 200, ..Self::DEFAULT };
+    /// The same for a sender that posts an event until it gets a 2xx: what can never succeed is answered as done, or it would come
+    /// for ever and keep everything behind it waiting. The log has its line.
+    #[must_use]
+    pub const fn for_endless(self) -> Self {
+        Self { permanent: self.done, ..self }
+    }
 }

@@ -278,7 +278,8 @@ pub(crate) struct Facts {
     pub(crate) key_place: &'static [&'static str],
     /// What its stores are usually registered as in MDSS.
     pub(crate) unit: StorageType,
-    /// Whether its sender posts an event again and again until it hears a 2xx, and keeps everything behind it waiting.
+    /// Whether its sender posts an event again and again until it gets a 2xx, and keeps everything behind it waiting. Then what can
+    /// never succeed is answered as done, whatever `answers` says.
     pub(crate) redelivers: bool,
     /// Whether its sender asks by an empty POST whether somebody is there.
     pub(crate) probes: bool,

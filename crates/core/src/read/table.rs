@@ -146,7 +146,11 @@ impl Dialect {
 
     /// What its sender makes of statuses.
     pub fn answers(self) -> Answers {
-        facts(self).answers
+        let facts = facts(self);
+        match facts.redelivers {
+            true => facts.answers.for_endless(),
+            false => facts.answers,
+        }
     }
 
     /// What its stores are usually registered as in MDSS.

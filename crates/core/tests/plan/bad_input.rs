@@ -72,6 +72,7 @@ fn a_bad_record_costs_its_neighbours_nothing() {
         (s3(r#"{"key":"%FF%FE"}"#), "invalid_key", "expected UTF-8 once decoded, found \"%FF%FE\""),
         (s3(r#"{"key":"\ud800"}"#), "invalid_key", "lone surrogate"),
         (s3(r#"{"key":"a","key":"b"}"#), "unreadable", "Records[1].s3.object: duplicate field `key`"),
+        (r#"{"eventSource":"x","eventSource":"aws:s3","s3":{}}"#.into(), "unreadable", "duplicate field `eventSource`"),
         (r#"{"eventSource":"aws:s3","eventSource":"minio:s3"}"#.into(), "unreadable", "duplicate field `eventSource`"),
         // What is odd in members nobody needs, or that may be missing, is no failure.
         (s3(r#"{"key":"k","size":99999999999999999999}"#), "send", ""),

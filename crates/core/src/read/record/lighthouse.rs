@@ -2,7 +2,8 @@
 //! and one row. Everything that others must know of it is in this file.
 //!
 //! ```json
-//! {"lighthouse": 1, "event": "stored", "bucket": "b", "object": "in%2Fa b.pdf", "bytes": 7, "write": "w-1"}
+//! {"lighthouse": 1, "event": "stored", "at": "2026-03-04T08:15:42Z", "bucket": "b", "object": "in%2Fa b.pdf",
+//!  "bytes": 7, "etag": "\"0d73\"", "write": "w-1"}
 //! ```
 //!
 //! Older releases write the version into a header instead.
@@ -10,13 +11,16 @@
 use crate::model::answers::Answers;
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::{Bucket, Change, Details, ObjectEvent};
-use crate::model::failure::Cause;
+use crate::model::failure::{Cause, Failure};
 use crate::model::unit::StorageType;
 use crate::plain::json;
 use crate::read::item::{Item, Reading};
 use crate::read::key;
 use crate::read::row::{Context, Facts, Inside, Read, Row};
 use crate::read::seen::{Mark, Seen, Test};
+
+/// A longer event name is none.
+const MOST_NAME_BYTES: usize = 64;
 
 /// Older releases say by it who is there, and in which format.
 const VERSION: &str = "x-lighthouse-version";
@@ -38,7 +42,7 @@ pub(in crate::read) const EVENT: Row = Row {
     lies_in: &[Inside::Nothing, Inside::Queue],
     misplaced: "an event of Lighthouse",
     either: "an event of Lighthouse",
-    members: &["event", "bucket", "object", "bytes", "write"],
+    members: &["event", "at", "bucket", "object", "bytes", "etag", "write"],
     facts: Some(&FACTS),
     read: Read::Event(read),
     ..Row::BASE
@@ -46,7 +50,8 @@ pub(in crate::read) const EVENT: Row = Row {
 
 fn read(seen: &Seen<'_>, context: &Context<'_>) -> Item {
     let mut warnings = Vec::new();
-    let event = json::text(seen.get("event"), "event", &mut warnings);
+    let event =
+        json::text(seen.get("event"), "event", &mut warnings).filter(|name| name.len() <= MOST_NAME_BYTES);
     let change = match event.as_deref() {
         Some("stored") => Change::Created,
         Some("removed") => Change::Removed,
@@ -55,18 +60,29 @@ fn read(seen: &Seen<'_>, context: &Context<'_>) -> Item {
     };
     let details = Details {
         event_name: event,
+        time: json::time(seen.get("at"), "at", &mut warnings),
+        etag: json::etag(seen.get("etag"), "etag", &mut warnings),
         size: json::size(seen.get("bytes"), "bytes", &mut warnings),
         event_id: json::mark(seen.get("write")),
         ..Details::default()
     };
     let bucket = json::text(seen.get("bucket"), "bucket", &mut warnings).and_then(|name| Bucket::new(&name));
     let encoding = FACTS.encoding(context.keys, Dialect::Lighthouse);
-    let reading = match (bucket, key::read(seen.get("object"), "object", |_| encoding)) {
+    let key = key::read(seen.get("object"), "object", |_| encoding);
+    // What is known is shown beside the failure.
+    let unreadable =
+        |bucket, details, failure| Reading::Unreadable { bucket, details: Box::new(details), failure };
+    let reading = match (bucket, key) {
+        (bucket, _) if details.event_name.is_none() => {
+            let detail = "event: expected the name of an event, found none";
+            unreadable(bucket, details, Failure::new(Cause::MissingEventName, detail))
+        }
         (Some(bucket), Ok(key)) => Reading::Object(ObjectEvent { bucket, key, change, details }),
         (None, _) => {
-            Reading::failed(Cause::MissingBucket, "bucket: expected the name of a bucket, found none")
+            let detail = "bucket: expected the name of a bucket, found none";
+            unreadable(None, details, Failure::new(Cause::MissingBucket, detail))
         }
-        (bucket, Err(failure)) => Reading::Unreadable { bucket, details: Box::new(details), failure },
+        (bucket, Err(failure)) => unreadable(bucket, details, failure),
     };
     Item { warnings, ..Item::new(String::new(), Some(Dialect::Lighthouse), reading) }
 }

@@ -9,7 +9,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::model::answers::Answers;
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectEvent};
 use crate::model::failure::{Cause, Failure};
@@ -30,7 +29,6 @@ const MINIO: Facts = Facts {
     keys: Some(KeyEncoding::Form),
     redelivers: true,
     probes: true,
-    answers: Answers::FOR_ENDLESS,
     ..Facts::BASE
 };
 
@@ -44,15 +42,7 @@ pub(in crate::read) const FAMILY: &[(Dialect, &Facts)] = &[
     (Dialect::Rustfs, &MINIO),
     // The raw object name (rgw_pubsub.cc). A persistent topic repeats without end (Ceph, "Bucket Notifications"; seen with
     // 16.2.15).
-    (
-        Dialect::Ceph,
-        &Facts {
-            keys: Some(KeyEncoding::Verbatim),
-            redelivers: true,
-            answers: Answers::FOR_ENDLESS,
-            ..Facts::BASE
-        },
-    ),
+    (Dialect::Ceph, &Facts { keys: Some(KeyEncoding::Verbatim), redelivers: true, ..Facts::BASE }),
     (Dialect::S3Compatible, &Facts { keys: Some(KeyEncoding::Form), ..Facts::BASE }),
 ];
 
