@@ -21,7 +21,9 @@ pub(crate) fn escape(c: char, into: &mut String) {
 /// The text on one line: characters that end lines, move a terminal's cursor or turn the writing direction are escaped as JSON
 /// escapes them. Of compact JSON it is the same JSON, since they are only in its strings.
 pub fn one_line(text: String) -> String {
-    if !text.contains(bends) {
+    // The bytes with which they begin in UTF-8; most text has none of these. No early end: that way many are looked at at once.
+    let may_bend = |met, b| met | (b < 0x20) | (b == 0x7f) | (b == 0xc2) | (b == 0xe2);
+    if !text.bytes().fold(false, may_bend) || !text.contains(bends) {
         return text;
     }
     let mut line = String::with_capacity(text.len() + 16);
