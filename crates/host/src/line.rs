@@ -105,6 +105,12 @@ impl Values for SpanFields {
         text.clear();
         json(text, value);
     }
+
+    fn text(&mut self, name: &'static str, value: &str) {
+        let into = self.0.entry(name).or_default();
+        into.clear();
+        text(into, value);
+    }
 }
 
 /// The fields of an event, written behind what the line has already.
@@ -112,15 +118,36 @@ struct Members<'l>(&'l mut Vec<u8>);
 
 impl Values for Members<'_> {
     fn value(&mut self, name: &'static str, value: impl Serialize) {
+        behind(self.0, name);
+        json(self.0, value);
+    }
+
+    fn text(&mut self, name: &'static str, value: &str) {
         member(self.0, name, value);
     }
 }
 
-fn member(line: &mut Vec<u8>, name: &str, value: impl Serialize) {
+fn member(line: &mut Vec<u8>, name: &str, value: &str) {
+    behind(line, name);
+    text(line, value);
+}
+
+/// The name of one more member, behind what the line has already.
+fn behind(line: &mut Vec<u8>, name: &str) {
     line.push(b',');
-    json(line, name);
+    text(line, name);
     line.push(b':');
-    json(line, value);
+}
+
+/// A text. Most need no escape: that is looked at for many bytes at once, and then they are copied.
+fn text(line: &mut Vec<u8>, value: &str) {
+    let needs_escape = |met, b: u8| met | !(0x20..=0x7e).contains(&b) | (b == b'"') | (b == b'\\');
+    if value.bytes().fold(false, needs_escape) {
+        return json(line, value);
+    }
+    line.push(b'"');
+    line.extend_from_slice(value.as_bytes());
+    line.push(b'"');
 }
 
 fn json(line: &mut Vec<u8>, value: impl Serialize) {
@@ -151,13 +178,14 @@ impl Formatter for OneLine {
 /// What is done with the value of a field. `tracing` has a method for each type; what JSON has no type for is its text.
 trait Values {
     fn value(&mut self, name: &'static str, value: impl Serialize);
+    fn text(&mut self, name: &'static str, value: &str);
 }
 
 macro_rules! visit {
     ($($target:ty),+) => { $(
         impl Visit for $target {
             fn record_str(&mut self, field: &Field, value: &str) {
-                self.value(field.name(), value);
+                self.text(field.name(), value);
             }
 
             fn record_u64(&mut self, field: &Field, value: u64) {

@@ -8,7 +8,8 @@
 //! whether the second one may be called done.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
@@ -20,16 +21,57 @@ pub(crate) struct Duplicates {
     /// Marks remembered, and their bytes, at most.
     most: usize,
     most_bytes: usize,
+    hasher: RandomState,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    known: HashSet<WriteMark>,
-    order: VecDeque<WriteMark>,
+    known: HashSet<Hashed, BuildHasherDefault<AsItIs>>,
+    order: VecDeque<Hashed>,
     bytes: usize,
     /// What is being sent just now. The other end is let go when that is over, whatever came of it.
-    under_way: HashMap<WriteMark, watch::Receiver<()>>,
+    under_way: HashMap<Hashed, watch::Receiver<()>, BuildHasherDefault<AsItIs>>,
+}
+
+/// A mark with its hash. Marks are long and are looked up several times for each write; strangers choose them, so the hash is
+/// a keyed one.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Hashed {
+    hash: u64,
+    mark: Arc<WriteMark>,
+}
+
+impl Hashed {
+    /// What it takes, about: its text, and as much again for what holds it.
+    fn bytes(&self) -> usize {
+        2 * self.mark.as_str().len()
+    }
+}
+
+impl Hash for Hashed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Hands on a hash that is there already.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Only `write_u64` is used; whatever else is hashed still counts.
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 /// What is known of a record's write before it is sent.
@@ -41,13 +83,13 @@ pub(crate) enum Claim<'d> {
     /// An earlier record of this delivery is the same write; what comes of that one comes of this one.
     As(usize),
     /// Another delivery has it under way. Claimed again when that is over.
-    Elsewhere(WriteMark, watch::Receiver<()>),
+    Elsewhere(Hashed, watch::Receiver<()>),
 }
 
 /// A write while it is sent. Whoever waits for it goes on when this is dropped.
 pub(crate) struct UnderWay<'d> {
     duplicates: &'d Duplicates,
-    mark: WriteMark,
+    mark: Hashed,
     _end: watch::Sender<()>,
 }
 
@@ -67,7 +109,7 @@ impl Drop for UnderWay<'_> {
 impl Duplicates {
     /// A memory of that many marks and bytes.
     pub(crate) fn new(most: usize, most_bytes: usize) -> Self {
-        Self { most, most_bytes, state: Mutex::default() }
+        Self { most, most_bytes, hasher: RandomState::new(), state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -76,23 +118,27 @@ impl Duplicates {
 
     /// Claims every write of a plan.
     pub(crate) fn claim(&self, plan: &Plan) -> Vec<Claim<'_>> {
-        let mut here = HashMap::new();
+        let mut here: HashMap<Hashed, usize, BuildHasherDefault<AsItIs>> = HashMap::default();
         let claim = |(index, planned): (usize, &Planned)| {
             if !matches!(planned.decision, Decision::Send(_)) {
                 return Claim::New(None);
             }
             let Some(mark) = planned.write_mark(plan.source.as_deref()) else { return Claim::New(None) };
+            let mark = Hashed { hash: self.hasher.hash_one(&mark), mark: Arc::new(mark) };
             if let Some(earlier) = here.get(&mark) {
                 return Claim::As(*earlier);
             }
-            here.insert(mark.clone(), index);
+            // Most deliveries are one record, which no other one can be like.
+            if plan.records.len() > 1 {
+                here.insert(mark.clone(), index);
+            }
             self.again(mark)
         };
         plan.records.iter().enumerate().map(claim).collect()
     }
 
     /// Claims one write, which was under way elsewhere.
-    pub(crate) fn again(&self, mark: WriteMark) -> Claim<'_> {
+    pub(crate) fn again(&self, mark: Hashed) -> Claim<'_> {
         let mut state = self.state();
         if state.known.contains(&mark) {
             return Claim::Done;
@@ -105,15 +151,15 @@ impl Duplicates {
         Claim::New(Some(UnderWay { duplicates: self, mark, _end: sender }))
     }
 
-    fn accepted(&self, mark: &WriteMark) {
+    fn accepted(&self, mark: &Hashed) {
         let mut state = self.state();
         if state.known.insert(mark.clone()) {
-            state.bytes += 2 * mark.as_str().len();
+            state.bytes += mark.bytes();
             state.order.push_back(mark.clone());
         }
         while state.order.len() > self.most || state.bytes > self.most_bytes {
             let Some(oldest) = state.order.pop_front() else { break };
-            state.bytes -= 2 * oldest.as_str().len();
+            state.bytes -= oldest.bytes();
             state.known.remove(&oldest);
         }
     }
