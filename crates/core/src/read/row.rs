@@ -300,7 +300,7 @@ pub(crate) struct Topic {
 pub(crate) struct Facts {
     /// How its producer encodes keys, unless a setting says otherwise; `None` for envelopes, which have none.
     pub(crate) keys: Option<KeyEncoding>,
-    /// Where a record names its object, from the record's own members on.
+    /// Where a record names its object, from the record's own members on; empty: in no member that is its name and nothing else.
     pub(crate) key_place: &'static [&'static str],
     /// What its stores are usually registered as in MDSS.
     pub(crate) unit: StorageType,
