@@ -33,6 +33,11 @@ const SOURCES: &[(&str, &str, &str)] = &[
     ("rustfs", "/rustfs", "not-a-secret-rustfs"),
     ("ceph", "/ceph", ""),
     ("storagegrid", "/storagegrid", "Basic c3RvcmFnZWdyaWQ6bm90LWEtc2VjcmV0LWdyaWQ="),
+    ("ibm-cos", "/ibm", ""),
+    ("r2", "/r2", "not-a-secret-r2-worker"),
+    ("b2", "/b2", ""),
+    ("seaweedfs", "/seaweedfs", "not-a-secret-seaweedfs"),
+    ("tigris", "/tigris", "Basic dGlncmlzOm5vdC1hLXNlY3JldC10aWdyaXM="),
     ("s3-compatible", "/events", "not-a-secret-other"),
     ("foreign", "/events", "not-a-secret-other"),
 ];

@@ -139,6 +139,12 @@ const ELSEWHERE: &[(Dialect, &str, Option<&str>, &str)] = &[
     (Dialect::Rustfs, "test-event", Some("probe-head"), "it asks with a HEAD"),
     (Dialect::Ceph, "test-event", None, "Ceph sends none"),
     (Dialect::StorageGrid, "test-event", None, "no page shows one"),
+    (Dialect::IbmCos, "batch-one-bad", None, "Code Engine delivers one event a request"),
+    (Dialect::IbmCos, "test-event", None, "no page shows one"),
+    (Dialect::R2, "test-event", None, "Cloudflare sends none"),
+    (Dialect::SeaweedFs, "batch-one-bad", None, "a filer posts one event a request"),
+    (Dialect::SeaweedFs, "test-event", None, "a filer sends none"),
+    (Dialect::Tigris, "test-event", None, "no page shows one"),
 ];
 
 fn all(records: &[Value], member: &str, value: &str) -> bool {

@@ -15,3 +15,4 @@ mod row;
 mod seen;
 pub(crate) mod table;
 mod unknown;
+mod withheld;

@@ -253,8 +253,6 @@ pub(super) enum Test {
     Object,
     /// An object that has this member.
     Has(&'static str, &'static Test),
-    /// A list whose first element has this member.
-    FirstHas(&'static str, &'static Test),
 }
 
 impl Test {
@@ -269,10 +267,6 @@ impl Test {
             }
             Self::Object => raw.is_some_and(|raw| raw.get().starts_with('{')),
             Self::Has(name, test) => raw.is_some_and(|raw| test.holds(member(raw, name))),
-            Self::FirstHas(name, test) => {
-                let first = raw.and_then(|raw| json::array(raw, 1)?.0.first().copied());
-                first.is_some_and(|first| test.holds(member(first, name)))
-            }
         }
     }
 
@@ -290,7 +284,7 @@ impl Test {
                 let begin = text.len().checked_sub(wanted.len());
                 begin.and_then(|at| text.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(wanted))
             }
-            Self::Absent | Self::NoText | Self::Object | Self::Has(..) | Self::FirstHas(..) => false,
+            Self::Absent | Self::NoText | Self::Object | Self::Has(..) => false,
         }
     }
 }
@@ -398,9 +392,6 @@ mod tests {
             ("a", Test::EndsLike("minio:s3"), false),
             ("message", Test::Object, true),
             ("a", Test::Object, false),
-            ("b", Test::FirstHas("own", &Test::There), true),
-            ("b", Test::FirstHas("other", &Test::There), false),
-            ("a", Test::FirstHas("own", &Test::There), false),
         ] {
             assert_eq!(test.holds(seen.get(name)), want, "{name}");
         }

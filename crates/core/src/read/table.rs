@@ -7,9 +7,9 @@
 use std::sync::LazyLock;
 
 use super::envelope::{
-    cloudevents, jdcloud, lists, oci_notifications, oci_stream, pubsub, sns, sqs, storagegrid,
+    cloudevents, jdcloud, lists, oci_notifications, oci_stream, pubsub, r2_pull, sns, sqs, storagegrid,
 };
-use super::record::{eventbridge, jdcloud_function, oci, reserved, s3};
+use super::record::{b2, eventbridge, ibm_cos, jdcloud_function, oci, r2, reserved, s3, seaweedfs, tigris};
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
 use crate::model::answers::Answers;
@@ -28,7 +28,6 @@ pub(super) static TABLE: &[&Row] = &[
     &BODY,
     &reserved::GCS_HEADER,
     &reserved::AZURE_HEADER,
-    &reserved::B2_HEADER,
     &reserved::HUAWEI_HEADER,
     // A body, or what lies in an envelope.
     &storagegrid::FORM,
@@ -37,6 +36,11 @@ pub(super) static TABLE: &[&Row] = &[
     &sns::MESSAGE,
     &jdcloud::ENVELOPE,
     &eventbridge::EVENT,
+    &ibm_cos::EVENT,
+    &r2_pull::ANSWER,
+    &r2_pull::MESSAGE,
+    &r2::EVENT,
+    &seaweedfs::EVENT,
     #[cfg(test)]
     &super::record::lighthouse::EVENT,
     &s3::RECORDS,
@@ -48,9 +52,6 @@ pub(super) static TABLE: &[&Row] = &[
     &reserved::AZURE_LIST,
     &reserved::GCS,
     &reserved::HUAWEI,
-    &reserved::SEAWEEDFS,
-    &reserved::IBM,
-    &reserved::R2,
     &reserved::VOLCENGINE_EVENT,
     &lists::EVENTS,
     &lists::MESSAGES,
@@ -66,7 +67,8 @@ pub(super) static TABLE: &[&Row] = &[
     // An element of `events`.
     &reserved::ALIBABA,
     &reserved::VOLCENGINE,
-    &reserved::B2,
+    &b2::EVENT,
+    &tigris::EVENT,
     // An element of `messages`.
     &reserved::YANDEX,
     // An element of a stream's batch.
@@ -253,7 +255,11 @@ mod tests {
     #[test]
     fn the_facts_of_a_dialect_are_said_once() {
         let said = |f: &'static Facts| {
-            ((f.keys, f.key_place, f.unit, f.redelivers), (f.probes, f.looks_like), (f.signature, f.answers))
+            (
+                (f.keys, f.key_place, f.unit, f.redelivers),
+                (f.probes, f.looks_like),
+                (f.signature, f.withheld, f.answers),
+            )
         };
         for row in TABLE.iter().copied() {
             let Some(of_row) = row.facts else { continue };

@@ -523,6 +523,23 @@ fn unknown_events() {
     assert_eq!((draft.settings.rules.unknown_events, draft.mistakes), (UnknownEvents::Send, Vec::new()));
 }
 
+#[test]
+fn the_folder_of_seaweedfs_buckets() {
+    let of = |folder: &str| drafted(&[("RELAY_SEAWEEDFS_BUCKETS", folder)], Role::Explain);
+    for (folder, want) in [("/data/s3", "/data/s3"), ("/data/s3//", "/data/s3"), ("", "/buckets")] {
+        assert_eq!(of(folder).settings.rules.keys.buckets_folder(), want, "{folder:?}");
+    }
+    for wrong in ["buckets", "/", "//"] {
+        assert_eq!(
+            of(wrong).mistakes[0].to_string(),
+            format!("RELAY_SEAWEEDFS_BUCKETS: found {wrong:?}, expected an absolute path such as /buckets")
+        );
+    }
+    let config = "[events]\nseaweedfs_buckets = \"/s3\"\n";
+    let draft = drafted(&[("RELAY_CONFIG_TOML", config)], Role::Explain);
+    assert_eq!((draft.settings.rules.keys.buckets_folder(), draft.mistakes.len()), ("/s3", 0));
+}
+
 /// A device that never ends, and a pipe that nobody writes to.
 #[test]
 fn a_file_that_has_no_end_is_a_mistake_and_no_wait() {
