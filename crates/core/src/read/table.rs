@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use super::envelope::{
-    cloudevents, jdcloud, lists, oci_notifications, oci_stream, pubsub, sns, sqs, storagegrid,
+    cloudevents, jdcloud, lambda, lists, oci_notifications, oci_stream, pubsub, sns, sqs, storagegrid, text,
 };
 use super::record::{eventbridge, jdcloud_function, oci, reserved, s3};
 use super::row::{Facts, Read, Row, Stands, Topic};
@@ -37,6 +37,8 @@ pub(super) static TABLE: &[&Row] = &[
     &sns::MESSAGE,
     &jdcloud::ENVELOPE,
     &eventbridge::EVENT,
+    &eventbridge::UNTYPED,
+    &eventbridge::DETAIL,
     #[cfg(test)]
     &super::record::lighthouse::EVENT,
     &s3::RECORDS,
@@ -55,6 +57,12 @@ pub(super) static TABLE: &[&Row] = &[
     &lists::EVENTS,
     &lists::MESSAGES,
     &cloudevents::STRUCTURED,
+    &lambda::FAILED_CALL,
+    &text::QUOTED,
+    &text::BASE64,
+    &text::LINES,
+    &lists::WHOLE,
+    &lists::ALONE,
     // An element of `Records`.
     &sqs::MESSAGE,
     &sns::RECORD,
@@ -126,7 +134,12 @@ pub(super) fn is_asked(row: &Row, pin: Option<Dialect>) -> bool {
         return true;
     }
     match &row.read {
-        Read::List(list) => rows(list.elements).any(|element| element.is_asked(pin)),
+        Read::List(list) => {
+            // An element that stands alone may be anything.
+            let mut elements = list.elements.iter();
+            elements
+                .any(|stands| *stands == Stands::Alone || rows(*stands).any(|element| element.is_asked(pin)))
+        }
         Read::Event(_) | Read::Notice(_) | Read::Envelope(_) | Read::Body | Read::Reserved => {
             row.is_asked(pin)
         }
@@ -210,7 +223,8 @@ pub(crate) fn headers() -> impl Iterator<Item = (&'static str, bool)> {
 /// does.
 pub(super) fn names_objects(body: &[u8], own: Dialect) -> bool {
     let text = Text::of(body).text;
-    let telling = rows(Stands::Alone).filter(|row| match row.read {
+    let places = [Stands::Alone, Stands::InRecords, Stands::InEvents, Stands::InMessages];
+    let telling = places.into_iter().flat_map(rows).filter(|row| match row.read {
         Read::Event(_) | Read::List(_) | Read::Reserved => true,
         Read::Envelope(_) => row.of != own,
         Read::Notice(_) | Read::Body => false,

@@ -13,6 +13,7 @@ mod properties;
 mod queues;
 mod reserved;
 mod streams;
+mod wrapped;
 
 use std::ffi::OsString;
 
