@@ -249,7 +249,7 @@ impl<'r> Reader<'r> {
             // Elements of a list hold their own already, and what came in a message was read from that message.
             let sent = serde_json::from_str::<&RawValue>(text).ok();
             for item in parsed.items.iter_mut().filter(|i| i.raw.is_none() && i.message.is_none()) {
-                item.raw = sent.map(|sent| kept(item, sent));
+                item.raw = sent.map(|sent| kept(item, sent, key_place(item)));
             }
         }
         parsed
@@ -400,7 +400,7 @@ impl<'r> Reader<'r> {
             if self.keep && !list.of_letters {
                 let items = parsed.items[known..].iter_mut();
                 items.filter(|i| i.raw.is_none() && i.message.is_none()).for_each(|item| {
-                    item.raw = Some(kept(item, raw));
+                    item.raw = Some(kept(item, raw, key_place(item)));
                 });
             }
         }
@@ -532,6 +532,11 @@ impl Strangers {
     }
 }
 
+/// Where the dialect of an item writes its key.
+fn key_place(item: &Item) -> &'static [&'static str] {
+    item.dialect.map_or(&[], |dialect| table::facts(dialect).key_place)
+}
+
 /// The sentence about an element that no row knows.
 fn stranger(list: &List, seen: &Seen<'_>, place: &str, pin: Option<Dialect>) -> (Cause, String) {
     let mut rows = table::rows(list.elements);
@@ -554,10 +559,10 @@ mod tests {
         for dialect in Dialect::ALL {
             assert_eq!(dialect.name().parse(), Ok(*dialect));
         }
-        let sentence = "gcs".parse::<Dialect>().unwrap_err();
+        let sentence = "r2".parse::<Dialect>().unwrap_err();
         assert_eq!(
             sentence,
-            "a dialect that is read; gcs (a Google Cloud Storage notification) is reserved for a later version"
+            "a dialect that is read; r2 (a Cloudflare R2 event) is reserved for a later version"
         );
         assert!(
             "s3".parse::<Dialect>()
