@@ -3,6 +3,7 @@
 pub(super) mod callback;
 pub(super) mod cloudtrail;
 pub(super) mod eventbridge;
+pub(super) mod gcs;
 pub(super) mod jdcloud_function;
 #[cfg(test)]
 pub(super) mod lighthouse;

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use super::envelope::{
     cloudevents, jdcloud, lambda, lists, oci_notifications, oci_stream, pubsub, sns, sqs, storagegrid, text,
 };
-use super::record::{eventbridge, jdcloud_function, oci, reserved, s3};
+use super::record::{eventbridge, gcs, jdcloud_function, oci, reserved, s3};
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
 use crate::model::answers::Answers;
@@ -25,8 +25,8 @@ pub(super) static TABLE: &[&Row] = &[
     &oci_notifications::REQUEST,
     &sns::RAW,
     &cloudevents::BINARY,
+    &gcs::EMPTY,
     &BODY,
-    &reserved::GCS_HEADER,
     &reserved::AZURE_HEADER,
     &reserved::B2_HEADER,
     &reserved::HUAWEI_HEADER,
@@ -44,11 +44,12 @@ pub(super) static TABLE: &[&Row] = &[
     &s3::RECORDS,
     &s3::TEST,
     &s3::TEST_TEXT,
-    &reserved::GCS_PUSH,
+    &gcs::PUSH,
     &pubsub::PUSH,
     &reserved::AZURE,
     &reserved::AZURE_LIST,
-    &reserved::GCS,
+    &gcs::FUNCTION,
+    &gcs::RESOURCE,
     &reserved::HUAWEI,
     &reserved::SEAWEEDFS,
     &reserved::IBM,
