@@ -59,6 +59,8 @@ dialects! {
         Ceph = "ceph";
         /// NetApp StorageGRID event notifications.
         StorageGrid = "storagegrid";
+        /// Google Cloud Storage notifications, through Pub/Sub or Eventarc.
+        Gcs = "gcs";
         /// IBM Cloud Object Storage, through Code Engine.
         IbmCos = "ibm-cos";
         /// Cloudflare R2 event notifications, out of their queue.
@@ -82,8 +84,6 @@ dialects! {
         TencentCos = "tencent-cos", "a Tencent COS event";
         /// Huawei Cloud Object Storage Service.
         HuaweiObs = "huawei-obs", "a Huawei OBS event";
-        /// Google Cloud Storage.
-        Gcs = "gcs", "a Google Cloud Storage notification";
         /// Azure Blob Storage.
         AzureBlob = "azure-blob", "an Azure Blob Storage event";
         /// Yandex Object Storage.

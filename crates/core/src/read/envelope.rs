@@ -2,6 +2,7 @@
 
 pub(super) mod cloudevents;
 pub(super) mod jdcloud;
+pub(super) mod lambda;
 pub(super) mod lists;
 pub(super) mod oci_notifications;
 pub(super) mod oci_stream;
@@ -10,3 +11,4 @@ pub(super) mod r2_pull;
 pub(super) mod sns;
 pub(super) mod sqs;
 pub(super) mod storagegrid;
+pub(super) mod text;

@@ -4,6 +4,7 @@ pub(super) mod b2;
 pub(super) mod callback;
 pub(super) mod cloudtrail;
 pub(super) mod eventbridge;
+pub(super) mod gcs;
 pub(super) mod ibm_cos;
 pub(super) mod jdcloud_function;
 #[cfg(test)]

@@ -300,7 +300,7 @@ pub(super) enum Mark {
     Elements(&'static [(&'static str, Test)]),
     /// A text, by a test of its own: a form, or a JSON string.
     Text(fn(&str) -> bool),
-    /// The `type` of the CloudEvent whose data it is.
+    /// The `type` of the CloudEvent whose data it is, if that is an object.
     Type(Test),
     /// Any JSON object.
     AnyObject,
@@ -310,7 +310,9 @@ impl Mark {
     /// Whether a thing has this mark.
     pub(super) fn fits(&self, seen: &Seen<'_>, around: Around<'_>) -> bool {
         match self {
-            Self::Type(test) => around.event.is_some_and(|event| test.holds_text(&event.kind)),
+            Self::Type(test) => {
+                seen.names.is_some() && around.event.is_some_and(|event| test.holds_text(&event.kind))
+            }
             Self::Header(name, test) => {
                 around.request.and_then(|r| r.header(name)).is_some_and(|value| test.holds_text(value))
             }

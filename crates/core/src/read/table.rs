@@ -7,9 +7,12 @@
 use std::sync::LazyLock;
 
 use super::envelope::{
-    cloudevents, jdcloud, lists, oci_notifications, oci_stream, pubsub, r2_pull, sns, sqs, storagegrid,
+    cloudevents, jdcloud, lambda, lists, oci_notifications, oci_stream, pubsub, r2_pull, sns, sqs,
+    storagegrid, text,
 };
-use super::record::{b2, eventbridge, ibm_cos, jdcloud_function, oci, r2, reserved, s3, seaweedfs, tigris};
+use super::record::{
+    b2, eventbridge, gcs, ibm_cos, jdcloud_function, oci, r2, reserved, s3, seaweedfs, tigris,
+};
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
 use crate::model::answers::Answers;
@@ -25,8 +28,8 @@ pub(super) static TABLE: &[&Row] = &[
     &oci_notifications::REQUEST,
     &sns::RAW,
     &cloudevents::BINARY,
+    &gcs::EMPTY,
     &BODY,
-    &reserved::GCS_HEADER,
     &reserved::AZURE_HEADER,
     &reserved::HUAWEI_HEADER,
     // A body, or what lies in an envelope.
@@ -36,6 +39,8 @@ pub(super) static TABLE: &[&Row] = &[
     &sns::MESSAGE,
     &jdcloud::ENVELOPE,
     &eventbridge::EVENT,
+    &eventbridge::UNTYPED,
+    &eventbridge::DETAIL,
     &ibm_cos::EVENT,
     &r2_pull::ANSWER,
     &r2_pull::MESSAGE,
@@ -46,16 +51,23 @@ pub(super) static TABLE: &[&Row] = &[
     &s3::RECORDS,
     &s3::TEST,
     &s3::TEST_TEXT,
-    &reserved::GCS_PUSH,
+    &gcs::PUSH,
     &pubsub::PUSH,
     &reserved::AZURE,
     &reserved::AZURE_LIST,
-    &reserved::GCS,
+    &gcs::FUNCTION,
+    &gcs::RESOURCE,
     &reserved::HUAWEI,
     &reserved::VOLCENGINE_EVENT,
     &lists::EVENTS,
     &lists::MESSAGES,
     &cloudevents::STRUCTURED,
+    &lambda::FAILED_CALL,
+    &text::QUOTED,
+    &text::BASE64,
+    &text::LINES,
+    &lists::WHOLE,
+    &lists::ALONE,
     // An element of `Records`.
     &sqs::MESSAGE,
     &sns::RECORD,
@@ -128,7 +140,12 @@ pub(super) fn is_asked(row: &Row, pin: Option<Dialect>) -> bool {
         return true;
     }
     match &row.read {
-        Read::List(list) => rows(list.elements).any(|element| element.is_asked(pin)),
+        Read::List(list) => {
+            // An element that stands alone may be anything.
+            let mut elements = list.elements.iter();
+            elements
+                .any(|stands| *stands == Stands::Alone || rows(*stands).any(|element| element.is_asked(pin)))
+        }
         Read::Event(_) | Read::Notice(_) | Read::Envelope(_) | Read::Body | Read::Reserved => {
             row.is_asked(pin)
         }
@@ -212,7 +229,8 @@ pub(crate) fn headers() -> impl Iterator<Item = (&'static str, bool)> {
 /// does.
 pub(super) fn names_objects(body: &[u8], own: Dialect) -> bool {
     let text = Text::of(body).text;
-    let telling = rows(Stands::Alone).filter(|row| match row.read {
+    let places = [Stands::Alone, Stands::InRecords, Stands::InEvents, Stands::InMessages];
+    let telling = places.into_iter().flat_map(rows).filter(|row| match row.read {
         Read::Event(_) | Read::List(_) | Read::Reserved => true,
         Read::Envelope(_) => row.of != own,
         Read::Notice(_) | Read::Body => false,

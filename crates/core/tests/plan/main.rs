@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod bad_input;
+mod gcs;
 mod handshakes;
 mod keys;
 mod oci;
@@ -13,6 +14,7 @@ mod properties;
 mod queues;
 mod reserved;
 mod streams;
+mod wrapped;
 
 use std::ffi::OsString;
 
