@@ -59,6 +59,8 @@ dialects! {
         Ceph = "ceph";
         /// NetApp StorageGRID event notifications.
         StorageGrid = "storagegrid";
+        /// Azure Blob Storage events, as Event Grid delivers them.
+        AzureBlob = "azure-blob";
         /// Any other store that writes S3-shaped records.
         S3Compatible = "s3-compatible";
         /// A made-up store, for the tests of what a dialect needs: this name, its file and its row.
@@ -74,8 +76,6 @@ dialects! {
         HuaweiObs = "huawei-obs", "a Huawei OBS event";
         /// Google Cloud Storage.
         Gcs = "gcs", "a Google Cloud Storage notification";
-        /// Azure Blob Storage.
-        AzureBlob = "azure-blob", "an Azure Blob Storage event";
         /// IBM Cloud Object Storage.
         IbmCos = "ibm-cos", "an IBM Cloud Object Storage event";
         /// Cloudflare R2.
