@@ -61,6 +61,8 @@ dialects! {
         StorageGrid = "storagegrid";
         /// Azure Blob Storage events, as Event Grid delivers them.
         AzureBlob = "azure-blob";
+        /// Google Cloud Storage notifications, through Pub/Sub or Eventarc.
+        Gcs = "gcs";
         /// Any other store that writes S3-shaped records.
         S3Compatible = "s3-compatible";
         /// A made-up store, for the tests of what a dialect needs: this name, its file and its row.
@@ -74,8 +76,6 @@ dialects! {
         TencentCos = "tencent-cos", "a Tencent COS event";
         /// Huawei Cloud Object Storage Service.
         HuaweiObs = "huawei-obs", "a Huawei OBS event";
-        /// Google Cloud Storage.
-        Gcs = "gcs", "a Google Cloud Storage notification";
         /// IBM Cloud Object Storage.
         IbmCos = "ibm-cos", "an IBM Cloud Object Storage event";
         /// Cloudflare R2.

@@ -252,7 +252,7 @@ impl<'r> Reader<'r> {
             // Elements of a list hold their own already, and what came in a message was read from that message.
             let sent = serde_json::from_str::<&RawValue>(text).ok();
             for item in parsed.items.iter_mut().filter(|i| i.raw.is_none() && i.message.is_none()) {
-                item.raw = sent.map(|sent| kept(item, sent));
+                item.raw = sent.map(|sent| kept(item, sent, key_place(item)));
             }
         }
         parsed
@@ -375,6 +375,11 @@ impl<'r> Reader<'r> {
     }
 }
 
+/// Where the dialect of an item writes its key.
+pub(super) fn key_place(item: &Item) -> &'static [&'static str] {
+    item.dialect.map_or(&[], |dialect| table::facts(dialect).key_place)
+}
+
 fn reserved(of: Dialect) -> Parsed {
     Parsed::of(of, vec![Item::reserved("0".into(), of)])
 }
@@ -388,10 +393,10 @@ mod tests {
         for dialect in Dialect::ALL {
             assert_eq!(dialect.name().parse(), Ok(*dialect));
         }
-        let sentence = "gcs".parse::<Dialect>().unwrap_err();
+        let sentence = "r2".parse::<Dialect>().unwrap_err();
         assert_eq!(
             sentence,
-            "a dialect that is read; gcs (a Google Cloud Storage notification) is reserved for a later version"
+            "a dialect that is read; r2 (a Cloudflare R2 event) is reserved for a later version"
         );
         assert!(
             "s3".parse::<Dialect>()

@@ -4,6 +4,7 @@ pub(super) mod azure_blob;
 pub(super) mod callback;
 pub(super) mod cloudtrail;
 pub(super) mod eventbridge;
+pub(super) mod gcs;
 pub(super) mod jdcloud_function;
 #[cfg(test)]
 pub(super) mod lighthouse;

@@ -10,7 +10,7 @@ use super::envelope::{
     cloudevents, event_grid, jdcloud, lambda, lists, oci_notifications, oci_stream, pubsub, sns, sqs,
     storagegrid, text,
 };
-use super::record::{azure_blob, eventbridge, jdcloud_function, oci, reserved, s3};
+use super::record::{azure_blob, eventbridge, gcs, jdcloud_function, oci, reserved, s3};
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
 use crate::model::answers::Answers;
@@ -28,8 +28,8 @@ pub(super) static TABLE: &[&Row] = &[
     &event_grid::PERMISSION,
     &event_grid::REQUEST,
     &cloudevents::BINARY,
+    &gcs::EMPTY,
     &BODY,
-    &reserved::GCS_HEADER,
     &reserved::B2_HEADER,
     &reserved::HUAWEI_HEADER,
     // A body, or what lies in an envelope.
@@ -50,9 +50,10 @@ pub(super) static TABLE: &[&Row] = &[
     &s3::RECORDS,
     &s3::TEST,
     &s3::TEST_TEXT,
-    &reserved::GCS_PUSH,
+    &gcs::PUSH,
     &pubsub::PUSH,
-    &reserved::GCS,
+    &gcs::FUNCTION,
+    &gcs::RESOURCE,
     &reserved::HUAWEI,
     &reserved::SEAWEEDFS,
     &reserved::IBM,

@@ -5,6 +5,7 @@
 
 mod azure;
 mod bad_input;
+mod gcs;
 mod handshakes;
 mod keys;
 mod oci;

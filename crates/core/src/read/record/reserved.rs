@@ -3,7 +3,7 @@
 
 use super::s3;
 use crate::model::dialect::Dialect;
-use crate::read::row::{Inside, Row, Stands};
+use crate::read::row::{Row, Stands};
 use crate::read::seen::{Mark, Test};
 
 /// A reserved dialect that shows in a header.
@@ -21,26 +21,11 @@ const fn record(of: Dialect, marks: &'static [Mark]) -> Row {
     Row { of, stands: Stands::InRecords, marks, under: s3::family, ..Row::BASE }
 }
 
-pub(in crate::read) const GCS_HEADER: Row =
-    by_header(Dialect::Gcs, &[Mark::Header("x-goog-pubsub-message-id", Test::There)]);
 pub(in crate::read) const B2_HEADER: Row =
     by_header(Dialect::B2, &[Mark::Header("x-bz-event-notification-signature", Test::There)]);
 pub(in crate::read) const HUAWEI_HEADER: Row =
     by_header(Dialect::HuaweiObs, &[Mark::Header("x-smn-message-type", Test::There)]);
 
-/// Google's own storage, in a push of Pub/Sub.
-pub(in crate::read) const GCS_PUSH: Row = Row {
-    under: |pin| pin == Dialect::S3Compatible,
-    lies_in: &[Inside::Nothing],
-    ..alone(
-        Dialect::Gcs,
-        &[Mark::Members(&[
-            ("subscription", Test::There),
-            ("message", Test::Has("attributes", &Test::Has("bucketId", &Test::There))),
-            ("Records", Test::Absent),
-        ])],
-    )
-};
 pub(in crate::read) const ALIBABA: Row =
     Row { stands: Stands::InEvents, ..alone(Dialect::AlibabaOss, &[Mark::Members(&[("oss", Test::There)])]) };
 pub(in crate::read) const VOLCENGINE: Row = Row {
@@ -59,14 +44,6 @@ pub(in crate::read) const YANDEX: Row = Row {
     stands: Stands::InMessages,
     ..alone(Dialect::Yandex, &[Mark::Members(&[("event_metadata", Test::There)])])
 };
-pub(in crate::read) const GCS: Row = alone(
-    Dialect::Gcs,
-    &[
-        Mark::Members(&[("kind", Test::Begins("storage#object"))]),
-        Mark::Type(Test::Begins("google.cloud.storage.")),
-        Mark::Members(&[("subscription", Test::There), ("message", Test::There)]),
-    ],
-);
 pub(in crate::read) const HUAWEI: Row = alone(Dialect::HuaweiObs, &[Mark::Type(Test::Begins("OBS:"))]);
 pub(in crate::read) const SEAWEEDFS: Row =
     alone(Dialect::SeaweedFs, &[Mark::Members(&[("event_type", Test::There), ("message", Test::There)])]);
