@@ -7,9 +7,10 @@
 use std::sync::LazyLock;
 
 use super::envelope::{
-    cloudevents, jdcloud, lambda, lists, oci_notifications, oci_stream, pubsub, sns, sqs, storagegrid, text,
+    cloudevents, event_grid, jdcloud, lambda, lists, oci_notifications, oci_stream, pubsub, sns, sqs,
+    storagegrid, text,
 };
-use super::record::{eventbridge, gcs, jdcloud_function, oci, reserved, s3};
+use super::record::{azure_blob, eventbridge, gcs, jdcloud_function, oci, reserved, s3};
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
 use crate::model::answers::Answers;
@@ -24,10 +25,11 @@ pub(super) static TABLE: &[&Row] = &[
     &jdcloud::REQUEST,
     &oci_notifications::REQUEST,
     &sns::RAW,
+    &event_grid::PERMISSION,
+    &event_grid::REQUEST,
     &cloudevents::BINARY,
     &gcs::EMPTY,
     &BODY,
-    &reserved::AZURE_HEADER,
     &reserved::B2_HEADER,
     &reserved::HUAWEI_HEADER,
     // A body, or what lies in an envelope.
@@ -37,6 +39,10 @@ pub(super) static TABLE: &[&Row] = &[
     &sns::MESSAGE,
     &jdcloud::ENVELOPE,
     &eventbridge::EVENT,
+    &event_grid::SUBSCRIPTION,
+    &event_grid::SUBSCRIPTION_CLOUDEVENT,
+    &azure_blob::CLOUDEVENT,
+    &azure_blob::EVENT,
     &eventbridge::UNTYPED,
     &eventbridge::DETAIL,
     #[cfg(test)]
@@ -46,8 +52,6 @@ pub(super) static TABLE: &[&Row] = &[
     &s3::TEST_TEXT,
     &gcs::PUSH,
     &pubsub::PUSH,
-    &reserved::AZURE,
-    &reserved::AZURE_LIST,
     &gcs::FUNCTION,
     &gcs::RESOURCE,
     &reserved::HUAWEI,
@@ -212,7 +216,7 @@ pub(crate) fn headers() -> impl Iterator<Item = (&'static str, bool)> {
     let marks = marks.filter_map(|mark| match mark {
         // That it is there is all that counts; what it says is between sender and gate.
         Mark::Header(name, Test::There) => Some((*name, false)),
-        Mark::Header(name, _) => Some((*name, true)),
+        Mark::Header(name, _) | Mark::Options(name, _) => Some((*name, true)),
         Mark::Members(_) | Mark::Elements(_) | Mark::Text(_) | Mark::Type(_) | Mark::AnyObject => None,
     });
     let read = TABLE.iter().flat_map(|row| row.headers);
@@ -232,7 +236,12 @@ pub(super) fn names_objects(body: &[u8], own: Dialect) -> bool {
     });
     let mut firsts = telling.flat_map(|row| row.marks).filter_map(|mark| match mark {
         Mark::Members(members) => members.first(),
-        Mark::Header(..) | Mark::Elements(_) | Mark::Text(_) | Mark::Type(_) | Mark::AnyObject => None,
+        Mark::Header(..)
+        | Mark::Options(..)
+        | Mark::Elements(_)
+        | Mark::Text(_)
+        | Mark::Type(_)
+        | Mark::AnyObject => None,
     });
     let mut members = Vec::new();
     match json::each_member(&text, |name, value| members.push((name.to_owned(), value))) {
