@@ -33,6 +33,7 @@ const SOURCES: &[(&str, &str, &str)] = &[
     ("rustfs", "/rustfs", "not-a-secret-rustfs"),
     ("ceph", "/ceph", ""),
     ("storagegrid", "/storagegrid", "Basic c3RvcmFnZWdyaWQ6bm90LWEtc2VjcmV0LWdyaWQ="),
+    ("azure-blob", "/azure?code=not-a-secret-azure", ""),
     ("gcs", "/gcs/gcs-5d1e8a07b4f2c936", ""),
     ("ibm-cos", "/ibm", ""),
     ("r2", "/r2", "not-a-secret-r2-worker"),

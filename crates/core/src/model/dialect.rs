@@ -59,6 +59,8 @@ dialects! {
         Ceph = "ceph";
         /// NetApp StorageGRID event notifications.
         StorageGrid = "storagegrid";
+        /// Azure Blob Storage events, as Event Grid delivers them.
+        AzureBlob = "azure-blob";
         /// Google Cloud Storage notifications, through Pub/Sub or Eventarc.
         Gcs = "gcs";
         /// IBM Cloud Object Storage, through Code Engine.
@@ -84,8 +86,6 @@ dialects! {
         TencentCos = "tencent-cos", "a Tencent COS event";
         /// Huawei Cloud Object Storage Service.
         HuaweiObs = "huawei-obs", "a Huawei OBS event";
-        /// Azure Blob Storage.
-        AzureBlob = "azure-blob", "an Azure Blob Storage event";
         /// Yandex Object Storage.
         Yandex = "yandex", "a Yandex Object Storage event";
         /// Volcengine TOS.

@@ -7,11 +7,11 @@
 use std::sync::LazyLock;
 
 use super::envelope::{
-    cloudevents, jdcloud, lambda, lists, oci_notifications, oci_stream, pubsub, r2_pull, sns, sqs,
-    storagegrid, text,
+    cloudevents, event_grid, jdcloud, lambda, lists, oci_notifications, oci_stream, pubsub, r2_pull, sns,
+    sqs, storagegrid, text,
 };
 use super::record::{
-    b2, eventbridge, gcs, ibm_cos, jdcloud_function, oci, r2, reserved, s3, seaweedfs, tigris,
+    azure_blob, b2, eventbridge, gcs, ibm_cos, jdcloud_function, oci, r2, reserved, s3, seaweedfs, tigris,
 };
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
@@ -27,10 +27,11 @@ pub(super) static TABLE: &[&Row] = &[
     &jdcloud::REQUEST,
     &oci_notifications::REQUEST,
     &sns::RAW,
+    &event_grid::PERMISSION,
+    &event_grid::REQUEST,
     &cloudevents::BINARY,
     &gcs::EMPTY,
     &BODY,
-    &reserved::AZURE_HEADER,
     &reserved::HUAWEI_HEADER,
     // A body, or what lies in an envelope.
     &storagegrid::FORM,
@@ -39,6 +40,10 @@ pub(super) static TABLE: &[&Row] = &[
     &sns::MESSAGE,
     &jdcloud::ENVELOPE,
     &eventbridge::EVENT,
+    &event_grid::SUBSCRIPTION,
+    &event_grid::SUBSCRIPTION_CLOUDEVENT,
+    &azure_blob::CLOUDEVENT,
+    &azure_blob::EVENT,
     &eventbridge::UNTYPED,
     &eventbridge::DETAIL,
     &ibm_cos::EVENT,
@@ -53,8 +58,6 @@ pub(super) static TABLE: &[&Row] = &[
     &s3::TEST_TEXT,
     &gcs::PUSH,
     &pubsub::PUSH,
-    &reserved::AZURE,
-    &reserved::AZURE_LIST,
     &gcs::FUNCTION,
     &gcs::RESOURCE,
     &reserved::HUAWEI,
@@ -217,7 +220,7 @@ pub(crate) fn headers() -> impl Iterator<Item = (&'static str, bool)> {
     let marks = marks.filter_map(|mark| match mark {
         // That it is there is all that counts; what it says is between sender and gate.
         Mark::Header(name, Test::There) => Some((*name, false)),
-        Mark::Header(name, _) => Some((*name, true)),
+        Mark::Header(name, _) | Mark::Options(name, _) => Some((*name, true)),
         Mark::Members(_) | Mark::Elements(_) | Mark::Text(_) | Mark::Type(_) | Mark::AnyObject => None,
     });
     let read = TABLE.iter().flat_map(|row| row.headers);
@@ -237,7 +240,12 @@ pub(super) fn names_objects(body: &[u8], own: Dialect) -> bool {
     });
     let mut firsts = telling.flat_map(|row| row.marks).filter_map(|mark| match mark {
         Mark::Members(members) => members.first(),
-        Mark::Header(..) | Mark::Elements(_) | Mark::Text(_) | Mark::Type(_) | Mark::AnyObject => None,
+        Mark::Header(..)
+        | Mark::Options(..)
+        | Mark::Elements(_)
+        | Mark::Text(_)
+        | Mark::Type(_)
+        | Mark::AnyObject => None,
     });
     let mut members = Vec::new();
     match json::each_member(&text, |name, value| members.push((name.to_owned(), value))) {
