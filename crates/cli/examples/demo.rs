@@ -41,6 +41,7 @@ const SOURCES: &[(&str, &str, &str)] = &[
     ("seaweedfs", "/seaweedfs", "not-a-secret-seaweedfs"),
     ("tigris", "/tigris", "Basic dGlncmlzOm5vdC1hLXNlY3JldC10aWdyaXM="),
     ("s3-compatible", "/events", "not-a-secret-other"),
+    ("rewrapped", "/events", "not-a-secret-other"),
     ("foreign", "/events", "not-a-secret-other"),
 ];
 
