@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+mod admissions;
+mod answers;
+mod arrived;
+mod fetch;
+mod rejected;
+
+pub use admissions::{Admissions, NotAdmitted};
+pub use answers::{Answer, Happened, Rejection, answer, delivered};
+pub use arrived::Arrived;
+pub use rejected::{Line, Reason, Rejected, answered, body_too_large, defect, rejected, unpackable};
