@@ -5,10 +5,10 @@ use crate::settings::groups::{HttpSettings, Role};
 use crate::settings::reader::Reader;
 
 impl Reader {
-    /// The group, when every row has been read. A function has none.
+    /// The group, when every row has been read. A function has one if requests that reach it are to be let in.
     pub(super) fn http(&mut self) -> Option<HttpSettings> {
         let spool = self.spool();
-        if self.role == Role::Function {
+        if self.role == Role::Function && !self.table.contains_key("source") {
             return None;
         }
         let sources = self.sources();

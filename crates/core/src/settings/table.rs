@@ -49,6 +49,8 @@ pub enum Applies {
     Lambda,
     /// In the HTTP server.
     Http,
+    /// In the HTTP server, and in a function whose configuration has `[[source]]`.
+    Requests,
     /// In the HTTP server, unless the configuration has `[[source]]`.
     HttpWithoutSources,
     /// In the HTTP server with a spool.
@@ -114,7 +116,7 @@ impl Setting {
     /// [`Applies::Http`].
     pub fn means_something_in(&self, process: Applies) -> bool {
         match self.applies {
-            Applies::Everywhere | Applies::WithoutRoutes => true,
+            Applies::Everywhere | Applies::WithoutRoutes | Applies::Requests => true,
             Applies::HttpWithoutSources | Applies::Spooled => process == Applies::Http,
             only @ (Applies::OciFunction | Applies::Lambda | Applies::Http) => process == only,
         }
@@ -130,6 +132,7 @@ impl Applies {
             Self::OciFunction => "OCI function",
             Self::Lambda => "Lambda",
             Self::Http => "HTTP",
+            Self::Requests => "HTTP, and functions with `[[source]]`",
             Self::HttpWithoutSources => "HTTP without `[[source]]`",
             Self::Spooled => "HTTP, spooled",
         }
@@ -165,7 +168,7 @@ impl Setting {
     }
 }
 
-use Applies::{Everywhere, Http, HttpWithoutSources, Lambda, OciFunction, Spooled, WithoutRoutes};
+use Applies::{Everywhere, Http, HttpWithoutSources, Lambda, OciFunction, Requests, Spooled, WithoutRoutes};
 use Without::{Nothing, Required, Value};
 
 /// Every setting that is a variable, except `RELAY_KEYS_<DIALECT>`, of which each dialect with keys has one (`keys.rs`).
@@ -353,7 +356,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "RELAY_BODY_LIMIT",
         "http.body_limit",
-        Http,
+        Requests,
         Value("6MiB"),
         fills!(given.http.body_limit = size::<usize>(KIB..=64 * MIB)),
         "the largest body that is taken",
