@@ -1,5 +1,7 @@
 //! Reading a delivery: which dialect it is, and what each of its records says.
 
+mod around;
+mod ending;
 mod envelope;
 pub(crate) mod event_name;
 pub(crate) mod item;

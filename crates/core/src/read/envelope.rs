@@ -1,6 +1,8 @@
 //! Envelopes: what services put around somebody else's records.
 
+pub(super) mod cloudevents;
 pub(super) mod jdcloud;
+pub(super) mod lists;
 pub(super) mod oci_notifications;
 pub(super) mod oci_stream;
 pub(super) mod pubsub;

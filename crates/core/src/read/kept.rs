@@ -11,7 +11,9 @@ use crate::plain::json;
 pub(super) fn kept(item: &Item, sent: &RawValue) -> Raw {
     let decoded = match (&item.reading, item.dialect) {
         (Reading::Object(event), Some(dialect)) => {
-            let key = facts(dialect).key_place.iter().try_fold(sent, |value, name| json::member(value, name));
+            let place = Some(facts(dialect).key_place).filter(|place| !place.is_empty());
+            let key =
+                place.and_then(|place| place.iter().try_fold(sent, |value, name| json::member(value, name)));
             key.and_then(|key| replaced(sent, key, event.key.as_str()))
         }
         _ => None,

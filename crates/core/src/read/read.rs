@@ -13,6 +13,7 @@ use crate::model::dialect::{Dialect, KeyRules};
 use crate::model::failure::Cause;
 use crate::plain::json;
 use crate::plain::text::Text;
+use crate::read::around::Around;
 use crate::read::item::{Item, Parsed, QueueMessage, Reading};
 use crate::read::kept::kept;
 use crate::read::row::{
@@ -64,8 +65,8 @@ enum Found {
     Row(&'static Row),
     /// It is known, and nothing of its kind belongs here.
     Misplaced(&'static Row),
-    /// It is known, and there is a list beside it.
-    Both(&'static Row),
+    /// It is known, and there is a list beside it: which one.
+    Both(&'static Row, &'static str),
     /// A member that had to be looked at stands in it twice; the sentence.
     Twice(serde_json::Error),
     Unknown,
@@ -73,23 +74,26 @@ enum Found {
 
 /// Where a thing is met.
 #[derive(Clone, Copy)]
-struct Spot {
+struct Spot<'e> {
     stands: Stands,
     inside: Inside,
     /// The dialect that the source is pinned to, or that the envelope around it holds.
     pin: Option<Dialect>,
+    /// What speaks of it from outside.
+    around: Around<'e>,
 }
 
 /// Which row a thing is of: the first one behind `from` that is asked under the pin and has a mark in it.
-fn look(seen: &Seen<'_>, request: Option<&Delivery>, spot: Spot, from: &mut usize) -> Found {
-    let rows = &table::group(spot.stands).rows;
-    while let Some(known) = rows.get(*from) {
+fn look(seen: &Seen<'_>, spot: Spot<'_>, from: &mut usize) -> Found {
+    let group = table::group(spot.stands);
+    while let Some(known) = group.rows.get(*from) {
         *from += 1;
         let row = known.row;
-        let mut fits = known.marks.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, request));
+        let mut fits =
+            known.marks.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, spot.around));
         let asked = table::is_asked(row, spot.pin);
         if !fits && asked && spot.pin.is_some() {
-            fits = known.pinned.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, request));
+            fits = known.pinned.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, spot.around));
         }
         if seen.is_torn()
             && let Err(e) = seen.once(&[])
@@ -103,8 +107,12 @@ fn look(seen: &Seen<'_>, request: Option<&Delivery>, spot: Spot, from: &mut usiz
         let belongs = asked && row.lies_in.contains(&spot.inside);
         let said = !row.misplaced.is_empty() && (asked || spot.stands != Stands::Alone);
         match belongs {
-            true if !row.either.is_empty() && seen.get(LIST).is_some() => return Found::Both(row),
-            true => return Found::Row(row),
+            true => {
+                return match beside(row, &group.lists, seen) {
+                    Some(list) => Found::Both(row, list),
+                    None => Found::Row(row),
+                };
+            }
             false if said => return Found::Misplaced(row),
             false => {}
         }
@@ -112,8 +120,17 @@ fn look(seen: &Seen<'_>, request: Option<&Delivery>, spot: Spot, from: &mut usiz
     Found::Unknown
 }
 
-/// The list beside which nothing else may stand: whoever reads the one would not see the other.
-const LIST: &str = "Records";
+/// The list that stands in a thing beside what a row reads of it: whoever reads the one would not see the other.
+fn beside(row: &Row, lists: &[&'static str], seen: &Seen<'_>) -> Option<&'static str> {
+    let mut lists = lists.iter().copied();
+    match &row.read {
+        Read::List(list) if !list.member.is_empty() => lists.find(|other| {
+            *other != list.member && seen.get(other).is_some_and(|raw| raw.get().starts_with('['))
+        }),
+        _ if row.either.is_empty() => None,
+        _ => lists.find(|list| seen.get(list).is_some()),
+    }
+}
 
 struct Reader<'r> {
     delivery: &'r Delivery,
@@ -134,18 +151,19 @@ impl<'r> Reader<'r> {
         let delivery = self.delivery;
         let pin = delivery.dialect;
         let seen = Seen::text("");
-        let spot = Spot { stands: Stands::Request, inside: Inside::Nothing, pin };
+        let around = Around { request: Some(delivery), event: None };
+        let spot = Spot { stands: Stands::Request, inside: Inside::Nothing, pin, around };
         let (mut from, mut body) = (0, Parsed::default());
-        while let Found::Row(row) = look(&seen, Some(delivery), spot, &mut from) {
+        while let Found::Row(row) = look(&seen, spot, &mut from) {
             match &row.read {
                 Read::Body => {
-                    body = self.bytes(&delivery.body, Inside::Nothing, pin);
+                    body = self.bytes(&delivery.body, spot);
                     if body.dialect.is_some() || pin.is_some() {
                         return body;
                     }
                 }
                 Read::Envelope(envelope) => {
-                    if let Some(parsed) = self.envelope(row, envelope, &seen, pin) {
+                    if let Some(parsed) = self.envelope(row, envelope, &seen, spot) {
                         return parsed;
                     }
                 }
@@ -156,19 +174,14 @@ impl<'r> Reader<'r> {
         body
     }
 
-    /// The request whose headers say something of what is met there.
-    fn request_of(&self, spot: Spot) -> Option<&'r Delivery> {
-        (spot.inside == Inside::Nothing).then_some(self.delivery)
-    }
-
     /// Reads bytes that ought to be a text in UTF-8.
-    fn bytes(&mut self, bytes: &[u8], inside: Inside, pin: Option<Dialect>) -> Parsed {
+    fn bytes(&mut self, bytes: &[u8], spot: Spot<'_>) -> Parsed {
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             let detail = "the body begins with the byte order mark of UTF-16, expected JSON in UTF-8";
             return Parsed::unreadable(Cause::Unreadable, detail);
         }
         let Text { text, lost } = Text::of(bytes);
-        let mut parsed = self.text(&text, inside, pin);
+        let mut parsed = self.text(&text, spot);
         if let Some(lost) = lost {
             parsed.items.iter_mut().for_each(|item| item.mistrust(lost));
             if parsed.dialect.is_none() {
@@ -189,7 +202,7 @@ impl<'r> Reader<'r> {
     }
 
     /// Reads a text, which lies in some envelope or in none.
-    fn text(&mut self, text: &str, inside: Inside, pin: Option<Dialect>) -> Parsed {
+    fn text(&mut self, text: &str, spot: Spot<'_>) -> Parsed {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let begin = text.trim_start_matches([' ', '\t', '\n', '\r']);
         let seen = match begin.as_bytes().first() {
@@ -204,10 +217,10 @@ impl<'r> Reader<'r> {
             },
             Some(_) => Seen::text(text),
         };
-        let spot = Spot { stands: Stands::Alone, inside, pin };
+        let spot = Spot { stands: Stands::Alone, ..spot };
         let mut from = 0;
         let mut parsed = loop {
-            match look(&seen, self.request_of(spot), spot, &mut from) {
+            match look(&seen, spot, &mut from) {
                 Found::Row(row) => {
                     if let Some(parsed) = self.alone(row, &seen, spot) {
                         break parsed;
@@ -217,14 +230,18 @@ impl<'r> Reader<'r> {
                     let detail = format!("{} where none belongs", row.misplaced);
                     break Parsed::unreadable(Cause::Unreadable, detail);
                 }
-                Found::Both(row) => {
-                    let detail = format!("expected either {} or `{LIST}`, found both", row.either);
+                Found::Both(row, list) => {
+                    let either = match &row.read {
+                        Read::List(other) => format!("`{}`", other.member),
+                        _ => row.either.to_owned(),
+                    };
+                    let detail = format!("expected either {either} or `{list}`, found both");
                     break Parsed::unreadable(Cause::Unreadable, detail);
                 }
                 Found::Twice(e) => {
                     break Parsed::unreadable(Cause::Unreadable, format!("the body: {e}"));
                 }
-                Found::Unknown if begin.starts_with('{') => break unknown_object(text, pin),
+                Found::Unknown if begin.starts_with('{') => break unknown_object(text, spot.pin),
                 Found::Unknown => break unknown(text),
             }
         };
@@ -239,7 +256,7 @@ impl<'r> Reader<'r> {
     }
 
     /// Reads a thing that stands alone; `None` if it is none of this row after all.
-    fn alone(&mut self, row: &'static Row, seen: &Seen<'_>, spot: Spot) -> Option<Parsed> {
+    fn alone(&mut self, row: &'static Row, seen: &Seen<'_>, spot: Spot<'_>) -> Option<Parsed> {
         if let Err(e) = seen.once(row.members) {
             let mut parsed = Parsed::unreadable(Cause::Unreadable, format!("the body: {e}"));
             // A list says of nobody who sent it.
@@ -251,14 +268,20 @@ impl<'r> Reader<'r> {
         }
         match &row.read {
             Read::Event(read) | Read::Notice(read) => {
-                let context =
-                    Context { keys: self.keys, pin: spot.pin, place: "", outer: None, keep: self.keep };
+                let context = Context {
+                    keys: self.keys,
+                    pin: spot.pin,
+                    place: "",
+                    outer: None,
+                    around: spot.around,
+                    keep: self.keep,
+                };
                 let mut item = read(seen, &context);
                 item.path = "0".into();
                 Some(Parsed { dialect: item.dialect, items: vec![item], ..Parsed::default() })
             }
             Read::List(list) => Some(self.list(row, list, seen, spot)),
-            Read::Envelope(envelope) => self.envelope(row, envelope, seen, spot.pin),
+            Read::Envelope(envelope) => self.envelope(row, envelope, seen, spot),
             Read::Reserved => Some(reserved(row.of)),
             Read::Body => None,
         }
@@ -270,7 +293,7 @@ impl<'r> Reader<'r> {
         row: &'static Row,
         envelope: &Envelope,
         seen: &Seen<'_>,
-        pin: Option<Dialect>,
+        spot: Spot<'_>,
     ) -> Option<Parsed> {
         let opening = Opening { delivery: self.delivery, place: "", names_objects: table::names_objects };
         match (envelope.open)(seen, &opening) {
@@ -283,7 +306,7 @@ impl<'r> Reader<'r> {
             Opened::Letters { letters, receipt } => {
                 let mut parsed = Parsed::default();
                 for (index, letter) in letters.into_iter().enumerate() {
-                    let inner = self.letter(envelope, letter, index, pin);
+                    let inner = self.letter(envelope, letter, index, spot);
                     let items = std::mem::take(&mut parsed.items);
                     parsed = Parsed { dialect: parsed.dialect.or(inner.dialect), ..inner };
                     parsed.items.splice(..0, items);
@@ -299,22 +322,20 @@ impl<'r> Reader<'r> {
     }
 
     /// Reads one letter. Its items stand under its own path, if it has one.
-    fn letter(
-        &mut self,
-        envelope: &Envelope,
-        letter: Letter<'_>,
-        index: usize,
-        pin: Option<Dialect>,
-    ) -> Parsed {
+    fn letter(&mut self, envelope: &Envelope, letter: Letter<'_>, index: usize, spot: Spot<'_>) -> Parsed {
         let path = letter.id.map(|id| self.path(id.filter(|id| !id.is_empty()).as_deref(), index));
         let message = letter.message.map(|message| {
             self.messages.push(message);
             self.messages.len() - 1
         });
-        let pin = envelope.holds.pin(pin);
+        // Only a body is spoken of by the headers of its request.
+        let request = spot.around.request.filter(|_| envelope.inside == Inside::Nothing);
+        let around = Around { request, event: letter.event.as_ref() };
+        let pin = envelope.holds.pin(spot.pin);
+        let spot = Spot { stands: Stands::Alone, inside: envelope.inside, pin, around };
         let mut inner = match &letter.text {
-            Ok(Sent::Text(text)) => self.text(text, envelope.inside, pin),
-            Ok(Sent::Bytes(bytes)) => self.bytes(bytes, envelope.inside, pin),
+            Ok(Sent::Text(text)) => self.text(text, spot),
+            Ok(Sent::Bytes(bytes)) => self.bytes(bytes, spot),
             Err(detail) => Parsed::unreadable(Cause::Unreadable, detail.as_str()),
         };
         let Some(path) = path else { return inner };
@@ -341,7 +362,7 @@ impl<'r> Reader<'r> {
     }
 
     /// Reads a list: each element is looked up again.
-    fn list(&mut self, row: &'static Row, list: &List, seen: &Seen<'_>, spot: Spot) -> Parsed {
+    fn list(&mut self, row: &'static Row, list: &List, seen: &Seen<'_>, spot: Spot<'_>) -> Parsed {
         let unreadable = |detail| Parsed::unreadable(Cause::Unreadable, detail);
         let elements = match list.member {
             // One that stands alone is a list of one.
@@ -385,7 +406,10 @@ impl<'r> Reader<'r> {
         }
         parsed.items.extend(strangers.rest());
         if elements.is_empty() {
-            parsed.dialect = Some((list.empty)(seen));
+            parsed.dialect = (list.empty)(seen).or(spot.pin);
+            if parsed.dialect.is_none() {
+                return unreadable(format!("{}: expected an event, found an empty list", list.member));
+            }
         }
         if list.of_letters {
             parsed.dialect = Some(row.of);
@@ -405,7 +429,7 @@ impl<'r> Reader<'r> {
         place: &str,
         index: usize,
         outer: &Seen<'_>,
-        spot: Spot,
+        spot: Spot<'_>,
         items: &mut Vec<Item>,
     ) -> Result<Option<Dialect>, (Cause, String)> {
         if !raw.get().starts_with('{') {
@@ -417,8 +441,8 @@ impl<'r> Reader<'r> {
         let spot = Spot { stands: list.elements, ..spot };
         let mut from = 0;
         loop {
-            let row = match look(&seen, self.request_of(spot), spot, &mut from) {
-                Found::Row(row) | Found::Both(row) => row,
+            let row = match look(&seen, spot, &mut from) {
+                Found::Row(row) | Found::Both(row, _) => row,
                 Found::Twice(e) => return Err(twice(e)),
                 Found::Misplaced(row) => {
                     let detail = format!("{place}: {} where none belongs", row.misplaced);
@@ -435,6 +459,7 @@ impl<'r> Reader<'r> {
                         pin: spot.pin,
                         place,
                         outer: Some(outer),
+                        around: spot.around,
                         keep: self.keep,
                     };
                     let mut item = read(&seen, &context);
@@ -464,7 +489,7 @@ impl<'r> Reader<'r> {
                         }
                         Opened::Letters { letters, .. } => {
                             for letter in letters {
-                                items.extend(self.letter(envelope, letter, index, spot.pin).items);
+                                items.extend(self.letter(envelope, letter, index, spot).items);
                             }
                         }
                     }

@@ -45,7 +45,7 @@ pub(in crate::read) const BATCH: Row = Row {
         element: "record ",
         elements: Stands::InStream,
         of_letters: true,
-        empty: |_| Dialect::OciStream,
+        empty: |_| Some(Dialect::OciStream),
         stranger: |_, _| String::new(),
     }),
     ..Row::BASE

@@ -40,7 +40,7 @@ fn open<'a>(seen: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
         Some(Err(detail)) => Opened::Unreadable(detail),
         Some(Ok(message)) => {
             let text = Ok(Sent::Bytes(Cow::Owned(message)));
-            let letter = Letter { id: None, place: String::new(), text, message: None };
+            let letter = Letter { id: None, place: String::new(), text, message: None, event: None };
             Opened::Letters { letters: vec![letter], receipt: Some(receipt(&opening.delivery.id)) }
         }
     }

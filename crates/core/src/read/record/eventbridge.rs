@@ -7,10 +7,11 @@
 use serde_json::value::RawValue;
 
 use crate::model::dialect::{Dialect, KeyEncoding, KeyRules};
-use crate::model::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectEvent};
-use crate::model::failure::{Cause, Failure};
+use crate::model::event::{Bucket, Change, Details};
+use crate::model::failure::Cause;
 use crate::model::unit::StorageType;
 use crate::plain::json;
+use crate::read::ending::Ending;
 use crate::read::item::{Item, Reading};
 use crate::read::key;
 use crate::read::record::cloudtrail;
@@ -171,23 +172,5 @@ fn object_event(
 ) -> Reading {
     let encoding = FACTS.encoding(keys, Dialect::AwsEventBridge);
     let key = key::read(key, places.key, |_| encoding);
-    let named = bucket.is_some() && key.is_ok();
-    // Whatever else CloudTrail and others publish under this source names no object, and nothing is lost by it.
-    if change == Change::Other && key.as_ref().is_err_and(|f| f.cause == Cause::MissingKey) {
-        return Reading::Notice(Notice { kind: NoticeKind::Bucket, bucket, details });
-    }
-    if change == Change::Unknown && !named {
-        let kind = if spoken_of { NoticeKind::Unknown } else { NoticeKind::Bucket };
-        return Reading::Notice(Notice { kind, bucket, details });
-    }
-    let unreadable =
-        |bucket, details, failure| Reading::Unreadable { bucket, details: Box::new(details), failure };
-    let Some(bucket) = bucket else {
-        let detail = format!("{}: expected the name of a bucket, found none", places.bucket);
-        return unreadable(None, details, Failure::new(Cause::MissingBucket, detail));
-    };
-    match key {
-        Ok(key) => Reading::Object(ObjectEvent { bucket, key, change, details }),
-        Err(failure) => unreadable(Some(bucket), details, failure),
-    }
+    Ending { change, bucket, bucket_place: places.bucket, key, spoken_of, details }.reading()
 }
