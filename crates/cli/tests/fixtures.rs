@@ -139,6 +139,11 @@ const ELSEWHERE: &[(Dialect, &str, Option<&str>, &str)] = &[
     (Dialect::Rustfs, "test-event", Some("probe-head"), "it asks with a HEAD"),
     (Dialect::Ceph, "test-event", None, "Ceph sends none"),
     (Dialect::StorageGrid, "test-event", None, "no page shows one"),
+    (Dialect::AlibabaOss, "test-event", None, "no page shows one"),
+    (Dialect::TencentCos, "test-event", Some("console-template"), "the console sends its template"),
+    (Dialect::HuaweiObs, "test-event", Some("smn-confirmation"), "its first message is a confirmation"),
+    (Dialect::Yandex, "test-event", None, "no page shows one"),
+    (Dialect::VolcengineTos, "test-event", None, "no page shows one"),
 ];
 
 fn all(records: &[Value], member: &str, value: &str) -> bool {

@@ -59,6 +59,16 @@ dialects! {
         Ceph = "ceph";
         /// NetApp StorageGRID event notifications.
         StorageGrid = "storagegrid";
+        /// Alibaba Cloud OSS events, from Function Compute, a topic or EventBridge.
+        AlibabaOss = "alibaba-oss";
+        /// Tencent Cloud COS events, from a trigger or EventBridge.
+        TencentCos = "tencent-cos";
+        /// Huawei Cloud OBS events, from SMN, FunctionGraph or EventGrid.
+        HuaweiObs = "huawei-obs";
+        /// Yandex Object Storage events, as a trigger delivers them.
+        Yandex = "yandex";
+        /// Volcengine TOS events, as veFaaS delivers them.
+        VolcengineTos = "volcengine-tos";
         /// Any other store that writes S3-shaped records.
         S3Compatible = "s3-compatible";
         /// A made-up store, for the tests of what a dialect needs: this name, its file and its row.
@@ -66,12 +76,6 @@ dialects! {
         Lighthouse = "lighthouse";
     }
     reserved {
-        /// Alibaba Cloud Object Storage Service.
-        AlibabaOss = "alibaba-oss", "an Alibaba Cloud OSS event";
-        /// Tencent Cloud Object Storage.
-        TencentCos = "tencent-cos", "a Tencent COS event";
-        /// Huawei Cloud Object Storage Service.
-        HuaweiObs = "huawei-obs", "a Huawei OBS event";
         /// Google Cloud Storage.
         Gcs = "gcs", "a Google Cloud Storage notification";
         /// Azure Blob Storage.
@@ -82,10 +86,6 @@ dialects! {
         R2 = "r2", "a Cloudflare R2 event";
         /// Backblaze B2.
         B2 = "b2", "a Backblaze B2 event";
-        /// Yandex Object Storage.
-        Yandex = "yandex", "a Yandex Object Storage event";
-        /// Volcengine TOS.
-        VolcengineTos = "volcengine-tos", "a Volcengine TOS event";
         /// SeaweedFS.
         SeaweedFs = "seaweedfs", "a SeaweedFS filer event";
     }

@@ -3,9 +3,11 @@
 pub(super) mod cloudevents;
 pub(super) mod jdcloud;
 pub(super) mod lists;
+pub(super) mod mns;
 pub(super) mod oci_notifications;
 pub(super) mod oci_stream;
 pub(super) mod pubsub;
+pub(super) mod smn;
 pub(super) mod sns;
 pub(super) mod sqs;
 pub(super) mod storagegrid;

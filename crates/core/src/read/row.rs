@@ -317,6 +317,8 @@ pub(crate) struct Facts {
     /// The gate's check whose signature covers members of its own messages and nothing else, so that a source which demands it is
     /// read as this dialect.
     pub(crate) signature: Option<&'static str>,
+    /// The member in which its records hold the uploader's credentials. It is left out of what is kept of them.
+    pub(crate) hidden: Option<&'static str>,
     /// What its sender makes of statuses.
     pub(crate) answers: Answers,
 }
@@ -332,6 +334,7 @@ impl Facts {
         topic: None,
         looks_like: "",
         signature: None,
+        hidden: None,
         answers: Answers::DEFAULT,
     };
 

@@ -7,9 +7,12 @@
 use std::sync::LazyLock;
 
 use super::envelope::{
-    cloudevents, jdcloud, lists, oci_notifications, oci_stream, pubsub, sns, sqs, storagegrid,
+    cloudevents, jdcloud, lists, mns, oci_notifications, oci_stream, pubsub, smn, sns, sqs, storagegrid,
 };
-use super::record::{eventbridge, jdcloud_function, oci, reserved, s3};
+use super::record::{
+    alibaba_oss, eventbridge, huawei_obs, jdcloud_function, oci, reserved, s3, tencent_cos, volcengine_tos,
+    yandex,
+};
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
 use crate::model::answers::Answers;
@@ -29,13 +32,16 @@ pub(super) static TABLE: &[&Row] = &[
     &reserved::GCS_HEADER,
     &reserved::AZURE_HEADER,
     &reserved::B2_HEADER,
-    &reserved::HUAWEI_HEADER,
     // A body, or what lies in an envelope.
     &storagegrid::FORM,
     &oci_stream::BATCH,
     &oci::EVENT,
     &sns::MESSAGE,
     &jdcloud::ENVELOPE,
+    &mns::MESSAGE,
+    &mns::XML,
+    &smn::MESSAGE,
+    &smn::LIST,
     &eventbridge::EVENT,
     #[cfg(test)]
     &super::record::lighthouse::EVENT,
@@ -47,13 +53,17 @@ pub(super) static TABLE: &[&Row] = &[
     &reserved::AZURE,
     &reserved::AZURE_LIST,
     &reserved::GCS,
-    &reserved::HUAWEI,
     &reserved::SEAWEEDFS,
     &reserved::IBM,
     &reserved::R2,
-    &reserved::VOLCENGINE_EVENT,
     &lists::EVENTS,
     &lists::MESSAGES,
+    &alibaba_oss::CLOUDEVENT,
+    &tencent_cos::CLOUDEVENT,
+    &huawei_obs::CLOUDEVENT_LIST,
+    &huawei_obs::CLOUDEVENT,
+    &volcengine_tos::CLOUDEVENT,
+    &volcengine_tos::TIMER,
     &cloudevents::STRUCTURED,
     // An element of `Records`.
     &sqs::MESSAGE,
@@ -61,14 +71,17 @@ pub(super) static TABLE: &[&Row] = &[
     &jdcloud_function::RECORD,
     &s3::TEST_RECORD,
     &s3::RECORD,
-    &reserved::TENCENT_RECORD,
-    &reserved::HUAWEI_RECORD,
+    &tencent_cos::RECORD,
+    &smn::RECORD,
+    &huawei_obs::RECORD,
     // An element of `events`.
-    &reserved::ALIBABA,
-    &reserved::VOLCENGINE,
+    &alibaba_oss::EVENT,
+    &volcengine_tos::EVENT,
     &reserved::B2,
     // An element of `messages`.
-    &reserved::YANDEX,
+    &yandex::EVENT,
+    &yandex::QUEUE,
+    &yandex::TIMER,
     // An element of a stream's batch.
     &oci_stream::RECORD,
 ];
@@ -191,6 +204,11 @@ pub(crate) fn topics() -> impl Iterator<Item = Topic> {
     Dialect::ALL.iter().filter_map(|dialect| facts(*dialect).topic)
 }
 
+/// Members in which records hold credentials, whatever they are read as.
+pub(super) fn hidden() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().filter_map(|row| row.facts?.hidden)
+}
+
 /// The headers that reading a delivery looks at, and whether their values count. Whoever keeps a delivery keeps these and no
 /// others: the rest may hold credentials.
 pub(crate) fn headers() -> impl Iterator<Item = (&'static str, bool)> {
@@ -253,7 +271,11 @@ mod tests {
     #[test]
     fn the_facts_of_a_dialect_are_said_once() {
         let said = |f: &'static Facts| {
-            ((f.keys, f.key_place, f.unit, f.redelivers), (f.probes, f.looks_like), (f.signature, f.answers))
+            (
+                (f.keys, f.key_place, f.unit, f.redelivers),
+                (f.probes, f.looks_like, f.hidden),
+                (f.signature, f.answers),
+            )
         };
         for row in TABLE.iter().copied() {
             let Some(of_row) = row.facts else { continue };

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod bad_input;
+mod credentials;
 mod handshakes;
 mod keys;
 mod oci;

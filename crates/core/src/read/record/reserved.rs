@@ -1,7 +1,6 @@
 //! Dialects that have a name and no reader yet. They are recognised, so that a sender of one gets a sentence about it and not
 //! "unknown". Marks: each provider's own event documentation.
 
-use super::s3;
 use crate::model::dialect::Dialect;
 use crate::read::row::{Inside, Row, Stands};
 use crate::read::seen::{Mark, Test};
@@ -16,19 +15,12 @@ const fn alone(of: Dialect, marks: &'static [Mark]) -> Row {
     Row { of, marks, ..Row::BASE }
 }
 
-/// A reserved dialect whose records stand in `Records`.
-const fn record(of: Dialect, marks: &'static [Mark]) -> Row {
-    Row { of, stands: Stands::InRecords, marks, under: s3::family, ..Row::BASE }
-}
-
 pub(in crate::read) const GCS_HEADER: Row =
     by_header(Dialect::Gcs, &[Mark::Header("x-goog-pubsub-message-id", Test::There)]);
 pub(in crate::read) const AZURE_HEADER: Row =
     by_header(Dialect::AzureBlob, &[Mark::Header("aeg-event-type", Test::There)]);
 pub(in crate::read) const B2_HEADER: Row =
     by_header(Dialect::B2, &[Mark::Header("x-bz-event-notification-signature", Test::There)]);
-pub(in crate::read) const HUAWEI_HEADER: Row =
-    by_header(Dialect::HuaweiObs, &[Mark::Header("x-smn-message-type", Test::There)]);
 
 /// Google's own storage, in a push of Pub/Sub.
 pub(in crate::read) const GCS_PUSH: Row = Row {
@@ -43,23 +35,9 @@ pub(in crate::read) const GCS_PUSH: Row = Row {
         ])],
     )
 };
-pub(in crate::read) const ALIBABA: Row =
-    Row { stands: Stands::InEvents, ..alone(Dialect::AlibabaOss, &[Mark::Members(&[("oss", Test::There)])]) };
-pub(in crate::read) const VOLCENGINE: Row = Row {
-    stands: Stands::InEvents,
-    ..alone(Dialect::VolcengineTos, &[Mark::Members(&[("tos", Test::There)])])
-};
-pub(in crate::read) const VOLCENGINE_EVENT: Row = alone(
-    Dialect::VolcengineTos,
-    &[Mark::Type(Test::Begins("faas.tos.")), Mark::Type(Test::Begins("bytefaas.tos."))],
-);
 pub(in crate::read) const B2: Row = Row {
     stands: Stands::InEvents,
     ..alone(Dialect::B2, &[Mark::Members(&[("eventType", Test::Begins("b2:"))])])
-};
-pub(in crate::read) const YANDEX: Row = Row {
-    stands: Stands::InMessages,
-    ..alone(Dialect::Yandex, &[Mark::Members(&[("event_metadata", Test::There)])])
 };
 pub(in crate::read) const AZURE: Row = alone(
     Dialect::AzureBlob,
@@ -89,7 +67,6 @@ pub(in crate::read) const GCS: Row = alone(
         Mark::Members(&[("subscription", Test::There), ("message", Test::There)]),
     ],
 );
-pub(in crate::read) const HUAWEI: Row = alone(Dialect::HuaweiObs, &[Mark::Type(Test::Begins("OBS:"))]);
 pub(in crate::read) const SEAWEEDFS: Row =
     alone(Dialect::SeaweedFs, &[Mark::Members(&[("event_type", Test::There), ("message", Test::There)])]);
 pub(in crate::read) const IBM: Row = alone(
@@ -107,10 +84,4 @@ pub(in crate::read) const R2: Row = alone(
         ("bucket", Test::There),
         ("object", Test::There),
     ])],
-);
-pub(in crate::read) const TENCENT_RECORD: Row =
-    record(Dialect::TencentCos, &[Mark::Members(&[("cos", Test::There)])]);
-pub(in crate::read) const HUAWEI_RECORD: Row = record(
-    Dialect::HuaweiObs,
-    &[Mark::Members(&[("obs", Test::There)]), Mark::Members(&[("eventSource", Test::IsLike("obs"))])],
 );

@@ -1,0 +1,69 @@
+//! Alibaba Cloud's message service (MNS, now Simple Message Queue): what a topic puts around a notification of OSS.
+//!
+//! Shape: Simple Message Queue, "HTTP endpoints" (`NotifyContentFormat` JSON), which is also what Function Compute gets from a topic. OSS
+//! writes its notification in base64 ("Event notifications"). With the format SIMPLIFIED, and as a stream, there is no envelope. XML is refused
+//! with what to set instead.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::model::dialect::Dialect;
+use crate::plain::json;
+use crate::read::row::{Called, Envelope, Holds, Inside, Opened, Opening, Read, Row, Sent};
+use crate::read::seen::{Mark, Seen, Test};
+
+/// A topic's message.
+pub(in crate::read) const MESSAGE: Row = Row {
+    of: Dialect::AlibabaOss,
+    marks: &[Mark::Members(&[
+        ("TopicOwner", Test::There),
+        ("SubscriptionName", Test::There),
+        ("Message", Test::There),
+    ])],
+    lies_in: &[Inside::Nothing],
+    misplaced: "a message of Alibaba's topics",
+    either: "a message of Alibaba's topics",
+    members: &["MessageId"],
+    read: Read::Envelope(Envelope {
+        open,
+        inside: Inside::Topic,
+        holds: Holds::AsPinned,
+        called: Called::Itself,
+    }),
+    ..Row::BASE
+};
+
+/// The same in XML, the format of a subscription that does not say which.
+pub(in crate::read) const XML: Row = Row {
+    marks: &[Mark::Text(|text| text.trim_start().starts_with('<') && text.contains("<Notification"))],
+    either: "",
+    members: &[],
+    read: Read::Envelope(Envelope {
+        open: |_, _| {
+            Opened::Unreadable(
+                "this is a message of Alibaba's topics in XML: set NotifyContentFormat of the subscription to SIMPLIFIED or JSON"
+                    .into(),
+            )
+        },
+        inside: Inside::Topic,
+        holds: Holds::AsPinned,
+        called: Called::Itself,
+    }),
+    ..MESSAGE
+};
+
+fn open<'a>(seen: &Seen<'a>, _: &Opening<'a>) -> Opened<'a> {
+    let text = json::string(seen.get("Message"))
+        .map_err(|problem| format!("Message: expected a string, found {}", problem.found()))
+        .and_then(|text| match text.trim_start().as_bytes().first() {
+            // Whoever publishes to the topic may do so without base64.
+            Some(b'{' | b'[') => Ok(Sent::Text(text)),
+            _ => match STANDARD.decode(text.trim_ascii().as_bytes()) {
+                Ok(bytes) => Ok(Sent::Bytes(Cow::Owned(bytes))),
+                Err(e) => Err(format!("Message: expected JSON, or JSON in base64: {e}")),
+            },
+        });
+    Opened::letter(json::string(seen.get("MessageId")).ok(), "Message", text)
+}
