@@ -139,6 +139,8 @@ const ELSEWHERE: &[(Dialect, &str, Option<&str>, &str)] = &[
     (Dialect::Rustfs, "test-event", Some("probe-head"), "it asks with a HEAD"),
     (Dialect::Ceph, "test-event", None, "Ceph sends none"),
     (Dialect::StorageGrid, "test-event", None, "no page shows one"),
+    (Dialect::Gcs, "batch-one-bad", None, "Pub/Sub pushes one message a request"),
+    (Dialect::Gcs, "test-event", None, "Cloud Storage sends none"),
     (Dialect::AlibabaOss, "test-event", None, "no page shows one"),
     (Dialect::TencentCos, "test-event", Some("console-template"), "the console sends its template"),
     (Dialect::HuaweiObs, "test-event", Some("smn-confirmation"), "its first message is a confirmation"),

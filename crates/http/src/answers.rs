@@ -159,9 +159,9 @@ fn rejected(rejection: Rejection, failure: &Failure, statuses: &Answers) -> Answ
         | Rejection::NotConfirmed => (code(statuses.transient), false),
         Rejection::Defect => (code(statuses.config), false),
     };
-    let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
+    let later = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status);
     Answer {
-        retry_after: unavailable.then_some(RETRY_AFTER),
+        retry_after: later.then_some(RETRY_AFTER),
         allow: (rejection == Rejection::WrongMethod).then_some("POST, HEAD"),
         closes,
         ..Answer::report(status, &Report::failed(failure.clone()))

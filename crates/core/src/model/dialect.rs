@@ -59,6 +59,8 @@ dialects! {
         Ceph = "ceph";
         /// NetApp StorageGRID event notifications.
         StorageGrid = "storagegrid";
+        /// Google Cloud Storage notifications, through Pub/Sub or Eventarc.
+        Gcs = "gcs";
         /// Alibaba Cloud OSS events, from Function Compute, a topic or EventBridge.
         AlibabaOss = "alibaba-oss";
         /// Tencent Cloud COS events, from a trigger or EventBridge.
@@ -76,8 +78,6 @@ dialects! {
         Lighthouse = "lighthouse";
     }
     reserved {
-        /// Google Cloud Storage.
-        Gcs = "gcs", "a Google Cloud Storage notification";
         /// Azure Blob Storage.
         AzureBlob = "azure-blob", "an Azure Blob Storage event";
         /// IBM Cloud Object Storage.

@@ -2,6 +2,7 @@
 
 pub(super) mod cloudevents;
 pub(super) mod jdcloud;
+pub(super) mod lambda;
 pub(super) mod lists;
 pub(super) mod mns;
 pub(super) mod oci_notifications;
@@ -11,3 +12,4 @@ pub(super) mod smn;
 pub(super) mod sns;
 pub(super) mod sqs;
 pub(super) mod storagegrid;
+pub(super) mod text;

@@ -4,24 +4,22 @@
 use serde_json::value::RawValue;
 
 use super::item::{Item, Reading};
-use super::table::{facts, hidden};
 use crate::model::raw::Raw;
 use crate::plain::json;
 
-/// Keeps what an item was read from.
-pub(super) fn kept(item: &Item, sent: &RawValue) -> Raw {
-    match without_credentials(sent) {
-        Some(sent) => kept_as_it_is(item, &sent),
-        None => kept_as_it_is(item, sent),
+/// Keeps what an item was read from. `key_place` leads to the key in it; empty: none does. Members called as in `hidden` hold
+/// credentials.
+pub(super) fn kept(item: &Item, sent: &RawValue, key_place: &[&str], hidden: &[&str]) -> Raw {
+    match without_credentials(sent, hidden) {
+        Some(sent) => kept_as_it_is(item, &sent, key_place),
+        None => kept_as_it_is(item, sent, key_place),
     }
 }
 
-fn kept_as_it_is(item: &Item, sent: &RawValue) -> Raw {
-    let decoded = match (&item.reading, item.dialect) {
-        (Reading::Object(event), Some(dialect)) => {
-            let place = Some(facts(dialect).key_place).filter(|place| !place.is_empty());
-            let key =
-                place.and_then(|place| place.iter().try_fold(sent, |value, name| json::member(value, name)));
+fn kept_as_it_is(item: &Item, sent: &RawValue, key_place: &[&str]) -> Raw {
+    let decoded = match &item.reading {
+        Reading::Object(event) if !key_place.is_empty() => {
+            let key = key_place.iter().try_fold(sent, |value, name| json::member(value, name));
             key.and_then(|key| replaced(sent, key, event.key.as_str()))
         }
         _ => None,
@@ -34,13 +32,12 @@ const MOST_DEPTH: usize = 8;
 
 /// The same JSON with nulls for the members that hold credentials; `None` if it has none. A record is looked through whatever it was
 /// read as, and of members that stand there twice both are meant.
-fn without_credentials(sent: &RawValue) -> Option<Box<RawValue>> {
-    let names: Vec<_> = hidden().filter(|name| sent.get().contains(*name)).collect();
-    if names.is_empty() {
+fn without_credentials(sent: &RawValue, hidden: &[&str]) -> Option<Box<RawValue>> {
+    if !hidden.iter().any(|name| sent.get().contains(name)) {
         return None;
     }
     let mut parts = Vec::new();
-    find(sent, &names, MOST_DEPTH, &mut parts);
+    find(sent, hidden, MOST_DEPTH, &mut parts);
     let (mut text, mut from) = (String::new(), 0);
     for part in parts {
         let begin = (part.as_ptr() as usize).checked_sub(sent.get().as_ptr() as usize)?;
@@ -100,10 +97,13 @@ mod tests {
             ("[1]", false),
         ] {
             let raw = RawValue::from_string(sent.replace("HEADERS", headers)).unwrap();
-            let kept = without_credentials(&raw).map(|kept| kept.get().to_owned());
+            let kept = without_credentials(&raw, &["requestHeaders"]).map(|kept| kept.get().to_owned());
             assert_eq!(kept, held.then(|| sent.replace("HEADERS", "null")), "{sent}");
         }
         let deep = format!("{}{{\"requestHeaders\":1}}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(without_credentials(&RawValue::from_string(deep).unwrap()).is_some(), "and no stack is lost");
+        assert!(
+            without_credentials(&RawValue::from_string(deep).unwrap(), &["requestHeaders"]).is_some(),
+            "and no stack is lost"
+        );
     }
 }

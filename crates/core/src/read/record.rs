@@ -4,6 +4,7 @@ pub(super) mod alibaba_oss;
 pub(super) mod callback;
 pub(super) mod cloudtrail;
 pub(super) mod eventbridge;
+pub(super) mod gcs;
 pub(super) mod huawei_obs;
 pub(super) mod jdcloud_function;
 #[cfg(test)]

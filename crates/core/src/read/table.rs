@@ -7,11 +7,12 @@
 use std::sync::LazyLock;
 
 use super::envelope::{
-    cloudevents, jdcloud, lists, mns, oci_notifications, oci_stream, pubsub, smn, sns, sqs, storagegrid,
+    cloudevents, jdcloud, lambda, lists, mns, oci_notifications, oci_stream, pubsub, smn, sns, sqs,
+    storagegrid, text,
 };
 use super::record::{
-    alibaba_oss, eventbridge, huawei_obs, jdcloud_function, oci, reserved, s3, tencent_cos, volcengine_tos,
-    yandex,
+    alibaba_oss, eventbridge, gcs, huawei_obs, jdcloud_function, oci, reserved, s3, tencent_cos,
+    volcengine_tos, yandex,
 };
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
@@ -28,8 +29,8 @@ pub(super) static TABLE: &[&Row] = &[
     &oci_notifications::REQUEST,
     &sns::RAW,
     &cloudevents::BINARY,
+    &gcs::EMPTY,
     &BODY,
-    &reserved::GCS_HEADER,
     &reserved::AZURE_HEADER,
     &reserved::B2_HEADER,
     // A body, or what lies in an envelope.
@@ -43,28 +44,37 @@ pub(super) static TABLE: &[&Row] = &[
     &smn::MESSAGE,
     &smn::LIST,
     &eventbridge::EVENT,
+    &eventbridge::UNTYPED,
+    &eventbridge::DETAIL,
     #[cfg(test)]
     &super::record::lighthouse::EVENT,
     &s3::RECORDS,
     &s3::TEST,
     &s3::TEST_TEXT,
-    &reserved::GCS_PUSH,
+    &gcs::PUSH,
     &pubsub::PUSH,
     &reserved::AZURE,
     &reserved::AZURE_LIST,
-    &reserved::GCS,
+    &gcs::FUNCTION,
+    &gcs::RESOURCE,
     &reserved::SEAWEEDFS,
     &reserved::IBM,
     &reserved::R2,
     &lists::EVENTS,
     &lists::MESSAGES,
+    &tencent_cos::BATCH,
+    &cloudevents::STRUCTURED,
+    &lambda::FAILED_CALL,
+    &text::QUOTED,
+    &text::BASE64,
+    &text::LINES,
+    &lists::WHOLE,
     &alibaba_oss::CLOUDEVENT,
     &tencent_cos::CLOUDEVENT,
-    &huawei_obs::CLOUDEVENT_LIST,
     &huawei_obs::CLOUDEVENT,
     &volcengine_tos::CLOUDEVENT,
     &volcengine_tos::TIMER,
-    &cloudevents::STRUCTURED,
+    &lists::ALONE,
     // An element of `Records`.
     &sqs::MESSAGE,
     &sns::RECORD,
@@ -139,7 +149,12 @@ pub(super) fn is_asked(row: &Row, pin: Option<Dialect>) -> bool {
         return true;
     }
     match &row.read {
-        Read::List(list) => rows(list.elements).any(|element| element.is_asked(pin)),
+        Read::List(list) => {
+            // An element that stands alone may be anything.
+            let mut elements = list.elements.iter();
+            elements
+                .any(|stands| *stands == Stands::Alone || rows(*stands).any(|element| element.is_asked(pin)))
+        }
         Read::Event(_) | Read::Notice(_) | Read::Envelope(_) | Read::Body | Read::Reserved => {
             row.is_asked(pin)
         }
@@ -205,8 +220,10 @@ pub(crate) fn topics() -> impl Iterator<Item = Topic> {
 }
 
 /// Members in which records hold credentials, whatever they are read as.
-pub(super) fn hidden() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().filter_map(|row| row.facts?.hidden)
+pub(super) fn hidden() -> &'static [&'static str] {
+    static HIDDEN: LazyLock<Vec<&str>> =
+        LazyLock::new(|| TABLE.iter().filter_map(|row| row.facts?.hidden).collect());
+    &HIDDEN
 }
 
 /// The headers that reading a delivery looks at, and whether their values count. Whoever keeps a delivery keeps these and no
@@ -228,7 +245,8 @@ pub(crate) fn headers() -> impl Iterator<Item = (&'static str, bool)> {
 /// does.
 pub(super) fn names_objects(body: &[u8], own: Dialect) -> bool {
     let text = Text::of(body).text;
-    let telling = rows(Stands::Alone).filter(|row| match row.read {
+    let places = [Stands::Alone, Stands::InRecords, Stands::InEvents, Stands::InMessages];
+    let telling = places.into_iter().flat_map(rows).filter(|row| match row.read {
         Read::Event(_) | Read::List(_) | Read::Reserved => true,
         Read::Envelope(_) => row.of != own,
         Read::Notice(_) | Read::Body => false,

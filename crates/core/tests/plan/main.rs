@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod credentials;
+mod gcs;
 mod handshakes;
 mod keys;
 mod oci;
@@ -14,6 +15,7 @@ mod properties;
 mod queues;
 mod reserved;
 mod streams;
+mod wrapped;
 
 use std::ffi::OsString;
 

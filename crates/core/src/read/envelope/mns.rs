@@ -4,11 +4,6 @@
 //! writes its notification in base64 ("Event notifications"). With the format SIMPLIFIED, and as a stream, there is no envelope. XML is refused
 //! with what to set instead.
 
-use std::borrow::Cow;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::model::dialect::Dialect;
 use crate::plain::json;
 use crate::read::row::{Called, Envelope, Holds, Inside, Opened, Opening, Read, Row, Sent};
@@ -56,14 +51,7 @@ pub(in crate::read) const XML: Row = Row {
 
 fn open<'a>(seen: &Seen<'a>, _: &Opening<'a>) -> Opened<'a> {
     let text = json::string(seen.get("Message"))
-        .map_err(|problem| format!("Message: expected a string, found {}", problem.found()))
-        .and_then(|text| match text.trim_start().as_bytes().first() {
-            // Whoever publishes to the topic may do so without base64.
-            Some(b'{' | b'[') => Ok(Sent::Text(text)),
-            _ => match STANDARD.decode(text.trim_ascii().as_bytes()) {
-                Ok(bytes) => Ok(Sent::Bytes(Cow::Owned(bytes))),
-                Err(e) => Err(format!("Message: expected JSON, or JSON in base64: {e}")),
-            },
-        });
+        .map(Sent::Text)
+        .map_err(|problem| format!("Message: expected a string, found {}", problem.found()));
     Opened::letter(json::string(seen.get("MessageId")).ok(), "Message", text)
 }

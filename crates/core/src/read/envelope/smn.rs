@@ -34,7 +34,7 @@ pub(in crate::read) const LIST: Row = Row {
         member: "record",
         place: "record",
         element: "",
-        elements: Stands::InRecords,
+        elements: &[Stands::InRecords],
         of_letters: false,
         empty: |_| Some(Dialect::HuaweiObs),
         stranger: |_, place| format!("{place}: expected a message of SMN with `smn`, found another record"),

@@ -23,7 +23,7 @@ use crate::read::event_name::{self, Meaning};
 use crate::read::item::{Item, Reading};
 use crate::read::key;
 use crate::read::record::s3;
-use crate::read::row::{Context, Facts, Inside, List, Read, Row, Stands, Topic};
+use crate::read::row::{Context, Facts, Inside, Read, Row, Stands, Topic};
 use crate::read::seen::{Mark, Seen, Test};
 
 pub(in crate::read) const FACTS: Facts = Facts {
@@ -59,28 +59,13 @@ pub(in crate::read) const RECORD: Row = Row {
 
 const MEMBERS: &[&str] = &["obs", "eventName", "eventTime", "eventRegion", "responseElements"];
 
-/// The data of a CloudEvent: one record.
+/// The data of a CloudEvent: one record. A consumer allows for a list of them, which is read as any list of records.
 pub(in crate::read) const CLOUDEVENT: Row = Row {
     stands: Stands::Alone,
     marks: &[Mark::Type(Test::BeginsLike("OBS:"))],
     lies_in: &[Inside::Event],
     expected: "",
     ..RECORD
-};
-
-/// The same as a list of records, which a consumer allows for.
-pub(in crate::read) const CLOUDEVENT_LIST: Row = Row {
-    marks: &[Mark::Elements(&[("obs", Test::There)])],
-    read: Read::List(List {
-        member: "",
-        place: "data",
-        element: "",
-        elements: Stands::InRecords,
-        of_letters: false,
-        empty: |_| Some(Dialect::HuaweiObs),
-        stranger: |_, place| format!("{place}: expected a record of OBS with `obs`, found another one"),
-    }),
-    ..CLOUDEVENT
 };
 
 json::members! {

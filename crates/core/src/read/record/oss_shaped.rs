@@ -119,8 +119,12 @@ fn reading(vendor: &Vendor, seen: &Seen<'_>, context: &Context<'_>, warnings: &m
         ..Details::default()
     };
     let bucket = json::text(bucket.name, inside("bucket.name"), warnings).and_then(|n| Bucket::new(&n));
+    // A type that names the vendor is a name of the same kind, and also says of what else there is no event in the data.
+    let kind = event.map(|event| &*event.kind);
+    let of_vendor =
+        kind.filter(|kind| kind.strip_prefix(vendor.block).is_some_and(|rest| rest.starts_with(':')));
     let said = json::string(seen.get("eventName")).ok().filter(|name| !name.is_empty());
-    let name = said.as_deref().or(event.map(|event| &*event.kind));
+    let name = of_vendor.or(said.as_deref()).or(kind);
     let name = name.filter(|name| !name.is_empty() && name.len() <= event_name::MOST_BYTES);
     let Some(name) = name else { return ending::nameless(outside("eventName"), bucket, details) };
     let (meaning, warning) = (vendor.meaning)(name);

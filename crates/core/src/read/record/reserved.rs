@@ -2,7 +2,7 @@
 //! "unknown". Marks: each provider's own event documentation.
 
 use crate::model::dialect::Dialect;
-use crate::read::row::{Inside, Row, Stands};
+use crate::read::row::{Row, Stands};
 use crate::read::seen::{Mark, Test};
 
 /// A reserved dialect that shows in a header.
@@ -15,26 +15,11 @@ const fn alone(of: Dialect, marks: &'static [Mark]) -> Row {
     Row { of, marks, ..Row::BASE }
 }
 
-pub(in crate::read) const GCS_HEADER: Row =
-    by_header(Dialect::Gcs, &[Mark::Header("x-goog-pubsub-message-id", Test::There)]);
 pub(in crate::read) const AZURE_HEADER: Row =
     by_header(Dialect::AzureBlob, &[Mark::Header("aeg-event-type", Test::There)]);
 pub(in crate::read) const B2_HEADER: Row =
     by_header(Dialect::B2, &[Mark::Header("x-bz-event-notification-signature", Test::There)]);
 
-/// Google's own storage, in a push of Pub/Sub.
-pub(in crate::read) const GCS_PUSH: Row = Row {
-    under: |pin| pin == Dialect::S3Compatible,
-    lies_in: &[Inside::Nothing],
-    ..alone(
-        Dialect::Gcs,
-        &[Mark::Members(&[
-            ("subscription", Test::There),
-            ("message", Test::Has("attributes", &Test::Has("bucketId", &Test::There))),
-            ("Records", Test::Absent),
-        ])],
-    )
-};
 pub(in crate::read) const B2: Row = Row {
     stands: Stands::InEvents,
     ..alone(Dialect::B2, &[Mark::Members(&[("eventType", Test::Begins("b2:"))])])
@@ -59,14 +44,6 @@ pub(in crate::read) const AZURE_LIST: Row = Row {
         ],
     )
 };
-pub(in crate::read) const GCS: Row = alone(
-    Dialect::Gcs,
-    &[
-        Mark::Members(&[("kind", Test::Begins("storage#object"))]),
-        Mark::Type(Test::Begins("google.cloud.storage.")),
-        Mark::Members(&[("subscription", Test::There), ("message", Test::There)]),
-    ],
-);
 pub(in crate::read) const SEAWEEDFS: Row =
     alone(Dialect::SeaweedFs, &[Mark::Members(&[("event_type", Test::There), ("message", Test::There)])]);
 pub(in crate::read) const IBM: Row = alone(

@@ -19,7 +19,7 @@ use crate::read::ending::{self, Ending};
 use crate::read::event_name::{self, Meaning};
 use crate::read::item::{Item, Reading};
 use crate::read::key;
-use crate::read::row::{Context, Facts, Inside, Read, Row, Stands};
+use crate::read::row::{Context, Facts, Inside, List, Read, Row, Stands};
 use crate::read::seen::{Mark, Seen, Test};
 
 const FACTS: Facts = Facts {
@@ -53,6 +53,23 @@ pub(in crate::read) const CLOUDEVENT: Row = Row {
     expected: "",
     members: &["cos", "event"],
     ..RECORD
+};
+
+/// A batch of them (Tencent Cloud SCF, "EventBridge trigger", 583/59100).
+pub(in crate::read) const BATCH: Row = Row {
+    of: Dialect::TencentCos,
+    marks: &[Mark::Members(&[("EventList", Test::There)])],
+    lies_in: &[Inside::Nothing],
+    read: Read::List(List {
+        member: "EventList",
+        place: "EventList",
+        element: "",
+        elements: &[Stands::Alone],
+        of_letters: false,
+        empty: |_| Some(Dialect::TencentCos),
+        stranger: |_, place| format!("{place}: expected a CloudEvent of COS, found another object"),
+    }),
+    ..Row::BASE
 };
 
 json::members! {
