@@ -33,6 +33,7 @@ const SOURCES: &[(&str, &str, &str)] = &[
     ("rustfs", "/rustfs", "not-a-secret-rustfs"),
     ("ceph", "/ceph", ""),
     ("storagegrid", "/storagegrid", "Basic c3RvcmFnZWdyaWQ6bm90LWEtc2VjcmV0LWdyaWQ="),
+    ("azure-blob", "/azure?code=not-a-secret-azure", ""),
     ("gcs", "/gcs/gcs-5d1e8a07b4f2c936", ""),
     ("alibaba-oss", "/alibaba/al-5d1c07b92f3e4a68", ""),
     ("tencent-cos", "/tencent", "not-a-secret-tencent"),

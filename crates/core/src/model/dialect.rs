@@ -59,6 +59,8 @@ dialects! {
         Ceph = "ceph";
         /// NetApp StorageGRID event notifications.
         StorageGrid = "storagegrid";
+        /// Azure Blob Storage events, as Event Grid delivers them.
+        AzureBlob = "azure-blob";
         /// Google Cloud Storage notifications, through Pub/Sub or Eventarc.
         Gcs = "gcs";
         /// Alibaba Cloud OSS events, from Function Compute, a topic or EventBridge.
@@ -78,8 +80,6 @@ dialects! {
         Lighthouse = "lighthouse";
     }
     reserved {
-        /// Azure Blob Storage.
-        AzureBlob = "azure-blob", "an Azure Blob Storage event";
         /// IBM Cloud Object Storage.
         IbmCos = "ibm-cos", "an IBM Cloud Object Storage event";
         /// Cloudflare R2.

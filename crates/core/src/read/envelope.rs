@@ -1,6 +1,7 @@
 //! Envelopes: what services put around somebody else's records.
 
 pub(super) mod cloudevents;
+pub(super) mod event_grid;
 pub(super) mod jdcloud;
 pub(super) mod lambda;
 pub(super) mod lists;

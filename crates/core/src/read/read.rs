@@ -16,7 +16,7 @@ use crate::read::around::Around;
 use crate::read::item::{Item, Parsed, QueueMessage, Reading};
 use crate::read::kept::kept;
 use crate::read::row::{Called, Context, Envelope, Inside, Letter, Opened, Opening, Read, Row, Sent, Stands};
-use crate::read::seen::Seen;
+use crate::read::seen::{Mark, Seen};
 use crate::read::table;
 use crate::read::unknown::{not_json, unknown, unknown_object};
 
@@ -50,6 +50,15 @@ impl Delivery {
             Some((name.to_owned(), value.to_owned()))
         });
         kept.collect()
+    }
+
+    /// Whether this is an OPTIONS by which a sender of its dialect asks whether it may post; of any dialect, if it is pinned to
+    /// none.
+    pub fn asks_permission(&self) -> bool {
+        let around = Around { request: Some(self), event: None };
+        let rows = table::rows(Stands::Request).filter(|row| table::is_asked(row, self.dialect));
+        let mut marks = rows.flat_map(|row| row.marks).filter(|mark| matches!(mark, Mark::Options(..)));
+        marks.any(|mark| mark.fits(&Seen::text(""), around))
     }
 }
 

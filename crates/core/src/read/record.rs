@@ -1,6 +1,7 @@
 //! Records: one file for each producer's own.
 
 pub(super) mod alibaba_oss;
+pub(super) mod azure_blob;
 pub(super) mod callback;
 pub(super) mod cloudtrail;
 pub(super) mod eventbridge;

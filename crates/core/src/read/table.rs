@@ -7,11 +7,11 @@
 use std::sync::LazyLock;
 
 use super::envelope::{
-    cloudevents, jdcloud, lambda, lists, mns, oci_notifications, oci_stream, pubsub, smn, sns, sqs,
-    storagegrid, text,
+    cloudevents, event_grid, jdcloud, lambda, lists, mns, oci_notifications, oci_stream, pubsub, smn, sns,
+    sqs, storagegrid, text,
 };
 use super::record::{
-    alibaba_oss, eventbridge, gcs, huawei_obs, jdcloud_function, oci, reserved, s3, tencent_cos,
+    alibaba_oss, azure_blob, eventbridge, gcs, huawei_obs, jdcloud_function, oci, reserved, s3, tencent_cos,
     volcengine_tos, yandex,
 };
 use super::row::{Facts, Read, Row, Stands, Topic};
@@ -28,10 +28,11 @@ pub(super) static TABLE: &[&Row] = &[
     &jdcloud::REQUEST,
     &oci_notifications::REQUEST,
     &sns::RAW,
+    &event_grid::PERMISSION,
+    &event_grid::REQUEST,
     &cloudevents::BINARY,
     &gcs::EMPTY,
     &BODY,
-    &reserved::AZURE_HEADER,
     &reserved::B2_HEADER,
     // A body, or what lies in an envelope.
     &storagegrid::FORM,
@@ -44,6 +45,10 @@ pub(super) static TABLE: &[&Row] = &[
     &smn::MESSAGE,
     &smn::LIST,
     &eventbridge::EVENT,
+    &event_grid::SUBSCRIPTION,
+    &event_grid::SUBSCRIPTION_CLOUDEVENT,
+    &azure_blob::CLOUDEVENT,
+    &azure_blob::EVENT,
     &eventbridge::UNTYPED,
     &eventbridge::DETAIL,
     #[cfg(test)]
@@ -53,8 +58,6 @@ pub(super) static TABLE: &[&Row] = &[
     &s3::TEST_TEXT,
     &gcs::PUSH,
     &pubsub::PUSH,
-    &reserved::AZURE,
-    &reserved::AZURE_LIST,
     &gcs::FUNCTION,
     &gcs::RESOURCE,
     &reserved::SEAWEEDFS,
@@ -233,7 +236,7 @@ pub(crate) fn headers() -> impl Iterator<Item = (&'static str, bool)> {
     let marks = marks.filter_map(|mark| match mark {
         // That it is there is all that counts; what it says is between sender and gate.
         Mark::Header(name, Test::There) => Some((*name, false)),
-        Mark::Header(name, _) => Some((*name, true)),
+        Mark::Header(name, _) | Mark::Options(name, _) => Some((*name, true)),
         Mark::Members(_) | Mark::Elements(_) | Mark::Text(_) | Mark::Type(_) | Mark::AnyObject => None,
     });
     let read = TABLE.iter().flat_map(|row| row.headers);
@@ -253,7 +256,12 @@ pub(super) fn names_objects(body: &[u8], own: Dialect) -> bool {
     });
     let mut firsts = telling.flat_map(|row| row.marks).filter_map(|mark| match mark {
         Mark::Members(members) => members.first(),
-        Mark::Header(..) | Mark::Elements(_) | Mark::Text(_) | Mark::Type(_) | Mark::AnyObject => None,
+        Mark::Header(..)
+        | Mark::Options(..)
+        | Mark::Elements(_)
+        | Mark::Text(_)
+        | Mark::Type(_)
+        | Mark::AnyObject => None,
     });
     let mut members = Vec::new();
     match json::each_member(&text, |name, value| members.push((name.to_owned(), value))) {

@@ -15,34 +15,12 @@ const fn alone(of: Dialect, marks: &'static [Mark]) -> Row {
     Row { of, marks, ..Row::BASE }
 }
 
-pub(in crate::read) const AZURE_HEADER: Row =
-    by_header(Dialect::AzureBlob, &[Mark::Header("aeg-event-type", Test::There)]);
 pub(in crate::read) const B2_HEADER: Row =
     by_header(Dialect::B2, &[Mark::Header("x-bz-event-notification-signature", Test::There)]);
 
 pub(in crate::read) const B2: Row = Row {
     stands: Stands::InEvents,
     ..alone(Dialect::B2, &[Mark::Members(&[("eventType", Test::Begins("b2:"))])])
-};
-pub(in crate::read) const AZURE: Row = alone(
-    Dialect::AzureBlob,
-    &[
-        Mark::Members(&[("eventType", Test::Begins("Microsoft.EventGrid."))]),
-        Mark::Members(&[("eventType", Test::Begins("Microsoft.Storage."))]),
-        Mark::Type(Test::Begins("Microsoft.Storage.")),
-    ],
-);
-/// A list of them, which looks like nothing else.
-pub(in crate::read) const AZURE_LIST: Row = Row {
-    under: |_| true,
-    ..alone(
-        Dialect::AzureBlob,
-        &[
-            Mark::Elements(&[("eventType", Test::Begins("Microsoft.EventGrid."))]),
-            Mark::Elements(&[("eventType", Test::Begins("Microsoft.Storage."))]),
-            Mark::Elements(&[("type", Test::Begins("Microsoft.Storage."))]),
-        ],
-    )
 };
 pub(in crate::read) const SEAWEEDFS: Row =
     alone(Dialect::SeaweedFs, &[Mark::Members(&[("event_type", Test::There), ("message", Test::There)])]);
