@@ -152,7 +152,7 @@ impl Policy {
                 | Check::PathSecret(_)
                 | Check::SharedSecret(_)
                 | Check::SourceAddresses(_) => continue,
-                Check::Hmac(hmac) => hmac.judge(request).map(|()| None).map_err(Objection::from),
+                Check::Hmac(hmac) => hmac.judge(request, now),
                 Check::JdcloudSignature(signature) => signature.judge(request, now, keys),
                 Check::Sns(sns) => sns.judge(request, now, keys),
             };

@@ -184,6 +184,9 @@ fn every_form_of_the_newer_checks_is_read() {
         "{ hmac = { header = 'X-Signature', secret_file = '/long', encoding = 'hex', prefix = 'sha256=' } }",
         "{ hmac = { header = 'X-Signature', secrets = ['0123456789abcdef', 'fedcba9876543210'] } }",
         "{ hmac = { header = 'X-Signature', secret_files = ['/long', '/longer'], encoding = 'base64' } }",
+        "{ hmac = { header = 'X-Relay-Signature', prefix = 'v1=', timed = true, secret_file = '/long' } }",
+        "{ hmac = { header = 'X', timed = true, date_window = '1m', secret_files = ['/long', '/longer'] } }",
+        "{ hmac = { header = 'X', timed = false, secret_file = '/long' } }",
         "{ jdcloud_signature = { certificate_file = '/pem' } }",
         "{ jdcloud_signature = { certificate_file = '/pem', content_md5 = 'optional', date_window = '1h 30m' } }",
         "{ jdcloud_signature = { certificate_urls = ['https://a.example/b.pem'] } }",
@@ -273,6 +276,18 @@ fn mistakes_in_the_newer_checks() {
         (
             "{ hmac = { header = 'X', secret_file = '/long', prefix = 'a,b' } }",
             "auth.hmac.prefix: expected printable ASCII characters without spaces and commas",
+        ),
+        (
+            "{ hmac = { header = 'X', secret_file = '/long', timed = 'yes' } }",
+            "auth.hmac.timed: found \"a text\", expected true or false",
+        ),
+        (
+            "{ hmac = { header = 'X', secret_file = '/long', date_window = '5m' } }",
+            "auth.hmac.date_window: expected nothing: only beside timed = true the signature covers a time",
+        ),
+        (
+            "{ hmac = { header = 'X', secret_file = '/long', timed = true, date_window = '30s' } }",
+            "auth.hmac.date_window: found \"30s\", expected a duration from 1m to 24h with its unit, such as 15m",
         ),
         (
             "{ jdcloud_signature = {} }",
