@@ -139,18 +139,19 @@ pub fn gate(bytes: &[u8]) -> Admitted {
 fn passes(policy: &Policy, request: &Request<'_>) -> bool {
     let now: Timestamp = Timestamp::from_second(1_772_612_142).expect("2026 is in range");
     let mut keys = Keys::new();
-    if !matches!(policy.check_head(&request.head), Verdict::Admitted(_)) {
-        return false;
-    }
-    match policy.check_body(request, now, &keys) {
-        Verdict::Admitted(_) => true,
-        Verdict::Refused(_) | Verdict::Unavailable(_) => false,
+    let judged = |keys: &Keys| match policy.check_head(&request.head, now, keys) {
+        Verdict::Admitted(_) => policy.check_body(request, now, keys),
+        objection => objection,
+    };
+    let verdict = match judged(&keys) {
         Verdict::NeedKey(url) => {
             // Whether it is a key, and whose, is what the checks have to find out.
             let _ = keys.store(&url, request.body, now);
-            matches!(policy.check_body(request, now, &keys), Verdict::Admitted(_))
+            judged(&keys)
         }
-    }
+        verdict => verdict,
+    };
+    matches!(verdict, Verdict::Admitted(_))
 }
 
 fn in_header(request: &Request<'_>, secret: &[u8]) -> bool {
