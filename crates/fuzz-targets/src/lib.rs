@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod cloudevents;
 mod condition;
 mod gate;
 mod head;
@@ -7,6 +8,7 @@ mod notification;
 mod plan;
 mod token;
 
+pub use cloudevents::cloudevents;
 pub use condition::condition;
 pub use gate::{Admitted, POLICIES, Proof, gate};
 pub use notification::notification;
@@ -19,6 +21,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("plan", plan),
+    ("cloudevents", cloudevents),
     ("gate", |bytes| drop(gate(bytes))),
     ("token", |bytes| _ = token(bytes)),
     ("condition", condition),
