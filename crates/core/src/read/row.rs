@@ -114,7 +114,7 @@ impl Row {
         members: &[],
         headers: &[],
         facts: None,
-        read: Read::Reserved,
+        read: Read::Body,
     };
 
     /// Whether it is asked under a pin, or without one.
@@ -135,8 +135,6 @@ pub(super) enum Read {
     Envelope(Envelope),
     /// The body decides. Rows above it ask the headers first, rows below it have the last word.
     Body,
-    /// A dialect that is recognised, so that its sender gets a sentence about it, and not read yet.
-    Reserved,
 }
 
 /// A list of records.
@@ -323,6 +321,8 @@ pub(crate) struct Facts {
     /// The gate's check whose signature covers members of its own messages and nothing else, so that a source which demands it is
     /// read as this dialect.
     pub(crate) signature: Option<&'static str>,
+    /// Members, wherever they stand in a body, whose text nobody may keep: what is in an object, keys of a cipher.
+    pub(crate) withheld: &'static [&'static str],
     /// What its sender makes of statuses.
     pub(crate) answers: Answers,
 }
@@ -338,6 +338,7 @@ impl Facts {
         topic: None,
         looks_like: "",
         signature: None,
+        withheld: &[],
         answers: Answers::DEFAULT,
     };
 
