@@ -76,12 +76,19 @@ impl Door {
             }
             answer
         };
-        let source = match request.enter_head(&self.sources) {
-            DoorVerdict::NeedBody(source) => source,
-            DoorVerdict::Answered(source, answered) => {
+        let headers = request.pairs();
+        let head = request.head(&headers);
+        let verdict = timeout(deadline.left(), self.admissions.admit_head(&self.sources, &head)).await;
+        drop(headers);
+        let source = match verdict {
+            Ok(DoorVerdict::NeedBody(source)) => source,
+            Ok(DoorVerdict::Answered(source, answered)) => {
                 return said(request::answered(source.as_deref(), &answered));
             }
-            DoorVerdict::NeedKey(..) | DoorVerdict::Entered(_) => unreachable!("a body is asked for first"),
+            Ok(DoorVerdict::NeedKey(..) | DoorVerdict::Entered(_)) => {
+                unreachable!("keys are fetched, and a body is asked for first")
+            }
+            Err(_) => return said(no_key(None)),
         };
         match self.deliver(relay, &source, request, deadline, id).await {
             Ok(answer) => answer,
@@ -108,11 +115,7 @@ impl Door {
                 return Err(request::answered(Some(source), &answered));
             }
             Ok(Err(NotAdmitted::Panicked)) => return Ok(request::defect(source, &id)),
-            Err(_) => {
-                let why = "the key that a signature check needs was not there when the time for this request ran out";
-                let failure = Failure::new(Cause::KeyUnavailable, why);
-                return Err(request::rejected(Some(source), Rejection::KeyUnavailable, &failure));
-            }
+            Err(_) => return Err(no_key(Some(source))),
         };
         if let Some(answer) = entered.replay.and_then(|replay| self.admissions.answered(source, &replay)) {
             info!(
@@ -142,6 +145,12 @@ impl Door {
         }
         Ok(answer)
     }
+}
+
+/// A key that is still being fetched when the call has to end. It is there for the next one, if it comes.
+fn no_key(source: Option<&Source>) -> Rejected {
+    let why = "the key that a check needs was not there when the time for this request ran out";
+    request::rejected(source, Rejection::KeyUnavailable, &Failure::new(Cause::KeyUnavailable, why))
 }
 
 /// The server's own pages that a function can have: a load balancer asks for one of them before it passes on anything.

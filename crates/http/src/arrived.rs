@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use jiff::Timestamp;
-use mdss_relay_gate::{DoorVerdict, Keys, RequestHead, Sources};
+use mdss_relay_gate::RequestHead;
 use mdss_relay_request::Arrived;
 
 /// Headers as the gate looks at them: those of one name in the order in which they came.
@@ -13,12 +12,13 @@ pub(crate) fn pairs(headers: &HeaderMap) -> Vec<(&str, &[u8])> {
     headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
 }
 
-/// The way through the door of a request of which only the head has arrived.
-pub(crate) fn enter(sources: &Sources, parts: &Parts, client: Option<IpAddr>) -> DoorVerdict {
-    let headers = pairs(&parts.headers);
-    let head =
-        RequestHead { method: parts.method.as_str(), target: target(parts), headers: &headers, client };
-    sources.enter(&head, None, Timestamp::now(), &Keys::new())
+/// The head of a request with these headers.
+pub(crate) fn head<'r>(
+    parts: &'r Parts,
+    headers: &'r [(&'r str, &'r [u8])],
+    client: Option<IpAddr>,
+) -> RequestHead<'r> {
+    RequestHead { method: parts.method.as_str(), target: target(parts), headers, client }
 }
 
 /// The request, now that its body is complete.

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
-use crate::arrived::{arrived, enter, pairs};
+use crate::arrived::{arrived, head, pairs};
 use crate::body;
 use crate::budget::{Share, in_hand};
 use crate::configuration::{InForce, MOST_REQUESTS};
@@ -87,13 +87,18 @@ async fn respond(
         return (None, response(rejections.reject(None, Rejection::NoConnection, &failure)));
     }
     let (parts, body) = request.into_parts();
-    let source = match enter(&running.sources, &parts, client) {
+    let headers = pairs(&parts.headers);
+    let admitted = shared.admissions.admit_head(&running.sources, &head(&parts, &headers, client)).await;
+    drop(headers);
+    let source = match admitted {
         DoorVerdict::NeedBody(source) => source,
         DoorVerdict::Answered(source, answered) => {
             let answer = rejections.answered(source.as_deref(), &answered);
             return (source, response(answer));
         }
-        DoorVerdict::NeedKey(..) | DoorVerdict::Entered(_) => unreachable!("a body is asked for first"),
+        DoorVerdict::NeedKey(..) | DoorVerdict::Entered(_) => {
+            unreachable!("keys are fetched, and a body is asked for first")
+        }
     };
     if source.policy.is_proven_by_head() {
         peer.connection.set_authenticated();

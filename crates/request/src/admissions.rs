@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use jiff::Timestamp;
 use mdss_relay_core::{Confirmation, Panicked, fields, offload};
 use mdss_relay_gate::{
-    Answered, DoorVerdict, Entered, KeyUrl, Keys, Refusal, ReplayKey, Replays, Source, Sources,
+    Answered, DoorVerdict, Entered, KeyUrl, Keys, Refusal, ReplayKey, Replays, RequestHead, Source, Sources,
 };
 use tokio::sync::OwnedMutexGuard;
 use tracing::{info, warn};
@@ -94,6 +94,19 @@ impl Admissions {
         self.fetcher()?.visit(url).await
     }
 
+    /// Takes a head through the door, before any of its body is read, and fetches what the gate asks for.
+    pub async fn admit_head(self: &Arc<Self>, sources: &Sources, head: &RequestHead<'_>) -> DoorVerdict {
+        let mut turn: Option<OwnedMutexGuard<()>> = None;
+        loop {
+            let verdict = sources.enter(head, None, Timestamp::now(), &held(&self.keys));
+            match (verdict, turn.take()) {
+                (DoorVerdict::NeedKey(source, _), None) => turn = Some(self.turn(&source).await),
+                (DoorVerdict::NeedKey(source, url), Some(turn)) => self.fetch_whole(&source, url, turn).await,
+                (verdict, _) => return verdict,
+            }
+        }
+    }
+
     /// Takes a complete request through the door, and fetches what the gate asks for, once for each key it may need.
     ///
     /// # Errors
@@ -117,15 +130,18 @@ impl Admissions {
                     return Err(NotAdmitted::Answered(answered));
                 }
                 // Whoever had the turn before may have fetched it, so it is asked once more.
-                (DoorVerdict::NeedKey(..), None) => {
-                    let turns = held(&self.fetching).entry(source.name.clone()).or_default().clone();
-                    turn = Some(turns.lock_owned().await);
-                }
+                (DoorVerdict::NeedKey(..), None) => turn = Some(self.turn(source).await),
                 // Every fetch leaves a trace in the keys, so this comes to an end.
                 (DoorVerdict::NeedKey(_, url), Some(turn)) => self.fetch_whole(source, url, turn).await,
                 (DoorVerdict::NeedBody(_), _) => unreachable!("there is a body"),
             }
         }
+    }
+
+    /// The right to fetch for a source.
+    async fn turn(&self, source: &Source) -> OwnedMutexGuard<()> {
+        let turns = held(&self.fetching).entry(source.name.clone()).or_default().clone();
+        turns.lock_owned().await
     }
 
     /// The door's verdict, and the request again.

@@ -21,25 +21,24 @@ pub struct Arrived {
 }
 
 impl Arrived {
-    /// Its way through the door.
-    pub fn enter(&self, sources: &Sources, keys: &Keys) -> DoorVerdict {
-        self.with_head(|head| sources.enter(head, Some(&self.body), Timestamp::now(), keys))
+    /// The headers as the gate looks at them.
+    pub fn pairs(&self) -> Vec<(&str, &[u8])> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect()
     }
 
-    /// What the door says of its head alone.
-    pub fn enter_head(&self, sources: &Sources) -> DoorVerdict {
-        self.with_head(|head| sources.enter(head, None, Timestamp::now(), &Keys::new()))
+    /// The head, with these headers.
+    pub fn head<'r>(&'r self, headers: &'r [(&'r str, &'r [u8])]) -> RequestHead<'r> {
+        RequestHead { method: &self.method, target: &self.target, headers, client: self.client }
+    }
+
+    /// Its way through the door.
+    pub fn enter(&self, sources: &Sources, keys: &Keys) -> DoorVerdict {
+        sources.enter(&self.head(&self.pairs()), Some(&self.body), Timestamp::now(), keys)
     }
 
     /// What the relay gets of it.
     pub fn delivery(mut self, entered: &Entered) -> Delivery {
         let body = std::mem::take(&mut self.body);
-        self.with_head(|head| entered.delivery(head, body))
-    }
-
-    fn with_head<T>(&self, look: impl FnOnce(&RequestHead<'_>) -> T) -> T {
-        let Self { method, target, headers, client, .. } = self;
-        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-        look(&RequestHead { method, target, headers: &headers, client: *client })
+        entered.delivery(&self.head(&self.pairs()), body)
     }
 }
