@@ -59,6 +59,8 @@ dialects! {
         Ceph = "ceph";
         /// NetApp StorageGRID event notifications.
         StorageGrid = "storagegrid";
+        /// Azure Blob Storage events, as Event Grid delivers them.
+        AzureBlob = "azure-blob";
         /// Google Cloud Storage notifications, through Pub/Sub or Eventarc.
         Gcs = "gcs";
         /// Any other store that writes S3-shaped records.
@@ -74,8 +76,6 @@ dialects! {
         TencentCos = "tencent-cos", "a Tencent COS event";
         /// Huawei Cloud Object Storage Service.
         HuaweiObs = "huawei-obs", "a Huawei OBS event";
-        /// Azure Blob Storage.
-        AzureBlob = "azure-blob", "an Azure Blob Storage event";
         /// IBM Cloud Object Storage.
         IbmCos = "ibm-cos", "an IBM Cloud Object Storage event";
         /// Cloudflare R2.

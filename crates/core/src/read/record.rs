@@ -1,5 +1,6 @@
 //! Records: one file for each producer's own.
 
+pub(super) mod azure_blob;
 pub(super) mod callback;
 pub(super) mod cloudtrail;
 pub(super) mod eventbridge;

@@ -53,6 +53,11 @@ pub(super) enum Inside {
     Form,
     /// A CloudEvent.
     Event,
+    /// Lambda's record of a call that failed.
+    FailedCall,
+    /// What the envelope itself lies in: a text is what it is, however it was written down. Such an envelope holds no other one of
+    /// its kind.
+    Unchanged,
 }
 
 /// Everywhere.
@@ -64,6 +69,7 @@ const ANYWHERE: &[Inside] = &[
     Inside::Push,
     Inside::Form,
     Inside::Event,
+    Inside::FailedCall,
 ];
 
 /// One shape of a dialect: how it is recognised, where it may lie, who reads it.
@@ -141,8 +147,8 @@ pub(super) struct List {
     pub(super) place: &'static str,
     /// What an element's index is written behind; empty: in brackets behind the list's name.
     pub(super) element: &'static str,
-    /// Where its elements stand: which rows are asked about each.
-    pub(super) elements: Stands,
+    /// Where its elements stand: which rows are asked about each, and in which order.
+    pub(super) elements: &'static [Stands],
     /// Whether its elements are envelopes, each of them: then one that cannot be read is a letter that cannot be read.
     pub(super) of_letters: bool,
     /// Who sends an empty one; `None`: nobody that is known, so it cannot be read.

@@ -308,6 +308,8 @@ pub(super) enum Mark {
     Text(fn(&str) -> bool),
     /// The `type` of the CloudEvent whose data it is.
     Type(Test),
+    /// An OPTIONS by which a sender asks whether it may post, with a header that has one of these values, in any letter case.
+    Options(&'static str, &'static [&'static str]),
     /// Any JSON object.
     AnyObject,
 }
@@ -316,6 +318,10 @@ impl Mark {
     /// Whether a thing has this mark.
     pub(super) fn fits(&self, seen: &Seen<'_>, around: Around<'_>) -> bool {
         match self {
+            Self::Options(name, values) => {
+                let value = around.request.filter(|r| r.method == "OPTIONS").and_then(|r| r.header(name));
+                value.is_some_and(|value| values.iter().any(|known| known.eq_ignore_ascii_case(value)))
+            }
             Self::Type(test) => around.event.is_some_and(|event| test.holds_text(&event.kind)),
             Self::Header(name, test) => {
                 around.request.and_then(|r| r.header(name)).is_some_and(|value| test.holds_text(value))

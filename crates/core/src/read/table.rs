@@ -7,9 +7,10 @@
 use std::sync::LazyLock;
 
 use super::envelope::{
-    cloudevents, jdcloud, lists, oci_notifications, oci_stream, pubsub, sns, sqs, storagegrid,
+    cloudevents, event_grid, jdcloud, lambda, lists, oci_notifications, oci_stream, pubsub, sns, sqs,
+    storagegrid, text,
 };
-use super::record::{eventbridge, gcs, jdcloud_function, oci, reserved, s3};
+use super::record::{azure_blob, eventbridge, gcs, jdcloud_function, oci, reserved, s3};
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
 use crate::model::answers::Answers;
@@ -24,10 +25,11 @@ pub(super) static TABLE: &[&Row] = &[
     &jdcloud::REQUEST,
     &oci_notifications::REQUEST,
     &sns::RAW,
+    &event_grid::PERMISSION,
+    &event_grid::REQUEST,
     &cloudevents::BINARY,
     &gcs::EMPTY,
     &BODY,
-    &reserved::AZURE_HEADER,
     &reserved::B2_HEADER,
     &reserved::HUAWEI_HEADER,
     // A body, or what lies in an envelope.
@@ -37,6 +39,12 @@ pub(super) static TABLE: &[&Row] = &[
     &sns::MESSAGE,
     &jdcloud::ENVELOPE,
     &eventbridge::EVENT,
+    &event_grid::SUBSCRIPTION,
+    &event_grid::SUBSCRIPTION_CLOUDEVENT,
+    &azure_blob::CLOUDEVENT,
+    &azure_blob::EVENT,
+    &eventbridge::UNTYPED,
+    &eventbridge::DETAIL,
     #[cfg(test)]
     &super::record::lighthouse::EVENT,
     &s3::RECORDS,
@@ -44,8 +52,6 @@ pub(super) static TABLE: &[&Row] = &[
     &s3::TEST_TEXT,
     &gcs::PUSH,
     &pubsub::PUSH,
-    &reserved::AZURE,
-    &reserved::AZURE_LIST,
     &gcs::FUNCTION,
     &gcs::RESOURCE,
     &reserved::HUAWEI,
@@ -56,6 +62,12 @@ pub(super) static TABLE: &[&Row] = &[
     &lists::EVENTS,
     &lists::MESSAGES,
     &cloudevents::STRUCTURED,
+    &lambda::FAILED_CALL,
+    &text::QUOTED,
+    &text::BASE64,
+    &text::LINES,
+    &lists::WHOLE,
+    &lists::ALONE,
     // An element of `Records`.
     &sqs::MESSAGE,
     &sns::RECORD,
@@ -127,7 +139,12 @@ pub(super) fn is_asked(row: &Row, pin: Option<Dialect>) -> bool {
         return true;
     }
     match &row.read {
-        Read::List(list) => rows(list.elements).any(|element| element.is_asked(pin)),
+        Read::List(list) => {
+            // An element that stands alone may be anything.
+            let mut elements = list.elements.iter();
+            elements
+                .any(|stands| *stands == Stands::Alone || rows(*stands).any(|element| element.is_asked(pin)))
+        }
         Read::Event(_) | Read::Notice(_) | Read::Envelope(_) | Read::Body | Read::Reserved => {
             row.is_asked(pin)
         }
@@ -194,7 +211,7 @@ pub(crate) fn headers() -> impl Iterator<Item = (&'static str, bool)> {
     let marks = marks.filter_map(|mark| match mark {
         // That it is there is all that counts; what it says is between sender and gate.
         Mark::Header(name, Test::There) => Some((*name, false)),
-        Mark::Header(name, _) => Some((*name, true)),
+        Mark::Header(name, _) | Mark::Options(name, _) => Some((*name, true)),
         Mark::Members(_) | Mark::Elements(_) | Mark::Text(_) | Mark::Type(_) | Mark::AnyObject => None,
     });
     let read = TABLE.iter().flat_map(|row| row.headers);
@@ -206,14 +223,20 @@ pub(crate) fn headers() -> impl Iterator<Item = (&'static str, bool)> {
 /// does.
 pub(super) fn names_objects(body: &[u8], own: Dialect) -> bool {
     let text = Text::of(body).text;
-    let telling = rows(Stands::Alone).filter(|row| match row.read {
+    let places = [Stands::Alone, Stands::InRecords, Stands::InEvents, Stands::InMessages];
+    let telling = places.into_iter().flat_map(rows).filter(|row| match row.read {
         Read::Event(_) | Read::List(_) | Read::Reserved => true,
         Read::Envelope(_) => row.of != own,
         Read::Notice(_) | Read::Body => false,
     });
     let mut firsts = telling.flat_map(|row| row.marks).filter_map(|mark| match mark {
         Mark::Members(members) => members.first(),
-        Mark::Header(..) | Mark::Elements(_) | Mark::Text(_) | Mark::Type(_) | Mark::AnyObject => None,
+        Mark::Header(..)
+        | Mark::Options(..)
+        | Mark::Elements(_)
+        | Mark::Text(_)
+        | Mark::Type(_)
+        | Mark::AnyObject => None,
     });
     let mut members = Vec::new();
     match json::each_member(&text, |name, value| members.push((name.to_owned(), value))) {

@@ -119,6 +119,7 @@ fn handshake<'a>(body: &[u8]) -> Opened<'a> {
         let detail = format!("a handshake of {} bytes, expected at most {MOST_HANDSHAKE_BYTES}", body.len());
         return Opened::notice(Dialect::JdCloud, Reading::failed(Cause::Unreadable, detail), None, None);
     }
-    let reply = Reply { status: 200, content_type: "text/plain", body: STANDARD.encode(body) };
+    let reply =
+        Reply { status: 200, content_type: "text/plain", headers: Vec::new(), body: STANDARD.encode(body) };
     Opened::handshake(Dialect::JdCloud, Some(reply), None)
 }

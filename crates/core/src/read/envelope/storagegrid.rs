@@ -79,7 +79,7 @@ fn receipt(id: &str) -> Reply {
         "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>{id}</MessageId>\
          </PublishResult><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></PublishResponse>"
     );
-    Reply { status: 200, content_type: "text/xml", body }
+    Reply { status: 200, content_type: "text/xml", headers: Vec::new(), body }
 }
 
 #[cfg(test)]

@@ -21,8 +21,6 @@ const fn record(of: Dialect, marks: &'static [Mark]) -> Row {
     Row { of, stands: Stands::InRecords, marks, under: s3::family, ..Row::BASE }
 }
 
-pub(in crate::read) const AZURE_HEADER: Row =
-    by_header(Dialect::AzureBlob, &[Mark::Header("aeg-event-type", Test::There)]);
 pub(in crate::read) const B2_HEADER: Row =
     by_header(Dialect::B2, &[Mark::Header("x-bz-event-notification-signature", Test::There)]);
 pub(in crate::read) const HUAWEI_HEADER: Row =
@@ -45,26 +43,6 @@ pub(in crate::read) const B2: Row = Row {
 pub(in crate::read) const YANDEX: Row = Row {
     stands: Stands::InMessages,
     ..alone(Dialect::Yandex, &[Mark::Members(&[("event_metadata", Test::There)])])
-};
-pub(in crate::read) const AZURE: Row = alone(
-    Dialect::AzureBlob,
-    &[
-        Mark::Members(&[("eventType", Test::Begins("Microsoft.EventGrid."))]),
-        Mark::Members(&[("eventType", Test::Begins("Microsoft.Storage."))]),
-        Mark::Type(Test::Begins("Microsoft.Storage.")),
-    ],
-);
-/// A list of them, which looks like nothing else.
-pub(in crate::read) const AZURE_LIST: Row = Row {
-    under: |_| true,
-    ..alone(
-        Dialect::AzureBlob,
-        &[
-            Mark::Elements(&[("eventType", Test::Begins("Microsoft.EventGrid."))]),
-            Mark::Elements(&[("eventType", Test::Begins("Microsoft.Storage."))]),
-            Mark::Elements(&[("type", Test::Begins("Microsoft.Storage."))]),
-        ],
-    )
 };
 pub(in crate::read) const HUAWEI: Row = alone(Dialect::HuaweiObs, &[Mark::Type(Test::Begins("OBS:"))]);
 pub(in crate::read) const SEAWEEDFS: Row =

@@ -64,7 +64,7 @@ pub(in crate::read) const RECORDS: Row = Row {
         member: "Records",
         place: "Records",
         element: "",
-        elements: Stands::InRecords,
+        elements: &[Stands::InRecords],
         of_letters: false,
         // Nothing tells who sent it; the outer name is MinIO's alone.
         empty: |seen| Some(if outer_name(Some(seen)).is_some() { Dialect::Minio } else { Dialect::AwsS3 }),
