@@ -31,6 +31,44 @@ step() {
     say "== $step"
 }
 
+# --- the words of the command line -------------------------------------------------------------------------------------------
+
+# read_options FLAGS VALUED words…: calls `flag NAME` for each word of FLAGS, and `option NAME VALUE` for each of VALUED; what
+# else there is becomes a mistake. The script has both functions, and `usage`.
+read_options() {
+    flags=" $1 "
+    valued=" $(printf '%s' "$2" | tr '\n' ' ') "
+    shift 2
+    while [ $# -gt 0 ]; do
+        name=$1
+        shift
+        case $name in
+            --dry-run) dry_run=true; continue ;;
+            --help | -h) usage; exit 0 ;;
+            *api*key*=* | --key=*) mistake "${name%%=*}: the key is never an argument; name a file in APIKEY_FILE"; continue ;;
+            --api-key | --apikey | --key)
+                mistake "$name: the key is never an argument; name a file in APIKEY_FILE"
+                [ $# -eq 0 ] || shift
+                continue ;;
+            --*=*) mistake "${name%%=*}: give the value as the next word"; continue ;;
+            *[[:space:]]* | '') mistake "'$name': not an option"; continue ;;
+        esac
+        case $flags in *" $name "*) flag "$name"; continue ;; esac
+        case $valued in *" $name "*) ;; *) mistake "'$name': not an option"; continue ;; esac
+        value=${1-}
+        case $value in
+            --*) value='' ;;
+            *) [ $# -eq 0 ] || shift ;;
+        esac
+        case $value in
+            '') mistake "$name: its value is missing" ;;
+            *"
+"*) mistake "$name: more than one line" ;;
+            *) option "$name" "$value" ;;
+        esac
+    done
+}
+
 # --- what is wrong with the arguments, all of it at once ---------------------------------------------------------------
 
 mistake() { mistakes="$mistakes  $*
