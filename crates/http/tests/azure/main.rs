@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
+#[path = "../../../../deploy/cli.rs"]
 mod cli;
 mod deploy_script;
 mod destroy_script;

@@ -84,7 +84,8 @@ impl Subscription {
     /// Every call is one that the real command line would take.
     pub(crate) fn run(&self, script: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
         let ran = self.stage.run(script, arguments, variables);
-        ran.calls.iter().for_each(cli::takes);
+        let cli = cli::options_in(&folder());
+        ran.calls.iter().for_each(|call| cli::takes(&cli, call));
         ran
     }
 }
