@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph attack bless fuzz mutants clients emulator functions-framework deny dist image oci-cli-options oci-cli-check aws-cli-check
+.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph pubsub attack bless fuzz mutants clients emulator functions-framework deny dist image oci-cli-options oci-cli-check aws-cli-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ attack: ## hostile senders against a release build (or RELAY=PATH): memory, log,
 
 ceph: ## a real Ceph gateway in front of the relay (Debian, root: installs it): odd keys, overwrites, kills, and what docs/minio.md says of it
 	@sh .ci/ceph
+
+pubsub: ## Google's emulator of Pub/Sub in front of the relay, where it is installed: odd names, both forms, MDSS away, kills; a minute
+	@sh .ci/pubsub
 
 bless: ## rewrite the answers in events/ and the tables in the documents; read the diff before you commit it
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay --test fixtures

@@ -1,0 +1,1 @@
+//! The Worker, run by miniflare.
