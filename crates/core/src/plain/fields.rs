@@ -2,7 +2,7 @@
 //! our own begin with `mdss.`.
 //!
 //! The names are an interface: people search their logs by them. A test reads every crate's sources and finds a name that is not
-//! here; the same test prints the list into `docs/logging.md`. Crates that use none of ours (`host`, `fn-shim`) write the names
+//! here; the same test prints the list into `docs/logging.md`. Crates that use none of ours (`host`, the shims) write the names
 //! out.
 
 /// What a line can say.
