@@ -2,6 +2,7 @@
 
 mod cloudevents;
 mod condition;
+mod custom_handler;
 mod gate;
 mod head;
 mod notification;
@@ -9,6 +10,7 @@ mod plan;
 
 pub use cloudevents::cloudevents;
 pub use condition::condition;
+pub use custom_handler::custom_handler;
 pub use gate::{Admitted, POLICIES, Proof, gate};
 pub use notification::notification;
 pub use plan::plan;
@@ -20,6 +22,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("plan", plan),
     ("cloudevents", cloudevents),
+    ("custom_handler", custom_handler),
     ("gate", |bytes| drop(gate(bytes))),
     ("condition", condition),
     ("notification", notification),
