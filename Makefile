@@ -103,7 +103,7 @@ deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny;
 	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }
 	$(CARGO) deny check licenses bans sources
 
-dist: ## static binaries in dist/<arch>/, the OCI function's build context in dist/oci-fn, Lambda's zips in dist/lambda (BINARIES="…" for some of them)
+dist: ## static binaries in dist/<arch>/, the OCI function's build context in dist/oci-fn, Lambda's zips in dist/lambda, Azure's in dist/azure-functions (BINARIES="…" for some of them)
 	@sh .ci/dist $(BINARIES)
 
 image: ## the function's image as an OCI archive, from what `make dist` made (needs buildah)
