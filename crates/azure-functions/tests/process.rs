@@ -23,6 +23,7 @@ async fn af01_readiness_is_answered_at_once_without_a_line_whatever_goes_on() {
     let sim = sim().await;
     sim.push([Step::Delay { ms: 1500 }]);
     let mut host = start(&sim).await;
+    host.process().wait_for_line("listening on", LIMIT).await.unwrap();
     let before = host.process().output();
     let body = request("event", &Triggered::Object(created("slow")), &json!({}));
     let call = async {
@@ -40,6 +41,7 @@ async fn af01_readiness_is_answered_at_once_without_a_line_whatever_goes_on() {
     let ((invoked, answered), pinged) = tokio::join!(call, pings);
     assert!(pinged < answered, "a ping waited for the call");
     accepted(&invoked);
+    host.process().wait_for_line("\"slow\"", LIMIT).await.unwrap();
     let lines: Vec<_> =
         host.process().output().lines().skip(before.lines().count()).map(str::to_owned).collect();
     assert!(lines.len() == 1 && lines[0].contains("slow"), "{lines:?}");

@@ -87,7 +87,7 @@ where
     loop {
         let next = tokio::select! {
             biased;
-            Some(ended) = running.next() => {
+            Some(ended) = running.next(), if !running.is_empty() => {
                 ended?;
                 continue;
             }

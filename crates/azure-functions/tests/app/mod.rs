@@ -25,6 +25,10 @@ pub(crate) fn variables(program: Program, sim: &Sim, more: &[(&str, &str)]) -> P
         .env("APIKEY", DEFAULT_API_KEY)
         .env("STORAGECLIENTID", units::AZURE_BLOB)
         .env("RELAY_ATTEMPTS", "2")
+        // Every application setting is there, and once more with a prefix.
+        .env("RelayQueue__queueServiceUri", "https://acct.queue.core.windows.net")
+        .env("APPSETTING_RELAY_ATTEMPTS", "2")
+        .env("FUNCTIONS_WORKER_RUNTIME", "custom")
         .envs(more.iter().copied())
 }
 
