@@ -7,6 +7,7 @@ mod gate;
 mod head;
 mod notification;
 mod plan;
+mod token;
 
 pub use cloudevents::cloudevents;
 pub use condition::condition;
@@ -14,6 +15,7 @@ pub use custom_handler::custom_handler;
 pub use gate::{Admitted, POLICIES, Proof, gate};
 pub use notification::notification;
 pub use plan::plan;
+pub use token::token;
 
 /// A target's name, as in `fuzz/fuzz_targets/` and `fuzz/corpus/`, and the function it calls.
 pub type Target = (&'static str, fn(&[u8]));
@@ -24,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     ("cloudevents", cloudevents),
     ("custom_handler", custom_handler),
     ("gate", |bytes| drop(gate(bytes))),
+    ("token", |bytes| _ = token(bytes)),
     ("condition", condition),
     ("notification", notification),
 ];

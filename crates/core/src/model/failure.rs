@@ -48,8 +48,6 @@ causes! {
     Unreadable = "unreadable";
     /// no known dialect has this shape
     UnknownDialect = "unknown_dialect";
-    /// a dialect that is known and not yet read
-    UnsupportedDialect = "unsupported_dialect";
     /// the body is compressed in another way than gzip (HTTP)
     UnsupportedEncoding = "unsupported_encoding";
     /// an event type that its provider has given up
@@ -74,7 +72,7 @@ causes! {
     BodyIncomplete = "body_incomplete";
     /// spooled mode: the event could not be put on disk just now, or its source or storage unit has its share of the spool (HTTP)
     SpoolUnavailable = "spool_unavailable";
-    /// the key that a signature check needs could not be had just now (HTTP)
+    /// the key that a signature or a token is checked with could not be had just now, or this machine's clock is not set (HTTP)
     KeyUnavailable = "key_unavailable";
     /// a subscription's confirmation URL could not be visited (HTTP)
     Unconfirmed = "unconfirmed";
@@ -127,7 +125,6 @@ impl Cause {
         match self {
             Self::Unreadable
             | Self::UnknownDialect
-            | Self::UnsupportedDialect
             | Self::ObsoleteEvent
             | Self::UnknownEvent
             | Self::UnsupportedEncoding

@@ -114,7 +114,7 @@ impl Row {
         members: &[],
         headers: &[],
         facts: None,
-        read: Read::Reserved,
+        read: Read::Body,
     };
 
     /// Whether it is asked under a pin, or without one.
@@ -135,8 +135,6 @@ pub(super) enum Read {
     Envelope(Envelope),
     /// The body decides. Rows above it ask the headers first, rows below it have the last word.
     Body,
-    /// A dialect that is recognised, so that its sender gets a sentence about it, and not read yet.
-    Reserved,
 }
 
 /// A list of records.
