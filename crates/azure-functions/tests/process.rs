@@ -166,6 +166,25 @@ async fn af11_a_name_of_no_function_is_a_failed_call() {
     assert_eq!(refused(&host.invoke("api/Other", &body).await).0, 404);
 }
 
+/// What the host makes of a request to `/api/azure`.
+fn http_request(headers: &Value, body: &str) -> String {
+    let asked = json!({
+        "Url": "https://app.azurewebsites.net/api/azure?code=not-a-secret-azure", "Method": "POST",
+        "Query": { "code": "not-a-secret-azure" }, "Headers": headers, "Params": {}, "Identities": [], "Body": body,
+    });
+    request("req", &Triggered::Object(asked), &json!({}))
+}
+
+#[tokio::test]
+async fn af12_a_request_that_nobody_lets_in_is_no_success() {
+    let sim = sim().await;
+    let host = start(&sim).await;
+    let body = http_request(&json!({ "Content-Type": ["application/json"] }), &created("a").to_string());
+    let (status, error) = refused(&host.invoke("ScanEvent", &body).await);
+    assert_eq!((status, &error["errorType"]), (500, &json!("response_not_http")), "{error}");
+    assert!(sim.requests().is_empty());
+}
+
 #[tokio::test]
 async fn af13_a_repetition_is_a_call_like_any_other_and_a_line_says_which() {
     let sim = sim().await;
