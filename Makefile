@@ -78,7 +78,7 @@ bless: ## rewrite the answers in events/ and the tables in the documents; read t
 # A stable compiler builds with a sanitizer only if RUSTC_BOOTSTRAP lets it pass for a nightly. The first folder takes what is found; the others
 # are read: what is committed, and every delivery of events/.
 TIME ?= 60
-TARGETS ?= plan cloudevents gate token condition notification
+TARGETS ?= plan cloudevents custom_handler gate token condition notification
 
 fuzz: ## fuzz each target (TARGETS="…") for TIME seconds (needs cargo-fuzz); what it finds becomes a test
 	@$(CARGO) fuzz --version > /dev/null 2>&1 || { echo "make: cargo-fuzz is missing; 'cargo install --locked cargo-fuzz' installs it" >&2; exit 1; }
@@ -106,7 +106,7 @@ deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny;
 	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }
 	$(CARGO) deny check licenses bans sources
 
-dist: ## static binaries in dist/<arch>/, the OCI function's build context in dist/oci-fn, Lambda's zips in dist/lambda (BINARIES="…" for some of them)
+dist: ## static binaries in dist/<arch>/, the OCI function's build context in dist/oci-fn, Lambda's zips in dist/lambda, Azure's in dist/azure-functions (BINARIES="…" for some of them)
 	@sh .ci/dist $(BINARIES)
 
 image: ## the function's image as an OCI archive, from what `make dist` made (needs buildah)
