@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::around::{Around, CloudEvent};
 use super::item::{Confirmation, Item, QueueMessage, Reading, Reply};
 use super::seen::{Mark, Seen};
-use crate::model::answers::Answers;
+use crate::model::answers::{Answers, Patience};
 use crate::model::delivery::Delivery;
 use crate::model::dialect::{Dialect, KeyEncoding, KeyRules};
 use crate::model::event::{Details, Notice, NoticeKind};
@@ -325,6 +325,8 @@ pub(crate) struct Facts {
     pub(crate) withheld: &'static [&'static str],
     /// What its sender makes of statuses.
     pub(crate) answers: Answers,
+    /// How long its sender waits for one.
+    pub(crate) patience: Patience,
 }
 
 impl Facts {
@@ -340,6 +342,7 @@ impl Facts {
         signature: None,
         withheld: &[],
         answers: Answers::DEFAULT,
+        patience: Patience::ENOUGH,
     };
 
     /// How its keys are encoded: the operator's word, or the producer's habit.

@@ -16,7 +16,7 @@ use super::record::{
 };
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
-use crate::model::answers::Answers;
+use crate::model::answers::{Answers, Patience};
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::unit::StorageType;
 use crate::plain::json;
@@ -198,6 +198,11 @@ impl Dialect {
         }
     }
 
+    /// How long its sender waits for an answer, and whether it comes again without one.
+    pub fn patience(self) -> Patience {
+        facts(self).patience
+    }
+
     /// What its stores are usually registered as in MDSS.
     pub fn usual_storage_type(self) -> StorageType {
         facts(self).unit
@@ -296,7 +301,7 @@ mod tests {
             (
                 (f.keys, f.key_place, f.unit, f.redelivers),
                 (f.probes, f.looks_like),
-                (f.signature, f.withheld, f.answers),
+                (f.signature, f.withheld, f.answers, f.patience),
             )
         };
         for row in TABLE.iter().copied() {
