@@ -2,10 +2,10 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph attack bless fuzz mutants clients emulator deny dist image oci-cli-options oci-cli-check aws-cli-check
+.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph attack bless fuzz mutants clients emulator functions-framework deny dist image oci-cli-options oci-cli-check aws-cli-check
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## build, then show every provider's events going through every adapter into a stand-in for MDSS
 	$(CARGO) build --workspace --bins --examples
@@ -75,7 +75,7 @@ bless: ## rewrite the answers in events/ and the tables in the documents; read t
 # A stable compiler builds with a sanitizer only if RUSTC_BOOTSTRAP lets it pass for a nightly. The first folder takes what is found; the others
 # are read: what is committed, and every delivery of events/.
 TIME ?= 60
-TARGETS ?= plan gate condition notification
+TARGETS ?= plan cloudevents gate condition notification
 
 fuzz: ## fuzz each target (TARGETS="…") for TIME seconds (needs cargo-fuzz); what it finds becomes a test
 	@$(CARGO) fuzz --version > /dev/null 2>&1 || { echo "make: cargo-fuzz is missing; 'cargo install --locked cargo-fuzz' installs it" >&2; exit 1; }
@@ -95,6 +95,9 @@ clients: ## install Go and curl, with which tests call a function (Debian, root)
 
 emulator: ## install cargo-lambda under target/, against which a test runs the Lambda function; without it that test is skipped
 	@sh .ci/emulator
+
+functions-framework: ## install Google's Functions Framework under target/, which decodes fixtures in a test; without it that test is skipped
+	@sh .ci/functions-framework
 
 deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny; not part of `make test`)
 	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }

@@ -33,6 +33,8 @@ const SOURCES: &[(&str, &str, &str)] = &[
     ("rustfs", "/rustfs", "not-a-secret-rustfs"),
     ("ceph", "/ceph", ""),
     ("storagegrid", "/storagegrid", "Basic c3RvcmFnZWdyaWQ6bm90LWEtc2VjcmV0LWdyaWQ="),
+    ("azure-blob", "/azure?code=not-a-secret-azure", ""),
+    ("gcs", "/gcs/gcs-5d1e8a07b4f2c936", ""),
     ("s3-compatible", "/events", "not-a-secret-other"),
     ("foreign", "/events", "not-a-secret-other"),
 ];

@@ -139,6 +139,9 @@ const ELSEWHERE: &[(Dialect, &str, Option<&str>, &str)] = &[
     (Dialect::Rustfs, "test-event", Some("probe-head"), "it asks with a HEAD"),
     (Dialect::Ceph, "test-event", None, "Ceph sends none"),
     (Dialect::StorageGrid, "test-event", None, "no page shows one"),
+    (Dialect::AzureBlob, "test-event", Some("validation"), "Event Grid's first request is a handshake"),
+    (Dialect::Gcs, "batch-one-bad", None, "Pub/Sub pushes one message a request"),
+    (Dialect::Gcs, "test-event", None, "Cloud Storage sends none"),
 ];
 
 fn all(records: &[Value], member: &str, value: &str) -> bool {

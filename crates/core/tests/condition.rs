@@ -113,6 +113,15 @@ fn both(dialect: Dialect) -> Vec<Delivery> {
         Dialect::Rustfs => function(records("rustfs:s3")),
         Dialect::Ceph => function(records("ceph:s3")),
         Dialect::StorageGrid => function(records("sgws:s3")),
+        Dialect::Gcs => ["in/a", "out/b"]
+            .map(|name| {
+                let data = STANDARD.encode(json!({ "name": name, "bucket": "b" }).to_string());
+                let attributes = json!({ "eventType": "OBJECT_FINALIZE", "bucketId": "b", "objectId": name });
+                json!({ "message": { "attributes": attributes, "data": data }, "subscription": "s" })
+            })
+            .into_iter()
+            .flat_map(function)
+            .collect(),
         Dialect::S3Compatible => function(records("acme:s3")),
         other => panic!("{other}: no delivery of it is written here"),
     }
@@ -125,6 +134,7 @@ fn it_sees_the_innermost_value_of_each_record_in_every_dialect() {
     let on_bridge = routes(&[r#"condition = { source = "aws.s3", detail = { object = { key = "in/*" } } }"#]);
     let on_functions =
         routes(&[r#"condition = { source = "oss", detail = { s3 = { object = { key = "in/*" } } } }"#]);
+    let on_objects = routes(&[r#"condition = { name = "in/*", bucket = "*" }"#]);
     // One of each shape; what keeps a record's JSON is the same for all.
     for dialect in &[
         Dialect::Oci,
@@ -140,6 +150,7 @@ fn it_sees_the_innermost_value_of_each_record_in_every_dialect() {
         Dialect::Rustfs,
         Dialect::Ceph,
         Dialect::StorageGrid,
+        Dialect::Gcs,
         Dialect::S3Compatible,
     ] {
         let oracle = matches!(dialect, Dialect::Oci | Dialect::OciStream | Dialect::OciNotifications);
@@ -147,6 +158,7 @@ fn it_sees_the_innermost_value_of_each_record_in_every_dialect() {
             _ if oracle => &on_events,
             Dialect::AwsEventBridge => &on_bridge,
             Dialect::JdCloudFunction => &on_functions,
+            Dialect::Gcs => &on_objects,
             _ => &on_records,
         };
         let plans: Vec<_> = both(*dialect).iter().map(|delivery| plan(&settings.rules, delivery)).collect();

@@ -228,3 +228,32 @@ fn a_size_of_0_is_believed_of_a_plain_upload_alone() {
         assert_eq!(of(name, "evil.exe/", json!(0)), "unit-0", "{name}");
     }
 }
+
+/// A unit of Azure Blob may want the container in front of the name, and nobody has written down whether it does.
+#[test]
+fn an_object_may_be_named_with_its_bucket_in_front() {
+    let metadata = |settings: &Settings| {
+        let plan = planned(settings, &minio("a%2Fb+c.pdf"));
+        let record = &plan.records[0];
+        assert_eq!(record.key.as_ref().map(|key| key.as_str()), Some("a/b c.pdf"), "the key itself stays");
+        let Decision::Send(submission) = &record.decision else { panic!("{record:?}") };
+        let body: Value = serde_json::from_str(&submission.body()).unwrap();
+        body["metadata"].as_str().unwrap().to_owned()
+    };
+    let azure = "storage_type = \"azure-blob\"\n";
+    let with_bucket = format!("{azure}object_name = \"bucket/key\"\n");
+    for (members, want) in [(azure, "a/b c.pdf"), (&with_bucket, "b/a/b c.pdf")] {
+        assert_eq!(
+            metadata(&settings(&routes(&[members]), &[])),
+            format!("{{\"Name\":\"{want}\"}}"),
+            "{members}"
+        );
+    }
+    let alone =
+        [("STORAGECLIENTID", "u"), ("RELAY_STORAGE_TYPE", "azure-blob"), ("RELAY_OBJECT_NAME", "bucket/key")];
+    assert_eq!(metadata(&settings("", &alone)), "{\"Name\":\"b/a/b c.pdf\"}");
+    let vars = [("RELAY_CONFIG_TOML", routes(&["object_name = \"bucket\""]))];
+    let vars = vars.map(|(n, v)| (OsString::from(n), OsString::from(v)));
+    let mistakes = Settings::read(vars, Role::Explain).finish().unwrap_err();
+    assert_eq!(mistakes[0].to_string(), "route[0].object_name: found \"bucket\", expected key or bucket/key");
+}

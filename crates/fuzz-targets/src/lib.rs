@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod cloudevents;
 mod condition;
 mod gate;
 mod head;
 mod notification;
 mod plan;
 
+pub use cloudevents::cloudevents;
 pub use condition::condition;
 pub use gate::{Admitted, POLICIES, Proof, gate};
 pub use notification::notification;
@@ -17,6 +19,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("plan", plan),
+    ("cloudevents", cloudevents),
     ("gate", |bytes| drop(gate(bytes))),
     ("condition", condition),
     ("notification", notification),

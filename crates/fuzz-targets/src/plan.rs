@@ -31,7 +31,7 @@ bucket = "*"
 storage_client_id = "00000000-0000-4000-8000-000000000003"
 "#;
 
-static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
+pub(crate) static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
     let variables = [(OsString::from("RELAY_CONFIG_TOML"), OsString::from(ROUTES))];
     Settings::read(variables, Role::Explain).finish().expect("the settings above are good")
 });
@@ -67,7 +67,7 @@ fn delivery(bytes: &[u8]) -> Delivery {
     }
 }
 
-fn check(plan: &Plan, delivery: &Delivery) {
+pub(crate) fn check(plan: &Plan, delivery: &Delivery) {
     assert!(is_unique(plan.records.iter().map(|r| &r.item)), "items are unique: {plan:?}");
     plan.records.iter().for_each(check_record);
 

@@ -103,7 +103,7 @@ pub enum Answered {
         /// For the operator: what the path is like, without the path, which may hold a secret.
         hint: String,
     },
-    /// Not a POST.
+    /// Neither a POST nor an OPTIONS that a row of its dialect wants.
     WrongMethod(Failure),
     /// A check has refused it.
     Refused(Refusal),
@@ -219,8 +219,11 @@ impl Sources {
         match head.method {
             "HEAD" => return answered(Answered::Present),
             "POST" => {}
+            "OPTIONS" if source.grants_permission(head) => {}
             other => {
-                let found = format!("expected a POST, found {other:?}");
+                let options = "; an OPTIONS is answered where its WebHook-Request-Origin is that of a sender which begins so";
+                let more = if other == "OPTIONS" { options } else { "" };
+                let found = format!("expected a POST, found {other:?}{more}");
                 return answered(Answered::WrongMethod(Failure::new(Cause::MethodNotAllowed, found)));
             }
         }
@@ -321,6 +324,12 @@ impl Source {
             }
             _ => None,
         }
+    }
+
+    /// Whether this is an OPTIONS that a sender of its dialect begins with.
+    fn grants_permission(&self, head: &RequestHead<'_>) -> bool {
+        let (method, headers) = (head.method.to_owned(), text_headers(head.headers));
+        Delivery { dialect: self.dialect, method, headers, ..Delivery::default() }.asks_permission()
     }
 
     /// The request target as the sender wrote it, where a proxy has rewritten its path.

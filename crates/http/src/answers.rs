@@ -102,6 +102,8 @@ pub(crate) struct Answer {
     closes: bool,
     /// Of the report, if that is what it says.
     outcome: Option<Outcome>,
+    /// What a handshake wants to hear beside the body.
+    headers: Vec<(&'static str, String)>,
 }
 
 /// The answer for what happened, in the statuses of the sender's dialect.
@@ -129,7 +131,10 @@ pub(crate) fn answer(happened: &Happened<'_>, statuses: &Answers) -> Answer {
             };
             Answer::report(code(status), &Report::failed((*failure).clone()))
         }
-        Happened::Wanted(reply) => Answer::text(code(reply.status), reply.content_type, reply.body.as_str()),
+        Happened::Wanted(reply) => Answer {
+            headers: reply.headers.clone(),
+            ..Answer::text(code(reply.status), reply.content_type, reply.body.as_str())
+        },
         Happened::Delivered(report) => delivered(report, statuses),
     }
 }
@@ -159,9 +164,9 @@ fn rejected(rejection: Rejection, failure: &Failure, statuses: &Answers) -> Answ
         | Rejection::NotConfirmed => (code(statuses.transient), false),
         Rejection::Defect => (code(statuses.config), false),
     };
-    let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
+    let later = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status);
     Answer {
-        retry_after: unavailable.then_some(RETRY_AFTER),
+        retry_after: later.then_some(RETRY_AFTER),
         allow: (rejection == Rejection::WrongMethod).then_some("POST, HEAD"),
         closes,
         ..Answer::report(status, &Report::failed(failure.clone()))
@@ -177,7 +182,7 @@ fn delivered(report: &Report, statuses: &Answers) -> Answer {
         Outcome::Refused => statuses.refused.unwrap_or(403),
     };
     let wait = report.retry_after().map_or(RETRY_AFTER, |wait| wait.as_secs().max(1));
-    let retry_after = (report.outcome == Outcome::Transient).then_some(wait);
+    let retry_after = (report.outcome == Outcome::Transient || status == 503).then_some(wait);
     Answer { retry_after, ..Answer::report(code(status), report) }
 }
 
@@ -195,6 +200,7 @@ impl Answer {
             challenge: None,
             closes: false,
             outcome: None,
+            headers: Vec::new(),
         }
     }
 
@@ -245,7 +251,7 @@ impl Answer {
     }
 
     fn clone_head(&self) -> Self {
-        Self { body: String::new(), ..*self }
+        Self { body: String::new(), headers: self.headers.clone(), ..*self }
     }
 }
 
@@ -263,6 +269,10 @@ impl IntoResponse for Answer {
         *response.status_mut() = self.status;
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
         response.headers_mut().extend(headers);
+        let wanted = self.headers.into_iter();
+        let wanted =
+            wanted.filter_map(|(name, value)| Some((name.parse().ok()?, HeaderValue::try_from(value).ok()?)));
+        response.headers_mut().extend::<Vec<(HeaderName, HeaderValue)>>(wanted.collect());
         response
     }
 }

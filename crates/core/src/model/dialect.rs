@@ -59,6 +59,10 @@ dialects! {
         Ceph = "ceph";
         /// NetApp StorageGRID event notifications.
         StorageGrid = "storagegrid";
+        /// Azure Blob Storage events, as Event Grid delivers them.
+        AzureBlob = "azure-blob";
+        /// Google Cloud Storage notifications, through Pub/Sub or Eventarc.
+        Gcs = "gcs";
         /// Any other store that writes S3-shaped records.
         S3Compatible = "s3-compatible";
         /// A made-up store, for the tests of what a dialect needs: this name, its file and its row.
@@ -72,10 +76,6 @@ dialects! {
         TencentCos = "tencent-cos", "a Tencent COS event";
         /// Huawei Cloud Object Storage Service.
         HuaweiObs = "huawei-obs", "a Huawei OBS event";
-        /// Google Cloud Storage.
-        Gcs = "gcs", "a Google Cloud Storage notification";
-        /// Azure Blob Storage.
-        AzureBlob = "azure-blob", "an Azure Blob Storage event";
         /// IBM Cloud Object Storage.
         IbmCos = "ibm-cos", "an IBM Cloud Object Storage event";
         /// Cloudflare R2.

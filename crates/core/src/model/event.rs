@@ -79,6 +79,11 @@ impl ObjectKey {
         if raw.is_empty() { Err(KeyError::Empty) } else { Ok(Self(raw.to_owned())) }
     }
 
+    /// The same with its bucket's name and a slash in front.
+    pub(crate) fn behind(&self, bucket: &Bucket) -> Self {
+        Self(format!("{}/{}", bucket.0, self.0))
+    }
+
     /// The decoded name.
     pub fn as_str(&self) -> &str {
         &self.0

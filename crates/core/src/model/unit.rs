@@ -1,8 +1,9 @@
 //! MDSS's storage units: their ids, and how a unit can be registered.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::model::event::ObjectKey;
+use crate::model::event::{Bucket, ObjectKey};
 
 /// The id of a storage unit, copied from the MDSS dashboard. A UUID in every example; opaque here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,33 @@ impl StorageClientId {
 impl fmt::Display for StorageClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// What MDSS is told as the name of an object.
+///
+/// MDSS's documentation has a placeholder for "Object Path", and one unit is one bucket in every example of it. Only the vendor's
+/// function for Azure puts the container in front (OPSWAT/metadefender-k8s,
+/// `terraform/CloudFunctions/Azure/webhook-notification`), and which of both a unit for Azure Blob expects is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ObjectName {
+    /// Its key.
+    #[default]
+    Key,
+    /// Its key with the bucket in front.
+    BucketAndKey,
+}
+
+impl ObjectName {
+    /// Their names in the settings.
+    pub(crate) const NAMES: &[(&str, Self)] = &[("key", Self::Key), ("bucket/key", Self::BucketAndKey)];
+
+    /// The name of an object.
+    pub(crate) fn of<'k>(self, bucket: &Bucket, key: &'k ObjectKey) -> Cow<'k, ObjectKey> {
+        match self {
+            Self::Key => Cow::Borrowed(key),
+            Self::BucketAndKey => Cow::Owned(key.behind(bucket)),
+        }
     }
 }
 

@@ -230,15 +230,19 @@ pub(crate) fn time(
     place: impl Display,
     warnings: &mut Vec<String>,
 ) -> Option<Timestamp> {
-    let text = text(raw, &place, warnings)?;
+    moment(&text(raw, &place, warnings)?, place, warnings)
+}
+
+/// The same for a text that stands in no member of its own.
+pub(crate) fn moment(text: &str, place: impl Display, warnings: &mut Vec<String>) -> Option<Timestamp> {
     let time = text
         .parse::<Timestamp>()
         .ok()
-        .or_else(|| rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(&text).ok());
+        .or_else(|| rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok());
     // RFC 3339 has years of four digits.
     let time = time.filter(|t| (0..=9999).contains(&t.to_zoned(TimeZone::UTC).year()));
     if time.is_none() {
-        let found = clip(&text, 60);
+        let found = clip(text, 60);
         warnings
             .push(format!("{place}: expected an RFC 3339 or RFC 1123 time, found {found:?}; read as absent"));
     }

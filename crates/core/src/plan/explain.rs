@@ -81,7 +81,9 @@ fn outcome(plan: &Plan) -> &'static str {
 
 fn response(plan: &Plan) -> Option<Value> {
     let reply = plan.reply.as_ref().map(|reply| {
-        json!({ "status": reply.status, "headers": { "content-type": reply.content_type }, "body": reply.body })
+        let mut headers = Map::from_iter([("content-type".to_owned(), reply.content_type.into())]);
+        headers.extend(reply.headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())));
+        json!({ "status": reply.status, "headers": headers, "body": reply.body })
     });
     reply.or_else(|| plan.queue_answer())
 }

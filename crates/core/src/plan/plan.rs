@@ -229,7 +229,7 @@ fn select(
             Decision::Send(Submission::new(
                 &route.storage_client_id,
                 storage_type,
-                &event.key,
+                &route.object_name.of(&event.bucket, &event.key),
                 route.scan_id.as_deref(),
             ))
         }

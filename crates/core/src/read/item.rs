@@ -125,6 +125,8 @@ pub struct Reply {
     pub status: u16,
     /// Media type of the body.
     pub content_type: &'static str,
+    /// Further headers, in lower case.
+    pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: String,
 }

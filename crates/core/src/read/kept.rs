@@ -3,15 +3,14 @@
 use serde_json::value::RawValue;
 
 use super::item::{Item, Reading};
-use super::table::facts;
 use crate::model::raw::Raw;
 use crate::plain::json;
 
-/// Keeps what an item was read from.
-pub(super) fn kept(item: &Item, sent: &RawValue) -> Raw {
-    let decoded = match (&item.reading, item.dialect) {
-        (Reading::Object(event), Some(dialect)) => {
-            let key = facts(dialect).key_place.iter().try_fold(sent, |value, name| json::member(value, name));
+/// Keeps what an item was read from. `key_place` leads to the key in it; empty: none does.
+pub(super) fn kept(item: &Item, sent: &RawValue, key_place: &[&str]) -> Raw {
+    let decoded = match &item.reading {
+        Reading::Object(event) if !key_place.is_empty() => {
+            let key = key_place.iter().try_fold(sent, |value, name| json::member(value, name));
             key.and_then(|key| replaced(sent, key, event.key.as_str()))
         }
         _ => None,

@@ -19,28 +19,38 @@ pub(super) fn read(
     place: impl Display,
     encoding: impl FnOnce(&str) -> KeyEncoding,
 ) -> Result<ObjectKey, Failure> {
-    let missing = |found: &str| {
-        Failure::new(Cause::MissingKey, format!("{place}: expected the name of an object, found {found}"))
-    };
     let text = match json::string(raw) {
         Ok(text) => text,
-        Err(NoText::Absent) => return Err(missing("none")),
-        Err(NoText::Type(found)) => return Err(missing(found)),
+        Err(NoText::Absent) => return Err(missing(place, "none")),
+        Err(NoText::Type(found)) => return Err(missing(place, found)),
         Err(NoText::NotUnicode) => {
             let detail = format!("{place}: the string is not Unicode (a lone surrogate)");
             return Err(Failure::new(Cause::InvalidKey, detail));
         }
     };
-    let key = match encoding(&text) {
-        KeyEncoding::Form => ObjectKey::from_form_encoded(&text),
-        KeyEncoding::Percent => ObjectKey::from_percent_encoded(&text),
-        KeyEncoding::Verbatim => ObjectKey::from_verbatim(&text),
+    decode(&text, &place, encoding(&text))
+}
+
+/// The same for a key that is already a text: a part of another member, or one without what its producer puts in front.
+///
+/// # Errors
+/// [`Cause::MissingKey`] if it is empty, [`Cause::InvalidKey`] if it is no Unicode text once decoded.
+pub(super) fn decode(text: &str, place: impl Display, encoding: KeyEncoding) -> Result<ObjectKey, Failure> {
+    let key = match encoding {
+        KeyEncoding::Form => ObjectKey::from_form_encoded(text),
+        KeyEncoding::Percent => ObjectKey::from_percent_encoded(text),
+        KeyEncoding::Verbatim => ObjectKey::from_verbatim(text),
     };
     key.map_err(|e| match e {
-        KeyError::Empty => missing("an empty string"),
+        KeyError::Empty => missing(place, "an empty string"),
         KeyError::NotUtf8 => {
-            let seen = line::clip(&text, 80);
+            let seen = line::clip(text, 80);
             Failure::new(Cause::InvalidKey, format!("{place}: expected UTF-8 once decoded, found {seen:?}"))
         }
     })
+}
+
+/// The failure of a record that names no object.
+pub(super) fn missing(place: impl Display, found: &str) -> Failure {
+    Failure::new(Cause::MissingKey, format!("{place}: expected the name of an object, found {found}"))
 }

@@ -11,24 +11,18 @@ use serde_json::value::RawValue;
 use crate::model::delivery::Delivery;
 use crate::model::dialect::{Dialect, KeyRules};
 use crate::model::failure::Cause;
-use crate::plain::json;
 use crate::plain::text::Text;
+use crate::read::around::Around;
 use crate::read::item::{Item, Parsed, QueueMessage, Reading};
 use crate::read::kept::kept;
-use crate::read::row::{
-    Called, Context, Envelope, Inside, Letter, List, Opened, Opening, Read, Row, Sent, Stands,
-};
-use crate::read::seen::Seen;
+use crate::read::row::{Called, Context, Envelope, Inside, Letter, Opened, Opening, Read, Row, Sent, Stands};
+use crate::read::seen::{Mark, Seen};
 use crate::read::table;
 use crate::read::unknown::{not_json, unknown, unknown_object};
 
 /// More records than this in one delivery are refused: no provider sends as many (an SQS batch ends at 10,000
 /// messages, everything else far below), and each costs memory.
-const MOST_RECORDS: usize = 20_000;
-
-/// Records of one list that nobody can read are counted beyond these: each would cost a line, and whoever sends them pays
-/// two bytes for one.
-const MOST_UNREADABLE: usize = 100;
+pub(super) const MOST_RECORDS: usize = 20_000;
 
 /// A longer id is not shown in an item's path: it stands in front of every record of its message.
 const MOST_ID_BYTES: usize = 128;
@@ -57,15 +51,24 @@ impl Delivery {
         });
         kept.collect()
     }
+
+    /// Whether this is an OPTIONS by which a sender of its dialect asks whether it may post; of any dialect, if it is pinned to
+    /// none.
+    pub fn asks_permission(&self) -> bool {
+        let around = Around { request: Some(self), event: None };
+        let rows = table::rows(Stands::Request).filter(|row| table::is_asked(row, self.dialect));
+        let mut marks = rows.flat_map(|row| row.marks).filter(|mark| matches!(mark, Mark::Options(..)));
+        marks.any(|mark| mark.fits(&Seen::text(""), around))
+    }
 }
 
 /// What a thing is.
-enum Found {
+pub(super) enum Found {
     Row(&'static Row),
     /// It is known, and nothing of its kind belongs here.
     Misplaced(&'static Row),
-    /// It is known, and there is a list beside it.
-    Both(&'static Row),
+    /// It is known, and there is a list beside it: which one.
+    Both(&'static Row, &'static str),
     /// A member that had to be looked at stands in it twice; the sentence.
     Twice(serde_json::Error),
     Unknown,
@@ -73,23 +76,26 @@ enum Found {
 
 /// Where a thing is met.
 #[derive(Clone, Copy)]
-struct Spot {
-    stands: Stands,
-    inside: Inside,
+pub(super) struct Spot<'e> {
+    pub(super) stands: Stands,
+    pub(super) inside: Inside,
     /// The dialect that the source is pinned to, or that the envelope around it holds.
-    pin: Option<Dialect>,
+    pub(super) pin: Option<Dialect>,
+    /// What speaks of it from outside.
+    pub(super) around: Around<'e>,
 }
 
 /// Which row a thing is of: the first one behind `from` that is asked under the pin and has a mark in it.
-fn look(seen: &Seen<'_>, request: Option<&Delivery>, spot: Spot, from: &mut usize) -> Found {
-    let rows = &table::group(spot.stands).rows;
-    while let Some(known) = rows.get(*from) {
+pub(super) fn look(seen: &Seen<'_>, spot: Spot<'_>, from: &mut usize) -> Found {
+    let group = table::group(spot.stands);
+    while let Some(known) = group.rows.get(*from) {
         *from += 1;
         let row = known.row;
-        let mut fits = known.marks.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, request));
+        let mut fits =
+            known.marks.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, spot.around));
         let asked = table::is_asked(row, spot.pin);
         if !fits && asked && spot.pin.is_some() {
-            fits = known.pinned.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, request));
+            fits = known.pinned.iter().any(|(needs, mark)| seen.has(*needs) && mark.fits(seen, spot.around));
         }
         if seen.is_torn()
             && let Err(e) = seen.once(&[])
@@ -103,8 +109,12 @@ fn look(seen: &Seen<'_>, request: Option<&Delivery>, spot: Spot, from: &mut usiz
         let belongs = asked && row.lies_in.contains(&spot.inside);
         let said = !row.misplaced.is_empty() && (asked || spot.stands != Stands::Alone);
         match belongs {
-            true if !row.either.is_empty() && seen.get(LIST).is_some() => return Found::Both(row),
-            true => return Found::Row(row),
+            true => {
+                return match beside(row, &group.lists, seen) {
+                    Some(list) => Found::Both(row, list),
+                    None => Found::Row(row),
+                };
+            }
             false if said => return Found::Misplaced(row),
             false => {}
         }
@@ -112,16 +122,25 @@ fn look(seen: &Seen<'_>, request: Option<&Delivery>, spot: Spot, from: &mut usiz
     Found::Unknown
 }
 
-/// The list beside which nothing else may stand: whoever reads the one would not see the other.
-const LIST: &str = "Records";
+/// The list that stands in a thing beside what a row reads of it: whoever reads the one would not see the other.
+fn beside(row: &Row, lists: &[&'static str], seen: &Seen<'_>) -> Option<&'static str> {
+    let mut lists = lists.iter().copied();
+    match &row.read {
+        Read::List(list) if !list.member.is_empty() => lists.find(|other| {
+            *other != list.member && seen.get(other).is_some_and(|raw| raw.get().starts_with('['))
+        }),
+        _ if row.either.is_empty() => None,
+        _ => lists.find(|list| seen.get(list).is_some()),
+    }
+}
 
-struct Reader<'r> {
-    delivery: &'r Delivery,
-    keys: &'r KeyRules,
+pub(super) struct Reader<'r> {
+    pub(super) delivery: &'r Delivery,
+    pub(super) keys: &'r KeyRules,
     /// Whether items keep the JSON they were read from.
-    keep: bool,
+    pub(super) keep: bool,
     /// How many more records this delivery may have.
-    left: usize,
+    pub(super) left: usize,
     /// What the item paths of letters begin with, so that no two letters share it.
     paths: HashSet<String>,
     /// The queue's messages met so far.
@@ -134,18 +153,19 @@ impl<'r> Reader<'r> {
         let delivery = self.delivery;
         let pin = delivery.dialect;
         let seen = Seen::text("");
-        let spot = Spot { stands: Stands::Request, inside: Inside::Nothing, pin };
+        let around = Around { request: Some(delivery), event: None };
+        let spot = Spot { stands: Stands::Request, inside: Inside::Nothing, pin, around };
         let (mut from, mut body) = (0, Parsed::default());
-        while let Found::Row(row) = look(&seen, Some(delivery), spot, &mut from) {
+        while let Found::Row(row) = look(&seen, spot, &mut from) {
             match &row.read {
                 Read::Body => {
-                    body = self.bytes(&delivery.body, Inside::Nothing, pin);
+                    body = self.bytes(&delivery.body, spot);
                     if body.dialect.is_some() || pin.is_some() {
                         return body;
                     }
                 }
                 Read::Envelope(envelope) => {
-                    if let Some(parsed) = self.envelope(row, envelope, &seen, pin) {
+                    if let Some(parsed) = self.envelope(row, envelope, &seen, spot) {
                         return parsed;
                     }
                 }
@@ -156,19 +176,14 @@ impl<'r> Reader<'r> {
         body
     }
 
-    /// The request whose headers say something of what is met there.
-    fn request_of(&self, spot: Spot) -> Option<&'r Delivery> {
-        (spot.inside == Inside::Nothing).then_some(self.delivery)
-    }
-
     /// Reads bytes that ought to be a text in UTF-8.
-    fn bytes(&mut self, bytes: &[u8], inside: Inside, pin: Option<Dialect>) -> Parsed {
+    fn bytes(&mut self, bytes: &[u8], spot: Spot<'_>) -> Parsed {
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             let detail = "the body begins with the byte order mark of UTF-16, expected JSON in UTF-8";
             return Parsed::unreadable(Cause::Unreadable, detail);
         }
         let Text { text, lost } = Text::of(bytes);
-        let mut parsed = self.text(&text, inside, pin);
+        let mut parsed = self.text(&text, spot);
         if let Some(lost) = lost {
             parsed.items.iter_mut().for_each(|item| item.mistrust(lost));
             if parsed.dialect.is_none() {
@@ -189,25 +204,25 @@ impl<'r> Reader<'r> {
     }
 
     /// Reads a text, which lies in some envelope or in none.
-    fn text(&mut self, text: &str, inside: Inside, pin: Option<Dialect>) -> Parsed {
+    fn text(&mut self, text: &str, spot: Spot<'_>) -> Parsed {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let begin = text.trim_start_matches([' ', '\t', '\n', '\r']);
         let seen = match begin.as_bytes().first() {
             None => return Parsed::unreadable(Cause::Unreadable, "the body is empty, expected JSON"),
-            Some(b'{') => match Seen::object(text, &table::group(Stands::Alone).names) {
-                Ok(seen) => seen,
-                Err(e) => return not_json(text, &e),
-            },
-            Some(b'[') => match serde_json::from_str::<&RawValue>(text) {
-                Ok(raw) => Seen::array(raw, self.left).unwrap_or_else(|| Seen::text(text)),
-                Err(e) => return not_json(text, &e),
-            },
-            Some(_) => Seen::text(text),
+            Some(b'{') => Seen::object(text, &table::group(Stands::Alone).names),
+            Some(b'[') => serde_json::from_str::<&RawValue>(text)
+                .map(|raw| Seen::array(raw, self.left).unwrap_or_else(|| Seen::text(text))),
+            Some(_) => Ok(Seen::text(text)),
         };
-        let spot = Spot { stands: Stands::Alone, inside, pin };
+        // What is not one JSON value may be something else.
+        let (seen, no_json) = match seen {
+            Ok(seen) => (seen, None),
+            Err(e) => (Seen::text(text), Some(e)),
+        };
+        let spot = Spot { stands: Stands::Alone, ..spot };
         let mut from = 0;
         let mut parsed = loop {
-            match look(&seen, self.request_of(spot), spot, &mut from) {
+            match look(&seen, spot, &mut from) {
                 Found::Row(row) => {
                     if let Some(parsed) = self.alone(row, &seen, spot) {
                         break parsed;
@@ -217,14 +232,19 @@ impl<'r> Reader<'r> {
                     let detail = format!("{} where none belongs", row.misplaced);
                     break Parsed::unreadable(Cause::Unreadable, detail);
                 }
-                Found::Both(row) => {
-                    let detail = format!("expected either {} or `{LIST}`, found both", row.either);
+                Found::Both(row, list) => {
+                    let either = match &row.read {
+                        Read::List(other) => format!("`{}`", other.member),
+                        _ => row.either.to_owned(),
+                    };
+                    let detail = format!("expected either {either} or `{list}`, found both");
                     break Parsed::unreadable(Cause::Unreadable, detail);
                 }
                 Found::Twice(e) => {
                     break Parsed::unreadable(Cause::Unreadable, format!("the body: {e}"));
                 }
-                Found::Unknown if begin.starts_with('{') => break unknown_object(text, pin),
+                Found::Unknown if let Some(e) = &no_json => break not_json(e),
+                Found::Unknown if begin.starts_with('{') => break unknown_object(text, spot.pin),
                 Found::Unknown => break unknown(text),
             }
         };
@@ -232,14 +252,14 @@ impl<'r> Reader<'r> {
             // Elements of a list hold their own already, and what came in a message was read from that message.
             let sent = serde_json::from_str::<&RawValue>(text).ok();
             for item in parsed.items.iter_mut().filter(|i| i.raw.is_none() && i.message.is_none()) {
-                item.raw = sent.map(|sent| kept(item, sent));
+                item.raw = sent.map(|sent| kept(item, sent, key_place(item)));
             }
         }
         parsed
     }
 
     /// Reads a thing that stands alone; `None` if it is none of this row after all.
-    fn alone(&mut self, row: &'static Row, seen: &Seen<'_>, spot: Spot) -> Option<Parsed> {
+    pub(super) fn alone(&mut self, row: &'static Row, seen: &Seen<'_>, spot: Spot<'_>) -> Option<Parsed> {
         if let Err(e) = seen.once(row.members) {
             let mut parsed = Parsed::unreadable(Cause::Unreadable, format!("the body: {e}"));
             // A list says of nobody who sent it.
@@ -251,14 +271,20 @@ impl<'r> Reader<'r> {
         }
         match &row.read {
             Read::Event(read) | Read::Notice(read) => {
-                let context =
-                    Context { keys: self.keys, pin: spot.pin, place: "", outer: None, keep: self.keep };
+                let context = Context {
+                    keys: self.keys,
+                    pin: spot.pin,
+                    place: "",
+                    outer: None,
+                    around: spot.around,
+                    keep: self.keep,
+                };
                 let mut item = read(seen, &context);
                 item.path = "0".into();
                 Some(Parsed { dialect: item.dialect, items: vec![item], ..Parsed::default() })
             }
-            Read::List(list) => Some(self.list(row, list, seen, spot)),
-            Read::Envelope(envelope) => self.envelope(row, envelope, seen, spot.pin),
+            Read::List(list) => self.list(row, list, seen, spot),
+            Read::Envelope(envelope) => self.envelope(row, envelope, seen, spot),
             Read::Reserved => Some(reserved(row.of)),
             Read::Body => None,
         }
@@ -270,7 +296,7 @@ impl<'r> Reader<'r> {
         row: &'static Row,
         envelope: &Envelope,
         seen: &Seen<'_>,
-        pin: Option<Dialect>,
+        spot: Spot<'_>,
     ) -> Option<Parsed> {
         let opening = Opening { delivery: self.delivery, place: "", names_objects: table::names_objects };
         match (envelope.open)(seen, &opening) {
@@ -283,7 +309,7 @@ impl<'r> Reader<'r> {
             Opened::Letters { letters, receipt } => {
                 let mut parsed = Parsed::default();
                 for (index, letter) in letters.into_iter().enumerate() {
-                    let inner = self.letter(envelope, letter, index, pin);
+                    let inner = self.letter(envelope, letter, index, spot);
                     let items = std::mem::take(&mut parsed.items);
                     parsed = Parsed { dialect: parsed.dialect.or(inner.dialect), ..inner };
                     parsed.items.splice(..0, items);
@@ -299,25 +325,33 @@ impl<'r> Reader<'r> {
     }
 
     /// Reads one letter. Its items stand under its own path, if it has one.
-    fn letter(
+    pub(super) fn letter(
         &mut self,
         envelope: &Envelope,
         letter: Letter<'_>,
         index: usize,
-        pin: Option<Dialect>,
+        spot: Spot<'_>,
     ) -> Parsed {
         let path = letter.id.map(|id| self.path(id.filter(|id| !id.is_empty()).as_deref(), index));
         let message = letter.message.map(|message| {
             self.messages.push(message);
             self.messages.len() - 1
         });
-        let pin = envelope.holds.pin(pin);
+        // Only a body is spoken of by the headers of its request.
+        let request =
+            spot.around.request.filter(|_| matches!(envelope.inside, Inside::Nothing | Inside::Unchanged));
+        let around = Around { request, event: letter.event.as_ref() };
+        let pin = envelope.holds.pin(spot.pin);
+        let inside = if envelope.inside == Inside::Unchanged { spot.inside } else { envelope.inside };
+        let spot = Spot { stands: Stands::Alone, inside, pin, around };
         let mut inner = match &letter.text {
-            Ok(Sent::Text(text)) => self.text(text, envelope.inside, pin),
-            Ok(Sent::Bytes(bytes)) => self.bytes(bytes, envelope.inside, pin),
+            Ok(Sent::Text(text)) => self.text(text, spot),
+            Ok(Sent::Bytes(bytes)) => self.bytes(bytes, spot),
             Err(detail) => Parsed::unreadable(Cause::Unreadable, detail.as_str()),
         };
         let Some(path) = path else { return inner };
+        // One answer is for one letter alone.
+        inner.reply = None;
         if inner.confirm.take().is_some() {
             let warning =
                 "a subscription waits for its confirmation; nobody visits a URL that came in a queue";
@@ -330,7 +364,7 @@ impl<'r> Reader<'r> {
     }
 
     /// A path for a letter that no other one has: senders repeat ids, leave them out, put a slash into them.
-    fn path(&mut self, id: Option<&str>, index: usize) -> String {
+    pub(super) fn path(&mut self, id: Option<&str>, index: usize) -> String {
         let fits =
             |id: &&str| id.len() <= MOST_ID_BYTES && !id.contains('/') && !id.contains(char::is_control);
         let mut path = id.filter(fits).map_or_else(|| index.to_string(), str::to_owned);
@@ -339,181 +373,11 @@ impl<'r> Reader<'r> {
         }
         path
     }
-
-    /// Reads a list: each element is looked up again.
-    fn list(&mut self, row: &'static Row, list: &List, seen: &Seen<'_>, spot: Spot) -> Parsed {
-        let unreadable = |detail| Parsed::unreadable(Cause::Unreadable, detail);
-        let elements = match list.member {
-            // One that stands alone is a list of one.
-            "" if seen.count == 0 => serde_json::from_str(seen.text).map(|raw| (vec![raw], 1)).ok(),
-            "" => Some((seen.elements.clone(), seen.count)),
-            member => seen.get(member).and_then(|raw| json::array(raw, self.left)),
-        };
-        let Some((elements, count)) = elements else {
-            let found = seen.get(list.member).map_or("nothing", |raw| json::found(raw.get()));
-            return unreadable(format!("{}: expected an array, found {found}", list.member));
-        };
-        if count > self.left {
-            return unreadable(format!(
-                "{}: expected at most {MOST_RECORDS} records in one delivery, found {count} more",
-                list.place
-            ));
-        }
-        let mut parsed = Parsed { items: Vec::with_capacity(elements.len()), ..Parsed::default() };
-        let mut strangers = Strangers::default();
-        for (index, raw) in elements.iter().enumerate() {
-            let place = match list.element {
-                "" => format!("{}[{index}]", list.place),
-                element => format!("{element}{index}"),
-            };
-            let known = parsed.items.len();
-            match self.element(list, raw, &place, index, seen, spot, &mut parsed.items) {
-                Ok(of) => parsed.dialect = parsed.dialect.or(of),
-                Err((_, detail)) if list.of_letters => {
-                    let path = self.path(None, index);
-                    let item = Item::new("0".into(), None, Reading::failed(Cause::Unreadable, detail));
-                    parsed.items.push(item.within(&path, None));
-                }
-                Err((cause, detail)) => parsed.items.extend(strangers.add(index, cause, detail)),
-            }
-            if self.keep && !list.of_letters {
-                let items = parsed.items[known..].iter_mut();
-                items.filter(|i| i.raw.is_none() && i.message.is_none()).for_each(|item| {
-                    item.raw = Some(kept(item, raw));
-                });
-            }
-        }
-        parsed.items.extend(strangers.rest());
-        if elements.is_empty() {
-            parsed.dialect = Some((list.empty)(seen));
-        }
-        if list.of_letters {
-            parsed.dialect = Some(row.of);
-        }
-        if let Some(pin) = spot.pin {
-            parsed.dialect = parsed.dialect.map(|_| pin);
-        }
-        parsed
-    }
-
-    /// Reads one element of a list into `items`: whose it is, or why nobody can tell.
-    #[expect(clippy::too_many_arguments, reason = "what is known of the element, and where its items go")]
-    fn element(
-        &mut self,
-        list: &List,
-        raw: &RawValue,
-        place: &str,
-        index: usize,
-        outer: &Seen<'_>,
-        spot: Spot,
-        items: &mut Vec<Item>,
-    ) -> Result<Option<Dialect>, (Cause, String)> {
-        if !raw.get().starts_with('{') {
-            let found = json::found(raw.get());
-            return Err((Cause::Unreadable, format!("{place}: expected an object, found {found}")));
-        }
-        let twice = |e: serde_json::Error| (Cause::Unreadable, format!("{place}: {e}"));
-        let seen = Seen::object(raw.get(), &table::group(list.elements).names).map_err(twice)?;
-        let spot = Spot { stands: list.elements, ..spot };
-        let mut from = 0;
-        loop {
-            let row = match look(&seen, self.request_of(spot), spot, &mut from) {
-                Found::Row(row) | Found::Both(row) => row,
-                Found::Twice(e) => return Err(twice(e)),
-                Found::Misplaced(row) => {
-                    let detail = format!("{place}: {} where none belongs", row.misplaced);
-                    return Err((Cause::Unreadable, detail));
-                }
-                Found::Unknown => return Err(stranger(list, &seen, place, spot.pin)),
-            };
-            seen.once(row.members).map_err(twice)?;
-            match &row.read {
-                Read::Event(read) | Read::Notice(read) => {
-                    self.left = self.left.saturating_sub(1);
-                    let context = Context {
-                        keys: self.keys,
-                        pin: spot.pin,
-                        place,
-                        outer: Some(outer),
-                        keep: self.keep,
-                    };
-                    let mut item = read(&seen, &context);
-                    item.path = index.to_string();
-                    let of = item.dialect;
-                    items.push(item);
-                    return Ok(of);
-                }
-                Read::Reserved => {
-                    self.left = self.left.saturating_sub(1);
-                    items.push(Item::reserved(index.to_string(), row.of));
-                    return Ok(Some(row.of));
-                }
-                // Of an envelope what counts is what is in it.
-                Read::Envelope(envelope) => {
-                    let opening =
-                        Opening { delivery: self.delivery, place, names_objects: table::names_objects };
-                    match (envelope.open)(&seen, &opening) {
-                        Opened::Pass => continue,
-                        Opened::Unreadable(detail) => {
-                            let path = self.path(None, index);
-                            items.push(Item::new(path, None, Reading::failed(Cause::Unreadable, detail)));
-                        }
-                        Opened::Notice(notice) => {
-                            let path = self.path(None, index);
-                            items.push(Item { path, ..notice.0 });
-                        }
-                        Opened::Letters { letters, .. } => {
-                            for letter in letters {
-                                items.extend(self.letter(envelope, letter, index, spot.pin).items);
-                            }
-                        }
-                    }
-                    return Ok(Some(row.of));
-                }
-                Read::List(_) | Read::Body => {}
-            }
-        }
-    }
 }
 
-/// Elements of one list that nobody can read.
-#[derive(Default)]
-struct Strangers {
-    count: usize,
-    /// The first one that is not listed.
-    rest: Option<(usize, Cause, String)>,
-}
-
-impl Strangers {
-    fn add(&mut self, index: usize, cause: Cause, detail: String) -> Option<Item> {
-        self.count += 1;
-        if self.count <= MOST_UNREADABLE {
-            return Some(Item::new(index.to_string(), None, Reading::failed(cause, detail)));
-        }
-        if self.rest.is_none() {
-            self.rest = Some((index, cause, detail));
-        }
-        None
-    }
-
-    /// One item for all that were not listed.
-    fn rest(self) -> Option<Item> {
-        let (index, cause, detail) = self.rest?;
-        let more = match self.count - MOST_UNREADABLE - 1 {
-            0 => String::new(),
-            more => format!(" (and {more} more behind it that cannot be read)"),
-        };
-        Some(Item::new(index.to_string(), None, Reading::failed(cause, format!("{detail}{more}"))))
-    }
-}
-
-/// The sentence about an element that no row knows.
-fn stranger(list: &List, seen: &Seen<'_>, place: &str, pin: Option<Dialect>) -> (Cause, String) {
-    let mut rows = table::rows(list.elements);
-    match rows.find(|row| Some(row.of) == pin && !row.expected.is_empty()) {
-        Some(row) => (Cause::Unreadable, format!("{place}: expected {}, found another record", row.expected)),
-        None => (Cause::UnknownDialect, (list.stranger)(seen, place)),
-    }
+/// Where the dialect of an item writes its key.
+pub(super) fn key_place(item: &Item) -> &'static [&'static str] {
+    item.dialect.map_or(&[], |dialect| table::facts(dialect).key_place)
 }
 
 fn reserved(of: Dialect) -> Parsed {
@@ -529,10 +393,10 @@ mod tests {
         for dialect in Dialect::ALL {
             assert_eq!(dialect.name().parse(), Ok(*dialect));
         }
-        let sentence = "gcs".parse::<Dialect>().unwrap_err();
+        let sentence = "r2".parse::<Dialect>().unwrap_err();
         assert_eq!(
             sentence,
-            "a dialect that is read; gcs (a Google Cloud Storage notification) is reserved for a later version"
+            "a dialect that is read; r2 (a Cloudflare R2 event) is reserved for a later version"
         );
         assert!(
             "s3".parse::<Dialect>()

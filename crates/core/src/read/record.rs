@@ -1,8 +1,10 @@
 //! Records: one file for each producer's own.
 
+pub(super) mod azure_blob;
 pub(super) mod callback;
 pub(super) mod cloudtrail;
 pub(super) mod eventbridge;
+pub(super) mod gcs;
 pub(super) mod jdcloud_function;
 #[cfg(test)]
 pub(super) mod lighthouse;

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::around::{Around, CloudEvent};
 use super::item::{Confirmation, Item, QueueMessage, Reading, Reply};
 use super::seen::{Mark, Seen};
 use crate::model::answers::Answers;
@@ -22,8 +23,17 @@ pub(super) enum Stands {
     Alone,
     /// An element of `Records`.
     InRecords,
+    /// An element of `events`.
+    InEvents,
+    /// An element of `messages`.
+    InMessages,
     /// An element of a batch of OCI Streaming.
     InStream,
+}
+
+impl Stands {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Request, Self::Alone, Self::InRecords, Self::InEvents, Self::InMessages, Self::InStream];
 }
 
 /// What a thing lies in. Each envelope holds only what really occurs in it, so there is no nesting without end.
@@ -41,11 +51,26 @@ pub(super) enum Inside {
     Push,
     /// The form of a `Publish` call.
     Form,
+    /// A CloudEvent.
+    Event,
+    /// Lambda's record of a call that failed.
+    FailedCall,
+    /// What the envelope itself lies in: a text is what it is, however it was written down. Such an envelope holds no other one of
+    /// its kind.
+    Unchanged,
 }
 
 /// Everywhere.
-const ANYWHERE: &[Inside] =
-    &[Inside::Nothing, Inside::Queue, Inside::Stream, Inside::Topic, Inside::Push, Inside::Form];
+const ANYWHERE: &[Inside] = &[
+    Inside::Nothing,
+    Inside::Queue,
+    Inside::Stream,
+    Inside::Topic,
+    Inside::Push,
+    Inside::Form,
+    Inside::Event,
+    Inside::FailedCall,
+];
 
 /// One shape of a dialect: how it is recognised, where it may lie, who reads it.
 pub(super) struct Row {
@@ -67,6 +92,8 @@ pub(super) struct Row {
     pub(super) expected: &'static str,
     /// The members that its reader asks for, beside those of its marks.
     pub(super) members: &'static [&'static str],
+    /// Headers whose value its reader asks for, beside those of its marks.
+    pub(super) headers: &'static [&'static str],
     /// What others ask about the dialect; one row of it says so.
     pub(super) facts: Option<&'static Facts>,
     pub(super) read: Read,
@@ -85,6 +112,7 @@ impl Row {
         either: "",
         expected: "",
         members: &[],
+        headers: &[],
         facts: None,
         read: Read::Reserved,
     };
@@ -119,12 +147,12 @@ pub(super) struct List {
     pub(super) place: &'static str,
     /// What an element's index is written behind; empty: in brackets behind the list's name.
     pub(super) element: &'static str,
-    /// Where its elements stand: which rows are asked about each.
-    pub(super) elements: Stands,
+    /// Where its elements stand: which rows are asked about each, and in which order.
+    pub(super) elements: &'static [Stands],
     /// Whether its elements are envelopes, each of them: then one that cannot be read is a letter that cannot be read.
     pub(super) of_letters: bool,
-    /// Who sends an empty one.
-    pub(super) empty: fn(&Seen<'_>) -> Dialect,
+    /// Who sends an empty one; `None`: nobody that is known, so it cannot be read.
+    pub(super) empty: fn(&Seen<'_>) -> Option<Dialect>,
     /// The sentence about an element that no row knows.
     pub(super) stranger: fn(&Seen<'_>, &str) -> String,
 }
@@ -201,14 +229,14 @@ pub(super) enum Opened<'a> {
 impl<'a> Opened<'a> {
     /// One letter and nothing else.
     pub(super) fn letter(id: Id<'a>, place: impl Into<String>, text: Result<Sent<'a>, String>) -> Self {
-        let letter = Letter { id: Some(id), place: place.into(), text, message: None };
+        let letter = Letter { id: Some(id), place: place.into(), text, message: None, event: None };
         Self::Letters { letters: vec![letter], receipt: None }
     }
 
     /// The body as it is: the headers are the envelope.
     pub(super) fn body(delivery: &'a Delivery) -> Self {
         let text = Ok(Sent::Bytes(Cow::Borrowed(&delivery.body)));
-        let letter = Letter { id: None, place: String::new(), text, message: None };
+        let letter = Letter { id: None, place: String::new(), text, message: None, event: None };
         Self::Letters { letters: vec![letter], receipt: None }
     }
 
@@ -238,6 +266,8 @@ pub(super) struct Letter<'a> {
     pub(super) text: Result<Sent<'a>, String>,
     /// The queue's message it is.
     pub(super) message: Option<QueueMessage>,
+    /// The CloudEvent whose data it is.
+    pub(super) event: Option<CloudEvent<'a>>,
 }
 
 /// A letter's id; senders leave it out.
@@ -258,6 +288,8 @@ pub(super) struct Context<'c> {
     pub(super) place: &'c str,
     /// What the list it is an element of stood in.
     pub(super) outer: Option<&'c Seen<'c>>,
+    /// The headers or the event that speak of the thing.
+    pub(super) around: Around<'c>,
     /// Whether a route asks for more than an event's normal form.
     pub(super) keep: bool,
 }
@@ -274,7 +306,7 @@ pub(crate) struct Topic {
 pub(crate) struct Facts {
     /// How its producer encodes keys, unless a setting says otherwise; `None` for envelopes, which have none.
     pub(crate) keys: Option<KeyEncoding>,
-    /// Where a record names its object, from the record's own members on.
+    /// Where a record names its object, from the record's own members on; empty: in no member that is its name and nothing else.
     pub(crate) key_place: &'static [&'static str],
     /// What its stores are usually registered as in MDSS.
     pub(crate) unit: StorageType,
@@ -285,8 +317,6 @@ pub(crate) struct Facts {
     pub(crate) probes: bool,
     /// Its topics, if its subscriptions are confirmed by visiting a URL.
     pub(crate) topic: Option<Topic>,
-    /// Headers whose value is read, besides those of which it only counts that they are there.
-    pub(crate) headers: &'static [&'static str],
     /// What a delivery of it looks like, for the sentence about a pinned source that gets something else; empty: a list of
     /// `Records`.
     pub(crate) looks_like: &'static str,
@@ -306,7 +336,6 @@ impl Facts {
         redelivers: false,
         probes: false,
         topic: None,
-        headers: &[],
         looks_like: "",
         signature: None,
         answers: Answers::DEFAULT,

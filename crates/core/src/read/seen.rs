@@ -11,11 +11,11 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::model::delivery::Delivery;
+use super::around::Around;
 use crate::plain::json;
 
-/// Names of members that are looked for in one place; a few dozen, so there is room for twice as many.
-const MOST_NAMES: usize = 96;
+/// Names of members that are looked for in one place: as many as a mask has bits.
+const MOST_NAMES: usize = 128;
 
 /// Slots of the table that finds a name, a power of two well above [`MOST_NAMES`].
 const SLOTS: usize = 512;
@@ -306,16 +306,25 @@ pub(super) enum Mark {
     Elements(&'static [(&'static str, Test)]),
     /// A text, by a test of its own: a form, or a JSON string.
     Text(fn(&str) -> bool),
+    /// The `type` of the CloudEvent whose data it is.
+    Type(Test),
+    /// An OPTIONS by which a sender asks whether it may post, with a header that has one of these values, in any letter case.
+    Options(&'static str, &'static [&'static str]),
     /// Any JSON object.
     AnyObject,
 }
 
 impl Mark {
-    /// Whether a thing has this mark. `request` is what its headers are looked up in: a thing in an envelope has none.
-    pub(super) fn fits(&self, seen: &Seen<'_>, request: Option<&Delivery>) -> bool {
+    /// Whether a thing has this mark.
+    pub(super) fn fits(&self, seen: &Seen<'_>, around: Around<'_>) -> bool {
         match self {
+            Self::Options(name, values) => {
+                let value = around.request.filter(|r| r.method == "OPTIONS").and_then(|r| r.header(name));
+                value.is_some_and(|value| values.iter().any(|known| known.eq_ignore_ascii_case(value)))
+            }
+            Self::Type(test) => around.event.is_some_and(|event| test.holds_text(&event.kind)),
             Self::Header(name, test) => {
-                request.and_then(|r| r.header(name)).is_some_and(|value| test.holds_text(value))
+                around.request.and_then(|r| r.header(name)).is_some_and(|value| test.holds_text(value))
             }
             Self::Members(members) => members.iter().all(|(name, test)| test.holds(seen.mark(name))),
             Self::Elements(members) => seen.elements.iter().any(|element| {
@@ -367,7 +376,7 @@ mod tests {
         let twice = Seen::object(r#"{"a":1,"a":2}"#, names()).unwrap();
         assert!(twice.once(&["b"]).is_ok());
         let mark = Mark::Members(&[("a", Test::There)]);
-        assert!(mark.fits(&twice, None));
+        assert!(mark.fits(&twice, Around::default()));
         assert_eq!(twice.once(&["b"]).unwrap_err().to_string(), "duplicate field `a` at line 1 column 10");
     }
 

@@ -6,8 +6,11 @@
 
 use std::sync::LazyLock;
 
-use super::envelope::{jdcloud, oci_notifications, oci_stream, pubsub, sns, sqs, storagegrid};
-use super::record::{eventbridge, jdcloud_function, oci, reserved, s3};
+use super::envelope::{
+    cloudevents, event_grid, jdcloud, lambda, lists, oci_notifications, oci_stream, pubsub, sns, sqs,
+    storagegrid, text,
+};
+use super::record::{azure_blob, eventbridge, gcs, jdcloud_function, oci, reserved, s3};
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
 use crate::model::answers::Answers;
@@ -22,11 +25,11 @@ pub(super) static TABLE: &[&Row] = &[
     &jdcloud::REQUEST,
     &oci_notifications::REQUEST,
     &sns::RAW,
+    &event_grid::PERMISSION,
+    &event_grid::REQUEST,
+    &cloudevents::BINARY,
+    &gcs::EMPTY,
     &BODY,
-    &reserved::GCS_HEADER,
-    &reserved::IBM_HEADER,
-    &reserved::VOLCENGINE_HEADER,
-    &reserved::AZURE_HEADER,
     &reserved::B2_HEADER,
     &reserved::HUAWEI_HEADER,
     // A body, or what lies in an envelope.
@@ -36,24 +39,35 @@ pub(super) static TABLE: &[&Row] = &[
     &sns::MESSAGE,
     &jdcloud::ENVELOPE,
     &eventbridge::EVENT,
+    &event_grid::SUBSCRIPTION,
+    &event_grid::SUBSCRIPTION_CLOUDEVENT,
+    &azure_blob::CLOUDEVENT,
+    &azure_blob::EVENT,
+    &eventbridge::UNTYPED,
+    &eventbridge::DETAIL,
     #[cfg(test)]
     &super::record::lighthouse::EVENT,
     &s3::RECORDS,
     &s3::TEST,
     &s3::TEST_TEXT,
-    &reserved::GCS_PUSH,
+    &gcs::PUSH,
     &pubsub::PUSH,
-    &reserved::ALIBABA,
-    &reserved::VOLCENGINE,
-    &reserved::B2,
-    &reserved::YANDEX,
-    &reserved::AZURE,
-    &reserved::AZURE_LIST,
-    &reserved::GCS,
+    &gcs::FUNCTION,
+    &gcs::RESOURCE,
     &reserved::HUAWEI,
     &reserved::SEAWEEDFS,
     &reserved::IBM,
     &reserved::R2,
+    &reserved::VOLCENGINE_EVENT,
+    &lists::EVENTS,
+    &lists::MESSAGES,
+    &cloudevents::STRUCTURED,
+    &lambda::FAILED_CALL,
+    &text::QUOTED,
+    &text::BASE64,
+    &text::LINES,
+    &lists::WHOLE,
+    &lists::ALONE,
     // An element of `Records`.
     &sqs::MESSAGE,
     &sns::RECORD,
@@ -62,6 +76,12 @@ pub(super) static TABLE: &[&Row] = &[
     &s3::RECORD,
     &reserved::TENCENT_RECORD,
     &reserved::HUAWEI_RECORD,
+    // An element of `events`.
+    &reserved::ALIBABA,
+    &reserved::VOLCENGINE,
+    &reserved::B2,
+    // An element of `messages`.
+    &reserved::YANDEX,
     // An element of a stream's batch.
     &oci_stream::RECORD,
 ];
@@ -72,6 +92,8 @@ const BODY: Row = Row { stands: Stands::Request, under: |_| true, read: Read::Bo
 /// The rows that are asked of a thing that stands there, and the members of interest of such a thing.
 pub(super) struct Group {
     pub(super) rows: Vec<Asked>,
+    /// The members that are lists.
+    pub(super) lists: Vec<&'static str>,
     pub(super) names: Names,
 }
 
@@ -85,17 +107,22 @@ pub(super) struct Asked {
 
 /// The table by where things stand.
 pub(super) fn group(stands: Stands) -> &'static Group {
-    static GROUPS: LazyLock<[Group; 4]> = LazyLock::new(|| {
-        [Stands::Request, Stands::Alone, Stands::InRecords, Stands::InStream].map(|stands| {
+    static GROUPS: LazyLock<[Group; Stands::ALL.len()]> = LazyLock::new(|| {
+        Stands::ALL.map(|stands| {
             let rows: Vec<_> = TABLE.iter().copied().filter(|row| row.stands == stands).collect();
             let marks = rows.iter().flat_map(|row| row.marks.iter().chain(row.pinned)).flat_map(Mark::names);
+            let lists = rows.iter().filter_map(|row| match &row.read {
+                Read::List(list) if !list.member.is_empty() => Some(list.member),
+                _ => None,
+            });
+            let lists: Vec<_> = lists.collect();
             let members = rows.iter().flat_map(|row| row.members.iter().copied());
             let names = Names::new(marks.chain(members));
             let needing =
                 |marks: &'static [Mark]| marks.iter().map(|mark| (mark.needs(&names), mark)).collect();
             let rows = rows.iter();
             let rows = rows.map(|row| Asked { row, marks: needing(row.marks), pinned: needing(row.pinned) });
-            Group { rows: rows.collect(), names }
+            Group { rows: rows.collect(), lists, names }
         })
     });
     &GROUPS[stands as usize]
@@ -112,7 +139,12 @@ pub(super) fn is_asked(row: &Row, pin: Option<Dialect>) -> bool {
         return true;
     }
     match &row.read {
-        Read::List(list) => rows(list.elements).any(|element| element.is_asked(pin)),
+        Read::List(list) => {
+            // An element that stands alone may be anything.
+            let mut elements = list.elements.iter();
+            elements
+                .any(|stands| *stands == Stands::Alone || rows(*stands).any(|element| element.is_asked(pin)))
+        }
         Read::Event(_) | Read::Notice(_) | Read::Envelope(_) | Read::Body | Read::Reserved => {
             row.is_asked(pin)
         }
@@ -184,10 +216,10 @@ pub(crate) fn headers() -> impl Iterator<Item = (&'static str, bool)> {
     let marks = marks.filter_map(|mark| match mark {
         // That it is there is all that counts; what it says is between sender and gate.
         Mark::Header(name, Test::There) => Some((*name, false)),
-        Mark::Header(name, _) => Some((*name, true)),
-        Mark::Members(_) | Mark::Elements(_) | Mark::Text(_) | Mark::AnyObject => None,
+        Mark::Header(name, _) | Mark::Options(name, _) => Some((*name, true)),
+        Mark::Members(_) | Mark::Elements(_) | Mark::Text(_) | Mark::Type(_) | Mark::AnyObject => None,
     });
-    let read = TABLE.iter().filter_map(|row| row.facts).flat_map(|facts| facts.headers.iter());
+    let read = TABLE.iter().flat_map(|row| row.headers);
     read.map(|name| (*name, true)).chain(marks)
 }
 
@@ -196,14 +228,20 @@ pub(crate) fn headers() -> impl Iterator<Item = (&'static str, bool)> {
 /// does.
 pub(super) fn names_objects(body: &[u8], own: Dialect) -> bool {
     let text = Text::of(body).text;
-    let telling = rows(Stands::Alone).filter(|row| match row.read {
+    let places = [Stands::Alone, Stands::InRecords, Stands::InEvents, Stands::InMessages];
+    let telling = places.into_iter().flat_map(rows).filter(|row| match row.read {
         Read::Event(_) | Read::List(_) | Read::Reserved => true,
         Read::Envelope(_) => row.of != own,
         Read::Notice(_) | Read::Body => false,
     });
     let mut firsts = telling.flat_map(|row| row.marks).filter_map(|mark| match mark {
         Mark::Members(members) => members.first(),
-        Mark::Header(..) | Mark::Elements(_) | Mark::Text(_) | Mark::AnyObject => None,
+        Mark::Header(..)
+        | Mark::Options(..)
+        | Mark::Elements(_)
+        | Mark::Text(_)
+        | Mark::Type(_)
+        | Mark::AnyObject => None,
     });
     let mut members = Vec::new();
     match json::each_member(&text, |name, value| members.push((name.to_owned(), value))) {
@@ -239,11 +277,7 @@ mod tests {
     #[test]
     fn the_facts_of_a_dialect_are_said_once() {
         let said = |f: &'static Facts| {
-            (
-                (f.keys, f.key_place, f.unit, f.redelivers),
-                (f.probes, f.headers, f.looks_like),
-                (f.signature, f.answers),
-            )
+            ((f.keys, f.key_place, f.unit, f.redelivers), (f.probes, f.looks_like), (f.signature, f.answers))
         };
         for row in TABLE.iter().copied() {
             let Some(of_row) = row.facts else { continue };

@@ -3,15 +3,16 @@
 use serde_json::value::RawValue;
 
 use super::item::Parsed;
+use super::members;
 use super::rewrapped;
 use super::table::{self, facts};
 use crate::model::dialect::Dialect;
 use crate::model::failure::Cause;
-use crate::plain::{json, line};
+use crate::plain::json;
 
 /// The sentence about an object that no row knows.
 pub(super) fn unknown_object(text: &str, pin: Option<Dialect>) -> Parsed {
-    let found = || format!("an object with {}", members(text));
+    let found = || members::of(text);
     let known = rewrapped::object(text);
     let Some(pin) = pin else {
         let detail = match known {
@@ -34,40 +35,13 @@ pub(super) fn unknown_object(text: &str, pin: Option<Dialect>) -> Parsed {
 pub(super) fn unknown(text: &str) -> Parsed {
     let raw: &RawValue = match serde_json::from_str(text) {
         Ok(raw) => raw,
-        Err(e) => return not_json(text, &e),
+        Err(e) => return not_json(&e),
     };
-    let found = json::found(raw.get());
-    let known = match found {
-        "a string" => rewrapped::string(raw),
-        _ => rewrapped::list(raw),
-    };
-    let detail = match known {
-        Some(known) => format!("this is {known}"),
-        None => format!("expected an event, which is an object, found {found}"),
-    };
+    let detail = format!("expected an event, which is an object, found {}", json::found(raw.get()));
     Parsed::unreadable(Cause::UnknownDialect, detail)
 }
 
-pub(super) fn not_json(text: &str, error: &serde_json::Error) -> Parsed {
-    match rewrapped::text(text) {
-        Some(known) => Parsed::unreadable(Cause::UnknownDialect, format!("these are {known}")),
-        None => Parsed::unreadable(Cause::Unreadable, format!("the body is not one JSON value: {error}")),
-    }
-}
-
-/// The first few member names of an object, for the sentence "found an object with …".
-fn members(text: &str) -> String {
-    const SHOWN: usize = 6;
-    let (mut shown, mut count) = (Vec::new(), 0);
-    let read = json::each_member(text, |name, _| {
-        count += 1;
-        if count <= SHOWN {
-            shown.push(format!("`{}`", line::clip(name, 40)));
-        }
-    });
-    match (read, count) {
-        (Err(_), _) => "unreadable members".into(),
-        (Ok(()), 0) => "no members".into(),
-        (Ok(()), _) => format!("{}{}", shown.join(", "), if count > SHOWN { ", …" } else { "" }),
-    }
+/// The same for what is not one JSON value.
+pub(super) fn not_json(error: &serde_json::Error) -> Parsed {
+    Parsed::unreadable(Cause::Unreadable, format!("the body is not one JSON value: {error}"))
 }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::model::event::{Compartments, ObjectEvent};
 use crate::model::failure::{Cause, Failure};
 use crate::model::raw::Raw;
-use crate::model::unit::{StorageClientId, StorageType};
+use crate::model::unit::{ObjectName, StorageClientId, StorageType};
 use crate::plain::line;
 use crate::plain::pattern::Pattern;
 use crate::select::condition::{Comparisons, Condition, ConditionVerdict};
@@ -44,6 +44,7 @@ pub struct Route {
     pub(crate) storage_client_id: StorageClientId,
     pub(crate) storage_type: Option<StorageType>,
     pub(crate) scan_id: Option<String>,
+    pub(crate) object_name: ObjectName,
 }
 
 impl Route {
@@ -64,6 +65,7 @@ impl Route {
             storage_client_id,
             storage_type: None,
             scan_id: None,
+            object_name: ObjectName::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::model::event::UnknownEvents;
-use crate::model::unit::{StorageClientId, StorageType};
+use crate::model::unit::{ObjectName, StorageClientId, StorageType};
 use crate::plain::secret::Secret;
 use crate::settings::groups::{FunctionSettings, HttpSettings, Listed, MdssSettings, SpoolSettings};
 
@@ -37,6 +37,7 @@ pub(super) struct Unit {
     pub(super) id: Option<StorageClientId>,
     pub(super) storage_type: Option<StorageType>,
     pub(super) scan_id: Option<String>,
+    pub(super) object_name: ObjectName,
 }
 
 impl Given {

@@ -1,6 +1,6 @@
 //! `[[route]]`: which object belongs to which storage unit. Without any there is one, which takes everything.
 
-use crate::model::unit::StorageType;
+use crate::model::unit::{ObjectName, StorageType};
 use crate::plain::file::plain_file;
 use crate::plain::line;
 use crate::plain::mistake::Mistake;
@@ -29,6 +29,7 @@ const ROUTE: &[&str] = &[
     "storage_client_id",
     "storage_type",
     "scan_id",
+    "object_name",
 ];
 
 impl Reader {
@@ -49,6 +50,7 @@ impl Reader {
         let route = unit.id.map(|id| Route {
             storage_type: unit.storage_type,
             scan_id: unit.scan_id,
+            object_name: unit.object_name,
             ..Route::everything(id)
         });
         route.into_iter().collect()
@@ -89,6 +91,9 @@ impl Reader {
         let storage_type = entry
             .text("storage_type")
             .and_then(|text| entry.read("storage_type", &text, words(StorageType::NAMES).read));
+        let object_name = entry
+            .text("object_name")
+            .and_then(|text| entry.read("object_name", &text, words(ObjectName::NAMES).read));
         let route = Route {
             source: entry.text("source"),
             bucket: Pattern::new(bucket.as_deref().unwrap_or_default()),
@@ -103,6 +108,7 @@ impl Reader {
             compartments: entry.compartments(),
             storage_type,
             scan_id: entry.text("scan_id"),
+            object_name: object_name.unwrap_or_default(),
             storage_client_id: match (bucket, id) {
                 (Some(_), Some(id)) => id,
                 _ => return None,

@@ -10,7 +10,7 @@
 //! their group (`mdss.rs`, `http.rs`, `spool.rs`, `routes.rs`).
 
 use crate::model::event::UnknownEvents;
-use crate::model::unit::StorageType;
+use crate::model::unit::{ObjectName, StorageType};
 use crate::settings::given::Given;
 use crate::settings::groups::Listed;
 use crate::settings::value::{
@@ -219,6 +219,14 @@ pub const SETTINGS: &[Setting] = &[
         Nothing(""),
         fills!(given.unit.scan_id = some(text("an id"))),
         "scan id of that unit, only with partition scans",
+    ),
+    setting(
+        "RELAY_OBJECT_NAME",
+        "",
+        WithoutRoutes,
+        Value("key"),
+        fills!(given.unit.object_name = words(ObjectName::NAMES)),
+        "what MDSS is told as the name of an object; `bucket/key` is for units of Azure Blob that want the container in front",
     ),
     setting(
         "RELAY_CONFIG",

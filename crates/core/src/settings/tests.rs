@@ -255,7 +255,7 @@ fn a_configuration_is_checked_to_its_last_member() {
         [[source]]
         name = "a"
         path = "/a/"
-        dialect = "gcs"
+        dialect = "r2"
         [[source]]
         name = "a"
         path = "/healthz"
@@ -271,7 +271,7 @@ fn a_configuration_is_checked_to_its_last_member() {
     mdss.timeout: found "array", expected a text or a number
     RELAY_SCAN_ID: expected no value, because the configuration has [[route]]: write it into the routes
     source[0].path: found "/a/", expected a path that begins with / and has no query, no / at its end and no empty or dot segment
-    source[0].dialect: found "gcs", expected a dialect that is read; gcs (a Google Cloud Storage notification) is reserved for a later version
+    source[0].dialect: found "r2", expected a dialect that is read; r2 (a Cloudflare R2 event) is reserved for a later version
     source[0].auth: expected how this source proves who it is: { bearer = { token_file = "…" } }, another check, several of them, or "none" in writing
     source[1].path: found "/healthz", expected a path other than /healthz, /readyz, /metrics, which the server answers itself
     source[1].name: found "a", expected a name that no other source has

@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
+mod azure;
 mod bad_input;
+mod gcs;
 mod handshakes;
 mod keys;
 mod oci;
@@ -13,6 +15,7 @@ mod properties;
 mod queues;
 mod reserved;
 mod streams;
+mod wrapped;
 
 use std::ffi::OsString;
 

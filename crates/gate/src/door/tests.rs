@@ -114,6 +114,39 @@ fn what_sns_has_signed_is_read_as_its_message_and_nothing_else() {
     }
 }
 
+/// The handshake of CloudEvents: through the door where a dialect has it and the origin is one of its senders', and then through
+/// the gate like every other request.
+#[test]
+fn an_options_goes_through_the_door_only_where_a_row_wants_it() {
+    let config = "[[source]]\nname = 'azure'\npath = '/azure'\ndialect = 'azure-blob'\n\
+                  auth = { shared_secret = { query = 'code', secret = '0123456789abcdef' } }\n\
+                  [[source]]\nname = 'any'\npath = '/any'\nauth = 'none'\n\
+                  [[source]]\nname = 'minio'\npath = '/minio'\ndialect = 'minio'\nauth = 'none'\n";
+    let (sources, draft) = draft(config);
+    assert_eq!(draft.mistakes, []);
+    let known: (&str, &[u8]) = ("WebHook-Request-Origin", b"eventgrid.azure.net");
+    let code = "/azure?code=0123456789abcdef";
+    for (target, headers, want) in [
+        (code, &[known][..], "azure: body"),
+        (code, &[("webhook-request-origin", b"EVENTGRID.azure.us")], "azure: body"),
+        (code, &[("webhook-request-origin", b"evil.example")], "azure: method"),
+        (code, &[("webhook-request-origin", b"eventgrid.azure.net.evil.example")], "azure: method"),
+        (code, &[("webhook-request-origin", b"eventgrid.azure.net\r\nx: y")], "azure: method"),
+        (code, &[("webhook-request-origin", b"eventgrid.azure.net\xff")], "azure: method"),
+        (code, &[("webhook-request-origin", b"*")], "azure: method"),
+        (code, &[("aeg-event-type", b"SubscriptionValidation")], "azure: method"),
+        (code, &[], "azure: method"),
+        ("/azure?code=another", &[known], "azure: shared_secret"),
+        ("/azure", &[known], "azure: shared_secret"),
+        ("/any", &[known], "any: body"),
+        ("/minio", &[known], "minio: method"),
+    ] {
+        assert_eq!(enter(&sources, "OPTIONS", target, headers, None), want, "{target} {headers:?}");
+    }
+    assert_eq!(enter(&sources, "options", code, &[known], None), "azure: method");
+    assert_eq!(enter(&sources, "OPTIONS", code, &[known], Some(b"")), "azure: entered");
+}
+
 #[test]
 fn requests_find_their_source_and_nothing_else() {
     let token: (&str, &[u8]) = ("authorization", b"Bearer t0ken");

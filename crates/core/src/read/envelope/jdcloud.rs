@@ -23,13 +23,14 @@ const MESSAGE_TYPE: &str = "x-jdcloud-message-type";
 const MOST_HANDSHAKE_BYTES: usize = 16 * 1024;
 
 // Undocumented; JD's own function samples use the key as it is. An inference: RELAY_KEYS_JDCLOUD overrides.
-const FACTS: Facts = Facts { keys: Some(KeyEncoding::Verbatim), headers: &[MESSAGE_TYPE], ..Facts::BASE };
+const FACTS: Facts = Facts { keys: Some(KeyEncoding::Verbatim), ..Facts::BASE };
 
 /// A request whose header says what it is for.
 pub(in crate::read) const REQUEST: Row = Row {
     of: Dialect::JdCloud,
     stands: Stands::Request,
     marks: &[Mark::Header(MESSAGE_TYPE, Test::There)],
+    headers: &[MESSAGE_TYPE],
     facts: Some(&FACTS),
     read: Read::Envelope(Envelope {
         open: by_header,
@@ -118,6 +119,7 @@ fn handshake<'a>(body: &[u8]) -> Opened<'a> {
         let detail = format!("a handshake of {} bytes, expected at most {MOST_HANDSHAKE_BYTES}", body.len());
         return Opened::notice(Dialect::JdCloud, Reading::failed(Cause::Unreadable, detail), None, None);
     }
-    let reply = Reply { status: 200, content_type: "text/plain", body: STANDARD.encode(body) };
+    let reply =
+        Reply { status: 200, content_type: "text/plain", headers: Vec::new(), body: STANDARD.encode(body) };
     Opened::handshake(Dialect::JdCloud, Some(reply), None)
 }

@@ -27,8 +27,6 @@ const FACTS: Facts = Facts {
         is: |id| id.starts_with("ocid1.onstopic."),
         example: "ocid1.onstopic.oc1.phx.aaaa…",
     }),
-    // Not the confirmation URL, which holds a token and is of no use later.
-    headers: &[MESSAGE_TYPE],
     looks_like: "a request with the header X-OCI-NS-MessageType",
     ..Facts::BASE
 };
@@ -37,6 +35,8 @@ pub(in crate::read) const REQUEST: Row = Row {
     of: Dialect::OciNotifications,
     stands: Stands::Request,
     marks: &[Mark::Header(MESSAGE_TYPE, Test::There)],
+    // Not the confirmation URL, which holds a token and is of no use later.
+    headers: &[MESSAGE_TYPE],
     facts: Some(&FACTS),
     read: Read::Envelope(Envelope {
         open,

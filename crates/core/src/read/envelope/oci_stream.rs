@@ -43,9 +43,9 @@ pub(in crate::read) const BATCH: Row = Row {
         member: "",
         place: "the batch",
         element: "record ",
-        elements: Stands::InStream,
+        elements: &[Stands::InStream],
         of_letters: true,
-        empty: |_| Dialect::OciStream,
+        empty: |_| Some(Dialect::OciStream),
         stranger: |_, _| String::new(),
     }),
     ..Row::BASE

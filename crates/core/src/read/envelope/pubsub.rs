@@ -1,7 +1,8 @@
 //! Google Cloud Pub/Sub's push, as the envelope in which Storj's notifications come.
 //!
 //! Shape: Google, "Push subscriptions" (`cloud.google.com/pubsub/docs/push`); that Storj publishes there: Storj, "Bucket Event
-//! Notifications". Google's own storage publishes there, too, with `bucketId` among the attributes; that one is not read yet.
+//! Notifications". Google's own storage publishes there, too, with `bucketId` among the attributes: that is `record/gcs.rs`. Eventarc hands the
+//! same message on as the data of a CloudEvent.
 
 use std::borrow::Cow;
 
@@ -27,7 +28,7 @@ pub(in crate::read) const PUSH: Row = Row {
         ("message", Test::Object),
         ("Records", Test::Absent),
     ])],
-    lies_in: &[Inside::Nothing],
+    lies_in: &[Inside::Nothing, Inside::Event],
     read: Read::Envelope(Envelope {
         open,
         inside: Inside::Push,

@@ -19,7 +19,6 @@ use crate::read::seen::{Mark, Seen, Test};
 const FACTS: Facts = Facts {
     unit: StorageType::AmazonS3,
     topic: Some(Topic { is: is_topic, example: "arn:aws:sns:eu-central-1:111122223333:name" }),
-    headers: &[RAW_DELIVERY, "x-amz-sns-message-type"],
     looks_like: "a message with `Type` and `TopicArn`",
     // It signs some members of its message (<https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>);
     // `hmac` and JD Cloud sign the whole body.
@@ -38,6 +37,7 @@ pub(in crate::read) const RAW: Row = Row {
     of: Dialect::AwsSns,
     stands: Stands::Request,
     pinned: &[Mark::Header(RAW_DELIVERY, Test::IsLike("true"))],
+    headers: &[RAW_DELIVERY, "x-amz-sns-message-type"],
     facts: Some(&FACTS),
     read: Read::Envelope(Envelope {
         open: |_, opening| Opened::body(opening.delivery),

@@ -40,6 +40,6 @@ fn open<'a>(seen: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
     let text = json::string(seen.get("body"))
         .map(Sent::Text)
         .map_err(|problem| format!("{place}: expected a string, found {}", problem.found()));
-    let letter = Letter { id: Some(id), place, text, message: Some(message) };
+    let letter = Letter { id: Some(id), place, text, message: Some(message), event: None };
     Opened::Letters { letters: vec![letter], receipt: None }
 }

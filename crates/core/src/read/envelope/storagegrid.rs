@@ -40,7 +40,7 @@ fn open<'a>(seen: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
         Some(Err(detail)) => Opened::Unreadable(detail),
         Some(Ok(message)) => {
             let text = Ok(Sent::Bytes(Cow::Owned(message)));
-            let letter = Letter { id: None, place: String::new(), text, message: None };
+            let letter = Letter { id: None, place: String::new(), text, message: None, event: None };
             Opened::Letters { letters: vec![letter], receipt: Some(receipt(&opening.delivery.id)) }
         }
     }
@@ -79,7 +79,7 @@ fn receipt(id: &str) -> Reply {
         "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>{id}</MessageId>\
          </PublishResult><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></PublishResponse>"
     );
-    Reply { status: 200, content_type: "text/xml", body }
+    Reply { status: 200, content_type: "text/xml", headers: Vec::new(), body }
 }
 
 #[cfg(test)]

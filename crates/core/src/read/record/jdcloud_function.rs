@@ -4,9 +4,10 @@
 //! `detailType` and the type of `size`. Its samples use the key as it is.
 
 use crate::model::dialect::{Dialect, KeyEncoding};
-use crate::model::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectEvent};
-use crate::model::failure::{Cause, Failure};
+use crate::model::event::{Bucket, Details, Notice, NoticeKind};
+use crate::model::failure::Cause;
 use crate::plain::json;
+use crate::read::ending::{self, Ending};
 use crate::read::item::{Item, Reading};
 use crate::read::record::callback;
 use crate::read::row::{Context, Facts, Read, Row, Stands};
@@ -97,14 +98,9 @@ fn reading(seen: &Seen<'_>, context: &Context<'_>, warnings: &mut Vec<String>) -
         ..Details::default()
     };
     let bucket = json::text(bucket.name, at("s3.bucket.name"), warnings).and_then(|n| Bucket::new(&n));
-    let unreadable =
-        |bucket, details, failure| Reading::Unreadable { bucket, details: Box::new(details), failure };
     let name = match json::string(detail.event_name) {
         Ok(name) if !name.is_empty() && name.len() <= event_name::MOST_BYTES => name.into_owned(),
-        _ => {
-            let detail = format!("{}: expected the name of an event, found none", at("eventName"));
-            return unreadable(bucket, details, Failure::new(Cause::MissingEventName, detail));
-        }
+        _ => return ending::nameless(at("eventName"), bucket, details),
     };
     let (meaning, warning) = event_name::meaning(&name);
     warnings.extend(warning);
@@ -114,15 +110,6 @@ fn reading(seen: &Seen<'_>, context: &Context<'_>, warnings: &mut Vec<String>) -
     };
     let encoding = FACTS.encoding(context.keys, Dialect::JdCloudFunction);
     let key = key::read(object.key, at("s3.object.key"), |_| encoding);
-    if change == Change::Unknown && (bucket.is_none() || key.is_err()) {
-        return Reading::Notice(Notice { kind: NoticeKind::Unknown, bucket, details });
-    }
-    let Some(bucket) = bucket else {
-        let detail = format!("{}: expected the name of a bucket, found none", at("s3.bucket.name"));
-        return unreadable(None, details, Failure::new(Cause::MissingBucket, detail));
-    };
-    match key {
-        Ok(key) => Reading::Object(ObjectEvent { bucket, key, change, details }),
-        Err(failure) => unreadable(Some(bucket), details, failure),
-    }
+    let bucket_place = at("s3.bucket.name");
+    Ending { change, bucket, bucket_place, key, spoken_of: true, details }.reading()
 }

@@ -10,11 +10,11 @@
 
 use crate::model::answers::Answers;
 use crate::model::dialect::{Dialect, KeyEncoding};
-use crate::model::event::{Bucket, Change, Details, ObjectEvent};
-use crate::model::failure::{Cause, Failure};
+use crate::model::event::{Bucket, Change, Details};
 use crate::model::unit::StorageType;
 use crate::plain::json;
-use crate::read::item::{Item, Reading};
+use crate::read::ending::{self, Ending};
+use crate::read::item::Item;
 use crate::read::key;
 use crate::read::row::{Context, Facts, Inside, Read, Row};
 use crate::read::seen::{Mark, Seen, Test};
@@ -69,20 +69,9 @@ fn read(seen: &Seen<'_>, context: &Context<'_>) -> Item {
     let bucket = json::text(seen.get("bucket"), "bucket", &mut warnings).and_then(|name| Bucket::new(&name));
     let encoding = FACTS.encoding(context.keys, Dialect::Lighthouse);
     let key = key::read(seen.get("object"), "object", |_| encoding);
-    // What is known is shown beside the failure.
-    let unreadable =
-        |bucket, details, failure| Reading::Unreadable { bucket, details: Box::new(details), failure };
-    let reading = match (bucket, key) {
-        (bucket, _) if details.event_name.is_none() => {
-            let detail = "event: expected the name of an event, found none";
-            unreadable(bucket, details, Failure::new(Cause::MissingEventName, detail))
-        }
-        (Some(bucket), Ok(key)) => Reading::Object(ObjectEvent { bucket, key, change, details }),
-        (None, _) => {
-            let detail = "bucket: expected the name of a bucket, found none";
-            unreadable(None, details, Failure::new(Cause::MissingBucket, detail))
-        }
-        (bucket, Err(failure)) => unreadable(bucket, details, failure),
+    let reading = match details.event_name {
+        None => ending::nameless("event", bucket, details),
+        Some(_) => Ending { change, bucket, bucket_place: "bucket", key, spoken_of: true, details }.reading(),
     };
     Item { warnings, ..Item::new(String::new(), Some(Dialect::Lighthouse), reading) }
 }

@@ -3,7 +3,7 @@
 
 use super::s3;
 use crate::model::dialect::Dialect;
-use crate::read::row::{Inside, Row, Stands};
+use crate::read::row::{Row, Stands};
 use crate::read::seen::{Mark, Test};
 
 /// A reserved dialect that shows in a header.
@@ -21,84 +21,39 @@ const fn record(of: Dialect, marks: &'static [Mark]) -> Row {
     Row { of, stands: Stands::InRecords, marks, under: s3::family, ..Row::BASE }
 }
 
-pub(in crate::read) const GCS_HEADER: Row = by_header(
-    Dialect::Gcs,
-    &[
-        Mark::Header("ce-type", Test::Begins("google.cloud.storage.")),
-        Mark::Header("x-goog-pubsub-message-id", Test::There),
-    ],
-);
-pub(in crate::read) const IBM_HEADER: Row =
-    by_header(Dialect::IbmCos, &[Mark::Header("ce-type", Test::Begins("com.ibm.cloud.cos."))]);
-pub(in crate::read) const VOLCENGINE_HEADER: Row = by_header(
-    Dialect::VolcengineTos,
-    &[
-        Mark::Header("ce-type", Test::Begins("faas.tos.")),
-        Mark::Header("ce-type", Test::Begins("bytefaas.tos.")),
-    ],
-);
-pub(in crate::read) const AZURE_HEADER: Row =
-    by_header(Dialect::AzureBlob, &[Mark::Header("aeg-event-type", Test::There)]);
 pub(in crate::read) const B2_HEADER: Row =
     by_header(Dialect::B2, &[Mark::Header("x-bz-event-notification-signature", Test::There)]);
 pub(in crate::read) const HUAWEI_HEADER: Row =
     by_header(Dialect::HuaweiObs, &[Mark::Header("x-smn-message-type", Test::There)]);
 
-/// Google's own storage, in a push of Pub/Sub.
-pub(in crate::read) const GCS_PUSH: Row = Row {
-    under: |pin| pin == Dialect::S3Compatible,
-    lies_in: &[Inside::Nothing],
-    ..alone(
-        Dialect::Gcs,
-        &[Mark::Members(&[
-            ("subscription", Test::There),
-            ("message", Test::Has("attributes", &Test::Has("bucketId", &Test::There))),
-            ("Records", Test::Absent),
-        ])],
-    )
-};
 pub(in crate::read) const ALIBABA: Row =
-    alone(Dialect::AlibabaOss, &[Mark::Members(&[("events", Test::FirstHas("oss", &Test::There))])]);
-pub(in crate::read) const VOLCENGINE: Row =
-    alone(Dialect::VolcengineTos, &[Mark::Members(&[("events", Test::FirstHas("tos", &Test::There))])]);
-pub(in crate::read) const B2: Row =
-    alone(Dialect::B2, &[Mark::Members(&[("events", Test::FirstHas("eventType", &Test::Begins("b2:")))])]);
-pub(in crate::read) const YANDEX: Row =
-    alone(Dialect::Yandex, &[Mark::Members(&[("messages", Test::FirstHas("event_metadata", &Test::There))])]);
-pub(in crate::read) const AZURE: Row = alone(
-    Dialect::AzureBlob,
-    &[
-        Mark::Members(&[("eventType", Test::Begins("Microsoft.EventGrid."))]),
-        Mark::Members(&[("eventType", Test::Begins("Microsoft.Storage."))]),
-        Mark::Members(&[("type", Test::Begins("Microsoft.Storage."))]),
-    ],
-);
-/// A list of them, which looks like nothing else.
-pub(in crate::read) const AZURE_LIST: Row = Row {
-    under: |_| true,
-    ..alone(
-        Dialect::AzureBlob,
-        &[
-            Mark::Elements(&[("eventType", Test::Begins("Microsoft.EventGrid."))]),
-            Mark::Elements(&[("eventType", Test::Begins("Microsoft.Storage."))]),
-            Mark::Elements(&[("type", Test::Begins("Microsoft.Storage."))]),
-        ],
-    )
+    Row { stands: Stands::InEvents, ..alone(Dialect::AlibabaOss, &[Mark::Members(&[("oss", Test::There)])]) };
+pub(in crate::read) const VOLCENGINE: Row = Row {
+    stands: Stands::InEvents,
+    ..alone(Dialect::VolcengineTos, &[Mark::Members(&[("tos", Test::There)])])
 };
-pub(in crate::read) const GCS: Row = alone(
-    Dialect::Gcs,
-    &[
-        Mark::Members(&[("kind", Test::Begins("storage#object"))]),
-        Mark::Members(&[("type", Test::Begins("google.cloud.storage."))]),
-        Mark::Members(&[("subscription", Test::There), ("message", Test::There)]),
-    ],
+pub(in crate::read) const VOLCENGINE_EVENT: Row = alone(
+    Dialect::VolcengineTos,
+    &[Mark::Type(Test::Begins("faas.tos.")), Mark::Type(Test::Begins("bytefaas.tos."))],
 );
-pub(in crate::read) const HUAWEI: Row =
-    alone(Dialect::HuaweiObs, &[Mark::Members(&[("type", Test::Begins("OBS:"))])]);
+pub(in crate::read) const B2: Row = Row {
+    stands: Stands::InEvents,
+    ..alone(Dialect::B2, &[Mark::Members(&[("eventType", Test::Begins("b2:"))])])
+};
+pub(in crate::read) const YANDEX: Row = Row {
+    stands: Stands::InMessages,
+    ..alone(Dialect::Yandex, &[Mark::Members(&[("event_metadata", Test::There)])])
+};
+pub(in crate::read) const HUAWEI: Row = alone(Dialect::HuaweiObs, &[Mark::Type(Test::Begins("OBS:"))]);
 pub(in crate::read) const SEAWEEDFS: Row =
     alone(Dialect::SeaweedFs, &[Mark::Members(&[("event_type", Test::There), ("message", Test::There)])]);
-pub(in crate::read) const IBM: Row =
-    alone(Dialect::IbmCos, &[Mark::Members(&[("notification", Test::There), ("operation", Test::There)])]);
+pub(in crate::read) const IBM: Row = alone(
+    Dialect::IbmCos,
+    &[
+        Mark::Type(Test::Begins("com.ibm.cloud.cos.")),
+        Mark::Members(&[("notification", Test::There), ("operation", Test::There)]),
+    ],
+);
 pub(in crate::read) const R2: Row = alone(
     Dialect::R2,
     &[Mark::Members(&[

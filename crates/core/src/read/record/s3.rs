@@ -10,11 +10,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::model::dialect::{Dialect, KeyEncoding};
-use crate::model::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectEvent};
+use crate::model::event::{Bucket, Change, Details, Notice, NoticeKind};
 use crate::model::failure::{Cause, Failure};
 use crate::model::unit::StorageType;
 use crate::plain::json::{self, NoText};
 use crate::plain::line;
+use crate::read::ending::{self, Ending};
 use crate::read::event_name::{self, Meaning};
 use crate::read::item::{Item, Reading};
 use crate::read::key;
@@ -63,10 +64,10 @@ pub(in crate::read) const RECORDS: Row = Row {
         member: "Records",
         place: "Records",
         element: "",
-        elements: Stands::InRecords,
+        elements: &[Stands::InRecords],
         of_letters: false,
         // Nothing tells who sent it; the outer name is MinIO's alone.
-        empty: |seen| if outer_name(Some(seen)).is_some() { Dialect::Minio } else { Dialect::AwsS3 },
+        empty: |seen| Some(if outer_name(Some(seen)).is_some() { Dialect::Minio } else { Dialect::AwsS3 }),
         stranger: foreign,
     }),
     ..Row::BASE
@@ -390,11 +391,7 @@ fn reading(
         Ok(object) => object,
         Err(detail) => {
             let failure = Failure::new(Cause::Unreadable, detail);
-            return Reading::Unreadable {
-                bucket: bucket.ok().flatten(),
-                details: Box::new(details),
-                failure,
-            };
+            return ending::unreadable(bucket.ok().flatten(), details, failure);
         }
     };
     let at = |member| At { place, member };
@@ -404,14 +401,9 @@ fn reading(
     details.version_id = json::text(object.version_id, at("versionId"), warnings);
     details.sequencer = json::text(object.sequencer, at("sequencer"), warnings);
 
-    let unreadable = |bucket: Option<Bucket>, details: Details, failure| Reading::Unreadable {
-        bucket,
-        details: Box::new(details),
-        failure,
-    };
     let bucket = match bucket {
         Ok(bucket) => bucket,
-        Err(detail) => return unreadable(None, details, Failure::new(Cause::MissingBucket, detail)),
+        Err(detail) => return ending::unreadable(None, details, Failure::new(Cause::MissingBucket, detail)),
     };
     let Some(name) = details.event_name.clone().filter(|n| !n.is_empty()) else {
         let found = seen.get("eventName").map_or("none", |raw| match json::found(raw.get()) {
@@ -420,7 +412,7 @@ fn reading(
         });
         let detail = format!("{place}.eventName: expected the name of an event, found {found}");
         let failure = Failure::new(Cause::MissingEventName, detail);
-        return unreadable(bucket, details, failure);
+        return ending::unreadable(bucket, details, failure);
     };
     let (meaning, warning) = event_name::meaning(&name);
     warnings.extend(warning);
@@ -439,24 +431,11 @@ fn reading(
         }
         encoding
     });
-    // Bucket events of MinIO have an empty key, and nothing is lost if any other such record has none.
-    if change == Change::Other && key.as_ref().is_err_and(|f| f.cause == Cause::MissingKey) {
-        return Reading::Notice(Notice { kind: NoticeKind::Bucket, bucket, details });
+    if change == Change::Unknown && !spoken_of {
+        let shown = line::clip(&name, 60);
+        warnings.push(format!("eventName: {shown:?} is unknown; the record names no object"));
     }
-    if change == Change::Unknown && (bucket.is_none() || key.is_err()) {
-        let kind = if spoken_of { NoticeKind::Unknown } else { NoticeKind::Bucket };
-        if !spoken_of {
-            let shown = line::clip(&name, 60);
-            warnings.push(format!("eventName: {shown:?} is unknown; the record names no object"));
-        }
-        return Reading::Notice(Notice { kind, bucket, details });
-    }
-    let Some(bucket) = bucket else {
-        let detail = format!("{place}.s3.bucket.name: expected the name of a bucket, found none");
-        return unreadable(None, details, Failure::new(Cause::MissingBucket, detail));
-    };
-    match key {
-        Ok(key) => Reading::Object(ObjectEvent { bucket, key, change, details }),
-        Err(failure) => unreadable(Some(bucket), details, failure),
-    }
+    // Bucket events of MinIO have an empty key.
+    let bucket_place = format_args!("{place}.s3.bucket.name");
+    Ending { change, bucket, bucket_place, key, spoken_of, details }.reading()
 }
