@@ -10,7 +10,6 @@ mod said_elsewhere;
 #[path = "../../../../deploy/scripts.rs"]
 mod scripts;
 mod scripts_run;
-mod worker;
 
 use std::collections::BTreeSet;
 use std::fs;

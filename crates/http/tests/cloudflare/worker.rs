@@ -1,1 +1,0 @@
-//! The Worker, run by miniflare.
