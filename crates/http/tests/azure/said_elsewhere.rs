@@ -76,3 +76,38 @@ fn scripts_may_be_run() {
         assert_eq!(mode & 0o111, 0o111, "{script}");
     }
 }
+
+#[test]
+fn the_guides_name_only_variables_options_and_alarms_that_exist() {
+    let page = |name: &str| fs::read_to_string(folder().join("../..").join(name)).unwrap();
+    let vendor = page("docs/from-the-vendor-function.md");
+    let guides = page("docs/azure.md") + vendor.split("\n## Azure\n").nth(1).unwrap();
+    let subscription = Subscription::new();
+    let help: String = ["deploy.sh", "verify.sh", "redrive.sh", "destroy.sh"]
+        .map(|s| subscription.run(s, &["--help"], &[]).ended(0).out)
+        .concat();
+    let cli = cli::options_in(&folder()).to_string();
+    // Of commands of az that no script of ours uses.
+    let theirs = ["--assignee", "--role", "--scope", "--source-resource-id", "--min-replicas"];
+    for word in guides.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')) {
+        if word.starts_with("RELAY_") {
+            let keys = word.strip_prefix("RELAY_KEYS_");
+            let known = mdss_relay_core::SETTINGS.iter().any(|s| s.variable == word);
+            assert!(known || keys == Some("AZURE_BLOB"), "{word}");
+        }
+        if word.len() > 3 && word.starts_with("--") && word.as_bytes()[2].is_ascii_lowercase() {
+            let known = help.contains(word) || cli.contains(&format!("\"{word}\""));
+            assert!(known || theirs.contains(&word), "{word}");
+        }
+    }
+    let templates = template("relay.bicep") + &template("events.bicep");
+    let alarms = templates.split("var alarms = [").skip(1).map(|part| part.split("\n]").next().unwrap());
+    let alarms: Vec<_> = alarms
+        .flat_map(str::lines)
+        .filter_map(|l| l.trim().strip_prefix("name: '")?.strip_suffix('\''))
+        .collect();
+    assert_eq!(alarms.len(), 7, "{alarms:?}");
+    for alarm in alarms {
+        assert!(guides.contains(&format!("alarm `{alarm}`")), "{alarm} is not explained");
+    }
+}

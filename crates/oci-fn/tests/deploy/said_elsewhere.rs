@@ -71,6 +71,8 @@ fn the_guides_name_only_variables_and_options_that_exist() {
     let cli = fs::read_to_string(folder().join("tests/cli-options.json")).unwrap();
     for name in ["docs/oci.md", "docs/from-the-vendor-function.md"] {
         let text = page(name);
+        // Another cloud's is another test's.
+        let text = text.split("\n## Azure\n").next().unwrap();
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
         for word in words {
             if word.starts_with("RELAY_") && word != "RELAY_" && word != "RELAY_KEYS_OCI" {
