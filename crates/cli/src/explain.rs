@@ -124,7 +124,7 @@ fn enter(name: &str, request: &Request, arguments: &Arguments, sources: &Sources
         DoorVerdict::NeedBody(_) => unreachable!("there is a body"),
         DoorVerdict::NeedKey(_, url) => {
             let why = format!(
-                "it needs the key at {url}, and explain fetches nothing: pin the key with certificate_file"
+                "it needs the key at {url}, and explain fetches nothing: pin the key with certificate_file, or with jwks_file"
             );
             Err(unauthorized(name, "a signature", &why))
         }

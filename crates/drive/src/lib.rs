@@ -10,6 +10,8 @@ mod runtime_api;
 mod server;
 #[cfg(feature = "signer")]
 mod signer;
+#[cfg(feature = "signer")]
+mod token_signer;
 mod tools;
 mod until;
 
@@ -22,5 +24,7 @@ pub use runtime_api::{Fault, Invocation, Outcome, RuntimeApi};
 pub use server::{Server, address_in};
 #[cfg(feature = "signer")]
 pub use signer::Signer;
+#[cfg(feature = "signer")]
+pub use token_signer::TokenSigner;
 pub use tools::available;
 pub use until::until;

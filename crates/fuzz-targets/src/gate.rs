@@ -9,6 +9,7 @@ use mdss_relay_gate::{Head, Keys, Policy, Request, Verdict};
 use serde_json::value::RawValue;
 
 use crate::head;
+use crate::token::ISSUER_KEYS;
 
 /// Whether a request holds what a policy asks for, judged without the gate's own code.
 ///
@@ -43,6 +44,22 @@ pub const POLICIES: &[(&str, Proof)] = &[
     ("{ hmac = { header = 'X-Signature', encoding = 'base64', secret = 'hm4c-s3cret-0123' } }", |request| {
         is_tagged(request, HMAC_BASE64, 42)
     }),
+    (
+        "{ hmac = { header = 'X-Relay-Signature', prefix = 'v1=', timed = true, secret = 'hm4c-s3cret-0123' } }",
+        |request| is_tagged_with_a_time(request, HMAC_TIMED),
+    ),
+    (
+        "{ jwt = { issuer = 'google', audience = 'https://relay.example/gcs', email = 'push@demo.iam.gserviceaccount.com', jwks_file = '/jwks' } }",
+        |request| in_header(request, token_of(JWT_GOOGLE)),
+    ),
+    (
+        "{ jwt = { issuer = 'entra', tenant = '72f988bf-0000-41af-91ab-2d7cd011db47', audience = 'api://relay', jwks_file = '/jwks' } }",
+        |request| in_header(request, token_of(JWT_ENTRA)),
+    ),
+    (
+        "{ jwt = { issuer_url = 'https://issuer.example', jwks_file = '/jwks', audience = 'relay', claims = { sub = 'poster' } } }",
+        |request| in_header(request, token_of(JWT_ES256)),
+    ),
     ("{ jdcloud_signature = { certificate_file = '/signer' } }", is_signed_as_by_jd),
     (
         "{ sns = { topics = ['arn:aws:sns:eu-central-1:111122223333:landed'], certificate_file = '/signer' } }",
@@ -63,6 +80,10 @@ pub const POLICIES: &[(&str, Proof)] = &[
 // The requests that were signed. The RSA key was thrown away.
 const HMAC_HEX: &[u8] = include_bytes!("../../../fuzz/corpus/gate/hmac-hex");
 const HMAC_BASE64: &[u8] = include_bytes!("../../../fuzz/corpus/gate/hmac-base64");
+const HMAC_TIMED: &[u8] = include_bytes!("../../../fuzz/corpus/gate/hmac-timed");
+const JWT_GOOGLE: &[u8] = include_bytes!("../../../fuzz/corpus/gate/jwt-google");
+const JWT_ENTRA: &[u8] = include_bytes!("../../../fuzz/corpus/gate/jwt-entra");
+const JWT_ES256: &[u8] = include_bytes!("../../../fuzz/corpus/gate/jwt-es256");
 const JDCLOUD: &[u8] = include_bytes!("../../../fuzz/corpus/gate/jd-signed");
 const SNS: &[&[u8]] = &[
     include_bytes!("../../../fuzz/corpus/gate/sns-signed"),
@@ -82,10 +103,11 @@ tQIDAQAB
 ";
 
 /// The files that the texts above name.
-fn file(path: &str) -> Result<String, String> {
+pub(crate) fn file(path: &str) -> Result<String, String> {
     match path {
         "/two-words" => Ok("Token two-w0rds\n".into()),
         "/signer" => Ok(SIGNER.into()),
+        "/jwks" => Ok(ISSUER_KEYS.into()),
         _ => Err("no such file".into()),
     }
 }
@@ -139,18 +161,19 @@ pub fn gate(bytes: &[u8]) -> Admitted {
 fn passes(policy: &Policy, request: &Request<'_>) -> bool {
     let now: Timestamp = Timestamp::from_second(1_772_612_142).expect("2026 is in range");
     let mut keys = Keys::new();
-    if !matches!(policy.check_head(&request.head), Verdict::Admitted(_)) {
-        return false;
-    }
-    match policy.check_body(request, now, &keys) {
-        Verdict::Admitted(_) => true,
-        Verdict::Refused(_) | Verdict::Unavailable(_) => false,
+    let judged = |keys: &Keys| match policy.check_head(&request.head, now, keys) {
+        Verdict::Admitted(_) => policy.check_body(request, now, keys),
+        objection => objection,
+    };
+    let verdict = match judged(&keys) {
         Verdict::NeedKey(url) => {
             // Whether it is a key, and whose, is what the checks have to find out.
             let _ = keys.store(&url, request.body, now);
-            matches!(policy.check_body(request, now, &keys), Verdict::Admitted(_))
+            judged(&keys)
         }
-    }
+        verdict => verdict,
+    };
+    matches!(verdict, Verdict::Admitted(_))
 }
 
 fn in_header(request: &Request<'_>, secret: &[u8]) -> bool {
@@ -202,6 +225,25 @@ fn is_tagged(request: &Request<'_>, signed: &[u8], length: usize) -> bool {
     let tag = &value.strip_prefix(b"v1=").unwrap_or(value)[..length];
     let is_there = |(_, value): &(&str, &[u8])| holds(value, tag) || holds(&value.to_ascii_lowercase(), tag);
     request.body == signed.body && request.head.headers.iter().any(is_there)
+}
+
+/// Whether the body is the signed one, and its time and its tag stand in a header.
+fn is_tagged_with_a_time(request: &Request<'_>, signed: &[u8]) -> bool {
+    let signed = head::split(signed).expect("it has a first line");
+    let (_, value) = signed.headers.first().expect("it has a tag");
+    let parts: Vec<_> = value.split(|byte| *byte == b',').collect();
+    let (time, tag) = (parts[0], &parts[1][3..]);
+    let is_there = |(_, value): &(&str, &[u8])| {
+        holds(value, time) && (holds(value, tag) || holds(&value.to_ascii_lowercase(), tag))
+    };
+    request.body == signed.body && request.head.headers.iter().any(is_there)
+}
+
+/// The token of a request in the corpus.
+fn token_of(signed: &'static [u8]) -> &'static [u8] {
+    let signed = head::split(signed).expect("it has a first line");
+    let (_, value) = signed.headers.first().copied().expect("it has a token");
+    value.strip_prefix(b"Bearer ").expect("it has a scheme")
 }
 
 /// Whether everything that JD Cloud's signature covers is as it was signed, and the signature is there.

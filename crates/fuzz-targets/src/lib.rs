@@ -6,12 +6,14 @@ mod gate;
 mod head;
 mod notification;
 mod plan;
+mod token;
 
 pub use cloudevents::cloudevents;
 pub use condition::condition;
 pub use gate::{Admitted, POLICIES, Proof, gate};
 pub use notification::notification;
 pub use plan::plan;
+pub use token::token;
 
 /// A target's name, as in `fuzz/fuzz_targets/` and `fuzz/corpus/`, and the function it calls.
 pub type Target = (&'static str, fn(&[u8]));
@@ -21,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     ("plan", plan),
     ("cloudevents", cloudevents),
     ("gate", |bytes| drop(gate(bytes))),
+    ("token", |bytes| _ = token(bytes)),
     ("condition", condition),
     ("notification", notification),
 ];

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mdss_relay_core::Dialect;
-use mdss_relay_fuzz_targets::{POLICIES, TARGETS, gate, plan};
+use mdss_relay_fuzz_targets::{POLICIES, TARGETS, gate, plan, token};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -109,8 +109,14 @@ fn near_misses_are_let_in_by_none_alone_and_odd_spellings_by_a_check() {
         "credential-in-another-header",
         "hmac-base64-short",
         "hmac-hex-without-prefix",
+        "hmac-timed-another-time",
+        "hmac-timed-old",
         "jd-signed-no-md5",
         "jd-signed-twice",
+        "jwt-google-another-account",
+        "jwt-google-in-the-query",
+        "jwt-google-removed",
+        "jwt-google-twice",
         "path-secret-encoded",
         "shared-secret-header-and-more",
         "shared-secret-header-twice",
@@ -136,4 +142,18 @@ fn near_misses_are_let_in_by_none_alone_and_odd_spellings_by_a_check() {
         let bytes = fs::read(root().join("fuzz/corpus/gate").join(name)).unwrap();
         assert!(gate(&bytes).iter().any(|index| *index != none), "{name}");
     }
+}
+
+/// Each token that was signed is let in, and none of the others.
+#[test]
+fn tokens_that_were_signed_are_let_in_and_no_others() {
+    let good =
+        ["entra-v1", "entra-v2", "google", "keys", "keys-curve", "keys-no-use", "other-es256", "other-rs256"];
+    let folder = root().join("fuzz/corpus/token");
+    let admitted: Vec<_> = files(&folder)
+        .into_iter()
+        .filter(|file| token(&fs::read(file).unwrap()))
+        .map(|file| file.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(admitted, good);
 }

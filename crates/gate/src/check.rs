@@ -4,6 +4,7 @@ mod basic;
 mod bearer;
 mod hmac;
 mod jdcloud_signature;
+mod jwt;
 mod names;
 mod objection;
 mod path_secret;
@@ -15,8 +16,11 @@ pub(crate) use basic::Basic;
 pub(crate) use bearer::{Bearer, bearer_remark};
 pub(crate) use hmac::{Encoding, Hmac};
 pub(crate) use jdcloud_signature::{ContentMd5, JdcloudSignature, Trust};
+pub(crate) use jwt::{
+    Cloud, EVENT_GRID, EVENT_GRID_ROLE, Entra, Expected, GOOGLE_KEYS, Issuer, IssuerKeys, Jwt,
+};
 pub(crate) use names::{
-    BASIC, BEARER, HMAC, JDCLOUD_SIGNATURE, PATH_SECRET, SHARED_SECRET, SNS, SOURCE_ADDRESSES,
+    BASIC, BEARER, HMAC, JDCLOUD_SIGNATURE, JWT, PATH_SECRET, SHARED_SECRET, SNS, SOURCE_ADDRESSES,
 };
 pub(crate) use objection::Objection;
 pub(crate) use path_secret::PathSecret;
@@ -29,6 +33,7 @@ pub(crate) use source_addresses::SourceAddresses;
 pub(crate) enum Check {
     Bearer(Bearer),
     Basic(Basic),
+    Jwt(Jwt),
     PathSecret(PathSecret),
     SharedSecret(SharedSecret),
     SourceAddresses(SourceAddresses),
@@ -43,6 +48,7 @@ impl Check {
         match self {
             Self::Bearer(_) => BEARER,
             Self::Basic(_) => BASIC,
+            Self::Jwt(_) => JWT,
             Self::PathSecret(_) => PATH_SECRET,
             Self::SharedSecret(_) => SHARED_SECRET,
             Self::SourceAddresses(_) => SOURCE_ADDRESSES,

@@ -74,7 +74,8 @@ pub struct RequestHead<'r> {
 pub enum DoorVerdict {
     /// The gate has no objection to the head: read the body, and ask again with it.
     NeedBody(Arc<Source>),
-    /// A signature needs the key at this URL: fetch it, put what came of it into the [`Keys`], and ask again.
+    /// A signature, or a token, needs the key at this URL: fetch it, put what came of it into the [`Keys`], and ask again.
+    /// A token needs it before the body is read.
     NeedKey(Arc<Source>, KeyUrl),
     /// Every check has passed.
     Entered(Entered),
@@ -230,7 +231,7 @@ impl Sources {
         let path = source.sent(head.target);
         let RequestHead { method, headers, client, .. } = *head;
         let head = Head { method, path: &path, path_rest: Some(rest), headers, client };
-        let judged = match (source.policy.check_head(&head), body) {
+        let judged = match (source.policy.check_head(&head, now, keys), body) {
             (Verdict::Admitted(_), None) => return DoorVerdict::NeedBody(source.clone()),
             (Verdict::Admitted(_), Some(body)) => {
                 source.policy.check_body(&Request { head, body }, now, keys)

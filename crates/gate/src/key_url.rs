@@ -8,10 +8,20 @@ use std::fmt;
 pub struct KeyUrl {
     text: String,
     listed: bool,
+    holds: Holds,
+}
+
+/// What is expected there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Holds {
+    /// A certificate, or a public key, in PEM.
+    Key,
+    /// An issuer's key set.
+    KeySet,
 }
 
 impl KeyUrl {
-    /// More than any certificate with its chain needs; a longer answer is not to be read.
+    /// More than any certificate with its chain needs, and any issuer's key set; a longer answer is not to be read.
     pub const MAX_BYTES: usize = 64 * 1024;
 
     /// A URL from the settings: `https`, or `http` too where that is allowed.
@@ -35,12 +45,21 @@ impl KeyUrl {
         if authority.is_empty() || !authority.bytes().all(host_byte) || !path.bytes().all(path_byte) {
             return Err("a URL of a host and a path, without user, password, fragment and spaces");
         }
-        Ok(Self { text: text.to_owned(), listed: true })
+        Ok(Self { text: text.to_owned(), listed: true, holds: Holds::Key })
+    }
+
+    /// The URL of an issuer's key set, from the settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`listed`](Self::listed).
+    pub(crate) fn key_set(text: &str, allow_http: bool) -> Result<Self, &'static str> {
+        Ok(Self { holds: Holds::KeySet, ..Self::listed(text, allow_http)? })
     }
 
     /// `https://<host>/<file>`, both already found good.
     pub(crate) fn derived(url: &str) -> Self {
-        Self { text: url.to_owned(), listed: false }
+        Self { text: url.to_owned(), listed: false, holds: Holds::Key }
     }
 
     /// The URL, for fetching it. It may hold a secret in its query; `Display` and `Debug` leave that out.
@@ -54,6 +73,11 @@ impl KeyUrl {
     #[must_use]
     pub fn is_listed(&self) -> bool {
         self.listed
+    }
+
+    /// What is expected there.
+    pub(crate) fn holds(&self) -> Holds {
+        self.holds
     }
 
     /// Host and port.

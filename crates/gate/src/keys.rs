@@ -3,14 +3,16 @@
 //! The gate asks for a key when a stranger's request names it, so what a stranger can cause is bounded here: a key that
 //! is held is fetched again after a day, or, when a signature does not fit it, after five minutes (the certificate at
 //! that URL may have been exchanged); one that could not be had is asked for again after five seconds; and of the URLs
-//! that no operator has written down, at most twelve a minute are asked for at one host.
+//! that no operator has written down, at most twelve a minute are asked for at one host. An issuer's key set is fetched again
+//! for a key that is not in it, but no sooner than a minute after the last time.
 
 use std::collections::{HashMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::key::Key;
-use crate::key_url::KeyUrl;
+use crate::key_set::KeySet;
+use crate::key_url::{Holds, KeyUrl};
 
 /// A key this old is fetched again. A certificate that was withdrawn is trusted no longer than that.
 const FRESH: SignedDuration = SignedDuration::from_hours(24);
@@ -20,6 +22,9 @@ const STALE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A key that is held is fetched again no sooner than this.
 const RENEWAL: SignedDuration = SignedDuration::from_mins(5);
+
+/// And a key set no sooner than this: a token that names a new key is refused until it has been fetched.
+const SET_RENEWAL: SignedDuration = SignedDuration::from_mins(1);
 
 /// A key that could not be had is asked for again no sooner than this. Short, since JD Cloud gives up after three
 /// attempts, "10 to 20 s apart" as its sister service has it.
@@ -46,15 +51,39 @@ pub struct Keys {
 
 #[derive(Debug)]
 struct Held {
-    key: Option<(Key, Timestamp)>,
+    got: Option<(Got, Timestamp)>,
     asked: Timestamp,
 }
 
-/// What can be said of a key just now.
+/// What a URL has answered with.
+#[derive(Debug)]
+enum Got {
+    Key(Key),
+    Set(KeySet),
+}
+
+impl Got {
+    fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Set(_) => None,
+        }
+    }
+
+    fn set(&self) -> Option<&KeySet> {
+        match self {
+            Self::Set(set) => Some(set),
+            Self::Key(_) => None,
+        }
+    }
+}
+
+/// What can be said of a key, or of a key set, just now.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Found<'k> {
-    /// It is here. `renewable`: a signature that does not fit it is reason enough to fetch it again.
-    Here { key: &'k Key, renewable: bool },
+pub(crate) enum Found<'k, T> {
+    /// It is here. `renewable`: a signature that does not fit it is reason enough to fetch it again. `latest`: the last fetch has
+    /// not failed, so nothing newer is known of.
+    Here { key: &'k T, renewable: bool, latest: bool },
     /// It has to be fetched.
     Fetch,
     /// It has to be fetched, but not now.
@@ -81,11 +110,18 @@ impl Keys {
         fetched: &[u8],
         now: Timestamp,
     ) -> Result<Vec<String>, &'static str> {
-        let key = if fetched.len() > KeyUrl::MAX_BYTES { Err("at most 64 KiB") } else { Key::first(fetched) };
-        match key {
-            Ok(key) => {
-                let warnings = key.warnings(now);
-                self.keep(url, Some(key), now);
+        let got = match url.holds() {
+            _ if fetched.len() > KeyUrl::MAX_BYTES => Err("at most 64 KiB"),
+            Holds::Key => Key::first(fetched).map(Got::Key),
+            Holds::KeySet => KeySet::read(fetched).map(Got::Set),
+        };
+        match got {
+            Ok(got) => {
+                let warnings = match &got {
+                    Got::Key(key) => key.warnings(now),
+                    Got::Set(_) => Vec::new(),
+                };
+                self.keep(url, Some(got), now);
                 Ok(warnings)
             }
             Err(expected) => {
@@ -100,7 +136,7 @@ impl Keys {
         self.keep(url, None, now);
     }
 
-    fn keep(&mut self, url: &KeyUrl, key: Option<Key>, now: Timestamp) {
+    fn keep(&mut self, url: &KeyUrl, got: Option<Got>, now: Timestamp) {
         if !url.is_listed() {
             while self.fetches.front().is_some_and(|(at, _)| apart(*at, now) >= SPAN) {
                 self.fetches.pop_front();
@@ -109,35 +145,53 @@ impl Keys {
         }
         if let Some(held) = self.held.get_mut(url) {
             held.asked = now;
-            if let Some(key) = key {
-                held.key = Some((key, now));
+            if let Some(got) = got {
+                held.got = Some((got, now));
             }
             return;
         }
         if self.held.len() >= MOST_HELD {
             // Failures go before keys, what a stranger named before what an operator did, the old before the new.
-            let worth = |(url, held): &(&KeyUrl, &Held)| (held.key.is_some(), url.is_listed(), held.asked);
+            let worth = |(url, held): &(&KeyUrl, &Held)| (held.got.is_some(), url.is_listed(), held.asked);
             let last =
-                self.held.iter().min_by_key(worth).map(|(url, held)| (url.clone(), held.key.is_some()));
+                self.held.iter().min_by_key(worth).map(|(url, held)| (url.clone(), held.got.is_some()));
             match last {
-                Some((_, true)) if key.is_none() => return,
+                Some((_, true)) if got.is_none() => return,
                 Some((worst, _)) => drop(self.held.remove(&worst)),
                 None => {}
             }
         }
-        self.held.insert(url.clone(), Held { key: key.map(|key| (key, now)), asked: now });
+        self.held.insert(url.clone(), Held { got: got.map(|got| (got, now)), asked: now });
     }
 
-    pub(crate) fn find(&self, url: &KeyUrl, now: Timestamp) -> Found<'_> {
-        let asked = self.held.get(url).map(|held| apart(held.asked, now));
-        let key = self.held.get(url).and_then(|held| held.key.as_ref());
-        match (key, asked) {
-            (Some((key, since)), Some(asked)) if apart(*since, now) < STALE => {
-                let renewable = asked >= RENEWAL && self.may_fetch(url, now);
-                if renewable && apart(*since, now) >= FRESH {
+    pub(crate) fn find(&self, url: &KeyUrl, now: Timestamp) -> Found<'_, Key> {
+        self.look(url, now, RENEWAL, Got::key)
+    }
+
+    pub(crate) fn find_set(&self, url: &KeyUrl, now: Timestamp) -> Found<'_, KeySet> {
+        self.look(url, now, SET_RENEWAL, Got::set)
+    }
+
+    fn look<'k, T>(
+        &'k self,
+        url: &KeyUrl,
+        now: Timestamp,
+        renewal: SignedDuration,
+        wanted: fn(&'k Got) -> Option<&'k T>,
+    ) -> Found<'k, T> {
+        let held = self.held.get(url);
+        let asked = held.map(|held| apart(held.asked, now));
+        let got = held.and_then(|held| {
+            let (got, since) = held.got.as_ref()?;
+            Some((wanted(got)?, *since, *since == held.asked))
+        });
+        match (got, asked) {
+            (Some((key, since, latest)), Some(asked)) if apart(since, now) < STALE => {
+                let renewable = asked >= renewal && self.may_fetch(url, now);
+                if renewable && apart(since, now) >= FRESH {
                     Found::Fetch
                 } else {
-                    Found::Here { key, renewable }
+                    Found::Here { key, renewable, latest }
                 }
             }
             (_, Some(asked)) if asked < RETRY => Found::NotNow("its key could not be had a moment ago"),
@@ -164,8 +218,9 @@ mod tests {
     use crate::key::Hash;
     use crate::testing::{Signer, now};
 
-    const MOMENT_AGO: Found<'_> = Found::NotNow("its key could not be had a moment ago");
-    const TOO_MANY: Found<'_> = Found::NotNow("too many keys were asked for at this host within a minute");
+    const MOMENT_AGO: Found<'_, Key> = Found::NotNow("its key could not be had a moment ago");
+    const TOO_MANY: Found<'_, Key> =
+        Found::NotNow("too many keys were asked for at this host within a minute");
 
     fn at(seconds: i64) -> Timestamp {
         now().saturating_add(SignedDuration::from_secs(seconds)).unwrap()
@@ -222,6 +277,49 @@ mod tests {
         assert_eq!(found(&keys, &url, 7 * day + 5), "fetch");
         keys.store(&url, pem().as_bytes(), at(7 * day + 5)).unwrap();
         assert_eq!(found(&keys, &url, 7 * day + 5), "here");
+    }
+
+    /// The same for a key set: it is fetched for a new key once a minute at most, and kept while it cannot be fetched.
+    #[test]
+    fn the_ages_of_a_key_set() {
+        let url = KeyUrl::key_set("https://keys.example/jwks", false).unwrap();
+        let set = serde_json::json!({ "keys": [drive::TokenSigner::one().rsa_key("k")] }).to_string();
+        let found = |keys: &Keys, seconds| match keys.find_set(&url, at(seconds)) {
+            Found::Here { renewable, latest, .. } => match (renewable, latest) {
+                (false, true) => "here",
+                (true, true) => "renewable",
+                (false, false) => "here, perhaps not the latest",
+                (true, false) => "renewable, perhaps not the latest",
+            },
+            Found::Fetch => "fetch",
+            Found::NotNow(_) => "not now",
+        };
+        let mut keys = Keys::new();
+        assert_eq!(found(&keys, 0), "fetch");
+        assert_eq!(keys.store(&url, pem().as_bytes(), at(0)), Err("a JSON Web Key Set"));
+        assert_eq!(found(&keys, 4), "not now");
+        assert_eq!(keys.store(&url, set.as_bytes(), at(5)), Ok(vec![]));
+        let day = 24 * 3600;
+        for (seconds, expected) in [(5, "here"), (64, "here"), (65, "renewable"), (day + 5, "fetch")] {
+            assert_eq!(found(&keys, seconds), expected, "{seconds}");
+        }
+        keys.failed(&url, at(100));
+        assert_eq!(found(&keys, 159), "here, perhaps not the latest");
+        assert_eq!(found(&keys, 160), "renewable, perhaps not the latest");
+        for hours in (24..24 * 7).step_by(24) {
+            let later = 3600 * hours + 10;
+            assert_eq!(found(&keys, later), "fetch");
+            keys.failed(&url, at(later));
+            assert_eq!(found(&keys, later), "here, perhaps not the latest", "{hours}");
+        }
+        assert_eq!(found(&keys, 7 * day + 5), "fetch", "a week without an answer");
+        keys.failed(&url, at(7 * day + 5));
+        assert_eq!(found(&keys, 7 * day + 6), "not now");
+        // The same URL for the other kind of thing is another one.
+        assert_eq!(
+            keys.find(&KeyUrl::listed("https://keys.example/jwks", false).unwrap(), at(0)),
+            Found::Fetch
+        );
     }
 
     #[test]

@@ -9,6 +9,18 @@ pub(crate) fn parse(text: &[u8]) -> Option<Timestamp> {
     text.parse().or_else(|_| DateTimeParser::new().parse_timestamp(text)).ok()
 }
 
+/// Before this the clock cannot be right: this code did not exist.
+const EARLIEST: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+/// Whether a clock that shows `now` has been set since its machine was started. A machine without a battery begins in 1970, where
+/// every date of a sender seems to be wrong, and that is no reason to call the sender a stranger.
+pub(crate) fn is_set(now: Timestamp) -> bool {
+    now >= EARLIEST
+}
+
+/// What to say if it has not.
+pub(crate) const NOT_SET: &str = "the clock of this machine is not set, so no date can be judged";
+
 /// How long after `now` a request signed at `signed` is still let in; `None` if it is not let in now. Too far ahead is as
 /// wrong as too long ago: the clock of one of the two is wrong, or the date is made up.
 pub(crate) fn end_of_window(signed: Timestamp, window: SignedDuration, now: Timestamp) -> Option<Timestamp> {
@@ -57,6 +69,18 @@ mod tests {
         }
         assert_eq!(end_of_window(Timestamp::MAX, window, Timestamp::MAX), Some(Timestamp::MAX));
         assert_eq!(end_of_window(Timestamp::MIN, window, Timestamp::MAX), None);
+    }
+
+    #[test]
+    fn a_clock_that_nobody_has_set() {
+        for (now, expected) in [
+            ("1970-01-01T00:00:00Z", false),
+            ("2025-12-31T23:59:59Z", false),
+            ("2026-01-01T00:00:00Z", true),
+            ("9999-12-30T00:00:00Z", true),
+        ] {
+            assert_eq!(is_set(now.parse().unwrap()), expected, "{now}");
+        }
     }
 
     proptest! {

@@ -5,13 +5,14 @@
 //! place: `auth = "t0ken"` is reported as "a text".
 
 mod checks;
+mod jwt;
 mod reader;
 
 use mdss_relay_core::Mistake;
 use toml::{Table, Value};
 
 use crate::check::{
-    BASIC, BEARER, Check, HMAC, JDCLOUD_SIGNATURE, PATH_SECRET, SHARED_SECRET, SNS, SOURCE_ADDRESSES,
+    BASIC, BEARER, Check, HMAC, JDCLOUD_SIGNATURE, JWT, PATH_SECRET, SHARED_SECRET, SNS, SOURCE_ADDRESSES,
 };
 use crate::policy::Policy;
 
@@ -19,8 +20,8 @@ use reader::{Read, Reader, kind, unknown};
 
 /// Every check, in the order in which they are made: what costs least first, and first of all what a request cannot
 /// choose. The last ones may need a key, and no key is fetched for a request that another check refuses.
-const KNOWN: [&str; 8] =
-    [SOURCE_ADDRESSES, PATH_SECRET, SHARED_SECRET, BEARER, BASIC, HMAC, JDCLOUD_SIGNATURE, SNS];
+const KNOWN: [&str; 9] =
+    [SOURCE_ADDRESSES, PATH_SECRET, SHARED_SECRET, BEARER, BASIC, JWT, HMAC, JDCLOUD_SIGNATURE, SNS];
 
 impl Policy {
     /// Makes a policy of the value of an `auth` setting. `place` names the setting, `source[0].auth` for instance.
@@ -47,6 +48,7 @@ impl Policy {
                 SHARED_SECRET => reader.shared_secret(value, &place).map(Check::SharedSecret),
                 BEARER => reader.bearer(value, &place).map(Check::Bearer),
                 BASIC => reader.basic(value, &place).map(Check::Basic),
+                JWT => reader.jwt(value, &place).map(Check::Jwt),
                 HMAC => reader.hmac(value, &place).map(Check::Hmac),
                 JDCLOUD_SIGNATURE => reader.jdcloud_signature(value, &place).map(Check::JdcloudSignature),
                 _ => reader.sns(value, &place).map(Check::Sns),
@@ -96,7 +98,7 @@ fn alone(table: &Table, place: &str) -> Option<String> {
 /// Two checks that read one header: a request has that header once, so nobody could pass both.
 fn one_header_for_two(table: &Table, place: &str) -> Option<Mistake> {
     let header = |name: &str| match name {
-        BEARER | BASIC | JDCLOUD_SIGNATURE => Some("authorization".to_owned()),
+        BEARER | BASIC | JWT | JDCLOUD_SIGNATURE => Some("authorization".to_owned()),
         HMAC | SHARED_SECRET => Some(table[name].get("header")?.as_str()?.to_ascii_lowercase()),
         _ => None,
     };

@@ -12,12 +12,13 @@ use crate::verdict::{Admission, Refusal, Status, Unavailable, Verdict};
 /// Who may post to one source. Made from the source's `auth` value by [`Policy::parse`]; `Debug` shows no secret.
 ///
 /// ```
-/// use mdss_relay_gate::{Head, Policy, Status, Verdict};
+/// use mdss_relay_gate::{Head, Keys, Policy, Status, Verdict};
 ///
 /// let policy = Policy::bearer("RELAY_TOKEN", "t0ken").unwrap();
 /// let post = |value| {
 ///     let headers = [("authorization", value)];
-///     policy.check_head(&Head { method: "POST", path: "/events", path_rest: None, headers: &headers, client: None })
+///     let head = Head { method: "POST", path: "/events", path_rest: None, headers: &headers, client: None };
+///     policy.check_head(&head, jiff::Timestamp::now(), &Keys::new())
 /// };
 /// assert!(matches!(post(&b"Bearer t0ken"[..]), Verdict::Admitted(_)));
 /// // One byte more is as wrong as nothing at all; the reason is for the log only.
@@ -77,8 +78,15 @@ impl Policy {
     /// none at the body.
     #[must_use]
     pub fn is_proven_by_head(&self) -> bool {
-        let needs_body =
-            |check: &Check| matches!(check, Check::Hmac(_) | Check::JdcloudSignature(_) | Check::Sns(_));
+        let needs_body = |check: &Check| match check {
+            Check::Hmac(_) | Check::JdcloudSignature(_) | Check::Sns(_) => true,
+            Check::Jwt(jwt) => jwt.needs_body(),
+            Check::Bearer(_)
+            | Check::Basic(_)
+            | Check::PathSecret(_)
+            | Check::SharedSecret(_)
+            | Check::SourceAddresses(_) => false,
+        };
         !self.checks.is_empty() && !self.checks.iter().any(needs_body)
     }
 
@@ -102,6 +110,7 @@ impl Policy {
         for check in &self.checks {
             match check {
                 Check::JdcloudSignature(signature) => warnings.extend(signature.warnings(now)),
+                Check::Jwt(jwt) => warnings.extend(jwt.warnings()),
                 Check::Sns(sns) => warnings.extend(sns.pinned.iter().flat_map(|pinned| pinned.warnings(now))),
                 Check::Bearer(_)
                 | Check::Basic(_)
@@ -114,25 +123,37 @@ impl Policy {
         warnings
     }
 
-    /// Judges a request by its head, before its body is read. `Admitted` means that no check objects so far; the
-    /// request still has to pass [`check_body`](Self::check_body).
+    /// Judges a request by its head, before its body is read, at this moment and with the `keys` that were fetched so far. `Admitted`
+    /// means that no check objects so far; the request still has to pass [`check_body`](Self::check_body).
+    ///
+    /// After [`Verdict::NeedKey`] it is to be asked again, as there.
     #[must_use]
-    pub fn check_head(&self, head: &Head<'_>) -> Verdict {
+    pub fn check_head(&self, head: &Head<'_>, now: Timestamp, keys: &Keys) -> Verdict {
+        let mut waiting = None;
         for check in &self.checks {
             let (judged, status) = match check {
-                Check::Bearer(bearer) => (bearer.judge(head), Status::Unauthorized),
-                Check::Basic(basic) => (basic.judge(head), Status::Unauthorized),
-                Check::PathSecret(secret) => (secret.judge(head), Status::Forbidden),
-                Check::SharedSecret(secret) => (secret.judge(head), Status::Forbidden),
-                Check::SourceAddresses(known) => (known.judge(head), Status::Forbidden),
+                Check::Bearer(bearer) => (bearer.judge(head).map_err(Objection::from), Status::Unauthorized),
+                Check::Basic(basic) => (basic.judge(head).map_err(Objection::from), Status::Unauthorized),
+                Check::PathSecret(secret) => (secret.judge(head).map_err(Objection::from), Status::Forbidden),
+                Check::SharedSecret(secret) => {
+                    (secret.judge(head).map_err(Objection::from), Status::Forbidden)
+                }
+                Check::SourceAddresses(known) => {
+                    (known.judge(head).map_err(Objection::from), Status::Forbidden)
+                }
+                Check::Jwt(jwt) => (jwt.judge(head, now, keys), Status::Unauthorized),
                 // These need the body.
                 Check::Hmac(_) | Check::JdcloudSignature(_) | Check::Sns(_) => continue,
             };
-            if let Err(why) = judged {
-                return Verdict::Refused(Refusal { check: check.name(), status, why, certificate_url: None });
+            if let Err(objection) = judged {
+                match verdict(check, status, objection) {
+                    refused @ Verdict::Refused(_) => return refused,
+                    // A later check may yet refuse, and then nothing has to be fetched.
+                    other => waiting = waiting.or(Some(other)),
+                }
             }
         }
-        Verdict::Admitted(Admission::default())
+        waiting.unwrap_or(Verdict::Admitted(Admission::default()))
     }
 
     /// Judges a request whose body is complete, after [`check_head`](Self::check_head) has admitted it. `now` is the
@@ -152,31 +173,32 @@ impl Policy {
                 | Check::PathSecret(_)
                 | Check::SharedSecret(_)
                 | Check::SourceAddresses(_) => continue,
-                Check::Hmac(hmac) => hmac.judge(request).map(|()| None).map_err(Objection::from),
+                Check::Jwt(jwt) => jwt.judge_body(request).map(|()| None),
+                Check::Hmac(hmac) => hmac.judge(request, now),
                 Check::JdcloudSignature(signature) => signature.judge(request, now, keys),
                 Check::Sns(sns) => sns.judge(request, now, keys),
             };
-            let check = check.name();
-            let (why, certificate_url) = match judged {
-                Ok(replay) => {
-                    admission.replay = admission.replay.or(replay);
-                    continue;
-                }
+            match judged.map_err(|objection| verdict(check, Status::Forbidden, objection)) {
+                Ok(replay) => admission.replay = admission.replay.or(replay),
+                Err(refused @ Verdict::Refused(_)) => return refused,
                 // A later check may yet refuse, and then nothing has to be fetched.
-                Err(Objection::NeedKey(url)) => {
-                    waiting = waiting.or(Some(Verdict::NeedKey(url)));
-                    continue;
-                }
-                Err(Objection::Unavailable(why)) => {
-                    waiting = waiting.or(Some(Verdict::Unavailable(Unavailable { check, why })));
-                    continue;
-                }
-                Err(Objection::Refused(why)) => (why, None),
-                Err(Objection::WrongUrl(why, url)) => (why, Some(url)),
-            };
-            return Verdict::Refused(Refusal { check, status: Status::Forbidden, why, certificate_url });
+                Err(other) => waiting = waiting.or(Some(other)),
+            }
         }
         waiting.unwrap_or(Verdict::Admitted(admission))
+    }
+}
+
+/// What an objection of a check comes to; `status` if it is a refusal.
+fn verdict(check: &Check, status: Status, objection: Objection) -> Verdict {
+    let check = check.name();
+    match objection {
+        Objection::NeedKey(url) => Verdict::NeedKey(url),
+        Objection::Unavailable(why) => Verdict::Unavailable(Unavailable { check, why }),
+        Objection::Refused(why) => Verdict::Refused(Refusal { check, status, why, certificate_url: None }),
+        Objection::WrongUrl(why, url) => {
+            Verdict::Refused(Refusal { check, status, why, certificate_url: Some(url) })
+        }
     }
 }
 
@@ -223,14 +245,17 @@ mod tests {
         ] {
             let headers: Vec<_> = token.map(|token| ("authorization", token)).into_iter().collect();
             let head = Head { method: "POST", path: "/jd", path_rest: rest, headers: &headers, client: None };
-            assert_eq!(both().check_head(&head), expected, "{rest:?} {token:?}");
+            assert_eq!(both().check_head(&head, now(), &Keys::new()), expected, "{rest:?} {token:?}");
         }
     }
 
     #[test]
     fn none_admits_everybody_and_says_so() {
         let head = Head { method: "POST", path: "/", path_rest: Some("/x"), headers: &[], client: None };
-        assert_eq!(Policy::none().check_head(&head), Verdict::Admitted(Admission::default()));
+        assert_eq!(
+            Policy::none().check_head(&head, now(), &Keys::new()),
+            Verdict::Admitted(Admission::default())
+        );
         assert_eq!(
             Policy::none().check_body(&Request { head, body: b"{}" }, Timestamp::UNIX_EPOCH, &Keys::new()),
             Verdict::Admitted(Admission::default())
@@ -291,7 +316,9 @@ mod tests {
         ];
         let head = Head { method: "POST", path: "/jd", path_rest: None, headers: &[], client: None };
         for (text, check, code) in table {
-            let Verdict::Refused(refusal) = parsed(&format!("{{ {text} }}")).check_head(&head) else {
+            let Verdict::Refused(refusal) =
+                parsed(&format!("{{ {text} }}")).check_head(&head, now(), &Keys::new())
+            else {
                 panic!("{text}")
             };
             assert_eq!((refusal.check, refusal.status.code()), (check, code), "{text}");
@@ -304,7 +331,7 @@ mod tests {
         ] {
             let policy = parsed(&format!("{{ {text} }}"));
             // The head is no proof of a body, and not yet a reason to turn anybody away.
-            assert!(matches!(policy.check_head(&head), Verdict::Admitted(_)), "{text}");
+            assert!(matches!(policy.check_head(&head, now(), &Keys::new()), Verdict::Admitted(_)), "{text}");
             let Verdict::Refused(refusal) = body_verdict(&policy, &[], b"{}") else { panic!("{text}") };
             assert_eq!((refusal.check, refusal.status), (check, Status::Forbidden), "{text}");
         }
@@ -398,7 +425,7 @@ mod tests {
         ) {
             let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
             let head = Head { method: "POST", path: "/jd", path_rest: rest.as_deref(), headers: &headers, client: None };
-            prop_assert!(matches!(both().check_head(&head), Verdict::Refused(_)));
+            prop_assert!(matches!(both().check_head(&head, now(), &Keys::new()), Verdict::Refused(_)));
         }
 
         /// Any head, any body, any moment: a verdict, and never an admission.

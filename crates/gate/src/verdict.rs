@@ -11,11 +11,11 @@ pub enum Verdict {
     Admitted(Admission),
     /// A check failed. Nothing of the request may be used.
     Refused(Refusal),
-    /// Nothing speaks against the request so far, but a signature needs the key at this URL. The adapter fetches it,
+    /// Nothing speaks against the request so far, but a signature or a token needs the key at this URL. The adapter fetches it,
     /// puts what it got into [`Keys`](crate::Keys) (or says there that it got nothing), and asks again: then the answer
     /// is another one.
     NeedKey(KeyUrl),
-    /// The key that a check needs cannot be had just now, and to ask for it again would be too soon. The answer is 503
+    /// The key that a check needs cannot be had just now, and to ask for it again would be too soon; or the clock is not set. The answer is 503
     /// and never 401: this is no reason to call a sender a stranger.
     Unavailable(Unavailable),
 }
@@ -56,11 +56,13 @@ impl Refusal {
     /// The `WWW-Authenticate` value that belongs to a 401; `None` for a 403.
     ///
     /// A 401 must carry a challenge: <https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2> (`realm` is mandatory
-    /// for Basic: <https://www.rfc-editor.org/rfc/rfc7617#section-2>).
+    /// for Basic: <https://www.rfc-editor.org/rfc/rfc7617#section-2>; of a token it can say what is wrong with it:
+    /// <https://www.rfc-editor.org/rfc/rfc6750#section-3.1>).
     #[must_use]
     pub fn challenge(&self) -> Option<&'static str> {
         match self.status {
             Status::Unauthorized if self.check == crate::check::BASIC => Some("Basic realm=\"events\""),
+            Status::Unauthorized if self.check == crate::check::JWT => Some("Bearer error=\"invalid_token\""),
             Status::Unauthorized => Some("Bearer"),
             Status::Forbidden => None,
         }
@@ -69,7 +71,7 @@ impl Refusal {
 
 /// The two statuses a refusal can have.
 ///
-/// 401 has to name a scheme with which the caller may try again (RFC 9110, section 15.5.2), so only `bearer` and `basic`
+/// 401 has to name a scheme with which the caller may try again (RFC 9110, section 15.5.2), so only `bearer`, `basic` and `jwt`
 /// have it. No registered scheme describes a signature of JD Cloud or SNS, a secret in a URL or an address; a made-up
 /// challenge would help nobody. To these senders both statuses say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +101,8 @@ mod tests {
     fn a_401_carries_the_challenge_of_its_check_and_a_403_none() {
         let refusal = |check, status| Refusal { check, status, why: "", certificate_url: None };
         assert_eq!(refusal("bearer", Status::Unauthorized).challenge(), Some("Bearer"));
+        let invalid = Some("Bearer error=\"invalid_token\"");
+        assert_eq!(refusal("jwt", Status::Unauthorized).challenge(), invalid);
         assert_eq!(refusal("basic", Status::Unauthorized).challenge(), Some("Basic realm=\"events\""));
         assert_eq!(refusal("path_secret", Status::Forbidden).challenge(), None);
         assert_eq!((Status::Unauthorized.code(), Status::Forbidden.code()), (401, 403));

@@ -1,9 +1,11 @@
 //! Taking complete requests through the door, and fetching the keys that this needs.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use axum::http::request::Parts;
 use jiff::Timestamp;
 use mdss_relay_core::{Panicked, fields, offload};
 use mdss_relay_gate::{Answered, DoorVerdict, Entered, KeyUrl, Keys, Refusal, ReplayKey, Replays, Source};
@@ -11,7 +13,7 @@ use tokio::sync::OwnedMutexGuard;
 use tracing::{info, warn};
 
 use crate::answers::Answer;
-use crate::arrived::Arrived;
+use crate::arrived::{Arrived, enter};
 use crate::configuration::InForce;
 use crate::fetch::Fetcher;
 
@@ -70,6 +72,24 @@ impl Admissions {
         self.fetcher()?.visit(url).await
     }
 
+    /// Takes a head through the door, before any of its body is read, and fetches what the gate asks for.
+    pub(crate) async fn admit_head(
+        self: &Arc<Self>,
+        running: &InForce,
+        parts: &Parts,
+        client: Option<IpAddr>,
+    ) -> DoorVerdict {
+        let mut turn: Option<OwnedMutexGuard<()>> = None;
+        loop {
+            let verdict = enter(&running.sources, parts, client, &held(&self.keys));
+            match (verdict, turn.take()) {
+                (DoorVerdict::NeedKey(source, _), None) => turn = Some(self.turn(&source).await),
+                (DoorVerdict::NeedKey(source, url), Some(turn)) => self.fetch_whole(&source, url, turn).await,
+                (verdict, _) => return verdict,
+            }
+        }
+    }
+
     /// Takes a complete request through the door, and fetches what the gate asks for, once for each key it may need.
     pub(crate) async fn admit(
         self: &Arc<Self>,
@@ -90,15 +110,18 @@ impl Admissions {
                     return Err(NotAdmitted::Answered(answered));
                 }
                 // Whoever had the turn before may have fetched it, so it is asked once more.
-                (DoorVerdict::NeedKey(..), None) => {
-                    let turns = held(&self.fetching).entry(source.name.clone()).or_default().clone();
-                    turn = Some(turns.lock_owned().await);
-                }
+                (DoorVerdict::NeedKey(..), None) => turn = Some(self.turn(source).await),
                 // Every fetch leaves a trace in the keys, so this comes to an end.
                 (DoorVerdict::NeedKey(_, url), Some(turn)) => self.fetch_whole(source, url, turn).await,
                 (DoorVerdict::NeedBody(_), _) => unreachable!("there is a body"),
             }
         }
+    }
+
+    /// The right to fetch for a source.
+    async fn turn(&self, source: &Source) -> OwnedMutexGuard<()> {
+        let turns = held(&self.fetching).entry(source.name.clone()).or_default().clone();
+        turns.lock_owned().await
     }
 
     /// The door's verdict, and the request again.

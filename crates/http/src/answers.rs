@@ -345,6 +345,20 @@ mod tests {
     }
 
     /// A row that is unlike every other: each thing that can happen to a delivery is answered by its own column.
+    /// A redirect would take the sender's token elsewhere, if the sender follows it: SeaweedFS's webhook does, with its
+    /// `Authorization` (seaweedfs/seaweedfs, `weed/notification/webhook/http.go`).
+    #[test]
+    fn nobody_is_sent_elsewhere() {
+        for dialect in mdss_relay_core::Dialect::ALL {
+            let row = dialect.answers();
+            let own = [row.done, row.transient, row.config, row.permanent, row.key_unavailable];
+            let more = [row.unacceptable, row.incomplete, row.refused].into_iter().flatten();
+            for status in own.into_iter().chain(more) {
+                assert!(!(300..400).contains(&status), "{dialect}: {status}");
+            }
+        }
+    }
+
     #[test]
     fn what_a_sender_hears_is_in_its_dialects_row() {
         let row = Answers {

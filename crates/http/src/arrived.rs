@@ -14,8 +14,8 @@ pub(crate) fn pairs(headers: &HeaderMap) -> Vec<(&str, &[u8])> {
 }
 
 /// The way through the door of a request of which only the head has arrived.
-pub(crate) fn enter(sources: &Sources, parts: &Parts, client: Option<IpAddr>) -> DoorVerdict {
-    with_head(parts, client, |head| sources.enter(head, None, Timestamp::now(), &Keys::new()))
+pub(crate) fn enter(sources: &Sources, parts: &Parts, client: Option<IpAddr>, keys: &Keys) -> DoorVerdict {
+    with_head(parts, client, |head| sources.enter(head, None, Timestamp::now(), keys))
 }
 
 /// A request whose body is complete.

@@ -22,7 +22,7 @@ use tracing::{info, warn};
 
 use crate::admissions::NotAdmitted;
 use crate::answers::{Answer, Happened, Rejection, answer};
-use crate::arrived::{Arrived, enter, pairs};
+use crate::arrived::{Arrived, pairs};
 use crate::body;
 use crate::budget::{Share, in_hand};
 use crate::configuration::{InForce, MOST_REQUESTS};
@@ -89,13 +89,15 @@ async fn respond(
         return (None, rejections.reject(None, Rejection::NoConnection, &failure).into_response());
     }
     let (parts, body) = request.into_parts();
-    let source = match enter(&running.sources, &parts, client) {
+    let source = match shared.admissions.admit_head(running, &parts, client).await {
         DoorVerdict::NeedBody(source) => source,
         DoorVerdict::Answered(source, answered) => {
             let answer = rejections.answered(source.as_deref(), &answered);
             return (source, answer.into_response());
         }
-        DoorVerdict::NeedKey(..) | DoorVerdict::Entered(_) => unreachable!("a body is asked for first"),
+        DoorVerdict::NeedKey(..) | DoorVerdict::Entered(_) => {
+            unreachable!("keys are fetched, and a body is asked for first")
+        }
     };
     if source.policy.is_proven_by_head() {
         peer.connection.set_authenticated();

@@ -74,7 +74,7 @@ causes! {
     BodyIncomplete = "body_incomplete";
     /// spooled mode: the event could not be put on disk just now, or its source or storage unit has its share of the spool (HTTP)
     SpoolUnavailable = "spool_unavailable";
-    /// the key that a signature check needs could not be had just now (HTTP)
+    /// the key that a signature or a token is checked with could not be had just now, or this machine's clock is not set (HTTP)
     KeyUnavailable = "key_unavailable";
     /// a subscription's confirmation URL could not be visited (HTTP)
     Unconfirmed = "unconfirmed";

@@ -7,4 +7,5 @@ pub(crate) const SHARED_SECRET: &str = "shared_secret";
 pub(crate) const SOURCE_ADDRESSES: &str = "source_addresses";
 pub(crate) const HMAC: &str = "hmac";
 pub(crate) const JDCLOUD_SIGNATURE: &str = "jdcloud_signature";
+pub(crate) const JWT: &str = "jwt";
 pub(crate) const SNS: &str = "sns";

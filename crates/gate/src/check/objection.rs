@@ -2,7 +2,7 @@
 
 use crate::key_url::KeyUrl;
 
-/// Why a check of the body does not admit a request.
+/// Why a check does not admit a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Objection {
     /// It has failed.
@@ -11,7 +11,7 @@ pub(crate) enum Objection {
     WrongUrl(&'static str, String),
     /// It needs the key at this URL.
     NeedKey(KeyUrl),
-    /// It needs a key that cannot be had just now.
+    /// It needs a key that cannot be had just now, or a clock.
     Unavailable(&'static str),
 }
 

@@ -21,6 +21,9 @@ const JDCLOUD_WINDOW: SignedDuration = SignedDuration::from_mins(15);
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html> ("can't exceed 3,600 seconds").
 const SNS_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
+/// A sender signs when it posts, and signs a repetition anew, so only the difference between two clocks has to fit.
+const HMAC_WINDOW: SignedDuration = SignedDuration::from_mins(5);
+
 /// Secrets held at once: the old one and the new one, with room.
 const MOST_SECRETS: usize = 8;
 
@@ -80,7 +83,17 @@ impl Reader<'_> {
 
     pub(super) fn hmac(&mut self, value: &Value, place: &str) -> Option<Hmac> {
         const SECRETS: [&str; 4] = ["secret", "secret_file", "secrets", "secret_files"];
-        let known = ["header", "encoding", "prefix", SECRETS[0], SECRETS[1], SECRETS[2], SECRETS[3]];
+        let known = [
+            "header",
+            "encoding",
+            "prefix",
+            "timed",
+            "date_window",
+            SECRETS[0],
+            SECRETS[1],
+            SECRETS[2],
+            SECRETS[3],
+        ];
         let table = self.table(value, place, &known)?;
         let header = self.header(table, place);
         let encodings = [("hex", Encoding::Hex), ("base64", Encoding::Base64)];
@@ -91,9 +104,16 @@ impl Reader<'_> {
             self.mistake(Mistake::new(format!("{place}.prefix"), expected));
             return None;
         }
+        let timed = self.flag(table, place, "timed");
+        let window = self.window(table, place, HMAC_WINDOW);
+        if timed == Some(false) && table.contains_key("date_window") {
+            let expected = "nothing: only beside timed = true the signature covers a time";
+            self.mistake(Mistake::new(format!("{place}.date_window"), expected));
+        }
         let (member, value) = self.one_of(table, place, &SECRETS)?;
         let secrets = self.secrets(member, value, &format!("{place}.{member}"))?;
-        let mut hmac = Hmac::new(&header?, prefix?, encoding?);
+        let window = Some(window?).filter(|_| timed == Some(true));
+        let mut hmac = Hmac::new(&header?, prefix?, encoding?, window);
         for secret in &secrets {
             self.accepted(hmac.accept(&secret.text), &secret.place)?;
         }

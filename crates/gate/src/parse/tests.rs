@@ -1,5 +1,8 @@
+mod jwt;
+
 use super::*;
 use crate::head::Head;
+use crate::keys::Keys;
 use crate::testing::{Signer, now};
 use crate::verdict::Verdict;
 
@@ -17,6 +20,9 @@ fn files(path: &str) -> Result<String, String> {
         "/mark" => Ok("\u{feff}0123456789abcdef\n".to_owned()),
         "/blank" => Ok("                    \n".to_owned()),
         "/zeros" => Ok("\0".repeat(16)),
+        "/jwks" => {
+            Ok(serde_json::json!({ "keys": [drive::TokenSigner::one().rsa_key("k")] }).to_string() + "\n")
+        }
         "/spaces" => Ok("0123456789abcdef \n".to_owned()),
         "/words" => Ok("Bearer 0123456789abcdef\n".to_owned()),
         _ => Err("no such file".to_owned()),
@@ -35,7 +41,7 @@ fn mistakes(text: &str) -> Vec<String> {
 fn admits(policy: &Policy, authorization: &str, rest: Option<&str>) -> bool {
     let headers = [("Authorization", authorization.as_bytes())];
     let head = Head { method: "POST", path: "/", path_rest: rest, headers: &headers, client: None };
-    matches!(policy.check_head(&head), Verdict::Admitted(_))
+    matches!(policy.check_head(&head, now(), &Keys::new()), Verdict::Admitted(_))
 }
 
 #[test]
@@ -72,7 +78,7 @@ fn a_table_in_a_file_reads_like_the_variable() {
 #[test]
 fn mistakes_name_the_place_and_what_was_expected() {
     let expected = "expected \"none\", or a table with one or more of source_addresses, path_secret, shared_secret, \
-                    bearer, basic, hmac, jdcloud_signature, sns";
+                    bearer, basic, jwt, hmac, jdcloud_signature, sns";
     for (text, sentence) in [
         ("'s3cret'", format!("auth: found \"a text\", {expected}")),
         ("s3cret", format!("auth: found \"a text that is not a TOML value\", {expected}")),
@@ -184,6 +190,9 @@ fn every_form_of_the_newer_checks_is_read() {
         "{ hmac = { header = 'X-Signature', secret_file = '/long', encoding = 'hex', prefix = 'sha256=' } }",
         "{ hmac = { header = 'X-Signature', secrets = ['0123456789abcdef', 'fedcba9876543210'] } }",
         "{ hmac = { header = 'X-Signature', secret_files = ['/long', '/longer'], encoding = 'base64' } }",
+        "{ hmac = { header = 'X-Relay-Signature', prefix = 'v1=', timed = true, secret_file = '/long' } }",
+        "{ hmac = { header = 'X', timed = true, date_window = '1m', secret_files = ['/long', '/longer'] } }",
+        "{ hmac = { header = 'X', timed = false, secret_file = '/long' } }",
         "{ jdcloud_signature = { certificate_file = '/pem' } }",
         "{ jdcloud_signature = { certificate_file = '/pem', content_md5 = 'optional', date_window = '1h 30m' } }",
         "{ jdcloud_signature = { certificate_urls = ['https://a.example/b.pem'] } }",
@@ -273,6 +282,18 @@ fn mistakes_in_the_newer_checks() {
         (
             "{ hmac = { header = 'X', secret_file = '/long', prefix = 'a,b' } }",
             "auth.hmac.prefix: expected printable ASCII characters without spaces and commas",
+        ),
+        (
+            "{ hmac = { header = 'X', secret_file = '/long', timed = 'yes' } }",
+            "auth.hmac.timed: found \"a text\", expected true or false",
+        ),
+        (
+            "{ hmac = { header = 'X', secret_file = '/long', date_window = '5m' } }",
+            "auth.hmac.date_window: expected nothing: only beside timed = true the signature covers a time",
+        ),
+        (
+            "{ hmac = { header = 'X', secret_file = '/long', timed = true, date_window = '30s' } }",
+            "auth.hmac.date_window: found \"30s\", expected a duration from 1m to 24h with its unit, such as 15m",
         ),
         (
             "{ jdcloud_signature = {} }",
