@@ -35,7 +35,13 @@ const SOURCES: &[(&str, &str, &str)] = &[
     ("storagegrid", "/storagegrid", "Basic c3RvcmFnZWdyaWQ6bm90LWEtc2VjcmV0LWdyaWQ="),
     ("azure-blob", "/azure?code=not-a-secret-azure", ""),
     ("gcs", "/gcs/gcs-5d1e8a07b4f2c936", ""),
+    ("ibm-cos", "/ibm", ""),
+    ("r2", "/r2", "not-a-secret-r2-worker"),
+    ("b2", "/b2", ""),
+    ("seaweedfs", "/seaweedfs", "not-a-secret-seaweedfs"),
+    ("tigris", "/tigris", "Basic dGlncmlzOm5vdC1hLXNlY3JldC10aWdyaXM="),
     ("s3-compatible", "/events", "not-a-secret-other"),
+    ("rewrapped", "/events", "not-a-secret-other"),
     ("foreign", "/events", "not-a-secret-other"),
 ];
 

@@ -142,6 +142,12 @@ const ELSEWHERE: &[(Dialect, &str, Option<&str>, &str)] = &[
     (Dialect::AzureBlob, "test-event", Some("validation"), "Event Grid's first request is a handshake"),
     (Dialect::Gcs, "batch-one-bad", None, "Pub/Sub pushes one message a request"),
     (Dialect::Gcs, "test-event", None, "Cloud Storage sends none"),
+    (Dialect::IbmCos, "batch-one-bad", None, "Code Engine delivers one event a request"),
+    (Dialect::IbmCos, "test-event", None, "no page shows one"),
+    (Dialect::R2, "test-event", None, "Cloudflare sends none"),
+    (Dialect::SeaweedFs, "batch-one-bad", None, "a filer posts one event a request"),
+    (Dialect::SeaweedFs, "test-event", None, "a filer sends none"),
+    (Dialect::Tigris, "test-event", None, "no page shows one"),
 ];
 
 fn all(records: &[Value], member: &str, value: &str) -> bool {

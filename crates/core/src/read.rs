@@ -17,3 +17,4 @@ mod row;
 mod seen;
 pub(crate) mod table;
 mod unknown;
+mod withheld;

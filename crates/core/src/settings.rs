@@ -62,8 +62,9 @@ impl Settings {
         let mdss = reader.mdss();
         let http = reader.http();
         let routes = reader.routes(http.as_ref().map_or(&[], |http| &http.sources));
-        let keys = keys::rules(&reader.table, &reader.vars, &mut reader.mistakes);
+        let mut keys = keys::rules(&reader.table, &reader.vars, &mut reader.mistakes);
         let Reader { given, mistakes, warnings, .. } = reader;
+        keys.set_buckets_folder(given.seaweedfs_buckets);
         let settings = Self {
             mdss,
             function: (role == Role::Function).then_some(given.function),

@@ -95,6 +95,8 @@ fn ids_of_events_and_requests_are_marks() {
     for body in [
         r#"{"cloudEventsVersion":"0.1","eventType":"com.oraclecloud.objectstorage.createobject","eventID":"@@",
             "data":{"resourceName":"k","additionalDetails":{"bucketName":"b"}}}"#,
+        r#"{"events":[{"eventType":"b2:ObjectCreated:Upload","eventId":"@@","bucketName":"b","objectName":"k"}]}"#,
+        r#"{"operation":"Object:Write","bucket":"b","key":"k","notification":{"request_id":"@@"}}"#,
         r#"{"source":"aws.s3","detail-type":"Object Created","id":"@@","detail":{"bucket":{"name":"b"},"object":{"key":"k"}}}"#,
         r#"{"source":"aws.s3","detail-type":"Object Created","detail":{"request-id":"@@","bucket":{"name":"b"},"object":{"key":"k"}}}"#,
         r#"{"Records":[{"source":"oss","id":"@@","detail":{"eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}}]}"#,
@@ -103,6 +105,28 @@ fn ids_of_events_and_requests_are_marks() {
         r#"{"Records":[{"eventSource":"ceph:s3","eventId":"@@","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#,
     ] {
         let mark = |id: &str| planned(body.replace("@@", id)).records[0].write_mark(None);
+        assert!(mark("1").is_some(), "{body}");
+        assert_eq!((mark("1") == mark("1"), mark("1") == mark("2"), mark("")), (true, false, None), "{body}");
+    }
+}
+
+/// Where an event has no id, what brings it may have one.
+#[test]
+fn ids_in_headers_are_marks() {
+    const R2: &str = r#"{"account":"a","action":"PutObject","bucket":"b","object":{"key":"k"}}"#;
+    const IBM: &str = r#"{"operation":"Object:Write","bucket":"b","key":"k","notification":{}}"#;
+    let vars = [(OsString::from("STORAGECLIENTID"), OsString::from("unit-1"))];
+    let rules = Settings::read(vars, Role::Explain).finish().unwrap().rules;
+    let event = [("ce-specversion", "1.0"), ("ce-type", "com.ibm.cloud.cos.document.write")];
+    for (body, id, others) in
+        [(R2, "X-Message-Id", [("X-Queue", "q"), ("X-Attempts", "1")]), (IBM, "Ce-Id", event)]
+    {
+        let mark = |value: &str| {
+            let headers = [(id, value)].into_iter().chain(others);
+            let headers = headers.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+            let delivery = Delivery { headers, body: body.into(), ..Delivery::default() };
+            plan(&rules, &delivery).records[0].write_mark(None)
+        };
         assert!(mark("1").is_some(), "{body}");
         assert_eq!((mark("1") == mark("1"), mark("1") == mark("2"), mark("")), (true, false, None), "{body}");
     }
@@ -117,11 +141,14 @@ fn of_the_headers_only_those_a_dialect_reads_are_kept() {
         ("X-Auth-Token", "t0ken"),
         ("X-OCI-NS-ConfirmationURL", "https://notification.x.oraclecloud.com/subscriptions/x?token=t0ken"),
         ("X-Bz-Event-Notification-Signature", "v1=t0ken"),
+        ("X-Message-Id", "547a66725e208fe954b50c323e79c684"),
+        ("Ce-Relaysecret", "t0ken"),
         ("Content-Type", "application/json"),
     ];
     let headers = headers.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec();
     let delivery = Delivery { headers, ..Delivery::default() };
-    let want = [("x-jdcloud-message-type", "Notification"), ("x-bz-event-notification-signature", "")];
+    let want =
+        [("x-jdcloud-message-type", "Notification"), ("x-message-id", "547a66725e208fe954b50c323e79c684")];
     assert_eq!(delivery.headers_to_keep(), want.map(|(n, v)| (n.to_owned(), v.to_owned())));
 }
 

@@ -77,7 +77,8 @@ impl Intake {
     }
 
     /// What is to be kept of a delivery.
-    pub fn new(delivery: Delivery, plan: &Plan, sender: Sender) -> Self {
+    pub fn new(mut delivery: Delivery, plan: &Plan, sender: Sender) -> Self {
+        let body = delivery.body_to_keep(plan.dialect);
         let source = delivery.source.as_deref();
         let items = plan.records.iter().enumerate().filter_map(|(n, r)| item(n, r, source, sender)).collect();
         Self {
@@ -86,7 +87,7 @@ impl Intake {
             source: delivery.source,
             dialect: delivery.dialect.map(|d| d.name()),
             method: delivery.method,
-            body: delivery.body,
+            body,
             items,
         }
     }

@@ -63,6 +63,16 @@ dialects! {
         AzureBlob = "azure-blob";
         /// Google Cloud Storage notifications, through Pub/Sub or Eventarc.
         Gcs = "gcs";
+        /// IBM Cloud Object Storage, through Code Engine.
+        IbmCos = "ibm-cos";
+        /// Cloudflare R2 event notifications, out of their queue.
+        R2 = "r2";
+        /// Backblaze B2 event notifications.
+        B2 = "b2";
+        /// SeaweedFS, its filer's webhook.
+        SeaweedFs = "seaweedfs";
+        /// Tigris object notifications.
+        Tigris = "tigris";
         /// Any other store that writes S3-shaped records.
         S3Compatible = "s3-compatible";
         /// A made-up store, for the tests of what a dialect needs: this name, its file and its row.
@@ -76,18 +86,10 @@ dialects! {
         TencentCos = "tencent-cos", "a Tencent COS event";
         /// Huawei Cloud Object Storage Service.
         HuaweiObs = "huawei-obs", "a Huawei OBS event";
-        /// IBM Cloud Object Storage.
-        IbmCos = "ibm-cos", "an IBM Cloud Object Storage event";
-        /// Cloudflare R2.
-        R2 = "r2", "a Cloudflare R2 event";
-        /// Backblaze B2.
-        B2 = "b2", "a Backblaze B2 event";
         /// Yandex Object Storage.
         Yandex = "yandex", "a Yandex Object Storage event";
         /// Volcengine TOS.
         VolcengineTos = "volcengine-tos", "a Volcengine TOS event";
-        /// SeaweedFS.
-        SeaweedFs = "seaweedfs", "a SeaweedFS filer event";
     }
 }
 
@@ -139,17 +141,34 @@ impl FromStr for KeyEncoding {
     }
 }
 
-/// The operator's word on key encodings, where the documentation has none.
+/// The operator's word on how keys are written, where the documentation has none or an installation may differ.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct KeyRules(Vec<(Dialect, KeyEncoding)>);
+pub(crate) struct KeyRules {
+    encodings: Vec<(Dialect, KeyEncoding)>,
+    /// Where SeaweedFS has its buckets.
+    buckets_folder: Option<String>,
+}
 
 impl KeyRules {
+    /// Where SeaweedFS has its buckets, unless `filer.options.buckets_folder` of its `filer.toml` says otherwise
+    /// (`weed/server/filer_server.go`).
+    pub(crate) const BUCKETS_FOLDER: &str = "/buckets";
+
     pub(crate) fn set(&mut self, dialect: Dialect, encoding: KeyEncoding) {
-        self.0.retain(|(d, _)| *d != dialect);
-        self.0.push((dialect, encoding));
+        self.encodings.retain(|(d, _)| *d != dialect);
+        self.encodings.push((dialect, encoding));
     }
 
     pub(crate) fn get(&self, dialect: Dialect) -> Option<KeyEncoding> {
-        self.0.iter().find(|(d, _)| *d == dialect).map(|(_, e)| *e)
+        self.encodings.iter().find(|(d, _)| *d == dialect).map(|(_, e)| *e)
+    }
+
+    pub(crate) fn set_buckets_folder(&mut self, folder: String) {
+        self.buckets_folder = Some(folder);
+    }
+
+    /// The folder of SeaweedFS's buckets, without a slash at its end.
+    pub(crate) fn buckets_folder(&self) -> &str {
+        self.buckets_folder.as_deref().unwrap_or(Self::BUCKETS_FOLDER)
     }
 }

@@ -249,6 +249,30 @@ pub(crate) fn moment(text: &str, place: impl Display, warnings: &mut Vec<String>
     time
 }
 
+/// A time as a count since 1970, of which `per_second` make a second: 1, or 1000 for milliseconds. A number, or a text of
+/// digits. Anything else is absent with a warning.
+pub(crate) fn unix_time(
+    raw: Option<&RawValue>,
+    per_second: i64,
+    place: impl Display,
+    warnings: &mut Vec<String>,
+) -> Option<Timestamp> {
+    let raw = raw?;
+    let digits = string(Some(raw)).unwrap_or(Cow::Borrowed(raw.get()));
+    // RFC 3339 has years of four digits.
+    let time = digits.parse::<i64>().ok().and_then(|n| {
+        let nanoseconds = n.rem_euclid(per_second) * (1_000_000_000 / per_second);
+        Timestamp::new(n.div_euclid(per_second), i32::try_from(nanoseconds).ok()?).ok()
+    });
+    let time = time.filter(|t| (0..=9999).contains(&t.to_zoned(TimeZone::UTC).year()));
+    if time.is_none() {
+        let found = clip(raw.get(), 40);
+        warnings
+            .push(format!("{place}: expected a time since 1970 as a number, found {found}; read as absent"));
+    }
+    time
+}
+
 /// An ETag without the quotes some producers put around it, and nothing else lost.
 pub(crate) fn etag(
     raw: Option<&RawValue>,
@@ -316,6 +340,29 @@ mod tests {
             assert_eq!(time.map(|t| t.to_string()).unwrap_or_default(), want, "{text}");
             assert_eq!(warnings.is_empty(), !want.is_empty(), "{text}: {warnings:?}");
         }
+    }
+
+    #[test]
+    fn times_since_1970() {
+        for (json, per_second, want) in [
+            ("1772612142", 1, "2026-03-04T08:15:42Z"),
+            ("1772612142379", 1000, "2026-03-04T08:15:42.379Z"),
+            ("\"1772612142379\"", 1000, "2026-03-04T08:15:42.379Z"),
+            ("0", 1, "1970-01-01T00:00:00Z"),
+            ("-1", 1000, "1969-12-31T23:59:59.999Z"),
+            ("1772612142379", 1, ""),
+            ("9223372036854775807", 1000, ""),
+            ("-9223372036854775808", 1, ""),
+            ("1e9", 1, ""),
+            ("\"Unix timestamp\"", 1, ""),
+            ("{}", 1, ""),
+        ] {
+            let mut warnings = Vec::new();
+            let time = unix_time(Some(&raw(json)), per_second, "eventTime", &mut warnings);
+            assert_eq!(time.map(|t| t.to_string()).unwrap_or_default(), want, "{json}");
+            assert_eq!(warnings.is_empty(), !want.is_empty(), "{json}: {warnings:?}");
+        }
+        assert_eq!(unix_time(None, 1, "eventTime", &mut Vec::new()), None);
     }
 
     #[test]

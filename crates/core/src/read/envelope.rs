@@ -8,6 +8,7 @@ pub(super) mod lists;
 pub(super) mod oci_notifications;
 pub(super) mod oci_stream;
 pub(super) mod pubsub;
+pub(super) mod r2_pull;
 pub(super) mod sns;
 pub(super) mod sqs;
 pub(super) mod storagegrid;

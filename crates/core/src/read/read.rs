@@ -393,10 +393,10 @@ mod tests {
         for dialect in Dialect::ALL {
             assert_eq!(dialect.name().parse(), Ok(*dialect));
         }
-        let sentence = "r2".parse::<Dialect>().unwrap_err();
+        let sentence = "yandex".parse::<Dialect>().unwrap_err();
         assert_eq!(
             sentence,
-            "a dialect that is read; r2 (a Cloudflare R2 event) is reserved for a later version"
+            "a dialect that is read; yandex (a Yandex Object Storage event) is reserved for a later version"
         );
         assert!(
             "s3".parse::<Dialect>()

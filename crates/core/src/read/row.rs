@@ -323,6 +323,8 @@ pub(crate) struct Facts {
     /// The gate's check whose signature covers members of its own messages and nothing else, so that a source which demands it is
     /// read as this dialect.
     pub(crate) signature: Option<&'static str>,
+    /// Members, wherever they stand in a body, whose text nobody may keep: what is in an object, keys of a cipher.
+    pub(crate) withheld: &'static [&'static str],
     /// What its sender makes of statuses.
     pub(crate) answers: Answers,
 }
@@ -338,6 +340,7 @@ impl Facts {
         topic: None,
         looks_like: "",
         signature: None,
+        withheld: &[],
         answers: Answers::DEFAULT,
     };
 

@@ -7,10 +7,12 @@
 use std::sync::LazyLock;
 
 use super::envelope::{
-    cloudevents, event_grid, jdcloud, lambda, lists, oci_notifications, oci_stream, pubsub, sns, sqs,
-    storagegrid, text,
+    cloudevents, event_grid, jdcloud, lambda, lists, oci_notifications, oci_stream, pubsub, r2_pull, sns,
+    sqs, storagegrid, text,
 };
-use super::record::{azure_blob, eventbridge, gcs, jdcloud_function, oci, reserved, s3};
+use super::record::{
+    azure_blob, b2, eventbridge, gcs, ibm_cos, jdcloud_function, oci, r2, reserved, s3, seaweedfs, tigris,
+};
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
 use crate::model::answers::Answers;
@@ -30,7 +32,6 @@ pub(super) static TABLE: &[&Row] = &[
     &cloudevents::BINARY,
     &gcs::EMPTY,
     &BODY,
-    &reserved::B2_HEADER,
     &reserved::HUAWEI_HEADER,
     // A body, or what lies in an envelope.
     &storagegrid::FORM,
@@ -45,6 +46,11 @@ pub(super) static TABLE: &[&Row] = &[
     &azure_blob::EVENT,
     &eventbridge::UNTYPED,
     &eventbridge::DETAIL,
+    &ibm_cos::EVENT,
+    &r2_pull::ANSWER,
+    &r2_pull::MESSAGE,
+    &r2::EVENT,
+    &seaweedfs::EVENT,
     #[cfg(test)]
     &super::record::lighthouse::EVENT,
     &s3::RECORDS,
@@ -55,9 +61,6 @@ pub(super) static TABLE: &[&Row] = &[
     &gcs::FUNCTION,
     &gcs::RESOURCE,
     &reserved::HUAWEI,
-    &reserved::SEAWEEDFS,
-    &reserved::IBM,
-    &reserved::R2,
     &reserved::VOLCENGINE_EVENT,
     &lists::EVENTS,
     &lists::MESSAGES,
@@ -79,7 +82,8 @@ pub(super) static TABLE: &[&Row] = &[
     // An element of `events`.
     &reserved::ALIBABA,
     &reserved::VOLCENGINE,
-    &reserved::B2,
+    &b2::EVENT,
+    &tigris::EVENT,
     // An element of `messages`.
     &reserved::YANDEX,
     // An element of a stream's batch.
@@ -277,7 +281,11 @@ mod tests {
     #[test]
     fn the_facts_of_a_dialect_are_said_once() {
         let said = |f: &'static Facts| {
-            ((f.keys, f.key_place, f.unit, f.redelivers), (f.probes, f.looks_like), (f.signature, f.answers))
+            (
+                (f.keys, f.key_place, f.unit, f.redelivers),
+                (f.probes, f.looks_like),
+                (f.signature, f.withheld, f.answers),
+            )
         };
         for row in TABLE.iter().copied() {
             let Some(of_row) = row.facts else { continue };

@@ -15,6 +15,7 @@ pub(super) struct Given {
     pub(super) mdss: MdssSettings,
     pub(super) unit: Unit,
     pub(super) unknown_events: UnknownEvents,
+    pub(super) seaweedfs_buckets: String,
     pub(super) function: FunctionSettings,
     pub(super) http: HttpSettings,
     /// Whether a spool is wanted; `spool` says the rest.
@@ -48,6 +49,7 @@ impl Given {
             mdss: MdssSettings::default(),
             unit: Unit::default(),
             unknown_events: UnknownEvents::default(),
+            seaweedfs_buckets: String::new(),
             function: FunctionSettings::default(),
             http: HttpSettings {
                 listen: SocketAddr::from(([0, 0, 0, 0], 0)),

@@ -9,13 +9,14 @@
 //! here. `make bless` writes it into `docs/settings.md`. What must hold between several settings stands in the file of
 //! their group (`mdss.rs`, `http.rs`, `spool.rs`, `routes.rs`).
 
+use crate::model::dialect::KeyRules;
 use crate::model::event::UnknownEvents;
 use crate::model::unit::{ObjectName, StorageType};
 use crate::settings::given::Given;
 use crate::settings::groups::Listed;
 use crate::settings::value::{
     DAY, HOUR, KIB, MIB, MILLISECOND, SECOND, TIB, address, api_key, certificates, duration, endpoint,
-    number, or_never, path, secret, size, some, storage_client_id, text, words,
+    folder, number, or_never, path, secret, size, some, storage_client_id, text, words,
 };
 
 /// One setting.
@@ -316,6 +317,14 @@ pub const SETTINGS: &[Setting] = &[
             ])
         ),
         "what becomes of an event of a type that this version does not know, if it names an object: it fails, the object is sent to MDSS, or the event is skipped",
+    ),
+    setting(
+        "RELAY_SEAWEEDFS_BUCKETS",
+        "events.seaweedfs_buckets",
+        Everywhere,
+        Value(KeyRules::BUCKETS_FOLDER),
+        fills!(given.seaweedfs_buckets = folder()),
+        "where SeaweedFS has its buckets: `filer.options.buckets_folder` of its `filer.toml`; what a filer announces of other folders is skipped",
     ),
     setting(
         "RELAY_ON_PERMANENT",

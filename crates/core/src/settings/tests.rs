@@ -255,7 +255,7 @@ fn a_configuration_is_checked_to_its_last_member() {
         [[source]]
         name = "a"
         path = "/a/"
-        dialect = "r2"
+        dialect = "yandex"
         [[source]]
         name = "a"
         path = "/healthz"
@@ -271,7 +271,7 @@ fn a_configuration_is_checked_to_its_last_member() {
     mdss.timeout: found "array", expected a text or a number
     RELAY_SCAN_ID: expected no value, because the configuration has [[route]]: write it into the routes
     source[0].path: found "/a/", expected a path that begins with / and has no query, no / at its end and no empty or dot segment
-    source[0].dialect: found "r2", expected a dialect that is read; r2 (a Cloudflare R2 event) is reserved for a later version
+    source[0].dialect: found "yandex", expected a dialect that is read; yandex (a Yandex Object Storage event) is reserved for a later version
     source[0].auth: expected how this source proves who it is: { bearer = { token_file = "…" } }, another check, several of them, or "none" in writing
     source[1].path: found "/healthz", expected a path other than /healthz, /readyz, /metrics, which the server answers itself
     source[1].name: found "a", expected a name that no other source has
@@ -521,6 +521,23 @@ fn unknown_events() {
     let config = "[events]\nunknown = \"send\"\n";
     let draft = drafted(&[("RELAY_CONFIG_TOML", config)], Role::Explain);
     assert_eq!((draft.settings.rules.unknown_events, draft.mistakes), (UnknownEvents::Send, Vec::new()));
+}
+
+#[test]
+fn the_folder_of_seaweedfs_buckets() {
+    let of = |folder: &str| drafted(&[("RELAY_SEAWEEDFS_BUCKETS", folder)], Role::Explain);
+    for (folder, want) in [("/data/s3", "/data/s3"), ("/data/s3//", "/data/s3"), ("", "/buckets")] {
+        assert_eq!(of(folder).settings.rules.keys.buckets_folder(), want, "{folder:?}");
+    }
+    for wrong in ["buckets", "/", "//"] {
+        assert_eq!(
+            of(wrong).mistakes[0].to_string(),
+            format!("RELAY_SEAWEEDFS_BUCKETS: found {wrong:?}, expected an absolute path such as /buckets")
+        );
+    }
+    let config = "[events]\nseaweedfs_buckets = \"/s3\"\n";
+    let draft = drafted(&[("RELAY_CONFIG_TOML", config)], Role::Explain);
+    assert_eq!((draft.settings.rules.keys.buckets_folder(), draft.mistakes.len()), ("/s3", 0));
 }
 
 /// A device that never ends, and a pipe that nobody writes to.

@@ -126,6 +126,17 @@ pub(super) fn text(called: &str) -> Value<impl Fn(&str) -> Result<String, String
     Value { values: called.to_owned(), read: |text: &str| Ok(text.to_owned()) }
 }
 
+/// A folder of another system, by its absolute path, without a slash at its end. The root is none.
+pub(super) fn folder() -> Value<impl Fn(&str) -> Result<String, String>> {
+    const EXPECTED: &str = "an absolute path such as /buckets";
+    let read = |text: &str| match text.trim_end_matches('/') {
+        "" => Err(EXPECTED.to_owned()),
+        folder if folder.starts_with('/') => Ok(folder.to_owned()),
+        _ => Err(EXPECTED.to_owned()),
+    };
+    Value { values: "an absolute path".to_owned(), read }
+}
+
 /// A path. Whether something is there shows when it is opened.
 pub(super) fn path() -> Value<impl Fn(&str) -> Result<PathBuf, String>> {
     Value { values: "a path".to_owned(), read: |text: &str| Ok(PathBuf::from(text)) }

@@ -119,6 +119,30 @@ pub(crate) async fn a_delivery_comes_back_as_it_was_without_what_nobody_reads(be
     assert_eq!(found.headers, [("x-jdcloud-message-type".to_owned(), "Notification".to_owned())]);
 }
 
+/// A filer's event may hold a small file. What is kept is planned as what came.
+pub(crate) async fn what_is_in_an_object_is_not_kept(bench: Bench) {
+    let spool = bench.open();
+    let event = |content: &str| {
+        let entry = |content: &str| json!({ "name": "k", "content": content, "attributes": { "mtime": 7 } });
+        let message = json!({ "old_entry": entry("c2VjcmV0"), "new_entry": entry(content) });
+        raw(json!({ "event_type": "update", "key": "/buckets/b/k", "message": message }).to_string())
+    };
+    let relay = routed();
+    for (content, heard) in [("bmV3IHNlY3JldA==", "spooled:-"), ("c2VjcmV0", "skipped:not_content")] {
+        let delivery = event(content);
+        let plan = relay.plan(&delivery);
+        let report = spool.accept(delivery, &plan, Sender::Proven).await.unwrap();
+        assert_eq!(results(&report), [heard], "{content}");
+    }
+    let desk = bench.desk();
+    let entry = desk.list(&Filter::default(), None, 10).await.unwrap().remove(0);
+    let kept = desk.show(entry.id).await.unwrap().unwrap().delivery.unwrap();
+    let body = String::from_utf8(kept.body.clone()).unwrap();
+    assert!(!body.contains("c2VjcmV0") && !body.contains("bmV3IHNlY3JldA=="), "{body}");
+    let decided = |plan: &mdss_relay_core::Plan| format!("{:?}", plan.records[0].decision);
+    assert_eq!(decided(&relay.plan(&kept)), decided(&relay.plan(&event("bmV3IHNlY3JldA=="))));
+}
+
 pub(crate) async fn the_same_write_is_kept_once(bench: Bench) {
     let spool = bench.open();
     let relay = routed();

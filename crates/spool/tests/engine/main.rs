@@ -32,6 +32,7 @@ suite! {
     accept:
         each_record_becomes_an_item_or_says_why_not
         a_delivery_comes_back_as_it_was_without_what_nobody_reads
+        what_is_in_an_object_is_not_kept
         the_same_write_is_kept_once
         a_write_that_mdss_has_accepted_is_not_kept_again
         no_byte_is_too_much

@@ -21,8 +21,6 @@ const fn record(of: Dialect, marks: &'static [Mark]) -> Row {
     Row { of, stands: Stands::InRecords, marks, under: s3::family, ..Row::BASE }
 }
 
-pub(in crate::read) const B2_HEADER: Row =
-    by_header(Dialect::B2, &[Mark::Header("x-bz-event-notification-signature", Test::There)]);
 pub(in crate::read) const HUAWEI_HEADER: Row =
     by_header(Dialect::HuaweiObs, &[Mark::Header("x-smn-message-type", Test::There)]);
 
@@ -36,33 +34,11 @@ pub(in crate::read) const VOLCENGINE_EVENT: Row = alone(
     Dialect::VolcengineTos,
     &[Mark::Type(Test::Begins("faas.tos.")), Mark::Type(Test::Begins("bytefaas.tos."))],
 );
-pub(in crate::read) const B2: Row = Row {
-    stands: Stands::InEvents,
-    ..alone(Dialect::B2, &[Mark::Members(&[("eventType", Test::Begins("b2:"))])])
-};
 pub(in crate::read) const YANDEX: Row = Row {
     stands: Stands::InMessages,
     ..alone(Dialect::Yandex, &[Mark::Members(&[("event_metadata", Test::There)])])
 };
 pub(in crate::read) const HUAWEI: Row = alone(Dialect::HuaweiObs, &[Mark::Type(Test::Begins("OBS:"))]);
-pub(in crate::read) const SEAWEEDFS: Row =
-    alone(Dialect::SeaweedFs, &[Mark::Members(&[("event_type", Test::There), ("message", Test::There)])]);
-pub(in crate::read) const IBM: Row = alone(
-    Dialect::IbmCos,
-    &[
-        Mark::Type(Test::Begins("com.ibm.cloud.cos.")),
-        Mark::Members(&[("notification", Test::There), ("operation", Test::There)]),
-    ],
-);
-pub(in crate::read) const R2: Row = alone(
-    Dialect::R2,
-    &[Mark::Members(&[
-        ("account", Test::There),
-        ("action", Test::There),
-        ("bucket", Test::There),
-        ("object", Test::There),
-    ])],
-);
 pub(in crate::read) const TENCENT_RECORD: Row =
     record(Dialect::TencentCos, &[Mark::Members(&[("cos", Test::There)])]);
 pub(in crate::read) const HUAWEI_RECORD: Row = record(
