@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph attack bless fuzz mutants clients emulator deny dist image azure-check az-cli-options oci-cli-options oci-cli-check aws-cli-check
+.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph attack bless fuzz mutants clients emulator deny dist image azure-check az-cli-options miniflare oci-cli-options oci-cli-check aws-cli-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ clients: ## install Go and curl, with which tests call a function (Debian, root)
 
 emulator: ## install cargo-lambda under target/, against which a test runs the Lambda function; without it that test is skipped
 	@sh .ci/emulator
+
+miniflare: ## install miniflare under target/, by which tests run the Worker of deploy/cloudflare; without it these tests are skipped
+	@sh .ci/miniflare
 
 deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny; not part of `make test`)
 	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }

@@ -10,9 +10,11 @@ mod said_elsewhere;
 #[path = "../../../../deploy/scripts.rs"]
 mod scripts;
 mod scripts_run;
+mod worker;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
