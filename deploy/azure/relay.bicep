@@ -343,6 +343,11 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
           name: 'RELAY_CONFIG_TOML'
           value: relayConfigToml
         }
+        // What can never be used ends in the poison queue, where somebody can look at it, and not in a line alone.
+        {
+          name: 'RELAY_ON_PERMANENT'
+          value: 'fail'
+        }
         {
           name: 'DEPLOYED_AT'
           value: deployedAt
@@ -371,25 +376,25 @@ var alarms = [
   {
     name: 'operator-must-act'
     text: 'A wrong key, an unknown unit, a scan that is not Event-Based, a container without a route: mdss.reason in the log says which'
-    query: 'traces | where message has \'"mdss.failure_kind":"config"\''
+    query: 'traces | where message startswith "{" | where tostring(parse_json(message)["mdss.failure_kind"]) == "config"'
     periods: 1
   }
   {
     name: 'unusable-events'
     text: 'An event that can never be used: mdss.reason and mdss.detail in the log say why'
-    query: 'traces | where message has \'"mdss.failure_kind":"permanent"\''
+    query: 'traces | where message startswith "{" | where tostring(parse_json(message)["mdss.failure_kind"]) == "permanent"'
     periods: 1
   }
   {
     name: 'not-accepted'
     text: 'MDSS has not accepted objects for a quarter of an hour; their events are tried again every five minutes'
-    query: 'traces | where message has \'"mdss.failure_kind":"transient"\''
+    query: 'traces | where message startswith "{" | where tostring(parse_json(message)["mdss.failure_kind"]) == "transient"'
     periods: 3
   }
   {
     name: 'poison'
     text: 'Events were given up and are in the poison queue; their objects are unscanned'
-    query: 'traces | where message has "Message has reached MaxDequeueCount"'
+    query: 'traces | where message contains "Message has reached MaxDequeueCount"'
     periods: 1
   }
   {

@@ -213,6 +213,7 @@ resource "azapi_resource" "app" {
           { name = "APIENDPOINT", value = var.endpoint },
           # With the version, so that another key is another setting, which is what makes the app read the vault again.
           { name = "APIKEY", value = "@Microsoft.KeyVault(SecretUri=${azurerm_key_vault_secret.api_key.id})" },
+          { name = "RELAY_ON_PERMANENT", value = "fail" },
           # Never both; an empty one counts as none.
           { name = "STORAGECLIENTID", value = var.storage_client_id == null ? "" : var.storage_client_id },
           { name = "RELAY_CONFIG_TOML", value = var.relay_config_toml == null ? "" : var.relay_config_toml },
@@ -235,10 +236,10 @@ resource "azapi_resource" "app" {
 
 locals {
   log_alarms = {
-    operator-must-act = { periods = 1, query = "traces | where message has '\"mdss.failure_kind\":\"config\"'" }
-    unusable-events   = { periods = 1, query = "traces | where message has '\"mdss.failure_kind\":\"permanent\"'" }
-    not-accepted      = { periods = 3, query = "traces | where message has '\"mdss.failure_kind\":\"transient\"'" }
-    poison            = { periods = 1, query = "traces | where message has \"Message has reached MaxDequeueCount\"" }
+    operator-must-act = { periods = 1, query = "traces | where message startswith \"{\" | where tostring(parse_json(message)[\"mdss.failure_kind\"]) == \"config\"" }
+    unusable-events   = { periods = 1, query = "traces | where message startswith \"{\" | where tostring(parse_json(message)[\"mdss.failure_kind\"]) == \"permanent\"" }
+    not-accepted      = { periods = 3, query = "traces | where message startswith \"{\" | where tostring(parse_json(message)[\"mdss.failure_kind\"]) == \"transient\"" }
+    poison            = { periods = 1, query = "traces | where message contains \"Message has reached MaxDequeueCount\"" }
     function-broken   = { periods = 1, query = "union traces, exceptions | where coalesce(message, outerMessage) has_any (\"Exceeded http worker restart\", \"Failed to start a new worker\", \"Function host is not running\")" }
   }
   topic_alarms = var.subscribe ? { dead-lettered = "DeadLetteredCount", dropped = "DroppedEventCount" } : {}
