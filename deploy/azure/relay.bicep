@@ -280,8 +280,6 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       }
     }
     siteConfig: {
-      minTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       appSettings: [
         {
           name: 'AzureWebJobsStorage__accountName'

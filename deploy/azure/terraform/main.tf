@@ -197,8 +197,6 @@ resource "azapi_resource" "app" {
         }
       }
       siteConfig = {
-        minTlsVersion = "1.2"
-        ftpsState     = "Disabled"
         appSettings = [
           { name = "AzureWebJobsStorage__accountName", value = azurerm_storage_account.relay.name },
           { name = "AzureWebJobsStorage__credential", value = "managedidentity" },
