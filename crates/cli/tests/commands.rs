@@ -96,7 +96,7 @@ fn explain_exits_2_only_for_what_cannot_be_read() {
     assert!(text(&missing.stderr).contains("/nonexistent.json"));
 
     for (args, vars, words) in [
-        (vec!["explain", "--dialect", "r2", "-"], vec![], "reserved for a later version"),
+        (vec!["explain", "--dialect", "s3", "-"], vec![], "one of oci, oci-stream"),
         (vec!["explain", "--at", "noon", "-"], vec![], "RFC 3339"),
         (vec!["explain"], vec![], "FILE"),
         (vec!["explain", "--config", "/nonexistent.toml", "-"], vec![], "/nonexistent.toml"),

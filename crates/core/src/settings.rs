@@ -60,7 +60,7 @@ impl Settings {
         reader.fill(|setting| setting.toml.is_some());
         reader.misplaced();
         let mdss = reader.mdss();
-        let http = reader.http();
+        let http = reader.http(mdss.deadline);
         let routes = reader.routes(http.as_ref().map_or(&[], |http| &http.sources));
         let mut keys = keys::rules(&reader.table, &reader.vars, &mut reader.mistakes);
         let Reader { given, mistakes, warnings, .. } = reader;

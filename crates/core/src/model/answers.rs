@@ -3,6 +3,37 @@
 //! The same status makes one sender repeat an event and another one drop it for good. So each dialect has a row of its
 //! own, beside the source that says how its sender behaves; most have the default.
 
+use std::time::Duration;
+
+/// How long a dialect's sender waits for an answer, and what it does without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// The longest it waits; `None`: not known, or longer than any delivery takes.
+    pub waits: Option<Duration>,
+    /// Whether it posts an event again that was not taken. What is not known counts as no.
+    pub repeats: bool,
+}
+
+impl Patience {
+    /// Of senders that wait long enough, as far as anybody knows, and repeat.
+    pub const ENOUGH: Self = Self { waits: None, repeats: true };
+
+    /// Waits as long, and repeats.
+    pub(crate) const fn seconds(seconds: u64) -> Self {
+        Self { waits: Some(Duration::from_secs(seconds)), repeats: true }
+    }
+
+    /// Why a relay that answers within `deadline`, and only when MDSS has, loses events of such a sender. The end of a sentence.
+    pub(crate) fn objection(self, deadline: Duration) -> Option<String> {
+        let waits = self.waits.filter(|waits| *waits <= deadline);
+        let short = waits.map(|waits| format!("waits {} s for an answer", waits.as_secs()));
+        let once =
+            (!self.repeats).then(|| "is not known to post an event again that was not taken".to_owned());
+        let both: Vec<_> = short.into_iter().chain(once).collect();
+        (!both.is_empty()).then(|| both.join(", and "))
+    }
+}
+
 /// The statuses a dialect's sender hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answers {
@@ -36,6 +67,11 @@ impl Answers {
         refused: None,
         key_unavailable: 503,
     };
+
+    /// For senders that give an event up at once on 4xx: only what can never succeed is told so, and what somebody could mend,
+    /// the relay's limits among it, is not.
+    pub(crate) const FINAL_4XX: Self =
+        Self { unacceptable: Some(503), incomplete: Some(503), ..Self::DEFAULT };
 
     /// The same for a sender that posts an event until it gets a 2xx: what can never succeed is answered as done, or it would come
     /// for ever and keep everything behind it waiting. The log has its line.

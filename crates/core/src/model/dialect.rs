@@ -4,93 +4,85 @@ use std::fmt;
 use std::str::FromStr;
 
 macro_rules! dialects {
-    (read { $($(#[doc = $doc:literal])+ $(#[cfg($cfg:ident)])? $variant:ident = $name:literal;)+ }
-     reserved { $($(#[doc = $later_doc:literal])+ $later:ident = $later_name:literal, $what:literal;)* }) => {
+    ($($(#[doc = $doc:literal])+ $(#[cfg($cfg:ident)])? $variant:ident = $name:literal;)+) => {
         /// The dialects: what a provider's notification looks like. Nothing but names; what else there is to know of one is
         /// in its own file.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Dialect { $($(#[doc = $doc])+ $(#[cfg($cfg)])? $variant,)+ $($(#[doc = $later_doc])+ $later,)* }
+        pub enum Dialect { $($(#[doc = $doc])+ $(#[cfg($cfg)])? $variant,)+ }
 
         impl Dialect {
-            /// Every dialect that is read, in the order of the documentation.
+            /// Every dialect, in the order of the documentation.
             pub const ALL: &[Self] = &[$($(#[cfg($cfg)])? Self::$variant,)+];
-
-            /// Every dialect that is recognised and not read yet.
-            pub const RESERVED: &[Self] = &[$(Self::$later,)*];
 
             /// The name used in settings, reports and the `explain` output.
             pub fn name(self) -> &'static str {
-                match self { $($(#[cfg($cfg)])? Self::$variant => $name,)+ $(Self::$later => $later_name,)* }
+                match self { $($(#[cfg($cfg)])? Self::$variant => $name,)+ }
             }
 
             /// What an event of it is called in a sentence.
             pub fn what(self) -> &'static str {
-                match self { $($(#[cfg($cfg)])? Self::$variant => concat!($($doc,)+).trim_ascii(),)+ $(Self::$later => $what,)* }
+                match self { $($(#[cfg($cfg)])? Self::$variant => concat!($($doc,)+).trim_ascii(),)+ }
             }
         }
     };
 }
 
 dialects! {
-    read {
-        /// OCI Events, Object Storage.
-        Oci = "oci";
-        /// OCI Streaming records with OCI events inside, as Connector Hub delivers them.
-        OciStream = "oci-stream";
-        /// OCI Notifications over HTTPS with OCI events inside.
-        OciNotifications = "oci-notifications";
-        /// Amazon S3 event notifications.
-        AwsS3 = "aws-s3";
-        /// Amazon S3 events as EventBridge delivers them.
-        AwsEventBridge = "aws-eventbridge";
-        /// Amazon SNS messages, over HTTPS, to Lambda or in a queue, with notifications inside.
-        AwsSns = "aws-sns";
-        /// Amazon SQS messages as Lambda delivers them, with notifications inside.
-        AwsSqs = "aws-sqs";
-        /// JD Cloud Object Storage callbacks over HTTP.
-        JdCloud = "jdcloud";
-        /// JD Cloud Function Service's records of the same events.
-        JdCloudFunction = "jdcloud-function";
-        /// MinIO bucket notifications.
-        Minio = "minio";
-        /// RustFS bucket notifications.
-        Rustfs = "rustfs";
-        /// Ceph RADOS Gateway bucket notifications.
-        Ceph = "ceph";
-        /// NetApp StorageGRID event notifications.
-        StorageGrid = "storagegrid";
-        /// Azure Blob Storage events, as Event Grid delivers them.
-        AzureBlob = "azure-blob";
-        /// Google Cloud Storage notifications, through Pub/Sub or Eventarc.
-        Gcs = "gcs";
-        /// IBM Cloud Object Storage, through Code Engine.
-        IbmCos = "ibm-cos";
-        /// Cloudflare R2 event notifications, out of their queue.
-        R2 = "r2";
-        /// Backblaze B2 event notifications.
-        B2 = "b2";
-        /// SeaweedFS, its filer's webhook.
-        SeaweedFs = "seaweedfs";
-        /// Tigris object notifications.
-        Tigris = "tigris";
-        /// Any other store that writes S3-shaped records.
-        S3Compatible = "s3-compatible";
-        /// A made-up store, for the tests of what a dialect needs: this name, its file and its row.
-        #[cfg(test)]
-        Lighthouse = "lighthouse";
-    }
-    reserved {
-        /// Alibaba Cloud Object Storage Service.
-        AlibabaOss = "alibaba-oss", "an Alibaba Cloud OSS event";
-        /// Tencent Cloud Object Storage.
-        TencentCos = "tencent-cos", "a Tencent COS event";
-        /// Huawei Cloud Object Storage Service.
-        HuaweiObs = "huawei-obs", "a Huawei OBS event";
-        /// Yandex Object Storage.
-        Yandex = "yandex", "a Yandex Object Storage event";
-        /// Volcengine TOS.
-        VolcengineTos = "volcengine-tos", "a Volcengine TOS event";
-    }
+    /// OCI Events, Object Storage.
+    Oci = "oci";
+    /// OCI Streaming records with OCI events inside, as Connector Hub delivers them.
+    OciStream = "oci-stream";
+    /// OCI Notifications over HTTPS with OCI events inside.
+    OciNotifications = "oci-notifications";
+    /// Amazon S3 event notifications.
+    AwsS3 = "aws-s3";
+    /// Amazon S3 events as EventBridge delivers them.
+    AwsEventBridge = "aws-eventbridge";
+    /// Amazon SNS messages, over HTTPS, to Lambda or in a queue, with notifications inside.
+    AwsSns = "aws-sns";
+    /// Amazon SQS messages as Lambda delivers them, with notifications inside.
+    AwsSqs = "aws-sqs";
+    /// JD Cloud Object Storage callbacks over HTTP.
+    JdCloud = "jdcloud";
+    /// JD Cloud Function Service's records of the same events.
+    JdCloudFunction = "jdcloud-function";
+    /// MinIO bucket notifications.
+    Minio = "minio";
+    /// RustFS bucket notifications.
+    Rustfs = "rustfs";
+    /// Ceph RADOS Gateway bucket notifications.
+    Ceph = "ceph";
+    /// NetApp StorageGRID event notifications.
+    StorageGrid = "storagegrid";
+    /// Azure Blob Storage events, as Event Grid delivers them.
+    AzureBlob = "azure-blob";
+    /// Google Cloud Storage notifications, through Pub/Sub or Eventarc.
+    Gcs = "gcs";
+    /// IBM Cloud Object Storage, through Code Engine.
+    IbmCos = "ibm-cos";
+    /// Cloudflare R2 event notifications, out of their queue.
+    R2 = "r2";
+    /// Backblaze B2 event notifications.
+    B2 = "b2";
+    /// SeaweedFS, its filer's webhook.
+    SeaweedFs = "seaweedfs";
+    /// Tigris object notifications.
+    Tigris = "tigris";
+    /// Alibaba Cloud OSS events, from Function Compute, a topic or EventBridge.
+    AlibabaOss = "alibaba-oss";
+    /// Tencent Cloud COS events, from a trigger or EventBridge.
+    TencentCos = "tencent-cos";
+    /// Huawei Cloud OBS events, from SMN, FunctionGraph or EventGrid.
+    HuaweiObs = "huawei-obs";
+    /// Yandex Object Storage events, as a trigger delivers them.
+    Yandex = "yandex";
+    /// Volcengine TOS events, as veFaaS delivers them.
+    VolcengineTos = "volcengine-tos";
+    /// Any other store that writes S3-shaped records.
+    S3Compatible = "s3-compatible";
+    /// A made-up store, for the tests of what a dialect needs: this name, its file and its row.
+    #[cfg(test)]
+    Lighthouse = "lighthouse";
 }
 
 impl fmt::Display for Dialect {
@@ -103,14 +95,10 @@ impl FromStr for Dialect {
     type Err = String;
 
     /// # Errors
-    /// A sentence that lists the names, or says that this one is reserved.
+    /// A sentence that lists the names.
     fn from_str(name: &str) -> Result<Self, String> {
         if let Some(dialect) = Self::ALL.iter().find(|d| d.name() == name) {
             return Ok(*dialect);
-        }
-        if let Some(later) = Self::RESERVED.iter().find(|d| d.name() == name) {
-            let what = later.what();
-            return Err(format!("a dialect that is read; {later} ({what}) is reserved for a later version"));
         }
         let names: Vec<_> = Self::ALL.iter().map(|d| d.name()).collect();
         Err(format!("one of {}", names.join(", ")))

@@ -48,8 +48,6 @@ causes! {
     Unreadable = "unreadable";
     /// no known dialect has this shape
     UnknownDialect = "unknown_dialect";
-    /// a dialect that is known and not yet read
-    UnsupportedDialect = "unsupported_dialect";
     /// the body is compressed in another way than gzip (HTTP)
     UnsupportedEncoding = "unsupported_encoding";
     /// an event type that its provider has given up
@@ -127,7 +125,6 @@ impl Cause {
         match self {
             Self::Unreadable
             | Self::UnknownDialect
-            | Self::UnsupportedDialect
             | Self::ObsoleteEvent
             | Self::UnknownEvent
             | Self::UnsupportedEncoding

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::item::{Item, Parsed, Reading};
 use super::kept::kept;
-use super::read::{Found, MOST_RECORDS, Reader, Spot, key_place, look};
+use super::read::{Found, MOST_RECORDS, Reader, Spot, key_place, look, withheld};
 use super::row::{Context, List, Opened, Opening, Read, Row, Stands};
 use super::seen::Seen;
 use super::table;
@@ -72,7 +72,7 @@ impl Reader<'_> {
             if self.keep && !list.of_letters {
                 let items = parsed.items[before..].iter_mut();
                 items.filter(|i| i.raw.is_none() && i.message.is_none()).for_each(|item| {
-                    item.raw = Some(kept(item, raw, key_place(item)));
+                    item.raw = Some(kept(item, raw, key_place(item), withheld(item)));
                 });
             }
         }
@@ -147,11 +147,6 @@ impl Reader<'_> {
                         let of = item.dialect;
                         parsed.items.push(item);
                         return Ok(of);
-                    }
-                    Read::Reserved => {
-                        self.left = self.left.saturating_sub(1);
-                        parsed.items.push(Item::reserved(index.to_string(), row.of));
-                        return Ok(Some(row.of));
                     }
                     Read::List(_) | Read::Envelope(_) if *stands == Stands::Alone => {
                         let Some(inner) = self.alone(row, &seen, spot) else { continue };

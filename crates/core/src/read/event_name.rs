@@ -9,7 +9,8 @@
 //!
 //! Sources: AWS `notification-how-to-event-types-and-destinations`; MinIO `internal/event/name.go`; RustFS
 //! `crates/s3-types/src/event_name.rs`; Ceph `src/rgw/rgw_notify_event_type.cc` and "S3 Bucket Notifications Compatibility"; JD
-//! Cloud "Callback Notification"; Alibaba OSS event notification (part events); for the words of rewritten records AWS
+//! Cloud "Callback Notification"; Alibaba Cloud, "Event notifications" of OSS and "OSS events" of EventBridge (part events, replication,
+//! properties); Tencent Cloud, "COS Trigger Description"; Volcengine, "Event notification" of TOS (6349/128981); for the words of rewritten records AWS
 //! `AmazonS3/latest/userguide/ev-events` (`detail-type` and `reason`).
 
 use crate::model::event::Change;
@@ -41,6 +42,8 @@ const CREATED: &[&str] = &[
     "completeupload",
     "origin",
     "fetch",
+    // Tencent's, for objects that arrive from another region (Tencent Cloud, "COS Trigger Description").
+    "replication",
     "*",
 ];
 
@@ -61,7 +64,10 @@ const NOT_CONTENT: &[&str] = &[
 /// Families that are known and never about new content, each with how its known members begin; a family's own name and `*` are known as
 /// well. `ObjectAccessed` matters most: the scanner's own read fires it.
 const OTHER: &[(&str, &[&str])] = &[
-    ("objectrestore", &["post", "completed", "delete"]),
+    // `FinishRestore` is Alibaba's.
+    ("objectrestore", &["post", "completed", "delete", "finishrestore"]),
+    // Alibaba's, for properties of an object.
+    ("objectmodified", &["updateobjectmeta"]),
     ("lifecycletransition", &[]),
     ("objecttransition", &["failed", "complete"]),
     ("objecttagging", &["put", "delete"]),
@@ -173,6 +179,9 @@ pub(super) fn meaning(name: &str) -> (Meaning, Option<String>) {
         ("objectsynced", "create" | "created") | ("replication", "create" | "created") => Change::Created,
         ("objectsynced", "" | "*") => return arrived("ObjectSynced"),
         ("objectsynced" | "replication", _) if member.starts_with("delet") => Change::Removed,
+        // Of Alibaba and Volcengine: what a replication has written, overwritten or removed in this bucket.
+        ("objectreplication", "objectcreated" | "objectmodified") => Change::Created,
+        ("objectreplication", "objectremoved") => Change::Removed,
         // Of AWS, MinIO and RustFS: how a copy made elsewhere fares, told where the original is.
         ("replication", _) if member.starts_with("operation") => Change::Other,
         // Tencent writes ObjectRemove; the aborted upload never was an object.
@@ -239,6 +248,21 @@ mod tests {
             ("s3:ObjectRemoved:NoOP", Change::Removed, false),
             ("s3:ObjectLifecycle:Expiration:AbortMPU", Change::Other, false),
             ("s3:Scanner:BigPrefix", Change::Other, false),
+            // Alibaba's, Tencent's and Volcengine's own.
+            ("ObjectReplication:ObjectCreated", Change::Created, false),
+            ("oss:ObjectReplication:ObjectModified", Change::Created, false),
+            ("tos:ObjectReplication:ObjectModified", Change::Created, false),
+            ("ObjectReplication:ObjectRemoved", Change::Removed, false),
+            ("ObjectReplication:Renamed", Change::Unknown, false),
+            ("ObjectModified:UpdateObjectMeta", Change::Other, false),
+            ("ObjectModified:Content", Change::Unknown, false),
+            ("ObjectRestore:FinishRestore", Change::Other, false),
+            ("ObjectCreated:PutSymlink", Change::Other, false),
+            ("ObjectCreated:AppendObject", Change::Created, false),
+            ("cos:ObjectCreated:Replication", Change::Created, false),
+            ("cos:ObjectRemove:DeleteMarkerCreated", Change::Removed, false),
+            ("tos:ObjectCreated:CompleteUpload", Change::Created, false),
+            ("tos:LifecycleExpiration:Delete", Change::Removed, false),
             // Rewritten by a rule.
             ("PutObject", Change::Created, false),
             ("POST Object", Change::Created, false),

@@ -75,13 +75,6 @@ impl Item {
         let details = Box::new(std::mem::take(details));
         self.reading = Reading::Unreadable { bucket, details, failure };
     }
-
-    /// A record of a dialect that is recognised and not read.
-    pub(super) fn reserved(path: String, dialect: Dialect) -> Self {
-        let what = dialect.what();
-        let detail = format!("this is {what} ({dialect}), which this version does not read");
-        Self::new(path, Some(dialect), Reading::failed(Cause::UnsupportedDialect, detail))
-    }
 }
 
 /// A message of a queue batch, for the answer that names the failed ones.

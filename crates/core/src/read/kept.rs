@@ -1,13 +1,23 @@
-//! What a record was read from, kept for conditions: as it was sent, and with the key decoded.
+//! What a record was read from, kept for conditions: as it was sent, and with the key decoded. Credentials that a store writes into
+//! its records are left out, so that no sentence about a condition can show them.
 
 use serde_json::value::RawValue;
 
 use super::item::{Item, Reading};
+use super::withheld;
 use crate::model::raw::Raw;
 use crate::plain::json;
 
-/// Keeps what an item was read from. `key_place` leads to the key in it; empty: none does.
-pub(super) fn kept(item: &Item, sent: &RawValue, key_place: &[&str]) -> Raw {
+/// Keeps what an item was read from. `key_place` leads to the key in it; empty: none does. The texts of the members called as in
+/// `names` are withheld.
+pub(super) fn kept(item: &Item, sent: &RawValue, key_place: &[&str], names: &[&str]) -> Raw {
+    match withheld::in_json(sent, names).and_then(|sent| RawValue::from_string(sent).ok()) {
+        Some(sent) => kept_as_it_is(item, &sent, key_place),
+        None => kept_as_it_is(item, sent, key_place),
+    }
+}
+
+fn kept_as_it_is(item: &Item, sent: &RawValue, key_place: &[&str]) -> Raw {
     let decoded = match &item.reading {
         Reading::Object(event) if !key_place.is_empty() => {
             let key = key_place.iter().try_fold(sent, |value, name| json::member(value, name));

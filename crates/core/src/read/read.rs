@@ -19,6 +19,7 @@ use crate::read::row::{Called, Context, Envelope, Inside, Letter, Opened, Openin
 use crate::read::seen::{Mark, Seen};
 use crate::read::table;
 use crate::read::unknown::{not_json, unknown, unknown_object};
+use crate::read::withheld;
 
 /// More records than this in one delivery are refused: no provider sends as many (an SQS batch ends at 10,000
 /// messages, everything else far below), and each costs memory.
@@ -40,6 +41,15 @@ pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
 }
 
 impl Delivery {
+    /// The body as whoever keeps the delivery may keep it, if it is of this dialect.
+    pub fn body_to_keep(&mut self, dialect: Option<Dialect>) -> Vec<u8> {
+        let body = std::mem::take(&mut self.body);
+        match dialect.or(self.dialect) {
+            Some(dialect) => withheld::in_body(body, table::withheld(Some(dialect))),
+            None => body,
+        }
+    }
+
     /// The headers that reading this delivery again needs, with the values that are looked at. Whoever keeps a delivery keeps
     /// these and no others: the rest may hold credentials.
     pub fn headers_to_keep(&self) -> Vec<(String, String)> {
@@ -169,7 +179,6 @@ impl<'r> Reader<'r> {
                         return parsed;
                     }
                 }
-                Read::Reserved => return reserved(row.of),
                 Read::Event(_) | Read::Notice(_) | Read::List(_) => {}
             }
         }
@@ -252,7 +261,7 @@ impl<'r> Reader<'r> {
             // Elements of a list hold their own already, and what came in a message was read from that message.
             let sent = serde_json::from_str::<&RawValue>(text).ok();
             for item in parsed.items.iter_mut().filter(|i| i.raw.is_none() && i.message.is_none()) {
-                item.raw = sent.map(|sent| kept(item, sent, key_place(item)));
+                item.raw = sent.map(|sent| kept(item, sent, key_place(item), withheld(item)));
             }
         }
         parsed
@@ -285,7 +294,6 @@ impl<'r> Reader<'r> {
             }
             Read::List(list) => self.list(row, list, seen, spot),
             Read::Envelope(envelope) => self.envelope(row, envelope, seen, spot),
-            Read::Reserved => Some(reserved(row.of)),
             Read::Body => None,
         }
     }
@@ -375,13 +383,15 @@ impl<'r> Reader<'r> {
     }
 }
 
+/// The members of what an item was read from that nobody may show.
+pub(super) fn withheld(item: &Item) -> &'static [&'static str] {
+    let read = !matches!(item.reading, Reading::Unreadable { .. });
+    table::withheld(item.dialect.filter(|_| read))
+}
+
 /// Where the dialect of an item writes its key.
 pub(super) fn key_place(item: &Item) -> &'static [&'static str] {
     item.dialect.map_or(&[], |dialect| table::facts(dialect).key_place)
-}
-
-fn reserved(of: Dialect) -> Parsed {
-    Parsed::of(of, vec![Item::reserved("0".into(), of)])
 }
 
 #[cfg(test)]
@@ -389,20 +399,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_back_and_reserved_ones_are_refused_with_a_sentence() {
+    fn names_are_read_back() {
         for dialect in Dialect::ALL {
             assert_eq!(dialect.name().parse(), Ok(*dialect));
         }
-        let sentence = "yandex".parse::<Dialect>().unwrap_err();
-        assert_eq!(
-            sentence,
-            "a dialect that is read; yandex (a Yandex Object Storage event) is reserved for a later version"
-        );
-        assert!(
-            "s3".parse::<Dialect>()
-                .unwrap_err()
-                .starts_with("one of oci, oci-stream, oci-notifications, aws-s3, ")
-        );
+        let sentence = "s3".parse::<Dialect>().unwrap_err();
+        assert!(sentence.starts_with("one of oci, oci-stream, oci-notifications, aws-s3, "), "{sentence}");
     }
 
     #[test]

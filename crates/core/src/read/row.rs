@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::around::{Around, CloudEvent};
 use super::item::{Confirmation, Item, QueueMessage, Reading, Reply};
 use super::seen::{Mark, Seen};
-use crate::model::answers::Answers;
+use crate::model::answers::{Answers, Patience};
 use crate::model::delivery::Delivery;
 use crate::model::dialect::{Dialect, KeyEncoding, KeyRules};
 use crate::model::event::{Details, Notice, NoticeKind};
@@ -114,7 +114,7 @@ impl Row {
         members: &[],
         headers: &[],
         facts: None,
-        read: Read::Reserved,
+        read: Read::Body,
     };
 
     /// Whether it is asked under a pin, or without one.
@@ -135,8 +135,6 @@ pub(super) enum Read {
     Envelope(Envelope),
     /// The body decides. Rows above it ask the headers first, rows below it have the last word.
     Body,
-    /// A dialect that is recognised, so that its sender gets a sentence about it, and not read yet.
-    Reserved,
 }
 
 /// A list of records.
@@ -327,6 +325,8 @@ pub(crate) struct Facts {
     pub(crate) withheld: &'static [&'static str],
     /// What its sender makes of statuses.
     pub(crate) answers: Answers,
+    /// How long its sender waits for one.
+    pub(crate) patience: Patience,
 }
 
 impl Facts {
@@ -342,6 +342,7 @@ impl Facts {
         signature: None,
         withheld: &[],
         answers: Answers::DEFAULT,
+        patience: Patience::ENOUGH,
     };
 
     /// How its keys are encoded: the operator's word, or the producer's habit.

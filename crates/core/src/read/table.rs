@@ -7,15 +7,16 @@
 use std::sync::LazyLock;
 
 use super::envelope::{
-    cloudevents, event_grid, jdcloud, lambda, lists, oci_notifications, oci_stream, pubsub, r2_pull, sns,
-    sqs, storagegrid, text,
+    cloudevents, event_grid, jdcloud, lambda, lists, mns, oci_notifications, oci_stream, pubsub, r2_pull,
+    smn, sns, sqs, storagegrid, text,
 };
 use super::record::{
-    azure_blob, b2, eventbridge, gcs, ibm_cos, jdcloud_function, oci, r2, reserved, s3, seaweedfs, tigris,
+    alibaba_oss, azure_blob, b2, eventbridge, gcs, huawei_obs, ibm_cos, jdcloud_function, oci, r2, s3,
+    seaweedfs, tencent_cos, tigris, volcengine_tos, yandex,
 };
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
-use crate::model::answers::Answers;
+use crate::model::answers::{Answers, Patience};
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::unit::StorageType;
 use crate::plain::json;
@@ -32,13 +33,16 @@ pub(super) static TABLE: &[&Row] = &[
     &cloudevents::BINARY,
     &gcs::EMPTY,
     &BODY,
-    &reserved::HUAWEI_HEADER,
     // A body, or what lies in an envelope.
     &storagegrid::FORM,
     &oci_stream::BATCH,
     &oci::EVENT,
     &sns::MESSAGE,
     &jdcloud::ENVELOPE,
+    &mns::MESSAGE,
+    &mns::XML,
+    &smn::MESSAGE,
+    &smn::LIST,
     &eventbridge::EVENT,
     &event_grid::SUBSCRIPTION,
     &event_grid::SUBSCRIPTION_CLOUDEVENT,
@@ -60,16 +64,20 @@ pub(super) static TABLE: &[&Row] = &[
     &pubsub::PUSH,
     &gcs::FUNCTION,
     &gcs::RESOURCE,
-    &reserved::HUAWEI,
-    &reserved::VOLCENGINE_EVENT,
     &lists::EVENTS,
     &lists::MESSAGES,
+    &tencent_cos::BATCH,
     &cloudevents::STRUCTURED,
     &lambda::FAILED_CALL,
     &text::QUOTED,
     &text::BASE64,
     &text::LINES,
     &lists::WHOLE,
+    &alibaba_oss::CLOUDEVENT,
+    &tencent_cos::CLOUDEVENT,
+    &huawei_obs::CLOUDEVENT,
+    &volcengine_tos::CLOUDEVENT,
+    &volcengine_tos::TIMER,
     &lists::ALONE,
     // An element of `Records`.
     &sqs::MESSAGE,
@@ -77,15 +85,18 @@ pub(super) static TABLE: &[&Row] = &[
     &jdcloud_function::RECORD,
     &s3::TEST_RECORD,
     &s3::RECORD,
-    &reserved::TENCENT_RECORD,
-    &reserved::HUAWEI_RECORD,
+    &tencent_cos::RECORD,
+    &smn::RECORD,
+    &huawei_obs::RECORD,
     // An element of `events`.
-    &reserved::ALIBABA,
-    &reserved::VOLCENGINE,
     &b2::EVENT,
     &tigris::EVENT,
+    &alibaba_oss::EVENT,
+    &volcengine_tos::EVENT,
     // An element of `messages`.
-    &reserved::YANDEX,
+    &yandex::EVENT,
+    &yandex::QUEUE,
+    &yandex::TIMER,
     // An element of a stream's batch.
     &oci_stream::RECORD,
 ];
@@ -149,9 +160,7 @@ pub(super) fn is_asked(row: &Row, pin: Option<Dialect>) -> bool {
             elements
                 .any(|stands| *stands == Stands::Alone || rows(*stands).any(|element| element.is_asked(pin)))
         }
-        Read::Event(_) | Read::Notice(_) | Read::Envelope(_) | Read::Body | Read::Reserved => {
-            row.is_asked(pin)
-        }
+        Read::Event(_) | Read::Notice(_) | Read::Envelope(_) | Read::Body => row.is_asked(pin),
     }
 }
 
@@ -189,6 +198,11 @@ impl Dialect {
         }
     }
 
+    /// How long its sender waits for an answer, and whether it comes again without one.
+    pub fn patience(self) -> Patience {
+        facts(self).patience
+    }
+
     /// What its stores are usually registered as in MDSS.
     pub fn usual_storage_type(self) -> StorageType {
         facts(self).unit
@@ -201,7 +215,7 @@ pub(super) fn expected() -> String {
         Read::List(_) => 0,
         Read::Event(_) => 1,
         Read::Envelope(_) => 2,
-        Read::Notice(_) | Read::Body | Read::Reserved => 3,
+        Read::Notice(_) | Read::Body => 3,
     };
     let mut expected: Vec<_> = rows(Stands::Alone).filter(|row| !row.expected.is_empty()).collect();
     expected.sort_by_key(kind);
@@ -211,6 +225,14 @@ pub(super) fn expected() -> String {
 /// The topics whose subscriptions can be confirmed, in the order of the documentation.
 pub(crate) fn topics() -> impl Iterator<Item = Topic> {
     Dialect::ALL.iter().filter_map(|dialect| facts(*dialect).topic)
+}
+
+/// Members whose texts nobody may keep or show. Those of a dialect that has been read are its own; of anything else nobody knows
+/// whose it is.
+pub(super) fn withheld(dialect: Option<Dialect>) -> &'static [&'static str] {
+    static ALL: LazyLock<Vec<&str>> =
+        LazyLock::new(|| Dialect::ALL.iter().flat_map(|dialect| facts(*dialect).withheld).copied().collect());
+    dialect.map_or(&ALL, |dialect| facts(dialect).withheld)
 }
 
 /// The headers that reading a delivery looks at, and whether their values count. Whoever keeps a delivery keeps these and no
@@ -234,7 +256,7 @@ pub(super) fn names_objects(body: &[u8], own: Dialect) -> bool {
     let text = Text::of(body).text;
     let places = [Stands::Alone, Stands::InRecords, Stands::InEvents, Stands::InMessages];
     let telling = places.into_iter().flat_map(rows).filter(|row| match row.read {
-        Read::Event(_) | Read::List(_) | Read::Reserved => true,
+        Read::Event(_) | Read::List(_) => true,
         Read::Envelope(_) => row.of != own,
         Read::Notice(_) | Read::Body => false,
     });
@@ -270,11 +292,6 @@ mod tests {
             assert!(facts + family >= 1, "{dialect}: nobody says what is known of it");
             assert!(family == 0 || facts == 0, "{dialect}: its facts are said twice");
         }
-        for dialect in Dialect::RESERVED {
-            let rows = TABLE.iter().filter(|row| row.of == *dialect);
-            let reserved = rows.clone().filter(|row| matches!(row.read, Read::Reserved)).count();
-            assert!(reserved >= 1 && rows.count() == reserved, "{dialect}: it is refused, and only refused");
-        }
     }
 
     /// Facts of one dialect may stand in several rows, and then they are the same.
@@ -284,7 +301,7 @@ mod tests {
             (
                 (f.keys, f.key_place, f.unit, f.redelivers),
                 (f.probes, f.looks_like),
-                (f.signature, f.withheld, f.answers),
+                (f.signature, f.withheld, f.answers, f.patience),
             )
         };
         for row in TABLE.iter().copied() {

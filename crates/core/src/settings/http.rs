@@ -1,19 +1,39 @@
 //! What must hold between the settings of `[http]`: somebody guards the way in.
 
+use std::time::Duration;
+
+use crate::model::dialect::Dialect;
 use crate::plain::mistake::Mistake;
-use crate::settings::groups::{HttpSettings, Role};
+use crate::settings::groups::{HttpSettings, Role, Source};
 use crate::settings::reader::Reader;
 
 impl Reader {
-    /// The group, when every row has been read. A function has none.
-    pub(super) fn http(&mut self) -> Option<HttpSettings> {
+    /// The group, when every row has been read; a delivery may take as long as `deadline`. A function has none.
+    pub(super) fn http(&mut self, deadline: Duration) -> Option<HttpSettings> {
         let spool = self.spool();
         if self.role == Role::Function {
             return None;
         }
         let sources = self.sources();
         self.guarded();
+        if self.role == Role::Http && spool.is_none() {
+            self.impatient(&sources, deadline);
+        }
         Some(HttpSettings { sources, spool, ..self.given.http.clone() })
+    }
+
+    /// Sources whose senders do not wait for MDSS, or do not come again: in direct mode what MDSS does not take at once is lost.
+    fn impatient(&mut self, sources: &[Source], deadline: Duration) {
+        for (index, source) in sources.iter().enumerate() {
+            let objection = |dialect: Dialect| Some((dialect, dialect.patience().objection(deadline)?));
+            if let Some((dialect, objection)) = source.dialect.and_then(objection) {
+                self.warnings.push(format!(
+                    "source[{index}].dialect: the sender of {dialect} {objection}: without RELAY_MODE=spooled, an event that MDSS \
+                     does not take at once can be lost (RELAY_DEADLINE is {} s)",
+                    deadline.as_secs_f64()
+                ));
+            }
+        }
     }
 
     /// Who may post: `[[source]]`, or `/events` with a token, or `/events` open in writing.
@@ -34,6 +54,58 @@ impl Reader {
             let expected = "a bearer token for /events; or [[source]] in the configuration; or RELAY_AUTH=none, if \
                             everybody who reaches the port may post";
             self.mistakes.push(Mistake::new("RELAY_TOKEN", expected));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::settings::{Role, Settings};
+
+    #[test]
+    fn a_sender_that_does_not_wait_for_mdss_is_warned_about_in_direct_mode() {
+        let warnings = |dialect: &str, more: &[(&str, &str)]| {
+            let config = format!(
+                "[[route]]\nbucket = \"b\"\nstorage_client_id = \"u\"\n[[source]]\nname = \"s\"\npath = \"/s\"\nauth = \"none\"\n\
+                 dialect = \"{dialect}\"\n"
+            );
+            let mut vars = vec![
+                ("APIENDPOINT", "https://mdss.example"),
+                ("APIKEY", "k"),
+                ("RELAY_CONFIG_TOML", &config),
+            ];
+            vars.extend(more);
+            Settings::read(vars.into_iter().map(|(n, v)| (n.into(), v.into())), Role::Http)
+                .settings
+                .warnings
+                .join("\n")
+        };
+        for (dialect, more, want) in [
+            (
+                "b2",
+                &[][..],
+                "source[0].dialect: the sender of b2 waits 3 s for an answer: without RELAY_MODE=spooled, an event that MDSS \
+                             does not take at once can be lost (RELAY_DEADLINE is 25 s)",
+            ),
+            ("b2", &[("RELAY_DEADLINE", "2s")], ""),
+            ("b2", &[("RELAY_MODE", "spooled"), ("RELAY_DATA_DIR", "/d")], ""),
+            ("tigris", &[("RELAY_DEADLINE", "9s")], ""),
+            (
+                "seaweedfs",
+                &[("RELAY_DEADLINE", "1500ms")],
+                "source[0].dialect: the sender of seaweedfs is not known to post an event again that was \
+                             not taken: without RELAY_MODE=spooled, an event that MDSS does not take at once can be lost (RELAY_DEADLINE is 1.5 s)",
+            ),
+            ("azure-blob", &[], ""),
+            (
+                "azure-blob",
+                &[("RELAY_DEADLINE", "30s")],
+                "source[0].dialect: the sender of azure-blob waits 30 s for an answer: without \
+                             RELAY_MODE=spooled, an event that MDSS does not take at once can be lost (RELAY_DEADLINE is 30 s)",
+            ),
+            ("minio", &[], ""),
+        ] {
+            assert_eq!(warnings(dialect, more), want, "{dialect} {more:?}");
         }
     }
 }

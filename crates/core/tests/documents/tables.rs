@@ -45,8 +45,6 @@ fn the_dialects() {
         "dialects",
         &table(["Dialect", "What it is", "Keys", "Storage type in MDSS"], rows),
     );
-    let rows = Dialect::RESERVED.iter().map(|d| [code(d.name()), what(d)]);
-    printed("docs/dialects.md", "reserved dialects", &table(["Dialect", "What it is"], rows));
 }
 
 /// Dialects with the same statuses share a row; the first one is that of most.

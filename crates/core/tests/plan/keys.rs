@@ -48,6 +48,56 @@ fn the_producer_decides_how_a_key_is_read_and_a_setting_overrides() {
     assert_eq!(planned(bucket_id).records[0].dialect.map(Dialect::name), Some("ceph"));
 }
 
+/// The vendors whose records are not S3-shaped: what is in force without a setting, and that a setting overrides it.
+#[test]
+fn other_producers_have_a_rule_and_a_setting_too() {
+    let data =
+        |kind: &str, data: Value| json!({ "specversion": "1.0", "type": kind, "data": data }).to_string();
+    let obs = |key: &str| json!({ "eventName": "ObjectCreated:Put", "obs": { "bucket": { "name": "b" }, "object": { "key": key } } });
+    let block = |name: &str, key: &str| {
+        json!({ "events": [{ "eventName": "ObjectCreated:Put", name: { "bucket": { "name": "b" }, "object": { "key": key } } }] })
+            .to_string()
+    };
+    let cos = |key: &str| {
+        let cos = json!({ "cosBucket": { "name": "b", "appid": "1" }, "cosObject": { "key": format!("/1/b/{key}") } });
+        json!({ "Records": [{ "cos": cos, "event": { "eventName": "cos:ObjectCreated:Put" } }] }).to_string()
+    };
+    let yandex = |key: &str| {
+        let metadata = json!({ "event_type": "yandex.cloud.events.storage.ObjectCreate" });
+        json!({ "messages": [{ "event_metadata": metadata, "details": { "bucket_id": "b", "object_id": key } }] }).to_string()
+    };
+    let key = "a+b%2Fc";
+    for (body, dialect, without, warned) in [
+        (json!({ "Records": [obs(key)] }).to_string(), "HUAWEI_OBS", "a b/c", false),
+        // Whether EventGrid encodes is a setting over there, so whoever has not said it here is warned.
+        (data("OBS:DWR:ObjectCreated:PUT", obs(key)), "HUAWEI_OBS", "a b/c", true),
+        (block("oss", key), "ALIBABA_OSS", key, false),
+        (block("tos", key), "VOLCENGINE_TOS", key, false),
+        (cos(key), "TENCENT_COS", key, false),
+        (yandex(key), "YANDEX", key, false),
+    ] {
+        let record = &planned(body.clone()).records[0];
+        assert_eq!(record.key.as_ref().unwrap().as_str(), without, "{body}");
+        assert_eq!(record.warnings.iter().any(|w| w.contains("RELAY_KEYS_HUAWEI_OBS")), warned, "{body}");
+        for (encoding, key) in [("form", "a b/c"), ("percent", "a+b/c"), ("verbatim", key)] {
+            let variable = format!("RELAY_KEYS_{dialect}");
+            let vars = [("STORAGECLIENTID", "u"), (&*variable, encoding)];
+            let vars = vars.map(|(n, v)| (OsString::from(n), OsString::from(v)));
+            let settings = Settings::read(vars, Role::Explain).finish().unwrap();
+            let plan = plan_with(&settings, &body);
+            assert_eq!(plan.records[0].key.as_ref().unwrap().as_str(), key, "{variable}={encoding}");
+            assert_eq!(plan.records[0].warnings, [""; 0], "the operator has decided");
+        }
+    }
+    // A form cannot hold these, so nobody has encoded them.
+    for bare in ["a b+c%20", "中+文"] {
+        assert_eq!(
+            planned(data("OBS:DWR:ObjectCreated:PUT", obs(bare))).records[0].key.as_ref().unwrap().as_str(),
+            bare
+        );
+    }
+}
+
 fn plan_with(settings: &Settings, body: &str) -> Plan {
     plan(&settings.rules, &Delivery::from_function(body, ""))
 }

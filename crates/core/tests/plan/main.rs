@@ -5,6 +5,7 @@
 
 mod azure;
 mod bad_input;
+mod credentials;
 mod gcs;
 mod handshakes;
 mod keys;
@@ -13,7 +14,6 @@ mod oracle;
 mod pins;
 mod properties;
 mod queues;
-mod reserved;
 mod streams;
 mod wrapped;
 

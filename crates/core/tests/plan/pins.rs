@@ -29,6 +29,7 @@ const READ_S3_RECORDS: &[Dialect] = &[
     Dialect::Rustfs,
     Dialect::Ceph,
     Dialect::StorageGrid,
+    Dialect::HuaweiObs,
     Dialect::S3Compatible,
 ];
 
@@ -53,7 +54,30 @@ fn envelopes_nest_as_they_occur_and_no_deeper() {
         json!({ "topicOwner": "1", "subscriptionName": "s", "messageId": "j", "message": message })
             .to_string()
     };
-    use Dialect::{AwsEventBridge, AwsS3, AwsSns, AwsSqs, JdCloud, JdCloudFunction, StorageGrid};
+    let smn = |message: &str| {
+        json!({ "type": "Notification", "topic_urn": "urn", "message_id": "m", "message": message })
+            .to_string()
+    };
+    let smn_invoked = |message: &str| {
+        json!({ "record": [{ "smn": { "type": "notification", "message_id": "m", "message": message } }] })
+            .to_string()
+    };
+    let mns = |message: &str| {
+        json!({ "TopicOwner": "1", "SubscriptionName": "s", "MessageId": "a", "Message": message })
+            .to_string()
+    };
+    let yandex_queue = |body: &str| {
+        let kind = "yandex.cloud.events.messagequeue.QueueMessage";
+        let message = json!({ "message_id": "y", "body": body });
+        json!({ "messages": [{ "event_metadata": { "event_type": kind }, "details": { "message": message } }] })
+            .to_string()
+    };
+    let obs = r#"{"Records":[{"eventName":"ObjectCreated:Put","obs":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#;
+    let oss = r#"{"events":[{"eventName":"ObjectCreated:PutObject","oss":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#;
+    use Dialect::{
+        AlibabaOss, AwsEventBridge, AwsS3, AwsSns, AwsSqs, HuaweiObs, JdCloud, JdCloudFunction, StorageGrid,
+        Yandex,
+    };
     let function = r#"{"Records":[{"source":"oss","detail":{"eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}}]}"#;
     for (body, pins, outer, item) in [
         (s3.clone(), vec![AwsS3], "aws-s3", Ok("0")),
@@ -69,6 +93,19 @@ fn envelopes_nest_as_they_occur_and_no_deeper() {
         (function.into(), vec![JdCloudFunction], "jdcloud-function", Ok("0")),
         (jd(&s3.replace("aws:s3", "oss")), vec![JdCloud], "jdcloud", Ok("j/0")),
         (format!("Action=Publish&Message={}", percent_encode(&s3)), vec![StorageGrid], "aws-s3", Ok("0")),
+        (obs.into(), vec![HuaweiObs], "huawei-obs", Ok("0")),
+        (smn(obs), vec![HuaweiObs], "huawei-obs", Ok("m/0")),
+        (smn(&s3), vec![HuaweiObs], "huawei-obs", Ok("m/0")),
+        (smn_invoked(obs), vec![HuaweiObs], "huawei-obs", Ok("m/0")),
+        (queue(&smn(obs)), vec![AwsSqs], "aws-sqs", Ok("q/m/0")),
+        (oss.into(), vec![AlibabaOss], "alibaba-oss", Ok("0")),
+        (mns(oss), vec![AlibabaOss], "alibaba-oss", Ok("a/0")),
+        (yandex_queue(oss), vec![Yandex], "yandex", Ok("y/0")),
+        (yandex_queue(&topic(&s3)), vec![Yandex], "yandex", Ok("y/t/0")),
+        (smn(&smn(obs)), vec![HuaweiObs], "huawei-obs", Err("unreadable")),
+        (smn_invoked(&smn(obs)), vec![HuaweiObs], "huawei-obs", Err("unreadable")),
+        (mns(&mns(oss)), vec![AlibabaOss], "alibaba-oss", Err("unreadable")),
+        (yandex_queue(&yandex_queue(oss)), vec![Yandex], "yandex", Err("unreadable")),
         (queue(&queue(&s3)), vec![AwsSqs], "aws-sqs", Err("unreadable")),
         (queue(&invoked(&s3)), vec![AwsSqs], "aws-sqs", Err("unreadable")),
         (queue(&jd(&s3)), vec![AwsSqs], "aws-sqs", Err("unreadable")),

@@ -37,7 +37,6 @@ pub(super) fn blame(cause: Cause) -> Blame {
         // None of these is an answer of MDSS's.
         | Cause::Unreadable
         | Cause::UnknownDialect
-        | Cause::UnsupportedDialect
         | Cause::ObsoleteEvent
         | Cause::UnknownEvent
         | Cause::UnsupportedEncoding

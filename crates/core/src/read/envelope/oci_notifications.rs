@@ -5,6 +5,7 @@
 //! the request names. Whoever may post here could thus make this host visit any address, so the URL is only *named*
 //! by the plan, and only if it leads to Oracle; who visits it, and whether, is decided elsewhere.
 
+use crate::model::answers::Answers;
 use crate::model::delivery::Delivery;
 use crate::model::dialect::Dialect;
 use crate::model::failure::Cause;
@@ -27,6 +28,9 @@ const FACTS: Facts = Facts {
         is: |id| id.starts_with("ocid1.onstopic."),
         example: "ocid1.onstopic.oc1.phx.aaaa…",
     }),
+    // A message comes again for two hours (Oracle, "Notifications overview"); after which statuses is not published, so that 4xx is taken for
+    // final.
+    answers: Answers::FINAL_4XX,
     looks_like: "a request with the header X-OCI-NS-MessageType",
     ..Facts::BASE
 };

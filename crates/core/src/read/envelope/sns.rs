@@ -6,6 +6,7 @@
 
 use serde_json::value::RawValue;
 
+use crate::model::answers::{Answers, Patience};
 use crate::model::dialect::Dialect;
 use crate::model::failure::Cause;
 use crate::model::unit::StorageType;
@@ -23,6 +24,10 @@ const FACTS: Facts = Facts {
     // It signs some members of its message (<https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>);
     // `hmac` and JD Cloud sign the whole body.
     signature: Some("sns"),
+    // Only "server-side errors" are repeated, three times by default and for an hour at most (AWS
+    // `sns/latest/dg/sns-message-delivery-retries`); an endpoint has 15 s (`SendMessageToHttp.prepare`).
+    answers: Answers::FINAL_4XX,
+    patience: Patience::seconds(15),
     ..Facts::BASE
 };
 

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use crate::model::answers::Answers;
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::plain::line;
 use crate::read::item::Reply;
@@ -16,6 +17,8 @@ use crate::read::seen::{Mark, Seen};
 const FACTS: Facts = Facts {
     // Undocumented; one consumer percent-decodes. An inference: RELAY_KEYS_STORAGEGRID overrides.
     keys: Some(KeyEncoding::Percent),
+    // Nothing is published about statuses, so that 4xx is taken for final.
+    answers: Answers::FINAL_4XX,
     ..Facts::BASE
 };
 

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use crate::model::answers::Answers;
+use crate::model::answers::{Answers, Patience};
 use crate::model::dialect::{Dialect, KeyEncoding, KeyRules};
 use crate::model::event::{Bucket, Change, Details};
 use crate::model::failure::{Cause, Failure};
@@ -44,10 +44,10 @@ pub(in crate::read) const FACTS: Facts = Facts {
         // what can never succeed is told so: it goes into the dead-letter container, if there is one. 503 because then the
         // pause is 30 s, and 10 s after any other.
         config: 503,
-        unacceptable: Some(503),
-        incomplete: Some(503),
-        ..Answers::DEFAULT
+        ..Answers::FINAL_4XX
     },
+    // 30 s, which is more than the longest delivery takes unless a setting says otherwise (the same page).
+    patience: Patience::seconds(30),
     ..Facts::BASE
 };
 

@@ -5,7 +5,7 @@
 //! Backblaze/b2-sdk-java, `B2EventNotificationEvent`. `objectName` is the name as it is in every sample. That guide says of
 //! `eventId` that it can be "a primary key when processing events".
 
-use crate::model::answers::Answers;
+use crate::model::answers::{Answers, Patience};
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::{Bucket, Change, Details, Notice, NoticeKind};
 use crate::plain::{json, line};
@@ -26,6 +26,7 @@ const FACTS: Facts = Facts {
     // seconds (the same guide). A rule can be suspended (`b2_set_bucket_notification_rules`, `isSuspended`); why is not documented. So
     // nothing that can never succeed is answered with a failure: whoever uploads could suspend the rule with it.
     answers: Answers { permanent: 200, ..Answers::DEFAULT },
+    patience: Patience::seconds(3),
     ..Facts::BASE
 };
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use crate::model::answers::{Answers, Patience};
 use crate::model::dialect::{Dialect, KeyEncoding, KeyRules};
 use crate::model::event::{Bucket, Change, Details};
 use crate::model::failure::Cause;
@@ -28,6 +29,10 @@ const FACTS: Facts = Facts {
     key_place: &["detail", "object", "key"],
     unit: StorageType::AmazonS3,
     looks_like: "an event with a `source` of aws.s3 and a `detail-type`",
+    // An API destination has to answer within 5 s (AWS re:Post, knowledge-center/eventbridge-api-destination-target-failure). It comes
+    // again for a day on 401, 407, 409, 429 and 5xx, and drops an event on any other 4xx (AWS `eventbridge/latest/userguide/eb-api-destinations`).
+    answers: Answers::FINAL_4XX,
+    patience: Patience::seconds(5),
     ..Facts::BASE
 };
 

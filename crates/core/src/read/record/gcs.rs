@@ -376,7 +376,7 @@ fn read(
     if context.keep && seen.name.is_some() {
         // A condition sees the resource, in whatever it came.
         item.raw =
-            serde_json::from_str::<&RawValue>(text).ok().map(|sent| kept(&item, sent, FACTS.key_place));
+            serde_json::from_str::<&RawValue>(text).ok().map(|sent| kept(&item, sent, FACTS.key_place, &[]));
     }
     item
 }

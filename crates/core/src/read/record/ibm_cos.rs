@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 
+use crate::model::answers::Patience;
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::{Bucket, Change, Details};
 use crate::model::failure::Cause;
@@ -28,6 +29,8 @@ const FACTS: Facts = Facts {
     keys: Some(KeyEncoding::Verbatim),
     key_place: &["key"],
     looks_like: "an event with `notification` and `operation`",
+    // Nothing is published about a second attempt, and Knative, which posts here, makes one only where a subscription asks for it.
+    patience: Patience { waits: None, repeats: false },
     ..Facts::BASE
 };
 

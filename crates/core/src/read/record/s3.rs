@@ -50,7 +50,14 @@ pub(in crate::read) const FAMILY: &[(Dialect, &Facts)] = &[
 /// Pins under which S3-shaped records are read: those of the family, and of queues and functions that bring them.
 pub(in crate::read) fn family(pin: Dialect) -> bool {
     FAMILY.iter().any(|(dialect, _)| *dialect == pin)
-        || matches!(pin, Dialect::JdCloud | Dialect::StorageGrid | Dialect::AwsSqs | Dialect::JdCloudFunction)
+        || matches!(
+            pin,
+            Dialect::JdCloud
+                | Dialect::StorageGrid
+                | Dialect::AwsSqs
+                | Dialect::JdCloudFunction
+                | Dialect::HuaweiObs
+        )
 }
 
 /// A list of records. Before the test event: nothing that names objects may pass as a mere test.
@@ -153,6 +160,7 @@ json::members! {
     struct BucketWire {
         name = "name",
         id = "id",
+        owner = "ownerIdentity",
     }
 }
 
@@ -219,6 +227,14 @@ impl<'a> Parts<'a> {
             self.object.as_ref().is_ok_and(|o| o.metadata.is_some_and(|m| m.get().starts_with('[')));
         seen.get("eventId").is_some() || bucket_id || metadata
     }
+
+    /// FunctionGraph's older record calls itself `aws:s3`, or nothing, and spells a member of its bucket's owner as nobody else does
+    /// (Open Telekom Cloud FunctionGraph, "Using an OBS Trigger"; opentelekomcloud/opentelekomcloud-functiongraph-java,
+    /// `s3obs_event.json`).
+    fn huawei_marks(&self) -> bool {
+        let owner = self.bucket.as_ref().ok().and_then(|bucket| bucket.owner);
+        owner.is_some_and(|owner| owner.get().contains("\"PrincipalId\""))
+    }
 }
 
 /// The table producer → dialect and key encoding.
@@ -231,6 +247,8 @@ fn producer(seen: &Seen<'_>, parts: &Parts<'_>, context: &Context<'_>) -> Produc
     let (dialect, encoding, assumed) = match source {
         // AWS documents form encoding: "red flower.jpg" → "red+flower.jpg" (notification-content-structure).
         Some("aws:s3") if parts.ceph_marks(seen) => (Dialect::Ceph, Verbatim, false),
+        // OBS encodes keys as a form ("SMN event notifications"), whatever the shape of its record.
+        Some("aws:s3") | None if parts.huawei_marks() => (Dialect::HuaweiObs, Form, false),
         Some("aws:s3") => (Dialect::AwsS3, Form, false),
         // Go's url.QueryEscape (cmd/event-notification.go).
         Some("minio:s3") => (Dialect::Minio, Form, false),
@@ -283,7 +301,7 @@ fn producer(seen: &Seen<'_>, parts: &Parts<'_>, context: &Context<'_>) -> Produc
 
 /// Whether a key cannot have come out of any encoding: it has a bare space, or a character beyond ASCII, which every encoding
 /// for URLs replaces (RFC 3986, 2.1 to 2.3). Whoever wrote it wrote it as it is.
-fn never_encoded(key: &str) -> bool {
+pub(super) fn never_encoded(key: &str) -> bool {
     key.contains(' ') || !key.is_ascii()
 }
 
@@ -303,6 +321,7 @@ fn habit(pin: Dialect) -> Option<KeyEncoding> {
     match pin {
         Dialect::JdCloud | Dialect::JdCloudFunction => Some(KeyEncoding::Verbatim),
         Dialect::StorageGrid => Some(KeyEncoding::Percent),
+        Dialect::HuaweiObs => Some(KeyEncoding::Form),
         pin => FAMILY.iter().find(|(dialect, _)| *dialect == pin).and_then(|(_, facts)| facts.keys),
     }
 }

@@ -22,6 +22,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
+use crate::model::answers::Patience;
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectKey};
 use crate::model::failure::{Cause, Failure};
@@ -45,6 +46,10 @@ const FACTS: Facts = Facts {
     key_place: &[],
     looks_like: "an event with `event_type`, `key` and `message`",
     withheld: WITHHELD,
+    // Ten seconds, and one attempt: the middleware that would repeat lies outside the one that takes every failure for good
+    // (seaweedfs/seaweedfs `weed/notification/webhook/webhook_queue.go`, ThreeDotsLabs/watermill `message/router/middleware/poison.go`). Read and not
+    // run.
+    patience: Patience { repeats: false, ..Patience::seconds(10) },
     ..Facts::BASE
 };
 

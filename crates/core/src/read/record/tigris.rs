@@ -4,6 +4,7 @@
 //! as they are. An inference: `RELAY_KEYS_TIGRIS` overrides. An event has no id and nothing else that tells one write from the next,
 //! so an event that comes twice is sent twice.
 
+use crate::model::answers::Patience;
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::{Bucket, Change, Details};
 use crate::model::failure::Cause;
@@ -22,7 +23,8 @@ const FACTS: Facts = Facts {
     key_place: &["object", "key"],
     looks_like: "a list of `events` with an `eventSource` of tigris",
     // "If a 200 status is not received, Tigris will retry for a maximum of 3 times before giving up and marking the notifications
-    // as sent" (the same page): every failure is alike to it, and the usual ones are right.
+    // as sent" (the same page): every failure is alike to it, and the usual ones are right. It waits ten seconds.
+    patience: Patience::seconds(10),
     ..Facts::BASE
 };
 
