@@ -1,7 +1,7 @@
 // The relay as a function app behind a queue. Two deployments, because an event subscription is refused before the code is
 // there: this one, then the code, then events.bicep. deploy.sh does all three.
 //
-// Types and API versions: Azure/bicep-types-az, generated/ (tests/types.json is an extract).
+// Types and API versions: Azure/bicep-types-az, generated/ (tests/schemas.json is an extract).
 
 targetScope = 'resourceGroup'
 
