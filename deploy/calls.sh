@@ -41,8 +41,8 @@ unknown_option() {
     esac
 }
 
-# read_options FLAGS VALUED words…: calls `flag NAME` for each word of FLAGS, and `option NAME VALUE` for each of VALUED; what
-# else there is becomes a mistake. The script has both functions, and `usage`.
+# read_options FLAGS VALUED words…: calls `flag NAME` for each word of FLAGS, and `option NAME VALUE` for each of VALUED, of which
+# those with a question mark may be without one; what else there is becomes a mistake. The script has both functions, and `usage`.
 read_options() {
     flags=" $1 "
     valued=" $(printf '%s' "$2" | tr '\n' ' ') "
@@ -59,7 +59,7 @@ read_options() {
             *[[:space:]]* | '') ;;
             *)
                 case $flags in *" $name "*) flag "$name"; continue ;; esac
-                case $valued in *" $name "*) kind=valued ;; esac ;;
+                case $valued in *" $name "*) kind=valued ;; *" $name? "*) kind=either ;; esac ;;
         esac
         if [ "$kind" = unknown ]; then
             unknown_option "$name"
@@ -72,8 +72,8 @@ read_options() {
             --*) value='' ;;
             *) [ $# -eq 0 ] || shift ;;
         esac
-        case $value in
-            '') mistake "$name: its value is missing" ;;
+        case $value,$kind in
+            ,valued) mistake "$name: its value is missing" ;;
             *"
 "*) mistake "$name: more than one line" ;;
             *) option "$name" "$value" ;;

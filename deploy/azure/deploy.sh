@@ -118,6 +118,12 @@ elif ! [ -f "$zip" ] || ! [ -r "$zip" ]; then
     mistake "--zip: '$zip' is not a file that can be read; 'make dist' makes it"
 elif [ "$(head -c 2 "$zip")" != PK ]; then
     mistake "--zip: '$zip' is not a zip"
+elif command -v unzip > /dev/null 2>&1; then
+    # The host sets no execute bit, and without it every start fails.
+    case $(unzip -Z "$zip" 2> /dev/null | awk '$NF == "mdss-relay-azure-functions" { print $1 }') in
+        '' | -rwx*) ;;
+        *) mistake "--zip: in '$zip' the binary has no execute bit; 'make dist' sets it" ;;
+    esac
 fi
 need_number --max-tries "$tries" 5 2016
 need_one_of --storage-sku "$sku" 'Standard_LRS Standard_ZRS Standard_GRS Standard_GZRS'

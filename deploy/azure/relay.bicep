@@ -1,7 +1,7 @@
 // The relay as a function app behind a queue. Two deployments, because an event subscription is refused before the code is
 // there: this one, then the code, then events.bicep. deploy.sh does all three.
 //
-// Types and API versions: Azure/bicep-types-az, generated/ (tests/types.json is an extract).
+// Types and API versions: Azure/bicep-types-az, generated/ (tests/schemas.json is an extract).
 
 targetScope = 'resourceGroup'
 
@@ -280,8 +280,6 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       }
     }
     siteConfig: {
-      minTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       appSettings: [
         {
           name: 'AzureWebJobsStorage__accountName'
@@ -343,6 +341,11 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
           name: 'RELAY_CONFIG_TOML'
           value: relayConfigToml
         }
+        // What can never be used ends in the poison queue, where somebody can look at it, and not in a line alone.
+        {
+          name: 'RELAY_ON_PERMANENT'
+          value: 'fail'
+        }
         {
           name: 'DEPLOYED_AT'
           value: deployedAt
@@ -371,25 +374,25 @@ var alarms = [
   {
     name: 'operator-must-act'
     text: 'A wrong key, an unknown unit, a scan that is not Event-Based, a container without a route: mdss.reason in the log says which'
-    query: 'traces | where message has \'"mdss.failure_kind":"config"\''
+    query: 'traces | where message startswith "{" | where tostring(parse_json(message)["mdss.failure_kind"]) == "config"'
     periods: 1
   }
   {
     name: 'unusable-events'
     text: 'An event that can never be used: mdss.reason and mdss.detail in the log say why'
-    query: 'traces | where message has \'"mdss.failure_kind":"permanent"\''
+    query: 'traces | where message startswith "{" | where tostring(parse_json(message)["mdss.failure_kind"]) == "permanent"'
     periods: 1
   }
   {
     name: 'not-accepted'
     text: 'MDSS has not accepted objects for a quarter of an hour; their events are tried again every five minutes'
-    query: 'traces | where message has \'"mdss.failure_kind":"transient"\''
+    query: 'traces | where message startswith "{" | where tostring(parse_json(message)["mdss.failure_kind"]) == "transient"'
     periods: 3
   }
   {
     name: 'poison'
     text: 'Events were given up and are in the poison queue; their objects are unscanned'
-    query: 'traces | where message has "Message has reached MaxDequeueCount"'
+    query: 'traces | where message contains "Message has reached MaxDequeueCount"'
     periods: 1
   }
   {

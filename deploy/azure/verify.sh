@@ -93,7 +93,7 @@ upload() {
 # are an extension that has to be installed.
 # shellcheck disable=SC2154 # begin sets it
 lines() {
-    printf '{"query": "AppTraces | where TimeGenerated > datetime(%s) - 5m | where Message has \\"%s\\" | order by TimeGenerated asc | project Message"}' \
+    printf '{"query": "AppTraces | where TimeGenerated > datetime(%s) - 5m | where Message contains \\"%s\\" | order by TimeGenerated asc | project Message"}' \
         "$began" "$object" > "$scratch/query.json"
     run rest --method post --url "https://api.loganalytics.io/v1/workspaces/$WORKSPACE/query" --resource https://api.loganalytics.io \
         --body "@$scratch/query.json" --output json

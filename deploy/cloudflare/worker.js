@@ -64,9 +64,10 @@ export default {
         // 30 s, a minute, two minutes … : retries follow an outage of minutes at once and one of a day without hurry. 12 h is the most
         // that a queue takes.
         const grown = dead ? Number(env.DEAD_PAUSE) : Math.min(longest, first * 2 ** Math.min(message.attempts - 1, 20));
-        message.retry({ delaySeconds: Math.min(43_200, Math.max(grown, answer.wanted)) });
+        const pause = Math.min(43_200, Math.max(grown, answer.wanted));
+        message.retry({ delaySeconds: pause });
         const what = dead ? "event given up by the queue, and still not taken by the relay" : "event not taken by the relay, tried again";
-        console.error(JSON.stringify({ ...line, message: what }));
+        console.error(JSON.stringify({ ...line, pause, message: what }));
       }),
     );
     if (dead && left > 0 && env.ALERT_URL) {

@@ -120,6 +120,38 @@ fn what_would_never_announce_anything_is_found_out_first() {
     assert!(ran.changes().is_empty());
 }
 
+/// A zip with the binary as its only file, empty and of this mode.
+fn zip(mode: u32) -> Vec<u8> {
+    const NAME: &[u8] = b"mdss-relay-azure-functions";
+    let length = u16::try_from(NAME.len()).unwrap().to_le_bytes();
+    let mut local = b"PK\x03\x04\x0a\0".to_vec();
+    local.extend([0; 20]);
+    local.extend([length, [0; 2]].concat());
+    local.extend(NAME);
+    let mut central = b"PK\x01\x02\x0a\x03\x0a\0".to_vec(); // made on Unix, so that it has a mode
+    central.extend([0; 20]);
+    central.extend(length);
+    central.extend([0; 8]);
+    central.extend([((0o100_000 | mode) << 16).to_le_bytes(), [0; 4]].concat());
+    central.extend(NAME);
+    let sizes = [central.len(), local.len()].map(|n| u32::try_from(n).unwrap().to_le_bytes()).concat();
+    [&local[..], &central, b"PK\x05\x06\0\0\0\0\x01\0\x01\0", &sizes, &[0; 2]].concat()
+}
+
+#[test]
+fn a_binary_that_nobody_could_start_is_found_out_first() {
+    let unzip = std::process::Command::new("unzip").arg("-v").output().is_ok_and(|o| o.status.success());
+    if !drive::available("unzip", unzip).unwrap() {
+        return;
+    }
+    let azure = Subscription::new();
+    fs::write(azure.path("code.zip"), zip(0o644)).unwrap();
+    let ran = azure.deploy(&[]).ended(2).says("the binary has no execute bit");
+    assert!(ran.calls.is_empty());
+    fs::write(azure.path("code.zip"), zip(0o755)).unwrap();
+    azure.deploy(&["--dry-run"]).ended(0);
+}
+
 #[test]
 fn routes_and_everything_else_reach_the_templates() {
     let toml = "route = [\n\t{ bucket = \"in\\\\box\", storage_client_id = \"ü\" },\n]";
