@@ -29,7 +29,7 @@ pub(crate) type Answered = Result<Box<RawValue>, Diagnostic>;
 /// The relay as a function. `answers` is all it knows of the platform. With an `entrance`, HTTP requests that the platform hands on
 /// may enter.
 ///
-/// The handler expects one call at a time, as both runners make them, and answers before the call's deadline. A panic
+/// Any number of calls may be under way; each is answered before its deadline. A panic
 /// becomes a failed call whose text says nothing of the event.
 pub(crate) fn handler(relay: Arc<Relay>, answers: Answers, entrance: Option<Entrance>) -> Handler {
     let started = milliseconds();

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use mdss_relay_core::{Applies, Draft, Memory, Relay, Role, Settings, settings_help};
-use mdss_relay_host::{self as host, Exit, Logs, Others, Program, Read, Writing};
+use mdss_relay_host::{self as host, Exit, Logs, Others, Program, Read, Stream, Writing};
 
 use crate::door::entrance;
 use crate::handler::{Entrance, Handler, handler};
@@ -13,8 +13,8 @@ use crate::reply::Answers;
 /// What makes an entrance of a draft.
 type Opens = fn(&mut Draft) -> Option<Entrance>;
 
-/// Starts a function, which its log and `--help` know by `name` and `about`, and gives what its runner drives. The log is kept
-/// until the process ends. `platform` says what is wrong with the variables that the platform ought to have set.
+/// Starts a function, which its log and `--help` know by `name` and `about`, and gives what its runner drives. The log goes to
+/// `stream` and is kept until the process ends. `platform` says what is wrong with the variables that the platform ought to have set.
 ///
 /// # Errors
 /// The exit code with which the process must end: after `--help` or `--version`, or after every mistake was printed.
@@ -22,9 +22,10 @@ pub fn start(
     name: &'static str,
     about: &'static str,
     answers: Answers,
+    stream: Stream,
     platform: impl FnOnce(&[(OsString, OsString)]) -> Vec<String>,
 ) -> Result<(Handler, Logs), Exit> {
-    start_as(name, about, answers, platform, |draft| {
+    start_as(name, about, answers, stream, platform, |draft| {
         if draft.settings.http.take().is_some() {
             let warning = "[[source]] means nothing here: this function lets no HTTP requests in";
             draft.settings.warnings.push(warning.to_owned());
@@ -41,22 +42,25 @@ pub fn start_with_requests(
     name: &'static str,
     about: &'static str,
     answers: Answers,
+    stream: Stream,
     platform: impl FnOnce(&[(OsString, OsString)]) -> Vec<String>,
 ) -> Result<(Handler, Logs), Exit> {
-    start_as(name, about, answers, platform, entrance)
+    start_as(name, about, answers, stream, platform, entrance)
 }
 
 fn start_as(
     name: &'static str,
     about: &'static str,
     answers: Answers,
+    stream: Stream,
     platform: impl FnOnce(&[(OsString, OsString)]) -> Vec<String>,
     opens: Opens,
 ) -> Result<(Handler, Logs), Exit> {
-    let (others, writing) = (Others::Ignored, Writing::Direct);
+    let (others, writing) = (Others::Ignored, Writing::Direct(stream));
     let settings: fn() -> String = match answers {
         Answers::Fn => || settings_help(Applies::OciFunction),
         Answers::Lambda => || settings_help(Applies::Lambda),
+        Answers::AzureFunctions => || settings_help(Applies::AzureFunctions),
     };
     let program = Program { name, about, settings, others, writing, filter_name: "RELAY_LOG" };
     let ((relay, entrance), logs) = host::start(&program, |variables| {

@@ -4,12 +4,12 @@
 mod serve;
 
 use mdss_relay_function::{Answers, start_with_requests};
-use mdss_relay_host::Exit;
+use mdss_relay_host::{Exit, Stream};
 
 const NAME: &str = "mdss-relay-oci-gateway-fn";
 const ABOUT: &str = "reports objects to MetaDefender Storage Security, as a function on OCI Functions (Fn), also behind an API gateway.";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Exit {
-    serve::serve(NAME, start_with_requests(NAME, ABOUT, Answers::Fn, |_| Vec::new())).await
+    serve::serve(NAME, start_with_requests(NAME, ABOUT, Answers::Fn, Stream::Stderr, |_| Vec::new())).await
 }

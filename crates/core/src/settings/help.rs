@@ -5,7 +5,8 @@ use crate::settings::table::{Applies, SETTINGS, Setting, Without};
 /// Where a line of it ends.
 const WIDTH: usize = 100;
 
-/// Lists the settings of a process of this kind: [`Applies::OciFunction`], [`Applies::Lambda`] or [`Applies::Http`].
+/// Lists the settings of a process of this kind: [`Applies::OciFunction`], [`Applies::AzureFunctions`],
+/// [`Applies::Lambda`] or [`Applies::Http`].
 ///
 /// ```
 /// use mdss_relay_core::{Applies, settings_help};
@@ -43,7 +44,7 @@ fn head(setting: &Setting, process: Applies) -> String {
         Without::Nothing(text) => format!("; default: {text}"),
     };
     let applies = match setting.applies {
-        Applies::Everywhere => String::new(),
+        Applies::Everywhere | Applies::OciAndAzure => String::new(),
         applies if applies == process => String::new(),
         Applies::Requests if process == Applies::Http => String::new(),
         Applies::Requests => "; only with [[source]]".to_owned(),
