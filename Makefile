@@ -2,10 +2,10 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph attack bless fuzz mutants clients emulator deny dist image azure-check az-cli-options miniflare oci-cli-options oci-cli-check aws-cli-check
+.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph pubsub attack bless fuzz mutants clients emulator functions-framework deny dist image azure-check az-cli-options miniflare oci-cli-options oci-cli-check aws-cli-check
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## build, then show every provider's events going through every adapter into a stand-in for MDSS
 	$(CARGO) build --workspace --bins --examples
@@ -71,6 +71,9 @@ attack: ## hostile senders against a release build (or RELAY=PATH): memory, log,
 ceph: ## a real Ceph gateway in front of the relay (Debian, root: installs it): odd keys, overwrites, kills, and what docs/minio.md says of it
 	@sh .ci/ceph
 
+pubsub: ## Google's emulator of Pub/Sub in front of the relay, where it is installed: odd names, both forms, MDSS away, kills; a minute
+	@sh .ci/pubsub
+
 bless: ## rewrite the answers in events/ and the tables in the documents; read the diff before you commit it
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay --test fixtures
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay-core --test documents
@@ -79,7 +82,7 @@ bless: ## rewrite the answers in events/ and the tables in the documents; read t
 # A stable compiler builds with a sanitizer only if RUSTC_BOOTSTRAP lets it pass for a nightly. The first folder takes what is found; the others
 # are read: what is committed, and every delivery of events/.
 TIME ?= 60
-TARGETS ?= plan cloudevents gate token condition notification
+TARGETS ?= plan cloudevents custom_handler gate token condition notification
 
 fuzz: ## fuzz each target (TARGETS="…") for TIME seconds (needs cargo-fuzz); what it finds becomes a test
 	@$(CARGO) fuzz --version > /dev/null 2>&1 || { echo "make: cargo-fuzz is missing; 'cargo install --locked cargo-fuzz' installs it" >&2; exit 1; }
@@ -107,7 +110,7 @@ deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny;
 	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }
 	$(CARGO) deny check licenses bans sources
 
-dist: ## static binaries in dist/<arch>/, the OCI function's build context in dist/oci-fn, Lambda's zips in dist/lambda (BINARIES="…" for some of them)
+dist: ## static binaries in dist/<arch>/, the OCI function's build context in dist/oci-fn, Lambda's zips in dist/lambda, Azure's in dist/azure-functions (BINARIES="…" for some of them)
 	@sh .ci/dist $(BINARIES)
 
 image: ## the function's image as an OCI archive, from what `make dist` made (needs buildah)

@@ -4,6 +4,7 @@
 //! A rule for `ObjectCreated:*` brings names that announce no content, and one upload in parts fires an event for its beginning, for
 //! each part and for its end (Alibaba Cloud Function Compute, FAQ about OSS triggers). Only the end is content.
 
+use crate::model::answers::Patience;
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::Change;
 use crate::model::unit::StorageType;
@@ -13,14 +14,15 @@ use crate::read::record::oss_shaped::{self, Vendor};
 use crate::read::row::{Context, Facts, Inside, Read, Row, Stands};
 use crate::read::seen::{Mark, Seen, Test};
 
-/// Answers: a push of a topic is repeated after anything but a 2xx, and so is EventBridge's; both give up after a day and then use
-/// the dead-letter queue, if there is one (Alibaba Cloud Simple Message Queue, "NotifyStrategy"; EventBridge, "Retry policies").
 const FACTS: Facts = Facts {
     // No page says it; every published sample has the name as it is. An inference: RELAY_KEYS_ALIBABA_OSS overrides.
     keys: Some(KeyEncoding::Verbatim),
     key_place: &["oss", "object", "key"],
     unit: StorageType::Alibaba,
     looks_like: "a list of `events` with `oss`, a topic's message with one, or a CloudEvent of EventBridge",
+    // A topic waits 5 s for a 2xx and repeats after anything else (Alibaba Cloud Simple Message Queue, "HTTP endpoints" and
+    // "NotifyStrategy").
+    patience: Patience::seconds(5),
     ..Facts::BASE
 };
 
