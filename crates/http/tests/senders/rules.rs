@@ -181,6 +181,42 @@ pub(crate) const SENDERS: &[Sender] = &[
         ..REPEATS
     },
     Sender {
+        dialect: "alibaba-oss",
+        who: "Alibaba Cloud, a topic of the message service or EventBridge",
+        attempts: 4,
+        goes_on: "three times, 10 to 20 s apart, unless the subscription says: for a day",
+        waits: Some(5),
+        source: "Alibaba Cloud, Message Service (HTTP endpoint), EventBridge (retry policies)",
+        ..REPEATS
+    },
+    Sender {
+        dialect: "huawei-obs",
+        who: "Huawei Cloud SMN",
+        gives_up: GivesUp::ClientErrors(&[]),
+        attempts: 7,
+        goes_on: "six times, with growing pauses",
+        waits: Some(5),
+        source: "Huawei Cloud SMN, smn_ug_a9002, smn_faq_0014",
+        ..REPEATS
+    },
+    Sender {
+        dialect: "yandex",
+        who: "a trigger of Yandex Cloud, to a container",
+        attempts: 5,
+        goes_on: "as the trigger says: never by default, five times at most; then into its dead-letter queue",
+        source: "yandex-cloud/docs en/serverless-containers/concepts/dlq.md",
+        ..REPEATS
+    },
+    Sender {
+        dialect: "volcengine-tos",
+        who: "Volcengine veFaaS",
+        attempts: 10,
+        goes_on: "ten times, for 6 h",
+        source: "Volcengine, veFaaS 6662/130472 (statuses are not published: 4xx is taken for final)",
+        gives_up: GivesUp::ClientErrors(&[]),
+        ..REPEATS
+    },
+    Sender {
         dialect: "ibm-cos",
         who: "IBM Code Engine",
         gives_up: GivesUp::AnyFailure,
@@ -231,4 +267,4 @@ pub(crate) const SENDERS: &[Sender] = &[
 
 /// Dialects that no sender posts by itself: their events call a function, and over HTTP they come by a gateway of the operator's own.
 pub(crate) const FUNCTIONS: &[&str] =
-    &["oci", "oci-stream", "aws-s3", "aws-sqs", "jdcloud-function", "s3-compatible"];
+    &["oci", "oci-stream", "aws-s3", "aws-sqs", "jdcloud-function", "tencent-cos", "s3-compatible"];

@@ -4,6 +4,7 @@
 //! A rule for `ObjectCreated:*` brings names that announce no content, and one upload in parts fires an event for its beginning, for
 //! each part and for its end (Alibaba Cloud Function Compute, FAQ about OSS triggers). Only the end is content.
 
+use crate::model::answers::Patience;
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::Change;
 use crate::model::unit::StorageType;
@@ -21,6 +22,9 @@ const FACTS: Facts = Facts {
     key_place: &["oss", "object", "key"],
     unit: StorageType::Alibaba,
     looks_like: "a list of `events` with `oss`, a topic's message with one, or a CloudEvent of EventBridge",
+    // A topic of the message service waits 5 s for a 2xx, and repeats after everything else (Alibaba Cloud, Message Service, "HTTP endpoint",
+    // 178972).
+    patience: Patience::seconds(5),
     ..Facts::BASE
 };
 

@@ -13,7 +13,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::model::answers::Answers;
+use crate::model::answers::{Answers, Patience};
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::{Bucket, Details, Notice, NoticeKind};
 use crate::model::failure::Cause;
@@ -42,6 +42,8 @@ pub(in crate::read) const FACTS: Facts = Facts {
         refused: Some(503),
         ..Answers::DEFAULT
     },
+    // The same page.
+    patience: Patience::seconds(5),
     ..Facts::BASE
 };
 
