@@ -169,7 +169,9 @@ async fn keys_that_cannot_be_had_are_503() {
             KeyServer::start("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{\"keys\":[".into()).await.url,
         ),
     ] {
-        let mut server = start(&sim, &source(&url)).await;
+        // The sender to whom a 401 would be final.
+        let azure = format!("dialect = \"azure-blob\"\n{}", source(&url));
+        let mut server = start(&sim, &azure).await;
         let answer = post(&server, &token("k"), &event("k")).await;
         let report: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!((answer.status, report["outcome"].as_str()), (503, Some("transient")), "{what}");

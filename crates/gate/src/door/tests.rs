@@ -121,7 +121,9 @@ fn an_options_goes_through_the_door_only_where_a_row_wants_it() {
     let config = "[[source]]\nname = 'azure'\npath = '/azure'\ndialect = 'azure-blob'\n\
                   auth = { shared_secret = { query = 'code', secret = '0123456789abcdef' } }\n\
                   [[source]]\nname = 'any'\npath = '/any'\nauth = 'none'\n\
-                  [[source]]\nname = 'minio'\npath = '/minio'\ndialect = 'minio'\nauth = 'none'\n";
+                  [[source]]\nname = 'minio'\npath = '/minio'\ndialect = 'minio'\nauth = 'none'\n\
+                  [[source]]\nname = 'entra'\npath = '/entra'\ndialect = 'azure-blob'\nauth = { jwt = { issuer = 'entra', \
+                  tenant = '72f988bf-0000-41af-91ab-2d7cd011db47', audience = 'api://relay' } }\n";
     let (sources, draft) = draft(config);
     assert_eq!(draft.mistakes, []);
     let known: (&str, &[u8]) = ("WebHook-Request-Origin", b"eventgrid.azure.net");
@@ -140,6 +142,9 @@ fn an_options_goes_through_the_door_only_where_a_row_wants_it() {
         ("/azure", &[known], "azure: shared_secret"),
         ("/any", &[known], "any: body"),
         ("/minio", &[known], "minio: method"),
+        // Event Grid's token is on it as well, and nobody is granted anything without one.
+        ("/entra", &[known], "entra: jwt"),
+        ("/entra", &[known, ("authorization", b"Bearer x.y.z")], "entra: jwt"),
     ] {
         assert_eq!(enter(&sources, "OPTIONS", target, headers, None), want, "{target} {headers:?}");
     }

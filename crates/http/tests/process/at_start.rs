@@ -77,6 +77,10 @@ async fn a_secret_that_has_no_end_is_a_mistake_and_no_wait() {
         ("bearer", "{ bearer = { token_file = \"/dev/zero\" } }"),
         ("hmac", "{ hmac = { header = \"x\", secret_file = \"/dev/zero\" } }"),
         ("jdcloud_signature", "{ jdcloud_signature = { certificate_file = \"/dev/zero\" } }"),
+        (
+            "jwt",
+            "{ jwt = { issuer = \"google\", audience = \"a\", email = \"a@b\", jwks_file = \"/dev/zero\" } }",
+        ),
     ];
     for (check, auth) in auth {
         let config = format!(
