@@ -20,7 +20,7 @@ pub use mdss::request::Submission;
 pub use mdss::retry::{RetryPolicy, retry_after};
 pub use mdss::trust::public_tls;
 pub use mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
-pub use model::answers::{Answers, Patience};
+pub use model::answers::{Answers, Patience, Redelivers};
 pub use model::delivery::Delivery;
 pub use model::dialect::{Dialect, KeyEncoding};
 pub use model::event::{

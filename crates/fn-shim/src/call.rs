@@ -1,30 +1,13 @@
-//! One call: what the agent's request says of it, and the way back to whoever waits for the answer.
+//! One call: what the agent's request says of it.
 
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, Uri};
 use lambda_runtime::Context;
-use tokio::sync::oneshot;
-use tracing::Span;
 
-use crate::answer::Answer;
 use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::logframe::{Frame, LogFrame};
-
-/// A call on its way to the handler.
-#[derive(Debug)]
-pub(crate) struct Call {
-    /// JSON, or what is to be read as JSON.
-    pub(crate) body: String,
-    pub(crate) intent: Intent,
-    pub(crate) context: Context,
-    pub(crate) frame: Option<Frame>,
-    /// Says in the log which call it is, on both sides of the queue.
-    pub(crate) span: Span,
-    /// Closed when nobody waits any longer: the time is over, or the client has gone.
-    pub(crate) reply: oneshot::Sender<Answer>,
-}
 
 /// Which calls a handler wants to have translated.
 #[derive(Clone, Copy, Debug)]

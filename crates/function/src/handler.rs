@@ -19,7 +19,7 @@ pub type Handler = BoxCloneService<LambdaEvent<Box<RawValue>>, Box<RawValue>, Di
 
 /// The relay as a function. `answers` is all it knows of the platform.
 ///
-/// The handler expects one call at a time, as both runners make them, and answers before the call's deadline. A panic
+/// Any number of calls may be under way; each is answered before its deadline. A panic
 /// becomes a failed call whose text says nothing of the event.
 pub fn handler(relay: Arc<Relay>, answers: Answers) -> Handler {
     let started = milliseconds();

@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use mdss_relay_core::{Applies, Memory, Relay, Role, Settings, settings_help};
-use mdss_relay_host::{self as host, Exit, Logs, Others, Program, Read, Writing};
+use mdss_relay_host::{self as host, Exit, Logs, Others, Program, Read, Stream, Writing};
 
 use crate::handler::{Handler, handler};
 use crate::reply::Answers;
 
-/// Starts a function, which its log and `--help` know by `name` and `about`, and gives what its runner drives. The log is kept
-/// until the process ends. `platform` says what is wrong with the variables that the platform ought to have set.
+/// Starts a function, which its log and `--help` know by `name` and `about`, and gives what its runner drives. The log goes to
+/// `stream` and is kept until the process ends. `platform` says what is wrong with the variables that the platform ought to have set.
 ///
 /// # Errors
 /// The exit code with which the process must end: after `--help` or `--version`, or after every mistake was printed.
@@ -18,12 +18,14 @@ pub fn start(
     name: &'static str,
     about: &'static str,
     answers: Answers,
+    stream: Stream,
     platform: impl FnOnce(&[(OsString, OsString)]) -> Vec<String>,
 ) -> Result<(Handler, Logs), Exit> {
-    let (others, writing) = (Others::Ignored, Writing::Direct);
+    let (others, writing) = (Others::Ignored, Writing::Direct(stream));
     let settings: fn() -> String = match answers {
         Answers::Fn => || settings_help(Applies::OciFunction),
         Answers::Lambda => || settings_help(Applies::Lambda),
+        Answers::AzureFunctions => || settings_help(Applies::AzureFunctions),
     };
     let program = Program { name, about, settings, others, writing, filter_name: "RELAY_LOG" };
     let (relay, logs) = host::start(&program, |variables| {

@@ -92,7 +92,10 @@ pub(crate) fn check(plan: &Plan, delivery: &Delivery) {
         let oracle = host.ends_with(".oraclecloud.com");
         let amazon = host.starts_with("sns.")
             && [".amazonaws.com", ".amazonaws.com.cn"].iter().any(|domain| host.ends_with(domain));
-        assert!(oracle || amazon, "the URL leads to a provider: {:?}", confirm.url);
+        let huawei = host
+            .strip_suffix("console.huaweicloud.com")
+            .is_some_and(|region| region.is_empty() || region.ends_with('-') && !region.contains('.'));
+        assert!(oracle || amazon || huawei, "the URL leads to a provider: {:?}", confirm.url);
     }
 }
 

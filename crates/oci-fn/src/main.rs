@@ -1,14 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 use mdss_relay_function::{Answers, start};
-use mdss_relay_host::{self as host, Exit};
+use mdss_relay_host::{self as host, Exit, Stream};
 
 const NAME: &str = "mdss-relay-oci-fn";
 const ABOUT: &str = "reports objects to MetaDefender Storage Security, as a function on OCI Functions (Fn).";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Exit {
-    let (handler, _logs) = match start(NAME, ABOUT, Answers::Fn, |_| Vec::new()) {
+    let (handler, _logs) = match start(NAME, ABOUT, Answers::Fn, Stream::Stderr, |_| Vec::new()) {
         Ok(started) => started,
         Err(exit) => return exit,
     };

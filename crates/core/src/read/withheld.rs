@@ -33,7 +33,8 @@ pub(super) fn in_body(body: Vec<u8>, names: &[&str]) -> Vec<u8> {
 /// The same for what is JSON; `None` if it holds no such text.
 pub(super) fn in_json(raw: &RawValue, names: &[&str]) -> Option<String> {
     let whole = raw.get();
-    if !names.iter().any(|name| whole.contains(name)) {
+    // A name may be written with escapes.
+    if !whole.contains('\\') && !names.iter().any(|name| whole.contains(name)) {
         return None;
     }
     let mut texts = Vec::new();
@@ -112,6 +113,7 @@ mod tests {
             r#"{"event":{"requestHeaders":"q-sign","requestHeaders":["q-sign"]},"event":{"requestHeaders":"q-sign"}}"#,
             r#"{"EventList":[{"data":{"event":{"requestParameters":{"requestHeaders":"q-sign"}}}},1]}"#,
             r#"{"Records":1,"Records":[{"requestHeaders":{"a":"q-sign"}}]}"#,
+            r#"{"\u0072equestHeaders":"q-sign"}"#,
         ] {
             let raw: &RawValue = serde_json::from_str(body).unwrap();
             let kept = in_json(raw, &["requestHeaders"]).unwrap();

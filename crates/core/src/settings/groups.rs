@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::mdss::client::{API_KEY, Client, Endpoint};
 use crate::mdss::way::{self, Proxies};
+use crate::model::answers::Redelivers;
 use crate::model::dialect::Dialect;
 use crate::plain::mistake::Mistake;
 use crate::plain::secret::Secret;
@@ -119,8 +120,8 @@ pub struct Source {
     pub dialect: Option<Dialect>,
     /// How it proves who it is, as plain data: the gate understands it. `None` is a mistake that is reported already.
     pub auth: Option<toml::Value>,
-    /// Whether it repeats an event without end until it hears a 2xx.
-    pub redelivers_forever: bool,
+    /// What becomes of an event for which it hears no 2xx; `None`: what its dialect says.
+    pub redelivers: Option<Redelivers>,
     /// The topics whose subscriptions are confirmed by visiting their URL; none by default.
     pub confirm_topics: Vec<String>,
 }

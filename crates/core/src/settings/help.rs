@@ -5,7 +5,8 @@ use crate::settings::table::{Applies, SETTINGS, Setting, Without};
 /// Where a line of it ends.
 const WIDTH: usize = 100;
 
-/// Lists the settings of a process of this kind: [`Applies::OciFunction`], [`Applies::Lambda`] or [`Applies::Http`].
+/// Lists the settings of a process of this kind: [`Applies::OciFunction`], [`Applies::AzureFunctions`],
+/// [`Applies::Lambda`] or [`Applies::Http`].
 ///
 /// ```
 /// use mdss_relay_core::{Applies, settings_help};
@@ -42,7 +43,9 @@ fn head(setting: &Setting, process: Applies) -> String {
         Without::Nothing("") => String::new(),
         Without::Nothing(text) => format!("; default: {text}"),
     };
-    let applies = if setting.applies == process || setting.applies == Applies::Everywhere {
+    let applies = if setting.applies == process
+        || matches!(setting.applies, Applies::Everywhere | Applies::OciAndAzure)
+    {
         String::new()
     } else {
         // Whoever reads this knows that it is the server's.

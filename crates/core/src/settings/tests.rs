@@ -276,7 +276,7 @@ fn a_configuration_is_checked_to_its_last_member() {
     source[1].path: found "/healthz", expected a path other than /healthz, /readyz, /metrics, which the server answers itself
     source[1].name: found "a", expected a name that no other source has
     source[1].public_path: found "x/../y", expected a path that begins with / and has no query, no / at its end and no empty or dot segment
-    source[1].redelivers: found "often", expected forever, or no such member
+    source[1].redelivers: found "often", expected forever, dead-letters, or no such member
     route[0].source: expected the name of a source: with more than one, a weak source must not reach a strong source's unit
     route[1].source: expected the name of a source: with more than one, a weak source must not reach a strong source's unit
     route[0].prefx: expected a known name; is prefix meant?

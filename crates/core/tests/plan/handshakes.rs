@@ -137,3 +137,43 @@ fn a_topic_of_sns_wants_a_visit_to_its_own_service_and_to_nothing_else() {
         assert!(detail.contains(words) && !detail.contains("t0ken"), "{kind} {topic} {url}: {detail}");
     }
 }
+
+#[test]
+fn a_topic_of_smn_wants_a_visit_to_the_console_and_to_nothing_else() {
+    let topic = "urn:smn:cn-north-4:28a7:landed";
+    let url =
+        format!("https://console.huaweicloud.com/smn/subscription/confirm?token=t0ken&topic_urn={topic}");
+    let message = |kind: &str, url: &str| {
+        let message = json!({ "type": kind, "topic_urn": topic, "message_id": "m", "subscribe_url": url, "message": "x" });
+        planned(message.to_string())
+    };
+    let plan = message("SubscriptionConfirmation", &url);
+    let confirm = plan.confirm.clone().unwrap();
+    assert_eq!((confirm.url.as_str(), confirm.topic.as_str()), (url.as_str(), topic));
+    assert_eq!((plan.dialect.map(Dialect::name), verdicts(&plan)), (Some("huawei-obs"), vec!["handshake"]));
+
+    for (kind, warning) in [
+        ("UnsubscribeConfirmation", "has ended this subscription"),
+        ("HttpSubscriptionUserUnsubscribe", "has ended this subscription"),
+        ("HttpSubscriptionUserConfirm", "was confirmed"),
+    ] {
+        let plan = message(kind, &url);
+        assert_eq!((verdicts(&plan), plan.confirm.is_none()), (vec!["handshake"], true), "{kind}");
+        assert!(plan.records[0].warnings[0].contains(warning), "{kind}: {plan:?}");
+    }
+    for (kind, url, words) in [
+        ("SubscriptionConfirmation", url.replace("://console", "://cn-south-1-console"), "another host"),
+        ("SubscriptionConfirmation", url.replace("landed", "elsewhere"), "another topic"),
+        ("SubscriptionConfirmation", String::new(), "found none"),
+        ("Farewell", url.clone(), "found \"Farewell\""),
+    ] {
+        let plan = message(kind, &url);
+        assert_eq!((verdicts(&plan), plan.confirm.is_none()), (vec!["unreadable"], true), "{kind} {url}");
+        let detail = detail(&plan.records[0]);
+        assert!(detail.contains(words) && !detail.contains("t0ken"), "{kind} {url}: {detail}");
+    }
+    // What names objects is no mere handshake.
+    let both = json!({ "type": "SubscriptionConfirmation", "topic_urn": topic, "subscribe_url": url, "Records": [] });
+    let plan = planned(both.to_string());
+    assert_eq!((verdicts(&plan), plan.confirm.is_none()), (vec!["unreadable"], true));
+}

@@ -181,42 +181,6 @@ pub(crate) const SENDERS: &[Sender] = &[
         ..REPEATS
     },
     Sender {
-        dialect: "alibaba-oss",
-        who: "Alibaba Cloud, a topic of the message service or EventBridge",
-        attempts: 4,
-        goes_on: "three times, 10 to 20 s apart, unless the subscription says: for a day",
-        waits: Some(5),
-        source: "Alibaba Cloud, Message Service (HTTP endpoint), EventBridge (retry policies)",
-        ..REPEATS
-    },
-    Sender {
-        dialect: "huawei-obs",
-        who: "Huawei Cloud SMN",
-        gives_up: GivesUp::ClientErrors(&[]),
-        attempts: 7,
-        goes_on: "six times, with growing pauses",
-        waits: Some(5),
-        source: "Huawei Cloud SMN, smn_ug_a9002, smn_faq_0014",
-        ..REPEATS
-    },
-    Sender {
-        dialect: "yandex",
-        who: "a trigger of Yandex Cloud, to a container",
-        attempts: 5,
-        goes_on: "as the trigger says: never by default, five times at most; then into its dead-letter queue",
-        source: "yandex-cloud/docs en/serverless-containers/concepts/dlq.md",
-        ..REPEATS
-    },
-    Sender {
-        dialect: "volcengine-tos",
-        who: "Volcengine veFaaS",
-        attempts: 10,
-        goes_on: "ten times, for 6 h",
-        source: "Volcengine, veFaaS 6662/130472 (statuses are not published: 4xx is taken for final)",
-        gives_up: GivesUp::ClientErrors(&[]),
-        ..REPEATS
-    },
-    Sender {
         dialect: "ibm-cos",
         who: "IBM Code Engine",
         gives_up: GivesUp::AnyFailure,
@@ -261,6 +225,43 @@ pub(crate) const SENDERS: &[Sender] = &[
         goes_on: "three times",
         waits: Some(10),
         source: "tigrisdata/tigris-os-docs docs/buckets/object-notifications.md",
+        ..REPEATS
+    },
+    Sender {
+        dialect: "alibaba-oss",
+        who: "a topic of Alibaba Cloud's message service; EventBridge",
+        attempts: 4,
+        goes_on: "three times, 10 to 20 s apart, or 176 times in a day if the subscription says so; then into its dead-letter queue",
+        waits: Some(5),
+        source: "Alibaba Cloud, Simple Message Queue, NotifyStrategy (178972)",
+        ..REPEATS
+    },
+    Sender {
+        dialect: "huawei-obs",
+        who: "Huawei's SMN",
+        gives_up: GivesUp::ClientErrors(&[]),
+        attempts: 7,
+        goes_on: "six times, in growing pauses; an answer that is late is final, too",
+        waits: Some(5),
+        source: "Huawei Cloud, smn_ug_a9002, smn_faq_0014",
+        ..REPEATS
+    },
+    Sender {
+        dialect: "yandex",
+        who: "a trigger of Yandex Cloud for a container",
+        gives_up: GivesUp::AnyFailure,
+        attempts: 1,
+        goes_on: "never, unless the trigger says so, up to four times; then into its dead-letter queue, if there is one",
+        source: "yandex-cloud/docs en/serverless-containers/concepts/dlq.md (statuses are not published)",
+        ..REPEATS
+    },
+    Sender {
+        dialect: "volcengine-tos",
+        who: "Volcengine's veFaaS",
+        gives_up: GivesUp::ClientErrors(&[]),
+        attempts: 10,
+        goes_on: "up to ten times in 6 h",
+        source: "Volcengine, 6662/130472 (statuses are not published: 4xx is taken for final)",
         ..REPEATS
     },
 ];

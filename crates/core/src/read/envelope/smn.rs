@@ -126,7 +126,8 @@ fn confirmation<'a>(seen: &Seen<'a>) -> Opened<'a> {
 /// The URL, if it confirms a subscription to this very topic. What was found instead is said without the URL: it holds a token.
 ///
 /// Captured messages have `console.huaweicloud.com`, and of São Paulo `sa-brazil-1-console.huaweicloud.com`. Other brands have
-/// consoles of their own, which are visited by hand.
+/// consoles of their own, which are visited by hand. What the console answers to the visit is documented nowhere: anything but a 2xx is
+/// taken as no confirmation.
 fn leads_to_topic(url: &str, topic: &str) -> Result<String, (String, &'static str)> {
     let region = region(topic).ok_or_else(|| ("a topic_urn of SMN beside it".to_owned(), "another one"))?;
     let regional = format!("{region}-console.huaweicloud.com");

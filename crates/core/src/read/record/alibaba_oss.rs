@@ -14,16 +14,14 @@ use crate::read::record::oss_shaped::{self, Vendor};
 use crate::read::row::{Context, Facts, Inside, Read, Row, Stands};
 use crate::read::seen::{Mark, Seen, Test};
 
-/// Answers: a push of a topic is repeated after anything but a 2xx, and so is EventBridge's; both give up after a day and then use
-/// the dead-letter queue, if there is one (Alibaba Cloud Simple Message Queue, "NotifyStrategy"; EventBridge, "Retry policies").
 const FACTS: Facts = Facts {
     // No page says it; every published sample has the name as it is. An inference: RELAY_KEYS_ALIBABA_OSS overrides.
     keys: Some(KeyEncoding::Verbatim),
     key_place: &["oss", "object", "key"],
     unit: StorageType::Alibaba,
     looks_like: "a list of `events` with `oss`, a topic's message with one, or a CloudEvent of EventBridge",
-    // A topic of the message service waits 5 s for a 2xx, and repeats after everything else (Alibaba Cloud, Message Service, "HTTP endpoint",
-    // 178972).
+    // A topic waits 5 s for a 2xx and repeats after anything else (Alibaba Cloud Simple Message Queue, "HTTP endpoints" and
+    // "NotifyStrategy").
     patience: Patience::seconds(5),
     ..Facts::BASE
 };

@@ -34,15 +34,8 @@ pub(in crate::read) const FACTS: Facts = Facts {
         is: |id| id.starts_with("urn:smn:"),
         example: "urn:smn:cn-north-4:28a70000000000000000000000000005:intake",
     }),
-    // SMN repeats a message after a 5xx and nothing else (Huawei Cloud SMN, "smn_faq_0014"). So whatever may succeed later is one, also
-    // what a sender hears that the gate does not know.
-    answers: Answers {
-        unacceptable: Some(503),
-        incomplete: Some(503),
-        refused: Some(503),
-        ..Answers::DEFAULT
-    },
-    // The same page.
+    // SMN waits 5 s, and repeats a message after a 5xx and nothing else (Huawei Cloud SMN, "smn_ug_a9002", "smn_faq_0014").
+    answers: Answers::FINAL_4XX,
     patience: Patience::seconds(5),
     ..Facts::BASE
 };

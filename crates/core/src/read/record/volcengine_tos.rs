@@ -19,13 +19,8 @@ const FACTS: Facts = Facts {
     key_place: &["tos", "object", "key"],
     looks_like: "a list of `events` with `tos`",
     // veFaaS calls up to ten times in six hours (6662/130472), after which statuses is not documented; its own library answers 500 to a
-    // call that failed. So whatever may succeed later is a 5xx, also what a sender hears that the gate does not know.
-    answers: Answers {
-        unacceptable: Some(503),
-        incomplete: Some(503),
-        refused: Some(503),
-        ..Answers::DEFAULT
-    },
+    // call that failed. So a 4xx is taken for final.
+    answers: Answers::FINAL_4XX,
     ..Facts::BASE
 };
 

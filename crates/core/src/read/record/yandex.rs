@@ -6,7 +6,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::model::answers::Answers;
+use crate::model::answers::{Answers, Patience};
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::{Bucket, Change, Details, Notice, NoticeKind};
 use crate::model::failure::Cause;
@@ -28,13 +28,8 @@ const FACTS: Facts = Facts {
     // A container is called once, or up to five times if the trigger says so, and what was not taken then goes to the dead-letter
     // queue, or is deleted (yandex-cloud/docs, `en/serverless-containers/concepts/dlq.md`). Which statuses count as taken is not
     // documented; a 5xx is none. So even what never can succeed gets one: the queue keeps it.
-    answers: Answers {
-        permanent: 500,
-        unacceptable: Some(503),
-        incomplete: Some(503),
-        refused: Some(503),
-        ..Answers::DEFAULT
-    },
+    answers: Answers { permanent: 500, ..Answers::FINAL_4XX },
+    patience: Patience { waits: None, repeats: false },
     ..Facts::BASE
 };
 

@@ -1,22 +1,21 @@
 //! Reading a request's body: whole, up to the platform's limit, and beyond it only to get rid of it.
 //!
 //! A refused body is read to its end all the same, because a client still writing when the connection closes
-//! may never come to read the answer; and an agent that cannot read the answer shuts the container down.
+//! may never come to read the answer; and Fn's agent shuts a container down whose answer it cannot read.
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 
-/// OCI's own limit, which cannot be raised: 6 MB, taken as MiB
-/// (<https://docs.oracle.com/en-us/iaas/Content/Functions/Concepts/functionsoverview.htm>).
-pub(crate) const BODY_LIMIT: usize = 6 * 1024 * 1024;
-/// How much more than that is read and thrown away before the connection is given up instead.
+/// How much more than the limit is read and thrown away before the connection is given up instead.
 const DRAIN_LIMIT: usize = 32 * 1024 * 1024;
 
 /// Whether the end of a body was seen. Only then can its connection carry another request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub enum Ending {
+    /// It was read to its end.
     Reached,
+    /// There may be more of it on the connection.
     Abandoned,
 }
 
@@ -24,16 +23,16 @@ pub(crate) enum Ending {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Intake {
     Whole(Vec<u8>),
-    /// More than [`BODY_LIMIT`] bytes; none of them kept.
+    /// More bytes than the limit; none of them kept.
     TooLarge(Ending),
     /// The client went away, or its chunks are no chunks.
     Broken,
 }
 
-/// Reads a body of at most [`BODY_LIMIT`] bytes.
-pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Intake {
+/// Reads a body of at most `limit` bytes.
+pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(mut body: B, limit: usize) -> Intake {
     let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
-    if announced > BODY_LIMIT {
+    if announced > limit {
         return Intake::TooLarge(drain(body).await);
     }
     let mut whole = Vec::with_capacity(announced);
@@ -41,7 +40,7 @@ pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Intake {
         let Ok(frame) = frame else { return Intake::Broken };
         // Anything but data is a trailer, and the contract has none.
         let Some(data) = frame.data_ref() else { continue };
-        if whole.len() + data.len() > BODY_LIMIT {
+        if whole.len() + data.len() > limit {
             drop(whole);
             return Intake::TooLarge(drain(body).await);
         }
@@ -51,7 +50,7 @@ pub(crate) async fn read<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Intake {
 }
 
 /// Reads a body that nobody wants, up to a bound.
-pub(crate) async fn drain<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Ending {
+pub async fn drain<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Ending {
     let mut left = DRAIN_LIMIT;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return Ending::Abandoned };
@@ -75,6 +74,8 @@ mod tests {
     use hyper::body::Frame;
 
     use super::*;
+
+    const LIMIT: usize = 6 * 1024 * 1024;
 
     /// A body without an announced length, in pieces: what chunked coding gives.
     struct Pieces(VecDeque<Bytes>);
@@ -101,16 +102,19 @@ mod tests {
         let table = [
             (0, None),
             (1, None),
-            (BODY_LIMIT, None),
-            (BODY_LIMIT + 1, Some(Ending::Reached)),
+            (LIMIT, None),
+            (LIMIT + 1, Some(Ending::Reached)),
             (DRAIN_LIMIT, Some(Ending::Reached)),
-            (BODY_LIMIT + DRAIN_LIMIT + 200_000, Some(Ending::Abandoned)),
+            (LIMIT + DRAIN_LIMIT + 200_000, Some(Ending::Abandoned)),
         ];
         for (size, too_large) in table {
             let want = || too_large.map_or_else(|| Intake::Whole(vec![b'x'; size]), Intake::TooLarge);
             // Not `assert_eq`: nobody wants to read six megabytes.
-            assert!(read(Full::new(Bytes::from(vec![b'x'; size]))).await == want(), "{size} announced");
-            assert!(read(pieces(size)).await == want(), "{size} in pieces");
+            assert!(
+                read(Full::new(Bytes::from(vec![b'x'; size])), LIMIT).await == want(),
+                "{size} announced"
+            );
+            assert!(read(pieces(size), LIMIT).await == want(), "{size} in pieces");
         }
     }
 }
