@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph attack bless fuzz mutants clients emulator functions-framework deny dist image oci-cli-options oci-cli-check aws-cli-check
+.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph pubsub attack bless fuzz mutants clients emulator functions-framework deny dist image azure-check az-cli-options miniflare oci-cli-options oci-cli-check aws-cli-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,7 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/shellcheck --if-there
 	@sh .ci/cfn-lint --if-there
 	@sh .ci/promtool --if-there
+	@sh .ci/azure --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
 
 fmt:
@@ -45,6 +46,9 @@ cfn-lint: ## lints of the CloudFormation template (make check does it too, if cf
 promtool: ## checks and tests of the alert rules (make check does it too, if promtool is there)
 	@sh .ci/promtool
 
+azure-check: ## Azure's templates and Terraform against Azure's types and each other (make check does it too, if the parsers are there)
+	@sh .ci/azure
+
 bench: ## figures against the floors (function, server, spool), and against the same function in Python
 	@test -x target/bench-python/bin/fdk || python3 -m venv target/bench-python && target/bench-python/bin/pip install --quiet fdk \
 		|| echo "make: no Python with pip here; the comparison with Python is skipped" >&2
@@ -67,6 +71,9 @@ attack: ## hostile senders against a release build (or RELAY=PATH): memory, log,
 ceph: ## a real Ceph gateway in front of the relay (Debian, root: installs it): odd keys, overwrites, kills, and what docs/minio.md says of it
 	@sh .ci/ceph
 
+pubsub: ## Google's emulator of Pub/Sub in front of the relay, where it is installed: odd names, both forms, MDSS away, kills; a minute
+	@sh .ci/pubsub
+
 bless: ## rewrite the answers in events/ and the tables in the documents; read the diff before you commit it
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay --test fixtures
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay-core --test documents
@@ -75,7 +82,7 @@ bless: ## rewrite the answers in events/ and the tables in the documents; read t
 # A stable compiler builds with a sanitizer only if RUSTC_BOOTSTRAP lets it pass for a nightly. The first folder takes what is found; the others
 # are read: what is committed, and every delivery of events/.
 TIME ?= 60
-TARGETS ?= plan cloudevents gate token condition notification
+TARGETS ?= plan cloudevents custom_handler gate token condition notification
 
 fuzz: ## fuzz each target (TARGETS="…") for TIME seconds (needs cargo-fuzz); what it finds becomes a test
 	@$(CARGO) fuzz --version > /dev/null 2>&1 || { echo "make: cargo-fuzz is missing; 'cargo install --locked cargo-fuzz' installs it" >&2; exit 1; }
@@ -96,14 +103,14 @@ clients: ## install Go and curl, with which tests call a function (Debian, root)
 emulator: ## install cargo-lambda under target/, against which a test runs the Lambda function; without it that test is skipped
 	@sh .ci/emulator
 
-functions-framework: ## install Google's Functions Framework under target/, which decodes fixtures in a test; without it that test is skipped
-	@sh .ci/functions-framework
+miniflare: ## install miniflare under target/, by which tests run the Worker of deploy/cloudflare; without it these tests are skipped
+	@sh .ci/miniflare
 
 deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny; not part of `make test`)
 	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }
 	$(CARGO) deny check licenses bans sources
 
-dist: ## static binaries in dist/<arch>/, the OCI function's build context in dist/oci-fn, Lambda's zips in dist/lambda (BINARIES="…" for some of them)
+dist: ## static binaries in dist/<arch>/, the OCI function's build context in dist/oci-fn, Lambda's zips in dist/lambda, Azure's in dist/azure-functions (BINARIES="…" for some of them)
 	@sh .ci/dist $(BINARIES)
 
 image: ## the function's image as an OCI archive, from what `make dist` made (needs buildah)
@@ -133,3 +140,14 @@ $(AWS_CLI_VENV)/bin/aws:
 
 aws-cli-check: $(AWS_CLI_VENV)/bin/aws ## run the scripts of deploy/aws with the real AWS command line against a stand-in for AWS
 	PATH="$(abspath $(AWS_CLI_VENV))/bin:$$PATH" python deploy/aws/tests/cli-check.py
+
+# Azure's command line, from PyPI, in a virtual environment: 730 MB and some minutes, so no part of `make test`.
+AZ_CLI_VENV ?= target/az-cli
+
+$(AZ_CLI_VENV)/bin/az:
+	python3 -m venv $(AZ_CLI_VENV)
+	$(AZ_CLI_VENV)/bin/pip install --quiet azure-cli
+
+az-cli-options: $(AZ_CLI_VENV)/bin/az ## write down anew which options the real Azure command line takes; read the diff
+	$(AZ_CLI_VENV)/bin/python deploy/azure/tests/cli-options.py
+	@git --no-pager diff --stat -- deploy/azure/tests/cli-options.json || true

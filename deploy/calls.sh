@@ -31,6 +31,56 @@ step() {
     say "== $step"
 }
 
+# --- the words of the command line -------------------------------------------------------------------------------------------
+
+unknown_option() {
+    case $1 in
+        *api*key* | --key | --key=* | --secret | --secret=*) mistake "${1%%=*}: the key is never an argument; name a file in $key_variable" ;;
+        --*=*) mistake "${1%%=*}: give the value as the next word" ;;
+        *) mistake "'$1': not an option" ;;
+    esac
+}
+
+# read_options FLAGS VALUED words…: calls `flag NAME` for each word of FLAGS, and `option NAME VALUE` for each of VALUED, of which
+# those with a question mark may be without one; what else there is becomes a mistake. The script has both functions, and `usage`.
+read_options() {
+    flags=" $1 "
+    valued=" $(printf '%s' "$2" | tr '\n' ' ') "
+    shift 2
+    while [ $# -gt 0 ]; do
+        name=$1
+        shift
+        case $name in
+            --dry-run) dry_run=true; continue ;;
+            --help | -h) usage; exit 0 ;;
+        esac
+        kind=unknown
+        case $name in
+            *[[:space:]]* | '') ;;
+            *)
+                case $flags in *" $name "*) flag "$name"; continue ;; esac
+                case $valued in *" $name "*) kind=valued ;; *" $name? "*) kind=either ;; esac ;;
+        esac
+        if [ "$kind" = unknown ]; then
+            unknown_option "$name"
+            # What follows is the key, which must not be shown as another word that is not known.
+            case $name in *=*) ;; *api*key* | --key | --secret) [ $# -eq 0 ] || shift ;; esac
+            continue
+        fi
+        value=${1-}
+        case $value in
+            --*) value='' ;;
+            *) [ $# -eq 0 ] || shift ;;
+        esac
+        case $value,$kind in
+            ,valued) mistake "$name: its value is missing" ;;
+            *"
+"*) mistake "$name: more than one line" ;;
+            *) option "$name" "$value" ;;
+        esac
+    done
+}
+
 # --- what is wrong with the arguments, all of it at once ---------------------------------------------------------------
 
 mistake() { mistakes="$mistakes  $*
@@ -69,9 +119,11 @@ need_url() {
     esac
 }
 
-# --- the API key of MDSS, never an argument ----------------------------------------------------------------------------
+# --- the API key of MDSS, or another secret; never an argument -------------------------------------------------------------
 
 api_key=''
+key_variable=APIKEY_FILE # names the file
+key_called='API key of MDSS'
 
 check_key() {
     case $api_key in
@@ -80,14 +132,15 @@ check_key() {
     esac
 }
 
-# From the file that APIKEY_FILE names.
+# From the file that the variable names.
 read_key() {
-    if [ -f "$APIKEY_FILE" ] && [ -r "$APIKEY_FILE" ]; then
+    eval "key_file=\$$key_variable"
+    if [ -f "$key_file" ] && [ -r "$key_file" ]; then
         # Editors end a file with a line break, some of them with two characters.
-        api_key=$(tr -d '\r' < "$APIKEY_FILE")
-        check_key 'the file that APIKEY_FILE names'
+        api_key=$(tr -d '\r' < "$key_file")
+        check_key "the file that $key_variable names"
     else
-        mistake "APIKEY_FILE: '$APIKEY_FILE' is not a file that can be read"
+        mistake "$key_variable: '$key_file' is not a file that can be read"
     fi
 }
 
@@ -95,7 +148,7 @@ ask_key() {
     [ -z "$api_key" ] || return 0
     tty_state=$(stty -g)
     stty -echo
-    printf 'API key of MDSS, not shown: ' >&3
+    printf '%s, not shown: ' "$key_called" >&3
     IFS= read -r api_key || true
     stty "$tty_state"
     tty_state=''
@@ -104,9 +157,11 @@ ask_key() {
     stop_on_mistakes
 }
 
-# What masked() takes out of complaints.
+# What masked() takes out of complaints: each of the words that is not empty.
 keep_masked() {
-    { printf '%s\n' "$1"; printf '%s' "$1" | json_text | sed 's/^"//; s/"$//'; printf '\n'; } | keep key
+    for hidden in "$@"; do
+        [ -z "$hidden" ] || { printf '%s\n' "$hidden"; printf '%s' "$hidden" | json_text | sed 's/^"//; s/"$//'; printf '\n'; }
+    done | keep key
 }
 
 # --- the folder for files that the tool reads ---------------------------------------------------------------------------

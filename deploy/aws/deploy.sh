@@ -65,57 +65,35 @@ buckets='' dropped='' events=notification prefix='' topic='' retention=''
 newline='
 '
 
-while [ $# -gt 0 ]; do
-    option=$1
-    shift
-    case $option in
-        --dry-run) dry_run=true; continue ;;
-        --help | -h) usage; exit 0 ;;
-        --region | --stack | --subnet-id | --security-group-id | --zip | --architecture | --code-bucket | --timeout | --max-receives | \
-            --concurrency | --reserve-concurrency | --endpoint | --storage-client-id | --relay-config | --secret | --kms-key | --bucket | \
-            --drop-bucket | --events | --prefix | --alarm-topic | --log-retention) ;;
-        *api*key*=* | --key=*) mistake "${option%%=*}: the key is never an argument; name a file in APIKEY_FILE"; continue ;;
-        --api-key | --apikey | --key)
-            mistake "$option: the key is never an argument; name a file in APIKEY_FILE"
-            [ $# -eq 0 ] || shift
-            continue ;;
-        --*=*) mistake "${option%%=*}: give the value as the next word"; continue ;;
-        *) mistake "'$option': not an option"; continue ;;
+option() {
+    case $1 in
+        --region) region=$2 ;;
+        --stack) stack=$2 ;;
+        --subnet-id) subnets="$subnets,$2" ;;
+        --security-group-id) groups="$groups,$2" ;;
+        --zip) zip=$2 ;;
+        --architecture) architecture=$2 ;;
+        --code-bucket) code_bucket=$2 ;;
+        --timeout) timeout=$2 ;;
+        --max-receives) receives=$2 ;;
+        --concurrency) concurrency=$2 ;;
+        --reserve-concurrency) reserve=$2 ;;
+        --endpoint) endpoint=$2 ;;
+        --storage-client-id) storage=$2 ;;
+        --relay-config) relay_config=$2 ;;
+        --secret) secret=$2 ;;
+        --kms-key) kms_key=$2 ;;
+        --bucket) buckets="$buckets$2$newline" ;;
+        --drop-bucket) dropped="$dropped$2$newline" ;;
+        --events) events=$2 ;;
+        --prefix) prefix=$2 ;;
+        --alarm-topic) topic=$2 ;;
+        --log-retention) retention=$2 ;;
     esac
-    value=${1-}
-    case $value in
-        --*) value='' ;;
-        *) [ $# -eq 0 ] || shift ;;
-    esac
-    case $value in
-        '') mistake "$option: its value is missing"; continue ;;
-        *"$newline"*) mistake "$option: more than one line"; continue ;;
-    esac
-    case $option in
-        --region) region=$value ;;
-        --stack) stack=$value ;;
-        --subnet-id) subnets="$subnets,$value" ;;
-        --security-group-id) groups="$groups,$value" ;;
-        --zip) zip=$value ;;
-        --architecture) architecture=$value ;;
-        --code-bucket) code_bucket=$value ;;
-        --timeout) timeout=$value ;;
-        --max-receives) receives=$value ;;
-        --concurrency) concurrency=$value ;;
-        --reserve-concurrency) reserve=$value ;;
-        --endpoint) endpoint=$value ;;
-        --storage-client-id) storage=$value ;;
-        --relay-config) relay_config=$value ;;
-        --secret) secret=$value ;;
-        --kms-key) kms_key=$value ;;
-        --bucket) buckets="$buckets$value$newline" ;;
-        --drop-bucket) dropped="$dropped$value$newline" ;;
-        --events) events=$value ;;
-        --prefix) prefix=$value ;;
-        --alarm-topic) topic=$value ;;
-        --log-retention) retention=$value ;;
-    esac
-done
+}
+read_options '' '--region --stack --subnet-id --security-group-id --zip --architecture --code-bucket --timeout --max-receives
+--concurrency --reserve-concurrency --endpoint --storage-client-id --relay-config --secret --kms-key --bucket
+--drop-bucket --events --prefix --alarm-topic --log-retention' "$@"
 
 # --- the arguments -----------------------------------------------------------------------------------------------------
 

@@ -28,32 +28,20 @@ END
 
 region='' stack=mdss-relay discard=false with_secret=false secret='' yes=false
 
-while [ $# -gt 0 ]; do
-    option=$1
-    shift
-    case $option in
-        --dry-run) dry_run=true; continue ;;
-        --help | -h) usage; exit 0 ;;
-        --discard) discard=true; continue ;;
-        --yes) yes=true; continue ;;
-        --region | --stack | --with-secret) ;;
-        --*=*) mistake "${option%%=*}: give the value as the next word"; continue ;;
-        *) mistake "'$option': not an option"; continue ;;
+flag() {
+    case $1 in
+        --discard) discard=true ;;
+        --yes) yes=true ;;
     esac
-    value=${1-}
-    case $value in
-        --*) value='' ;;
-        *) [ $# -eq 0 ] || shift ;;
+}
+option() {
+    case $1 in
+        --with-secret) with_secret=true secret=$2 ;;
+        --region) region=$2 ;;
+        --stack) stack=$2 ;;
     esac
-    case $option in
-        --with-secret) with_secret=true secret=$value; continue ;;
-    esac
-    [ -n "$value" ] || { mistake "$option: its value is missing"; continue; }
-    case $option in
-        --region) region=$value ;;
-        --stack) stack=$value ;;
-    esac
-done
+}
+read_options '--discard --yes' '--with-secret? --region --stack' "$@"
 
 need_cli
 need_region "$region"

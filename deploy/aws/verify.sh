@@ -31,34 +31,24 @@ END
 
 region='' stack=mdss-relay bucket='' prefix='' wait=120 every=5 once=false remove=false direct=false
 
-while [ $# -gt 0 ]; do
-    option=$1
-    shift
-    case $option in
-        --dry-run) dry_run=true; continue ;;
-        --help | -h) usage; exit 0 ;;
-        --once) once=true; continue ;;
-        --remove) remove=true; continue ;;
-        --direct) direct=true; continue ;;
-        --region | --stack | --bucket | --prefix | --wait | --every) ;;
-        --*=*) mistake "${option%%=*}: give the value as the next word"; continue ;;
-        *) mistake "'$option': not an option"; continue ;;
+flag() {
+    case $1 in
+        --once) once=true ;;
+        --remove) remove=true ;;
+        --direct) direct=true ;;
     esac
-    value=${1-}
-    case $value in
-        --*) value='' ;;
-        *) [ $# -eq 0 ] || shift ;;
+}
+option() {
+    case $1 in
+        --region) region=$2 ;;
+        --stack) stack=$2 ;;
+        --bucket) bucket=$2 ;;
+        --prefix) prefix=$2 ;;
+        --wait) wait=$2 ;;
+        --every) every=$2 ;;
     esac
-    [ -n "$value" ] || { mistake "$option: its value is missing"; continue; }
-    case $option in
-        --region) region=$value ;;
-        --stack) stack=$value ;;
-        --bucket) bucket=$value ;;
-        --prefix) prefix=$value ;;
-        --wait) wait=$value ;;
-        --every) every=$value ;;
-    esac
-done
+}
+read_options '--once --remove --direct' '--region --stack --bucket --prefix --wait --every' "$@"
 
 need_cli
 need_region "$region"

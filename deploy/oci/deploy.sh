@@ -66,55 +66,37 @@ log_group=mdss-relay logs=true with_policy=false policy=mdss-relay-events
 newline='
 '
 
-while [ $# -gt 0 ]; do
-    option=$1
-    shift
-    case $option in
-        --dry-run) dry_run=true; continue ;;
-        --help | -h) usage; exit 0 ;;
-        --keep-config) keep_config=true; continue ;;
-        --replace-config) replace_config=true; continue ;;
-        --no-logs) logs=false; continue ;;
-        --with-policy) with_policy=true; continue ;;
-        --compartment-id | --subnet-id | --shape | --application | --function | --image | --memory | --timeout | --endpoint | \
-            --storage-client-id | --relay-config | --set | --bucket | --rule | --rule-compartment-id | --log-group | --policy) ;;
-        *api*key*=* | --key=*) mistake "${option%%=*}: the key is never an argument; name a file in APIKEY_FILE"; continue ;;
-        --api-key | --apikey | --key)
-            mistake "$option: the key is never an argument; name a file in APIKEY_FILE"
-            [ $# -eq 0 ] || shift
-            continue ;;
-        --*=*) mistake "${option%%=*}: give the value as the next word"; continue ;;
-        *) mistake "'$option': not an option"; continue ;;
+flag() {
+    case $1 in
+        --keep-config) keep_config=true ;;
+        --replace-config) replace_config=true ;;
+        --no-logs) logs=false ;;
+        --with-policy) with_policy=true ;;
     esac
-    value=${1-}
-    case $value in
-        --*) value='' ;;
-        *) [ $# -eq 0 ] || shift ;;
+}
+option() {
+    case $1 in
+        --compartment-id) compartment=$2 ;;
+        --subnet-id) subnets="$subnets$2$newline" ;;
+        --shape) shape=$2 ;;
+        --application) application=$2 ;;
+        --function) function=$2 ;;
+        --image) image=$2 ;;
+        --memory) memory=$2 ;;
+        --timeout) timeout=$2 ;;
+        --endpoint) endpoint=$2 ;;
+        --storage-client-id) storage=$2 ;;
+        --relay-config) relay_config=$2 ;;
+        --set) sets="$sets$2$newline" ;;
+        --bucket) buckets="$buckets$2$newline" ;;
+        --rule) rule=$2 ;;
+        --rule-compartment-id) rule_compartment=$2 ;;
+        --log-group) log_group=$2 ;;
+        --policy) policy=$2 ;;
     esac
-    case $value in
-        '') mistake "$option: its value is missing"; continue ;;
-        *"$newline"*) mistake "$option: more than one line"; continue ;;
-    esac
-    case $option in
-        --compartment-id) compartment=$value ;;
-        --subnet-id) subnets="$subnets$value$newline" ;;
-        --shape) shape=$value ;;
-        --application) application=$value ;;
-        --function) function=$value ;;
-        --image) image=$value ;;
-        --memory) memory=$value ;;
-        --timeout) timeout=$value ;;
-        --endpoint) endpoint=$value ;;
-        --storage-client-id) storage=$value ;;
-        --relay-config) relay_config=$value ;;
-        --set) sets="$sets$value$newline" ;;
-        --bucket) buckets="$buckets$value$newline" ;;
-        --rule) rule=$value ;;
-        --rule-compartment-id) rule_compartment=$value ;;
-        --log-group) log_group=$value ;;
-        --policy) policy=$value ;;
-    esac
-done
+}
+read_options '--keep-config --replace-config --no-logs --with-policy' '--compartment-id --subnet-id --shape --application --function --image --memory --timeout --endpoint --storage-client-id
+--relay-config --set --bucket --rule --rule-compartment-id --log-group --policy' "$@"
 
 # --- the arguments -----------------------------------------------------------------------------------------------------
 

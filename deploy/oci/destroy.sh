@@ -36,39 +36,26 @@ with_policy=false emission_off=false yes=false
 newline='
 '
 
-while [ $# -gt 0 ]; do
-    option=$1
-    shift
-    case $option in
-        --dry-run) dry_run=true; continue ;;
-        --help | -h) usage; exit 0 ;;
-        --with-policy) with_policy=true; continue ;;
-        --emission-off) emission_off=true; continue ;;
-        --yes) yes=true; continue ;;
-        --compartment-id | --rule-compartment-id | --bucket | --application | --function | --rule | --log-group | --policy) ;;
-        --*=*) mistake "${option%%=*}: give the value as the next word"; continue ;;
-        *) mistake "'$option': not an option"; continue ;;
+flag() {
+    case $1 in
+        --with-policy) with_policy=true ;;
+        --emission-off) emission_off=true ;;
+        --yes) yes=true ;;
     esac
-    value=${1-}
-    case $value in
-        --*) value='' ;;
-        *) [ $# -eq 0 ] || shift ;;
+}
+option() {
+    case $1 in
+        --compartment-id) compartment=$2 ;;
+        --rule-compartment-id) rule_compartment=$2 ;;
+        --bucket) buckets="$buckets$2$newline" ;;
+        --application) application=$2 ;;
+        --function) function=$2 ;;
+        --rule) rule=$2 ;;
+        --log-group) log_group=$2 ;;
+        --policy) policy=$2 ;;
     esac
-    case $value in
-        '') mistake "$option: its value is missing"; continue ;;
-        *"$newline"*) mistake "$option: more than one line"; continue ;;
-    esac
-    case $option in
-        --compartment-id) compartment=$value ;;
-        --rule-compartment-id) rule_compartment=$value ;;
-        --bucket) buckets="$buckets$value$newline" ;;
-        --application) application=$value ;;
-        --function) function=$value ;;
-        --rule) rule=$value ;;
-        --log-group) log_group=$value ;;
-        --policy) policy=$value ;;
-    esac
-done
+}
+read_options '--with-policy --emission-off --yes' '--compartment-id --rule-compartment-id --bucket --application --function --rule --log-group --policy' "$@"
 
 need_cli
 need_ocid --compartment-id "$compartment" 'ocid1.compartment ocid1.tenancy'

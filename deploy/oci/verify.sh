@@ -33,36 +33,26 @@ END
 compartment='' bucket='' prefix='' wait=300 every=10 once=false remove=false direct=false
 application=mdss-relay function=mdss-relay-oci-fn log_group=mdss-relay
 
-while [ $# -gt 0 ]; do
-    option=$1
-    shift
-    case $option in
-        --dry-run) dry_run=true; continue ;;
-        --help | -h) usage; exit 0 ;;
-        --once) once=true; continue ;;
-        --remove) remove=true; continue ;;
-        --direct) direct=true; continue ;;
-        --compartment-id | --bucket | --prefix | --application | --function | --log-group | --wait | --every) ;;
-        --*=*) mistake "${option%%=*}: give the value as the next word"; continue ;;
-        *) mistake "'$option': not an option"; continue ;;
+flag() {
+    case $1 in
+        --once) once=true ;;
+        --remove) remove=true ;;
+        --direct) direct=true ;;
     esac
-    value=${1-}
-    case $value in
-        --*) value='' ;;
-        *) [ $# -eq 0 ] || shift ;;
+}
+option() {
+    case $1 in
+        --compartment-id) compartment=$2 ;;
+        --bucket) bucket=$2 ;;
+        --prefix) prefix=$2 ;;
+        --application) application=$2 ;;
+        --function) function=$2 ;;
+        --log-group) log_group=$2 ;;
+        --wait) wait=$2 ;;
+        --every) every=$2 ;;
     esac
-    [ -n "$value" ] || { mistake "$option: its value is missing"; continue; }
-    case $option in
-        --compartment-id) compartment=$value ;;
-        --bucket) bucket=$value ;;
-        --prefix) prefix=$value ;;
-        --application) application=$value ;;
-        --function) function=$value ;;
-        --log-group) log_group=$value ;;
-        --wait) wait=$value ;;
-        --every) every=$value ;;
-    esac
-done
+}
+read_options '--once --remove --direct' '--compartment-id --bucket --prefix --application --function --log-group --wait --every' "$@"
 
 need_cli
 need_ocid --compartment-id "$compartment" 'ocid1.compartment ocid1.tenancy'

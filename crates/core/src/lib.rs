@@ -20,7 +20,7 @@ pub use mdss::request::Submission;
 pub use mdss::retry::{RetryPolicy, retry_after};
 pub use mdss::trust::public_tls;
 pub use mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
-pub use model::answers::{Answers, Patience};
+pub use model::answers::{Answers, Patience, Redelivers};
 pub use model::delivery::Delivery;
 pub use model::dialect::{Dialect, KeyEncoding};
 pub use model::event::{
@@ -40,6 +40,7 @@ pub use plan::plan::{Decision, Plan, Planned, plan};
 pub use plan::queue::QUEUE_ANSWER;
 pub use plan::skip::SkipReason;
 pub use plan::subject::{Subject, subjects};
+pub use read::carried::is_http_request;
 pub use read::item::{Confirmation, Reply};
 pub use select::condition::{Condition, Mismatch, suggest};
 pub use select::notification::{

@@ -3,6 +3,7 @@
 mod answer;
 mod error;
 mod fn_client;
+mod functions_host;
 mod http_poster;
 mod id;
 mod process;
@@ -18,6 +19,7 @@ mod until;
 pub use answer::Answer;
 pub use error::DriveError;
 pub use fn_client::FnClient;
+pub use functions_host::{Fate, FunctionsHost, Invoked, Triggered, request};
 pub use http_poster::HttpPoster;
 pub use process::{Process, Program};
 pub use runtime_api::{Fault, Invocation, Outcome, RuntimeApi};

@@ -154,7 +154,7 @@ impl Process {
         };
         match timeout(limit, search).await {
             Ok(Some(line)) => Ok(line),
-            Ok(None) => Err(self.ended(what())),
+            Ok(None) => Err(self.ended_before(what())),
             Err(_) => Err(self.waited(what(), limit)),
         }
     }
@@ -171,7 +171,7 @@ impl Process {
         // `exists` follows links, so a link to nothing does not count.
         while !path.exists() {
             if self.status()?.is_some() {
-                return Err(self.ended(what()));
+                return Err(self.ended_before(what()));
             }
             if started.elapsed() >= limit {
                 return Err(self.waited(what(), limit));
@@ -193,7 +193,7 @@ impl Process {
         }
         // Until its exit status is collected, which only `status` does, the number stays this process's own.
         if self.status()?.is_some() {
-            return Err(self.ended(format!("being sent {name}")));
+            return Err(self.ended_before(format!("being sent {name}")));
         }
         // The shell's own `kill`: the program of that name is not on every machine, the shell is. The standard
         // library can send SIGKILL only.
@@ -294,12 +294,20 @@ impl Process {
     }
 
     /// How it ended, if it has.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError::Process`] if the system does not say.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>, DriveError> {
+        self.status()
+    }
+
     fn status(&mut self) -> Result<Option<ExitStatus>, DriveError> {
         let what = || "cannot read the exit status".to_owned();
         self.child.try_wait().map_err(|source| DriveError::Process { what: what(), source })
     }
 
-    fn ended(&mut self, what: String) -> DriveError {
+    fn ended_before(&mut self, what: String) -> DriveError {
         DriveError::Ended { what, status: self.status().ok().flatten(), output: self.output() }
     }
 

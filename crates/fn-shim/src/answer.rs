@@ -11,13 +11,7 @@ use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use lambda_runtime::Diagnostic;
-use serde::Serialize;
-use serde::de::IgnoredAny;
-
-use crate::body::{BODY_LIMIT, Ending};
-
-/// The `error_type` by which a handler says that it ran out of time: answered 504 instead of 502.
-pub const DEADLINE: &str = "deadline";
+use shim::{DEADLINE, Ending, Refusal, failure_body};
 
 const JSON: &str = "application/json";
 // The name and version are free for an FDK that is not Fn's own (fn-docs, `fn/develop/fn-format.md`); the
@@ -44,101 +38,22 @@ pub(crate) enum Answer {
     OutOfTime(Bytes),
 }
 
-/// What this crate answers without, or instead of, the handler.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// hyper could not read the request's head.
-    Malformed,
-    /// Neither the method nor the path of a call.
-    Route,
-    TooLarge,
-    /// The body ended early, or its chunks are no chunks.
-    BodyBroken,
-    NotUtf8,
-    /// Not JSON, or not the JSON that the handler takes.
-    Unreadable(serde_json::Error),
-    /// The handler's response is not one that JSON can express.
-    Unwritable,
-    /// The handler's response is not one to an HTTP request, for this reason.
-    NotAReply(&'static str),
-    Panicked,
-    /// The process is ending.
-    Stopping,
-    Deadline,
-}
-
-impl Refusal {
-    /// The `errorType`: stable, for machines.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed_request",
-            Self::Route => "unknown_route",
-            Self::TooLarge => "body_too_large",
-            Self::BodyBroken => "body_incomplete",
-            Self::NotUtf8 | Self::Unreadable(_) => "body_not_readable",
-            Self::Unwritable => "response_not_json",
-            Self::NotAReply(_) => "response_not_http",
-            Self::Panicked => "panic",
-            Self::Stopping => "stopping",
-            Self::Deadline => DEADLINE,
-        }
-    }
-
-    /// The `errorMessage`: for people. Quotes nothing of what was sent or panicked about.
-    pub(crate) fn sentence(&self) -> String {
-        match self {
-            Self::Malformed => "the request is not HTTP/1.1, or its headers are too large".to_owned(),
-            Self::Route => "only POST /call is served".to_owned(),
-            Self::TooLarge => format!("the body has more than {BODY_LIMIT} bytes"),
-            Self::BodyBroken => "the body ended early or is malformed".to_owned(),
-            Self::NotUtf8 => "the body is not UTF-8".to_owned(),
-            Self::Unreadable(error) => {
-                let what = if error.is_data() { "not what the function takes" } else { "not JSON" };
-                format!("the body is {what}, line {} column {}", error.line(), error.column())
-            }
-            Self::Unwritable => "the function's response cannot be written as JSON".to_owned(),
-            Self::NotAReply(why) => format!("the function's response cannot be sent as an HTTP one: {why}"),
-            Self::Panicked => "the function panicked".to_owned(),
-            Self::Stopping => "the function is stopping".to_owned(),
-            Self::Deadline => "the function ran out of time".to_owned(),
-        }
-    }
-}
-
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
-        let diagnostic =
-            Diagnostic { error_type: refusal.name().to_owned(), error_message: refusal.sentence() };
-        Self::from(diagnostic)
+        Self::from(Diagnostic::from(&refusal))
     }
 }
 
 impl From<Diagnostic> for Answer {
-    /// A failure. The handler decides what its body says: an `error_message` that is the text of a JSON
-    /// object becomes the body as it is; anything else is wrapped as `{"errorType":…,"errorMessage":…}`, the
-    /// form `lambda_runtime` posts.
+    /// A failure; the handler decides what its body says.
     fn from(diagnostic: Diagnostic) -> Self {
         let out_of_time = diagnostic.error_type == DEADLINE;
-        let body = if is_object(&diagnostic.error_message) {
-            Bytes::from(diagnostic.error_message)
-        } else {
-            // Two strings always serialise; an empty body would still carry the status.
-            serde_json::to_vec(&diagnostic).map(Bytes::from).unwrap_or_default()
-        };
+        let body = failure_body(diagnostic);
         if out_of_time { Self::OutOfTime(body) } else { Self::Failed(body) }
     }
 }
 
-fn is_object(text: &str) -> bool {
-    text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
-}
-
 impl Answer {
-    /// The answer to a call that the handler finished.
-    pub(crate) fn from_response(response: &impl Serialize) -> Result<Self, Refusal> {
-        serde_json::to_vec(response).map(|body| Self::Done(body.into())).map_err(|_| Refusal::Unwritable)
-    }
-
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Done(_) | Self::Replied(..) => StatusCode::OK,
@@ -207,27 +122,9 @@ mod tests {
     }
 
     #[test]
-    fn the_handler_decides_what_a_failure_says() {
-        let failed = |body: &'static str| Answer::Failed(Bytes::from_static(body.as_bytes()));
-        let table = [
-            ("Boom", "it broke", failed(r#"{"errorType":"Boom","errorMessage":"it broke"}"#)),
-            ("Boom", r#"{"outcome": "config" }"#, failed(r#"{"outcome": "config" }"#)),
-            ("Boom", "{}", failed("{}")),
-            ("Boom", "", failed(r#"{"errorType":"Boom","errorMessage":""}"#)),
-            // Only a whole object is an object.
-            ("Boom", "[1]", failed(r#"{"errorType":"Boom","errorMessage":"[1]"}"#)),
-            ("Boom", "{\"a\":", failed(r#"{"errorType":"Boom","errorMessage":"{\"a\":"}"#)),
-            ("Boom", "{} or so", failed(r#"{"errorType":"Boom","errorMessage":"{} or so"}"#)),
-            ("deadline", "{}", Answer::OutOfTime(Bytes::from_static(b"{}"))),
-            (
-                "deadline",
-                "late",
-                Answer::OutOfTime(Bytes::from_static(br#"{"errorType":"deadline","errorMessage":"late"}"#)),
-            ),
-            ("Deadline", "{}", failed("{}")),
-        ];
-        for (error_type, error_message, want) in table {
-            assert_eq!(failure(error_type, error_message), want, "{error_type} {error_message}");
+    fn a_handler_that_ran_out_of_time_says_so() {
+        for (error_type, want) in [("Boom", 502), ("deadline", 504), ("Deadline", 502)] {
+            assert_eq!(failure(error_type, "{}").status(), want, "{error_type}");
         }
     }
 
@@ -237,8 +134,8 @@ mod tests {
             |text: &str| Refusal::Unreadable(serde_json::from_str::<BTreeMap<String, u8>>(text).unwrap_err());
         let table = [
             (Refusal::Malformed, 502, "malformed_request"),
-            (Refusal::Route, 502, "unknown_route"),
-            (Refusal::TooLarge, 502, "body_too_large"),
+            (Refusal::Route("x"), 502, "unknown_route"),
+            (Refusal::TooLarge(1), 502, "body_too_large"),
             (Refusal::BodyBroken, 502, "body_incomplete"),
             (Refusal::NotUtf8, 502, "body_not_readable"),
             (unreadable("{"), 502, "body_not_readable"),
@@ -258,28 +155,6 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_body_is_located_not_quoted() {
-        let table = [
-            ("{\"a\":\n nope}", "the body is not JSON, line 2 column 3"),
-            ("", "the body is not JSON, line 1 column 0"),
-            (r#"{"a":"secret"}"#, "the body is not what the function takes, line 1 column 13"),
-        ];
-        for (text, want) in table {
-            let error = serde_json::from_str::<BTreeMap<String, u8>>(text).unwrap_err();
-            assert_eq!(Refusal::Unreadable(error).sentence(), want, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_response_json_cannot_express_is_a_failure() {
-        let done = |body: &'static [u8]| Answer::Done(Bytes::from_static(body));
-        assert_eq!(Answer::from_response(&json!({"a": 1})).unwrap(), done(b"{\"a\":1}"));
-        assert_eq!(Answer::from_response(&()).unwrap(), done(b"null"));
-        let refusal = Answer::from_response(&BTreeMap::from([((), 1)])).unwrap_err();
-        assert_eq!(refusal.name(), "response_not_json");
-    }
-
-    #[test]
     fn both_forms_carry_the_same_headers() {
         let response = Answer::from(Refusal::Malformed).into_response(Ending::Abandoned);
         let text = Answer::from(Refusal::Malformed).into_http();
@@ -290,7 +165,11 @@ mod tests {
         }
         assert!(text.starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{text:?}");
         assert!(
-            Answer::from(Refusal::Route).into_response(Ending::Reached).headers().get(CONNECTION).is_none()
+            Answer::from(Refusal::Route("x"))
+                .into_response(Ending::Reached)
+                .headers()
+                .get(CONNECTION)
+                .is_none()
         );
     }
 }

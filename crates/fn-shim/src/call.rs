@@ -1,30 +1,13 @@
-//! One call: what the agent's request says of it, and the way back to whoever waits for the answer.
+//! One call: what the agent's request says of it.
 
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, Uri};
 use lambda_runtime::Context;
-use tokio::sync::oneshot;
-use tracing::Span;
 
-use crate::answer::Answer;
 use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::logframe::{Frame, LogFrame};
-
-/// A call on its way to the handler.
-#[derive(Debug)]
-pub(crate) struct Call {
-    /// JSON, or what is to be read as JSON.
-    pub(crate) body: String,
-    pub(crate) intent: Intent,
-    pub(crate) context: Context,
-    pub(crate) frame: Option<Frame>,
-    /// Says in the log which call it is, on both sides of the queue.
-    pub(crate) span: Span,
-    /// Closed when nobody waits any longer: the time is over, or the client has gone.
-    pub(crate) reply: oneshot::Sender<Answer>,
-}
 
 /// Which calls a handler wants to have translated.
 #[derive(Clone, Copy, Debug)]
@@ -43,12 +26,17 @@ pub(crate) enum Intent {
 }
 
 impl Intent {
-    /// Only the header counts: the others that go with it may be a caller's own (fnproject/fdk-python,
-    /// `test_request_url_and_method_set_with_gateway`). Its other value, `cloudevent`, is about the body, which
-    /// is the handler's matter.
+    /// The header decides, for those that go with it may be a caller's own (fnproject/fdk-python,
+    /// `test_request_url_and_method_set_with_gateway`). Without the request's URL there is no request, though: every
+    /// caller of a function may set the intent, and a gateway always says the URL (fnproject/fn,
+    /// `api/server/runner_httptrigger.go`). The intent's other value, `cloudevent`, is about the body, which is the
+    /// handler's matter.
     pub(crate) fn of(headers: &HeaderMap, translate: Translate) -> Self {
         match translate {
-            Translate::HttpRequests if headers.get("fn-intent").is_some_and(|is| is == "httprequest") => {
+            Translate::HttpRequests
+                if headers.get("fn-intent").is_some_and(|is| is == "httprequest")
+                    && headers.contains_key("fn-http-request-url") =>
+            {
                 Self::HttpRequest
             }
             Translate::HttpRequests | Translate::Nothing => Self::Plain,

@@ -17,8 +17,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
+use shim::Refusal;
 
-use crate::answer::{Answer, Refusal};
+use crate::answer::Answer;
 
 /// What a header of the HTTP request, or of the response to it, is called in the call that carries it
 /// (fnproject/fdk-go, `handler.go`, `withHTTPContext` and `encapHeaders`). `Content-Type` alone is the same.
@@ -99,8 +100,8 @@ const DEFAULT: &str = "$default";
 
 /// The event for the call `id` with these headers and this body, as JSON.
 ///
-/// Without a method or a URL it is a POST to `/`, which is what the call itself is: `Fn-Intent` is open to
-/// whoever may invoke the function.
+/// Without a method it is a POST, which is what the call itself is: `Fn-Intent` is open to whoever may invoke the
+/// function.
 pub(crate) fn event(headers: &HeaderMap, body: Vec<u8>, id: &str, received: Timestamp) -> String {
     let url = headers.get(URL).map(text).unwrap_or_default();
     let (path, query) = split_url(&url);
@@ -221,11 +222,10 @@ struct Reply {
     is_base64_encoded: Option<bool>,
 }
 
-/// The answer to an HTTP gateway: always 200 to the agent, with the status for whoever asked in a header.
+/// The answer to an HTTP gateway from the JSON of the handler's response: always 200 to the agent, with the status for whoever asked in a header.
 /// Whatever is not a reply in the form above is a failure: guessing would answer somebody with 200.
-pub(crate) fn answer(response: &impl Serialize) -> Result<Answer, Refusal> {
-    let json = serde_json::to_vec(response).map_err(|_| Refusal::Unwritable)?;
-    let reply: Reply = serde_json::from_slice(&json)
+pub(crate) fn answer(response: &[u8]) -> Result<Answer, Refusal> {
+    let reply: Reply = serde_json::from_slice(response)
         .map_err(|_| Refusal::NotAReply("it is not an object with a statusCode and what may go with it"))?;
     if !STATUSES.contains(&reply.status_code) {
         return Err(Refusal::NotAReply("its statusCode is not one of 200 to 599"));

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
-mod body;
 mod call;
 mod deadline;
 mod environment;
@@ -10,9 +9,7 @@ mod gateway;
 mod logframe;
 mod serve;
 mod socket;
-mod unwind;
 mod wire;
-mod work;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -24,10 +21,10 @@ use tower::Service;
 
 use call::Translate;
 
-pub use answer::DEADLINE;
 pub use environment::{Environment, Mistake, SettingsError};
 pub use error::Error;
 pub use serve::{serve, serve_http};
+pub use shim::DEADLINE;
 
 /// Serves `handler` as an Fn function until SIGTERM or SIGINT: `lambda_runtime::run` for Fn and OCI
 /// Functions.

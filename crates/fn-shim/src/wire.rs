@@ -13,7 +13,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use crate::answer::{Answer, Refusal};
+use shim::Refusal;
+
+use crate::answer::Answer;
 
 /// A stream on which `HTTP/1.x 4…` does not go out.
 #[derive(Debug)]

@@ -13,6 +13,9 @@ pub enum Answers {
     /// Lambda-compatible runtimes: failed calls are repeated a few times and then kept by a failure destination, and a
     /// queue may be told which of its messages failed.
     Lambda,
+    /// Azure Functions: a call that fails is repeated as its trigger says, and at the end a queue's message is kept in another queue, an
+    /// Event Grid event only if its subscription has a dead-letter container.
+    AzureFunctions,
 }
 
 /// `Ok` ends the matter for the platform, `Err` gives the event back to it.
@@ -33,7 +36,7 @@ pub(crate) fn reply(
     let give_back = match (report.outcome, answers) {
         (Outcome::Done, _) => false,
         (Outcome::Transient | Outcome::Config | Outcome::Refused, _) => true,
-        (Outcome::Permanent, Answers::Fn) => {
+        (Outcome::Permanent, Answers::Fn | Answers::AzureFunctions) => {
             settings.function.is_some_and(|function| function.fail_on_permanent)
         }
         (Outcome::Permanent, Answers::Lambda) => true,
@@ -102,8 +105,10 @@ mod tests {
             let fails = want.contains("itemIdentifier");
             let whole = reply(Answers::Lambda, &settings("off"), &plan, &report);
             assert_eq!(whole.is_err(), fails, "{whole:?}");
-            let on_fn = reply(Answers::Fn, relay.settings(), &plan, &report);
-            assert!(on_fn.is_ok_and(|report| report.get().starts_with(r#"{"outcome":"#)));
+            for answers in [Answers::Fn, Answers::AzureFunctions] {
+                let elsewhere = reply(answers, relay.settings(), &plan, &report);
+                assert!(elsewhere.is_ok_and(|report| report.get().starts_with(r#"{"outcome":"#)));
+            }
         }
     }
 }

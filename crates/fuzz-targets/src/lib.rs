@@ -2,6 +2,7 @@
 
 mod cloudevents;
 mod condition;
+mod custom_handler;
 mod gate;
 mod head;
 mod notification;
@@ -10,6 +11,7 @@ mod token;
 
 pub use cloudevents::cloudevents;
 pub use condition::condition;
+pub use custom_handler::custom_handler;
 pub use gate::{Admitted, POLICIES, Proof, gate};
 pub use notification::notification;
 pub use plan::plan;
@@ -22,6 +24,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("plan", plan),
     ("cloudevents", cloudevents),
+    ("custom_handler", custom_handler),
     ("gate", |bytes| drop(gate(bytes))),
     ("token", |bytes| _ = token(bytes)),
     ("condition", condition),

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use mdss_relay_core::{Answers, Cause, Delivery, Dialect, Draft, Failure, Mistake};
+use mdss_relay_core::{Answers, Cause, Delivery, Dialect, Draft, Failure, Mistake, Redelivers};
 
 use crate::head::{Head, Request, printable};
 use crate::key_url::KeyUrl;
@@ -26,8 +26,8 @@ pub struct Source {
     pub name: String,
     /// The dialect it is pinned to.
     pub dialect: Option<Dialect>,
-    /// Whether it repeats an event without end until it gets a 2xx.
-    pub redelivers_forever: bool,
+    /// What becomes of an event for which it gets no 2xx; `None`: what its dialect says.
+    pub redelivers: Option<Redelivers>,
     /// The topics whose subscriptions are confirmed.
     pub confirm_topics: Vec<String>,
     /// Who may post.
@@ -41,10 +41,7 @@ impl Source {
     /// What its sender makes of statuses: as the pinned dialect says, or the one that was recognised in a delivery.
     pub fn answers(&self, recognised: Option<Dialect>) -> Answers {
         let answers = self.dialect.or(recognised).map_or(Answers::DEFAULT, Dialect::answers);
-        match self.redelivers_forever {
-            true => answers.for_endless(),
-            false => answers,
-        }
+        answers.for_sender(self.redelivers)
     }
 }
 
@@ -139,7 +136,7 @@ impl Sources {
             list.push(Source {
                 name: Self::DEFAULT.into(),
                 dialect: None,
-                redelivers_forever: false,
+                redelivers: None,
                 confirm_topics: Vec::new(),
                 policy,
                 path: format!("/{}", Self::DEFAULT),
@@ -176,7 +173,7 @@ impl Sources {
             list.push(Source {
                 name: source.name.clone(),
                 dialect,
-                redelivers_forever: source.redelivers_forever,
+                redelivers: source.redelivers,
                 confirm_topics: source.confirm_topics.clone(),
                 policy,
                 path: source.path.clone(),

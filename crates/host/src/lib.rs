@@ -15,7 +15,7 @@ mod start;
 pub use arguments::{Others, arguments};
 pub use exit::Exit;
 pub use faults::faults;
-pub use logs::{Logs, Writing, logs};
+pub use logs::{Logs, Stream, Writing, logs};
 pub use queue::lines_dropped;
 pub use settings::settings_failure;
 pub use signal::{Signal, hangups, signal};

@@ -1,7 +1,7 @@
 //! Logs: one JSON object per line on stderr.
 //!
-//! Every platform we run on takes stderr line by line and hands it on as it is, so there is no other sink. A function
-//! writes its lines itself: it may be frozen or killed right after its answer. A server leaves that to a thread, because
+//! Every platform we run on takes stderr line by line and hands it on as it is, except Azure Functions, which makes an error of each; there it
+//! is stdout. There is no other sink. A function writes its lines itself: it may be frozen or killed right after its answer. A server leaves that to a thread, because
 //! it must go on when nobody takes them.
 
 use std::sync::Arc;
@@ -19,13 +19,22 @@ use crate::queue::{self, Queue};
 /// What is logged of a target nobody has named.
 const DEFAULT: LevelFilter = LevelFilter::INFO;
 
-/// Who writes a line to stderr.
+/// A stream of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard error.
+    Stderr,
+    /// Standard output.
+    Stdout,
+}
+
+/// Who writes a line, and where to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writing {
-    /// Whoever has something to say, at once, however long stderr takes for it. For functions: the platform reads their
-    /// stderr, and may stop them as soon as it has their answer.
-    Direct,
-    /// A thread of its own, from a queue of 512 KiB. When that is full, lines are dropped and counted, and a line says how
+    /// Whoever has something to say, at once, however long the stream takes for it. For functions: the platform reads what they
+    /// write, and may stop them as soon as it has their answer.
+    Direct(Stream),
+    /// To stderr, a thread of its own, from a queue of 512 KiB. When that is full, lines are dropped and counted, and a line says how
     /// many are missing. For servers.
     Queued,
 }
@@ -63,23 +72,24 @@ impl Drop for Logs {
 /// or that the system has no thread for them. The caller knows what the setting is called and puts its name in front.
 ///
 /// ```
-/// use mdss_relay_host::{Writing, logs};
+/// use mdss_relay_host::{Stream, Writing, logs};
 ///
-/// let sentence = logs("inof", Writing::Direct).err().unwrap();
+/// let sentence = logs("inof", Writing::Direct(Stream::Stderr)).err().unwrap();
 /// assert_eq!(sentence, "found \"inof\", expected a level (off, error, warn, info, debug, trace) or target=level");
 /// ```
 pub fn logs(filter: &str, writing: Writing) -> Result<Logs, String> {
     let wanted = parse(filter)?.with_target(panics::TARGET, LevelFilter::ERROR);
     let queue = match writing {
-        Writing::Direct => None,
+        Writing::Direct(_) => None,
         Writing::Queued => {
             Some(Queue::start(queue::stderr).map_err(|e| format!("no thread for the logs: {e}"))?)
         }
     };
     let to = queue.clone();
     let lines = Lines(move |line: &[u8]| match &to {
-        None => queue::stderr(line),
         Some(queue) => queue.put(line),
+        None if writing == Writing::Direct(Stream::Stdout) => queue::stdout(line),
+        None => queue::stderr(line),
     });
     tracing_subscriber::registry()
         .with(wanted)

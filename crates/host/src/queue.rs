@@ -118,6 +118,12 @@ fn gap(dropped: u64) -> String {
     format!("{dropped} {lines} missing here: the reader of this log took nothing for a while")
 }
 
+/// Writes a line to stdout, and sends it on its way. As with [`stderr`], a closed one costs the line.
+pub(crate) fn stdout(line: &[u8]) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(line).and_then(|()| stdout.flush());
+}
+
 /// Writes a line to stderr. A closed stderr costs the line and not the process; nobody is left to be told.
 pub(crate) fn stderr(line: &[u8]) {
     let _ = io::stderr().write_all(line);

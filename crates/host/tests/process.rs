@@ -14,7 +14,9 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use mdss_relay_host::{Others, Program, Read, Writing, lines_dropped, logs, settings_failure, signal, start};
+use mdss_relay_host::{
+    Others, Program, Read, Stream, Writing, lines_dropped, logs, settings_failure, signal, start,
+};
 use serde_json::Value;
 
 const CASE: &str = "HOST_TEST_CASE";
@@ -24,7 +26,7 @@ const CASE: &str = "HOST_TEST_CASE";
 fn child() {
     match env::var(CASE).as_deref() {
         Ok("shape") => {
-            let _logs = logs("info", Writing::Direct).unwrap();
+            let _logs = logs("info", Writing::Direct(Stream::Stderr)).unwrap();
             let span = tracing::info_span!("invoke", requestId = "a\r\nb");
             let _entered = span.enter();
             tracing::info!(
@@ -36,19 +38,19 @@ fn child() {
             tracing::debug!("not shown");
         }
         Ok("trace") => {
-            logs("trace,lambda_runtime=trace", Writing::Direct).unwrap();
+            logs("trace,lambda_runtime=trace", Writing::Direct(Stream::Stderr)).unwrap();
             tracing::trace!(target: "lambda_runtime::layers::api_response", body = "s3cret", "raw");
             tracing::debug!(target: "hyper_util::client", "pooled");
             tracing::trace!(target: "mdss_relay_core", "ours");
         }
         Ok("panic") => {
             // The filter is as closed as it gets; a panic is shown all the same.
-            logs("off", Writing::Direct).unwrap();
+            logs("off", Writing::Direct(Stream::Stderr)).unwrap();
             tracing::error!("not shown");
             assert!(thread::spawn(|| panic!("s3cret\r\n{}", "k3y")).join().is_err());
         }
         Ok("threads") => {
-            logs("info", Writing::Direct).unwrap();
+            logs("info", Writing::Direct(Stream::Stderr)).unwrap();
             thread::scope(|scope| {
                 for number in 0..4 {
                     scope.spawn(move || {
@@ -59,7 +61,7 @@ fn child() {
             });
         }
         Ok("closed") => {
-            logs("info", Writing::Direct).unwrap();
+            logs("info", Writing::Direct(Stream::Stderr)).unwrap();
             // Wait for the parent to close its end: it ends our stdin when it has.
             std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
             (0..3).for_each(|_| tracing::info!("nobody reads this"));
@@ -82,9 +84,14 @@ fn child() {
             drop(logs);
             println!("ended after {}", begun.elapsed().as_secs());
         }
+        Ok("stdout") => {
+            logs("info", Writing::Direct(Stream::Stdout)).unwrap();
+            tracing::error!("on stdout");
+            assert!(thread::spawn(|| panic!("s3cret")).join().is_err());
+        }
         Ok("twice") => {
-            logs("info", Writing::Direct).unwrap();
-            println!("{}", logs("info", Writing::Direct).err().unwrap());
+            logs("info", Writing::Direct(Stream::Stderr)).unwrap();
+            println!("{}", logs("info", Writing::Direct(Stream::Stderr)).err().unwrap());
         }
         Ok("settings") => {
             let exit = settings_failure("mdss-relay-http", &["one".to_owned(), "two\nlines".to_owned()]);
@@ -196,6 +203,14 @@ fn a_panic_says_where_and_not_why() {
         assert!(!ended.stderr.contains(withheld) && !ended.stdout.contains(withheld), "{}", ended.stderr);
     }
     assert_eq!(ended.code, Some(0), "the thread ended, not the process");
+}
+
+#[test]
+fn a_log_on_stdout_is_nowhere_else() {
+    let ended = run("stdout");
+    assert_eq!(ended.stderr, "");
+    let lines: Vec<_> = ended.stdout.lines().filter(|line| line.starts_with('{')).collect();
+    assert!(lines.len() == 2 && lines[0].contains("on stdout") && lines[1].contains("panic"), "{lines:?}");
 }
 
 #[test]

@@ -316,3 +316,32 @@ async fn a_signed_time_ends_and_a_repetition_goes_no_further() {
     line(&mut server, "repeated request").await;
     assert_eq!(sim.requests().len(), 2);
 }
+
+/// H1, H2: Backblaze B2's signature covers no time, so a repetition is admitted; its event has been sent, and is not sent again.
+#[tokio::test]
+async fn a_repetition_of_b2_is_one_event() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let source = "dialect = \"b2\"\nauth = { hmac = { header = \"X-Bz-Event-Notification-Signature\", prefix = \"v1=\", secret = \
+                  \"0123456789abcdefghijklmnopqrstuv\" } }";
+    let server = start(&sim, source).await;
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"0123456789abcdefghijklmnopqrstuv");
+    let body = json!({ "events": [{ "accountId": "e92db1923dce", "bucketId": "2d0a3dd5c1a2", "bucketName": "b", "eventId": "41f3b6d8",
+        "eventTimestamp": 1_767_225_600_000_i64, "eventType": "b2:ObjectCreated:Upload", "eventVersion": 1, "matchedRuleName": "scan",
+        "objectName": "a b+c%20.pdf", "objectSize": 3, "objectVersionId": "4_z2d0a" }] })
+    .to_string();
+    let tag = ring::hmac::sign(&key, body.as_bytes());
+    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let zeros = "0".repeat(64);
+    for (header, status) in [
+        (format!("v1={hex}"), 200),
+        (format!("v1={zeros},v1={hex}"), 200),
+        (format!("v1={hex}"), 200),
+        (format!("v2={hex}"), 403),
+        (hex.clone(), 403),
+    ] {
+        let headers = [("x-bz-event-notification-signature", header.as_str())];
+        let answer = server.send("POST", "/s", &headers, body.clone()).await.unwrap();
+        assert_eq!(answer.status, status, "{header}: {}", answer.text());
+    }
+    assert_eq!(sim.requests().len(), 1);
+}

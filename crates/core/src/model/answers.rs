@@ -3,6 +3,7 @@
 //! The same status makes one sender repeat an event and another one drop it for good. So each dialect has a row of its
 //! own, beside the source that says how its sender behaves; most have the default.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 /// How long a dialect's sender waits for an answer, and what it does without one.
@@ -78,5 +79,36 @@ impl Answers {
     #[must_use]
     pub const fn for_endless(self) -> Self {
         Self { permanent: self.done, ..self }
+    }
+
+    /// The same for a sender of which an operator has said something else than its dialect does.
+    #[must_use]
+    pub const fn for_sender(self, redelivers: Option<Redelivers>) -> Self {
+        match redelivers {
+            None => self,
+            Some(Redelivers::Forever) => self.for_endless(),
+            Some(Redelivers::DeadLetters) => Self { permanent: Self::DEFAULT.permanent, ..self },
+        }
+    }
+}
+
+/// What becomes of an event for which its sender gets no 2xx: the operator's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redelivers {
+    /// It comes again and again, without end.
+    Forever,
+    /// It comes some times, and is then kept where somebody looks after it. So what can never succeed is no success.
+    DeadLetters,
+}
+
+impl FromStr for Redelivers {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "forever" => Ok(Self::Forever),
+            "dead-letters" => Ok(Self::DeadLetters),
+            _ => Err("forever, dead-letters, or no such member".into()),
+        }
     }
 }

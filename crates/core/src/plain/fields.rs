@@ -2,7 +2,7 @@
 //! our own begin with `mdss.`.
 //!
 //! The names are an interface: people search their logs by them. A test reads every crate's sources and finds a name that is not
-//! here; the same test prints the list into `docs/logging.md`. Crates that use none of ours (`host`, `fn-shim`) write the names
+//! here; the same test prints the list into `docs/logging.md`. Crates that use none of ours (`host`, the shims) write the names
 //! out.
 
 /// What a line can say.
@@ -41,7 +41,9 @@ fields! {
     EVENT_TYPE = "cloudevents.event_type", "text", "object", "the event's name as its provider sent it";
     DIALECT = "mdss.dialect", "text", "object", "the record's dialect";
     INVOCATION = "faas.invocation_id", "text", "object",
-        "the delivery: the platform's id of the call, or the HTTP server's own number; in `fn-shim` a field of the span `call`";
+        "the delivery: the platform's id of the call, or the HTTP server's own number; on OCI and Azure a field of the span `call`";
+    REPETITIONS = "faas.repetitions", "integer", "process",
+        "how often the platform has called for the same event before, where it says so (Azure Functions)";
     ITEM = "mdss.item", "text", "object", "the record's path in its delivery";
     CORRELATION_ID = "mdss.correlation_id", "text", "object", "what MDSS calls the accepted object";
     REASON = "mdss.reason", "text", "object",

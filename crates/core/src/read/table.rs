@@ -178,11 +178,6 @@ impl Dialect {
         facts(self).keys
     }
 
-    /// Whether its producer posts an event again and again until it hears a 2xx, and keeps everything behind it waiting.
-    pub fn redelivers_forever(self) -> bool {
-        facts(self).redelivers
-    }
-
     /// The gate's check whose signature covers members of this dialect's own messages and nothing else, so that a source which
     /// demands it is read as this dialect.
     pub fn own_signature(self) -> Option<&'static str> {

@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::mdss::client::{API_KEY, Client, Endpoint};
 use crate::mdss::way::{self, Proxies};
+use crate::model::answers::Redelivers;
 use crate::model::dialect::Dialect;
 use crate::plain::mistake::Mistake;
 use crate::plain::secret::Secret;
@@ -21,7 +22,7 @@ use crate::settings::value::ENDPOINT;
 pub enum Role {
     /// `explain`: sends nothing, so it needs no endpoint, key or guard. It stands at the server's door.
     Explain,
-    /// A function: the platform decides who may call; `[[source]]` means nothing.
+    /// A function: the platform decides who may call it; `[[source]]` says who may post, where HTTP requests reach it.
     Function,
     /// The HTTP server.
     Http,
@@ -34,7 +35,7 @@ pub struct Settings {
     pub mdss: MdssSettings,
     /// What only a function has (`[function]`); `None` in every other role.
     pub function: Option<FunctionSettings>,
-    /// What only a server has (`[http]` and `[[source]]`); `None` for a function.
+    /// What whoever takes HTTP requests has (`[http]` and `[[source]]`); `None` for a function without `[[source]]`.
     pub http: Option<HttpSettings>,
     /// What planning needs: routes, key encodings, and what becomes of unknown events.
     pub rules: Rules,
@@ -74,7 +75,7 @@ pub struct FunctionSettings {
     pub queue_partial: bool,
 }
 
-/// What only the HTTP server has.
+/// What whoever takes HTTP requests has. A function needs no more of it than the sources and the limit of a body.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// Where it listens.
@@ -119,8 +120,8 @@ pub struct Source {
     pub dialect: Option<Dialect>,
     /// How it proves who it is, as plain data: the gate understands it. `None` is a mistake that is reported already.
     pub auth: Option<toml::Value>,
-    /// Whether it repeats an event without end until it hears a 2xx.
-    pub redelivers_forever: bool,
+    /// What becomes of an event for which it hears no 2xx; `None`: what its dialect says.
+    pub redelivers: Option<Redelivers>,
     /// The topics whose subscriptions are confirmed by visiting their URL; none by default.
     pub confirm_topics: Vec<String>,
 }

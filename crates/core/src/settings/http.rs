@@ -8,27 +8,33 @@ use crate::settings::groups::{HttpSettings, Role, Source};
 use crate::settings::reader::Reader;
 
 impl Reader {
-    /// The group, when every row has been read; a delivery may take as long as `deadline`. A function has none.
+    /// The group, when every row has been read; a delivery may take as long as `deadline`. A function has one if requests that reach
+    /// it are to be let in.
     pub(super) fn http(&mut self, deadline: Duration) -> Option<HttpSettings> {
         let spool = self.spool();
-        if self.role == Role::Function {
+        if self.role == Role::Function && !self.table.contains_key("source") {
             return None;
         }
         let sources = self.sources();
         self.guarded();
-        if self.role == Role::Http && spool.is_none() {
-            self.impatient(&sources, deadline);
+        match self.role {
+            Role::Http if spool.is_none() => {
+                self.impatient(&sources, deadline, "without RELAY_MODE=spooled,")
+            }
+            Role::Function => self.impatient(&sources, deadline, "a function has no disk, so"),
+            Role::Http | Role::Explain => {}
         }
         Some(HttpSettings { sources, spool, ..self.given.http.clone() })
     }
 
-    /// Sources whose senders do not wait for MDSS, or do not come again: in direct mode what MDSS does not take at once is lost.
-    fn impatient(&mut self, sources: &[Source], deadline: Duration) {
+    /// Sources whose senders do not wait for MDSS, or do not come again: without a disk what MDSS does not take at once is lost. `here`
+    /// says why there is none.
+    fn impatient(&mut self, sources: &[Source], deadline: Duration, here: &str) {
         for (index, source) in sources.iter().enumerate() {
             let objection = |dialect: Dialect| Some((dialect, dialect.patience().objection(deadline)?));
             if let Some((dialect, objection)) = source.dialect.and_then(objection) {
                 self.warnings.push(format!(
-                    "source[{index}].dialect: the sender of {dialect} {objection}: without RELAY_MODE=spooled, an event that MDSS \
+                    "source[{index}].dialect: the sender of {dialect} {objection}: {here} an event that MDSS \
                      does not take at once can be lost (RELAY_DEADLINE is {} s)",
                     deadline.as_secs_f64()
                 ));

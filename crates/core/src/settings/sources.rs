@@ -1,5 +1,6 @@
 //! `[[source]]`: who may post where.
 
+use crate::model::answers::Redelivers;
 use crate::model::dialect::Dialect;
 use crate::plain::mistake::Mistake;
 use crate::read::table::topics;
@@ -48,10 +49,9 @@ impl Reader {
             });
             let dialect =
                 entry.text("dialect").and_then(|text| entry.read("dialect", &text, str::parse::<Dialect>));
-            let redelivers = entry.text("redelivers");
-            if let Some(other) = redelivers.as_deref().filter(|r| *r != "forever") {
-                entry.mistake("redelivers", other, "forever, or no such member");
-            }
+            let redelivers = entry
+                .text("redelivers")
+                .and_then(|text| entry.read("redelivers", &text, str::parse::<Redelivers>));
             let auth = entry.table.get("auth").cloned();
             if auth.is_none() {
                 let place = format!("{}.auth", entry.place);
@@ -59,7 +59,6 @@ impl Reader {
                                 them, or \"none\" in writing";
                 entry.mistakes.push(Mistake::new(place, expected));
             }
-            let endless = dialect.is_some_and(Dialect::redelivers_forever);
             let confirm_topics = entry.list("confirm_topics");
             if let Some(odd) = confirm_topics.iter().find(|id| !topics().any(|topic| (topic.is)(id))) {
                 let examples: Vec<_> = topics().map(|topic| topic.example).collect();
@@ -75,15 +74,7 @@ impl Reader {
                     "no topics with auth = \"none\", because everybody could make this host visit addresses";
                 entry.mistakes.push(Mistake::new(place, expected));
             }
-            sources.push(Source {
-                name,
-                path,
-                public_path,
-                dialect,
-                auth,
-                redelivers_forever: endless || redelivers.is_some(),
-                confirm_topics,
-            });
+            sources.push(Source { name, path, public_path, dialect, auth, redelivers, confirm_topics });
         }
         sources
     }

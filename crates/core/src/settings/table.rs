@@ -45,10 +45,16 @@ pub enum Applies {
     WithoutRoutes,
     /// In the function of OCI.
     OciFunction,
+    /// In the function of Azure Functions.
+    AzureFunctions,
+    /// In the functions of OCI and of Azure Functions.
+    OciAndAzure,
     /// In the function of Lambda.
     Lambda,
     /// In the HTTP server.
     Http,
+    /// In the HTTP server, and in a function whose configuration has `[[source]]`.
+    Requests,
     /// In the HTTP server, unless the configuration has `[[source]]`.
     HttpWithoutSources,
     /// In the HTTP server with a spool.
@@ -110,13 +116,16 @@ impl Setting {
         }
     }
 
-    /// Whether it means something in a process of this kind: [`Applies::OciFunction`], [`Applies::Lambda`] or
-    /// [`Applies::Http`].
+    /// Whether it means something in a process of this kind: [`Applies::OciFunction`], [`Applies::AzureFunctions`],
+    /// [`Applies::Lambda`] or [`Applies::Http`].
     pub fn means_something_in(&self, process: Applies) -> bool {
         match self.applies {
-            Applies::Everywhere | Applies::WithoutRoutes => true,
+            Applies::Everywhere | Applies::WithoutRoutes | Applies::Requests => true,
             Applies::HttpWithoutSources | Applies::Spooled => process == Applies::Http,
-            only @ (Applies::OciFunction | Applies::Lambda | Applies::Http) => process == only,
+            Applies::OciAndAzure => matches!(process, Applies::OciFunction | Applies::AzureFunctions),
+            only @ (Applies::OciFunction | Applies::AzureFunctions | Applies::Lambda | Applies::Http) => {
+                process == only
+            }
         }
     }
 }
@@ -128,8 +137,11 @@ impl Applies {
             Self::Everywhere => "everywhere",
             Self::WithoutRoutes => "without `[[route]]`",
             Self::OciFunction => "OCI function",
+            Self::AzureFunctions => "Azure Functions",
+            Self::OciAndAzure => "OCI function, Azure Functions",
             Self::Lambda => "Lambda",
             Self::Http => "HTTP",
+            Self::Requests => "HTTP, and functions with `[[source]]`",
             Self::HttpWithoutSources => "HTTP without `[[source]]`",
             Self::Spooled => "HTTP, spooled",
         }
@@ -165,7 +177,7 @@ impl Setting {
     }
 }
 
-use Applies::{Everywhere, Http, HttpWithoutSources, Lambda, OciFunction, Spooled, WithoutRoutes};
+use Applies::{Everywhere, Http, HttpWithoutSources, Lambda, OciAndAzure, Requests, Spooled, WithoutRoutes};
 use Without::{Nothing, Required, Value};
 
 /// Every setting that is a variable, except `RELAY_KEYS_<DIALECT>`, of which each dialect with keys has one (`keys.rs`).
@@ -329,10 +341,10 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "RELAY_ON_PERMANENT",
         "function.on_permanent",
-        OciFunction,
+        OciAndAzure,
         Value("ok"),
         fills!(given.function.fail_on_permanent = words(&[("fail", true), ("ok", false)])),
-        "the answer to an event that can never be used: `ok` is 200 and an error line, `fail` is 502",
+        "the answer to an event that can never be used: `ok` is 200 and an error line, `fail` is a failed call",
     ),
     setting(
         "RELAY_QUEUE_PARTIAL",
@@ -353,7 +365,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "RELAY_BODY_LIMIT",
         "http.body_limit",
-        Http,
+        Requests,
         Value("6MiB"),
         fills!(given.http.body_limit = size::<usize>(KIB..=64 * MIB)),
         "the largest body that is taken",

@@ -276,7 +276,7 @@ fn a_configuration_is_checked_to_its_last_member() {
     source[1].path: found "/healthz", expected a path other than /healthz, /readyz, /metrics, which the server answers itself
     source[1].name: found "a", expected a name that no other source has
     source[1].public_path: found "x/../y", expected a path that begins with / and has no query, no / at its end and no empty or dot segment
-    source[1].redelivers: found "often", expected forever, or no such member
+    source[1].redelivers: found "often", expected forever, dead-letters, or no such member
     route[0].source: expected the name of a source: with more than one, a weak source must not reach a strong source's unit
     route[1].source: expected the name of a source: with more than one, a weak source must not reach a strong source's unit
     route[0].prefx: expected a known name; is prefix meant?
@@ -307,7 +307,7 @@ fn a_condition_that_can_never_match_is_warned_about() {
 }
 
 #[test]
-fn routes_and_sources_must_fit_each_other_in_http() {
+fn routes_and_sources_must_fit_each_other() {
     let route =
         |source: &str| format!("[[route]]\nbucket = \"*\"\nstorage_client_id = \"{UNIT}\"\n{source}\n");
     let source = |name: &str| format!("[[source]]\nname = \"{name}\"\npath = \"/{name}\"\nauth = \"none\"\n");
@@ -321,8 +321,10 @@ fn routes_and_sources_must_fit_each_other_in_http() {
         (route("source = \"events\""), Role::Http, 0),
         (route("") + &two, Role::Http, 1),
         (route("source = \"b\"") + &two, Role::Http, 0),
-        (route("") + &two, Role::Function, 0),
-        (route("source = \"x\"") + &two, Role::Function, 0),
+        // Whoever lets requests in is held to it, and a function without sources asks nothing.
+        (route("") + &two, Role::Function, 1),
+        (route("source = \"x\"") + &two, Role::Function, 1),
+        (route("source = \"x\""), Role::Function, 0),
         (route("") + &two, Role::Explain, 0),
     ] {
         let mut vars = vec![("RELAY_CONFIG_TOML", config.as_str()), ("STORAGECLIENTID", "")];

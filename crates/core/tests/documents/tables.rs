@@ -47,6 +47,22 @@ fn the_dialects() {
     );
 }
 
+/// Whoever asks whether the relay fits finds the store on the first page, and each format in one row.
+#[test]
+fn the_first_page_has_every_format() {
+    let readme = page("README.md");
+    let section = readme.split("## Does it fit?").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let rows = section.unwrap().lines().filter(|line| line.starts_with("| "));
+    let formats = rows.filter_map(|row| row.trim_matches('|').split('|').nth(1));
+    let mut named: Vec<_> =
+        formats.flat_map(|cell| cell.split(',')).map(|name| name.trim().to_owned()).collect();
+    named.retain(|name| name.starts_with('`'));
+    for dialect in Dialect::ALL {
+        let rows = named.iter().filter(|name| **name == code(dialect.name())).count();
+        assert_eq!(rows, 1, "{dialect} in the table of README.md");
+    }
+}
+
 /// Dialects with the same statuses share a row; the first one is that of most.
 #[test]
 fn the_statuses_of_dialects() {

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use mdss_relay_host::Writing;
+use mdss_relay_host::{Stream, Writing};
 
 const DIR: &str = "SPOOL_TEST_DIR";
 
@@ -48,6 +48,6 @@ fn reads_what_was_cut() {
 #[test]
 #[ignore = "the child of another test"]
 fn reads_what_was_cut_unwatched() {
-    let _logs = mdss_relay_host::logs("info", Writing::Direct).unwrap();
+    let _logs = mdss_relay_host::logs("info", Writing::Direct(Stream::Stderr)).unwrap();
     read_what_was_cut();
 }

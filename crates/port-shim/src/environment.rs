@@ -1,0 +1,218 @@
+//! The environment of a function, read once into a value.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::profile::{Calls, Profile, Time};
+
+/// What the platform says about this process.
+#[derive(Debug)]
+pub struct Environment {
+    pub(crate) profile: &'static Profile,
+    pub(crate) listen: SocketAddr,
+    /// How long a call may take; `None`: without end.
+    pub(crate) time: Option<Duration>,
+    /// The names of the functions, if they are known.
+    pub(crate) functions: Option<BTreeSet<String>>,
+}
+
+impl Environment {
+    /// Reads the platform's variables among `vars`; all others are passed over. [`run`](crate::run) gives it
+    /// `std::env::vars_os()`, a test an array.
+    ///
+    /// ```
+    /// use port_shim::{AZURE_FUNCTIONS, Environment};
+    ///
+    /// assert!(Environment::from_vars(&AZURE_FUNCTIONS, [("FUNCTIONS_CUSTOMHANDLER_PORT", "7071")]).is_ok());
+    /// let error = Environment::from_vars(&AZURE_FUNCTIONS, [("PATH", "/bin")]).unwrap_err();
+    /// assert_eq!(
+    ///     error.mistakes(),
+    ///     ["FUNCTIONS_CUSTOMHANDLER_PORT: expected a port, which the Azure Functions host sets"]
+    /// );
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// All mistakes at once: no variable names a port, or what it names is none; the time limit is no time.
+    pub fn from_vars<K, V>(
+        profile: &'static Profile,
+        vars: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, SettingsError>
+    where
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        let vars: Vec<(OsString, OsString)> = vars
+            .into_iter()
+            // An empty variable says no more than none.
+            .filter(|(_, value)| !value.as_ref().is_empty())
+            .map(|(name, value)| (name.as_ref().to_owned(), value.as_ref().to_owned()))
+            .collect();
+        let mut mistakes = Vec::new();
+        let port = port(profile, &vars).unwrap_or_else(|mistake| {
+            mistakes.push(mistake);
+            0
+        });
+        let time = time(&profile.time, &vars).unwrap_or_else(|mistake| {
+            mistakes.push(mistake);
+            None
+        });
+        if !mistakes.is_empty() {
+            return Err(SettingsError(mistakes));
+        }
+        let Calls::Functions { root, file } = profile.calls;
+        let functions =
+            vars.iter().find(|(name, _)| name == root).and_then(|(_, root)| functions(root, file));
+        Ok(Self { profile, listen: SocketAddrV4::new(profile.address, port).into(), time, functions })
+    }
+}
+
+fn port(profile: &Profile, vars: &[(OsString, OsString)]) -> Result<u16, String> {
+    let set = profile.port.iter().find_map(|name| {
+        let (_, value) = vars.iter().find(|(given, _)| given == name)?;
+        Some((name, value))
+    });
+    let Some((name, value)) = set else {
+        return Err(format!("{}: expected a port, which {} sets", profile.port[0], profile.caller));
+    };
+    let port = value.to_str().and_then(|text| text.parse().ok()).filter(|port| *port != 0);
+    port.ok_or_else(|| format!("{name}: found {value:?}, expected a port, 1 to 65535"))
+}
+
+fn time(time: &Time, vars: &[(OsString, OsString)]) -> Result<Option<Duration>, String> {
+    let Time::Variable { name, without } = *time;
+    let Some((given, value)) = vars.iter().find(|(given, _)| given.eq_ignore_ascii_case(name)) else {
+        return Ok(Some(without));
+    };
+    if value == "-1" {
+        return Ok(None);
+    }
+    let read = value.to_str().and_then(time_span).filter(|time| !time.is_zero());
+    read.map(Some).ok_or_else(|| {
+        format!("{}: found {value:?}, expected a time as hh:mm:ss, or -1", given.to_string_lossy())
+    })
+}
+
+/// A .NET `TimeSpan` in its constant form, `[d.]hh:mm:ss[.fffffff]`
+/// (<https://learn.microsoft.com/dotnet/standard/base-types/standard-timespan-format-strings>).
+fn time_span(text: &str) -> Option<Duration> {
+    let number = |text: &str, below: u64| {
+        let digits = (1..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse::<u64>().ok().filter(|n| digits && *n < below)
+    };
+    let mut parts = text.split(':');
+    let (Some(hours), Some(minutes), Some(seconds), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    let (days, hours) = hours.split_once('.').unwrap_or(("0", hours));
+    // A fraction of a second is nothing that a function's time-out needs.
+    let seconds = seconds.split_once('.').map_or(seconds, |(seconds, _)| seconds);
+    let hours = number(days, 100_000)? * 24 + number(hours, 24)?;
+    Some(Duration::from_secs((hours * 60 + number(minutes, 60)?) * 60 + number(seconds, 60)?))
+}
+
+/// The folders below `root` that have the file; `None` if there are none, or they cannot be read.
+fn functions(root: &OsStr, file: &str) -> Option<BTreeSet<String>> {
+    let folders = Path::new(root).read_dir().ok()?.flatten();
+    let functions: BTreeSet<_> = folders
+        .filter(|entry| entry.path().join(file).is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    Some(functions).filter(|functions| !functions.is_empty())
+}
+
+/// Every variable that is not as the platform sets it, each with a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsError(Vec<String>);
+
+impl SettingsError {
+    /// The mistakes, at least one: the variable's name, what was found, what was expected.
+    #[must_use]
+    pub fn mistakes(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::AZURE_FUNCTIONS;
+
+    fn read(vars: &[(&str, &str)]) -> Result<Environment, String> {
+        Environment::from_vars(&AZURE_FUNCTIONS, vars.iter().copied()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_port_and_the_time() {
+        const PORT: (&str, &str) = ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071");
+        const TIME: &str = "AzureFunctionsJobHost__functionTimeout";
+        let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
+        let expected = "expected a time as hh:mm:ss, or -1";
+        type Case<'a> = (&'a [(&'a str, &'a str)], Result<Option<Duration>, String>);
+        let table: &[Case<'_>] = &[
+            (&[PORT], Ok(minutes(1))),
+            (&[("FUNCTIONS_HTTPWORKER_PORT", "7071")], Ok(minutes(1))),
+            (&[("FUNCTIONS_HTTPWORKER_PORT", "1"), PORT], Ok(minutes(1))),
+            (&[PORT, (TIME, "00:05:00")], Ok(minutes(5))),
+            (&[PORT, ("AZUREFUNCTIONSJOBHOST__FUNCTIONTIMEOUT", "1.02:00:00.5000000")], Ok(minutes(26 * 60))),
+            (&[PORT, (TIME, "-1")], Ok(None)),
+            (&[PORT, (TIME, "")], Ok(minutes(1))),
+            (&[PORT, (TIME, "00:00:00")], Err(format!("{TIME}: found \"00:00:00\", {expected}"))),
+            (&[PORT, (TIME, "5m")], Err(format!("{TIME}: found \"5m\", {expected}"))),
+            (&[PORT, (TIME, "00:60:00")], Err(format!("{TIME}: found \"00:60:00\", {expected}"))),
+            (&[PORT, (TIME, "00:+1:00")], Err(format!("{TIME}: found \"00:+1:00\", {expected}"))),
+            (
+                &[("FUNCTIONS_CUSTOMHANDLER_PORT", "0"), (TIME, "soon")],
+                Err(format!(
+                    "FUNCTIONS_CUSTOMHANDLER_PORT: found \"0\", expected a port, 1 to 65535; {TIME}: found \"soon\", {expected}"
+                )),
+            ),
+            (
+                &[("FUNCTIONS_CUSTOMHANDLER_PORT", "")],
+                Err("FUNCTIONS_CUSTOMHANDLER_PORT: expected a port, which the Azure Functions host sets"
+                    .to_owned()),
+            ),
+        ];
+        for (vars, want) in table {
+            let got = read(vars);
+            if let Ok(environment) = &got {
+                assert_eq!(environment.listen.to_string(), "127.0.0.1:7071", "{vars:?}");
+            }
+            assert_eq!(&got.map(|environment| environment.time), want, "{vars:?}");
+        }
+    }
+
+    #[test]
+    fn functions_are_the_folders_with_the_file() {
+        let root = tempfile::tempdir().unwrap();
+        let vars = [
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", "1"),
+            ("FUNCTIONS_APP_ROOT_PATH", root.path().to_str().unwrap()),
+        ];
+        assert_eq!(read(&vars).unwrap().functions, None);
+        for folder in ["ScanEvent", "ScanQueue", "other"] {
+            std::fs::create_dir(root.path().join(folder)).unwrap();
+        }
+        for file in ["ScanEvent/function.json", "ScanQueue/function.json", "host.json", "other/readme"] {
+            std::fs::write(root.path().join(file), "{}").unwrap();
+        }
+        let functions = ["ScanEvent", "ScanQueue"].map(str::to_owned).into();
+        assert_eq!(read(&vars).unwrap().functions, Some(functions));
+        let gone = [vars[0], ("FUNCTIONS_APP_ROOT_PATH", "/nowhere")];
+        assert_eq!(read(&gone).unwrap().functions, None);
+    }
+}

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod budget;
+mod desk;
+mod refusal;
+mod serve;
+mod unwind;
+mod work;
+
+pub use body::{Ending, drain};
+pub use budget::Budget;
+pub use desk::{Desk, Prepared};
+pub use refusal::{DEADLINE, Refusal, failure_body};
+pub use serve::{Limits, accept, connection, serve};
+pub use work::{Outcome, Turns};
