@@ -23,13 +23,22 @@ macro_rules! members {
         $($(#[$member_meta:meta])* $member_vis:vis $member:ident = $name:tt,)+
     }) => {
         $(#[$meta])*
-        #[derive(Default, serde::Deserialize)]
+        #[derive(Default)]
         $vis struct $object<'a> {
             $(
                 $(#[$member_meta])*
-                #[serde(borrow, rename = $name)]
                 $member_vis $member: Option<&'a serde_json::value::RawValue>,
             )+
+        }
+
+        impl<'de: 'a, 'a> serde::Deserialize<'de> for $object<'a> {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                const NAMES: &[&str] = &[$($name,)+];
+                const { assert!(NAMES.len() <= $crate::plain::members::MOST) };
+                let mut object = Self::default();
+                $crate::plain::members::fill(deserializer, NAMES, &mut [$(&mut object.$member,)+])?;
+                Ok(object)
+            }
         }
     };
 }
