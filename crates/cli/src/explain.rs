@@ -34,7 +34,8 @@ pub(crate) struct Arguments {
     /// The address that a request comes from, for sources that check it. Without one they refuse.
     #[arg(long, value_name = "ADDRESS", value_parser = |address: &str| address.parse::<IpAddr>().map_err(|_| "expected an IP address"))]
     client: Option<IpAddr>,
-    /// Deliveries: a bare body, or {"method","path","headers","body"} where these matter; - is standard input.
+    /// Deliveries: a bare body, or {"method","path","headers","body"} where these matter; - is standard input. With [[source]], an event
+    /// that holds an HTTP request (of a function URL, a gateway, a load balancer) is taken for that request.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 }
@@ -57,7 +58,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         }
     };
     // Without `[[source]]` there is nothing to choose from, so a request needs no path.
-    let sources = if http.sources.is_empty() { sources.at_any_path() } else { sources };
+    let has_sources = !http.sources.is_empty();
+    let sources = if has_sources { sources } else { sources.at_any_path() };
     for warning in &settings.warnings {
         say(&format!("warning: {warning}"));
     }
@@ -72,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
                 continue;
             }
         };
-        let line = line(&name, bytes, arguments, (&settings.rules, http.body_limit), &sources);
+        let line = line(&name, bytes, arguments, (&settings.rules, http.body_limit), (&sources, has_sources));
         if writeln!(std::io::stdout(), "{}", visible(&line)).is_err() {
             // Whoever reads has left.
             return ExitCode::from(1);
@@ -86,9 +88,18 @@ fn line(
     bytes: Vec<u8>,
     arguments: &Arguments,
     (rules, body_limit): (&Rules, usize),
-    sources: &Sources,
+    (sources, has_sources): (&Sources, bool),
 ) -> String {
-    let delivery = match input::parse(bytes) {
+    let input = match input::parse(bytes) {
+        // Without `[[source]]` a function does not let it in, and the plan says so.
+        Input::Bare(body) if has_sources => match Request::carried(&body) {
+            None => Input::Bare(body),
+            Some(Ok(request)) => Input::Wrapped(request),
+            Some(Err(failure)) => return explain(name, &Door::Open(&Plan::refused(failure))),
+        },
+        input => input,
+    };
+    let delivery = match input {
         Input::Bare(body) => Delivery { dialect: arguments.dialect, ..Delivery::from_function(body, "") },
         Input::Wrapped(mut request) => {
             let entered = match enter(name, &request, arguments, sources) {

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mdss_relay_core::Delivery;
+use mdss_relay_core::{Delivery, Failure};
 use mdss_relay_gate::RequestHead;
+use mdss_relay_request::{Arrived, Carried};
 use serde_json::{Map, Value};
 
 /// The bytes of a file; `-` is standard input.
@@ -58,21 +59,37 @@ pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// Where it comes from, if that is written down, too.
+    pub(crate) client: Option<IpAddr>,
 }
 
 impl Request {
+    /// The request that a function's platform has put into an event; `None` if the body is no such event.
+    ///
+    /// # Errors
+    /// Why it cannot be taken out.
+    pub(crate) fn carried(body: &[u8]) -> Option<Result<Self, Failure>> {
+        let carried = Carried::of(std::str::from_utf8(body).ok()?)?;
+        Some(carried.map(|Carried { request, .. }| {
+            let Arrived { method, target, headers, client, body } = request;
+            let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+            let headers = headers.into_iter().map(|(name, value)| (name, text(value))).collect();
+            Self { method, path: target, headers, body, client }
+        }))
+    }
+
     /// The headers as the gate looks at them.
     pub(crate) fn headers(&self) -> Vec<(&str, &[u8])> {
         self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
     }
 
-    /// The head, with these headers, of a request that comes from `client`.
+    /// The head, with these headers, of a request that comes from `client`, unless it says itself where it comes from.
     pub(crate) fn head<'r>(
         &'r self,
         headers: &'r [(&'r str, &'r [u8])],
         client: Option<IpAddr>,
     ) -> RequestHead<'r> {
-        RequestHead { method: &self.method, target: &self.path, headers, client }
+        RequestHead { method: &self.method, target: &self.path, headers, client: self.client.or(client) }
     }
 }
 
@@ -117,7 +134,7 @@ fn request(mut members: Map<String, Value>) -> Option<Request> {
         }
         Some(_) => return None,
     }
-    members.is_empty().then_some(Request { method, path, headers, body })
+    members.is_empty().then_some(Request { method, path, headers, body, client: None })
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ pub use plan::plan::{Decision, Plan, Planned, plan};
 pub use plan::queue::QUEUE_ANSWER;
 pub use plan::skip::SkipReason;
 pub use plan::subject::{Subject, subjects};
+pub use read::carried::is_http_request;
 pub use read::item::{Confirmation, Reply};
 pub use select::condition::{Condition, Mismatch, suggest};
 pub use select::notification::{

@@ -1,6 +1,7 @@
 //! Reading a delivery: which dialect it is, and what each of its records says.
 
 mod around;
+pub(crate) mod carried;
 mod elements;
 mod ending;
 mod envelope;
@@ -12,7 +13,6 @@ mod members;
 #[expect(clippy::module_inception, reason = "the folder is named after what it does, and this file does it")]
 pub(crate) mod read;
 mod record;
-mod rewrapped;
 mod row;
 mod seen;
 pub(crate) mod table;

@@ -26,12 +26,17 @@ pub(crate) enum Intent {
 }
 
 impl Intent {
-    /// Only the header counts: the others that go with it may be a caller's own (fnproject/fdk-python,
-    /// `test_request_url_and_method_set_with_gateway`). Its other value, `cloudevent`, is about the body, which
-    /// is the handler's matter.
+    /// The header decides, for those that go with it may be a caller's own (fnproject/fdk-python,
+    /// `test_request_url_and_method_set_with_gateway`). Without the request's URL there is no request, though: every
+    /// caller of a function may set the intent, and a gateway always says the URL (fnproject/fn,
+    /// `api/server/runner_httptrigger.go`). The intent's other value, `cloudevent`, is about the body, which is the
+    /// handler's matter.
     pub(crate) fn of(headers: &HeaderMap, translate: Translate) -> Self {
         match translate {
-            Translate::HttpRequests if headers.get("fn-intent").is_some_and(|is| is == "httprequest") => {
+            Translate::HttpRequests
+                if headers.get("fn-intent").is_some_and(|is| is == "httprequest")
+                    && headers.contains_key("fn-http-request-url") =>
+            {
                 Self::HttpRequest
             }
             Translate::HttpRequests | Translate::Nothing => Self::Plain,

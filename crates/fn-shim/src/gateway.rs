@@ -100,8 +100,8 @@ const DEFAULT: &str = "$default";
 
 /// The event for the call `id` with these headers and this body, as JSON.
 ///
-/// Without a method or a URL it is a POST to `/`, which is what the call itself is: `Fn-Intent` is open to
-/// whoever may invoke the function.
+/// Without a method it is a POST, which is what the call itself is: `Fn-Intent` is open to whoever may invoke the
+/// function.
 pub(crate) fn event(headers: &HeaderMap, body: Vec<u8>, id: &str, received: Timestamp) -> String {
     let url = headers.get(URL).map(text).unwrap_or_default();
     let (path, query) = split_url(&url);

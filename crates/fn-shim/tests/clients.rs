@@ -105,8 +105,9 @@ fn curl_asks_as_a_gateway_does() {
     }
     let container = Container::start_http();
     let reply = r#"{"reply": {"statusCode": 404, "headers": {"x-one": "1"}, "body": "not here"}}"#;
-    let intent = "Fn-Intent: httprequest";
-    let answer = curl(&container, &["--include", "--header", intent, "--data", reply, URL]);
+    let (intent, target) = ("Fn-Intent: httprequest", "Fn-Http-Request-Url: /a");
+    let answer =
+        curl(&container, &["--include", "--header", intent, "--header", target, "--data", reply, URL]);
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nnot here"), "{answer}");
     let lower = answer.to_lowercase();
     assert!(lower.contains("\r\nfn-http-status: 404\r\n"), "{answer}");

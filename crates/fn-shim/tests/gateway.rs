@@ -213,15 +213,19 @@ fn bodies_that_are_no_text_come_as_base64() {
 
 /// `Fn-Intent` may be set by whoever invokes a function, and then nothing goes with it.
 #[test]
-fn an_intent_alone_is_a_post_to_the_root() {
+fn an_intent_alone_makes_no_request() {
     let container = Container::start_http();
-    let event = seen(&mut container.connect(), "Fn-Intent: httprequest\r\n", "{}");
-    let http = &event["requestContext"]["http"];
+    let mut connection = container.connect();
+    for headers in ["Fn-Intent: httprequest\r\n", "Fn-Intent: httprequest\r\nFn-Http-Method: PUT\r\n"] {
+        let reply = connection.ask(&agent_call(headers, "{\"a\":1}"));
+        assert_eq!((reply.status, reply.text()), (200, "{\"a\":1}"), "{headers:?}");
+        assert_eq!(reply.header("fn-http-status"), None, "{headers:?}");
+    }
+    let event = seen(&mut connection, "Fn-Intent: httprequest\r\nFn-Http-Request-Url: /\r\n", "{}");
     assert_eq!(
-        (&event["rawPath"], &http["path"], &http["method"]),
-        (&json!("/"), &json!("/"), &json!("POST"))
+        (&event["rawPath"], &event["requestContext"]["http"]["method"]),
+        (&json!("/"), &json!("POST"))
     );
-    assert_eq!(event["rawQueryString"], "");
 }
 
 #[test]

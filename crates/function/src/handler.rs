@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use mdss_relay_core::{Cause, Deadline, Delivery, Failure, Relay, Report, platform_time_left};
 use serde_json::value::RawValue;
@@ -17,27 +18,42 @@ use crate::reply::{self, Answers};
 /// What a runner drives: the event's JSON in, untouched, and the report's JSON out.
 pub type Handler = BoxCloneService<LambdaEvent<Box<RawValue>>, Box<RawValue>, Diagnostic>;
 
-/// The relay as a function. `answers` is all it knows of the platform.
+/// What looks at an event first: the future of its answer, if it is an HTTP request. A pointer, so that a function that lets no
+/// request in links nothing of the gate (its platform loads the whole binary at every cold start).
+pub(crate) type Entrance =
+    Arc<dyn Fn(&Arc<Relay>, &str, &str, Deadline) -> Option<BoxFuture<'static, Answered>> + Send + Sync>;
+
+/// `Ok` ends the matter for the platform, `Err` gives the event back to it.
+pub(crate) type Answered = Result<Box<RawValue>, Diagnostic>;
+
+/// The relay as a function. `answers` is all it knows of the platform. With an `entrance`, HTTP requests that the platform hands on
+/// may enter.
 ///
 /// Any number of calls may be under way; each is answered before its deadline. A panic
 /// becomes a failed call whose text says nothing of the event.
-pub fn handler(relay: Arc<Relay>, answers: Answers) -> Handler {
+pub(crate) fn handler(relay: Arc<Relay>, answers: Answers, entrance: Option<Entrance>) -> Handler {
     let started = milliseconds();
     service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let relay = relay.clone();
-        guarded(async move { call(&relay, answers, event, started).await })
+        let (relay, entrance) = (relay.clone(), entrance.clone());
+        guarded(async move { call(&relay, answers, entrance, event, started).await })
     })
     .boxed_clone()
 }
 
 async fn call(
-    relay: &Relay,
+    relay: &Arc<Relay>,
     answers: Answers,
+    entrance: Option<Entrance>,
     event: LambdaEvent<Box<RawValue>>,
     started: u64,
-) -> Result<Box<RawValue>, Diagnostic> {
+) -> Answered {
     let left = platform_time_left(event.context.deadline, milliseconds(), started);
     let deadline = Deadline::new(left, relay.settings().mdss.deadline);
+    let request =
+        entrance.and_then(|enter| enter(relay, event.payload.get(), &event.context.request_id, deadline));
+    if let Some(request) = request {
+        return request.await;
+    }
     let delivery = Delivery::from_function(event.payload.get(), event.context.request_id);
     let plan = relay.plan(&delivery);
     let report = relay.deliver(&plan, deadline, &delivery.id).await;
@@ -45,14 +61,13 @@ async fn call(
 }
 
 /// Masks a panic: its text is made of what was being processed.
-async fn guarded(
-    call: impl Future<Output = Result<Box<RawValue>, Diagnostic>>,
-) -> Result<Box<RawValue>, Diagnostic> {
-    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
-        let failure =
-            Failure::new(Cause::Internal, "the relay failed in an unforeseen way; please report it");
-        Err(reply::diagnostic(&Report::failed(failure)))
-    })
+async fn guarded(call: impl Future<Output = Answered>) -> Answered {
+    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| Err(internal()))
+}
+
+pub(crate) fn internal() -> Diagnostic {
+    let failure = Failure::new(Cause::Internal, "the relay failed in an unforeseen way; please report it");
+    reply::diagnostic(&Report::failed(failure))
 }
 
 /// Milliseconds since 1970, the unit and the origin of a `Context`'s deadline.

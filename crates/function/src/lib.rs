@@ -1,9 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod door;
 mod handler;
 mod reply;
 mod start;
 
-pub use handler::{Handler, handler};
+pub use handler::Handler;
 pub use reply::Answers;
-pub use start::start;
+pub use start::{start, start_with_requests};

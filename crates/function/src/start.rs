@@ -3,11 +3,15 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use mdss_relay_core::{Applies, Memory, Relay, Role, Settings, settings_help};
+use mdss_relay_core::{Applies, Draft, Memory, Relay, Role, Settings, settings_help};
 use mdss_relay_host::{self as host, Exit, Logs, Others, Program, Read, Stream, Writing};
 
-use crate::handler::{Handler, handler};
+use crate::door::entrance;
+use crate::handler::{Entrance, Handler, handler};
 use crate::reply::Answers;
+
+/// What makes an entrance of a draft.
+type Opens = fn(&mut Draft) -> Option<Entrance>;
 
 /// Starts a function, which its log and `--help` know by `name` and `about`, and gives what its runner drives. The log goes to
 /// `stream` and is kept until the process ends. `platform` says what is wrong with the variables that the platform ought to have set.
@@ -21,6 +25,37 @@ pub fn start(
     stream: Stream,
     platform: impl FnOnce(&[(OsString, OsString)]) -> Vec<String>,
 ) -> Result<(Handler, Logs), Exit> {
+    start_as(name, about, answers, stream, platform, |draft| {
+        if draft.settings.http.take().is_some() {
+            let warning = "[[source]] means nothing here: this function lets no HTTP requests in";
+            draft.settings.warnings.push(warning.to_owned());
+        }
+        None
+    })
+}
+
+/// The same for a function that lets HTTP requests in, if `[[source]]` says who may post.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with_requests(
+    name: &'static str,
+    about: &'static str,
+    answers: Answers,
+    stream: Stream,
+    platform: impl FnOnce(&[(OsString, OsString)]) -> Vec<String>,
+) -> Result<(Handler, Logs), Exit> {
+    start_as(name, about, answers, stream, platform, entrance)
+}
+
+fn start_as(
+    name: &'static str,
+    about: &'static str,
+    answers: Answers,
+    stream: Stream,
+    platform: impl FnOnce(&[(OsString, OsString)]) -> Vec<String>,
+    opens: Opens,
+) -> Result<(Handler, Logs), Exit> {
     let (others, writing) = (Others::Ignored, Writing::Direct(stream));
     let settings: fn() -> String = match answers {
         Answers::Fn => || settings_help(Applies::OciFunction),
@@ -28,22 +63,28 @@ pub fn start(
         Answers::AzureFunctions => || settings_help(Applies::AzureFunctions),
     };
     let program = Program { name, about, settings, others, writing, filter_name: "RELAY_LOG" };
-    let (relay, logs) = host::start(&program, |variables| {
+    let ((relay, entrance), logs) = host::start(&program, |variables| {
         let further = platform(&variables);
-        read(variables, further)
+        read(variables, further, opens)
     })?;
     if let Some(way) = relay.settings().way() {
         tracing::info!("{way}");
     }
-    Ok((handler(Arc::new(relay.remembering(Memory::of_function())), answers), logs))
+    Ok((handler(Arc::new(relay.remembering(Memory::of_function())), answers, entrance), logs))
 }
 
-fn read(variables: Vec<(OsString, OsString)>, further: Vec<String>) -> Read<Relay> {
-    let draft = Settings::read(variables, Role::Function);
+fn read(
+    variables: Vec<(OsString, OsString)>,
+    further: Vec<String>,
+    opens: Opens,
+) -> Read<(Relay, Option<Entrance>)> {
+    let mut draft = Settings::read(variables, Role::Function);
+    let entrance = opens(&mut draft);
     let (filter, warnings) = (draft.settings.log.clone(), draft.settings.warnings.clone());
     let mistakes: Vec<_> = draft.mistakes.iter().map(ToString::to_string).chain(further).collect();
     let outcome = if mistakes.is_empty() {
-        Relay::new(draft.settings).map_err(|mistake| vec![mistake.to_string()])
+        let relay = Relay::new(draft.settings).map_err(|mistake| vec![mistake.to_string()]);
+        relay.map(|relay| (relay, entrance))
     } else {
         Err(mistakes)
     };

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use axum::{Extension, Router};
 use mdss_relay_core::{Answers, Cause, Failure, fields};
+use mdss_relay_request::{Happened, answer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::warn;
 
-use crate::answers::{Happened, answer};
 use crate::connection::{Connection, HEAD_TIMEOUT, Unreadable, connection, drive};
 use crate::refusals::Refusals;
 use crate::request::Peer;
+use crate::response::last;
 use crate::slots::{Assigned, Slot, Slots};
 use crate::state::Shared;
 
@@ -101,7 +102,7 @@ async fn converse(shared: &Shared, peer: IpAddr, connection: Connection<TcpStrea
     };
     let failure = Failure::new(Cause::Unreadable, why);
     let answer = answer(&Happened::Rejected(rejection, &failure), &Answers::DEFAULT);
-    let status = answer.status.as_u16();
+    let status = answer.status;
     shared.counters.answered(None, status);
     if let Some(more) = shared.refusals.line(None, error_type, Some(peer)) {
         let more = (more > 0).then_some(more);
@@ -113,7 +114,7 @@ async fn converse(shared: &Shared, peer: IpAddr, connection: Connection<TcpStrea
             "a request could not be read: {}", failure.detail
         );
     }
-    broken.answer(answer.last().as_bytes()).await;
+    broken.answer(last(&answer).as_bytes()).await;
 }
 
 /// Logs that connections were closed, once a minute for each address.

@@ -58,7 +58,7 @@ pub(crate) struct InForce {
     pub(crate) relay: Arc<Relay>,
     /// What only a server has.
     pub(crate) http: HttpSettings,
-    pub(crate) sources: Sources,
+    pub(crate) sources: Arc<Sources>,
     pub(crate) proxies: Proxies,
     /// For each source, one for each request that may be under way.
     pub(crate) places: HashMap<String, Arc<Semaphore>>,
@@ -83,7 +83,7 @@ impl InForce {
         let Configuration { relay, http, sources, proxies } = configuration;
         let places = |name: &str| (name.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)));
         let places = sources.names().map(places).collect();
-        Self { relay: Arc::new(remembering(relay)), http, sources, proxies, places }
+        Self { relay: Arc::new(remembering(relay)), http, sources: Arc::new(sources), proxies, places }
     }
 
     /// Where MDSS is and how it is reached, for the log.

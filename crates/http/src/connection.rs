@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 
-use crate::answers::Rejection;
+use mdss_relay_request::Rejection;
 
 /// The longest a head may take, and an idle connection may stay.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

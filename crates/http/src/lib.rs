@@ -1,14 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod accept;
-mod admissions;
-mod answers;
 mod arrived;
 mod body;
 mod budget;
 mod configuration;
 mod connection;
-mod fetch;
 mod keeping;
 mod metrics;
 mod pages;
@@ -17,6 +14,7 @@ mod rejections;
 mod reload;
 mod repeat_delay;
 mod request;
+mod response;
 mod serve;
 mod slots;
 mod state;

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Extension, Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use mdss_relay_core::{Answers, Cause, Failure};
+use mdss_relay_request::{Happened, Rejection, answer};
 use mdss_relay_spool::Spool;
 use tokio::time::timeout;
 
-use crate::answers::{Happened, Rejection, answer};
 use crate::arrived::pairs;
 use crate::connection::HEAD_TIMEOUT;
 use crate::metrics::Counters;
 use crate::rejections::Rejections;
 use crate::request::{Peer, given};
+use crate::response::response;
 use crate::state::Shared;
 
 /// The longest `/metrics` waits for the spool. Prometheus waits 10 s for a page
@@ -27,7 +28,7 @@ const SCRAPE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The pages.
 pub(crate) fn pages() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/healthz", get(|| async { answer(&Happened::Alive, &Answers::DEFAULT) }))
+        .route("/healthz", get(|| async { response(answer(&Happened::Alive, &Answers::DEFAULT)) }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .method_not_allowed_fallback(wrong_method)
@@ -36,20 +37,20 @@ pub(crate) fn pages() -> Router<Arc<Shared>> {
 /// Whether events are taken: in direct mode a relay that listens is ready, with a spool it must be possible to write to it.
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     let Some(spool) = &shared.spool else {
-        return answer(&Happened::Ready, &Answers::DEFAULT).into_response();
+        return response(answer(&Happened::Ready, &Answers::DEFAULT));
     };
     let happened = match timeout(HEAD_TIMEOUT, spool.ready()).await {
         Ok(Ok(())) => Happened::Ready,
         Ok(Err(trouble)) => Happened::NotReady(trouble.to_string()),
         Err(_) => Happened::NotReady("the disk does not answer".to_owned()),
     };
-    answer(&happened, &Answers::DEFAULT).into_response()
+    response(answer(&happened, &Answers::DEFAULT))
 }
 
 /// Counters and gauges, for Prometheus.
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let page = page(&shared.counters, shared.spool.as_ref()).await;
-    answer(&Happened::Counted(page), &Answers::DEFAULT).into_response()
+    response(answer(&Happened::Counted(page), &Answers::DEFAULT))
 }
 
 async fn page(counters: &Counters, spool: Option<&Spool>) -> String {
@@ -73,7 +74,7 @@ async fn wrong_method(
     let failure = Failure::new(Cause::MethodNotAllowed, detail);
     let rejections = Rejections { refusals: &shared.refusals, client };
     let answer = rejections.reject(None, Rejection::WrongMethodOnPage, &failure);
-    given(&shared, None, client, answer.into_response()).await
+    given(&shared, None, client, response(answer)).await
 }
 
 #[cfg(test)]

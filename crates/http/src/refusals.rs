@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mdss_relay_request::Reason;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -38,21 +39,6 @@ const MOST_WAITING_OF_ONE: usize = 8;
 struct Refused {
     source: String,
     host: Option<IpAddr>,
-}
-
-/// Why a request was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reason {
-    /// As in the log's `error.type`.
-    pub(crate) error_type: &'static str,
-    /// The gate's check, if it was one.
-    pub(crate) check: Option<&'static str>,
-}
-
-impl From<&'static str> for Reason {
-    fn from(error_type: &'static str) -> Self {
-        Self { error_type, check: None }
-    }
 }
 
 #[derive(Debug)]

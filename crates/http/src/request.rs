@@ -9,25 +9,23 @@ use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures_util::FutureExt;
-use mdss_relay_core::{
-    Cause, Confirmation, Deadline, Delivery, Failure, Outcome, Plan, Report, fields, offload,
-};
+use mdss_relay_core::{Cause, Deadline, Delivery, Failure, Plan, Report, fields, offload};
 use mdss_relay_gate::{DoorVerdict, ReplayKey, Source};
+use mdss_relay_request::{Answer, NotAdmitted, Rejection, defect, delivered};
 use mdss_relay_spool::{Sender, Spool};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::info;
 
-use crate::admissions::NotAdmitted;
-use crate::answers::{Answer, Happened, Rejection, answer};
-use crate::arrived::{Arrived, pairs};
+use crate::arrived::{arrived, head, pairs};
 use crate::body;
 use crate::budget::{Share, in_hand};
 use crate::configuration::{InForce, MOST_REQUESTS};
 use crate::refusals::Delay;
-use crate::rejections::{Rejections, defect};
+use crate::rejections::Rejections;
+use crate::response::{holding, response};
 use crate::slots::ConnectionState;
 use crate::state::Shared;
 
@@ -86,14 +84,17 @@ async fn respond(
     let rejections = Rejections { refusals: &shared.refusals, client };
     if peer.probe_only {
         let failure = Failure::new(Cause::Deadline, "all connections are in use");
-        return (None, rejections.reject(None, Rejection::NoConnection, &failure).into_response());
+        return (None, response(rejections.reject(None, Rejection::NoConnection, &failure)));
     }
     let (parts, body) = request.into_parts();
-    let source = match shared.admissions.admit_head(running, &parts, client).await {
+    let headers = pairs(&parts.headers);
+    let admitted = shared.admissions.admit_head(&running.sources, &head(&parts, &headers, client)).await;
+    drop(headers);
+    let source = match admitted {
         DoorVerdict::NeedBody(source) => source,
         DoorVerdict::Answered(source, answered) => {
             let answer = rejections.answered(source.as_deref(), &answered);
-            return (source, answer.into_response());
+            return (source, response(answer));
         }
         DoorVerdict::NeedKey(..) | DoorVerdict::Entered(_) => {
             unreachable!("keys are fetched, and a body is asked for first")
@@ -103,8 +104,8 @@ async fn respond(
         peer.connection.set_authenticated();
     }
     let call = Call { shared: shared.clone(), running: running.clone(), source: source.clone(), client };
-    let response = call.take(peer, parts, body).await.unwrap_or_else(Answer::into_response);
-    (Some(source), response)
+    let given = call.take(peer, parts, body).await.unwrap_or_else(response);
+    (Some(source), given)
 }
 
 /// What a request holds of the budget.
@@ -157,9 +158,9 @@ impl Call {
         let stopping = shared.stopping.subscribe();
         let body = body::read(body, &parts.headers, largest, stopping, &mut room).await;
         let body = body.map_err(|unread| self.rejections().unread(source, &unread, largest))?;
-        let request = Arrived { parts, client: self.client, body };
+        let request = arrived(&parts, self.client, body);
         let (request, entered) =
-            shared.admissions.admit(running, source, request).await.map_err(|why| match why {
+            shared.admissions.admit(&running.sources, source, request).await.map_err(|why| match why {
                 NotAdmitted::Answered(answered) => self.rejections().answered(Some(source), &answered),
                 NotAdmitted::Panicked => defect(source, ""),
             })?;
@@ -205,16 +206,16 @@ impl Call {
             let answer = answer.catch_unwind().await.ok()?;
             held.is_answered_by(&answer);
             // The place, too, is given back when the answer is written: who takes none must not be given one after the other.
-            Some(answer.holding((place, held)))
+            Some(holding(answer, (place, held)))
         });
-        let response = match work.await {
-            Ok(Some(response)) => response,
-            _ => defect(&source, &id).into_response(),
+        let given = match work.await {
+            Ok(Some(given)) => given,
+            _ => response(defect(&source, &id)),
         };
-        if !response.status().is_success() {
+        if !given.status().is_success() {
             shared.repeat_delay.pause(&source.name, request, shared.stopping.subscribe()).await;
         }
-        Ok(response)
+        Ok(given)
     }
 
     /// Delivers, and remembers the answer if it may have to be given again. In one piece with the delivery, so that a sender
@@ -256,15 +257,11 @@ impl Call {
         };
         self.shared.counters.reported(&self.source.name, &report);
         if let Some(confirmation) = &plan.confirm
-            && let Err(why) = self.confirm(confirmation).await
+            && let Err(why) = self.shared.admissions.confirm(&self.source, confirmation).await
         {
             return self.reject(Rejection::NotConfirmed, Cause::Unconfirmed, why);
         }
-        let statuses = self.source.answers(plan.dialect);
-        match plan.reply.as_ref().or(plan.receipt.as_ref()) {
-            Some(reply) if report.outcome == Outcome::Done => answer(&Happened::Wanted(reply), &statuses),
-            _ => answer(&Happened::Delivered(&report), &statuses),
-        }
+        delivered(&self.source, &plan, &report)
     }
 
     /// Puts a delivery on disk. A disk that hangs is no reason to let the sender wait without end; if the event gets there
@@ -277,22 +274,5 @@ impl Call {
             Ok(Err(trouble)) => Err(trouble.to_string()),
             Err(_) => Err("the disk does not answer".to_owned()),
         }
-    }
-
-    /// Visits what a subscription wants visited, if the operator has named its topic; otherwise says how to.
-    async fn confirm(&self, confirmation: &Confirmation) -> Result<(), String> {
-        let name = self.source.name.as_str();
-        let topic: String = confirmation.topic.chars().take(200).collect();
-        if !self.source.confirm_topics.contains(&confirmation.topic) {
-            warn!(
-                { fields::SOURCE } = name,
-                { fields::TOPIC } = topic,
-                "a subscription waits for its confirmation: name its topic in confirm_topics of this source, or confirm it by hand"
-            );
-            return Ok(());
-        }
-        self.shared.admissions.confirm(&confirmation.url).await?;
-        info!({ fields::SOURCE } = name, { fields::TOPIC } = topic, "a subscription was confirmed");
-        Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use mdss_relay_core::fields;
+use mdss_relay_request::Admissions;
 use mdss_relay_spool::StoreThread;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,7 +15,6 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::accept::{accept, log_more};
-use crate::admissions::Admissions;
 use crate::budget::Budget;
 use crate::configuration::{Configuration, InForce};
 use crate::connection::HEAD_TIMEOUT;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use mdss_relay_request::Admissions;
 use mdss_relay_spool::Spool;
 use tokio::sync::{mpsc, watch};
 
-use crate::admissions::Admissions;
 use crate::budget::Budget;
 use crate::configuration::InForce;
 use crate::metrics::Counters;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
-use mdss_relay_function::{Answers, start};
+use mdss_relay_function::{Answers, start_with_requests};
 use mdss_relay_host::{Exit, Stream};
 
 const NAME: &str = "mdss-relay-lambda";
@@ -21,7 +21,7 @@ const PLATFORM: [&str; 4] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Exit {
-    let (handler, _logs) = match start(NAME, ABOUT, Answers::Lambda, Stream::Stderr, missing) {
+    let (handler, _logs) = match start_with_requests(NAME, ABOUT, Answers::Lambda, Stream::Stderr, missing) {
         Ok(started) => started,
         Err(exit) => return exit,
     };

@@ -58,6 +58,16 @@ struct Failure {
     message: String,
 }
 
+/// Status and body of the response that a platform would make of a function's answer: API Gateway and its like, or the Azure
+/// Functions host.
+fn response(answer: &[u8]) -> Option<(u16, String)> {
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    let response = answer.get("Outputs").map_or(&answer, |outputs| &outputs["res"]);
+    let status = &response["statusCode"];
+    let status = status.as_u64().or_else(|| status.as_str()?.parse().ok())?;
+    Some((status.try_into().ok()?, response["body"].as_str().unwrap_or_default().to_owned()))
+}
+
 impl Row {
     /// A line for a delivery of which no single record is known.
     fn whole(item: &str, result: &str, reason: Option<&str>, detail: Option<&str>, ms: u64) -> Self {
@@ -78,6 +88,10 @@ impl Row {
 impl Delivered {
     /// An answer: a report, a queue's answer, or something else that only its status explains.
     pub(super) fn answered(file: &str, status: Option<u16>, body: &[u8], took: Duration) -> Self {
+        // The answer to an HTTP request that a function was handed: what its platform makes the response of.
+        if let Some((status, body)) = response(body) {
+            return Self::answered(file, Some(status), body.as_bytes(), took);
+        }
         let ms = took.as_millis().try_into().unwrap_or(u64::MAX);
         let delivered = |outcome: String, records| Self {
             file: file.to_owned(),
@@ -197,6 +211,16 @@ mod tests {
             (Some(404), String::new(), "failed", "failed", false),
             (Some(502), r#"{"errorType":"x","errorMessage":"y"}"#.into(), "failed", "failed", false),
             (None, r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#.into(), "failed", "failed", false),
+            // What a function's platform makes a response of.
+            (Some(200), r#"{"statusCode":404,"headers":{},"body":""}"#.into(), "failed", "failed", false),
+            (None, format!(r#"{{"statusCode":200,"body":{:?}}}"#, format!(r#"{{"outcome":"done","records":[{record}]}}"#)), "done", "accepted", true),
+            (
+                None,
+                r#"{"Outputs":{"res":{"statusCode":"401","body":"{\"outcome\":\"refused\",\"records\":[]}"}},"ReturnValue":null}"#.into(),
+                "refused",
+                "refused",
+                false,
+            ),
         ] {
             let delivered = of(status, &body);
             assert_eq!(

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use drive::{FnClient, HttpPoster, Invocation, Outcome, RuntimeApi};
 
-use crate::input::Input;
+use crate::input::{Input, Request};
 use crate::replay::outcome::Delivered;
 
 /// A running adapter.
@@ -52,10 +52,18 @@ impl Target {
         let started = Instant::now();
         match (self, input) {
             (Self::Http { poster, url, token }, input) => {
+                // The server gets what a function's platform would have made the event of.
+                let input = match input {
+                    Input::Bare(body) => match Request::carried(&body) {
+                        Some(Ok(request)) => Input::Wrapped(request),
+                        _ => Input::Bare(body),
+                    },
+                    input => input,
+                };
                 http(poster, url, token.as_deref(), file, input).await
             }
             (_, Input::Wrapped(_)) => {
-                Delivered::left_out(file, "a whole request, which only the HTTP server reads")
+                Delivered::left_out(file, "a whole request, as only the HTTP server gets it")
             }
             (Self::Function { client, limit }, Input::Bare(body)) => match client
                 .call(body, *limit, &[])
@@ -89,7 +97,14 @@ async fn http(poster: &HttpPoster, url: &str, token: Option<&str>, file: &str, i
             poster.send("POST", url, &headers, body.clone()).await
         }
         Input::Wrapped(request) => {
-            let headers: Vec<_> = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            // How the body travels is this connection's matter.
+            let travels = |name: &str| {
+                ["content-length", "transfer-encoding", "connection"]
+                    .iter()
+                    .any(|n| name.eq_ignore_ascii_case(n))
+            };
+            let headers = request.headers.iter().filter(|(name, _)| !travels(name));
+            let headers: Vec<_> = headers.map(|(n, v)| (n.as_str(), v.as_str())).collect();
             let target = beside(url, &request.path);
             poster.send(&request.method, &target, &headers, request.body.clone()).await
         }

@@ -23,7 +23,8 @@ impl Deadline {
         left.saturating_sub(Self::MARGIN.max(left / 20))
     }
 
-    pub(super) fn left(&self) -> Duration {
+    /// What is left of it.
+    pub fn left(&self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
 }

@@ -78,6 +78,8 @@ causes! {
     Unconfirmed = "unconfirmed";
     /// no route names this bucket
     UnmappedBucket = "unmapped_bucket";
+    /// an HTTP request has reached a function that has no `[[source]]`, so nobody has said who may post
+    NoSource = "no_source";
     /// MDSS knows no storage unit of this id
     MdssStorageNotFound = "mdss_storage_not_found";
     /// real-time processing is off for this storage unit
@@ -139,6 +141,7 @@ impl Cause {
             // The three documented errors are all operator configuration errors; the rest of this arm is everything a
             // repetition cannot mend. A defect of ours belongs here too: a new version may read the same bytes.
             Self::UnmappedBucket
+            | Self::NoSource
             | Self::MdssStorageNotFound
             | Self::MdssNotEnabled
             | Self::MdssNotEventBased

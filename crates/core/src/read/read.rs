@@ -253,7 +253,11 @@ impl<'r> Reader<'r> {
                     break Parsed::unreadable(Cause::Unreadable, format!("the body: {e}"));
                 }
                 Found::Unknown if let Some(e) = &no_json => break not_json(e),
-                Found::Unknown if begin.starts_with('{') => break unknown_object(text, spot.pin),
+                Found::Unknown if begin.starts_with('{') => {
+                    // A server's deliveries name their source.
+                    let is_event = spot.around.request.is_some_and(|request| request.source.is_none());
+                    break unknown_object(text, spot.pin, is_event);
+                }
                 Found::Unknown => break unknown(text),
             }
         };

@@ -22,7 +22,7 @@ use crate::settings::value::ENDPOINT;
 pub enum Role {
     /// `explain`: sends nothing, so it needs no endpoint, key or guard. It stands at the server's door.
     Explain,
-    /// A function: the platform decides who may call; `[[source]]` means nothing.
+    /// A function: the platform decides who may call it; `[[source]]` says who may post, where HTTP requests reach it.
     Function,
     /// The HTTP server.
     Http,
@@ -35,7 +35,7 @@ pub struct Settings {
     pub mdss: MdssSettings,
     /// What only a function has (`[function]`); `None` in every other role.
     pub function: Option<FunctionSettings>,
-    /// What only a server has (`[http]` and `[[source]]`); `None` for a function.
+    /// What whoever takes HTTP requests has (`[http]` and `[[source]]`); `None` for a function without `[[source]]`.
     pub http: Option<HttpSettings>,
     /// What planning needs: routes, key encodings, and what becomes of unknown events.
     pub rules: Rules,
@@ -75,7 +75,7 @@ pub struct FunctionSettings {
     pub queue_partial: bool,
 }
 
-/// What only the HTTP server has.
+/// What whoever takes HTTP requests has. A function needs no more of it than the sources and the limit of a body.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// Where it listens.

@@ -43,14 +43,16 @@ fn head(setting: &Setting, process: Applies) -> String {
         Without::Nothing("") => String::new(),
         Without::Nothing(text) => format!("; default: {text}"),
     };
-    let applies = if setting.applies == process
-        || matches!(setting.applies, Applies::Everywhere | Applies::OciAndAzure)
-    {
-        String::new()
-    } else {
+    let applies = match setting.applies {
+        Applies::Everywhere | Applies::OciAndAzure => String::new(),
+        applies if applies == process => String::new(),
+        Applies::Requests if process == Applies::Http => String::new(),
+        Applies::Requests => "; only with [[source]]".to_owned(),
         // Whoever reads this knows that it is the server's.
-        let name = setting.applies.name();
-        format!("; only {}", name.strip_prefix("HTTP").unwrap_or(name).trim_start_matches([',', ' ']))
+        applies => {
+            let name = applies.name();
+            format!("; only {}", name.strip_prefix("HTTP").unwrap_or(name).trim_start_matches([',', ' ']))
+        }
     };
     format!("{}{member}: {}{without}{applies}", setting.variable, setting.values())
 }

@@ -8,27 +8,33 @@ use crate::settings::groups::{HttpSettings, Role, Source};
 use crate::settings::reader::Reader;
 
 impl Reader {
-    /// The group, when every row has been read; a delivery may take as long as `deadline`. A function has none.
+    /// The group, when every row has been read; a delivery may take as long as `deadline`. A function has one if requests that reach
+    /// it are to be let in.
     pub(super) fn http(&mut self, deadline: Duration) -> Option<HttpSettings> {
         let spool = self.spool();
-        if self.role == Role::Function {
+        if self.role == Role::Function && !self.table.contains_key("source") {
             return None;
         }
         let sources = self.sources();
         self.guarded();
-        if self.role == Role::Http && spool.is_none() {
-            self.impatient(&sources, deadline);
+        match self.role {
+            Role::Http if spool.is_none() => {
+                self.impatient(&sources, deadline, "without RELAY_MODE=spooled,")
+            }
+            Role::Function => self.impatient(&sources, deadline, "a function has no disk, so"),
+            Role::Http | Role::Explain => {}
         }
         Some(HttpSettings { sources, spool, ..self.given.http.clone() })
     }
 
-    /// Sources whose senders do not wait for MDSS, or do not come again: in direct mode what MDSS does not take at once is lost.
-    fn impatient(&mut self, sources: &[Source], deadline: Duration) {
+    /// Sources whose senders do not wait for MDSS, or do not come again: without a disk what MDSS does not take at once is lost. `here`
+    /// says why there is none.
+    fn impatient(&mut self, sources: &[Source], deadline: Duration, here: &str) {
         for (index, source) in sources.iter().enumerate() {
             let objection = |dialect: Dialect| Some((dialect, dialect.patience().objection(deadline)?));
             if let Some((dialect, objection)) = source.dialect.and_then(objection) {
                 self.warnings.push(format!(
-                    "source[{index}].dialect: the sender of {dialect} {objection}: without RELAY_MODE=spooled, an event that MDSS \
+                    "source[{index}].dialect: the sender of {dialect} {objection}: {here} an event that MDSS \
                      does not take at once can be lost (RELAY_DEADLINE is {} s)",
                     deadline.as_secs_f64()
                 ));
@@ -64,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_sender_that_does_not_wait_for_mdss_is_warned_about_in_direct_mode() {
-        let warnings = |dialect: &str, more: &[(&str, &str)]| {
+        let warnings_in = |role: Role, dialect: &str, more: &[(&str, &str)]| {
             let config = format!(
                 "[[route]]\nbucket = \"b\"\nstorage_client_id = \"u\"\n[[source]]\nname = \"s\"\npath = \"/s\"\nauth = \"none\"\n\
                  dialect = \"{dialect}\"\n"
@@ -75,11 +81,17 @@ mod tests {
                 ("RELAY_CONFIG_TOML", &config),
             ];
             vars.extend(more);
-            Settings::read(vars.into_iter().map(|(n, v)| (n.into(), v.into())), Role::Http)
+            Settings::read(vars.into_iter().map(|(n, v)| (n.into(), v.into())), role)
                 .settings
                 .warnings
                 .join("\n")
         };
+        let warnings = |dialect: &str, more: &[(&str, &str)]| warnings_in(Role::Http, dialect, more);
+        let in_a_function = warnings_in(Role::Function, "b2", &[]);
+        assert!(
+            in_a_function.contains("for an answer: a function has no disk, so an event that"),
+            "{in_a_function}"
+        );
         for (dialect, more, want) in [
             (
                 "b2",

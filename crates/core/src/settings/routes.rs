@@ -33,7 +33,7 @@ const ROUTE: &[&str] = &[
 ];
 
 impl Reader {
-    /// The routes, when every row has been read; `sources` are those of a server.
+    /// The routes, when every row has been read; `sources` are those of whoever takes HTTP requests.
     pub(super) fn routes(&mut self, sources: &[Source]) -> Vec<Route> {
         if self.table.contains_key("route") {
             let entries = self.entries("route");
@@ -74,9 +74,8 @@ impl Reader {
             _ => return,
         };
         match self.role {
-            Role::Http => self.mistakes.push(mistake),
+            Role::Http | Role::Function => self.mistakes.push(mistake),
             Role::Explain => self.warnings.push(format!("{mistake} (the HTTP server would not start)")),
-            Role::Function => {}
         }
     }
 

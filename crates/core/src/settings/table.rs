@@ -53,6 +53,8 @@ pub enum Applies {
     Lambda,
     /// In the HTTP server.
     Http,
+    /// In the HTTP server, and in a function whose configuration has `[[source]]`.
+    Requests,
     /// In the HTTP server, unless the configuration has `[[source]]`.
     HttpWithoutSources,
     /// In the HTTP server with a spool.
@@ -118,7 +120,7 @@ impl Setting {
     /// [`Applies::Lambda`] or [`Applies::Http`].
     pub fn means_something_in(&self, process: Applies) -> bool {
         match self.applies {
-            Applies::Everywhere | Applies::WithoutRoutes => true,
+            Applies::Everywhere | Applies::WithoutRoutes | Applies::Requests => true,
             Applies::HttpWithoutSources | Applies::Spooled => process == Applies::Http,
             Applies::OciAndAzure => matches!(process, Applies::OciFunction | Applies::AzureFunctions),
             only @ (Applies::OciFunction | Applies::AzureFunctions | Applies::Lambda | Applies::Http) => {
@@ -139,6 +141,7 @@ impl Applies {
             Self::OciAndAzure => "OCI function, Azure Functions",
             Self::Lambda => "Lambda",
             Self::Http => "HTTP",
+            Self::Requests => "HTTP, and functions with `[[source]]`",
             Self::HttpWithoutSources => "HTTP without `[[source]]`",
             Self::Spooled => "HTTP, spooled",
         }
@@ -174,7 +177,7 @@ impl Setting {
     }
 }
 
-use Applies::{Everywhere, Http, HttpWithoutSources, Lambda, OciAndAzure, Spooled, WithoutRoutes};
+use Applies::{Everywhere, Http, HttpWithoutSources, Lambda, OciAndAzure, Requests, Spooled, WithoutRoutes};
 use Without::{Nothing, Required, Value};
 
 /// Every setting that is a variable, except `RELAY_KEYS_<DIALECT>`, of which each dialect with keys has one (`keys.rs`).
@@ -362,7 +365,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "RELAY_BODY_LIMIT",
         "http.body_limit",
-        Http,
+        Requests,
         Value("6MiB"),
         fills!(given.http.body_limit = size::<usize>(KIB..=64 * MIB)),
         "the largest body that is taken",

@@ -307,7 +307,7 @@ fn a_condition_that_can_never_match_is_warned_about() {
 }
 
 #[test]
-fn routes_and_sources_must_fit_each_other_in_http() {
+fn routes_and_sources_must_fit_each_other() {
     let route =
         |source: &str| format!("[[route]]\nbucket = \"*\"\nstorage_client_id = \"{UNIT}\"\n{source}\n");
     let source = |name: &str| format!("[[source]]\nname = \"{name}\"\npath = \"/{name}\"\nauth = \"none\"\n");
@@ -321,8 +321,10 @@ fn routes_and_sources_must_fit_each_other_in_http() {
         (route("source = \"events\""), Role::Http, 0),
         (route("") + &two, Role::Http, 1),
         (route("source = \"b\"") + &two, Role::Http, 0),
-        (route("") + &two, Role::Function, 0),
-        (route("source = \"x\"") + &two, Role::Function, 0),
+        // Whoever lets requests in is held to it, and a function without sources asks nothing.
+        (route("") + &two, Role::Function, 1),
+        (route("source = \"x\"") + &two, Role::Function, 1),
+        (route("source = \"x\""), Role::Function, 0),
         (route("") + &two, Role::Explain, 0),
     ] {
         let mut vars = vec![("RELAY_CONFIG_TOML", config.as_str()), ("STORAGECLIENTID", "")];

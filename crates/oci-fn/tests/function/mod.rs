@@ -23,10 +23,18 @@ pub struct Function {
 }
 
 pub fn program(folder: &TempDir) -> Program {
+    program_of(env!("CARGO_BIN_EXE_mdss-relay-oci-fn"), folder)
+}
+
+fn program_of(binary: &str, folder: &TempDir) -> Program {
     let listener = format!("unix:{}", folder.path().join("lsnr.sock").display());
-    Program::new(env!("CARGO_BIN_EXE_mdss-relay-oci-fn"))
-        .env("FN_FORMAT", "http-stream")
-        .env("FN_LISTENER", listener)
+    Program::new(binary).env("FN_FORMAT", "http-stream").env("FN_LISTENER", listener)
+}
+
+/// The binary that lets a gateway's requests in.
+pub async fn start_gateway(sim: &Sim, more: &[(&str, &str)]) -> Function {
+    let more: Vec<_> = [("RELAY_ATTEMPTS", "2")].iter().chain(more).copied().collect();
+    start_of(env!("CARGO_BIN_EXE_mdss-relay-oci-gateway-fn"), &sim.url(), &more).await
 }
 
 pub async fn start(sim: &Sim, more: &[(&str, &str)]) -> Function {
@@ -36,8 +44,12 @@ pub async fn start(sim: &Sim, more: &[(&str, &str)]) -> Function {
 
 /// With the defaults, but for `more`.
 pub async fn start_at(endpoint: &str, more: &[(&str, &str)]) -> Function {
+    start_of(env!("CARGO_BIN_EXE_mdss-relay-oci-fn"), endpoint, more).await
+}
+
+async fn start_of(binary: &str, endpoint: &str, more: &[(&str, &str)]) -> Function {
     let folder = tempfile::tempdir().unwrap();
-    let mut program = program(&folder)
+    let mut program = program_of(binary, &folder)
         .env("APIENDPOINT", endpoint)
         .env("APIKEY", DEFAULT_API_KEY)
         .env("STORAGECLIENTID", units::ORACLE);

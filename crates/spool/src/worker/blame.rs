@@ -50,6 +50,7 @@ pub(super) fn blame(cause: Cause) -> Blame {
         | Cause::BodyIncomplete
         | Cause::Unconfirmed
         | Cause::UnmappedBucket
+        | Cause::NoSource
         | Cause::SpoolUnavailable
         | Cause::KeyUnavailable
         | Cause::Deadline => Blame::Object,

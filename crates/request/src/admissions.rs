@@ -1,20 +1,19 @@
 //! Taking complete requests through the door, and fetching the keys that this needs.
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use axum::http::request::Parts;
 use jiff::Timestamp;
-use mdss_relay_core::{Panicked, fields, offload};
-use mdss_relay_gate::{Answered, DoorVerdict, Entered, KeyUrl, Keys, Refusal, ReplayKey, Replays, Source};
+use mdss_relay_core::{Confirmation, Panicked, fields, offload};
+use mdss_relay_gate::{
+    Answered, DoorVerdict, Entered, KeyUrl, Keys, Refusal, ReplayKey, Replays, RequestHead, Source, Sources,
+};
 use tokio::sync::OwnedMutexGuard;
 use tracing::{info, warn};
 
 use crate::answers::Answer;
-use crate::arrived::{Arrived, enter};
-use crate::configuration::InForce;
+use crate::arrived::Arrived;
 use crate::fetch::Fetcher;
 
 /// Answers remembered: a quarter of an hour of a busy source. And their bytes: whoever may post could otherwise take
@@ -26,7 +25,7 @@ const MOST_BYTES: usize = 8 << 20;
 const MOST_LOGGED: usize = 100;
 
 /// What the gate needs beside the request: fetched keys, and the answers given to signed requests.
-pub(crate) struct Admissions {
+pub struct Admissions {
     keys: Mutex<Keys>,
     replays: Mutex<Replays<Answer>>,
     logged: Mutex<HashSet<(String, String)>>,
@@ -40,15 +39,22 @@ pub(crate) struct Admissions {
 }
 
 /// Why a request is not let in.
-pub(crate) enum NotAdmitted {
+pub enum NotAdmitted {
     /// The door has said so.
     Answered(Answered),
     /// A defect.
     Panicked,
 }
 
+impl Default for Admissions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Admissions {
-    pub(crate) fn new() -> Self {
+    /// Without keys and answers.
+    pub fn new() -> Self {
         Self {
             keys: Mutex::new(Keys::new()),
             replays: Mutex::new(Replays::new(MOST_ANSWERS, MOST_BYTES)),
@@ -63,25 +69,36 @@ impl Admissions {
         self.fetcher.get_or_init(Fetcher::new).as_ref().map_err(Clone::clone)
     }
 
-    /// Visits the URL that confirms a subscription.
+    /// Visits what a subscription wants visited, if the operator has named its topic; otherwise says how to.
     ///
     /// # Errors
     /// What kept it from being confirmed, without the URL: it holds a token.
-    pub(crate) async fn confirm(&self, url: &str) -> Result<(), String> {
+    pub async fn confirm(&self, source: &Source, confirmation: &Confirmation) -> Result<(), String> {
+        let name = source.name.as_str();
+        let topic: String = confirmation.topic.chars().take(200).collect();
+        if !source.confirm_topics.contains(&confirmation.topic) {
+            warn!(
+                { fields::SOURCE } = name,
+                { fields::TOPIC } = topic,
+                "a subscription waits for its confirmation: name its topic in confirm_topics of this source, or confirm it by hand"
+            );
+            return Ok(());
+        }
+        self.visit(&confirmation.url).await?;
+        info!({ fields::SOURCE } = name, { fields::TOPIC } = topic, "a subscription was confirmed");
+        Ok(())
+    }
+
+    async fn visit(&self, url: &str) -> Result<(), String> {
         let _turn = self.confirming.try_lock().map_err(|_| "another confirmation is under way".to_owned())?;
         self.fetcher()?.visit(url).await
     }
 
     /// Takes a head through the door, before any of its body is read, and fetches what the gate asks for.
-    pub(crate) async fn admit_head(
-        self: &Arc<Self>,
-        running: &InForce,
-        parts: &Parts,
-        client: Option<IpAddr>,
-    ) -> DoorVerdict {
+    pub async fn admit_head(self: &Arc<Self>, sources: &Sources, head: &RequestHead<'_>) -> DoorVerdict {
         let mut turn: Option<OwnedMutexGuard<()>> = None;
         loop {
-            let verdict = enter(&running.sources, parts, client, &held(&self.keys));
+            let verdict = sources.enter(head, None, Timestamp::now(), &held(&self.keys));
             match (verdict, turn.take()) {
                 (DoorVerdict::NeedKey(source, _), None) => turn = Some(self.turn(&source).await),
                 (DoorVerdict::NeedKey(source, url), Some(turn)) => self.fetch_whole(&source, url, turn).await,
@@ -91,16 +108,19 @@ impl Admissions {
     }
 
     /// Takes a complete request through the door, and fetches what the gate asks for, once for each key it may need.
-    pub(crate) async fn admit(
+    ///
+    /// # Errors
+    /// Why it is not let in.
+    pub async fn admit(
         self: &Arc<Self>,
-        running: &Arc<InForce>,
+        sources: &Arc<Sources>,
         source: &Source,
         mut request: Arrived,
     ) -> Result<(Arrived, Entered), NotAdmitted> {
         let mut turn: Option<OwnedMutexGuard<()>> = None;
         loop {
             let verdict;
-            (request, verdict) = self.ask(running, source, request).await?;
+            (request, verdict) = self.ask(sources, source, request).await?;
             match (verdict, turn.take()) {
                 (DoorVerdict::Entered(entered), _) => return Ok((request, entered)),
                 (DoorVerdict::Answered(_, answered), _) => {
@@ -127,16 +147,16 @@ impl Admissions {
     /// The door's verdict, and the request again.
     async fn ask(
         self: &Arc<Self>,
-        running: &Arc<InForce>,
+        sources: &Arc<Sources>,
         source: &Source,
         request: Arrived,
     ) -> Result<(Arrived, DoorVerdict), NotAdmitted> {
         // Where no check looks at the body there is nothing to hash.
         let hashes = !source.policy.is_none() && !source.policy.is_proven_by_head();
         let bytes = if hashes { request.body.len() } else { 0 };
-        let (admissions, running) = (self.clone(), running.clone());
+        let (admissions, sources) = (self.clone(), sources.clone());
         let asked = offload(bytes, move || {
-            let verdict = request.enter(&running.sources, &held(&admissions.keys));
+            let verdict = request.enter(&sources, &held(&admissions.keys));
             (request, verdict)
         });
         asked.await.map_err(|Panicked| NotAdmitted::Panicked)
@@ -202,13 +222,13 @@ impl Admissions {
     }
 
     /// The answer this very request has had before.
-    pub(crate) fn answered(&self, source: &Source, replay: &ReplayKey) -> Option<Answer> {
+    pub fn answered(&self, source: &Source, replay: &ReplayKey) -> Option<Answer> {
         held(&self.replays).find(&source.name, replay, Timestamp::now())
     }
 
     /// Remembers an answer, if the sender need not come again.
-    pub(crate) fn remember(&self, source: &Source, replay: &ReplayKey, answer: &Answer) {
-        if answer.status.is_success()
+    pub fn remember(&self, source: &Source, replay: &ReplayKey, answer: &Answer) {
+        if answer.is_success()
             && let Some(kept) = answer.remembered()
         {
             let bytes = kept.size();
@@ -252,13 +272,13 @@ mod tests {
         assert!(admissions.fetcher.set(fetcher).is_ok());
         let url = format!("https://x.oci.oraclecloud.com:{}/confirm", address.port());
         for _ in 0..2 {
-            let mut first = pin!(admissions.confirm(&url));
+            let mut first = pin!(admissions.visit(&url));
             // The connection is taken, and nothing is said on it.
             let _connection = tokio::select! {
                 accepted = host.accept() => accepted.unwrap(),
                 ended = &mut first => panic!("{ended:?}"),
             };
-            let second = admissions.confirm(&url).now_or_never();
+            let second = admissions.visit(&url).now_or_never();
             assert_eq!(second, Some(Err("another confirmation is under way".to_owned())));
             assert!(host.accept().now_or_never().is_none());
             // It is dropped here, as by a sender that has gone; the next one has its turn.

@@ -3,14 +3,10 @@
 //! One function, [`answer`], for everything: pages, refusals, limits, reports. It has no `_`, so that whatever can newly happen does
 //! not compile until somebody has decided what its sender gets.
 
-use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimePrinter;
-use mdss_relay_core::{Answers, Cause, Failure, Outcome, Reply, Report};
-use mdss_relay_gate::Refusal;
+use std::borrow::Cow;
+
+use mdss_relay_core::{Answers, Cause, Failure, Outcome, Plan, Reply, Report};
+use mdss_relay_gate::{Refusal, Source};
 
 /// What a sender is asked to wait if MDSS has named no time, in seconds.
 const RETRY_AFTER: u64 = 10;
@@ -21,7 +17,7 @@ const JSON: &str = "application/json";
 
 /// What happened to a request.
 #[derive(Debug)]
-pub(crate) enum Happened<'h> {
+pub enum Happened<'h> {
     /// Somebody has asked whether the process lives.
     Alive,
     /// Events are taken.
@@ -46,7 +42,7 @@ pub(crate) enum Happened<'h> {
 
 /// Why a request is rejected, other than by the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rejection {
+pub enum Rejection {
     /// `hyper` cannot read its head.
     UnreadableHead,
     /// It is HTTP/2.
@@ -87,8 +83,9 @@ pub(crate) enum Rejection {
 
 /// An answer, before it is put on the wire; one that was given can be given again.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
+pub struct Answer {
+    /// HTTP's status.
+    pub status: u16,
     /// `None`: it has no body.
     content_type: Option<&'static str>,
     body: String,
@@ -107,16 +104,16 @@ pub(crate) struct Answer {
 }
 
 /// The answer for what happened, in the statuses of the sender's dialect.
-pub(crate) fn answer(happened: &Happened<'_>, statuses: &Answers) -> Answer {
+pub fn answer(happened: &Happened<'_>, statuses: &Answers) -> Answer {
     match happened {
-        Happened::Alive => Answer::text(StatusCode::OK, TEXT, "ok\n"),
-        Happened::Ready => Answer::text(StatusCode::OK, TEXT, "ready\n"),
+        Happened::Alive => Answer::text(200, TEXT, "ok\n"),
+        Happened::Ready => Answer::text(200, TEXT, "ready\n"),
         // The page is for operators: the sentence names the directory and what is wrong with it.
-        Happened::NotReady(why) => Answer::text(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
-        Happened::Counted(page) => Answer::text(StatusCode::OK, PROMETHEUS, page),
-        Happened::Present => Answer { content_type: None, ..Answer::text(StatusCode::OK, TEXT, "") },
+        Happened::NotReady(why) => Answer::text(503, TEXT, format!("{why}\n")),
+        Happened::Counted(page) => Answer::text(200, PROMETHEUS, page),
+        Happened::Present => Answer { content_type: None, ..Answer::text(200, TEXT, "") },
         Happened::Refused(refusal) => {
-            let status = code(statuses.refused.unwrap_or(refusal.status.code()));
+            let status = statuses.refused.unwrap_or(refusal.status.code());
             Answer { challenge: refusal.challenge(), ..Answer::report(status, &Report::refused()) }
         }
         Happened::Rejected(rejection, failure) => rejected(*rejection, failure, statuses),
@@ -129,42 +126,37 @@ pub(crate) fn answer(happened: &Happened<'_>, statuses: &Answers) -> Answer {
                 // It is damaged.
                 statuses.permanent
             };
-            Answer::report(code(status), &Report::failed((*failure).clone()))
+            Answer::report(status, &Report::failed((*failure).clone()))
         }
         Happened::Wanted(reply) => Answer {
             headers: reply.headers.clone(),
-            ..Answer::text(code(reply.status), reply.content_type, reply.body.as_str())
+            ..Answer::text(reply.status, reply.content_type, reply.body.as_str())
         },
-        Happened::Delivered(report) => delivered(report, statuses),
+        Happened::Delivered(report) => of_report(report, statuses),
     }
-}
-
-/// A status of a table. What is in none of HTTP's classes would be a defect of the table.
-fn code(status: u16) -> StatusCode {
-    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn rejected(rejection: Rejection, failure: &Failure, statuses: &Answers) -> Answer {
     let (status, closes) = match rejection {
-        Rejection::UnreadableHead => (StatusCode::BAD_REQUEST, true),
-        Rejection::OtherVersion => (StatusCode::HTTP_VERSION_NOT_SUPPORTED, true),
-        Rejection::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, true),
-        Rejection::UnknownPath => (StatusCode::NOT_FOUND, false),
-        Rejection::WrongMethod | Rejection::WrongMethodOnPage => (StatusCode::METHOD_NOT_ALLOWED, false),
+        Rejection::UnreadableHead => (400, true),
+        Rejection::OtherVersion => (505, true),
+        Rejection::HeadTooLarge => (431, true),
+        Rejection::UnknownPath => (404, false),
+        Rejection::WrongMethod | Rejection::WrongMethodOnPage => (405, false),
         // What is left of a body stands in the way of the next request.
-        Rejection::BodyTooLarge => (code(statuses.unacceptable.unwrap_or(413)), true),
-        Rejection::BodyTooSlow => (code(statuses.incomplete.unwrap_or(408)), true),
-        Rejection::BodyBroken => (code(statuses.incomplete.unwrap_or(400)), true),
-        Rejection::Stopping | Rejection::NoMemoryForBody => (code(statuses.transient), true),
-        Rejection::KeyUnavailable => (code(statuses.key_unavailable), false),
+        Rejection::BodyTooLarge => (statuses.unacceptable.unwrap_or(413), true),
+        Rejection::BodyTooSlow => (statuses.incomplete.unwrap_or(408), true),
+        Rejection::BodyBroken => (statuses.incomplete.unwrap_or(400), true),
+        Rejection::Stopping | Rejection::NoMemoryForBody => (statuses.transient, true),
+        Rejection::KeyUnavailable => (statuses.key_unavailable, false),
         Rejection::NoConnection
         | Rejection::TooManyRequests
         | Rejection::NoMemory
         | Rejection::NotStored
-        | Rejection::NotConfirmed => (code(statuses.transient), false),
-        Rejection::Defect => (code(statuses.config), false),
+        | Rejection::NotConfirmed => (statuses.transient, false),
+        Rejection::Defect => (statuses.config, false),
     };
-    let later = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+    let later = [503, 429].contains(&status);
     Answer {
         retry_after: later.then_some(RETRY_AFTER),
         allow: (rejection == Rejection::WrongMethod).then_some("POST, HEAD"),
@@ -173,7 +165,16 @@ fn rejected(rejection: Rejection, failure: &Failure, statuses: &Answers) -> Answ
     }
 }
 
-fn delivered(report: &Report, statuses: &Answers) -> Answer {
+/// The answer to a delivery: what its sender wants to hear, if all is done, else the report.
+pub fn delivered(source: &Source, plan: &Plan, report: &Report) -> Answer {
+    let statuses = source.answers(plan.dialect);
+    match plan.reply.as_ref().or(plan.receipt.as_ref()) {
+        Some(reply) if report.outcome == Outcome::Done => answer(&Happened::Wanted(reply), &statuses),
+        _ => answer(&Happened::Delivered(report), &statuses),
+    }
+}
+
+fn of_report(report: &Report, statuses: &Answers) -> Answer {
     let status = match report.outcome {
         Outcome::Done => statuses.done,
         Outcome::Transient => statuses.transient,
@@ -183,14 +184,14 @@ fn delivered(report: &Report, statuses: &Answers) -> Answer {
     };
     let wait = report.retry_after().map_or(RETRY_AFTER, |wait| wait.as_secs().max(1));
     let retry_after = (report.outcome == Outcome::Transient || status == 503).then_some(wait);
-    Answer { retry_after, ..Answer::report(code(status), report) }
+    Answer { retry_after, ..Answer::report(status, report) }
 }
 
 /// The longest answer that is remembered as it is.
 const MOST_REMEMBERED: usize = 16 * 1024;
 
 impl Answer {
-    fn text(status: StatusCode, content_type: &'static str, body: impl Into<String>) -> Self {
+    fn text(status: u16, content_type: &'static str, body: impl Into<String>) -> Self {
         Self {
             status,
             content_type: Some(content_type),
@@ -204,45 +205,51 @@ impl Answer {
         }
     }
 
-    fn report(status: StatusCode, report: &Report) -> Self {
+    fn report(status: u16, report: &Report) -> Self {
         Self { outcome: Some(report.outcome), ..Self::text(status, JSON, report.json()) }
     }
 
     /// Bytes of its body.
-    pub(crate) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.body.len()
     }
 
-    /// As a response that holds `held` until its last byte is handed to the system, or its connection has gone.
-    pub(crate) fn holding<H: Send + 'static>(mut self, held: H) -> Response {
-        struct Owner<H>(String, H);
-        impl<H> AsRef<[u8]> for Owner<H> {
-            fn as_ref(&self) -> &[u8] {
-                self.0.as_bytes()
-            }
-        }
-        // What owns the bytes goes with them: `hyper` lets the body go as soon as it has taken them into its queue.
-        let body = Bytes::from_owner(Owner(std::mem::take(&mut self.body), held));
-        self.into_response().map(|_| Body::from(body))
+    /// Whether its sender need not come again.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
     }
 
-    /// As the last bytes of a connection, for one that `hyper` has given up and encodes nothing for any more.
-    pub(crate) fn last(&self) -> String {
-        let Self { status, body, .. } = self;
-        let content_type = self.content_type.unwrap_or(TEXT);
-        let length = body.len();
-        // Left out if the clock shows a year that the format has no room for.
-        let date = DateTimePrinter::new()
-            .timestamp_to_rfc9110_string(&Timestamp::now())
-            .map_or_else(|_| String::new(), |date| format!("date: {date}\r\n"));
-        format!(
-            "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\nconnection: close\r\ncontent-length: {length}\r\n{date}\r\n{body}"
-        )
+    /// Its body.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// Takes the body out of it, for whoever puts it on the wire.
+    pub fn take_body(&mut self) -> String {
+        std::mem::take(&mut self.body)
+    }
+
+    /// Its headers, by their lower-case names, except for those that a length or a clock gives.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, Cow<'static, str>)> {
+        let retry_after = self.retry_after.map(|seconds| Cow::Owned(seconds.to_string()));
+        let headers = [
+            ("content-type", self.content_type.map(Cow::Borrowed)),
+            ("retry-after", retry_after),
+            ("allow", self.allow.map(Cow::Borrowed)),
+            ("www-authenticate", self.challenge.map(Cow::Borrowed)),
+        ];
+        let wanted = self.headers.iter().map(|(name, value)| (*name, Cow::Owned(value.clone())));
+        headers.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(wanted)
+    }
+
+    /// Whether it is the last one of its connection.
+    pub fn closes(&self) -> bool {
+        self.closes
     }
 
     /// What is remembered of it: all of it, or, of a long report, what its sender acts on: the status and the outcome. `None` if
     /// it is not to be remembered: a handshake wants back what it has sent, so it is answered anew.
-    pub(crate) fn remembered(&self) -> Option<Self> {
+    pub fn remembered(&self) -> Option<Self> {
         if self.body.len() <= MOST_REMEMBERED {
             return Some(self.clone());
         }
@@ -252,28 +259,6 @@ impl Answer {
 
     fn clone_head(&self) -> Self {
         Self { body: String::new(), headers: self.headers.clone(), ..*self }
-    }
-}
-
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        let fixed = |text: &'static str| HeaderValue::from_static(text);
-        let headers: [(HeaderName, Option<HeaderValue>); 5] = [
-            (header::CONTENT_TYPE, self.content_type.map(fixed)),
-            (header::RETRY_AFTER, self.retry_after.map(HeaderValue::from)),
-            (header::ALLOW, self.allow.map(fixed)),
-            (header::WWW_AUTHENTICATE, self.challenge.map(fixed)),
-            (header::CONNECTION, self.closes.then(|| fixed("close"))),
-        ];
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() = self.status;
-        let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        response.headers_mut().extend(headers);
-        let wanted = self.headers.into_iter();
-        let wanted =
-            wanted.filter_map(|(name, value)| Some((name.parse().ok()?, HeaderValue::try_from(value).ok()?)));
-        response.headers_mut().extend::<Vec<(HeaderName, HeaderValue)>>(wanted.collect());
-        response
     }
 }
 
@@ -305,16 +290,14 @@ mod tests {
             (Defect, 500, false),
         ] {
             let failure = Failure::new(Cause::Deadline, "the sentence");
-            let response =
-                answer(&Happened::Rejected(rejection, &failure), &Answers::DEFAULT).into_response();
-            let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
-            assert_eq!(response.status().as_u16(), status, "{rejection:?}");
-            assert_eq!(header(header::CONNECTION), closes.then_some("close"), "{rejection:?}");
-            assert_eq!(header(header::RETRY_AFTER), (status == 503).then_some("10"), "{rejection:?}");
+            let given = answer(&Happened::Rejected(rejection, &failure), &Answers::DEFAULT);
+            let header = |name| given.headers().find(|(n, _)| *n == name).map(|(_, value)| value);
+            assert_eq!((given.status, given.closes()), (status, closes), "{rejection:?}");
+            assert_eq!(header("retry-after").as_deref(), (status == 503).then_some("10"), "{rejection:?}");
             // The router of the pages adds its own.
             let allow = (rejection == WrongMethod).then_some("POST, HEAD");
-            assert_eq!(header(header::ALLOW), allow, "{rejection:?}");
-            assert_eq!(header(header::CONTENT_TYPE), Some("application/json"), "{rejection:?}");
+            assert_eq!(header("allow").as_deref(), allow, "{rejection:?}");
+            assert_eq!(header("content-type").as_deref(), Some("application/json"), "{rejection:?}");
         }
     }
 
@@ -328,7 +311,7 @@ mod tests {
             let failure = Failure::new(cause, "the sentence");
             for (statuses, status) in [(Answers::DEFAULT, once), (Answers::DEFAULT.for_endless(), forever)] {
                 let given = answer(&Happened::Unpackable(&failure), &statuses);
-                assert_eq!(given.status.as_u16(), status, "{cause:?} {statuses:?}");
+                assert_eq!(given.status, status, "{cause:?} {statuses:?}");
             }
         }
         for (cause, once, forever) in [
@@ -339,7 +322,7 @@ mod tests {
             let report = &Report::failed(Failure::new(cause, "the sentence"));
             for (statuses, status) in [(Answers::DEFAULT, once), (Answers::DEFAULT.for_endless(), forever)] {
                 let given = answer(&Happened::Delivered(report), &statuses);
-                assert_eq!(given.status.as_u16(), status, "{cause:?} {statuses:?}");
+                assert_eq!(given.status, status, "{cause:?} {statuses:?}");
             }
         }
     }
@@ -380,7 +363,7 @@ mod tests {
             (Report::refused(), 417),
         ];
         for (report, status) in &reports {
-            assert_eq!(answer(&Happened::Delivered(report), &row).status.as_u16(), *status, "{report:?}");
+            assert_eq!(answer(&Happened::Delivered(report), &row).status, *status, "{report:?}");
         }
         let failure = Failure::new(Cause::Unreadable, "the sentence");
         for (rejection, status) in [
@@ -400,13 +383,13 @@ mod tests {
             (Rejection::WrongMethod, 405),
         ] {
             let given = answer(&Happened::Rejected(rejection, &failure), &row);
-            assert_eq!(given.status.as_u16(), status, "{rejection:?}");
+            assert_eq!(given.status, status, "{rejection:?}");
         }
         for (cause, status) in
             [(Cause::Unreadable, 414), (Cause::UnsupportedEncoding, 415), (Cause::BodyTooLarge, 415)]
         {
             let failure = Failure::new(cause, "the sentence");
-            assert_eq!(answer(&Happened::Unpackable(&failure), &row).status.as_u16(), status, "{cause:?}");
+            assert_eq!(answer(&Happened::Unpackable(&failure), &row).status, status, "{cause:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The only requests this server makes on a stranger's word: visiting the URL that confirms a subscription, and fetching
+//! The only requests the relay makes on a stranger's word: visiting the URL that confirms a subscription, and fetching
 //! the key a signature names.
 //!
 //! The plan has checked that a confirmation leads to the provider's own host, and the source's configuration has named the
