@@ -241,7 +241,9 @@ absent=''
 run() {
     status=0
     "$tool" "$@" > "$scratch/answer" 2> "$scratch/complaint" < /dev/null || status=$?
-    if [ "$status" -ne 0 ] && { [ -z "$absent" ] || ! grep -q "$absent" "$scratch/complaint"; }; then
+    if [ "$status" -ne 0 ] && [ -n "$absent" ] && grep -q "$absent" "$scratch/complaint"; then
+        : > "$scratch/answer" # some tools print their name even then
+    elif [ "$status" -ne 0 ]; then
         masked < "$scratch/complaint" >&2
         command=$tool
         for word in "$@"; do

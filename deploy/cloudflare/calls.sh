@@ -9,7 +9,7 @@ key_variable=RELAY_SECRET_FILE
 # shellcheck disable=SC2034 # ask_key uses it
 key_called='The secret that the Worker and the relay share'
 # No questions about telemetry, no colours in what is read here.
-export WRANGLER_SEND_METRICS=false NO_COLOR=1
+export WRANGLER_SEND_METRICS=false NO_COLOR=1 FORCE_COLOR=0
 
 need_cli() {
     $dry_run || command -v wrangler > /dev/null 2>&1 || mistake 'wrangler: not found; "npm install --global wrangler" installs it, "wrangler login" signs in'

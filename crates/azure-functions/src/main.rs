@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mdss_relay_function::{Answers, start};
+use mdss_relay_function::{Answers, start_with_requests};
 use mdss_relay_host::{Exit, Stream};
 use port_shim::{AZURE_FUNCTIONS as PLATFORM, Environment};
 
@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
         let read = Environment::from_vars(&PLATFORM, variables.iter().cloned());
         read.err().map(|error| error.mistakes().to_vec()).unwrap_or_default()
     };
-    let (handler, _logs) = match start(NAME, ABOUT, Answers::AzureFunctions, stream, missing) {
+    let (handler, _logs) = match start_with_requests(NAME, ABOUT, Answers::AzureFunctions, stream, missing) {
         Ok(started) => started,
         Err(exit) => return exit.into(),
     };

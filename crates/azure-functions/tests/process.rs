@@ -167,21 +167,62 @@ async fn af11_a_name_of_no_function_is_a_failed_call() {
 }
 
 /// What the host makes of a request to `/api/azure`.
-fn http_request(headers: &Value, body: &str) -> String {
+fn http_request(code: &str, headers: &Value, body: &str) -> String {
     let asked = json!({
-        "Url": "https://app.azurewebsites.net/api/azure?code=not-a-secret-azure", "Method": "POST",
-        "Query": { "code": "not-a-secret-azure" }, "Headers": headers, "Params": {}, "Identities": [], "Body": body,
+        "Url": format!("https://app.azurewebsites.net/api/azure?code={code}"), "Method": "POST",
+        "Query": { "code": code }, "Headers": headers, "Params": {}, "Identities": [], "Body": body,
     });
     request("req", &Triggered::Object(asked), &json!({}))
+}
+
+#[tokio::test]
+async fn af12_a_request_is_answered_as_the_server_answers_it() {
+    const SOURCE: &str = r#"
+        [[source]]
+        name = "azure"
+        path = "/api/azure"
+        dialect = "azure-blob"
+        auth = { shared_secret = { query = "code", secret = "not-a-secret-azure" } }
+    "#;
+    let sim = sim().await;
+    sim.push_for("later", vec![Step::Unavailable; 9]);
+    let host = start_with(&sim, &[("RELAY_CONFIG_TOML", SOURCE)]).await;
+    let asked = async |code: &str, kind: &str, event: Value| {
+        let headers = json!({ "Content-Type": ["application/json"], "aeg-event-type": [kind] });
+        let body = http_request(code, &headers, &Value::from(vec![event]).to_string());
+        let invoked = host.invoke("ScanEvent", &body).await;
+        let Invoked::Succeeded(answer) = invoked else { panic!("{invoked:?}") };
+        let res = &answer["Outputs"]["res"];
+        (res["statusCode"].as_str().unwrap().to_owned(), res["body"].as_str().unwrap_or_default().to_owned())
+    };
+    let code = "not-a-secret-azure";
+    let validation = json!({
+        "id": "1", "topic": "/subscriptions/1", "subject": "", "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+        "eventTime": "2026-01-01T00:00:00Z", "data": { "validationCode": "7C1E5F0A" }, "metadataVersion": "1", "dataVersion": "2",
+    });
+    let (status, body) = asked(code, "SubscriptionValidation", validation.clone()).await;
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status.as_str(), body), ("200", json!({ "validationResponse": "7C1E5F0A" })));
+    assert_eq!(asked(code, "Notification", created("good")).await.0, "200");
+    assert_eq!(asked(code, "Notification", created("later")).await.0, "503");
+    for event in [validation, created("stranger")] {
+        assert_eq!(asked("a-guess", "Notification", event).await.0, "403");
+    }
+    assert_eq!(sim.accepted_keys(), ["good"]);
+    // An event of a trigger is let in by whom it always was.
+    accepted(
+        &host.invoke("ScanEvent", &request("event", &Triggered::Object(created("own")), &json!({}))).await,
+    );
 }
 
 #[tokio::test]
 async fn af12_a_request_that_nobody_lets_in_is_no_success() {
     let sim = sim().await;
     let host = start(&sim).await;
-    let body = http_request(&json!({ "Content-Type": ["application/json"] }), &created("a").to_string());
-    let (status, error) = refused(&host.invoke("ScanEvent", &body).await);
-    assert_eq!((status, &error["errorType"]), (500, &json!("response_not_http")), "{error}");
+    let kind = json!({ "Content-Type": ["application/json"] });
+    let body = http_request("not-a-secret-azure", &kind, &created("a").to_string());
+    let (status, report) = refused(&host.invoke("ScanEvent", &body).await);
+    assert_eq!((status, &report["records"][0]["reason"]), (500, &json!("no_source")), "{report}");
     assert!(sim.requests().is_empty());
 }
 

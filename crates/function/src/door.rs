@@ -1,7 +1,7 @@
 //! Whole HTTP requests, which a function URL, a gateway or a load balancer hands to the function: they stand at the server's door, and
 //! are answered as the server answers.
 //!
-//! What only a server has is left out: a function has one request at a time, so nobody is made to wait, and its platform writes a
+//! What only a server has is left out: a function's platform decides how many requests it has at a time, so nobody is made to wait, and it writes a
 //! line for each call anyway, so no line is held back.
 
 use std::sync::Arc;

@@ -35,10 +35,9 @@ pub fn custom_handler(bytes: &[u8]) {
     for value in [event, &once, &again(&once), &base64, &again(&base64)] {
         let metadata = json!({ "DequeueCount": "1" });
         let body = format!(r#"{{"Data":{{"event":{value}}},"Metadata":{metadata}}}"#);
-        match unwrap(body.clone().into_bytes()) {
-            Ok(Event::Plain(unwrapped)) => assert_eq!(unwrapped, event, "{body}"),
-            Ok(Event::HttpRequest(_)) => assert!(value == event && value.contains("Url"), "{body}"),
-            Err(refusal) => panic!("{body}: {}", refusal.sentence()),
+        match unwrap(body.clone().into_bytes()).expect("the host writes it so") {
+            Event::Plain(unwrapped) => assert_eq!(unwrapped, event, "{body}"),
+            Event::HttpRequest(_) => assert!(value == event && value.contains("Url"), "{body}"),
         }
     }
 }

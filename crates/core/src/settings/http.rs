@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_sender_that_does_not_wait_for_mdss_is_warned_about_in_direct_mode() {
-        let warnings = |dialect: &str, more: &[(&str, &str)]| {
+        let warnings_in = |role: Role, dialect: &str, more: &[(&str, &str)]| {
             let config = format!(
                 "[[route]]\nbucket = \"b\"\nstorage_client_id = \"u\"\n[[source]]\nname = \"s\"\npath = \"/s\"\nauth = \"none\"\n\
                  dialect = \"{dialect}\"\n"
@@ -81,11 +81,17 @@ mod tests {
                 ("RELAY_CONFIG_TOML", &config),
             ];
             vars.extend(more);
-            Settings::read(vars.into_iter().map(|(n, v)| (n.into(), v.into())), Role::Http)
+            Settings::read(vars.into_iter().map(|(n, v)| (n.into(), v.into())), role)
                 .settings
                 .warnings
                 .join("\n")
         };
+        let warnings = |dialect: &str, more: &[(&str, &str)]| warnings_in(Role::Http, dialect, more);
+        let in_a_function = warnings_in(Role::Function, "b2", &[]);
+        assert!(
+            in_a_function.contains("for an answer: a function has no disk, so an event that"),
+            "{in_a_function}"
+        );
         for (dialect, more, want) in [
             (
                 "b2",

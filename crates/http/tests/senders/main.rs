@@ -77,13 +77,13 @@ fn dialect(sender: &Sender) -> Dialect {
     sender.dialect.parse().unwrap_or_else(|e| panic!("{}: {e}", sender.dialect))
 }
 
-/// A configuration with a source for each of `senders`.
-fn config(senders: &[&Sender], bucket: &str) -> String {
+/// A configuration with a source for each of `senders`, guarded by `auth`.
+fn config(senders: &[&Sender], bucket: &str, auth: &str) -> String {
     let entry = |sender: &&Sender| {
         let (name, unit) = (sender.dialect, unit(sender));
         format!(
             "[[route]]\nsource = \"{name}\"\nbucket = \"{bucket}\"\nstorage_client_id = \"{unit}\"\n\
-             [[source]]\nname = \"{name}\"\npath = \"/{name}\"\ndialect = \"{name}\"\nauth = \"none\"\n"
+             [[source]]\nname = \"{name}\"\npath = \"/{name}\"\ndialect = \"{name}\"\nauth = {auth}\n"
         )
     };
     senders.iter().map(entry).collect()
@@ -99,9 +99,11 @@ fn program(url: &str, folder: &Path) -> Program {
         .env("RELAY_DEADLINE", "2s")
 }
 
-/// Posts as a sender does, and says what it makes of the answer.
-async fn post(server: &Server, sender: &Sender, event: &Event) -> Heard {
-    let headers: Vec<_> = event.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+/// Posts as a sender does, with the token that it has from its platform, and says what it makes of the answer.
+async fn post(server: &Server, sender: &Sender, event: &Event, token: &str) -> Heard {
+    let token = ("authorization", token);
+    let headers: Vec<_> =
+        event.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).chain([token]).collect();
     let asked = Instant::now();
     let answer =
         server.send("POST", &format!("/{}", sender.dialect), &headers, event.body.clone()).await.unwrap();

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use drive::TokenSigner;
 use mdss_sim::{Away, Config, DEFAULT_API_KEY, UnitState};
+
+use serde_json::json;
 
 use super::*;
 
@@ -17,6 +20,25 @@ enum Trouble {
     Unmapped,
     /// MDSS refuses every object: real-time processing is off.
     Refuses,
+    /// The keys by which the gate knows senders cannot be fetched.
+    NoKeys,
+}
+
+const OPEN: &str = "\"none\"";
+
+/// A check of tokens, with the keys at an address or in a file.
+fn tokens(keys: &str) -> String {
+    format!(
+        "{{ jwt = {{ issuer_url = \"https://issuer.example\", {keys}, audience = \"relay\", claims = {{ sub = \"poster\" }} }} }}"
+    )
+}
+
+/// A token that is good, once somebody has the key.
+fn token() -> String {
+    let now = jiff::Timestamp::now().as_second();
+    let header = json!({ "alg": "RS256", "kid": "k", "typ": "JWT" });
+    let claims = json!({ "iss": "https://issuer.example", "aud": "relay", "sub": "poster", "iat": now, "exp": now + 600 });
+    format!("Bearer {}", TokenSigner::one().rs256(&header.to_string(), &claims.to_string()))
 }
 
 /// A server in trouble, and what mends it.
@@ -28,13 +50,15 @@ struct Scene {
     away: Option<Away>,
     sim: Option<Sim>,
     spooled: bool,
+    token: String,
 }
 
 impl Scene {
     async fn set(trouble: Trouble, senders: Vec<&'static Sender>, spooled: bool) -> (Self, Server) {
         let folder = tempfile::tempdir().unwrap();
         let events = senders.iter().map(|sender| Event::of(sender)).collect();
-        let mut scene = Self { trouble, folder, senders, events, away: None, sim: None, spooled };
+        let mut scene =
+            Self { trouble, folder, senders, events, away: None, sim: None, spooled, token: token() };
         let url = match trouble {
             Trouble::Away => {
                 let away = Away::new().unwrap();
@@ -47,11 +71,21 @@ impl Scene {
                 let config = Config { units: units().into_iter().map(off).collect(), ..Config::default() };
                 scene.start_sim(config).await
             }
-            Trouble::WrongKey | Trouble::Unmapped => scene.start_sim(healthy()).await,
+            Trouble::WrongKey | Trouble::Unmapped | Trouble::NoKeys => scene.start_sim(healthy()).await,
         };
         let bucket = if matches!(trouble, Trouble::Unmapped) { "nowhere" } else { "*" };
         let key = if matches!(trouble, Trouble::WrongKey) { "an-old-key" } else { DEFAULT_API_KEY };
-        scene.write("relay.toml", &config(&scene.senders, bucket));
+        let auth = match trouble {
+            // Nobody listens there.
+            Trouble::NoKeys => {
+                let away = Away::new().unwrap();
+                let auth = tokens(&format!("jwks_url = \"{}\", allow_http = true", away.url()));
+                scene.away = Some(away);
+                auth
+            }
+            _ => OPEN.to_owned(),
+        };
+        scene.write("relay.toml", &config(&scene.senders, bucket, &auth));
         scene.write("key", key);
         let server = scene.start(&url).await;
         (scene, server)
@@ -88,8 +122,18 @@ impl Scene {
                 self.sim = Some(Sim::start(Config { listen, ..healthy() }).await.unwrap());
             }
             Trouble::WrongKey => self.write("key", DEFAULT_API_KEY),
-            Trouble::Unmapped => {
-                self.write("relay.toml", &config(&self.senders, "*"));
+            Trouble::Unmapped | Trouble::NoKeys => {
+                let auth = match self.trouble {
+                    Trouble::NoKeys => {
+                        self.write(
+                            "keys.json",
+                            &json!({ "keys": [TokenSigner::one().rsa_key("k")] }).to_string(),
+                        );
+                        tokens(&format!("jwks_file = {:?}", self.folder.path().join("keys.json")))
+                    }
+                    _ => OPEN.to_owned(),
+                };
+                self.write("relay.toml", &config(&self.senders, "*", &auth));
                 server.process.signal("HUP").unwrap();
                 server.process.wait_for_line("a new configuration is in force", LIMIT).await.unwrap();
             }
@@ -106,7 +150,8 @@ impl Scene {
 
     /// Each sender posts once; who has not been content before.
     async fn round(&self, server: &Server, left: &[usize]) -> Vec<usize> {
-        let posts = left.iter().map(|index| post(server, self.senders[*index], &self.events[*index]));
+        let posts =
+            left.iter().map(|index| post(server, self.senders[*index], &self.events[*index], &self.token));
         let heard = futures_util::future::join_all(posts).await;
         left.iter().zip(heard).filter(|(_, heard)| *heard != Heard::Taken).map(|(index, _)| *index).collect()
     }
@@ -187,12 +232,18 @@ async fn mdss_refuses() {
     from_disk(Trouble::Refuses).await;
 }
 
+/// The gate comes before the disk, so this is of senders that come again alone.
+#[tokio::test]
+async fn the_keys_of_the_gate_cannot_be_fetched() {
+    directly(Trouble::NoKeys).await;
+}
+
 /// Who cannot wait is named at the start of a server that answers when MDSS has answered, and of no other.
 #[tokio::test]
 async fn who_cannot_wait_is_warned_about() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("key"), DEFAULT_API_KEY).unwrap();
-    std::fs::write(folder.path().join("relay.toml"), config(&SENDERS.iter().collect::<Vec<_>>(), "*"))
+    std::fs::write(folder.path().join("relay.toml"), config(&SENDERS.iter().collect::<Vec<_>>(), "*", OPEN))
         .unwrap();
     let program = program("http://127.0.0.1:1", folder.path()).env("RELAY_DEADLINE", "25s");
     let spooled =
