@@ -21,7 +21,8 @@ Then it overwrites the object and waits for the second line, because overwriting
   --once                do not overwrite
   --remove              remove the object at the end; it stays by default, so that MDSS can scan it
   --topic               no upload: publish a message to the topic, as the bucket would. If this works and an upload does not, look
-                        at the notification. It names an object that does not exist
+                        at the notification. It names an object that does not exist, and has no payload, so that a
+                        route with a condition skips it
   --dry-run             print every command, run none
   --help
 
@@ -82,6 +83,11 @@ wait_for() {
         if grep -v '"object accepted by MDSS"' "$scratch/lines" | grep -v '"mdss.failure_kind":"transient"' | grep -q '"mdss.failure_kind"'; then
             cat "$scratch/lines" >&3
             stopped 'the event reached the service and MDSS did not accept the object; mdss.reason and mdss.detail above say why'
+        fi
+        # Pub/Sub does not bring a skipped event again. A duplicate is one whose first delivery has its own line.
+        if grep '"event skipped"' "$scratch/lines" | grep -qv '"mdss.reason":"duplicate"'; then
+            cat "$scratch/lines" >&3
+            stopped 'the event reached the service, which skipped the object; mdss.reason and mdss.detail above say why'
         fi
         if [ "$waited" -ge "$wait" ]; then
             [ ! -s "$scratch/lines" ] || { say 'log lines about this object:'; cat "$scratch/lines" >&3; }

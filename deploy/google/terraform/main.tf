@@ -5,7 +5,7 @@ locals {
   # Ours, and not the service's address, which changes with the service: both sides are told it here.
   audience     = "mdss-relay/${var.project}/${var.name}"
   pubsub_agent = "serviceAccount:service-${data.google_project.relay.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
-  source = <<-EOT
+  source       = <<-EOT
     [[source]]
     name = "gcs"
     path = "/gcs"

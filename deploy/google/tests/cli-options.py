@@ -13,6 +13,8 @@ import sys
 import tempfile
 
 COMMANDS = """
+artifacts repositories create
+auth configure-docker
 iam service-accounts add-iam-policy-binding
 iam service-accounts create
 iam service-accounts delete

@@ -83,6 +83,13 @@ fn an_object_that_is_not_accepted_is_not_verified() {
     log(&google, &[line("object not accepted by MDSS", Some("config"), None)]);
     let ran = google.run("verify.sh", VERIFY, &[]).ended(1).says("MDSS did not accept the object");
     assert!(ran.out.contains("a \\\"quoted\\\" \\\\ word"), "{}", ran.out);
+    let mut skipped = line("event skipped", None, None);
+    skipped["mdss.reason"] = "not_selected".into();
+    log(&google, &[skipped.clone()]);
+    google.run("verify.sh", VERIFY, &[]).ended(1).says("which skipped the object");
+    skipped["mdss.reason"] = "duplicate".into();
+    log(&google, &[skipped]);
+    google.run("verify.sh", VERIFY, &[]).ended(1).says("no log line said within 1 seconds");
     log(&google, &[]);
     google.run("verify.sh", VERIFY, &[]).ended(1).says("no log line said within 1 seconds");
 }
