@@ -27,27 +27,34 @@ fn every_configuration_in_a_guide_is_taken() {
     let mut seen = 0;
     for path in guides.chain([root.join("README.md")]) {
         let guide = std::fs::read_to_string(&path).unwrap();
-        // One file may be shown in several pieces.
         let pieces = guide.split("```toml\n").skip(1).map(|p| p.split("```").next().unwrap());
-        let toml: String = pieces.collect();
-        if !toml.contains("[[source]]") {
-            continue;
-        }
-        seen += 1;
-        let folder = tempfile::tempdir().unwrap();
-        let toml = with_files(&toml, folder.path());
-        // What a guide leaves out is set.
-        let mut variables = vec![("RELAY_CONFIG_TOML", toml.clone())];
-        for (member, name, value) in
-            [("endpoint = ", "APIENDPOINT", "https://mdss.example"), ("api_key_file = ", "APIKEY", "k")]
-        {
-            if !toml.contains(member) {
-                variables.push((name, value.to_owned()));
+        // One file may be shown in several pieces; its name begins another one.
+        let mut files = vec![String::new()];
+        for piece in pieces {
+            if piece.starts_with("# relay.toml\n") {
+                files.push(String::new());
             }
+            files.last_mut().unwrap().push_str(piece);
         }
-        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        let mistakes = Configuration::read(variables).outcome.err();
-        assert_eq!(mistakes, None, "{}", path.display());
+        for toml in files.iter().filter(|toml| toml.contains("[[source]]")) {
+            seen += 1;
+            let folder = tempfile::tempdir().unwrap();
+            let toml = with_files(toml, folder.path());
+            // What a guide leaves out is set.
+            let mut variables = vec![("RELAY_CONFIG_TOML", toml.clone())];
+            for (member, name, value) in [
+                ("endpoint = ", "APIENDPOINT", "https://mdss.example"),
+                ("api_key_file = ", "APIKEY", "k"),
+                ("storage_client_id = ", "STORAGECLIENTID", "unit-1"),
+            ] {
+                if !toml.contains(member) {
+                    variables.push((name, value.to_owned()));
+                }
+            }
+            let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+            let mistakes = Configuration::read(variables).outcome.err();
+            assert_eq!(mistakes, None, "{}", path.display());
+        }
     }
     assert!(seen >= 3, "{seen} guides show a configuration of sources");
 }
