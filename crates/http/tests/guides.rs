@@ -7,9 +7,13 @@ use std::path::Path;
 use drive::Signer;
 use mdss_relay_http::Configuration;
 
-/// Puts a file wherever the text names one below `/etc/mdss-relay`, and names that instead.
+/// Where the guides have files: on a host, and in a function of Lambda.
+const FOLDERS: [&str; 2] = ["/etc/mdss-relay/", "/var/task/"];
+
+/// Puts a file wherever the text names one below these folders, and names that instead.
 fn with_files(toml: &str, folder: &Path) -> String {
-    for named in toml.split('"').filter_map(|text| text.strip_prefix("/etc/mdss-relay/")) {
+    let below = |text| FOLDERS.iter().find_map(|folder| str::strip_prefix(text, folder));
+    for named in toml.split('"').filter_map(below) {
         let path = folder.join(named);
         if named.ends_with(".pem") {
             std::fs::write(&path, Signer::one().plain_certificate()).unwrap();
@@ -17,7 +21,7 @@ fn with_files(toml: &str, folder: &Path) -> String {
             std::fs::write(&path, "a-secret-of-more-than-32-characters-0123\n").unwrap();
         }
     }
-    toml.replace("/etc/mdss-relay/", &format!("{}/", folder.display()))
+    FOLDERS.iter().fold(toml.to_owned(), |toml, named| toml.replace(named, &format!("{}/", folder.display())))
 }
 
 #[test]

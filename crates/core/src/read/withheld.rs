@@ -17,15 +17,21 @@ const DEEPEST: usize = 8;
 /// Elements of one list that are looked at: all there can be in a body.
 const MOST_ELEMENTS: usize = usize::MAX;
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The same body without the texts of these members. What cannot be read as JSON is cut off where the first such name stands.
 pub(super) fn in_body(body: Vec<u8>, names: &[&str]) -> Vec<u8> {
     if names.is_empty() {
         return body;
     }
-    let Ok(text) = str::from_utf8(&body) else { return cut(body, names) };
-    match serde_json::from_str(text).map(|raw| in_json(raw, names)) {
-        Ok(None) => body,
-        Ok(Some(kept)) => kept.into_bytes(),
+    // The same JSON byte by byte, for a reader that takes nothing but UTF-8: what is not ASCII stands in texts, or in front. Odd
+    // bytes cost a record only where it names its object, and a kept body must be read as it was at first.
+    let mut plain: Vec<u8> = body.iter().map(|byte| if byte.is_ascii() { *byte } else { b'?' }).collect();
+    if body.starts_with(BYTE_ORDER_MARK) {
+        plain[..BYTE_ORDER_MARK.len()].fill(b' ');
+    }
+    match serde_json::from_slice(&plain) {
+        Ok(raw) => without(&body, plain.as_ptr(), raw, names).unwrap_or(body),
         Err(_) => cut(body, names),
     }
 }
@@ -37,22 +43,27 @@ pub(super) fn in_json(raw: &RawValue, names: &[&str]) -> Option<String> {
     if !whole.contains('\\') && !names.iter().any(|name| whole.contains(name)) {
         return None;
     }
+    without(whole.as_bytes(), whole.as_ptr(), raw, names).and_then(|kept| String::from_utf8(kept).ok())
+}
+
+/// The same bytes with a sum in the place of each such text; `raw` is the JSON in them, and they begin where `begin` points to in it.
+fn without(whole: &[u8], begin: *const u8, raw: &RawValue, names: &[&str]) -> Option<Vec<u8>> {
     let mut texts = Vec::new();
     find(raw, names, 0, &mut texts);
     if texts.is_empty() {
         return None;
     }
-    let (mut kept, mut from) = (String::with_capacity(whole.len()), 0);
+    let (mut kept, mut from) = (Vec::with_capacity(whole.len()), 0);
     for text in texts {
-        // Each is a part of the whole.
-        let at = (text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
-        kept.push_str(whole.get(from..at)?);
-        kept.push('"');
-        kept.push_str(&STANDARD.encode(digest(&SHA256, text.as_bytes())));
-        kept.push('"');
-        from = at + text.len();
+        let at = (text.as_ptr() as usize).checked_sub(begin as usize)?;
+        let end = at + text.len();
+        kept.extend_from_slice(whole.get(from..at)?);
+        kept.push(b'"');
+        kept.extend_from_slice(STANDARD.encode(digest(&SHA256, whole.get(at..end)?)).as_bytes());
+        kept.push(b'"');
+        from = end;
     }
-    kept.push_str(whole.get(from..)?);
+    kept.extend_from_slice(whole.get(from..)?);
     Some(kept)
 }
 
@@ -142,6 +153,17 @@ mod tests {
     }
 
     #[test]
+    fn odd_bytes_elsewhere_stay_and_cut_nothing_off() {
+        let event = |content: &[u8]| {
+            [b"\xef\xbb\xbf{\"odd\":\"\xff\",\"content\":\"", content, b"\",\"name\":\"\xc3\xa9\"}"].concat()
+        };
+        let kept = in_body(event(b"secret \xfe"), NAMES);
+        assert_eq!(kept.len(), event(&[b'x'; 44]).len());
+        assert!(kept.starts_with(b"\xef\xbb\xbf{\"odd\":\"\xff\"") && kept.ends_with(b"\"\xc3\xa9\"}"));
+        assert_ne!(kept, in_body(event(b"secret \xfd"), NAMES), "what was different still is");
+    }
+
+    #[test]
     fn no_bytes_break_it() {
         for body in [
             &b"{\"content\":"[..],
@@ -150,7 +172,7 @@ mod tests {
             b"[[[[[[[[[[{\"content\":\"a\"}",
         ] {
             let kept = in_body(body.to_vec(), NAMES);
-            assert!(kept.len() <= body.len() && !kept.ends_with(b"\"\xfe\"}"), "{kept:?}");
+            assert!(kept.len() <= body.len() + 44 && !kept.contains(&0xfe), "{kept:?}");
         }
     }
 }
