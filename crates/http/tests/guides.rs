@@ -53,9 +53,11 @@ fn every_configuration_in_a_guide_is_taken() {
             let toml = with_files(&toml, folder.path());
             // What a guide leaves out is set.
             let mut variables = vec![("RELAY_CONFIG_TOML", toml.clone())];
-            for (member, name, value) in
-                [("endpoint = ", "APIENDPOINT", "https://mdss.example"), ("api_key_file = ", "APIKEY", "k")]
-            {
+            for (member, name, value) in [
+                ("endpoint = ", "APIENDPOINT", "https://mdss.example"),
+                ("api_key_file = ", "APIKEY", "k"),
+                ("storage_client_id = ", "STORAGECLIENTID", "unit-1"),
+            ] {
                 if !toml.contains(member) {
                     variables.push((name, value.to_owned()));
                 }
