@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph pubsub google-check gcloud-options attack bless fuzz mutants clients emulator functions-framework deny dist image azure-check az-cli-options miniflare oci-cli-options oci-cli-check aws-cli-check
+.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph pubsub google-check gcloud-options attack bless fuzz mutants clients emulator azurite functions-framework deny dist image azure-check az-cli-options miniflare oci-cli-options oci-cli-check aws-cli-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -110,6 +110,12 @@ clients: ## install Go and curl, with which tests call a function (Debian, root)
 
 emulator: ## install cargo-lambda under target/, against which a test runs the Lambda function; without it that test is skipped
 	@sh .ci/emulator
+
+azurite: ## install azurite under target/, whose queue stands between Event Grid and the function in a test; without it that test is skipped
+	@sh .ci/azurite
+
+functions-framework: ## install Google's Functions Framework under target/, which decodes fixtures in a test; without it that test is skipped
+	@sh .ci/functions-framework
 
 miniflare: ## install miniflare under target/, by which tests run the Worker of deploy/cloudflare; without it these tests are skipped
 	@sh .ci/miniflare

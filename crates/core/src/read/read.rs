@@ -4,7 +4,7 @@
 //! because then all the errors are lost. A source may pin its dialect: then only the rows of that dialect are asked, and the
 //! sender, who picks the body, cannot pick the reader.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
@@ -32,7 +32,7 @@ const MOST_ID_BYTES: usize = 128;
 /// an event's normal form: each item holds the JSON it was read from, too.
 pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
     let mut reader =
-        Reader { delivery, keys, keep, left: MOST_RECORDS, paths: HashSet::new(), messages: Vec::new() };
+        Reader { delivery, keys, keep, left: MOST_RECORDS, paths: HashMap::new(), messages: Vec::new() };
     let mut parsed = reader.request();
     if parsed.dialect == Some(Dialect::AwsSqs) && !reader.messages.is_empty() {
         parsed.messages = Some(reader.messages);
@@ -144,6 +144,14 @@ fn beside(row: &Row, lists: &[&'static str], seen: &Seen<'_>) -> Option<&'static
     }
 }
 
+/// The sentence about a thing that has a list beside what a row reads of it.
+pub(super) fn both(row: &Row, list: &str) -> String {
+    match &row.read {
+        Read::List(other) => format!("expected either `{}` or `{list}`, found both", other.member),
+        _ => format!("expected either {} or `{list}`, found both", row.either),
+    }
+}
+
 pub(super) struct Reader<'r> {
     pub(super) delivery: &'r Delivery,
     pub(super) keys: &'r KeyRules,
@@ -151,8 +159,9 @@ pub(super) struct Reader<'r> {
     pub(super) keep: bool,
     /// How many more records this delivery may have.
     pub(super) left: usize,
-    /// What the item paths of letters begin with, so that no two letters share it.
-    paths: HashSet<String>,
+    /// What the item paths of letters begin with, so that no two letters share it, and the number that the next one which wants the
+    /// same gets.
+    paths: HashMap<String, usize>,
     /// The queue's messages met so far.
     messages: Vec<QueueMessage>,
 }
@@ -242,11 +251,7 @@ impl<'r> Reader<'r> {
                     break Parsed::unreadable(Cause::Unreadable, detail);
                 }
                 Found::Both(row, list) => {
-                    let either = match &row.read {
-                        Read::List(other) => format!("`{}`", other.member),
-                        _ => row.either.to_owned(),
-                    };
-                    let detail = format!("expected either {either} or `{list}`, found both");
+                    let detail = both(row, list);
                     break Parsed::unreadable(Cause::Unreadable, detail);
                 }
                 Found::Twice(e) => {
@@ -319,13 +324,25 @@ impl<'r> Reader<'r> {
                 Some(Parsed { reply, confirm, ..Parsed::of(row.of, vec![item]) })
             }
             Opened::Letters { letters, receipt } => {
-                let mut parsed = Parsed::default();
-                for (index, letter) in letters.into_iter().enumerate() {
-                    let inner = self.letter(envelope, letter, index, spot);
-                    let items = std::mem::take(&mut parsed.items);
-                    parsed = Parsed { dialect: parsed.dialect.or(inner.dialect), ..inner };
-                    parsed.items.splice(..0, items);
+                if letters.len() > self.left {
+                    let found = letters.len();
+                    return Some(Parsed::unreadable(
+                        Cause::Unreadable,
+                        format!(
+                            "expected at most {MOST_RECORDS} records in one delivery, found {found} more"
+                        ),
+                    ));
                 }
+                let (mut parsed, mut items) = (Parsed::default(), Vec::new());
+                for (index, letter) in letters.into_iter().enumerate() {
+                    let left = self.left;
+                    let mut inner = self.letter(envelope, letter, index, spot);
+                    // One in which nothing was found costs memory, too.
+                    self.left = self.left.min(left.saturating_sub(1));
+                    items.append(&mut inner.items);
+                    parsed = Parsed { dialect: parsed.dialect.or(inner.dialect), ..inner };
+                }
+                parsed.items = items;
                 parsed.dialect = match envelope.called {
                     Called::Itself => Some(row.of),
                     Called::ItselfIfRead => parsed.dialect.map(|_| row.of),
@@ -379,10 +396,22 @@ impl<'r> Reader<'r> {
     pub(super) fn path(&mut self, id: Option<&str>, index: usize) -> String {
         let fits =
             |id: &&str| id.len() <= MOST_ID_BYTES && !id.contains('/') && !id.contains(char::is_control);
-        let mut path = id.filter(fits).map_or_else(|| index.to_string(), str::to_owned);
-        while !self.paths.insert(path.clone()) {
-            path = format!("{path}#{index}");
+        let wanted = id.filter(fits).map_or_else(|| index.to_string(), str::to_owned);
+        if !self.paths.contains_key(&wanted) {
+            self.paths.insert(wanted.clone(), index);
+            return wanted;
         }
+        // Never tried twice: whoever repeats an id ten thousand times would pay for it once, and the relay ten thousand times.
+        let mut number = self.paths.get(&wanted).copied().unwrap_or_default().max(index);
+        let path = loop {
+            let path = format!("{wanted}#{number}");
+            number += 1;
+            if !self.paths.contains_key(&path) {
+                break path;
+            }
+        };
+        self.paths.insert(wanted, number);
+        self.paths.insert(path.clone(), index);
         path
     }
 }
