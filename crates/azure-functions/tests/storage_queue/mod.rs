@@ -1,21 +1,20 @@
 //! A real Storage queue between Event Grid and the function: azurite holds the messages, Microsoft's client signs for them, and a small
 //! listener does with them what the Functions host does. `.ci/azurite` installs both.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
-
-mod app;
+#![allow(clippy::unwrap_used, clippy::panic, reason = "support of a test, and the test")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use app::{created, start};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use drive::{FunctionsHost, Invoked, Triggered, request};
 use mdss_sim::{Config, Sim, Step};
 use serde_json::json;
+
+use crate::app::{created, start};
 
 /// For how long a message that was handed out is hidden, in seconds; a failed one is back after it.
 const HIDDEN: u64 = 1;
@@ -43,7 +42,7 @@ impl Queue {
         // Another test may have done it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let data = tempfile::tempdir().unwrap();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/storage_queue.js");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/storage_queue/azurite.js");
         let mut azurite = Command::new("node")
             .arg(script)
             .args([place, data.path()])
