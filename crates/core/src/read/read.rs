@@ -41,13 +41,19 @@ pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
 }
 
 impl Delivery {
-    /// The body as whoever keeps the delivery may keep it, if it is of this dialect.
-    pub fn body_to_keep(&mut self, dialect: Option<Dialect>) -> Vec<u8> {
+    /// The body as whoever keeps the delivery may keep it, if records of these dialects were read from it: what one of them may not
+    /// show is in no kept body, whoever it came with and in whatever it was wrapped.
+    pub fn body_to_keep(&mut self, read: impl IntoIterator<Item = Dialect>) -> Vec<u8> {
         let body = std::mem::take(&mut self.body);
-        match dialect.or(self.dialect) {
-            Some(dialect) => withheld::in_body(body, table::withheld(Some(dialect))),
-            None => body,
-        }
+        let mut dialects: Vec<_> = read.into_iter().chain(self.dialect).collect();
+        dialects.sort_unstable_by_key(|dialect| dialect.name());
+        dialects.dedup();
+        let names = match dialects[..] {
+            // Nobody knows whose it is.
+            [] => table::withheld(None).to_vec(),
+            _ => dialects.iter().flat_map(|of| table::withheld(Some(*of))).copied().collect(),
+        };
+        withheld::in_body(body, &names)
     }
 
     /// The headers that reading this delivery again needs, with the values that are looked at. Whoever keeps a delivery keeps
