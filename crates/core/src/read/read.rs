@@ -128,7 +128,7 @@ pub(super) fn look(seen: &Seen<'_>, spot: Spot<'_>, from: &mut usize) -> Found {
             true => {
                 return match beside(row, &group.lists, seen) {
                     Some(list) => Found::Both(row, list),
-                    None => Found::Row(row),
+                    None => around_list(row, group, *from, seen, spot).unwrap_or(Found::Row(row)),
                 };
             }
             false if said => return Found::Misplaced(row),
@@ -136,6 +136,28 @@ pub(super) fn look(seen: &Seen<'_>, spot: Spot<'_>, from: &mut usize) -> Found {
         }
     }
     Found::Unknown
+}
+
+/// Whether a list that was found stands in something that is asked later: an envelope's own event would not be seen.
+fn around_list(
+    row: &Row,
+    group: &table::Group,
+    from: usize,
+    seen: &Seen<'_>,
+    spot: Spot<'_>,
+) -> Option<Found> {
+    let Read::List(list) = &row.read else { return None };
+    if list.member.is_empty() {
+        return None;
+    }
+    let others = group.rows.get(from..)?.iter().filter(|other| !other.row.either.is_empty());
+    let mut fitting = others.filter(|other| {
+        let mut marks = other.marks.iter();
+        table::is_asked(other.row, spot.pin)
+            && other.row.lies_in.contains(&spot.inside)
+            && marks.any(|(needs, mark)| *needs != 0 && seen.has(*needs) && mark.fits(seen, spot.around))
+    });
+    fitting.next().map(|other| Found::Both(other.row, list.member))
 }
 
 /// The list that stands in a thing beside what a row reads of it: whoever reads the one would not see the other.
