@@ -21,8 +21,8 @@ const DEEPEST: usize = 8;
 /// Elements of one list that are looked at: all there can be in a body.
 const MOST_ELEMENTS: usize = usize::MAX;
 
-/// A part of a text, and what stands in its place.
-type Edit = (Range<usize>, String);
+/// A part of a text, and what stands in its place; `None`: the sum of its bytes.
+type Edit = (Range<usize>, Option<String>);
 
 /// The same body without the texts of these members, in whatever it is wrapped: a text in a text, base64, lines of JSON. What cannot
 /// be read as any of these is cut off where the first such name stands.
@@ -56,7 +56,11 @@ fn edited(body: &[u8], edits: Vec<Edit>) -> Vec<u8> {
     let (mut kept, mut from) = (Vec::with_capacity(body.len()), 0);
     for (range, text) in edits {
         kept.extend(body.get(from..range.start).unwrap_or_default());
-        kept.extend(text.bytes());
+        let sum = || {
+            let part = body.get(range.clone()).unwrap_or_default();
+            format!("\"{}\"", STANDARD.encode(digest(&SHA256, part)))
+        };
+        kept.extend(text.unwrap_or_else(sum).bytes());
         from = range.end;
     }
     kept.extend(body.get(from..).unwrap_or_default());
@@ -78,7 +82,7 @@ fn edits(text: &str, names: &[&str]) -> Option<Vec<Edit>> {
         && let Ok(bytes) = STANDARD.decode(bare)
     {
         let kept = in_body(bytes.clone(), names);
-        let edit = (kept != bytes).then(|| (at..at + bare.len(), STANDARD.encode(kept)));
+        let edit = (kept != bytes).then(|| (at..at + bare.len(), Some(STANDARD.encode(kept))));
         return Some(edit.into_iter().collect());
     }
     if !wrapped::is_lines(bare) {
@@ -92,7 +96,7 @@ fn edits(text: &str, names: &[&str]) -> Option<Vec<Edit>> {
             // A torn line costs no other one anything.
             None => {
                 let kept = cut(line.as_bytes().to_vec(), names).len();
-                all.push((at + kept..at + line.len(), String::new()));
+                all.push((at + kept..at + line.len(), Some(String::new())));
             }
         }
     }
@@ -116,7 +120,7 @@ pub(super) fn in_json(raw: &RawValue, names: &[&str]) -> Option<String> {
 }
 
 /// The texts of these members, in the order in which they stand, and what to keep instead.
-fn find<'a>(raw: &'a RawValue, names: &[&str], depth: usize, found: &mut dyn FnMut(&'a str, String)) {
+fn find<'a>(raw: &'a RawValue, names: &[&str], depth: usize, found: &mut dyn FnMut(&'a str, Option<String>)) {
     if depth > DEEPEST {
         return;
     }
@@ -127,10 +131,7 @@ fn find<'a>(raw: &'a RawValue, names: &[&str], depth: usize, found: &mut dyn FnM
     } else if text.starts_with('{') {
         // Only what is no JSON could fail here.
         let _ = json::each_member(text, |name, value| match names.contains(&name) {
-            true if value.get() != "\"\"" => {
-                let digest = STANDARD.encode(digest(&SHA256, value.get().as_bytes()));
-                found(value.get(), format!("\"{digest}\""));
-            }
+            true if value.get() != "\"\"" => found(value.get(), None),
             true => {}
             false => find(value, names, depth + 1, found),
         });
@@ -143,7 +144,7 @@ fn find<'a>(raw: &'a RawValue, names: &[&str], depth: usize, found: &mut dyn FnM
         if kept != inner.as_bytes()
             && let Ok(kept) = serde_json::to_string(&String::from_utf8_lossy(&kept))
         {
-            found(text, kept);
+            found(text, Some(kept));
         }
     }
 }
@@ -213,6 +214,17 @@ mod tests {
             r#"{"event_type":"update","key":"/buckets/b/k","message":{"old_entry":{"name":"k","#
         );
         assert_eq!(kept("nothing of the kind"), "nothing of the kind");
+    }
+
+    #[test]
+    fn odd_bytes_elsewhere_stay_and_cut_nothing_off() {
+        let event = |content: &[u8]| {
+            [b"\xef\xbb\xbf{\"odd\":\"\xff\",\"content\":\"", content, b"\",\"name\":\"\xc3\xa9\"}"].concat()
+        };
+        let kept = in_body(event(b"secret \xfe"), NAMES);
+        assert_eq!(kept.len(), event(&[b'x'; 44]).len());
+        assert!(kept.starts_with(b"\xef\xbb\xbf{\"odd\":\"\xff\"") && kept.ends_with(b"\"\xc3\xa9\"}"));
+        assert_ne!(kept, in_body(event(b"secret \xfd"), NAMES), "what was different still is");
     }
 
     #[test]
