@@ -41,13 +41,19 @@ pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
 }
 
 impl Delivery {
-    /// The body as whoever keeps the delivery may keep it, if it is of this dialect.
-    pub fn body_to_keep(&mut self, dialect: Option<Dialect>) -> Vec<u8> {
+    /// The body as whoever keeps the delivery may keep it, if records of these dialects were read from it: what one of them may not
+    /// show is in no kept body, whoever it came with and in whatever it was wrapped.
+    pub fn body_to_keep(&mut self, read: impl IntoIterator<Item = Dialect>) -> Vec<u8> {
         let body = std::mem::take(&mut self.body);
-        match dialect.or(self.dialect) {
-            Some(dialect) => withheld::in_body(body, table::withheld(Some(dialect))),
-            None => body,
-        }
+        let mut dialects: Vec<_> = read.into_iter().chain(self.dialect).collect();
+        dialects.sort_unstable_by_key(|dialect| dialect.name());
+        dialects.dedup();
+        let names = match dialects[..] {
+            // Nobody knows whose it is.
+            [] => table::withheld(None).to_vec(),
+            _ => dialects.iter().flat_map(|of| table::withheld(Some(*of))).copied().collect(),
+        };
+        withheld::in_body(body, &names)
     }
 
     /// The headers that reading this delivery again needs, with the values that are looked at. Whoever keeps a delivery keeps
@@ -122,7 +128,7 @@ pub(super) fn look(seen: &Seen<'_>, spot: Spot<'_>, from: &mut usize) -> Found {
             true => {
                 return match beside(row, &group.lists, seen) {
                     Some(list) => Found::Both(row, list),
-                    None => Found::Row(row),
+                    None => around_list(row, group, *from, seen, spot).unwrap_or(Found::Row(row)),
                 };
             }
             false if said => return Found::Misplaced(row),
@@ -130,6 +136,28 @@ pub(super) fn look(seen: &Seen<'_>, spot: Spot<'_>, from: &mut usize) -> Found {
         }
     }
     Found::Unknown
+}
+
+/// Whether a list that was found stands in something that is asked later: an envelope's own event would not be seen.
+fn around_list(
+    row: &Row,
+    group: &table::Group,
+    from: usize,
+    seen: &Seen<'_>,
+    spot: Spot<'_>,
+) -> Option<Found> {
+    let Read::List(list) = &row.read else { return None };
+    if list.member.is_empty() {
+        return None;
+    }
+    let others = group.rows.get(from..)?.iter().filter(|other| !other.row.either.is_empty());
+    let mut fitting = others.filter(|other| {
+        let mut marks = other.marks.iter();
+        table::is_asked(other.row, spot.pin)
+            && other.row.lies_in.contains(&spot.inside)
+            && marks.any(|(needs, mark)| *needs != 0 && seen.has(*needs) && mark.fits(seen, spot.around))
+    });
+    fitting.next().map(|other| Found::Both(other.row, list.member))
 }
 
 /// The list that stands in a thing beside what a row reads of it: whoever reads the one would not see the other.

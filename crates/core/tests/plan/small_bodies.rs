@@ -76,3 +76,28 @@ fn what_cannot_be_read_counts_as_a_record() {
     assert!(plan.records.len() <= 20_200, "{}", plan.records.len());
     assert!(verdicts(&plan).iter().all(|verdict| *verdict != "send"));
 }
+
+#[test]
+fn a_list_beside_anything_else_that_holds_objects_is_refused() {
+    let records = format!(r#""Records":[{}]"#, s3(r#"{"key":"a"}"#));
+    let events = r#""events":[{"eventType":"b2:ObjectCreated:Upload","bucketName":"b","objectName":"b"}]"#;
+    let inner = format!("{{{records}}}");
+    for other in [
+        r#""message":{"attributes":{"bucketId":"b","objectId":"k","eventType":"OBJECT_FINALIZE"}}"#
+            .to_owned(),
+        r#""subscription":"s","message":{"data":"e30="}"#.to_owned(),
+        format!(r#""specversion":"1.0","type":"t","data":{inner}"#),
+        format!(r#""requestContext":{{}},"requestPayload":{inner}"#),
+        r#""context":{"eventType":"google.storage.object.finalize"},"data":{"bucket":"b","name":"k"}"#
+            .to_owned(),
+        r#""kind":"storage\u0023object","bucket":"b","name":"k""#.to_owned(),
+        r#""lease_id":"l","body":"{}""#.to_owned(),
+        r#""success":true,"errors":[],"result":{"messages":[]}"#.to_owned(),
+    ] {
+        for list in [records.as_str(), events] {
+            for body in [format!("{{{other},{list}}}"), format!("[{{{list},{other}}}]")] {
+                assert_eq!(verdicts(&planned(body.as_str())), ["unreadable"], "{body}");
+            }
+        }
+    }
+}

@@ -24,6 +24,7 @@ pub(in crate::read) const ANSWER: Row = Row {
     of: Dialect::R2,
     marks: &[Mark::Members(&[("success", Test::There), ("errors", Test::There)])],
     lies_in: &[Inside::Nothing],
+    either: "an answer of a queue",
     members: &["result"],
     read: Read::Envelope(Envelope { open: open_answer, ..ENVELOPE }),
     ..Row::BASE
@@ -34,6 +35,7 @@ pub(in crate::read) const MESSAGE: Row = Row {
     of: Dialect::R2,
     marks: &[Mark::Members(&[("lease_id", Test::There), ("body", Test::There)])],
     lies_in: &[Inside::Nothing],
+    either: "a message of a queue",
     members: &["id"],
     read: Read::Envelope(Envelope { open: open_message, ..ENVELOPE }),
     ..Row::BASE

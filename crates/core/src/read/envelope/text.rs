@@ -50,6 +50,11 @@ fn is_json(text: &str) -> bool {
     trimmed(text).starts_with(['{', '['])
 }
 
+/// Whether a text looks as if there were JSON in it, or in what it holds.
+pub(in crate::read) fn may_hold_json(text: &str) -> bool {
+    is_json(text) || trimmed(text).starts_with('"') || is_base64(text)
+}
+
 fn letter<'a>(text: Sent<'a>) -> Opened<'a> {
     let letter = Letter { id: None, place: String::new(), text: Ok(text), message: None, event: None };
     Opened::Letters { letters: vec![letter], receipt: None }
@@ -64,7 +69,7 @@ fn open_quoted<'a>(seen: &Seen<'a>, _: &Opening<'a>) -> Opened<'a> {
 }
 
 /// By its alphabet, and by what its first byte can be: a brace, a bracket, or a byte order mark.
-fn is_base64(text: &str) -> bool {
+pub(in crate::read) fn is_base64(text: &str) -> bool {
     let text = trimmed(text);
     let in_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
     text.starts_with(['e', 'W', '7']) && text.len().is_multiple_of(4) && text.bytes().all(in_alphabet)
@@ -84,7 +89,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// Each begins as JSON does, and the first one is whole: so a text that is one broken JSON value is none.
-fn is_lines(text: &str) -> bool {
+pub(in crate::read) fn is_lines(text: &str) -> bool {
     let mut all = lines(text).map(|(_, line)| line);
     let whole = |line: &str| is_json(line) && serde_json::from_str::<&RawValue>(line).is_ok();
     all.next().is_some_and(whole) && {
