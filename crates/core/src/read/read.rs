@@ -168,7 +168,8 @@ fn beside(row: &Row, lists: &[&'static str], seen: &Seen<'_>) -> Option<&'static
             *other != list.member && seen.get(other).is_some_and(|raw| raw.get().starts_with('['))
         }),
         _ if row.either.is_empty() => None,
-        _ => lists.find(|list| seen.get(list).is_some()),
+        // One that its reader asks for is its own.
+        _ => lists.find(|list| seen.get(list).is_some() && !row.members.contains(list)),
     }
 }
 

@@ -25,7 +25,8 @@ pub(in crate::read) const ANSWER: Row = Row {
     marks: &[Mark::Members(&[("success", Test::There), ("errors", Test::There)])],
     lies_in: &[Inside::Nothing],
     either: "an answer of a queue",
-    members: &["result"],
+    // `messages` is what Cloudflare has to say to whoever asked, in every answer of its API.
+    members: &["result", "messages"],
     read: Read::Envelope(Envelope { open: open_answer, ..ENVELOPE }),
     ..Row::BASE
 };
