@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph pubsub attack bless fuzz mutants clients emulator functions-framework deny dist image azure-check az-cli-options miniflare oci-cli-options oci-cli-check aws-cli-check
+.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph pubsub google-check gcloud-options attack bless fuzz mutants clients emulator azurite functions-framework deny dist image azure-check az-cli-options miniflare oci-cli-options oci-cli-check aws-cli-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,7 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/cfn-lint --if-there
 	@sh .ci/promtool --if-there
 	@sh .ci/azure --if-there
+	@sh .ci/google --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
 
 fmt:
@@ -48,6 +49,13 @@ promtool: ## checks and tests of the alert rules (make check does it too, if pro
 
 azure-check: ## Azure's templates and Terraform against Azure's types and each other (make check does it too, if the parsers are there)
 	@sh .ci/azure
+
+google-check: ## Google's Terraform against the provider's arguments (make check does it too, if the parser is there)
+	@sh .ci/google
+
+gcloud-options: ## write down anew which options the real gcloud takes, where it is installed; read the diff
+	python3 deploy/google/tests/cli-options.py
+	@git --no-pager diff --stat -- deploy/google/tests/cli-options.json || true
 
 bench: ## figures against the floors (function, server, spool), and against the same function in Python
 	@test -x target/bench-python/bin/fdk || python3 -m venv target/bench-python && target/bench-python/bin/pip install --quiet fdk \
@@ -102,6 +110,12 @@ clients: ## install Go and curl, with which tests call a function (Debian, root)
 
 emulator: ## install cargo-lambda under target/, against which a test runs the Lambda function; without it that test is skipped
 	@sh .ci/emulator
+
+azurite: ## install azurite under target/, whose queue stands between Event Grid and the function in a test; without it that test is skipped
+	@sh .ci/azurite
+
+functions-framework: ## install Google's Functions Framework under target/, which decodes fixtures in a test; without it that test is skipped
+	@sh .ci/functions-framework
 
 miniflare: ## install miniflare under target/, by which tests run the Worker of deploy/cloudflare; without it these tests are skipped
 	@sh .ci/miniflare

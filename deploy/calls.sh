@@ -134,6 +134,7 @@ check_key() {
 
 # From the file that the variable names.
 read_key() {
+    key_file=
     eval "key_file=\$$key_variable"
     if [ -f "$key_file" ] && [ -r "$key_file" ]; then
         # Editors end a file with a line break, some of them with two characters.

@@ -33,10 +33,10 @@ need_group() {
 }
 
 # Names of storage accounts: "Storage account overview".
-need_account() {
+need_account() { # value, option if it is not --account
     case $1 in
-        '') mistake '--account: missing' ;;
-        *[!0-9a-z]*) mistake "--account: '$1' may hold small letters and digits only" ;;
+        '') mistake "${2:---account}: missing" ;;
+        *[!0-9a-z]*) mistake "${2:---account}: '$1' may hold small letters and digits only" ;;
     esac
 }
 

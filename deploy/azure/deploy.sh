@@ -82,8 +82,8 @@ read_options '' '--resource-group --location --name --subnet-id --zip --max-trie
 
 # --- the arguments -----------------------------------------------------------------------------------------------------
 
-need_id() { # option, value, type
-    case $2 in
+need_id() { # option, value, type in small letters: ids differ in the case of theirs from answer to answer
+    case $(printf '%s' "$2" | tr '[:upper:]' '[:lower:]') in
         '' | /subscriptions/*/providers/"$3"/*) ;;
         *) mistake "$1: '$2' is not the id of a resource of $3" ;;
     esac
@@ -110,7 +110,7 @@ need_cli
 need_group "$group"
 case $location in *[!0-9a-z]*) mistake "--location: '$location' may hold small letters and digits only, as in westeurope" ;; esac
 need_relay_name "$relay"
-need_id --subnet-id "$subnet" Microsoft.Network
+need_id --subnet-id "$subnet" microsoft.network
 need_id --action-group "$action_group" microsoft.insights
 if [ -z "$zip" ]; then
     mistake '--zip: missing'

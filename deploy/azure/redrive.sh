@@ -16,6 +16,7 @@ You need the roles "Storage Queue Data Contributor" and "Storage Blob Data Contr
 
   --resource-group NAME       the relay's
   --name NAME                 default mdss-relay
+  --relay-storage NAME        what Terraform calls its output `storage`; otherwise deploy.sh's deployment is asked
   --dry-run                   print every command, run none
   --help
 
@@ -23,25 +24,27 @@ Exit status: 0 done, 1 a call failed, 2 the arguments are wrong and nothing was 
 END
 }
 
-group='' relay=mdss-relay
+group='' relay=mdss-relay RELAY_STORAGE=''
 
 option() {
     case $1 in
         --resource-group) group=$2 ;;
         --name) relay=$2 ;;
+        --relay-storage) RELAY_STORAGE=$2 ;;
     esac
 }
-read_options '' '--resource-group --name' "$@"
+read_options '' '--resource-group --name --relay-storage' "$@"
 need_cli
 $dry_run || command -v jq > /dev/null 2>&1 || mistake 'jq: not found; it takes a dead letter apart into its events'
 need_group "$group"
 need_relay_name "$relay"
+[ -z "$RELAY_STORAGE" ] || need_account "$RELAY_STORAGE" --relay-storage
 stop_on_mistakes
 begin
 
 step "relay $relay"
-output RELAY_STORAGE storage
-[ -n "$RELAY_STORAGE" ] || stopped "the group $group has no finished deployment $relay"
+[ -n "$RELAY_STORAGE" ] || output RELAY_STORAGE storage
+[ -n "$RELAY_STORAGE" ] || stopped "the group $group has no finished deployment $relay; after Terraform --relay-storage is needed"
 
 put() { # a message as it is to lie in the queue
     change storage message put --queue-name relay-objects --account-name "$RELAY_STORAGE" --content "$1" --time-to-live -1 --auth-mode login --query id --output tsv

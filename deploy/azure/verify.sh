@@ -25,6 +25,8 @@ You need the role "Storage Blob Data Contributor" on the container, and "Log Ana
   --queue                       no upload: put an event into the relay's queue. If this works and an upload does not, look at the
                                 event subscription. The event names a blob that does not exist. You need the role "Storage Queue
                                 Data Message Sender" on the relay's storage account
+  --workspace ID                what Terraform calls its output `workspace`; otherwise deploy.sh's deployment is asked
+  --relay-storage NAME          for --queue, what Terraform calls its output `storage`
   --dry-run                     print every command, run none
   --help
 
@@ -33,6 +35,7 @@ END
 }
 
 group='' relay=mdss-relay account='' container='' wait=600 every=15 once=false remove=false queue=false
+WORKSPACE='' RELAY_STORAGE=''
 
 flag() {
     case $1 in
@@ -49,9 +52,11 @@ option() {
         --container) container=$2 ;;
         --wait) wait=$2 ;;
         --every) every=$2 ;;
+        --workspace) WORKSPACE=$2 ;;
+        --relay-storage) RELAY_STORAGE=$2 ;;
     esac
 }
-read_options '--once --remove --queue' '--resource-group --name --account --container --wait --every' "$@"
+read_options '--once --remove --queue' '--resource-group --name --account --container --wait --every --workspace --relay-storage' "$@"
 
 need_cli
 $dry_run || command -v jq > /dev/null 2>&1 || mistake 'jq: not found; it takes the lines out of the answer'
@@ -67,6 +72,8 @@ case $container in
 esac
 need_number --wait "$wait" 1 3600
 need_number --every "$every" 1 600
+[ -z "$WORKSPACE" ] || need_name --workspace "$WORKSPACE"
+[ -z "$RELAY_STORAGE" ] || need_account "$RELAY_STORAGE" --relay-storage
 stop_on_mistakes
 begin
 again=''
@@ -76,9 +83,12 @@ object=${prefix}mdss-relay-verify-$(date -u +%Y%m%dT%H%M%SZ)-$$.txt
 began=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 
 step "relay $relay"
-output WORKSPACE workspace
-output RELAY_STORAGE storage
-[ -n "$WORKSPACE" ] || stopped "the group $group has no finished deployment $relay; deploy.sh makes it"
+[ -n "$WORKSPACE" ] || output WORKSPACE workspace
+[ -n "$WORKSPACE" ] || stopped "the group $group has no finished deployment $relay; deploy.sh makes it, and after Terraform --workspace is needed"
+if $queue; then
+    [ -n "$RELAY_STORAGE" ] || output RELAY_STORAGE storage
+    [ -n "$RELAY_STORAGE" ] || stopped "the group $group has no finished deployment $relay; after Terraform --relay-storage is needed"
+fi
 
 upload() {
     printf 'mdss-relay verification, %s, %s\n' "$1" "$object" | keep object.txt

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod app;
+mod storage_queue;
 
 use std::time::{Duration, Instant};
 

@@ -340,10 +340,12 @@ fn wanted(with_requests: bool) -> Result<BTreeSet<(String, String)>> {
             let file = file?.path();
             let name = file.display().to_string();
             let Some(fixture) = name.strip_suffix(".want.json") else { continue };
-            let wrapped = std::fs::read(format!("{fixture}.json"))?;
-            let wrapped = serde_json::from_slice::<Value>(&wrapped).is_ok_and(|v| v["method"].is_string());
+            let sent = std::fs::read(format!("{fixture}.json"))?;
+            // A function's platform takes JSON and nothing else, so no base64.
+            let base64 = sent.first().is_some_and(u8::is_ascii_alphanumeric);
+            let wrapped = serde_json::from_slice::<Value>(&sent).is_ok_and(|v| v["method"].is_string());
             let want: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
-            if wrapped {
+            if wrapped || base64 {
                 continue;
             }
             let actions = want["records"].as_array().into_iter().flatten().filter(|r| r["action"] == "send");

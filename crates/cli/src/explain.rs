@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     /// The address that a request comes from, for sources that check it. Without one they refuse.
     #[arg(long, value_name = "ADDRESS", value_parser = |address: &str| address.parse::<IpAddr>().map_err(|_| "expected an IP address"))]
     client: Option<IpAddr>,
-    /// Deliveries: a bare body, or {"method","path","headers","body"} where these matter; - is standard input. With [[source]], an event
+    /// Deliveries: a bare body, or {"method","path","headers","body"} where these matter; - is standard input. With `[[source]]`, an event
     /// that holds an HTTP request (of a function URL, a gateway, a load balancer) is taken for that request.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,

@@ -6,6 +6,8 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use mdss_relay_core::{Cause, Decision, Delivery, Failure, Kept, Plan, Report, Role, Settings, plan};
 
 fn planned(body: String) -> Plan {
@@ -232,4 +234,76 @@ fn a_refused_request_is_one_record_that_says_why() {
     let Decision::Fail(failure) = &plan.records[0].decision else { panic!("{plan:?}") };
     assert_eq!((failure.cause, failure.detail.as_str()), (Cause::UnknownPath, "no source has this path"));
     assert_eq!((plan.records[0].item.as_str(), plan.records[0].kind), ("0", None));
+}
+
+/// What an uploader has signed with comes wrapped in whatever a queue, a shipper or a forwarder puts around an event, and beside
+/// events of others; and whoever reads the kept body again must find the same objects.
+#[test]
+fn a_kept_body_holds_no_credential_and_the_same_objects() {
+    const SIGNED: &str = "q-sign-algorithm=sha1";
+    let record = |key: &str| {
+        format!(
+            r#"{{"cos":{{"cosBucket":{{"name":"b","appid":"1"}},"cosObject":{{"key":"/1/b/{key}"}}}},"event":{{"eventName":"cos:ObjectCreated:Put","requestParameters":{{"requestHeaders":{{"Authorization":"{SIGNED}"}}}}}}}}"#
+        )
+    };
+    let other = r#"{"eventType":"b2:ObjectCreated:Upload","bucketName":"b","objectName":"x"}"#;
+    let text = |json: &str| serde_json::to_string(json).unwrap();
+    let (one, two) = (record("a"), record("c"));
+    let both = format!(r#"{{"Records":[{one},{two}]}}"#);
+    let message =
+        |body: &str| format!(r#"{{"messageId":"m","eventSource":"aws:sqs","body":{}}}"#, text(body));
+    let odd = both.replacen("q-sign", "\u{1}q-sign", 1).into_bytes();
+    let odd: Vec<u8> = odd.into_iter().map(|byte| if byte == 1 { 0xff } else { byte }).collect();
+    for body in [
+        both.clone().into_bytes(),
+        format!("\u{feff}{both}").into_bytes(),
+        format!("[{other},{one},{two}]").into_bytes(),
+        format!("{one}\n{two}\n").into_bytes(),
+        format!("{one}\r\n\r\n{two}\r\n{other}").into_bytes(),
+        format!("{one}\n{{\"torn\":\n{{\"requestHeaders\":\"{SIGNED}\n{two}").into_bytes(),
+        text(&both).into_bytes(),
+        STANDARD.encode(&both).into_bytes(),
+        text(&STANDARD.encode(format!("{one}\n{two}"))).into_bytes(),
+        format!(r#"{{"Records":[{},{}]}}"#, message(&both), message(other)).into_bytes(),
+        format!(r#"{{"Records":[{}]}}"#, message(&STANDARD.encode(&both))).into_bytes(),
+        format!(r#"{{"requestContext":{{}},"requestPayload":{}}}"#, text(&both)).into_bytes(),
+        format!(r#"{{"specversion":"1.0","type":"t","data_base64":"{}"}}"#, STANDARD.encode(&both))
+            .into_bytes(),
+        odd,
+    ] {
+        let vars = [("STORAGECLIENTID", "unit-1")].map(|(n, v)| (OsString::from(n), OsString::from(v)));
+        let settings = Settings::read(vars, Role::Explain).finish().unwrap();
+        let mut delivery = Delivery::from_function("", "");
+        delivery.body = body;
+        let said = |plan: &Plan| {
+            let records = plan.records.iter();
+            let said =
+                records.map(|r| format!("{} {:?} {:?} {:?}", r.item, r.key, r.kind, r.write_mark(None)));
+            said.collect::<Vec<_>>()
+        };
+        let shown = String::from_utf8_lossy(&delivery.body).into_owned();
+        let before = plan(&settings.rules, &delivery);
+        assert!(before.records.len() >= 2, "{shown}");
+        let kept =
+            delivery.body_to_keep(before.records.iter().filter_map(|r| r.dialect).chain(before.dialect));
+        assert!(!unwrapped(&kept).contains("q-sign"), "{shown}: {}", unwrapped(&kept));
+        delivery.body = kept;
+        assert_eq!(said(&plan(&settings.rules, &delivery)), said(&before), "{shown}");
+    }
+}
+
+/// A body with every base64 text in it opened.
+fn unwrapped(body: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    for _ in 0..3 {
+        let parts: Vec<_> = text.split(|c: char| !(c.is_ascii_alphanumeric() || "+/=".contains(c))).collect();
+        let opened: Vec<_> = parts
+            .iter()
+            .filter(|part| part.len() > 80)
+            .filter_map(|part| STANDARD.decode(part).ok())
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .collect();
+        text.push_str(&opened.concat());
+    }
+    text
 }

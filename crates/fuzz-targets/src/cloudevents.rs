@@ -54,7 +54,11 @@ pub fn cloudevents(bytes: &[u8]) {
     attributes.insert("specversion".into(), "1.0".into());
     attributes.insert("data_base64".into(), STANDARD.encode(parts.body).into());
     let structured = deliver(Vec::new(), Value::Object(attributes).to_string().into_bytes());
-    assert_eq!(outcome(&binary), outcome(&structured));
+    let (binary, structured) = (outcome(&binary), outcome(&structured));
+    // A pinned dialect may know the members of the one form and not the body of the other: then each is refused in its own words.
+    if binary["outcome"] != "reject" || structured["outcome"] != "reject" {
+        assert_eq!(binary, structured);
+    }
 }
 
 /// All that is said of a delivery.

@@ -7,9 +7,13 @@ use std::path::Path;
 use drive::Signer;
 use mdss_relay_http::Configuration;
 
-/// Puts a file wherever the text names one below `/etc/mdss-relay`, and names that instead.
+/// Where the guides have files: on a host, and in a function of Lambda.
+const FOLDERS: [&str; 2] = ["/etc/mdss-relay/", "/var/task/"];
+
+/// Puts a file wherever the text names one below these folders, and names that instead.
 fn with_files(toml: &str, folder: &Path) -> String {
-    for named in toml.split('"').filter_map(|text| text.strip_prefix("/etc/mdss-relay/")) {
+    let below = |text| FOLDERS.iter().find_map(|folder| str::strip_prefix(text, folder));
+    for named in toml.split('"').filter_map(below) {
         let path = folder.join(named);
         if named.ends_with(".pem") {
             std::fs::write(&path, Signer::one().plain_certificate()).unwrap();
@@ -17,7 +21,23 @@ fn with_files(toml: &str, folder: &Path) -> String {
             std::fs::write(&path, "a-secret-of-more-than-32-characters-0123\n").unwrap();
         }
     }
-    toml.replace("/etc/mdss-relay/", &format!("{}/", folder.display()))
+    FOLDERS.iter().fold(toml.to_owned(), |toml, named| toml.replace(named, &format!("{}/", folder.display())))
+}
+
+/// The relay's files that a guide shows. One may be shown in several pieces: its first line then says beside what a piece stands, or
+/// nothing. Another name in the first line is that of a file of another program.
+fn files(guide: &str) -> Vec<String> {
+    let mut files = vec![String::new()];
+    for piece in guide.split("```toml\n").skip(1).filter_map(|piece| piece.split("```").next()) {
+        let first = piece.lines().next().unwrap_or_default();
+        let name = first.strip_prefix("# ").filter(|name| name.contains(".toml"));
+        match name {
+            Some(name) if !name.contains("relay.toml") => {}
+            Some(name) if !name.contains("beside") => files.push(piece.to_owned()),
+            _ => files.last_mut().unwrap().push_str(piece),
+        }
+    }
+    files
 }
 
 #[test]
@@ -27,27 +47,25 @@ fn every_configuration_in_a_guide_is_taken() {
     let mut seen = 0;
     for path in guides.chain([root.join("README.md")]) {
         let guide = std::fs::read_to_string(&path).unwrap();
-        // One file may be shown in several pieces.
-        let pieces = guide.split("```toml\n").skip(1).map(|p| p.split("```").next().unwrap());
-        let toml: String = pieces.collect();
-        if !toml.contains("[[source]]") {
-            continue;
-        }
-        seen += 1;
-        let folder = tempfile::tempdir().unwrap();
-        let toml = with_files(&toml, folder.path());
-        // What a guide leaves out is set.
-        let mut variables = vec![("RELAY_CONFIG_TOML", toml.clone())];
-        for (member, name, value) in
-            [("endpoint = ", "APIENDPOINT", "https://mdss.example"), ("api_key_file = ", "APIKEY", "k")]
-        {
-            if !toml.contains(member) {
-                variables.push((name, value.to_owned()));
+        for toml in files(&guide).into_iter().filter(|toml| toml.contains("[[source]]")) {
+            seen += 1;
+            let folder = tempfile::tempdir().unwrap();
+            let toml = with_files(&toml, folder.path());
+            // What a guide leaves out is set.
+            let mut variables = vec![("RELAY_CONFIG_TOML", toml.clone())];
+            for (member, name, value) in [
+                ("endpoint = ", "APIENDPOINT", "https://mdss.example"),
+                ("api_key_file = ", "APIKEY", "k"),
+                ("storage_client_id = ", "STORAGECLIENTID", "unit-1"),
+            ] {
+                if !toml.contains(member) {
+                    variables.push((name, value.to_owned()));
+                }
             }
+            let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+            let mistakes = Configuration::read(variables).outcome.err();
+            assert_eq!(mistakes, None, "{}", path.display());
         }
-        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        let mistakes = Configuration::read(variables).outcome.err();
-        assert_eq!(mistakes, None, "{}", path.display());
     }
     assert!(seen >= 3, "{seen} guides show a configuration of sources");
 }

@@ -78,7 +78,8 @@ impl Intake {
 
     /// What is to be kept of a delivery.
     pub fn new(mut delivery: Delivery, plan: &Plan, sender: Sender) -> Self {
-        let body = delivery.body_to_keep(plan.dialect);
+        let body = delivery
+            .body_to_keep(plan.records.iter().filter_map(|record| record.dialect).chain(plan.dialect));
         let source = delivery.source.as_deref();
         let items = plan.records.iter().enumerate().filter_map(|(n, r)| item(n, r, source, sender)).collect();
         Self {

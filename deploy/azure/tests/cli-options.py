@@ -43,9 +43,35 @@ storage message put
 
 # What commands in the guides take besides.
 GUIDES = """
+account set
+acr create
+acr login
+acr show
+ad app create
+ad app show
+ad app update
+ad signed-in-user show
+ad sp create
+containerapp create
+containerapp env create
+containerapp logs show
+containerapp show
+eventgrid event-subscription delete
+eventgrid event-subscription list
 eventgrid system-topic create
 eventgrid system-topic event-subscription create
 eventgrid system-topic update
+functionapp config appsettings list
+functionapp delete
+identity create
+identity show
+keyvault create
+keyvault secret set
+keyvault show
+login
+role assignment create
+storage blob download-batch
+storage container-rm create
 """.strip().splitlines()
 
 # Options that may stand after any command.

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::item::{Item, Parsed, Reading};
 use super::kept::kept;
-use super::read::{Found, MOST_RECORDS, Reader, Spot, key_place, look, withheld};
+use super::read::{Found, MOST_RECORDS, Reader, Spot, both, key_place, look, withheld};
 use super::row::{Context, List, Opened, Opening, Read, Row, Stands};
 use super::seen::Seen;
 use super::table;
@@ -43,6 +43,7 @@ impl Reader<'_> {
                 list.place
             ));
         }
+        let left = self.left;
         let mut parsed = Parsed { items: Vec::with_capacity(elements.len()), ..Parsed::default() };
         let (mut strangers, mut any_known, mut unknown) = (Strangers::default(), false, 0);
         for (index, raw) in elements.iter().enumerate() {
@@ -50,7 +51,7 @@ impl Reader<'_> {
                 "" => format!("{}[{index}]", list.place),
                 element => format!("{element}{index}"),
             };
-            let before = parsed.items.len();
+            let (before, left) = (parsed.items.len(), self.left);
             match self.element(list, raw, &place, index, seen, spot, &mut parsed) {
                 Ok(of) => {
                     any_known = true;
@@ -69,6 +70,8 @@ impl Reader<'_> {
                     parsed.items.extend(strangers.add(index, Cause::Unreadable, detail));
                 }
             }
+            // One in which nothing was found costs time, too.
+            self.left = self.left.min(left.saturating_sub(1));
             if self.keep && !list.of_letters {
                 let items = parsed.items[before..].iter_mut();
                 items.filter(|i| i.raw.is_none() && i.message.is_none()).for_each(|item| {
@@ -77,6 +80,7 @@ impl Reader<'_> {
             }
         }
         if list.member.is_empty() && !list.of_letters && !any_known && unknown > 0 {
+            self.left = left;
             return None;
         }
         parsed.items.extend(strangers.rest());
@@ -122,7 +126,17 @@ impl Reader<'_> {
             let mut from = 0;
             loop {
                 let row = match look(&seen, spot, &mut from) {
-                    Found::Row(row) | Found::Both(row, _) => row,
+                    // Such a list would be a list in a list in a list, as deep as a body is long.
+                    Found::Row(row) if is_of_deliveries(row) => {
+                        return Err(Unread::Broken(format!(
+                            "{place}: a list of deliveries where none belongs"
+                        )));
+                    }
+                    Found::Row(row) => row,
+                    Found::Both(row, list) => {
+                        let both = both(row, list);
+                        return Err(Unread::Broken(format!("{place}: {both}")));
+                    }
                     Found::Twice(e) => return Err(twice(e)),
                     Found::Misplaced(row) => {
                         let detail = format!("{place}: {} where none belongs", row.misplaced);
@@ -188,6 +202,11 @@ impl Reader<'_> {
             Seen::object(raw.get(), &table::group(*list.elements.last().unwrap_or(&Stands::Alone)).names);
         Err(stranger(list, &seen.map_err(twice)?, place, spot.pin))
     }
+}
+
+/// Whether a row is a list whose elements are whole deliveries.
+fn is_of_deliveries(row: &Row) -> bool {
+    matches!(&row.read, Read::List(list) if list.elements.contains(&Stands::Alone))
 }
 
 /// Why an element of a list is not read; the sentence.

@@ -4,7 +4,7 @@
 //! because then all the errors are lost. A source may pin its dialect: then only the rows of that dialect are asked, and the
 //! sender, who picks the body, cannot pick the reader.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
@@ -32,7 +32,7 @@ const MOST_ID_BYTES: usize = 128;
 /// an event's normal form: each item holds the JSON it was read from, too.
 pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
     let mut reader =
-        Reader { delivery, keys, keep, left: MOST_RECORDS, paths: HashSet::new(), messages: Vec::new() };
+        Reader { delivery, keys, keep, left: MOST_RECORDS, paths: HashMap::new(), messages: Vec::new() };
     let mut parsed = reader.request();
     if parsed.dialect == Some(Dialect::AwsSqs) && !reader.messages.is_empty() {
         parsed.messages = Some(reader.messages);
@@ -41,13 +41,19 @@ pub(crate) fn read(delivery: &Delivery, keys: &KeyRules, keep: bool) -> Parsed {
 }
 
 impl Delivery {
-    /// The body as whoever keeps the delivery may keep it, if it is of this dialect.
-    pub fn body_to_keep(&mut self, dialect: Option<Dialect>) -> Vec<u8> {
+    /// The body as whoever keeps the delivery may keep it, if records of these dialects were read from it: what one of them may not
+    /// show is in no kept body, whoever it came with and in whatever it was wrapped.
+    pub fn body_to_keep(&mut self, read: impl IntoIterator<Item = Dialect>) -> Vec<u8> {
         let body = std::mem::take(&mut self.body);
-        match dialect.or(self.dialect) {
-            Some(dialect) => withheld::in_body(body, table::withheld(Some(dialect))),
-            None => body,
-        }
+        let mut dialects: Vec<_> = read.into_iter().chain(self.dialect).collect();
+        dialects.sort_unstable_by_key(|dialect| dialect.name());
+        dialects.dedup();
+        let names = match dialects[..] {
+            // Nobody knows whose it is.
+            [] => table::withheld(None).to_vec(),
+            _ => dialects.iter().flat_map(|of| table::withheld(Some(*of))).copied().collect(),
+        };
+        withheld::in_body(body, &names)
     }
 
     /// The headers that reading this delivery again needs, with the values that are looked at. Whoever keeps a delivery keeps
@@ -122,7 +128,7 @@ pub(super) fn look(seen: &Seen<'_>, spot: Spot<'_>, from: &mut usize) -> Found {
             true => {
                 return match beside(row, &group.lists, seen) {
                     Some(list) => Found::Both(row, list),
-                    None => Found::Row(row),
+                    None => around_list(row, group, *from, seen, spot).unwrap_or(Found::Row(row)),
                 };
             }
             false if said => return Found::Misplaced(row),
@@ -130,6 +136,28 @@ pub(super) fn look(seen: &Seen<'_>, spot: Spot<'_>, from: &mut usize) -> Found {
         }
     }
     Found::Unknown
+}
+
+/// Whether a list that was found stands in something that is asked later: an envelope's own event would not be seen.
+fn around_list(
+    row: &Row,
+    group: &table::Group,
+    from: usize,
+    seen: &Seen<'_>,
+    spot: Spot<'_>,
+) -> Option<Found> {
+    let Read::List(list) = &row.read else { return None };
+    if list.member.is_empty() {
+        return None;
+    }
+    let others = group.rows.get(from..)?.iter().filter(|other| !other.row.either.is_empty());
+    let mut fitting = others.filter(|other| {
+        let mut marks = other.marks.iter();
+        table::is_asked(other.row, spot.pin)
+            && other.row.lies_in.contains(&spot.inside)
+            && marks.any(|(needs, mark)| *needs != 0 && seen.has(*needs) && mark.fits(seen, spot.around))
+    });
+    fitting.next().map(|other| Found::Both(other.row, list.member))
 }
 
 /// The list that stands in a thing beside what a row reads of it: whoever reads the one would not see the other.
@@ -140,7 +168,16 @@ fn beside(row: &Row, lists: &[&'static str], seen: &Seen<'_>) -> Option<&'static
             *other != list.member && seen.get(other).is_some_and(|raw| raw.get().starts_with('['))
         }),
         _ if row.either.is_empty() => None,
-        _ => lists.find(|list| seen.get(list).is_some()),
+        // One that its reader asks for is its own.
+        _ => lists.find(|list| seen.get(list).is_some() && !row.members.contains(list)),
+    }
+}
+
+/// The sentence about a thing that has a list beside what a row reads of it.
+pub(super) fn both(row: &Row, list: &str) -> String {
+    match &row.read {
+        Read::List(other) => format!("expected either `{}` or `{list}`, found both", other.member),
+        _ => format!("expected either {} or `{list}`, found both", row.either),
     }
 }
 
@@ -151,8 +188,9 @@ pub(super) struct Reader<'r> {
     pub(super) keep: bool,
     /// How many more records this delivery may have.
     pub(super) left: usize,
-    /// What the item paths of letters begin with, so that no two letters share it.
-    paths: HashSet<String>,
+    /// What the item paths of letters begin with, so that no two letters share it, and the number that the next one which wants the
+    /// same gets.
+    paths: HashMap<String, usize>,
     /// The queue's messages met so far.
     messages: Vec<QueueMessage>,
 }
@@ -242,11 +280,7 @@ impl<'r> Reader<'r> {
                     break Parsed::unreadable(Cause::Unreadable, detail);
                 }
                 Found::Both(row, list) => {
-                    let either = match &row.read {
-                        Read::List(other) => format!("`{}`", other.member),
-                        _ => row.either.to_owned(),
-                    };
-                    let detail = format!("expected either {either} or `{list}`, found both");
+                    let detail = both(row, list);
                     break Parsed::unreadable(Cause::Unreadable, detail);
                 }
                 Found::Twice(e) => {
@@ -319,13 +353,25 @@ impl<'r> Reader<'r> {
                 Some(Parsed { reply, confirm, ..Parsed::of(row.of, vec![item]) })
             }
             Opened::Letters { letters, receipt } => {
-                let mut parsed = Parsed::default();
-                for (index, letter) in letters.into_iter().enumerate() {
-                    let inner = self.letter(envelope, letter, index, spot);
-                    let items = std::mem::take(&mut parsed.items);
-                    parsed = Parsed { dialect: parsed.dialect.or(inner.dialect), ..inner };
-                    parsed.items.splice(..0, items);
+                if letters.len() > self.left {
+                    let found = letters.len();
+                    return Some(Parsed::unreadable(
+                        Cause::Unreadable,
+                        format!(
+                            "expected at most {MOST_RECORDS} records in one delivery, found {found} more"
+                        ),
+                    ));
                 }
+                let (mut parsed, mut items) = (Parsed::default(), Vec::new());
+                for (index, letter) in letters.into_iter().enumerate() {
+                    let left = self.left;
+                    let mut inner = self.letter(envelope, letter, index, spot);
+                    // One in which nothing was found costs memory, too.
+                    self.left = self.left.min(left.saturating_sub(1));
+                    items.append(&mut inner.items);
+                    parsed = Parsed { dialect: parsed.dialect.or(inner.dialect), ..inner };
+                }
+                parsed.items = items;
                 parsed.dialect = match envelope.called {
                     Called::Itself => Some(row.of),
                     Called::ItselfIfRead => parsed.dialect.map(|_| row.of),
@@ -379,10 +425,22 @@ impl<'r> Reader<'r> {
     pub(super) fn path(&mut self, id: Option<&str>, index: usize) -> String {
         let fits =
             |id: &&str| id.len() <= MOST_ID_BYTES && !id.contains('/') && !id.contains(char::is_control);
-        let mut path = id.filter(fits).map_or_else(|| index.to_string(), str::to_owned);
-        while !self.paths.insert(path.clone()) {
-            path = format!("{path}#{index}");
+        let wanted = id.filter(fits).map_or_else(|| index.to_string(), str::to_owned);
+        if !self.paths.contains_key(&wanted) {
+            self.paths.insert(wanted.clone(), index);
+            return wanted;
         }
+        // Never tried twice: whoever repeats an id ten thousand times would pay for it once, and the relay ten thousand times.
+        let mut number = self.paths.get(&wanted).copied().unwrap_or_default().max(index);
+        let path = loop {
+            let path = format!("{wanted}#{number}");
+            number += 1;
+            if !self.paths.contains_key(&path) {
+                break path;
+            }
+        };
+        self.paths.insert(wanted, number);
+        self.paths.insert(path.clone(), index);
         path
     }
 }

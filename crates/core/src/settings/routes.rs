@@ -196,9 +196,24 @@ impl Entry<'_> {
     }
 }
 
-/// Fields of a record that whoever uploads an object writes: its type, and metadata in the spellings of MinIO and of Ceph.
-const UPLOADERS: &[&[&str]] =
-    &[&["s3", "object", "contentType"], &["s3", "object", "userMetadata"], &["s3", "object", "metadata"]];
+/// Fields of a record that whoever uploads an object writes: its type, and metadata in the spellings of MinIO and of Ceph; the same and the
+/// class of storage of Cloud Storage; what Event Grid, in its own schema and in CloudEvents, IBM, Tencent and a SeaweedFS filer tell of it.
+const UPLOADERS: &[&[&str]] = &[
+    &["s3", "object", "contentType"],
+    &["s3", "object", "userMetadata"],
+    &["s3", "object", "metadata"],
+    &["contentType"],
+    &["contentEncoding"],
+    &["metadata"],
+    &["storageClass"],
+    &["data", "contentType"],
+    &["data", "blobType"],
+    &["blobType"],
+    &["notification", "content_type"],
+    &["cos", "cosObject", "meta"],
+    &["message", "new_entry", "attributes", "mime"],
+    &["message", "new_entry", "extended"],
+];
 
 /// What is no mistake, and selects less than it looks like: an object that a route does not take is not scanned.
 fn selection_warnings(place: &str, route: &Route, warnings: &mut Vec<String>) {

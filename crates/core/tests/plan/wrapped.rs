@@ -78,6 +78,7 @@ fn a_bad_element_takes_no_neighbour_along_and_says_where_it_lies() {
         (format!(r#"[{a},{{"Records":[{{"s3":7}}]}}]"#), "element 1"),
         (format!("{a}\n{{\"x\":1}}"), "line 2"),
         (format!("{a}\n\n{{"), "line 3"),
+        (format!("{a}\nnot json"), "line 2"),
     ] {
         let plan = planned(body.as_str());
         let sent = verdicts(&plan);

@@ -82,14 +82,15 @@ fn scripts_may_be_run() {
 fn the_guides_name_only_variables_options_and_alarms_that_exist() {
     let page = |name: &str| fs::read_to_string(folder().join("../..").join(name)).unwrap();
     let vendor = page("docs/from-the-vendor-function.md");
-    let guides = page("docs/azure.md") + vendor.split("\n## Azure\n").nth(1).unwrap();
+    let guides =
+        page("docs/azure.md") + vendor.split("\n## Azure\n").nth(1).unwrap().split("\n## ").next().unwrap();
     let subscription = Subscription::new();
     let help: String = ["deploy.sh", "verify.sh", "redrive.sh", "destroy.sh"]
         .map(|s| subscription.run(s, &["--help"], &[]).ended(0).out)
         .concat();
     let cli = cli::options_in(&folder()).to_string();
-    // Of commands of az that no script of ours uses.
-    let theirs = ["--assignee", "--role", "--scope", "--source-resource-id", "--min-replicas"];
+    // Docker's.
+    let theirs = ["--platform", "--tag"];
     for word in guides.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')) {
         if word.starts_with("RELAY_") {
             let keys = word.strip_prefix("RELAY_KEYS_");
@@ -111,4 +112,48 @@ fn the_guides_name_only_variables_options_and_alarms_that_exist() {
     for alarm in alarms {
         assert!(guides.contains(&format!("alarm `{alarm}`")), "{alarm} is not explained");
     }
+}
+
+/// The words of a line as a shell takes them apart, without what it would do with `$`.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in line.chars() {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), _) if open == c => quote = None,
+            (None, ' ') => words.push(String::new()),
+            _ => words.last_mut().unwrap().push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[test]
+fn the_guides_commands_are_ones_that_az_takes() {
+    let cli = cli::options_in(&folder());
+    let mut seen = 0;
+    for page in ["docs/azure.md", "docs/from-the-vendor-function.md"] {
+        let page = fs::read_to_string(folder().join("../..").join(page)).unwrap();
+        let fences = page.split("```sh\n").skip(1).map(|p| p.split("```").next().unwrap());
+        for line in fences.collect::<String>().replace("\\\n", " ").lines() {
+            let mut line = line.to_owned();
+            let mut calls = Vec::new();
+            // The innermost `$(…)` first.
+            while let Some(end) =
+                line.match_indices(')').map(|(at, _)| at).find(|at| line[..*at].contains("$("))
+            {
+                let start = line[..end].rfind("$(").unwrap();
+                calls.push(line[start + 2..end].to_owned());
+                line.replace_range(start..=end, "VALUE");
+            }
+            calls.extend(line.split(" && ").map(|call| call.split(" #").next().unwrap().to_owned()));
+            for call in calls.iter().filter_map(|call| call.trim().strip_prefix("az ")) {
+                seen += 1;
+                cli::takes(&cli, &scripts::Call(words(call)));
+            }
+        }
+    }
+    assert!(seen >= 35, "{seen}");
 }

@@ -82,6 +82,25 @@ fn a_blob_that_mdss_refused_is_a_failure() {
 }
 
 #[test]
+fn what_terraform_made_is_named_and_not_looked_up() {
+    let azure = Subscription::new();
+    log(&azure, &[accepted("42")]);
+    let words =
+        [VERIFY, &["--queue", "--workspace", "11111111-2222", "--relay-storage", "relayhash"]].concat();
+    let ran = azure.run("verify.sh", &words, &[]).ended(0);
+    assert_eq!(ran.commands(), ["storage message put", "rest"]);
+    assert_eq!(ran.calls[0].value("--account-name"), Some("relayhash"));
+    azure.write("poison/m", "dG8=");
+    let ran = azure.run("redrive.sh", &["--resource-group", "relay", "--relay-storage", "relayhash"], &[]);
+    assert!(!ran.ended(0).commands().contains(&"deployment group show".to_owned()));
+    azure
+        .run("verify.sh", &[VERIFY, &["--relay-storage", "A", "--workspace", "a b"]].concat(), &[])
+        .ended(2)
+        .says("--relay-storage: 'A' may hold small letters")
+        .says("--workspace: 'a b' may hold");
+}
+
+#[test]
 fn an_event_in_the_queue_is_one_that_the_relay_reads() {
     let azure = deployed();
     log(&azure, &[accepted("42")]);

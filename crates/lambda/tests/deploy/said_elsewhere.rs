@@ -111,7 +111,19 @@ fn the_guide_names_only_options_and_resources_that_exist() {
         .map(|s| account.run(s, &["--help"], &[]).ended(0).out)
         .concat();
     // Of aws itself.
-    let theirs = ["--source-arn", "--follow", "--filter-pattern", "--bucket"];
+    let theirs = [
+        "--source-arn",
+        "--follow",
+        "--filter-pattern",
+        "--bucket",
+        "--function-name",
+        "--auth-type",
+        "--statement-id",
+        "--action",
+        "--principal",
+        "--function-url-auth-type",
+        "--invoked-via-function-url",
+    ];
     let words = guide.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
     for word in words {
         if word.starts_with("RELAY_") {

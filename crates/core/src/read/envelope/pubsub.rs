@@ -23,12 +23,9 @@ json::members! {
 
 pub(in crate::read) const PUSH: Row = Row {
     of: Dialect::S3Compatible,
-    marks: &[Mark::Members(&[
-        ("subscription", Test::There),
-        ("message", Test::Object),
-        ("Records", Test::Absent),
-    ])],
+    marks: &[Mark::Members(&[("subscription", Test::There), ("message", Test::Object)])],
     lies_in: &[Inside::Nothing, Inside::Event],
+    either: "a push of Pub/Sub",
     read: Read::Envelope(Envelope {
         open,
         inside: Inside::Push,

@@ -24,7 +24,9 @@ pub(in crate::read) const ANSWER: Row = Row {
     of: Dialect::R2,
     marks: &[Mark::Members(&[("success", Test::There), ("errors", Test::There)])],
     lies_in: &[Inside::Nothing],
-    members: &["result"],
+    either: "an answer of a queue",
+    // `messages` is what Cloudflare has to say to whoever asked, in every answer of its API.
+    members: &["result", "messages"],
     read: Read::Envelope(Envelope { open: open_answer, ..ENVELOPE }),
     ..Row::BASE
 };
@@ -34,6 +36,7 @@ pub(in crate::read) const MESSAGE: Row = Row {
     of: Dialect::R2,
     marks: &[Mark::Members(&[("lease_id", Test::There), ("body", Test::There)])],
     lies_in: &[Inside::Nothing],
+    either: "a message of a queue",
     members: &["id"],
     read: Read::Envelope(Envelope { open: open_message, ..ENVELOPE }),
     ..Row::BASE

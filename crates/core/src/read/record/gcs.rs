@@ -58,12 +58,13 @@ const FACTS: Facts = Facts {
 pub(in crate::read) const PUSH: Row = Row {
     of: Dialect::Gcs,
     marks: &[
-        Mark::Members(&[("message", OF_BUCKET), ("Records", Test::Absent)]),
+        Mark::Members(&[("message", OF_BUCKET)]),
         Mark::Members(&[("context", Test::Has("eventType", &Test::Is(PUBLISHED))), ("data", OF_BUCKET)]),
         Mark::Members(&[("eventType", Test::Is(PUBLISHED_EARLY)), ("data", OF_BUCKET)]),
     ],
     pinned: &[Mark::Members(&[("message", Test::Object)])],
     lies_in: &[Inside::Nothing, Inside::Event],
+    either: "a push of Pub/Sub",
     members: &["deliveryAttempt", "data", "eventId"],
     facts: Some(&FACTS),
     read: Read::Event(push),
