@@ -5,6 +5,7 @@ pub mod fields;
 pub(crate) mod file;
 pub(crate) mod json;
 pub(crate) mod line;
+pub(crate) mod members;
 pub(crate) mod mistake;
 pub(crate) mod pattern;
 pub(crate) mod secret;

@@ -23,13 +23,22 @@ macro_rules! members {
         $($(#[$member_meta:meta])* $member_vis:vis $member:ident = $name:tt,)+
     }) => {
         $(#[$meta])*
-        #[derive(Default, serde::Deserialize)]
+        #[derive(Default)]
         $vis struct $object<'a> {
             $(
                 $(#[$member_meta])*
-                #[serde(borrow, rename = $name)]
                 $member_vis $member: Option<&'a serde_json::value::RawValue>,
             )+
+        }
+
+        impl<'de: 'a, 'a> serde::Deserialize<'de> for $object<'a> {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                const NAMES: &[&str] = &[$($name,)+];
+                const { assert!(NAMES.len() <= $crate::plain::members::MOST) };
+                let mut object = Self::default();
+                $crate::plain::members::fill(deserializer, NAMES, &mut [$(&mut object.$member,)+])?;
+                Ok(object)
+            }
         }
     };
 }
@@ -58,9 +67,13 @@ pub(crate) fn found(raw: &str) -> &'static str {
 /// would understand in two ways.
 pub(crate) fn object<'a, T: Deserialize<'a>>(raw: &'a str, place: impl Display) -> Result<T, String> {
     if !raw.trim_start().starts_with('{') {
-        return Err(format!("{place}: expected an object, found {}", found(raw)));
+        return Err(not_read(&place, &format_args!("expected an object, found {}", found(raw))));
     }
-    serde_json::from_str(raw).map_err(|e| format!("{place}: {e}"))
+    serde_json::from_str(raw).map_err(|e| not_read(&place, &e))
+}
+
+fn not_read(place: &dyn Display, why: &dyn Display) -> String {
+    format!("{place}: {why}")
 }
 
 /// Reads an object that may be absent or of another type; then it has no members.
@@ -191,6 +204,11 @@ pub(crate) fn text(
     place: impl Display,
     warnings: &mut Vec<String>,
 ) -> Option<String> {
+    text_at(raw, &place, warnings)
+}
+
+// What is behind the generic functions is no generic one: each reader has places of its own type, and the work is the same.
+fn text_at(raw: Option<&RawValue>, place: &dyn Display, warnings: &mut Vec<String>) -> Option<String> {
     match string(raw) {
         Ok(text) => (!text.is_empty()).then(|| text.into_owned()),
         Err(NoText::Absent) => None,
@@ -209,6 +227,10 @@ pub(crate) fn text(
 /// A size in bytes: an integer or decimal text from 0 to 2^63−1 (Ceph's documentation and JD's console show text).
 /// Anything else is absent with a warning, because a wrong size is no reason to miss a scan.
 pub(crate) fn size(raw: Option<&RawValue>, place: impl Display, warnings: &mut Vec<String>) -> Option<u64> {
+    size_at(raw, &place, warnings)
+}
+
+fn size_at(raw: Option<&RawValue>, place: &dyn Display, warnings: &mut Vec<String>) -> Option<u64> {
     let raw = raw?;
     let digits = match string(Some(raw)) {
         Ok(text) if text.is_empty() => return None,
@@ -235,6 +257,10 @@ pub(crate) fn time(
 
 /// The same for a text that stands in no member of its own.
 pub(crate) fn moment(text: &str, place: impl Display, warnings: &mut Vec<String>) -> Option<Timestamp> {
+    moment_at(text, &place, warnings)
+}
+
+fn moment_at(text: &str, place: &dyn Display, warnings: &mut Vec<String>) -> Option<Timestamp> {
     let time = text
         .parse::<Timestamp>()
         .ok()
