@@ -15,19 +15,23 @@ pub struct Mistake {
     pub expected: String,
 }
 
+// Cold, and so never put in where they are called: there are hundreds of such places, and a mistake ends the start.
 impl Mistake {
     /// A mistake without a value to show.
+    #[cold]
     pub fn new(name: impl Into<String>, expected: impl Into<String>) -> Self {
         Self { name: name.into(), found: None, expected: expected.into() }
     }
 
     /// A value that ought to be a path. What does not look like one may be a secret in the wrong place.
+    #[cold]
     pub fn path(name: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
         let looks_like_one = found.starts_with(['/', '.']) && !found.contains(char::is_control);
         if looks_like_one { Self::found(name, found, expected) } else { Self::new(name, expected) }
     }
 
     /// A mistake with the value that stands there, clipped.
+    #[cold]
     pub fn found(name: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
         let found = Some(line::clip(found, 100));
         Self { found, ..Self::new(name, expected) }

@@ -16,6 +16,7 @@ impl Entry<'_> {
         }
     }
 
+    #[cold]
     pub(super) fn mistake(&mut self, member: &str, found: &str, expected: &str) {
         self.mistakes.push(Mistake::found(format!("{}.{member}", self.place), found, expected));
     }

@@ -163,6 +163,7 @@ impl Reader {
 
 impl Setting {
     /// The mistake in a value, which is shown only if it cannot be a secret.
+    #[cold]
     pub(super) fn mistake(&self, name: &str, value: &str, expected: String) -> Mistake {
         match self.holds {
             Holds::Plain => Mistake::found(name, value, expected),

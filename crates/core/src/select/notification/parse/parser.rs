@@ -73,6 +73,7 @@ pub(super) struct Parser {
 }
 
 impl Parser {
+    #[cold]
     pub(super) fn mistake(
         &mut self,
         line: usize,
@@ -88,6 +89,7 @@ impl Parser {
         self.mistakes.push((line, mistake));
     }
 
+    #[cold]
     pub(super) fn warn(&mut self, line: usize, place: &str, sentence: &str) {
         self.warnings.push((line, format!("line {line}, {place}: {sentence}")));
     }
