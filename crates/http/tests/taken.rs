@@ -310,7 +310,9 @@ async fn judge(deed: Deed) {
         if let Ok(status) = server.process.wait(Duration::ZERO).await {
             let stderr = server.process.stderr();
             assert!(stderr.contains("was cut while it was in use"), "{name}: {status} {stderr}");
-            assert_eq!((status.code(), deed.line), (Some(1), "-shm was cut"), "{name}");
+            // Whoever writes nothing over it has cut it, too, for a moment.
+            let cuts = ["-shm was cut", "or nothing"].contains(&deed.line);
+            assert_eq!((status.code(), cuts), (Some(1), true), "{name}");
             said = Some(stderr);
             server = start(&data, &silent.url()).await;
         }
