@@ -17,4 +17,5 @@ mod row;
 mod seen;
 pub(crate) mod table;
 mod unknown;
+mod visit;
 mod withheld;

@@ -14,6 +14,7 @@ use crate::plain::line;
 use crate::read::item::{Confirmation, Reading};
 use crate::read::row::{Called, Envelope, Facts, Holds, Inside, Opened, Opening, Read, Row, Stands, Topic};
 use crate::read::seen::{Mark, Seen, Test};
+use crate::read::visit;
 
 const MESSAGE_TYPE: &str = "x-oci-ns-messagetype";
 const MESSAGE_TYPE_AS_SENT: &str = "X-OCI-NS-MessageType";
@@ -86,21 +87,9 @@ fn confirmation<'a>(delivery: &Delivery) -> Opened<'a> {
 }
 
 /// The URL, if it leads to Oracle and nowhere else. What was found instead is said without the URL: it holds a token.
-///
-/// It is the URL as it was understood here, so that nobody understands its text in another way (see
-/// [`Confirmation::url`]).
 fn leads_to_oracle(url: &str) -> Result<String, &'static str> {
-    let url = reqwest::Url::parse(url).map_err(|_| if url.is_empty() { "none" } else { "no URL" })?;
-    if url.scheme() != "https" {
-        return Err("another scheme");
-    }
-    if !url.username().is_empty() || url.password().is_some() || url.port().is_some() {
-        return Err("a user name, a password or a port in it");
-    }
+    let url = visit::own_host(url, |host| host.len() > HOSTS.len() && host.ends_with(HOSTS))?;
     let host = url.domain().unwrap_or_default();
-    if host.len() <= HOSTS.len() || !host.ends_with(HOSTS) {
-        return Err("another host");
-    }
     // Under that domain there is storage of customers, too. The service is the label before the region's, or before
     // `oci`'s: cell1.notification.eu-frankfurt-1.oci.oraclecloud.com, notification.us-phoenix-1.oraclecloud.com.
     if !host.split('.').any(|label| label == "notification") || !url.path().contains("/subscriptions/") {

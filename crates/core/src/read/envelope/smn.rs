@@ -11,6 +11,7 @@ use crate::plain::{json, line};
 use crate::read::item::{Confirmation, Reading};
 use crate::read::row::{Called, Envelope, Holds, Inside, List, Opened, Opening, Read, Row, Sent, Stands};
 use crate::read::seen::{Mark, Seen, Test};
+use crate::read::visit;
 
 /// A message that stands alone. Its headers (`X-SMN-MESSAGE-TYPE` and others) say the same once more.
 pub(in crate::read) const MESSAGE: Row = Row {
@@ -136,23 +137,16 @@ fn leads_to_topic(url: &str, topic: &str) -> Result<String, (String, &'static st
             "https://console.huaweicloud.com/smn/subscription/confirm or the same under {regional}, for the message's own topic"
         )
     };
-    let url =
-        reqwest::Url::parse(url).map_err(|_| (expected(), if url.is_empty() { "none" } else { "no URL" }))?;
+    let is_own = |host: &str| host == "console.huaweicloud.com" || host == regional;
+    let url = visit::own_host(url, is_own).map_err(|found| (expected(), found))?;
     let topics: Vec<_> = url.query_pairs().filter(|(name, _)| name == "topic_urn").collect();
-    let found = if url.scheme() != "https" {
-        "another scheme"
-    } else if !url.username().is_empty() || url.password().is_some() || url.port().is_some() {
-        "a user name, a password or a port in it"
-    } else if url.domain() != Some("console.huaweicloud.com") && url.domain() != Some(&*regional) {
-        "another host"
-    } else if url.path() != "/smn/subscription/confirm" {
-        "another path"
-    } else if !matches!(&topics[..], [(_, named)] if named == topic) {
-        "another topic"
-    } else {
-        return Ok(url.into());
-    };
-    Err((expected(), found))
+    if url.path() != "/smn/subscription/confirm" {
+        return Err((expected(), "another path"));
+    }
+    match &topics[..] {
+        [(_, named)] if named == topic => Ok(url.into()),
+        _ => Err((expected(), "another topic")),
+    }
 }
 
 /// The region of a topic: `urn:smn:REGION:PROJECT:NAME`.

@@ -16,6 +16,7 @@ use crate::read::row::{
     Called, Envelope, Facts, Holds, Inside, Opened, Opening, Read, Row, Sent, Stands, Topic,
 };
 use crate::read::seen::{Mark, Seen, Test};
+use crate::read::visit;
 
 const FACTS: Facts = Facts {
     unit: StorageType::AmazonS3,
@@ -149,39 +150,27 @@ fn confirmation<'a>(seen: &Seen<'a>) -> Opened<'a> {
 
 /// The URL, if it confirms a subscription to this very topic, and does nothing else. What was found instead is said
 /// without the URL: it holds a token.
-///
-/// It is the URL as it was understood here, so that nobody understands its text in another way (see
-/// [`Confirmation::url`]).
 fn leads_to_topic(url: &str, topic: &str) -> Result<String, (String, &'static str)> {
     let host =
         service(topic).ok_or_else(|| ("a TopicArn of Amazon SNS beside it".to_owned(), "another one"))?;
     let expected = || format!("https://{host}/?Action=ConfirmSubscription for the message's own topic");
-    let url =
-        reqwest::Url::parse(url).map_err(|_| (expected(), if url.is_empty() { "none" } else { "no URL" }))?;
-    let found = if url.scheme() != "https" {
-        "another scheme"
-    } else if !url.username().is_empty() || url.password().is_some() || url.port().is_some() {
-        "a user name, a password or a port in it"
-    } else if url.domain() != Some(host.as_str()) {
-        "another host"
-    } else if url.path() != "/" {
-        "another path"
-    } else {
-        let (mut action, mut others) = (0, 0);
-        for (name, value) in url.query_pairs() {
-            match &*name {
-                "Action" if value == "ConfirmSubscription" => action += 1,
-                "TopicArn" if value == topic => {}
-                "Token" => {}
-                _ => others += 1,
-            }
+    let url = visit::own_host(url, |found| found == host).map_err(|found| (expected(), found))?;
+    if url.path() != "/" {
+        return Err((expected(), "another path"));
+    }
+    let (mut action, mut others) = (0, 0);
+    for (name, value) in url.query_pairs() {
+        match &*name {
+            "Action" if value == "ConfirmSubscription" => action += 1,
+            "TopicArn" if value == topic => {}
+            "Token" => {}
+            _ => others += 1,
         }
-        match (action, others) {
-            (1, 0) => return Ok(url.into()),
-            _ => "another action or topic",
-        }
-    };
-    Err((expected(), found))
+    }
+    match (action, others) {
+        (1, 0) => Ok(url.into()),
+        _ => Err((expected(), "another action or topic")),
+    }
 }
 
 /// The host of a topic's own service. The isolated partitions have domains of their own and are refused.
