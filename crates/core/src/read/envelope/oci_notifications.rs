@@ -131,6 +131,13 @@ mod tests {
             ("https://evil.example#.oraclecloud.com", false),
             ("https://u@a.oraclecloud.com/", false),
             ("https://a.oraclecloud.com:8443/", false),
+            // What nothing but one check refuses.
+            ("http://notification.a.oraclecloud.com/subscriptions/x", false),
+            ("https://u@notification.a.oraclecloud.com/subscriptions/x", false),
+            ("https://:p@notification.a.oraclecloud.com/subscriptions/x", false),
+            ("https://notification.a.oraclecloud.com:8443/subscriptions/x", false),
+            ("https://notification.a.oraclecloud.com.evil.example/subscriptions/x", false),
+            ("https://notification.evil-oraclecloud.com/subscriptions/x", false),
             ("https://127.0.0.1/", false),
             ("https://[::1]/", false),
             ("https://a.oraclecloud.com%2eevil.example/", false),
