@@ -46,5 +46,6 @@ macro_rules! guides {
 }
 
 guides! {
+    minio: "docs/minio.md",
     notifications: "docs/notifications.md",
 }
