@@ -1,6 +1,7 @@
 //! `mdss-relay`: the operator's tool.
 
 mod columns;
+mod doctor;
 mod explain;
 mod input;
 mod matching;
@@ -23,6 +24,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Doctor(doctor::Arguments),
     Explain(explain::Arguments),
     Match(matching::Arguments),
     #[command(subcommand)]
@@ -33,6 +35,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Match(arguments) => matching::run(&arguments),
         Command::Notification(command) => notification::run(&command),
