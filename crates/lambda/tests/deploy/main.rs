@@ -12,6 +12,7 @@ mod said_elsewhere;
 #[path = "../../../../deploy/scripts.rs"]
 mod scripts;
 mod verify_script;
+mod zips;
 
 use std::collections::BTreeSet;
 use std::fs;
