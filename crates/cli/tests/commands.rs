@@ -98,7 +98,7 @@ fn explain_exits_2_only_for_what_cannot_be_read() {
     for (args, vars, words) in [
         (vec!["explain", "--dialect", "s3", "-"], vec![], "one of oci, oci-stream"),
         (vec!["explain", "--at", "noon", "-"], vec![], "RFC 3339"),
-        (vec!["explain"], vec![], "FILE"),
+        (vec!["explain"], vec![], "EVENT"),
         (vec!["explain", "--config", "/nonexistent.toml", "-"], vec![], "/nonexistent.toml"),
         (vec!["explain", "-"], vec![("RELAY_TIMOUT", "s3cret")], "is RELAY_TIMEOUT meant?"),
         (
@@ -138,6 +138,33 @@ fn explain_stands_at_the_same_gate_as_the_server() {
             assert_eq!(line["records"], serde_json::json!([]), "nothing is said of the body");
         }
     }
+}
+
+#[test]
+fn explain_is_strict_where_it_is_asked_to_be() {
+    let toml =
+        "[[route]]\nname = \"the invoices\"\nbucket = \"b\"\nprefix = \"a/\"\nstorage_client_id = \"unit-1\"";
+    let vars = [("RELAY_CONFIG_TOML", toml)];
+    let request = |method: &str| serde_json::json!({ "method": method, "body": "{}" }).to_string();
+    for (what, input, status) in [
+        ("sent", EVENT.to_owned(), 0),
+        ("a deletion", EVENT.replace("ObjectCreated:Put", "ObjectRemoved:Delete"), 0),
+        ("not selected", EVENT.replace("a%2F", "c%2F"), 1),
+        ("no route", EVENT.replace(r#""b""#, r#""other""#), 1),
+        ("garbage", "garbage".to_owned(), 1),
+        ("a wrong method", request("PUT"), 1),
+    ] {
+        let strict = run(&["explain", "--strict", "-"], &vars, &input);
+        assert_eq!(strict.status.code(), Some(status), "{what}: {}", text(&strict.stdout));
+        assert_eq!(run(&["explain", "-"], &vars, &input).status.code(), Some(0), "{what}");
+        let line: Value = serde_json::from_slice(&strict.stdout).unwrap();
+        let names = &line["records"][0]["unit_names"];
+        let want = if what == "sent" { serde_json::json!(["the invoices"]) } else { Value::Null };
+        assert_eq!(*names, want, "{what}");
+    }
+    let gate = run(&["explain", "--strict", "-"], &[("RELAY_TOKEN", TOKEN)], &request("POST"));
+    assert_eq!(gate.status.code(), Some(1), "refused by the gate: {}", text(&gate.stdout));
+    assert_eq!(run(&["explain", "--strict", "/nonexistent", "-"], &vars, EVENT).status.code(), Some(2));
 }
 
 // === replay ===
