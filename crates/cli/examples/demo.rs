@@ -299,7 +299,7 @@ fn survivor(event: &mut Value) {
     }
 }
 
-/// The numbers of `replay`'s last line: `12 deliveries: 3 accepted, 1 failed`.
+/// The numbers of `replay`'s last line: `3 deliveries: 2 done, 1 unanswered; 4 records: 3 accepted, 1 failed`.
 #[derive(Debug, Default)]
 struct Sums {
     deliveries: u64,
@@ -308,10 +308,11 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, line: &str) {
-        let mut halves = line.split(": ");
         let number = |text: &str| text.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-        self.deliveries += halves.next().map_or(0, number);
-        for part in halves.next().unwrap_or_default().split(", ") {
+        self.deliveries += number(line);
+        for part in
+            line.split("; ").filter_map(|sums| sums.split_once(": ")).flat_map(|(_, parts)| parts.split(", "))
+        {
             let result = part.split_once(' ').map_or("", |(_, result)| result);
             *self.results.entry(result.to_owned()).or_default() += number(part);
         }
