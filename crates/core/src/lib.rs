@@ -15,12 +15,14 @@ pub use deliver::memory::Memory;
 pub use deliver::offload::{Panicked, offload};
 pub use deliver::relay::Relay;
 pub use deliver::report::{Kept, Outcome, Record, Report, ResultKind};
+pub use deliver::watch::{ACCEPTED, ATTEMPT_BOUNDS, Attempts, Failing, Watch};
 pub use mdss::client::Client;
 pub use mdss::request::Submission;
 pub use mdss::retry::{RetryPolicy, retry_after};
 pub use mdss::trust::public_tls;
 pub use mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
 pub use model::answers::{Answers, Patience, Redelivers};
+pub use model::blame::Blame;
 pub use model::delivery::Delivery;
 pub use model::dialect::{Dialect, KeyEncoding};
 pub use model::event::{
