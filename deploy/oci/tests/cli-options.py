@@ -40,6 +40,9 @@ logging log-group create
 logging log-group delete
 logging log-group list
 logging-search search-logs
+monitoring alarm create
+ons subscription create
+ons topic create
 os bucket get
 os bucket update
 os object delete
