@@ -47,6 +47,8 @@ os bucket get
 os bucket update
 os object delete
 os object put
+sch service-connector create
+streaming admin stream create
 """.strip().splitlines()]
 
 # Options of `oci` itself that may stand after any command.

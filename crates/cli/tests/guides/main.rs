@@ -46,5 +46,7 @@ macro_rules! guides {
 }
 
 guides! {
+    aws: "docs/aws.md",
+    oci: "docs/oci.md",
     notifications: "docs/notifications.md",
 }
