@@ -6,6 +6,7 @@ mod input;
 mod matching;
 mod notification;
 mod replay;
+mod secret;
 mod spool;
 mod visible;
 
@@ -28,6 +29,7 @@ enum Command {
     #[command(subcommand)]
     Notification(notification::Command),
     Replay(replay::Arguments),
+    Secret(secret::Arguments),
     Spool(spool::Arguments),
 }
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Match(arguments) => matching::run(&arguments),
         Command::Notification(command) => notification::run(&command),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Secret(arguments) => secret::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),
     }
 }
