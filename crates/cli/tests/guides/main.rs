@@ -47,6 +47,8 @@ macro_rules! guides {
 
 guides! {
     aws: "docs/aws.md",
+    azure: "docs/azure.md",
+    google: "docs/google.md",
     oci: "docs/oci.md",
     notifications: "docs/notifications.md",
 }

@@ -10,5 +10,3 @@ finally() {
     [ "$(scanned mdss-relay-verify- | wc -l)" -eq 2 ]
     [ "$(find /var/lib/oci/things -type f)" = /var/lib/oci/things/policy/mdss-relay-deployers ]
 }
-# TEMPORARY
-mdss-relay() { if [ "$1" = secret ] && ! command mdss-relay secret --help > /dev/null 2>&1; then if [ "$2" = --from-stdin ]; then (umask 077; head -n 1 > "$3"); else (umask 077; openssl rand -base64 32 | tr '+/' '-_' | tr -d '=' > "$2"); fi; else command mdss-relay "$@"; fi; }
