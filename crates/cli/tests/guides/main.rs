@@ -46,5 +46,9 @@ macro_rules! guides {
 }
 
 guides! {
+    aws: "docs/aws.md",
+    azure: "docs/azure.md",
+    google: "docs/google.md",
+    oci: "docs/oci.md",
     notifications: "docs/notifications.md",
 }
