@@ -46,6 +46,11 @@ macro_rules! guides {
 }
 
 guides! {
+    aws: "docs/aws.md",
+    azure: "docs/azure.md",
+    google: "docs/google.md",
     minio: "docs/minio.md",
+    notifications: "docs/notifications.md",
+    oci: "docs/oci.md",
     notifications: "docs/notifications.md",
 }
