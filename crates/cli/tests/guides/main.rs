@@ -48,9 +48,11 @@ macro_rules! guides {
 guides! {
     aws: "docs/aws.md",
     azure: "docs/azure.md",
+    cloudflare: "docs/cloudflare.md",
     google: "docs/google.md",
+    jdcloud: "docs/jdcloud.md",
     minio: "docs/minio.md",
     notifications: "docs/notifications.md",
     oci: "docs/oci.md",
-    notifications: "docs/notifications.md",
+    other_stores: "docs/other-stores.md",
 }
