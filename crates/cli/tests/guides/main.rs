@@ -52,5 +52,4 @@ guides! {
     minio: "docs/minio.md",
     notifications: "docs/notifications.md",
     oci: "docs/oci.md",
-    notifications: "docs/notifications.md",
 }
