@@ -49,10 +49,12 @@ guides! {
     aws: "docs/aws.md",
     azure: "docs/azure.md",
     cloudflare: "docs/cloudflare.md",
+    from_the_vendor_function: "docs/from-the-vendor-function.md",
     google: "docs/google.md",
     jdcloud: "docs/jdcloud.md",
     minio: "docs/minio.md",
     notifications: "docs/notifications.md",
     oci: "docs/oci.md",
+    operation: "docs/operation.md",
     other_stores: "docs/other-stores.md",
 }
