@@ -11,5 +11,5 @@ echo examplestorage > /var/lib/az/account
 # The function has the image, and its rule fires on what is overwritten, too.
 finally() {
     grep -rqF 'mdss-relay-oci-fn:0.1.0' /var/lib/oci/calls
-    grep -rqF 'com.oraclecloud.objectstorage.updateobject' /var/lib/oci/given
+    grep -rqF 'com.oraclecloud.objectstorage.updateobject' /var/lib/oci/calls
 }
