@@ -26,6 +26,8 @@ pub(crate) struct Imported {
 /// One `[[route]]`.
 #[derive(Clone, Debug)]
 pub struct Route {
+    /// What people call its storage unit; only shown.
+    pub(crate) name: Option<String>,
     pub(crate) source: Option<String>,
     pub(crate) bucket: Pattern,
     pub(crate) namespace: Option<Pattern>,
@@ -51,6 +53,7 @@ impl Route {
     /// The route that `STORAGECLIENTID` stands for: every object of every bucket.
     pub(crate) fn everything(storage_client_id: StorageClientId) -> Self {
         Self {
+            name: None,
             source: None,
             bucket: Pattern::new("*"),
             namespace: None,
