@@ -5,13 +5,14 @@ mod explain;
 mod input;
 mod matching;
 mod notification;
+mod pages;
 mod replay;
 mod spool;
 mod visible;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Reports every new object that a storage system announces to MetaDefender Storage Security.
 #[derive(Parser)]
@@ -27,6 +28,7 @@ enum Command {
     Match(matching::Arguments),
     #[command(subcommand)]
     Notification(notification::Command),
+    Pages(pages::Arguments),
     Replay(replay::Arguments),
     Spool(spool::Arguments),
 }
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Match(arguments) => matching::run(&arguments),
         Command::Notification(command) => notification::run(&command),
+        Command::Pages(arguments) => pages::run(&arguments, Arguments::command()),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),
     }
