@@ -8,3 +8,4 @@ pub(crate) mod offload;
 pub(crate) mod relay;
 pub(crate) mod repeats;
 pub(crate) mod report;
+pub(crate) mod watch;

@@ -15,12 +15,14 @@ pub use deliver::memory::Memory;
 pub use deliver::offload::{Panicked, offload};
 pub use deliver::relay::Relay;
 pub use deliver::report::{Kept, Outcome, Record, Report, ResultKind};
+pub use deliver::watch::{ACCEPTED, ATTEMPT_BOUNDS, Attempts, Failing, Watch};
 pub use mdss::client::Client;
 pub use mdss::request::Submission;
 pub use mdss::retry::{RetryPolicy, retry_after};
 pub use mdss::trust::public_tls;
 pub use mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
 pub use model::answers::{Answers, Patience, Redelivers};
+pub use model::blame::Blame;
 pub use model::delivery::Delivery;
 pub use model::dialect::{Dialect, KeyEncoding};
 pub use model::event::{
@@ -34,7 +36,7 @@ pub use plain::file::{MOST_FILE_BYTES, plain_file, plain_text};
 pub use plain::line::one_line;
 pub use plain::mistake::{Mistake, nearest};
 pub use plain::secret::Secret;
-pub use plan::explain::{Door, explain};
+pub use plan::explain::{Door, explain, explain_by};
 pub use plan::mark::WriteMark;
 pub use plan::plan::{Decision, Plan, Planned, plan};
 pub use plan::queue::QUEUE_ANSWER;
@@ -47,8 +49,9 @@ pub use select::notification::{
     Address, Affix, Field, Miss, Notification, NotificationVerdict, Rule, Store, Target,
 };
 pub use select::route::Route;
-pub use select::rules::Rules;
+pub use select::rules::{Rules, UnitNames};
+pub use select::survey::Remark;
 pub use settings::{
-    Applies, Draft, FunctionSettings, HttpSettings, Listed, MdssSettings, Role, SETTINGS, Setting, Settings,
-    Source, SpoolSettings, Without, settings_help,
+    Applies, Draft, FunctionSettings, HttpSettings, KEY_IN_CLEAR, Listed, MdssSettings, NOT_VERIFIED, Role,
+    SETTINGS, Setting, Settings, Source, SpoolSettings, Without, settings_help,
 };

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use mdss_relay_core::{HttpSettings, MOST_FILE_BYTES, Memory, Relay, Role, Settings, plain_text};
+use mdss_relay_core::{HttpSettings, MOST_FILE_BYTES, Memory, Relay, Role, Settings, Watch, plain_text};
 use mdss_relay_gate::{Proxies, Sources};
 use mdss_relay_host::Read;
 use tokio::sync::Semaphore;
@@ -66,16 +66,19 @@ pub(crate) struct InForce {
 
 impl InForce {
     /// The first configuration of a server.
-    pub(crate) fn first(configuration: Configuration) -> Self {
+    pub(crate) fn first(configuration: Configuration, watch: Arc<Watch>) -> Self {
         // Nothing of it is used in spooled mode, where the disk remembers.
-        Self::of(configuration, |relay| relay.remembering(Memory::of_server()))
+        Self::of(configuration, |relay| relay.remembering(Memory::of_server()).watched(watch))
     }
 
     /// One that goes on with what MDSS has accepted under the one before.
-    pub(crate) fn after(configuration: Configuration, before: &Self) -> Self {
+    pub(crate) fn after(configuration: Configuration, before: &Self, watch: Arc<Watch>) -> Self {
+        if configuration.relay.settings().way() != before.way() {
+            watch.moved();
+        }
         Self::of(configuration, |mut relay| {
             relay.remember_as(&before.relay);
-            relay
+            relay.watched(watch)
         })
     }
 

@@ -23,7 +23,11 @@ impl Server {
                 }
                 let way = configuration.way().filter(|way| before.way().as_ref() != Some(way));
                 self.counters.add_sources(configuration.sources.names());
-                self.running.send_replace(Arc::new(InForce::after(configuration, &before)));
+                self.running.send_replace(Arc::new(InForce::after(
+                    configuration,
+                    &before,
+                    self.watch.clone(),
+                )));
                 info!("a new configuration is in force");
                 if let Some(way) = way {
                     info!("{way}");

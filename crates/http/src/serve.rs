@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use mdss_relay_core::fields;
+use mdss_relay_core::{Watch, fields};
 use mdss_relay_request::Admissions;
 use mdss_relay_spool::StoreThread;
 use tokio::net::TcpListener;
@@ -37,6 +37,8 @@ const LOOK: Duration = Duration::from_secs(5);
 pub struct Server {
     pub(crate) running: watch::Sender<Arc<InForce>>,
     pub(crate) counters: Arc<Counters>,
+    /// Every attempt of this process, whatever the configuration was.
+    pub(crate) watch: Arc<Watch>,
 }
 
 /// Listens where the settings say.
@@ -52,9 +54,11 @@ impl Server {
     pub fn new(configuration: Configuration) -> Self {
         let counters = Counters::default();
         counters.add_sources(configuration.sources.names());
+        let watch = Arc::new(Watch::default());
         Self {
-            running: watch::Sender::new(Arc::new(InForce::first(configuration))),
+            running: watch::Sender::new(Arc::new(InForce::first(configuration, watch.clone()))),
             counters: Arc::new(counters),
+            watch,
         }
     }
 

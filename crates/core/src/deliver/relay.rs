@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
@@ -12,7 +13,8 @@ use crate::deliver::deadline::Deadline;
 use crate::deliver::duplicates::{Claim, Duplicates};
 use crate::deliver::memory::Memory;
 use crate::deliver::report::{Record, Report, ResultKind};
-use crate::mdss::client::Client;
+use crate::deliver::watch::Watch;
+use crate::mdss::client::{ApiKey, Client};
 use crate::mdss::request::Submission;
 use crate::mdss::retry::RetryPolicy;
 use crate::mdss::verdict::CorrelationId;
@@ -33,7 +35,12 @@ pub struct Relay {
     slots: Semaphore,
     /// What earlier calls have left, if that is to be remembered.
     memory: Option<Arc<Memory>>,
+    /// Who hears of every attempt. A closure, so that a program that watches nothing does not carry the code of a watch.
+    watcher: Option<Box<Watcher>>,
 }
+
+/// Hears of an attempt: the storage unit, the failure if it failed, how long it took.
+type Watcher = dyn Fn(&str, Result<(), &Failure>, Duration) + Send + Sync;
 
 impl Relay {
     /// A relay for settings that name an endpoint.
@@ -44,7 +51,7 @@ impl Relay {
         let client = settings.client()?;
         let retry = RetryPolicy::new(settings.mdss.attempts);
         let slots = Semaphore::new(settings.mdss.concurrency);
-        Ok(Self { settings, client, retry, slots, memory: None })
+        Ok(Self { settings, client, retry, slots, memory: None, watcher: None })
     }
 
     /// The same relay, remembering which writes MDSS has accepted: the same event told again is skipped as a duplicate. For
@@ -58,6 +65,15 @@ impl Relay {
     /// Goes on with the memory of the relay before, instead of its own.
     pub fn remember_as(&mut self, before: &Self) {
         self.memory = before.memory.clone();
+    }
+
+    /// The same relay, with every attempt counted in `watch`.
+    #[must_use]
+    pub fn watched(mut self, watch: Arc<Watch>) -> Self {
+        self.watcher = Some(Box::new(move |unit, outcome, took| {
+            watch.attempted(unit, outcome, took, Timestamp::now());
+        }));
+        self
     }
 
     /// The settings it runs with.
@@ -142,12 +158,26 @@ impl Relay {
     pub async fn attempt(&self, submission: &Submission) -> Result<CorrelationId, Failure> {
         let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
         let (key, limit) = (self.client.key(), self.client.timeout());
-        match self.client.attempt(submission, &key, limit).await {
+        match self.once(submission, &key, limit).await {
             Err(failure) if self.client.has_newer_key(&failure, &key) => {
-                self.client.attempt(submission, &self.client.key(), limit).await
+                self.once(submission, &self.client.key(), limit).await
             }
             outcome => outcome,
         }
+    }
+
+    /// One attempt, of which the watcher hears.
+    async fn once(
+        &self,
+        submission: &Submission,
+        key: &ApiKey,
+        limit: Duration,
+    ) -> Result<CorrelationId, Failure> {
+        let Some(watcher) = &self.watcher else { return self.client.attempt(submission, key, limit).await };
+        let started = Instant::now();
+        let outcome = self.client.attempt(submission, key, limit).await;
+        watcher(submission.storage_client_id(), outcome.as_ref().map(drop), started.elapsed());
+        outcome
     }
 
     async fn send(
@@ -158,7 +188,7 @@ impl Relay {
     ) -> (Result<CorrelationId, Failure>, u32) {
         let attempt = |limit| async move {
             let key = self.client.key();
-            match self.client.attempt(submission, &key, limit).await {
+            match self.once(submission, &key, limit).await {
                 Ok(id) => Attempt::Done(id),
                 Err(failure) => {
                     debug!({ fields::DEBUG_ITEM } = planned.item, { fields::DEBUG_FAILURE } = %failure, "attempt failed");

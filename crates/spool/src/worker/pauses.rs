@@ -4,9 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mdss_relay_core::Failure;
+use mdss_relay_core::{Blame, Failure};
 
-use super::blame::{Blame, blame};
 use super::lanes::Lanes;
 use super::lines;
 use super::ready::{Item, Ready};
@@ -84,7 +83,7 @@ impl Pauses {
         if failure.throttled && self.endpoint.position() == Position::Closed {
             self.pace.pushed_back(item.id(), now);
         }
-        match blame(failure.cause) {
+        match failure.cause.blame() {
             Blame::Endpoint => {
                 if self.endpoint.failed(item.id(), failure.retry_after, now) {
                     lines::endpoint_pauses(failure);

@@ -1,0 +1,49 @@
+#![doc = include_str!("../README.md")]
+
+mod columns;
+mod doctor;
+mod explain;
+mod input;
+mod matching;
+mod notification;
+mod pages;
+mod replay;
+mod spool;
+mod visible;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Reports every new object that a storage system announces to MetaDefender Storage Security.
+#[derive(Parser)]
+#[command(name = "mdss-relay", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Doctor(doctor::Arguments),
+    Explain(explain::Arguments),
+    Match(matching::Arguments),
+    #[command(subcommand)]
+    Notification(notification::Command),
+    Pages(pages::Arguments),
+    Replay(replay::Arguments),
+    Spool(spool::Arguments),
+}
+
+/// Runs what the command line of this process asks for, and gives its exit status.
+pub fn run() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Match(arguments) => matching::run(&arguments),
+        Command::Notification(command) => notification::run(&command),
+        Command::Pages(arguments) => pages::run(&arguments, Arguments::command()),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Spool(arguments) => spool::run(&arguments),
+    }
+}
