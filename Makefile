@@ -2,7 +2,8 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo run test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph pubsub google-check gcloud-options attack bless fuzz mutants clients emulator azurite functions-framework deny dist packages package-test image image-test compose-check azure-check az-cli-options miniflare oci-cli-options oci-cli-check aws-cli-check
+# None of the targets is a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +51,9 @@ cfn-lint: ## lints of the CloudFormation template (make check does it too, if cf
 
 promtool: ## checks and tests of the alert rules (make check does it too, if promtool is there)
 	@sh .ci/promtool
+
+servers: ## take nginx, Caddy and Prometheus out of Debian's packages into target/, by which tests try the examples; without them these tests are skipped
+	@sh .ci/servers
 
 azure-check: ## Azure's templates and Terraform against Azure's types and each other (make check does it too, if the parsers are there)
 	@sh .ci/azure

@@ -8,6 +8,7 @@ mod matching;
 mod notification;
 mod pages;
 mod replay;
+mod secret;
 mod spool;
 mod visible;
 
@@ -32,6 +33,7 @@ enum Command {
     Notification(notification::Command),
     Pages(pages::Arguments),
     Replay(replay::Arguments),
+    Secret(secret::Arguments),
     Spool(spool::Arguments),
 }
 
@@ -44,6 +46,7 @@ pub fn run() -> ExitCode {
         Command::Notification(command) => notification::run(&command),
         Command::Pages(arguments) => pages::run(&arguments, Arguments::command()),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Secret(arguments) => secret::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),
     }
 }

@@ -8,6 +8,7 @@ mod account;
 mod deploy_script;
 mod destroy_script;
 mod dry_run;
+mod rights;
 mod said_elsewhere;
 #[path = "../../../../deploy/scripts.rs"]
 mod scripts;
