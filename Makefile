@@ -26,7 +26,7 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/promtool --if-there
 	@sh .ci/azure --if-there
 	@sh .ci/google --if-there
-	@sh .ci/compose --if-there
+	@sh .ci/containers --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
 
 fmt:
@@ -147,8 +147,8 @@ image: ## an image for each deployable as an OCI archive, from what `make dist` 
 image-test: ## unpack what `make image` made, and run it (root)
 	@python3 .ci/image-test.py
 
-compose-check: ## deploy/compose.yaml against its schema (make check does it too, if that is there)
-	@sh .ci/compose
+containers-check: ## deploy/compose.yaml and deploy/kubernetes against their schemas (make check does it too, if those are there)
+	@sh .ci/containers
 
 # Oracle's command line, from PyPI, in a virtual environment: 800 MB and some minutes, so no part of `make test`.
 OCI_CLI_VENV ?= target/oci-cli
