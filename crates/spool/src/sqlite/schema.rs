@@ -10,7 +10,7 @@ use crate::trouble::{Trouble, TroubleKind};
 const APPLICATION_ID: i32 = 0x4d44_5352;
 
 /// One step a version. A step is never changed once it has been released; a new one is added behind it.
-const STEPS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
+const STEPS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
 
 /// Brings a file to today's version, in one transaction a step. An empty file is version 0; true if it was one.
 pub(super) fn migrate(db: &mut Connection) -> Result<bool, Trouble> {
