@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph pubsub google-check gcloud-options attack bless fuzz mutants clients emulator azurite functions-framework servers deny dist image azure-check az-cli-options miniflare oci-cli-options oci-cli-check aws-cli-check
+.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph pubsub google-check gcloud-options attack bless fuzz mutants clients emulator azurite functions-framework servers dashboard deny dist image azure-check az-cli-options miniflare oci-cli-options oci-cli-check aws-cli-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,7 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/shellcheck --if-there
 	@sh .ci/cfn-lint --if-there
 	@sh .ci/promtool --if-there
+	@sh .ci/dashboard --if-there
 	@sh .ci/azure --if-there
 	@sh .ci/google --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
@@ -46,6 +47,9 @@ cfn-lint: ## lints of the CloudFormation template (make check does it too, if cf
 
 promtool: ## checks and tests of the alert rules (make check does it too, if promtool is there)
 	@sh .ci/promtool
+
+dashboard: ## the Grafana dashboard against Grafana's models (make check does it too, if they are there)
+	@sh .ci/dashboard
 
 servers: ## take nginx, Caddy and Prometheus out of Debian's packages into target/, by which tests try the examples; without them these tests are skipped
 	@sh .ci/servers
