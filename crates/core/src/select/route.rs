@@ -26,6 +26,8 @@ pub(crate) struct Imported {
 /// One `[[route]]`.
 #[derive(Clone, Debug)]
 pub struct Route {
+    /// What people call its storage unit; only shown.
+    pub(crate) name: Option<String>,
     pub(crate) source: Option<String>,
     pub(crate) bucket: Pattern,
     pub(crate) namespace: Option<Pattern>,
@@ -51,6 +53,7 @@ impl Route {
     /// The route that `STORAGECLIENTID` stands for: every object of every bucket.
     pub(crate) fn everything(storage_client_id: StorageClientId) -> Self {
         Self {
+            name: None,
             source: None,
             bucket: Pattern::new("*"),
             namespace: None,
@@ -67,6 +70,21 @@ impl Route {
             scan_id: None,
             object_name: ObjectName::default(),
         }
+    }
+
+    /// The bucket's name or pattern, as it was written.
+    pub fn bucket(&self) -> &str {
+        self.bucket.as_str()
+    }
+
+    /// The unit that it sends to.
+    pub fn storage_client_id(&self) -> &StorageClientId {
+        &self.storage_client_id
+    }
+
+    /// The type with which the unit is registered, if the operator has said so.
+    pub fn storage_type(&self) -> Option<StorageType> {
+        self.storage_type
     }
 
     /// On functions there is no source (`None`), and a route's own `source` always holds.

@@ -137,6 +137,13 @@ pub struct Listed {
     pub texts: Vec<String>,
 }
 
+impl MdssSettings {
+    /// The longest that one request to MDSS may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
+
 impl Settings {
     /// Where MDSS is and how it is reached, for a line at start; `None` without an endpoint.
     pub fn way(&self) -> Option<String> {
