@@ -55,6 +55,7 @@ guides! {
     minio: "docs/minio.md",
     notifications: "docs/notifications.md",
     oci: "docs/oci.md",
+    operation: "docs/operation.md",
     other_stores: "docs/other-stores.md",
     readme: "README.md",
 }
