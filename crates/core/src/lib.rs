@@ -51,6 +51,6 @@ pub use select::notification::{
 pub use select::route::Route;
 pub use select::rules::Rules;
 pub use settings::{
-    Applies, Draft, FunctionSettings, HttpSettings, Listed, MdssSettings, Role, SETTINGS, Setting, Settings,
-    Source, SpoolSettings, Without, settings_help,
+    Applies, Draft, FunctionSettings, HttpSettings, Listed, MdssSettings, Origin, Role, SETTINGS, Setting,
+    Settings, Source, SpoolSettings, Without, settings_help,
 };

@@ -58,6 +58,7 @@ impl Given {
                 open: false,
                 sources: Vec::new(),
                 trusted_proxies: Listed::default(),
+                text_log: false,
                 spool: None,
             },
             spooled: false,
