@@ -7,20 +7,35 @@ use std::process::ExitCode;
 
 use clap::Args;
 use mdss_relay_core::{
-    Delivery, Dialect, Door, MOST_FILE_BYTES, Plan, Role, Rules, Settings, explain, plain_text, plan,
+    Decision, Delivery, Dialect, Door, Failure, MOST_FILE_BYTES, Plan, Role, Rules, Settings, SkipReason,
+    explain_by, plain_text, plan,
 };
 use mdss_relay_gate::{Answered, DoorVerdict, Entered, Keys, Proxies, Sources};
 
 use crate::input::{self, Input, Request};
 use crate::visible::visible;
 
+const EXAMPLES: &str = r#"Examples:
+  mdss-relay explain event.json
+  mdss-relay explain --strict --config relay.toml events/*.json
+  mdss-relay explain - <<'END'
+  {"Records":[{"eventSource":"minio:s3","eventName":"s3:ObjectCreated:Put",
+               "s3":{"bucket":{"name":"invoices"},"object":{"key":"a.pdf"}}}]}
+  END
+  mdss-relay explain - <<'END'
+  {"method":"POST","path":"/minio","headers":{"authorization":"Bearer …"},"body":"{\"Records\":[…]}"}
+  END"#;
+
 /// Shows what would be sent, skipped or refused, and why; sends nothing.
 ///
 /// Prints one line of JSON per file. Warnings go to standard error. The settings are those of the relay (variables and
 /// --config); an endpoint and a key are not needed, and without a route every new object is an unmapped_bucket.
 ///
-/// Exit status: 0 if every file was printed, 2 if a file or a setting could not be read.
+/// Exit status: 0 if every file was printed, 2 if a file or a setting could not be read. With --strict also 1, if a delivery was refused
+/// (by the gate, its method or its path), or if one of its records fails, or is skipped as not_selected. Other skips are in order: a
+/// deletion, a folder, a test event, a handshake.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// TOML configuration to use instead of RELAY_CONFIG.
     #[arg(long, value_name = "FILE")]
@@ -34,9 +49,12 @@ pub(crate) struct Arguments {
     /// The address that a request comes from, for sources that check it. Without one they refuse.
     #[arg(long, value_name = "ADDRESS", value_parser = |address: &str| address.parse::<IpAddr>().map_err(|_| "expected an IP address"))]
     client: Option<IpAddr>,
-    /// Deliveries: a bare body, or {"method","path","headers","body"} where these matter; - is standard input. With `[[source]]`, an event
-    /// that holds an HTTP request (of a function URL, a gateway, a load balancer) is taken for that request.
-    #[arg(value_name = "FILE", required = true)]
+    /// Status 1 unless every record is sent, or skipped for another reason than not_selected: for CI.
+    #[arg(long)]
+    strict: bool,
+    /// Files with what a provider delivers: a bare body, or {"method","path","headers","body"} where these matter; - is standard input.
+    /// With `[[source]]`, an event that holds an HTTP request (of a function URL, a gateway, a load balancer) is taken for that request.
+    #[arg(value_name = "EVENT", required = true)]
     files: Vec<PathBuf>,
 }
 
@@ -63,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     for warning in &settings.warnings {
         say(&format!("warning: {warning}"));
     }
-    let mut all_read = true;
+    let (mut all_read, mut all_good) = (true, true);
     for file in &arguments.files {
         let name = file.to_string_lossy();
         let bytes = match input::read(file) {
@@ -74,28 +92,58 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
                 continue;
             }
         };
-        let line = line(&name, bytes, arguments, (&settings.rules, http.body_limit), (&sources, has_sources));
+        let Explained { line, good } =
+            explained(&name, bytes, arguments, (&settings.rules, http.body_limit), (&sources, has_sources));
+        all_good &= good;
         if writeln!(std::io::stdout(), "{}", visible(&line)).is_err() {
             // Whoever reads has left.
             return ExitCode::from(1);
         }
     }
-    ExitCode::from(if all_read { 0 } else { 2 })
+    ExitCode::from(match (all_read, all_good) {
+        (false, _) => 2,
+        (true, false) if arguments.strict => 1,
+        (true, _) => 0,
+    })
 }
 
-fn line(
+/// A file's line, and whether everything in it is taken, or left out for a reason that nobody has to look at.
+struct Explained {
+    line: String,
+    good: bool,
+}
+
+impl Explained {
+    fn of(rules: &Rules, name: &str, plan: &Plan) -> Self {
+        let good = |decision: &Decision| match decision {
+            Decision::Send(_) => true,
+            Decision::Skip(reason) => *reason != SkipReason::NotSelected,
+            Decision::Fail(_) => false,
+        };
+        Self {
+            line: explain_by(rules, name, &Door::Open(plan)),
+            good: plan.records.iter().all(|record| good(&record.decision)),
+        }
+    }
+
+    fn refused(name: &str, failure: Failure) -> Self {
+        Self::of(&Rules::default(), name, &Plan::refused(failure))
+    }
+}
+
+fn explained(
     name: &str,
     bytes: Vec<u8>,
     arguments: &Arguments,
     (rules, body_limit): (&Rules, usize),
     (sources, has_sources): (&Sources, bool),
-) -> String {
+) -> Explained {
     let input = match input::parse(bytes) {
         // Without `[[source]]` a function does not let it in, and the plan says so.
         Input::Bare(body) if has_sources => match Request::carried(&body) {
             None => Input::Bare(body),
             Some(Ok(request)) => Input::Wrapped(request),
-            Some(Err(failure)) => return explain(name, &Door::Open(&Plan::refused(failure))),
+            Some(Err(failure)) => return Explained::refused(name, failure),
         },
         input => input,
     };
@@ -104,7 +152,7 @@ fn line(
         Input::Wrapped(mut request) => {
             let entered = match enter(name, &request, arguments, sources) {
                 Ok(entered) => entered,
-                Err(line) => return line,
+                Err(explained) => return explained,
             };
             let body = std::mem::take(&mut request.body);
             let headers = request.headers();
@@ -112,7 +160,7 @@ fn line(
             let delivery = Delivery { dialect: delivery.dialect.or(arguments.dialect), ..delivery };
             match delivery.unpacked(body_limit) {
                 Ok(delivery) => delivery,
-                Err(failure) => return explain(name, &Door::Open(&Plan::refused(failure))),
+                Err(failure) => return Explained::refused(name, failure),
             }
         }
     };
@@ -122,11 +170,16 @@ fn line(
             say(&format!("warning: {name}: {}: {warning}", record.item));
         }
     }
-    explain(name, &Door::Open(&plan))
+    Explained::of(rules, name, &plan)
 }
 
 /// The walk through the door, or the line about a request that ends there.
-fn enter(name: &str, request: &Request, arguments: &Arguments, sources: &Sources) -> Result<Entered, String> {
+fn enter(
+    name: &str,
+    request: &Request,
+    arguments: &Arguments,
+    sources: &Sources,
+) -> Result<Entered, Explained> {
     let headers = request.headers();
     let head = request.head(&headers, arguments.client);
     let now = arguments.at.unwrap_or_else(jiff::Timestamp::now);
@@ -140,22 +193,22 @@ fn enter(name: &str, request: &Request, arguments: &Arguments, sources: &Sources
             Err(unauthorized(name, "a signature", &why))
         }
         DoorVerdict::Answered(_, answered) => Err(match answered {
-            Answered::Present => explain(name, &Door::Open(&Plan::default())),
+            Answered::Present => Explained::of(&Rules::default(), name, &Plan::default()),
             Answered::Refused(refusal) => unauthorized(name, refusal.check, refusal.why),
             Answered::Unavailable(what) => unauthorized(name, what.check, what.why),
-            Answered::WrongMethod(failure) => explain(name, &Door::Open(&Plan::refused(failure))),
+            Answered::WrongMethod(failure) => Explained::refused(name, failure),
             Answered::UnknownPath { failure, hint } => {
                 say(&format!("warning: {name}: {hint}"));
-                explain(name, &Door::Open(&Plan::refused(failure)))
+                Explained::refused(name, failure)
             }
         }),
     }
 }
 
 /// The gate's refusal. The reason goes to standard error, for the operator; over HTTP no sender learns it.
-fn unauthorized(name: &str, check: &str, why: &str) -> String {
+fn unauthorized(name: &str, check: &str, why: &str) -> Explained {
     say(&format!("warning: {name}: refused by {check}: {why}"));
-    explain(name, &Door::Unauthorized)
+    Explained { line: explain_by(&Rules::default(), name, &Door::Unauthorized), good: false }
 }
 
 fn count(n: usize, what: &str) -> String {

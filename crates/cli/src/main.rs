@@ -1,42 +1,7 @@
 //! `mdss-relay`: the operator's tool.
 
-mod columns;
-mod explain;
-mod input;
-mod matching;
-mod notification;
-mod replay;
-mod spool;
-mod visible;
-
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
-/// Reports every new object that a storage system announces to MetaDefender Storage Security.
-#[derive(Parser)]
-#[command(name = "mdss-relay", version, max_term_width = 100)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Explain(explain::Arguments),
-    Match(matching::Arguments),
-    #[command(subcommand)]
-    Notification(notification::Command),
-    Replay(replay::Arguments),
-    Spool(spool::Arguments),
-}
-
 fn main() -> ExitCode {
-    match Arguments::parse().command {
-        Command::Explain(arguments) => explain::run(&arguments),
-        Command::Match(arguments) => matching::run(&arguments),
-        Command::Notification(command) => notification::run(&command),
-        Command::Replay(arguments) => replay::run(&arguments),
-        Command::Spool(arguments) => spool::run(&arguments),
-    }
+    mdss_relay::run()
 }

@@ -1,6 +1,7 @@
 //! `notification`: a bucket's notification configuration, written, checked and tried, before a store relies on it.
 
 mod check;
+mod format;
 mod matching;
 mod write;
 
@@ -12,7 +13,10 @@ use mdss_relay_core::Mistake;
 
 use crate::visible::visible;
 
-/// Writes, checks and tries a bucket's notification configuration: the document that names who is notified of which events (JD Cloud, S3-shaped stores).
+/// Writes, checks and tries the document in which a bucket says which events it sends, and where (JD Cloud, S3 and stores like it).
+///
+/// MinIO keeps such a document, too, but takes it from its own tool: `write --s3-queue arn:minio:sqs::NAME:webhook --format mc` prints the
+/// lines for `mc event add`. OCI, Azure and Google have none: their rules name events, and `match` tries an OCI rule's condition.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Write(write::Arguments),

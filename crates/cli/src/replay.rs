@@ -20,16 +20,20 @@ use target::Target;
 /// Sends deliveries to a running relay of any kind and shows what became of each object.
 ///
 /// Over HTTP a bare body is posted to the URL, and a request ({"method","path","headers","body"}) to its own path on the
-/// same host. The bearer token for bare bodies is taken from the variable RELAY_TOKEN; a value of two words, such as
-/// "Basic dTpw", is sent as it is. A function gets bodies only; requests are left out.
+/// same host. The bearer token for bare bodies is taken from the variable RELAY_TOKEN, whatever source the URL leads to; a value of
+/// two words, such as "Basic dTpw", is sent as it is. A function gets bodies only; requests are left out. Variables that name a
+/// proxy are not read.
 ///
 /// Exit status: 0 if every object was accepted or skipped, 1 if one was not or no answer came, 2 for a wrong command line.
 #[derive(Args)]
 #[command(group(ArgGroup::new("target").required(true)))]
 pub(crate) struct Arguments {
-    /// The URL of a source of mdss-relay-http, such as http://127.0.0.1:8080/events.
+    /// The URL of a source of mdss-relay-http, such as http://127.0.0.1:8080/events, or https://relay.example/minio through a proxy.
     #[arg(long, group = "target", value_name = "URL")]
     url: Option<String>,
+    /// Certificates in PEM that are trusted beside the public authorities: of a private authority, or of the server itself.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    ca_file: Option<PathBuf>,
     /// The socket of mdss-relay-oci-fn, the path in its FN_LISTENER.
     #[arg(long, group = "target", value_name = "PATH")]
     fn_socket: Option<PathBuf>,
@@ -64,7 +68,7 @@ async fn replay(arguments: &Arguments) -> ExitCode {
     }
     let limit = Duration::from_secs(arguments.timeout.into());
     let target = match (&arguments.url, &arguments.fn_socket, arguments.runtime_api) {
-        (Some(url), _, _) => Target::http(url, limit),
+        (Some(url), _, _) => Target::http(url, arguments.ca_file.as_deref(), limit),
         (_, Some(socket), _) => Ok(Target::function(socket, limit)),
         (_, _, Some(address)) => Target::runtime_api(address, limit).await,
         (None, None, None) => Err("expected --url, --fn-socket or --runtime-api".into()),
@@ -93,6 +97,11 @@ async fn replay(arguments: &Arguments) -> ExitCode {
     progress.end();
     if !arguments.json && print(&table::table(&deliveries)).is_err() {
         return ExitCode::from(1);
+    }
+    if deliveries.iter().any(Delivered::is_unauthorized)
+        && let Some(words) = target.about_401()
+    {
+        say(&format!("mdss-relay replay: {words}"));
     }
     ExitCode::from(u8::from(deliveries.iter().any(|d| !d.is_good())))
 }

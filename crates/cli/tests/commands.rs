@@ -2,13 +2,17 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 use std::io::Write;
+use std::net::SocketAddr;
+
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mdss_relay_core::SETTINGS;
-use mdss_relay_http::{Configuration, Server, listen};
+use mdss_relay_http::{Configuration, Server};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Step, units};
 use serde_json::Value;
+use tokio::net::TcpListener;
 
 const EVENT: &str = r#"{"Records":[{"eventSource":"minio:s3","eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"a%2Fb+c"}}}]}"#;
 const TOKEN: &str = "t0ken-of-the-test";
@@ -98,7 +102,7 @@ fn explain_exits_2_only_for_what_cannot_be_read() {
     for (args, vars, words) in [
         (vec!["explain", "--dialect", "s3", "-"], vec![], "one of oci, oci-stream"),
         (vec!["explain", "--at", "noon", "-"], vec![], "RFC 3339"),
-        (vec!["explain"], vec![], "FILE"),
+        (vec!["explain"], vec![], "EVENT"),
         (vec!["explain", "--config", "/nonexistent.toml", "-"], vec![], "/nonexistent.toml"),
         (vec!["explain", "-"], vec![("RELAY_TIMOUT", "s3cret")], "is RELAY_TIMEOUT meant?"),
         (
@@ -140,6 +144,33 @@ fn explain_stands_at_the_same_gate_as_the_server() {
     }
 }
 
+#[test]
+fn explain_is_strict_where_it_is_asked_to_be() {
+    let toml =
+        "[[route]]\nname = \"the invoices\"\nbucket = \"b\"\nprefix = \"a/\"\nstorage_client_id = \"unit-1\"";
+    let vars = [("RELAY_CONFIG_TOML", toml)];
+    let request = |method: &str| serde_json::json!({ "method": method, "body": "{}" }).to_string();
+    for (what, input, status) in [
+        ("sent", EVENT.to_owned(), 0),
+        ("a deletion", EVENT.replace("ObjectCreated:Put", "ObjectRemoved:Delete"), 0),
+        ("not selected", EVENT.replace("a%2F", "c%2F"), 1),
+        ("no route", EVENT.replace(r#""b""#, r#""other""#), 1),
+        ("garbage", "garbage".to_owned(), 1),
+        ("a wrong method", request("PUT"), 1),
+    ] {
+        let strict = run(&["explain", "--strict", "-"], &vars, &input);
+        assert_eq!(strict.status.code(), Some(status), "{what}: {}", text(&strict.stdout));
+        assert_eq!(run(&["explain", "-"], &vars, &input).status.code(), Some(0), "{what}");
+        let line: Value = serde_json::from_slice(&strict.stdout).unwrap();
+        let names = &line["records"][0]["unit_names"];
+        let want = if what == "sent" { serde_json::json!(["the invoices"]) } else { Value::Null };
+        assert_eq!(*names, want, "{what}");
+    }
+    let gate = run(&["explain", "--strict", "-"], &[("RELAY_TOKEN", TOKEN)], &request("POST"));
+    assert_eq!(gate.status.code(), Some(1), "refused by the gate: {}", text(&gate.stdout));
+    assert_eq!(run(&["explain", "--strict", "/nonexistent", "-"], &vars, EVENT).status.code(), Some(2));
+}
+
 // === replay ===
 
 /// The HTTP adapter's own server, in this process; returns its URL.
@@ -153,7 +184,7 @@ async fn server(sim: &Sim) -> String {
     ];
     let reading = Configuration::read(vars.into_iter().map(|(n, v)| (n.into(), v.into())));
     let configuration = reading.outcome.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/events", listener.local_addr().unwrap());
     tokio::spawn(
         async move { Server::new(configuration).serve(listener, std::future::pending::<&str>()).await },
@@ -183,9 +214,13 @@ async fn replay_shows_what_became_of_each_object() {
     let table = tokio::task::block_in_place(|| replay(&[], TOKEN));
     assert_eq!(table.status.code(), Some(1), "something failed");
     let shown = text(&table.stdout);
-    for words in
-        ["b/a/b c ", "accepted", "mdss_unavailable", "unreadable", "3 deliveries: 1 accepted, 2 failed"]
-    {
+    for words in [
+        "b/a/b c ",
+        "accepted",
+        "mdss_unavailable",
+        "unreadable",
+        "3 deliveries: 1 done, 1 permanent, 1 transient; 3 records: 1 accepted, 2 failed",
+    ] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert!(shown.contains(&sim.accepted()[0].last_correlation_id), "{shown}");
@@ -202,6 +237,87 @@ async fn replay_shows_what_became_of_each_object() {
         (Some(1), 3)
     );
     assert!(!text(&refused.stdout).contains("another-token"));
+}
+
+/// What an operator does to try the way through the proxy: its certificate is a private one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replay_goes_over_tls_and_says_whose_certificate_it_lacks() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let behind = server(&sim).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (proxy, certificate) = tls_in_front_of(&behind, folder.path()).await;
+    let event = folder.path().join("a.json");
+    std::fs::write(&event, EVENT).unwrap();
+    let (event, url) = (event.to_str().unwrap(), format!("https://{proxy}/events"));
+    let replay = |args: &[&str], token: &str| {
+        let vars = [("RELAY_TOKEN", token)];
+        let vars = if token.is_empty() { &[][..] } else { &vars };
+        tokio::task::block_in_place(|| run(&[&["replay"], args, &[event]].concat(), vars, ""))
+    };
+    let through = ["--url", &url, "--ca-file", &certificate];
+    let good = replay(&through, TOKEN);
+    assert_eq!(good.status.code(), Some(0), "{}{}", text(&good.stdout), text(&good.stderr));
+    assert!(
+        text(&good.stdout).contains("1 delivery: 1 done; 1 record: 1 accepted"),
+        "{}",
+        text(&good.stdout)
+    );
+
+    let untrusted = replay(&["--url", &url], TOKEN);
+    assert_eq!(untrusted.status.code(), Some(1));
+    assert!(text(&untrusted.stdout).contains("--ca-file trusts"), "{}", text(&untrusted.stdout));
+    let plain = behind.replace("http://", "https://");
+    let plain = replay(&["--url", &plain], TOKEN);
+    assert!(text(&plain.stdout).contains("is http:// meant?"), "{}", text(&plain.stdout));
+
+    for (token, words) in [("", "RELAY_TOKEN is not set here"), ("wr0ng", "not what this source expects")] {
+        let refused = replay(&through, token);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = text(&refused.stderr);
+        assert!(said.contains(words) && said.contains("token_file") && !said.contains("wr0ng"), "{said}");
+    }
+    for (args, words) in [
+        (&["--url", "127.0.0.1:8080/s3cret"][..], "is http://127.0.0.1:8080/… meant?"),
+        (&["--url", "ftp://127.0.0.1/s3cret"], "http:// or https://"),
+        (&["--url", &url, "--ca-file", event], "expected certificates in PEM"),
+    ] {
+        let refused = replay(args, TOKEN);
+        assert_eq!(refused.status.code(), Some(2), "{args:?}");
+        let said = text(&refused.stderr);
+        assert!(said.contains(words) && !said.contains("s3cret"), "{args:?}: {said}");
+    }
+}
+
+/// Something that speaks TLS and hands everything on to the server at a URL; and the file with its certificate.
+async fn tls_in_front_of(url: &str, folder: &std::path::Path) -> (SocketAddr, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let file = folder.join("ca.pem");
+    std::fs::write(&file, made.cert.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], made.signing_key.serialize_der().try_into().unwrap())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let behind = url.strip_prefix("http://").and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, behind) = (acceptor.clone(), behind.clone());
+            tokio::spawn(async move {
+                let (Ok(mut near), Ok(mut far)) =
+                    (acceptor.accept(stream).await, tokio::net::TcpStream::connect(behind).await)
+                else {
+                    return;
+                };
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    (address, file.to_str().unwrap().to_owned())
 }
 
 #[tokio::test]
@@ -225,7 +341,7 @@ async fn replay_tells_when_nobody_answers() {
     }
     for args in [
         vec!["replay", file],
-        vec!["replay", "--url", "https://127.0.0.1/", file],
+        vec!["replay", "--url", "127.0.0.1/", file],
         vec!["replay", "--url", &url, "--fn-socket", "/x", file],
         vec!["replay", "--runtime-api", "0.0.0.0:0", file],
         vec!["replay", "--url", &url, "/nonexistent"],

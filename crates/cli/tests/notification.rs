@@ -230,6 +230,39 @@ fn what_should_be_seen_is_told_beside_the_document() {
     assert!(said.stderr.contains("rule[0].Topic, address 1: http: events"), "{}", said.stderr);
 }
 
+#[test]
+fn the_tools_of_stores_get_the_form_that_they_read() {
+    let write = |target: &[&str], format: &str| {
+        let args = [&["write", "--bucket", "invoices-eu", "--format", format], target].concat();
+        run_with(&args, &[("RELAY_CONFIG_TOML", ROUTES)], "")
+    };
+    let minio = ["--s3-queue", "arn:minio:sqs::relay:webhook"];
+    let amazon = ["--s3-queue", "arn:aws:sqs:eu-central-1:123456789012:relay"];
+    insta::assert_snapshot!(write(&minio, "mc").stdout, @r"
+    mc event add ALIAS/invoices-eu arn:minio:sqs::relay:webhook --event put --prefix in/ --suffix .pdf
+    mc event add ALIAS/invoices-eu arn:minio:sqs::relay:webhook --event put --prefix 'scans & co/' --suffix .pdf
+    ");
+    let json: Value = serde_json::from_str(&write(&amazon, "json").stdout).unwrap();
+    assert_eq!(
+        json["QueueConfigurations"][1],
+        json!({
+            "Id": "mdss-relay-2",
+            "QueueArn": amazon[1],
+            "Events": ["s3:ObjectCreated:*"],
+            "Filter": { "Key": { "FilterRules": [{ "Name": "prefix", "Value": "scans+%26+co/" }, { "Name": "suffix", "Value": ".pdf" }] } },
+        })
+    );
+    for (target, format, words) in [
+        (&amazon[..], "mc", "arn:minio:sqs::NAME:webhook"),
+        (&["--url", "https://relay.example/s3cret"], "mc", "--s3-queue"),
+        (&["--url", "https://relay.example/s3cret"], "json", "--s3-queue"),
+    ] {
+        let said = write(target, format);
+        assert_eq!((said.status, said.stdout.as_str()), (2, ""), "{format}");
+        assert!(said.stderr.contains(words) && !said.stderr.contains("s3cret"), "{format}: {}", said.stderr);
+    }
+}
+
 // === check ===
 
 #[test]

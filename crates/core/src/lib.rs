@@ -36,7 +36,7 @@ pub use plain::file::{MOST_FILE_BYTES, plain_file, plain_text};
 pub use plain::line::one_line;
 pub use plain::mistake::{Mistake, nearest};
 pub use plain::secret::Secret;
-pub use plan::explain::{Door, explain};
+pub use plan::explain::{Door, explain, explain_by};
 pub use plan::mark::WriteMark;
 pub use plan::plan::{Decision, Plan, Planned, plan};
 pub use plan::queue::QUEUE_ANSWER;
@@ -49,8 +49,9 @@ pub use select::notification::{
     Address, Affix, Field, Miss, Notification, NotificationVerdict, Rule, Store, Target,
 };
 pub use select::route::Route;
-pub use select::rules::Rules;
+pub use select::rules::{Rules, UnitNames};
+pub use select::survey::Remark;
 pub use settings::{
-    Applies, Draft, FunctionSettings, HttpSettings, Listed, MdssSettings, Origin, Role, SETTINGS, Setting,
-    Settings, Source, SpoolSettings, Without, settings_help,
+    Applies, Draft, FunctionSettings, HttpSettings, KEY_IN_CLEAR, Listed, MdssSettings, NOT_VERIFIED, Origin,
+    Role, SETTINGS, Setting, Settings, Source, SpoolSettings, Without, settings_help,
 };

@@ -30,6 +30,7 @@ pub use groups::{
     FunctionSettings, HttpSettings, Listed, MdssSettings, Role, Settings, Source, SpoolSettings,
 };
 pub use help::settings_help;
+pub use mdss::{KEY_IN_CLEAR, NOT_VERIFIED};
 pub use origin::Origin;
 pub use table::{Applies, SETTINGS, Setting, Without};
 

@@ -1,4 +1,4 @@
-//! Any sender of webhooks, over plain HTTP.
+//! Any sender of webhooks.
 
 use std::time::{Duration, Instant};
 
@@ -15,26 +15,40 @@ use crate::error::DriveError;
 
 /// Posts to an HTTP server, and keeps connections alive between the calls.
 ///
-/// It speaks `http` only: it is for servers on this machine, and a tool that also spoke TLS would be taken for one
-/// that may be pointed anywhere. It follows no redirect and repeats nothing.
+/// It speaks `http` only, unless it was told whose certificates it may trust: most of its users are tests, on loopback. It follows no
+/// redirect and repeats nothing.
 #[derive(Clone, Debug)]
 pub struct HttpPoster {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Way,
     limit: Duration,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    Plain(Client<HttpConnector, Full<Bytes>>),
+    #[cfg(feature = "tls")]
+    Tls(Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>),
 }
 
 impl HttpPoster {
     /// `limit` is for each call as a whole: connecting, sending, and reading the answer to its end.
     #[must_use]
     pub fn new(limit: Duration) -> Self {
-        let mut connector = HttpConnector::new();
-        // Otherwise a small request on a kept connection can wait for the delayed acknowledgement of the one before.
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            // It would repeat a request whose kept connection was closed under it. The caller counts deliveries.
-            .retry_canceled_requests(false)
-            .build(connector);
-        Self { client, limit }
+        Self { client: Way::Plain(builder().build(connector())), limit }
+    }
+
+    /// The same for `https` too, with servers whose certificates `tls` accepts.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(limit: Duration, tls: rustls::ClientConfig) -> Self {
+        let mut connector = connector();
+        connector.enforce_http(false);
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        Self { client: Way::Tls(builder().build(connector)), limit }
     }
 
     /// Sends one request. `headers` go out as given, doubled ones doubled; `Host` and `Content-Length` are added
@@ -51,10 +65,15 @@ impl HttpPoster {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Result<Answer, DriveError> {
-        let request = request(method, url, headers, body.into())?;
+        let request = request(method, url, headers, body.into(), self.schemes())?;
         let started = Instant::now();
         let exchange = async {
-            let response = self.client.request(request).await.map_err(|error| DriveError::Connection {
+            let response = match &self.client {
+                Way::Plain(client) => client.request(request).await,
+                #[cfg(feature = "tls")]
+                Way::Tls(client) => client.request(request).await,
+            };
+            let response = response.map_err(|error| DriveError::Connection {
                 what: "the request could not be sent, or the answer could not be read".to_owned(),
                 source: error.into(),
             })?;
@@ -62,6 +81,28 @@ impl HttpPoster {
         };
         timeout(self.limit, exchange).await.map_err(|_| DriveError::NoAnswer { after: self.limit })?
     }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        match self.client {
+            Way::Plain(_) => &["http"],
+            #[cfg(feature = "tls")]
+            Way::Tls(_) => &["http", "https"],
+        }
+    }
+}
+
+fn connector() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    // Otherwise a small request on a kept connection can wait for the delayed acknowledgement of the one before.
+    connector.set_nodelay(true);
+    connector
+}
+
+fn builder() -> hyper_util::client::legacy::Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    // It would repeat a request whose kept connection was closed under it. The caller counts deliveries.
+    builder.retry_canceled_requests(false);
+    builder
 }
 
 fn request(
@@ -69,10 +110,11 @@ fn request(
     url: &str,
     headers: &[(&str, &str)],
     body: Bytes,
+    schemes: &[&str],
 ) -> Result<Request<Full<Bytes>>, DriveError> {
     let uri: Uri = url.parse().map_err(|_| DriveError::Usage(format!("not a URL: {url:?}")))?;
     match uri.scheme_str() {
-        Some("http") => {}
+        Some(scheme) if schemes.contains(&scheme) => {}
         Some("https") => {
             let sentence = "the URL is https://, and only http:// is supported: put a proxy in front";
             return Err(DriveError::Usage(sentence.to_owned()));
@@ -121,7 +163,7 @@ mod tests {
                 "the value of the header \"a\" holds a control",
             ),
         ] {
-            let error = request(method, url, &[header], Bytes::new()).unwrap_err().to_string();
+            let error = request(method, url, &[header], Bytes::new(), &["http"]).unwrap_err().to_string();
             assert!(error.starts_with(sentence) && !error.contains("s3cret"), "{url}: {error}");
         }
     }

@@ -8,6 +8,7 @@ mod calls;
 mod configuration;
 mod connection;
 mod keeping;
+mod listeners;
 mod metrics;
 mod outage;
 mod pages;
@@ -23,5 +24,6 @@ mod start_line;
 mod state;
 
 pub use configuration::{Configuration, ReadConfiguration};
+pub use listeners::Listeners;
 pub use metrics::METRICS;
-pub use serve::{Server, listen};
+pub use serve::Server;

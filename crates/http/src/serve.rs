@@ -1,16 +1,15 @@
 //! The life of a server: it starts, takes connections, and stops.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use axum::Router;
 use jiff::Timestamp;
 use mdss_relay_core::{Watch, fields};
 use mdss_relay_request::Admissions;
 use mdss_relay_spool::StoreThread;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -22,9 +21,10 @@ use crate::calls::Calls;
 use crate::configuration::{Configuration, InForce};
 use crate::connection::HEAD_TIMEOUT;
 use crate::keeping;
+use crate::listeners::Listeners;
 use crate::metrics::Counters;
 use crate::outage;
-use crate::pages::pages;
+use crate::pages::{pages, pages_alone};
 use crate::refusals::Refusals;
 use crate::repeat_delay::RepeatDelay;
 use crate::request::receive;
@@ -35,6 +35,9 @@ use crate::state::Shared;
 /// The longest a stop waits for the spool's file to be closed. It need not be: that only makes the next start quicker.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What taking connections does, so that its end needs no answer.
+const FOR_EVER: &str = "connections are taken for ever";
+
 /// The time between two looks for refusals that had no line.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -44,14 +47,6 @@ pub struct Server {
     pub(crate) counters: Arc<Counters>,
     /// Every attempt of this process, whatever the configuration was.
     pub(crate) watch: Arc<Watch>,
-}
-
-/// Listens where the settings say.
-///
-/// # Errors
-/// The operating system's word, with the address.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|e| format!("cannot listen on {address}: {e}"))
 }
 
 impl Server {
@@ -67,19 +62,20 @@ impl Server {
         }
     }
 
-    /// Serves until `stop` is over, which says why in a word. Then the port closes, bodies that are still on their way get two seconds, and calls in
+    /// Serves until `stop` is over, which says why in a word. Then its ports close, bodies that are still on their way get two seconds, and calls in
     /// flight are finished: one deadline later, at the latest, and a little for the answers, connections are cut; one more, for
     /// what the worker has under way, and it returns. What is on disk stays there for the next start.
     ///
     /// # Errors
-    /// If the listener's own address cannot be told, or the system has no thread for the spool. A connection that fails
+    /// If a listener's own address cannot be told, or the system has no thread for the spool. A connection that fails
     /// concerns nobody else.
     pub async fn serve<W: Display>(
         &self,
-        listener: TcpListener,
+        listeners: impl Into<Listeners>,
         stop: impl Future<Output = W>,
     ) -> std::io::Result<()> {
-        let address = listener.local_addr()?;
+        let Listeners { events, admin } = listeners.into();
+        let address = events.local_addr()?;
         let running = self.running.subscribe();
         let first = running.borrow().clone();
         let grace = first.relay.settings().mdss.deadline + HEAD_TIMEOUT;
@@ -113,10 +109,28 @@ impl Server {
             calls: calls.clone(),
             _alive: alive,
         });
-        let router = pages().fallback(receive).with_state(shared.clone());
+        let router = if admin.is_some() { Router::new() } else { pages() };
+        let router = router.fallback(receive).with_state(shared.clone());
+        let admin = match admin {
+            Some(listener) => {
+                Some((listener.local_addr()?, listener, pages_alone().with_state(shared.clone())))
+            }
+            None => None,
+        };
+        if let Some((address, ..)) = &admin {
+            info!(
+                { fields::SERVER_ADDRESS } = %address.ip(),
+                { fields::SERVER_PORT } = address.port(),
+                "/metrics, /readyz and /healthz are on http://{address}, and nowhere else"
+            );
+        }
         info!({ fields::SERVER_ADDRESS } = %address.ip(), { fields::SERVER_PORT } = address.port(), "listening on http://{address}");
 
-        let capacity = Capacity::of(files(), first.relay.settings().mdss.concurrency);
+        let files = match &admin {
+            Some(_) => files().map(|files| files.saturating_sub(Capacity::ADMIN.size().0 as u64)),
+            None => files(),
+        };
+        let capacity = Capacity::of(files, first.relay.settings().mdss.concurrency);
         if let (connections, true) = capacity.size() {
             warn!(
                 "at most {connections} connections at once, because this process may open no more files (ulimit -n)"
@@ -129,10 +143,21 @@ impl Server {
                 log_more(&refusals, false);
             }
         });
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut watchers) = (JoinSet::new(), JoinSet::new());
+        // Slots of its own for each port, so that nobody on one of them takes those of the other.
         let slots = Slots::new(capacity);
+        let watching = async {
+            match &admin {
+                Some((_, listener, router)) => {
+                    let slots = Slots::new(Capacity::ADMIN);
+                    accept(&shared, listener, &slots, router, &mut watchers).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
         let why = tokio::select! {
-            () = accept(&shared, &listener, &slots, &router, &mut tasks) => unreachable!("it takes connections for ever"),
+            () = accept(&shared, &events, &slots, &router, &mut tasks) => unreachable!("{FOR_EVER}"),
+            () = watching => unreachable!("{FOR_EVER}"),
             why = stop => why,
         };
         info!({ fields::SIGNAL } = %why, "asked to stop: the requests under way are finished first");
@@ -141,7 +166,7 @@ impl Server {
         let ended = calls.ended();
         let refusals = shared.refusals.clone();
         shared.stopping.send_replace(true);
-        drop(listener);
+        drop((events, admin));
         let finish = async {
             // Connections share it until their last answer is written, and deliveries whose sender has gone meanwhile as well.
             drop((router, shared));
@@ -153,6 +178,7 @@ impl Server {
         let (finished, cut) = (calls.ended() - ended, calls.under_way());
         // A client that does not read has a connection that never ends; with it goes what it holds of the spool.
         tasks.shutdown().await;
+        watchers.shutdown().await;
         log_more(&refusals, true);
         // The worker goes last: what the last calls have put on disk it may still send. What it has under way is finished.
         stop_worker.send_replace(true);

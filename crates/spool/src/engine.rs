@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
 use crate::shares::{Limits, Parties};
+pub use crate::sqlite::Glance;
 use crate::sqlite::Sqlite;
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
 use crate::ticket::Ticket;
@@ -69,6 +70,11 @@ impl Engine {
     pub fn visit(dir: &Path) -> Result<(Self, StoreThread), Trouble> {
         let (engine, thread) = Sqlite::visit(dir)?;
         Ok((Self::Sqlite(engine), StoreThread(thread)))
+    }
+
+    /// What can be seen of the spool of a data directory without opening it.
+    pub(crate) fn glance(dir: &Path) -> Glance {
+        Glance::of(dir)
     }
 
     /// Keeps a delivery; it is on disk when this returns. Says what became of each of its items.

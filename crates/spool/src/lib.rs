@@ -21,7 +21,7 @@ mod worker;
 pub use breaker::Position;
 pub use clock::{Clock, Moment, SystemClock};
 pub use desk::Desk;
-pub use engine::{Config, StoreThread};
+pub use engine::{Config, Glance, StoreThread};
 pub use intake::Sender;
 pub use item::{ItemId, LANE_UNROUTED, State};
 pub use meter::{Counts, Histogram, LATENCY_BOUNDS, Snapshot};

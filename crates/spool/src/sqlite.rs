@@ -8,6 +8,7 @@ mod delivery;
 mod desk;
 mod due;
 mod file;
+mod glance;
 mod handle;
 mod jump;
 mod names;
@@ -21,4 +22,5 @@ mod testing;
 mod thread;
 mod trouble;
 
+pub use glance::Glance;
 pub(crate) use handle::Sqlite;

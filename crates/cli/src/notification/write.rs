@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args};
 use mdss_relay_core::{Address, Notification, Role, Settings, Target};
 
 use crate::input;
+use crate::notification::format::Format;
 use crate::notification::{say, say_all};
 
 /// Writes the document that makes a bucket announce the objects that the routes take.
@@ -38,15 +39,19 @@ pub(crate) struct Arguments {
     /// Writes JD Cloud's document, which notifies addresses. This is the default without another target.
     #[arg(long)]
     jd: bool,
-    /// Writes S3's document, which notifies an SNS topic.
+    /// Writes S3's document, which sends to an SNS topic.
     #[arg(long, value_name = "ARN")]
     s3_topic: Option<String>,
-    /// The same for an SQS queue.
+    /// The same for an SQS queue, or for the webhook of MinIO.
     #[arg(long, value_name = "ARN")]
     s3_queue: Option<String>,
     /// The same for a Lambda function.
     #[arg(long, value_name = "ARN")]
     s3_lambda: Option<String>,
+    /// xml: the document itself; json: for `aws s3api put-bucket-notification-configuration`; mc: lines of `mc event add`, for MinIO,
+    /// with its target in --s3-queue (arn:minio:sqs::NAME:webhook).
+    #[arg(long, value_enum, default_value = "xml", hide_possible_values = true)]
+    format: Format,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
@@ -75,8 +80,14 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             for warning in notification.warnings() {
                 say(&format!("warning: {warning}"));
             }
-            let written = crate::notification::print(notification.to_xml().trim_end());
-            ExitCode::from(if written { 0 } else { 2 })
+            let text = match arguments.format.write(&arguments.bucket, &notification) {
+                Ok(text) => text,
+                Err(sentence) => {
+                    say(sentence);
+                    return ExitCode::from(2);
+                }
+            };
+            ExitCode::from(if crate::notification::print(&text) { 0 } else { 2 })
         }
         Err(mistakes) => {
             say_all("no document can express these routes", &mistakes);

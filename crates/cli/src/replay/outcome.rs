@@ -169,6 +169,11 @@ impl Delivered {
         }
     }
 
+    /// Whether the relay did not believe who posts.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        self.status == Some(401)
+    }
+
     /// Whether nothing is left to do for it.
     pub(super) fn is_good(&self) -> bool {
         matches!(self.outcome.as_str(), "done" | "answered" | "left_out")

@@ -10,10 +10,11 @@ const HEAD: [&str; 6] = ["DELIVERY", "OBJECT", "RESULT", "REASON", "CORRELATION 
 /// One line an object, the sentence for what failed below it, and the sums at the end.
 pub(super) fn table(deliveries: &[Delivered]) -> String {
     let mut lines: Vec<([String; 6], Option<String>)> = vec![(HEAD.map(str::to_owned), None)];
-    let mut sums: BTreeMap<&str, usize> = BTreeMap::new();
+    let (mut outcomes, mut sums) = (Sums::default(), Sums::default());
     for delivered in deliveries {
+        outcomes.add(&delivered.outcome.replace('_', " "), 1);
         for (result, count) in &delivered.counts {
-            *sums.entry(result.as_str()).or_default() += count;
+            sums.add(result, *count);
         }
         if !delivered.counts.is_empty() {
             let all: usize = delivered.counts.values().sum();
@@ -34,8 +35,9 @@ pub(super) fn table(deliveries: &[Delivered]) -> String {
                 &row.ms.to_string(),
             );
             lines.push((line, row.detail.as_deref().map(visible)));
-            if delivered.counts.is_empty() {
-                *sums.entry(row.result.as_str()).or_default() += 1;
+            // A row without an item stands for the delivery as a whole.
+            if delivered.counts.is_empty() && !row.item.is_empty() {
+                sums.add(&row.result, 1);
             }
         }
     }
@@ -51,14 +53,27 @@ pub(super) fn table(deliveries: &[Delivered]) -> String {
             text.push_str(&format!("    {detail}\n"));
         }
     }
-    let sums: Vec<_> = sums.iter().map(|(result, n)| format!("{n} {}", visible(result))).collect();
-    let noun = if deliveries.len() == 1 { "delivery" } else { "deliveries" };
-    text.push_str(&format!(
-        "{} {noun}: {}",
-        deliveries.len(),
-        if sums.is_empty() { "no records".into() } else { sums.join(", ") }
-    ));
-    text
+    text + &format!("{}; {}", outcomes.said("delivery", "deliveries"), sums.said("record", "records"))
+}
+
+/// How many of what.
+#[derive(Default)]
+struct Sums(BTreeMap<String, usize>);
+
+impl Sums {
+    fn add(&mut self, what: &str, count: usize) {
+        *self.0.entry(what.to_owned()).or_default() += count;
+    }
+
+    fn said(&self, one: &str, many: &str) -> String {
+        let all: usize = self.0.values().sum();
+        let parts: Vec<_> = self.0.iter().map(|(what, n)| format!("{n} {}", visible(what))).collect();
+        match all {
+            0 => format!("no {many}"),
+            1 => format!("1 {one}: {}", parts.join(", ")),
+            all => format!("{all} {many}: {}", parts.join(", ")),
+        }
+    }
 }
 
 fn cells(file: &str, object: &str, result: &str, reason: &str, id: &str, ms: &str) -> [String; 6] {
@@ -115,7 +130,7 @@ mod tests {
         two.json    -                           left out  -                 -                   0
             a whole request
         three.json  -                           done      no records        -                   -
-        3 deliveries: 1 accepted, 1 failed, 1 left out
+        3 deliveries: 1 done, 1 left out, 1 transient; 2 records: 1 accepted, 1 failed
         ");
     }
 }

@@ -1,10 +1,14 @@
 //! Whom the deliveries are sent to.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use drive::{FnClient, HttpPoster, Invocation, Outcome, RuntimeApi};
+use drive::{DriveError, FnClient, HttpPoster, Invocation, Outcome, RuntimeApi};
+use mdss_relay_core::{MOST_FILE_BYTES, plain_file, public_tls};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::input::{Input, Request};
 use crate::replay::outcome::Delivered;
@@ -17,15 +21,21 @@ pub(super) enum Target {
 }
 
 impl Target {
-    pub(super) fn http(url: &str, limit: Duration) -> Result<Self, String> {
-        if !url.starts_with("http://") {
-            return Err(format!(
-                "--url: expected an http:// URL, found {url:?}; the relay speaks plain HTTP, and a proxy in front of it TLS"
-            ));
+    pub(super) fn http(url: &str, ca_file: Option<&Path>, limit: Duration) -> Result<Self, String> {
+        if !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+            // A path may hold a secret.
+            let place = url.split('/').next().unwrap_or_default();
+            let meant = if url.contains("://") || place.is_empty() || place.contains('@') {
+                String::new()
+            } else {
+                format!("; is http://{place}/… meant?")
+            };
+            return Err(format!("--url: expected a URL that begins with http:// or https://{meant}"));
         }
+        let tls = public_tls(&ca_file.map_or_else(|| Ok(Vec::new()), certificates)?)?;
         // In a variable, because a command line is public on its machine.
         let token = std::env::var("RELAY_TOKEN").ok().filter(|t| !t.is_empty());
-        Ok(Self::Http { poster: HttpPoster::new(limit), url: url.to_owned(), token })
+        Ok(Self::Http { poster: HttpPoster::with_tls(limit, tls), url: url.to_owned(), token })
     }
 
     pub(super) fn function(socket: &Path, limit: Duration) -> Self {
@@ -46,6 +56,22 @@ impl Target {
             words.push_str(&format!("\n  {name}='{value}'"));
         }
         Some(words)
+    }
+
+    /// What to look at when the relay did not let a request in.
+    pub(super) fn about_401(&self) -> Option<String> {
+        let Self::Http { token, .. } = self else { return None };
+        let found = if token.is_some() {
+            "RELAY_TOKEN is set here, and it is not what this source expects"
+        } else {
+            "RELAY_TOKEN is not set here, so no token was sent"
+        };
+        Some(format!(
+            "401: the relay did not believe who posts. {found}. /events expects the relay's own RELAY_TOKEN; a [[source]] with `bearer` \
+             expects what is in its token_file, so: RELAY_TOKEN=\"$(sudo cat FILE)\" mdss-relay replay …. A source with another check \
+             expects a whole request, {{\"method\",\"path\",\"headers\",\"body\"}}, as its sender posts it; the relay's log names the \
+             check that failed."
+        ))
     }
 
     pub(super) async fn send(&self, file: &str, input: Input) -> Delivered {
@@ -120,19 +146,50 @@ fn beside(url: &str, path: &str) -> String {
     if path.is_empty() {
         return url.to_owned();
     }
-    let host_end = url["http://".len()..].find('/').map_or(url.len(), |n| n + "http://".len());
+    let scheme = url.find("://").map_or(0, |at| at + "://".len());
+    let host_end = url[scheme..].find('/').map_or(url.len(), |n| n + scheme);
     format!("{}{path}", &url[..host_end])
 }
 
-/// An error with its causes, on one line.
-fn sentence(error: &drive::DriveError) -> String {
+/// The certificates in a file.
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let expected =
+        |found: &str| format!("--ca-file {}: expected certificates in PEM ({found})", file.display());
+    let pem = plain_file(file, MOST_FILE_BYTES).map_err(|e| expected(&e.to_string()))?;
+    let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    match found.map_err(|e| expected(&e.to_string()))? {
+        none if none.is_empty() => Err(expected("there is none in it")),
+        found => Ok(found),
+    }
+}
+
+/// An error with its causes, on one line, and what would help where that is known.
+fn sentence(error: &DriveError) -> String {
     let mut words = error.to_string();
-    let mut next = std::error::Error::source(error);
+    let mut next = error.source();
+    let mut hint = "";
     while let Some(cause) = next {
         words.push_str(&format!(": {cause}"));
+        hint = hint_for(cause).unwrap_or(hint);
         next = cause.source();
     }
-    words.replace('\n', " ")
+    words.replace('\n', " ") + hint
+}
+
+fn hint_for(cause: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut cause = cause;
+    // An error of the system shows its own cause as the next one, and passes over what it holds.
+    while let Some(held) = cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()) {
+        cause = held;
+    }
+    let tls = cause.downcast_ref::<rustls::Error>()?;
+    match tls {
+        rustls::Error::InvalidCertificate(_) => {
+            Some("; --ca-file trusts a private authority, or the server's own certificate")
+        }
+        rustls::Error::InvalidMessage(_) => Some("; the port answers without TLS: is http:// meant?"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +200,7 @@ mod tests {
     fn a_request_goes_to_its_own_path_on_the_same_host() {
         for (url, path, want) in [
             ("http://127.0.0.1:1/events", "/jd", "http://127.0.0.1:1/jd"),
+            ("https://relay.example/minio/s3cret", "/jd", "https://relay.example/jd"),
             ("http://127.0.0.1:1", "/jd?x", "http://127.0.0.1:1/jd?x"),
             ("http://127.0.0.1:1/events", "", "http://127.0.0.1:1/events"),
         ] {

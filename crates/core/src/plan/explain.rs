@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::mdss::request::Submission;
 use crate::model::dialect::Dialect;
 use crate::plan::plan::{Decision, Plan, Planned};
+use crate::select::rules::Rules;
 
 /// Whether the gate let the delivery in.
 #[derive(Debug)]
@@ -44,11 +45,19 @@ struct RecordLine<'a> {
     reason: Option<&'static str>,
     detail: Option<&'a str>,
     request: Option<&'a Submission>,
+    /// What the routes call the unit; absent where none has a name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unit_names: Vec<String>,
     untrusted: &'a Map<String, Value>,
 }
 
 /// One compact JSON line about one file, without a line feed.
 pub fn explain(file: &str, door: &Door<'_>) -> String {
+    explain_by(&Rules::default(), file, door)
+}
+
+/// The same, with the names that the routes of `rules` give to their storage units.
+pub fn explain_by(rules: &Rules, file: &str, door: &Door<'_>) -> String {
     let line = match door {
         Door::Unauthorized => Line {
             file,
@@ -64,7 +73,7 @@ pub fn explain(file: &str, door: &Door<'_>) -> String {
             outcome: outcome(plan),
             response: response(plan),
             confirm: plan.confirm.as_ref().map(|c| c.url.as_str()),
-            records: plan.records.iter().map(record).collect(),
+            records: plan.records.iter().map(|planned| record(rules, planned)).collect(),
         },
     };
     serde_json::to_string(&line).expect("strings, numbers and string-keyed maps always serialise")
@@ -88,12 +97,13 @@ fn response(plan: &Plan) -> Option<Value> {
     reply.or_else(|| plan.queue_answer())
 }
 
-fn record(record: &Planned) -> RecordLine<'_> {
+fn record<'a>(rules: &Rules, record: &'a Planned) -> RecordLine<'a> {
     let (action, reason, detail, request) = match &record.decision {
         Decision::Send(submission) => ("send", None, None, Some(submission)),
         Decision::Skip(reason) => ("skip", Some(reason.name()), record.skip_detail.as_deref(), None),
         Decision::Fail(failure) => ("fail", Some(failure.cause.name()), Some(failure.detail.as_str()), None),
     };
+    let unit = request.and_then(|request| rules.unit(request.storage_client_id()));
     let details = &record.details;
     RecordLine {
         dialect: record.dialect.map(Dialect::name),
@@ -112,6 +122,7 @@ fn record(record: &Planned) -> RecordLine<'_> {
         reason,
         detail,
         request,
+        unit_names: unit.map_or_else(Vec::new, |unit| unit.names),
         untrusted: &details.untrusted,
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Imported {
 /// One `[[route]]`.
 #[derive(Clone, Debug)]
 pub struct Route {
+    /// What people call its storage unit; only shown.
+    pub(crate) name: Option<String>,
     pub(crate) source: Option<String>,
     pub(crate) bucket: Pattern,
     pub(crate) namespace: Option<Pattern>,
@@ -49,7 +51,7 @@ pub struct Route {
     pub(crate) object_name: ObjectName,
 }
 
-/// `invoices* of minio (a part) -> 0c5454e3-…`: what it names and where it leads, in a few words.
+/// `invoices* of minio (a part) -> 0c5454e3-… (Invoices)`: what it names and where it leads, in a few words.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.bucket.as_str())?;
@@ -62,7 +64,8 @@ impl fmt::Display for Route {
         if documents || lists.into_iter().any(|list| !list.is_empty()) {
             f.write_str(" (a part)")?;
         }
-        write!(f, " -> {}", self.storage_client_id.as_str())
+        write!(f, " -> {}", self.storage_client_id.as_str())?;
+        self.name.iter().try_for_each(|name| write!(f, " ({name})"))
     }
 }
 
@@ -70,6 +73,7 @@ impl Route {
     /// The route that `STORAGECLIENTID` stands for: every object of every bucket.
     pub(crate) fn everything(storage_client_id: StorageClientId) -> Self {
         Self {
+            name: None,
             source: None,
             bucket: Pattern::new("*"),
             namespace: None,
@@ -86,6 +90,21 @@ impl Route {
             scan_id: None,
             object_name: ObjectName::default(),
         }
+    }
+
+    /// The bucket's name or pattern, as it was written.
+    pub fn bucket(&self) -> &str {
+        self.bucket.as_str()
+    }
+
+    /// The unit that it sends to.
+    pub fn storage_client_id(&self) -> &StorageClientId {
+        &self.storage_client_id
+    }
+
+    /// The type with which the unit is registered, if the operator has said so.
+    pub fn storage_type(&self) -> Option<StorageType> {
+        self.storage_type
     }
 
     /// On functions there is no source (`None`), and a route's own `source` always holds.

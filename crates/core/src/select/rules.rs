@@ -4,6 +4,15 @@ use crate::model::dialect::KeyRules;
 use crate::model::event::UnknownEvents;
 use crate::select::route::Route;
 
+/// What people call a storage unit, by the routes that lead to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitNames {
+    /// The `name`s of the routes, each once; most have none.
+    pub names: Vec<String>,
+    /// Their buckets, as patterns, each once.
+    pub buckets: Vec<String>,
+}
+
 /// The rules by which a delivery is planned.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
@@ -25,5 +34,21 @@ impl Rules {
     pub fn units(&self) -> usize {
         let units = self.routes.iter().map(|route| route.storage_client_id.as_str());
         units.collect::<std::collections::BTreeSet<_>>().len()
+    }
+
+    /// What the routes to a storage unit call it, and whose objects they send there; `None` if no route leads to it.
+    pub fn unit(&self, id: &str) -> Option<UnitNames> {
+        let mut unit = None;
+        for route in self.routes.iter().filter(|route| route.storage_client_id.as_str() == id) {
+            let unit = unit.get_or_insert_with(UnitNames::default);
+            let names = route.name.clone().map(|name| (&mut unit.names, name));
+            let buckets = (&mut unit.buckets, route.bucket.as_str().to_owned());
+            for (list, text) in names.into_iter().chain([buckets]) {
+                if !list.contains(&text) {
+                    list.push(text);
+                }
+            }
+        }
+        unit
     }
 }

@@ -14,6 +14,7 @@ use crate::settings::reader::Reader;
 use crate::settings::value::{STORAGE_CLIENT_ID, storage_client_id, words};
 
 const ROUTE: &[&str] = &[
+    "name",
     "source",
     "bucket",
     "namespace",
@@ -45,7 +46,7 @@ impl Reader {
         let unit = std::mem::take(&mut self.given.unit);
         if self.place("STORAGECLIENTID").is_none() && self.role != Role::Explain {
             let expected = format!("{STORAGE_CLIENT_ID}; or [[route]] in the configuration");
-            self.mistakes.push(Mistake::new("STORAGECLIENTID", expected));
+            self.missing("STORAGECLIENTID", expected);
         }
         let route = unit.id.map(|id| Route {
             storage_type: unit.storage_type,
@@ -94,6 +95,7 @@ impl Reader {
             .text("object_name")
             .and_then(|text| entry.read("object_name", &text, words(ObjectName::NAMES).read));
         let route = Route {
+            name: entry.text("name"),
             source: entry.text("source"),
             bucket: Pattern::new(bucket.as_deref().unwrap_or_default()),
             namespace: entry.text("namespace").map(|n| Pattern::new(&n)),

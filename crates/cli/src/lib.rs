@@ -1,0 +1,54 @@
+#![doc = include_str!("../README.md")]
+
+mod columns;
+mod doctor;
+mod explain;
+mod input;
+mod matching;
+mod notification;
+mod replay;
+mod secret;
+mod spool;
+mod visible;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Reports every new object that a storage system announces to MetaDefender Storage Security.
+#[derive(Parser)]
+#[command(name = "mdss-relay", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Doctor(doctor::Arguments),
+    Explain(explain::Arguments),
+    Match(matching::Arguments),
+    #[command(subcommand)]
+    Notification(notification::Command),
+    Replay(replay::Arguments),
+    Secret(secret::Arguments),
+    Spool(spool::Arguments),
+}
+
+/// The command line as clap knows it: what manual pages and the completions of shells are made from.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+/// Runs what the command line of this process asks for, and gives its exit status.
+pub fn run() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Match(arguments) => matching::run(&arguments),
+        Command::Notification(command) => notification::run(&command),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Secret(arguments) => secret::run(&arguments),
+        Command::Spool(arguments) => spool::run(&arguments),
+    }
+}
