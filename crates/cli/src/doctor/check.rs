@@ -106,7 +106,6 @@ pub(crate) const CHECKS: &[Check] = &[
     live(Mdss, "mdss.real_time", Fail, "whether real-time scanning is on for each unit"),
     live(Mdss, "mdss.event_based", Fail, "whether each unit's scan is event based"),
     live(Mdss, "mdss.scan_id", Fail, "whether MDSS takes each route's scan id"),
-    row(Mdss, "mdss.file_api", Warn, "whether MDSS lists the files it has scanned"),
     row(Mdss, "mdss.rate", Warn, "the relay's own rate against what MDSS answers"),
     row(Relay, "relay.running", Fail, "whether a relay listens"),
     row(Relay, "relay.ready", Fail, "whether it takes events"),
