@@ -138,6 +138,12 @@ impl Counters {
         *self.counts().requests.entry((source.unwrap_or("-").to_owned(), status)).or_default() += 1;
     }
 
+    /// How many answers said that an event must come again: 500 and 503.
+    pub(crate) fn refused_deliveries(&self) -> u64 {
+        let counts = self.counts();
+        counts.requests.iter().filter(|((_, status), _)| matches!(status, 500 | 503)).map(|(_, n)| n).sum()
+    }
+
     pub(crate) fn reported(&self, source: &str, report: &Report) {
         let mut counts = self.counts();
         for record in &report.records {
