@@ -9,6 +9,7 @@ mod desk;
 mod due;
 mod file;
 mod handle;
+mod health;
 mod jump;
 mod names;
 mod room;
