@@ -7,6 +7,7 @@ mod matching;
 mod notification;
 mod replay;
 mod spool;
+mod tail;
 mod visible;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ enum Command {
     Notification(notification::Command),
     Replay(replay::Arguments),
     Spool(spool::Arguments),
+    Tail(tail::Arguments),
 }
 
 /// The command line as clap knows it: what manual pages and the completions of shells are made from.
@@ -44,5 +46,6 @@ pub fn run() -> ExitCode {
         Command::Notification(command) => notification::run(&command),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),
+        Command::Tail(arguments) => tail::run(&arguments),
     }
 }
