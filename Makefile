@@ -2,19 +2,23 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test check fmt clippy doc layers shellcheck cfn-lint promtool bench chaos ceph pubsub google-check gcloud-options attack bless fuzz mutants clients emulator azurite functions-framework deny dist image azure-check az-cli-options miniflare oci-cli-options oci-cli-check aws-cli-check
+# None of the targets is a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## build, then show every provider's events going through every adapter into a stand-in for MDSS
+demo: ## build, then show what the relay does in thirty lines: an upload, an outage, a kill (ALL=1: and a line for each recorded object)
 	$(CARGO) build --workspace --bins --examples
 	@$${CARGO_TARGET_DIR:-target}/debug/examples/demo
 
+run: ## the server in spooled mode until it is stopped; a stand-in plays MDSS unless APIENDPOINT, APIKEY, STORAGECLIENTID are set
+	@$(CARGO) build --quiet --package mdss-relay-http --package mdss-relay --package mdss-sim --bins
+	@sh .ci/serve
+
 test: check ## everything: the checks, every test, and the demo
 	$(CARGO) test --workspace
-	@out=$$(mktemp) && $(MAKE) --no-print-directory demo > "$$out" || { cat "$$out"; rm -f "$$out"; exit 1; }; \
-		sed -n '/^== Summary/,$$p' "$$out"; rm -f "$$out"
+	@$(MAKE) --no-print-directory demo
 
 check: fmt clippy doc layers ## formatting, lints, documentation, the layers between the crates, scripts
 	@sh .ci/shellcheck --if-there
@@ -46,6 +50,9 @@ cfn-lint: ## lints of the CloudFormation template (make check does it too, if cf
 
 promtool: ## checks and tests of the alert rules (make check does it too, if promtool is there)
 	@sh .ci/promtool
+
+servers: ## take nginx, Caddy and Prometheus out of Debian's packages into target/, by which tests try the examples; without them these tests are skipped
+	@sh .ci/servers
 
 azure-check: ## Azure's templates and Terraform against Azure's types and each other (make check does it too, if the parsers are there)
 	@sh .ci/azure

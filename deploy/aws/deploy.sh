@@ -9,7 +9,7 @@ usage() {
     cat << 'END'
 deploy.sh: sets up mdss-relay as a Lambda function behind a queue that gets an event of every new and every overwritten object.
 
-  APIKEY_FILE=~/mdss-key ./deploy.sh --region REGION --zip mdss-relay-lambda-arm64.zip --code-bucket NAME \
+  APIKEY_FILE=~/mdss-key ./deploy.sh --region REGION --code-bucket NAME \
       --endpoint https://mdss.example --storage-client-id ID --bucket NAME
 
 It may be run again at any time, after a success, a failure or an interruption. The stack becomes what the options say;
@@ -22,8 +22,8 @@ Where
   --security-group-id ID *    with --subnet-id; may be repeated
 
 What
-  --zip FILE                  made by `make dist`: the binary, named bootstrap
-  --architecture NAME *       of that binary: arm64 (default) or x86_64
+  --zip FILE                  the binary, named bootstrap. Default: what `make dist` has left in dist/lambda, beside deploy/
+  --architecture NAME *       of that binary: arm64 or x86_64. Default: as the zip's name ends
   --code-bucket NAME          bucket of this region to put the zip into, under mdss-relay/
   --timeout SECONDS *         30, 60 (default), 120, 300; an event that failed comes again after six times that
   --max-receives COUNT *      5 to 1000, default 120: how often an event is tried before the dead-letter queue. 120 times 6 minutes are half a day
@@ -119,13 +119,26 @@ case ${subnets:+subnet}${groups:+group} in
 esac
 case $subnets$groups in *[!0-9a-z,-]*) mistake "--subnet-id, --security-group-id: '${subnets#,}${groups}' are not ids" ;; esac
 if [ -z "$zip" ]; then
-    mistake '--zip: missing'
+    # Of two zips the one that is asked for, or else the one that costs less to run ("AWS Lambda Pricing").
+    for made in "${architecture:-arm64}" "${architecture:-x86_64}"; do
+        found=$(dirname -- "$(dirname -- "$here")")/dist/lambda/mdss-relay-lambda-$made.zip
+        if [ -f "$found" ]; then zip=$found && break; fi
+    done
+fi
+if [ -z "$zip" ]; then
+    mistake "--zip: missing, and there is no ${architecture:+$architecture }zip in dist/lambda; 'make dist' makes one for this machine's architecture"
 elif ! [ -f "$zip" ] || ! [ -r "$zip" ]; then
     mistake "--zip: '$zip' is not a file that can be read; 'make dist' makes it"
 elif [ "$(head -c 2 "$zip")" != PK ]; then
     mistake "--zip: '$zip' is not a zip"
 fi
-need_one_of --architecture "${architecture:-arm64}" 'arm64 x86_64'
+for named in arm64 x86_64; do
+    case ${architecture:-$named},$zip in
+        "$named",*-"$named".zip) architecture=$named ;;
+        *,*-"$named".zip) mistake "--architecture: '$architecture', but by its name the zip '$zip' is for $named" ;;
+    esac
+done
+[ -z "$architecture" ] || need_one_of --architecture "$architecture" 'arm64 x86_64'
 need_name --code-bucket "$code_bucket"
 need_one_of --timeout "${timeout:-60}" '30 60 120 300'
 need_number --max-receives "${receives:-120}" 5 1000

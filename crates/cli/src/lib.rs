@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod columns;
+mod doctor;
 mod explain;
 mod input;
 mod matching;
 mod notification;
 mod replay;
+mod secret;
 mod spool;
 mod tail;
 mod visible;
@@ -24,11 +26,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Doctor(doctor::Arguments),
     Explain(explain::Arguments),
     Match(matching::Arguments),
     #[command(subcommand)]
     Notification(notification::Command),
     Replay(replay::Arguments),
+    Secret(secret::Arguments),
     Spool(spool::Arguments),
     Tail(tail::Arguments),
 }
@@ -41,10 +45,12 @@ pub fn command() -> clap::Command {
 /// Runs what the command line of this process asks for, and gives its exit status.
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Match(arguments) => matching::run(&arguments),
         Command::Notification(command) => notification::run(&command),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Secret(arguments) => secret::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),
         Command::Tail(arguments) => tail::run(&arguments),
     }

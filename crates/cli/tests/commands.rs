@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mdss_relay_core::SETTINGS;
-use mdss_relay_http::{Configuration, Server, listen};
+use mdss_relay_http::{Configuration, Server};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Step, units};
 use serde_json::Value;
+use tokio::net::TcpListener;
 
 const EVENT: &str = r#"{"Records":[{"eventSource":"minio:s3","eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"a%2Fb+c"}}}]}"#;
 const TOKEN: &str = "t0ken-of-the-test";
@@ -183,7 +184,7 @@ async fn server(sim: &Sim) -> String {
     ];
     let reading = Configuration::read(vars.into_iter().map(|(n, v)| (n.into(), v.into())));
     let configuration = reading.outcome.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/events", listener.local_addr().unwrap());
     tokio::spawn(async move { Server::new(configuration).serve(listener, std::future::pending()).await });
     url

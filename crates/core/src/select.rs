@@ -4,3 +4,4 @@ pub(crate) mod condition;
 pub(crate) mod notification;
 pub(crate) mod route;
 pub(crate) mod rules;
+pub(crate) mod survey;

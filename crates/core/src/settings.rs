@@ -29,6 +29,7 @@ pub use groups::{
     FunctionSettings, HttpSettings, Listed, MdssSettings, Role, Settings, Source, SpoolSettings,
 };
 pub use help::settings_help;
+pub use mdss::{KEY_IN_CLEAR, NOT_VERIFIED};
 pub use table::{Applies, SETTINGS, Setting, Without};
 
 /// Settings as read, with every mistake found so far. Adapters add theirs before anything is printed.

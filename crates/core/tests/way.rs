@@ -303,12 +303,63 @@ async fn what_tls_cannot_agree_on_is_for_an_operator() {
 }
 
 #[tokio::test]
-async fn a_port_with_tls_that_is_asked_without_is_guessed() {
+async fn a_port_with_tls_that_is_asked_without_is_for_an_operator() {
     let (certificate, key) = signed_itself(&params(&["localhost"], "x", CA));
-    let url = format!("http://localhost:{}", tls(certificate.der().clone(), &key).await.port());
-    let failure = failure(&[("APIENDPOINT", &url)]).await;
-    assert_eq!(told(&failure), ("mdss_reset", FailureKind::Transient), "{failure}");
-    assert!(failure.detail.ends_with("is it https:// there?"), "{failure}");
+    let refuses = |content_type: &str, body: &str| {
+        let length = body.len();
+        format!(
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
+    };
+    let nginx = "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n</html>\r\n";
+    let apache = "<!DOCTYPE HTML>\n<p>Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use the HTTPS scheme to access this URL, please.<br />\n</p>";
+    let go = "Client sent an HTTP request to an HTTPS server.\n";
+    let meant = "; is https:// or another port meant in its address?";
+    for (what, address, sentence) in [
+        ("an alert", tls(certificate.der().clone(), &key).await, "answers with what is no HTTP"),
+        ("SSH", says(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()).await, "answers with what is no HTTP"),
+        ("nginx", says(refuses("text/html", nginx)).await, "answers with TLS"),
+        ("Apache", says(refuses("text/html", apache)).await, "answers with TLS"),
+        ("Go", says(refuses("text/plain", go)).await, "answers with TLS"),
+    ] {
+        let url = format!("http://localhost:{}", address.port());
+        let failure = failure(&[("APIENDPOINT", &url)]).await;
+        assert_eq!(told(&failure), ("mdss_tls", FailureKind::Config), "{what}: {failure}");
+        assert_eq!(failure.detail, format!("localhost:{} {sentence}{meant}", address.port()), "{what}");
+    }
+    // Other bad requests are not about TLS.
+    let (page, own) = ("<html><h1>400 Bad Request</h1></html>", r#"{"responseMessage":"HTTPS"}"#);
+    for (what, answer) in [("a page", refuses("text/html", page)), ("MDSS", refuses("application/json", own))]
+    {
+        let url = format!("http://localhost:{}", says(answer).await.port());
+        assert_eq!(failure(&[("APIENDPOINT", &url)]).await.cause.name(), "mdss_refused", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_path_is_asked_for() {
+    let sim = Sim::start(Config { prefix: "/mdss".into(), ..Config::default() }).await.unwrap();
+    let page = "<!doctype html>\n<html></html>";
+    let page =
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}", page.len());
+    for (what, url, sentence) in [
+        (
+            "nginx before MDSS",
+            format!("http://{}/api/webhook/realtime", sim.addr()),
+            "answered 405 and sent HTML",
+        ),
+        (
+            "its API",
+            format!("{}/api/webhook", sim.base_url()),
+            "answered 404 and said message: \"Not Found\"",
+        ),
+        ("the web interface", format!("http://{}/", says(page).await), "answered 200 and sent HTML"),
+    ] {
+        let failure = failure(&[("APIENDPOINT", &url)]).await;
+        assert_eq!(failure.kind(), FailureKind::Config, "{what}: {failure}");
+        let path = "check that the endpoint is MDSS's webhook URL (…/api/webhook/realtime)";
+        assert!(failure.detail.contains(sentence) && failure.detail.ends_with(path), "{what}: {failure}");
+    }
 }
 
 #[tokio::test]

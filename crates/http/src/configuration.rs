@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use mdss_relay_core::{HttpSettings, MOST_FILE_BYTES, Memory, Relay, Role, Settings, Watch, plain_text};
+use mdss_relay_core::{
+    HttpSettings, MOST_FILE_BYTES, Memory, Mistake, Relay, Role, Settings, Watch, plain_text,
+};
 use mdss_relay_gate::{Proxies, Sources};
 use mdss_relay_host::Read;
 use tokio::sync::Semaphore;
@@ -33,6 +35,11 @@ impl Configuration {
         let sources = Sources::of(&mut draft, Timestamp::now(), &|path| plain_text(path, MOST_FILE_BYTES));
         let proxies = Proxies::trusted(&mut draft);
         let http = draft.settings.http.take().expect("every role except a function's has them");
+        // Two ports that are one: the system would say only that the address is in use.
+        if http.listen.port() != 0 && http.admin_listen == Some(http.listen) {
+            let expected = "another port than that of RELAY_LISTEN";
+            draft.mistakes.push(Mistake::found("RELAY_ADMIN_LISTEN", &http.listen.to_string(), expected));
+        }
         let (filter, warnings) = (draft.settings.log.clone(), draft.settings.warnings.clone());
         let outcome =
             draft.finish().and_then(|settings| Relay::new(settings).map_err(|mistake| vec![mistake]));
@@ -50,6 +57,11 @@ impl Configuration {
     /// Where to listen.
     pub fn listen(&self) -> SocketAddr {
         self.http.listen
+    }
+
+    /// Where to listen for those who watch the relay, if not on the same port.
+    pub fn admin_listen(&self) -> Option<SocketAddr> {
+        self.http.admin_listen
     }
 }
 
@@ -101,6 +113,9 @@ impl InForce {
         let mut fixed = Vec::new();
         if old.listen != new.listen {
             fixed.push("RELAY_LISTEN");
+        }
+        if old.admin_listen != new.admin_listen {
+            fixed.push("RELAY_ADMIN_LISTEN");
         }
         if old.spool.is_some() != new.spool.is_some() {
             fixed.push("RELAY_MODE");

@@ -7,6 +7,7 @@ mod budget;
 mod configuration;
 mod connection;
 mod keeping;
+mod listeners;
 mod metrics;
 mod pages;
 mod refusals;
@@ -20,5 +21,6 @@ mod slots;
 mod state;
 
 pub use configuration::{Configuration, ReadConfiguration};
+pub use listeners::Listeners;
 pub use metrics::METRICS;
-pub use serve::{Server, listen};
+pub use serve::Server;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mdss_relay_core::{Applies, fields, settings_help};
 use mdss_relay_host::{self as host, Exit, Logs, Others, Program, Writing};
-use mdss_relay_http::{Configuration, Server, listen};
+use mdss_relay_http::{Configuration, Listeners, Server};
 
 const PROGRAM: Program = Program {
     name: "mdss-relay-http",
@@ -39,7 +39,7 @@ async fn run(configuration: Configuration, logs: &Logs) -> Result<(), String> {
     // Watched before anybody can connect.
     let signal = host::signal().map_err(|e| format!("cannot watch signals: {e}"))?;
     let mut hangups = host::hangups().map_err(|e| format!("cannot watch signals: {e}"))?;
-    let listener = listen(configuration.listen()).await?;
+    let listeners = Listeners::open(&configuration).await?;
     let stop = async {
         let signal = signal.await;
         tracing::info!({ fields::SIGNAL } = %signal, "asked to stop");
@@ -52,5 +52,5 @@ async fn run(configuration: Configuration, logs: &Logs) -> Result<(), String> {
             reloaded.reload(Configuration::read(std::env::vars_os()));
         }
     });
-    server.serve(listener, stop).await.map_err(|e| e.to_string())
+    server.serve(listeners, stop).await.map_err(|e| e.to_string())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Extension, Request, State};
+use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::get;
 use mdss_relay_core::{Answers, Cause, Failure};
@@ -25,13 +26,25 @@ use crate::state::Shared;
 /// hangs for one that is down.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The pages.
+/// The pages, beside something else.
 pub(crate) fn pages() -> Router<Arc<Shared>> {
     Router::new()
         .route("/healthz", get(|| async { response(answer(&Happened::Alive, &Answers::DEFAULT)) }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(watched))
+}
+
+/// The pages, on a port where there is nothing else.
+pub(crate) fn pages_alone() -> Router<Arc<Shared>> {
+    pages().fallback(wrong_port)
+}
+
+/// When connections are short, one on which nothing is asked goes before one on which a page is.
+async fn watched(Extension(peer): Extension<Peer>, request: Request, next: Next) -> Response {
+    let _guard = peer.connection.begin_request();
+    next.run(request).await
 }
 
 /// Whether events are taken: in direct mode a relay that listens is ready, with a spool it must be possible to write to it.
@@ -74,6 +87,21 @@ async fn wrong_method(
     let failure = Failure::new(Cause::MethodNotAllowed, detail);
     let rejections = Rejections { refusals: &shared.refusals, client };
     let answer = rejections.reject(None, Rejection::WrongMethodOnPage, &failure);
+    given(&shared, None, client, response(answer)).await
+}
+
+/// Anything else, where there are only pages.
+async fn wrong_port(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let client = shared.running.borrow().proxies.client(peer.address, &pairs(request.headers()));
+    let detail =
+        "this port has /metrics, /readyz and /healthz alone (RELAY_ADMIN_LISTEN); events go to the other one";
+    let failure = Failure::new(Cause::UnknownPath, detail);
+    let rejections = Rejections { refusals: &shared.refusals, client };
+    let answer = rejections.reject(None, Rejection::UnknownPath, &failure);
     given(&shared, None, client, response(answer)).await
 }
 

@@ -1,14 +1,13 @@
 //! The life of a server: it starts, takes connections, and stops.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use axum::Router;
 use mdss_relay_core::{Watch, fields};
 use mdss_relay_request::Admissions;
 use mdss_relay_spool::StoreThread;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -19,8 +18,9 @@ use crate::budget::Budget;
 use crate::configuration::{Configuration, InForce};
 use crate::connection::HEAD_TIMEOUT;
 use crate::keeping;
+use crate::listeners::Listeners;
 use crate::metrics::Counters;
-use crate::pages::pages;
+use crate::pages::{pages, pages_alone};
 use crate::refusals::Refusals;
 use crate::repeat_delay::RepeatDelay;
 use crate::request::receive;
@@ -41,14 +41,6 @@ pub struct Server {
     pub(crate) watch: Arc<Watch>,
 }
 
-/// Listens where the settings say.
-///
-/// # Errors
-/// The operating system's word, with the address.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|e| format!("cannot listen on {address}: {e}"))
-}
-
 impl Server {
     /// One that has not begun to serve.
     pub fn new(configuration: Configuration) -> Self {
@@ -62,15 +54,20 @@ impl Server {
         }
     }
 
-    /// Serves until `stop` is over. Then the port closes, bodies that are still on their way get two seconds, and calls in
+    /// Serves until `stop` is over. Then its ports close, bodies that are still on their way get two seconds, and calls in
     /// flight are finished: one deadline later, at the latest, and a little for the answers, connections are cut; one more, for
     /// what the worker has under way, and it returns. What is on disk stays there for the next start.
     ///
     /// # Errors
-    /// If the listener's own address cannot be told, or the system has no thread for the spool. A connection that fails
+    /// If a listener's own address cannot be told, or the system has no thread for the spool. A connection that fails
     /// concerns nobody else.
-    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) -> std::io::Result<()> {
-        let address = listener.local_addr()?;
+    pub async fn serve(
+        &self,
+        listeners: impl Into<Listeners>,
+        stop: impl Future<Output = ()>,
+    ) -> std::io::Result<()> {
+        let Listeners { events, admin } = listeners.into();
+        let address = events.local_addr()?;
         let running = self.running.subscribe();
         let first = running.borrow().clone();
         let grace = first.relay.settings().mdss.deadline + HEAD_TIMEOUT;
@@ -99,13 +96,31 @@ impl Server {
             count: AtomicU64::new(0),
             _alive: alive,
         });
-        let router = pages().fallback(receive).with_state(shared.clone());
+        let router = if admin.is_some() { Router::new() } else { pages() };
+        let router = router.fallback(receive).with_state(shared.clone());
+        let admin = match admin {
+            Some(listener) => {
+                Some((listener.local_addr()?, listener, pages_alone().with_state(shared.clone())))
+            }
+            None => None,
+        };
         if let Some(way) = first.way() {
             info!("{way}");
         }
+        if let Some((address, ..)) = &admin {
+            info!(
+                { fields::SERVER_ADDRESS } = %address.ip(),
+                { fields::SERVER_PORT } = address.port(),
+                "/metrics, /readyz and /healthz are on http://{address}, and nowhere else"
+            );
+        }
         info!({ fields::SERVER_ADDRESS } = %address.ip(), { fields::SERVER_PORT } = address.port(), "listening on http://{address}");
 
-        let capacity = Capacity::of(files(), first.relay.settings().mdss.concurrency);
+        let files = match &admin {
+            Some(_) => files().map(|files| files.saturating_sub(Capacity::ADMIN.size().0 as u64)),
+            None => files(),
+        };
+        let capacity = Capacity::of(files, first.relay.settings().mdss.concurrency);
         if let (connections, true) = capacity.size() {
             warn!(
                 "at most {connections} connections at once, because this process may open no more files (ulimit -n)"
@@ -118,16 +133,27 @@ impl Server {
                 log_more(&refusals, false);
             }
         });
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut watchers) = (JoinSet::new(), JoinSet::new());
+        // Slots of its own for each port, so that nobody on one of them takes those of the other.
         let slots = Slots::new(capacity);
+        let watching = async {
+            match &admin {
+                Some((_, listener, router)) => {
+                    let slots = Slots::new(Capacity::ADMIN);
+                    accept(&shared, listener, &slots, router, &mut watchers).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            () = accept(&shared, &listener, &slots, &router, &mut tasks) => {}
+            () = accept(&shared, &events, &slots, &router, &mut tasks) => {}
+            () = watching => {}
             () = stop => {}
         }
         logging.abort();
         let refusals = shared.refusals.clone();
         shared.stopping.send_replace(true);
-        drop(listener);
+        drop((events, admin));
         info!("stopping: requests under way are finished first");
         let finish = async {
             // Connections share it until their last answer is written, and deliveries whose sender has gone meanwhile as well.
@@ -139,6 +165,7 @@ impl Server {
         }
         // A client that does not read has a connection that never ends; with it goes what it holds of the spool.
         tasks.shutdown().await;
+        watchers.shutdown().await;
         log_more(&refusals, true);
         // The worker goes last: what the last calls have put on disk it may still send. What it has under way is finished.
         stop_worker.send_replace(true);

@@ -38,6 +38,10 @@ pub(crate) struct Capacity {
 }
 
 impl Capacity {
+    /// For the port of those who watch: some for a scraper, the probes of an orchestrator and a person, and not all of them for one
+    /// address.
+    pub(crate) const ADMIN: Self = Self { slots: 28, probe_only: 4 };
+
     /// What `files` allow, the most that a process may open, of which `outward` may go to MDSS.
     pub(crate) fn of(files: Option<u64>, outward: usize) -> Self {
         let left = files.map_or(u64::MAX, |files| files.saturating_sub(OWN_FILES));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use drive::{HttpPoster, Invocation, Outcome, Process, Program, RuntimeApi};
-use mdss_relay_http::{Configuration, Server, listen};
+use mdss_relay_http::{Configuration, Server};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Step, units};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
@@ -86,7 +86,7 @@ async fn server(sim: &Sim, settings: &str) -> String {
     ];
     let variables = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
     let configuration = Configuration::read(variables).outcome.unwrap();
-    let listener = listen(configuration.listen()).await.unwrap();
+    let listener = TcpListener::bind(configuration.listen()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Arc::new(Server::new(configuration));
     tokio::spawn(async move { server.serve(listener, std::future::pending()).await });

@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fs, io};
 
 use clap::Parser;
-use mdss_sim::{ApiKey, Batch, Config, Rate, StatusCode, Statuses, Tls, Unit};
+use jiff::SignedDuration;
+use mdss_sim::{ApiKey, Batch, Config, Date, KeyCheck, Rate, StatusCode, Statuses, StorageList, Tls, Unit};
 
 /// A stand-in for MetaDefender Storage Security: keeps to its webhook contract, fails on request.
 #[derive(Debug, Parser)]
@@ -27,6 +29,21 @@ pub(crate) struct Args {
     /// A storage unit, repeatable: ID=TYPE[:STATE[:SCANID]]; without any, one of each type
     #[arg(long = "unit", value_name = "UNIT")]
     units: Vec<Unit>,
+    /// Take objects of units that do not exist, too
+    #[arg(long)]
+    any_unit: bool,
+    /// When the key is looked at: first, or after-unit (then an unknown unit is answered alike with any key)
+    #[arg(long, value_name = "WHEN", default_value = "first")]
+    key_check: KeyCheck,
+    /// Who is given GET /api/Storage/all: key-or-bearer, key, bearer, forbidden (403), web-page (200 with HTML)
+    #[arg(long, value_name = "WHO", default_value = "key-or-bearer")]
+    storage_list: StorageList,
+    /// The Date header: now, none, or by how much the clock is wrong, such as -5m
+    #[arg(long, value_name = "DATE", default_value = "now", allow_hyphen_values = true)]
+    date: Date,
+    /// How long every connection waits before its TLS handshake, such as 2s; 1h is a handshake that hangs
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    handshake_delay: Duration,
     /// A file with steps in JSON, repeatable
     #[arg(long = "script", value_name = "FILE")]
     scripts: Vec<PathBuf>,
@@ -109,6 +126,11 @@ impl Args {
             prefix: self.prefix,
             api_key,
             units: if self.units.is_empty() { default.units } else { self.units },
+            any_unit: self.any_unit,
+            key_check: self.key_check,
+            storage_list: self.storage_list,
+            date: self.date,
+            handshake_delay: self.handshake_delay,
             statuses: Statuses {
                 accepted: self.status_accepted,
                 refused: self.status_refused,
@@ -146,6 +168,11 @@ fn status(text: &str) -> Result<StatusCode, String> {
         .ok()
         .filter(|status| !status.is_informational())
         .ok_or_else(|| "expected 200 to 999".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    duration.ok_or_else(|| "expected a duration with its unit, such as 2s or 500ms".to_owned())
 }
 
 #[cfg(test)]

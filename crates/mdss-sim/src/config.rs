@@ -3,18 +3,24 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use http::StatusCode;
+use jiff::SignedDuration;
 
 use crate::rate::Rate;
 use crate::step::Batch;
 use crate::tls::Tls;
-use crate::unit::{Unit, units};
+use crate::unit::{Unit, by_name, units};
 
 /// The webhook's path below the base URL.
 /// Source: OPSWAT, "Event-Based request format",
 /// <https://www.opswat.com/docs/mdss/configuration/event-based-request-format>.
 pub const WEBHOOK_PATH: &str = "/api/webhook/realtime";
+
+/// The path of the list of storage units below the base URL ([`StorageList`] has the source).
+pub const STORAGES_PATH: &str = "/api/Storage/all";
 
 /// The API key of [`Config::default`].
 pub const DEFAULT_API_KEY: &str = "test-key";
@@ -40,6 +46,18 @@ pub struct Config {
     pub api_key: ApiKey,
     /// The storage units that exist. Default [`units::all`].
     pub units: Vec<Unit>,
+    /// Takes objects of units that do not exist, too. Default off. No page says that MDSS ever does this; a tool that asks after
+    /// an unknown unit must notice it.
+    pub any_unit: bool,
+    /// Whether the key or the unit is looked at first. Default [`KeyCheck::First`].
+    pub key_check: KeyCheck,
+    /// Who is given the list of storage units. Default [`StorageList::KeyOrBearer`].
+    pub storage_list: StorageList,
+    /// The `Date` header of answers. Default [`Date::Now`].
+    pub date: Date,
+    /// How long every connection waits before its TLS handshake (without TLS: before its first byte is read). Default not at all.
+    /// More than a client waits is a handshake that hangs.
+    pub handshake_delay: Duration,
     /// Which status goes with which class of answer.
     pub statuses: Statuses,
     /// Requests allowed on the webhook per client address. Default none: no limit.
@@ -65,6 +83,11 @@ impl Default for Config {
             prefix: String::new(),
             api_key: DEFAULT_API_KEY.into(),
             units: units::all(),
+            any_unit: false,
+            key_check: KeyCheck::First,
+            storage_list: StorageList::KeyOrBearer,
+            date: Date::Now,
+            handshake_delay: Duration::ZERO,
             statuses: Statuses::default(),
             rate: None,
             tls: None,
@@ -102,6 +125,105 @@ impl Config {
 
     pub(crate) fn webhook_path(&self) -> String {
         format!("{}{WEBHOOK_PATH}", self.prefix)
+    }
+
+    pub(crate) fn storages_path(&self) -> String {
+        format!("{}{STORAGES_PATH}", self.prefix)
+    }
+}
+
+/// When a request's key is looked at. No page says in which order MDSS does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyCheck {
+    /// Before anything else, as a gateway before the API would.
+    First,
+    /// After the unit: an unknown unit is answered with "The storage could not be found", whatever the key. Then nobody can
+    /// learn from an unknown unit whether his key is right.
+    AfterUnit,
+}
+
+impl FromStr for KeyCheck {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        by_name("key check", &[Self::First, Self::AfterUnit], |one| one.name(), text)
+    }
+}
+
+impl KeyCheck {
+    /// `first` or `after-unit`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::AfterUnit => "after-unit",
+        }
+    }
+}
+
+/// Who is given the list of storage units, `GET /api/Storage/all`.
+///
+/// The call is known from one example, which sends the token of a log-in as bearer (`OPSWAT/metadefender-k8s`,
+/// `terraform/mdss-tf-config-examples/main.tf`). That an API key will do as well is likely, not documented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageList {
+    /// Whoever sends the API key, in its header or as bearer.
+    KeyOrBearer,
+    /// Whoever sends the API key in its header.
+    Key,
+    /// Whoever sends the API key as bearer.
+    Bearer,
+    /// Nobody, not even with the right key: 403.
+    Forbidden,
+    /// Nobody: the web interface answers, as it does for a path that the API does not have.
+    WebPage,
+}
+
+impl StorageList {
+    const ALL: [Self; 5] = [Self::KeyOrBearer, Self::Key, Self::Bearer, Self::Forbidden, Self::WebPage];
+
+    /// `key-or-bearer`, `key`, `bearer`, `forbidden` or `web-page`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::KeyOrBearer => "key-or-bearer",
+            Self::Key => "key",
+            Self::Bearer => "bearer",
+            Self::Forbidden => "forbidden",
+            Self::WebPage => "web-page",
+        }
+    }
+}
+
+impl FromStr for StorageList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        by_name("storage list", &Self::ALL, |one| one.name(), text)
+    }
+}
+
+/// The `Date` header of answers that arrive whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Date {
+    /// The machine's time.
+    Now,
+    /// A clock that is wrong by so much.
+    Off(SignedDuration),
+    /// No header.
+    Absent,
+}
+
+impl FromStr for Date {
+    type Err = String;
+
+    /// `now`, `none`, or by how much the clock is wrong: `-5m`, `90s`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "now" => Ok(Self::Now),
+            "none" => Ok(Self::Absent),
+            off => off.parse().map(Self::Off).map_err(|_| {
+                format!("date {text:?}, expected now, none, or by how much the clock is wrong, such as -5m")
+            }),
+        }
     }
 }
 

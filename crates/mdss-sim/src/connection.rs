@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
 
+use crate::config::Date;
 use crate::ending::{Socket, Visit};
 use crate::front;
 use crate::shared::Shared;
@@ -18,6 +19,7 @@ use crate::shared::Shared;
 /// Serves one connection to its end.
 pub(crate) async fn serve<S: Socket>(shared: Arc<Shared>, visit: Visit, socket: S) {
     let (end, mut ended) = mpsc::channel(1);
+    let dated = shared.config.date != Date::Absent;
     let service = service_fn(move |request| {
         let (shared, end) = (Arc::clone(&shared), end.clone());
         async move {
@@ -31,7 +33,8 @@ pub(crate) async fn serve<S: Socket>(shared: Arc<Shared>, visit: Visit, socket: 
             }
         }
     });
-    let mut serving = http1::Builder::new().serve_connection(TokioIo::new(socket), service);
+    let mut serving =
+        http1::Builder::new().auto_date_header(dated).serve_connection(TokioIo::new(socket), service);
     let ending = tokio::select! {
         _ = &mut serving => return,
         Some(ending) = ended.recv() => ending,

@@ -3,16 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
-use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::config::Config;
+use crate::config::{Config, Date, StorageList};
 use crate::control;
 use crate::ending::{Ending, Visit};
-use crate::judge::{Glimpse, Object, Objection, judge, knows_key};
+use crate::judge::{Glimpse, Object, Objection, Rules, judge, knows_bearer, knows_key};
 use crate::recorder::Recorded;
 use crate::reply::Reply;
 use crate::shared::Shared;
@@ -22,12 +22,28 @@ use crate::step::Step;
 /// (`OPSWAT/metadefender-k8s`, `config-template.yml`).
 const BODY_LIMIT: usize = 1024 * 1024;
 
+/// A clock is at most so wrong: ten years.
+const FAR: SignedDuration = SignedDuration::from_hours(24 * 3650);
+
 /// Answers one request, or says how its connection ends.
 pub(crate) async fn attend(
     shared: &Shared,
     visit: Visit,
     request: Request<Incoming>,
 ) -> Result<Reply, Ending> {
+    let reply = answer(shared, visit, request).await?;
+    Ok(match shared.config.date {
+        // A date that is there already is not replaced, and a script may send its own.
+        Date::Off(by) if !reply.headers.contains_key(header::DATE) => {
+            let by = by.clamp(-FAR, FAR);
+            reply.with(header::DATE, http_date((Timestamp::now() + by).into()))
+        }
+        // hyper writes one, or has been told to write none.
+        Date::Off(_) | Date::Now | Date::Absent => reply,
+    })
+}
+
+async fn answer(shared: &Shared, visit: Visit, request: Request<Incoming>) -> Result<Reply, Ending> {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let body = match read(body).await {
@@ -57,15 +73,20 @@ pub(crate) async fn attend(
         status: None,
     });
 
+    let rules = Rules {
+        units: &shared.config.units,
+        any_unit: shared.config.any_unit,
+        key_check: shared.config.key_check,
+    };
     let outcome = if body.is_none() {
         too_large()
     } else if path != shared.config.webhook_path() || head.method != Method::POST {
-        Ok(elsewhere(&shared.config, &head.method, path))
+        Ok(elsewhere(&shared.config, &head.method, path, &head.headers))
     } else if !shared.within_rate(visit.peer.ip()) {
         Ok(Reply::unavailable())
     } else {
         let step = shared.script().next(glimpse.key.as_deref());
-        let decide = || decide(shared, judge(&shared.config.units, authorized, &head.headers, sent));
+        let decide = || decide(shared, judge(rules, authorized, &head.headers, sent));
         perform(step, decide).await
     };
     let status = match &outcome {
@@ -134,8 +155,12 @@ fn decide(shared: &Shared, verdict: Result<Object, Objection>) -> Reply {
 }
 
 /// What the rest of MDSS answers: the web interface to a GET of anything, as a forwarder with a wrong URL
-/// finds it; below `/api` the REST API, which knows no other path here.
-fn elsewhere(config: &Config, method: &Method, path: &str) -> Reply {
+/// finds it; below `/api` the REST API, which knows one other path here.
+fn elsewhere(config: &Config, method: &Method, path: &str, headers: &HeaderMap) -> Reply {
+    // Its framework compares paths without regard to case (ASP.NET Core, "Routing").
+    if method == Method::GET && path.eq_ignore_ascii_case(&config.storages_path()) {
+        return storages(config, headers);
+    }
     let below = path.strip_prefix(&config.prefix);
     let in_api = below.is_some_and(|below| below == "/api" || below.starts_with("/api/"));
     if method == Method::GET || method == Method::HEAD {
@@ -144,6 +169,27 @@ fn elsewhere(config: &Config, method: &Method, path: &str) -> Reply {
         Reply::message(StatusCode::NOT_FOUND, "Not Found")
     } else {
         Reply::not_allowed()
+    }
+}
+
+/// The list of storage units, for those who may have it.
+fn storages(config: &Config, headers: &HeaderMap) -> Reply {
+    let by_key = knows_key(headers, &config.api_key);
+    let by_bearer = knows_bearer(headers, &config.api_key);
+    let allowed = match config.storage_list {
+        StorageList::KeyOrBearer => by_key || by_bearer,
+        StorageList::Key => by_key,
+        StorageList::Bearer => by_bearer,
+        StorageList::Forbidden if by_key || by_bearer => {
+            return Reply::message(StatusCode::FORBIDDEN, "Forbidden");
+        }
+        StorageList::Forbidden => false,
+        StorageList::WebPage => return Reply::web_page(),
+    };
+    if allowed {
+        Reply::storages(&config.units)
+    } else {
+        Reply::message(config.statuses.unauthorized, "Unauthorized")
     }
 }
 

@@ -3,10 +3,10 @@
 //! Where MDSS is probably lenient (it seems to bind member names without regard to case) this is strict:
 //! only the documented form passes, so that a slip in a forwarder cannot hide behind a guess about MDSS.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Map, Value};
 
-use crate::config::ApiKey;
+use crate::config::{ApiKey, KeyCheck};
 use crate::refusal::Refusal;
 use crate::unit::{Unit, UnitState};
 
@@ -36,14 +36,28 @@ pub(crate) fn knows_key(headers: &HeaderMap, key: &ApiKey) -> bool {
     matches!((sent.next(), sent.next()), (Some(one), None) if key.is(one.as_bytes()))
 }
 
+/// Whether the request carries the key as a bearer token.
+pub(crate) fn knows_bearer(headers: &HeaderMap, key: &ApiKey) -> bool {
+    let sent = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    sent.and_then(|sent| sent.strip_prefix(b"Bearer ")).is_some_and(|sent| key.is(sent))
+}
+
+/// What the stand-in knows, as far as it matters for an object.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) units: &'a [Unit],
+    pub(crate) any_unit: bool,
+    pub(crate) key_check: KeyCheck,
+}
+
 /// Accepts the object or says why not.
 pub(crate) fn judge(
-    units: &[Unit],
+    rules: Rules<'_>,
     authorized: bool,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Object, Objection> {
-    if !authorized {
+    if !authorized && rules.key_check == KeyCheck::First {
         return Err(Objection::Unauthorized);
     }
     let malformed = |sentence: String| Err(Objection::Malformed(sentence));
@@ -62,9 +76,16 @@ pub(crate) fn judge(
     let metadata = text(&members, "metadata")?.ok_or_else(|| missing("metadata"))?;
     let scan_id = text(&members, "scanId")?;
 
-    let Some(unit) = units.iter().find(|unit| unit.storage_client_id == id) else {
-        return Err(Objection::Refused(Refusal::StorageNotFound));
+    let Some(unit) = rules.units.iter().find(|unit| unit.storage_client_id == id) else {
+        return match Glimpse::of(body).key {
+            Some(key) if rules.any_unit && authorized => Ok(Object { storage_client_id: id.to_owned(), key }),
+            _ if rules.any_unit && !authorized => Err(Objection::Unauthorized),
+            _ => Err(Objection::Refused(Refusal::StorageNotFound)),
+        };
     };
+    if !authorized {
+        return Err(Objection::Unauthorized);
+    }
     match unit.state {
         UnitState::EventBased => {}
         UnitState::NotEnabled => return Err(Objection::Refused(Refusal::NotEnabled)),
@@ -173,7 +194,6 @@ fn kind(value: &Value) -> &'static str {
 mod tests {
     use super::*;
     use crate::unit::{StorageType, units};
-    use http::HeaderValue;
     use serde_json::json;
 
     fn headers() -> HeaderMap {
@@ -182,8 +202,12 @@ mod tests {
             .collect()
     }
 
+    fn rules(units: &[Unit]) -> Rules<'_> {
+        Rules { units, any_unit: false, key_check: KeyCheck::First }
+    }
+
     fn ask(body: impl AsRef<[u8]>) -> Result<Object, Objection> {
-        judge(&units::all(), true, &headers(), body.as_ref())
+        judge(rules(&units::all()), true, &headers(), body.as_ref())
     }
 
     fn send(id: &str, metadata: Value) -> Result<Object, Objection> {
@@ -205,7 +229,7 @@ mod tests {
             };
             for sent in [S3, OSS, NAME] {
                 let body = json!({ "storageClientId": "u", "metadata": sent }).to_string();
-                let got = judge(std::slice::from_ref(&unit), true, &headers(), body.as_bytes());
+                let got = judge(rules(std::slice::from_ref(&unit)), true, &headers(), body.as_bytes());
                 match sent == want {
                     true => assert_eq!(
                         got,
@@ -327,13 +351,40 @@ mod tests {
         for values in [&[][..], &[""], &["K"], &["kk"], &["k", "k"], &["x", "k"]] {
             assert!(!knows_key(&with(values), &key), "{values:?}");
         }
-        assert_eq!(judge(&[], false, &HeaderMap::new(), b"not JSON"), Err(Objection::Unauthorized));
+        assert_eq!(judge(rules(&[]), false, &HeaderMap::new(), b"not JSON"), Err(Objection::Unauthorized));
+    }
+
+    #[test]
+    fn what_an_unknown_unit_tells_of_the_key_is_a_setting() {
+        let units = units::all();
+        let rules = |any_unit, key_check| Rules { units: &units, any_unit, key_check };
+        let not_found = Err(Objection::Refused(Refusal::StorageNotFound));
+        let taken = Ok(Object { storage_client_id: "nobody".into(), key: "a b/ü".into() });
+        let wrong = Err(Objection::Unauthorized);
+        for (any_unit, key_check, right_key, wrong_key) in [
+            (false, KeyCheck::First, &not_found, &wrong),
+            (false, KeyCheck::AfterUnit, &not_found, &not_found),
+            (true, KeyCheck::First, &taken, &wrong),
+            (true, KeyCheck::AfterUnit, &taken, &wrong),
+        ] {
+            for (authorized, want) in [(true, right_key), (false, wrong_key)] {
+                let body = json!({ "storageClientId": "nobody", "metadata": S3 }).to_string();
+                let got = judge(rules(any_unit, key_check), authorized, &headers(), body.as_bytes());
+                assert_eq!(&got, want, "{any_unit} {key_check:?} {authorized}");
+            }
+            // Of a unit that exists a wrong key never learns anything, not even its state.
+            for id in [units::ORACLE, units::NOT_ENABLED] {
+                let body = json!({ "storageClientId": id, "metadata": NAME }).to_string();
+                let got = judge(rules(any_unit, key_check), false, &headers(), body.as_bytes());
+                assert_eq!(got, wrong, "{id}");
+            }
+        }
     }
 
     #[test]
     fn the_content_type_counts() {
         let body = json!({ "storageClientId": units::ORACLE, "metadata": NAME }).to_string();
-        let judge = |headers: &HeaderMap| judge(&units::all(), true, headers, body.as_bytes());
+        let judge = |headers: &HeaderMap| judge(rules(&units::all()), true, headers, body.as_bytes());
         assert_eq!(
             judge(&HeaderMap::new()),
             Err(Objection::Malformed("content-type is missing, expected application/json".into()))

@@ -22,7 +22,9 @@ mod tls;
 mod unit;
 
 pub use away::Away;
-pub use config::{ApiKey, Config, DEFAULT_API_KEY, Statuses, WEBHOOK_PATH};
+pub use config::{
+    ApiKey, Config, DEFAULT_API_KEY, Date, KeyCheck, STORAGES_PATH, Statuses, StorageList, WEBHOOK_PATH,
+};
 pub use event::{created, created_record};
 pub use http::{HeaderMap, HeaderValue, StatusCode};
 pub use rate::Rate;

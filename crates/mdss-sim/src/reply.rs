@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::refusal::Refusal;
+use crate::unit::{Unit, UnitState};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
@@ -43,6 +44,20 @@ impl Reply {
             status,
             &json!({ "responseKey": refusal.response_key(), "responseMessage": refusal.response_message() }),
         )
+    }
+
+    /// The list of storage units. No page shows one: the members are invented in the style of the API's others, and the list
+    /// stands in `entries`, as that of the core pools does (`OPSWAT/metadefender-k8s`, `terraform/mdss-tf-config-examples/main.tf`).
+    pub(crate) fn storages(units: &[Unit]) -> Self {
+        let entry = |unit: &Unit| {
+            json!({
+                "storageClientId": unit.storage_client_id,
+                "storageVendorType": unit.storage_type.vendor_number(),
+                "isRealTimeProcessingEnabled": unit.state != UnitState::NotEnabled,
+            })
+        };
+        let entries: Vec<_> = units.iter().map(entry).collect();
+        Self::json(StatusCode::OK, &json!({ "totalCount": entries.len(), "entries": entries }))
     }
 
     /// nginx's own error page, from `src/http/ngx_http_special_response.c` with `server_tokens off`.

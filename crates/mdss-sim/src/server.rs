@@ -174,11 +174,11 @@ async fn accept(shared: Arc<Shared>, acceptor: Option<TlsAcceptor>, listener: Tc
             continue;
         };
         let visit = Visit { connection: shared.count_connection(), peer };
-        let wait = shared.script().next_handshake();
+        let wait = shared.script().next_handshake().unwrap_or(shared.config.handshake_delay);
         let _ = tcp.set_nodelay(true);
         let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
         tokio::spawn(async move {
-            if let Some(wait) = wait {
+            if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
             match acceptor {

@@ -159,6 +159,20 @@ impl StorageType {
         }
     }
 
+    /// MDSS's own number for it, as far as it is published (`OPSWAT/metadefender-k8s`,
+    /// `terraform/mdss-tf-config-examples/main.tf`, a list from before OracleSdk).
+    pub(crate) fn vendor_number(self) -> Option<u8> {
+        match self {
+            Self::AmazonS3 => Some(0),
+            Self::Smb => Some(5),
+            Self::S3Compatible => Some(6),
+            Self::AzureBlob => Some(7),
+            Self::Alibaba => Some(8),
+            Self::Google => Some(9),
+            Self::Oracle | Self::Nfs | Self::Sftp | Self::Ftp | Self::NetappOntap => None,
+        }
+    }
+
     /// Where the object's key stands in `metadata`, from the outside in.
     pub(crate) fn key_path(self) -> &'static [&'static str] {
         match self {
@@ -198,7 +212,13 @@ impl FromStr for StorageType {
     }
 }
 
-fn by_name<T: Copy>(what: &str, all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T, String> {
+/// The one of that name, or a sentence with all names.
+pub(crate) fn by_name<T: Copy>(
+    what: &str,
+    all: &[T],
+    name: fn(T) -> &'static str,
+    text: &str,
+) -> Result<T, String> {
     all.iter().copied().find(|&one| name(one) == text).ok_or_else(|| {
         let known: Vec<_> = all.iter().map(|&one| name(one)).collect();
         format!("{what} {text:?}, expected one of {}", known.join(", "))

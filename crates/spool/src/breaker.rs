@@ -13,10 +13,10 @@ use crate::item::ItemId;
 const DISTINCT: usize = 5;
 
 /// The first pause, doubled with each probe that fails.
-const FIRST: Duration = Duration::from_secs(1);
+pub(crate) const FIRST: Duration = Duration::from_secs(1);
 
 /// The longest pause: how late it may be noticed that MDSS is back.
-const MOST: Duration = Duration::from_secs(15);
+pub(crate) const MOST: Duration = Duration::from_secs(15);
 
 /// How a breaker stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::engine::{Engine, StoreThread};
+use crate::engine::{Engine, Glance, StoreThread};
 use crate::health::Noted;
 use crate::item::ItemId;
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
@@ -24,6 +24,11 @@ impl Desk {
     pub fn open(dir: &Path) -> Result<Self, Trouble> {
         let (engine, thread) = Engine::visit(dir)?;
         Ok(Self { engine: Some(engine), thread: Some(thread) })
+    }
+
+    /// What can be seen of the spool of a data directory without opening it.
+    pub fn glance(dir: &Path) -> Glance {
+        Engine::glance(dir)
     }
 
     fn engine(&self) -> Result<&Engine, Trouble> {

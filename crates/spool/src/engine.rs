@@ -14,6 +14,7 @@ use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
 use crate::shares::{Limits, Parties};
+pub use crate::sqlite::Glance;
 use crate::sqlite::Sqlite;
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
 use crate::ticket::Ticket;
@@ -75,6 +76,11 @@ impl Engine {
     /// Whether a relay works on the data directory now.
     pub fn is_worked_on(dir: &Path) -> bool {
         Sqlite::is_worked_on(dir)
+    }
+
+    /// What can be seen of the spool of a data directory without opening it.
+    pub(crate) fn glance(dir: &Path) -> Glance {
+        Glance::of(dir)
     }
 
     /// Keeps a delivery; it is on disk when this returns. Says what became of each of its items.

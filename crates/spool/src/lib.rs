@@ -22,7 +22,7 @@ mod worker;
 pub use breaker::Position;
 pub use clock::{Clock, Moment, SystemClock};
 pub use desk::Desk;
-pub use engine::{Config, StoreThread};
+pub use engine::{Config, Glance, StoreThread};
 pub use health::{Away, Flow, Health, Noted, Pause};
 pub use intake::Sender;
 pub use item::{ItemId, LANE_UNROUTED, State};

@@ -8,6 +8,7 @@ mod delivery;
 mod desk;
 mod due;
 mod file;
+mod glance;
 mod handle;
 mod health;
 mod jump;
@@ -22,4 +23,5 @@ mod testing;
 mod thread;
 mod trouble;
 
+pub use glance::Glance;
 pub(crate) use handle::Sqlite;

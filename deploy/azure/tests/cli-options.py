@@ -26,10 +26,12 @@ group delete
 group show
 keyvault list-deleted
 keyvault purge
+monitor action-group create
 monitor metrics alert delete
 monitor metrics alert show
 resource show
 rest
+role definition create
 storage account show
 storage blob delete
 storage blob download

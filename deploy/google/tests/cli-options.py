@@ -55,6 +55,9 @@ storage buckets notifications list
 storage cp
 storage rm
 storage service-agent
+alpha monitoring channels create
+iam roles create
+projects add-iam-policy-binding
 """.strip().splitlines()
 
 # Options that may stand after any command.

@@ -40,10 +40,15 @@ logging log-group create
 logging log-group delete
 logging log-group list
 logging-search search-logs
+monitoring alarm create
+ons subscription create
+ons topic create
 os bucket get
 os bucket update
 os object delete
 os object put
+sch service-connector create
+streaming admin stream create
 """.strip().splitlines()]
 
 # Options of `oci` itself that may stand after any command.

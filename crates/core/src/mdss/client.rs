@@ -17,7 +17,7 @@ use tower::util::MapResponseLayer;
 use tracing::debug;
 
 use crate::mdss::request::Submission;
-use crate::mdss::verdict::{Answer, BodyEnd, CorrelationId, judge};
+use crate::mdss::verdict::{Answer, BodyEnd, CorrelationId, is_gateways, judge};
 use crate::mdss::way::Way;
 use crate::mdss::{retry, trust, way};
 use crate::model::failure::{Cause, Failure};
@@ -111,11 +111,11 @@ impl Client {
                 );
                 let http = ready(&self.http_unkept, || build(&self.endpoint, Keep::Nothing))?;
                 let left = end.saturating_duration_since(Instant::now());
-                http.execute(self.request(submission, api_key, left)).await
+                send(http, self.request(submission, api_key, left)).await
             }
-            sent => sent.map_err(|(error, _)| error),
+            sent => sent,
         };
-        let mut response = sent.map_err(|e| self.unanswered(e, timeout))?;
+        let mut response = sent.map_err(|(e, broken)| self.unanswered(e, broken, timeout))?;
         let status = response.status().as_u16();
         if let (407, Some(proxy)) = (status, self.endpoint.way.proxy()) {
             return Err(Failure::new(Cause::MdssProxy, proxy_wants_password(&proxy)));
@@ -135,10 +135,13 @@ impl Client {
                         break BodyEnd::TooLong;
                     }
                 }
-                Err(e) if e.is_timeout() => return Err(self.unanswered(e, timeout)),
+                Err(e) if e.is_timeout() => return Err(self.unanswered(e, Broken::Other, timeout)),
                 Err(_) => break BodyEnd::Short,
             }
         };
+        if status == 400 && self.endpoint.url.scheme() == "http" && asks_for_https(&body) {
+            return Err(self.asked_without_tls("TLS"));
+        }
         let verdict = judge(
             &Answer { status, retry_after, body: &body, end, accepted_ago: api_key.accepted_ago() },
             &api_key.secret,
@@ -196,8 +199,16 @@ impl Client {
         }
     }
 
+    /// The endpoint is `http://`, and behind its port is something else.
+    fn asked_without_tls(&self, with: &str) -> Failure {
+        let server = way::authority(&self.endpoint.url);
+        let detail =
+            format!("{server} answers with {with}; is https:// or another port meant in its address?");
+        Failure::new(Cause::MdssTls, detail)
+    }
+
     /// Why no answer came. Decided by what happened, and by text in a message only where there is nothing else.
-    fn unanswered(&self, error: reqwest::Error, timeout: Duration) -> Failure {
+    fn unanswered(&self, error: reqwest::Error, broken: Broken, timeout: Duration) -> Failure {
         let url = &self.endpoint.url;
         let (server, proxy) = (way::authority(url), self.endpoint.way.proxy());
         let through = proxy.as_ref().map(|proxy| format!(" through {proxy}")).unwrap_or_default();
@@ -239,11 +250,12 @@ impl Client {
         if connecting {
             return failure(Cause::MdssUnreachable, format!("no connection to {server}{through}: {reason}"));
         }
-        let hint =
-            if url.scheme() == "http" && answered_wrongly(&error) { "; is it https:// there?" } else { "" };
+        if url.scheme() == "http" && broken == Broken::NoHttp {
+            return self.asked_without_tls("what is no HTTP");
+        }
         failure(
             Cause::MdssReset,
-            format!("the connection to {server}{through} broke before an answer came: {reason}{hint}"),
+            format!("the connection to {server}{through} broke before an answer came: {reason}"),
         )
     }
 }
@@ -279,7 +291,9 @@ tokio::task_local! {
 enum Broken {
     /// A connection that was there before, and came to its end.
     Kept,
-    /// The one made for the request, none at all, or one on which something came that is no answer.
+    /// The one made for the request; the first that came on it was no HTTP.
+    NoHttp,
+    /// The one made for the request, none at all, or a kept one on which something came that is no answer.
     Other,
 }
 
@@ -290,8 +304,12 @@ async fn send(http: &reqwest::Client, request: Request) -> Result<Response, (req
     let (sent, made) = MADE.scope(Cell::new(None), sent).await;
     sent.map_err(|error| {
         let broken = broken_connection(&error);
-        let kept = broken.is_some() && broken != made && !answered_wrongly(&error);
-        (error, if kept { Broken::Kept } else { Broken::Other })
+        let broken = match (broken.is_some() && broken != made, answered_wrongly(&error)) {
+            (true, false) => Broken::Kept,
+            (false, true) => Broken::NoHttp,
+            _ => Broken::Other,
+        };
+        (error, broken)
     })
 }
 
@@ -305,6 +323,13 @@ fn answered_wrongly(error: &reqwest::Error) -> bool {
         source = error.source();
     }
     false
+}
+
+/// Whether a server with TLS has been asked without, and says so in a page or a line, with 400: nginx
+/// (`src/http/ngx_http_special_response.c`: "The plain HTTP request was sent to HTTPS port"), Apache (`modules/ssl/ssl_engine_kernel.c`:
+/// "Instead use the HTTPS scheme") and Go (`net/http/server.go`: "Client sent an HTTP request to an HTTPS server").
+fn asks_for_https(body: &[u8]) -> bool {
+    is_gateways(body) && body.windows(5).any(|word| word == b"HTTPS")
 }
 
 /// Sees every new connection. One that is finished after its request has found another belongs to no task.

@@ -314,7 +314,7 @@ const CHECK_PATH: &str = "check that the endpoint is MDSS's webhook URL (…/api
 /// Whether a refusal looks as if a gateway before MDSS had made it: by a page, or another text. MDSS answers in JSON, or, if
 /// it does not know the key, perhaps with nothing: its framework's own refusal has no body (dotnet/aspnetcore,
 /// `src/Security/Authentication/Core/src/AuthenticationHandler.cs`).
-fn is_gateways(bytes: &[u8]) -> bool {
+pub(crate) fn is_gateways(bytes: &[u8]) -> bool {
     bytes.trim_ascii().first().is_some_and(|first| !matches!(first, b'{' | b'[' | b'"'))
 }
 

@@ -100,7 +100,7 @@ causes! {
     MdssUnexpectedAnswer = "mdss_unexpected_answer";
     /// the server's certificate is not trusted
     MdssCertificate = "mdss_certificate";
-    /// the server speaks no TLS, or none that the relay does
+    /// TLS is spoken on one side alone, or in no version that both have
     MdssTls = "mdss_tls";
     /// the submission is larger than MDSS takes (413)
     MdssTooLarge = "mdss_too_large";

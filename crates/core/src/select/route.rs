@@ -72,6 +72,21 @@ impl Route {
         }
     }
 
+    /// The bucket's name or pattern, as it was written.
+    pub fn bucket(&self) -> &str {
+        self.bucket.as_str()
+    }
+
+    /// The unit that it sends to.
+    pub fn storage_client_id(&self) -> &StorageClientId {
+        &self.storage_client_id
+    }
+
+    /// The type with which the unit is registered, if the operator has said so.
+    pub fn storage_type(&self) -> Option<StorageType> {
+        self.storage_type
+    }
+
     /// On functions there is no source (`None`), and a route's own `source` always holds.
     fn names(&self, source: Option<&str>, event: &ObjectEvent) -> bool {
         let namespace_fits = match (&self.namespace, &event.details.namespace) {

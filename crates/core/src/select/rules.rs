@@ -25,6 +25,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// The routes, in their order.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
     /// How many storage units the routes name.
     pub fn units(&self) -> usize {
         let units = self.routes.iter().map(|route| route.storage_client_id.as_str());

@@ -10,6 +10,12 @@ use crate::settings::table::SETTINGS;
 impl Reader {
     /// Reads the text that `RELAY_CONFIG` or `RELAY_CONFIG_TOML` names.
     pub(super) fn read_table(&mut self) {
+        let before = self.mistakes.len();
+        self.table_in_text();
+        self.unclear = self.mistakes.len() > before;
+    }
+
+    fn table_in_text(&mut self) {
         let given = std::mem::take(&mut self.given.configuration);
         let (name, text) = match (given.file, given.text) {
             (None, None) => return,

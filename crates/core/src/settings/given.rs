@@ -53,6 +53,7 @@ impl Given {
             function: FunctionSettings::default(),
             http: HttpSettings {
                 listen: SocketAddr::from(([0, 0, 0, 0], 0)),
+                admin_listen: None,
                 body_limit: 0,
                 token: None,
                 open: false,

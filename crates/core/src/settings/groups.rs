@@ -80,6 +80,8 @@ pub struct FunctionSettings {
 pub struct HttpSettings {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where the pages for operators are, if not there as well.
+    pub admin_listen: Option<SocketAddr>,
     /// The largest body it takes, in bytes.
     pub body_limit: usize,
     /// The bearer token of `/events`.
@@ -133,6 +135,13 @@ pub struct Listed {
     pub name: String,
     /// The texts.
     pub texts: Vec<String>,
+}
+
+impl MdssSettings {
+    /// The longest that one request to MDSS may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
 }
 
 impl Settings {

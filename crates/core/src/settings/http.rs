@@ -59,7 +59,7 @@ impl Reader {
         if self.role == Role::Http && http.token.is_none() && !unclear {
             let expected = "a bearer token for /events; or [[source]] in the configuration; or RELAY_AUTH=none, if \
                             everybody who reaches the port may post";
-            self.mistakes.push(Mistake::new("RELAY_TOKEN", expected));
+            self.missing("RELAY_TOKEN", expected);
         }
     }
 }

@@ -9,26 +9,28 @@ use crate::settings::proxies::proxies;
 use crate::settings::reader::Reader;
 use crate::settings::value::ENDPOINT;
 
+/// The end of the warning about an endpoint without TLS.
+pub const KEY_IN_CLEAR: &str =
+    "http, so the API key, which opens almost the whole of MDSS, travels in the clear; use https";
+
+/// The warning about certificates that are not checked.
+pub const NOT_VERIFIED: &str = "RELAY_TLS_VERIFY is off: anybody between here and MDSS can read the API key and swallow events; give the \
+                                server's authority in RELAY_CA_FILE instead";
+
 impl Reader {
     /// The group, when every row has been read.
     pub(super) fn mdss(&mut self) -> MdssSettings {
         let mut mdss = std::mem::take(&mut self.given.mdss);
         let place = self.place("APIENDPOINT");
         if place.is_none() && self.role != Role::Explain {
-            self.mistakes.push(Mistake::new("APIENDPOINT", format!("{ENDPOINT}; it is not set")));
+            self.missing("APIENDPOINT", format!("{ENDPOINT}; it is not set"));
         }
         if let Some(name) = place.filter(|_| mdss.url.as_ref().is_some_and(|url| url.scheme() == "http")) {
-            self.warnings.push(format!(
-                "{name}: http, so the API key, which opens almost the whole of MDSS, travels in the clear; use https"
-            ));
+            self.warnings.push(format!("{name}: {KEY_IN_CLEAR}"));
         }
         mdss.api_key = self.api_key(&mdss);
         if !mdss.verify_certificates {
-            self.warnings.push(
-                "RELAY_TLS_VERIFY is off: anybody between here and MDSS can read the API key and swallow events; give the \
-                 server's authority in RELAY_CA_FILE instead"
-                    .into(),
-            );
+            self.warnings.push(NOT_VERIFIED.into());
         }
         mdss.proxies = proxies(&self.vars, &mut self.mistakes);
         mdss
@@ -54,7 +56,10 @@ impl Reader {
                 }
             }
             (None, None) if self.role == Role::Explain => return None,
-            (None, None) => Mistake::new("APIKEY", format!("{API_KEY}; neither it nor APIKEY_FILE is set")),
+            (None, None) => {
+                self.missing("APIKEY", format!("{API_KEY}; neither it nor APIKEY_FILE is set"));
+                return None;
+            }
         };
         self.mistakes.push(mistake);
         None

@@ -25,6 +25,8 @@ pub(super) struct Reader {
     pub(super) role: Role,
     pub(super) vars: BTreeMap<String, String>,
     pub(super) table: toml::Table,
+    /// Whether something in the TOML was not understood. What is missing may then stand there, so nothing is said to be missing.
+    pub(super) unclear: bool,
     pub(super) given: Given,
     pub(super) mistakes: Vec<Mistake>,
     pub(super) warnings: Vec<String>,
@@ -36,6 +38,7 @@ impl Reader {
             role,
             vars: BTreeMap::new(),
             table: toml::Table::new(),
+            unclear: false,
             given: Given::blank(),
             mistakes: Vec::new(),
             warnings: Vec::new(),
@@ -139,6 +142,13 @@ impl Reader {
         self.member(setting).map(|(path, _)| path.to_owned())
     }
 
+    /// A mistake in what is not there.
+    pub(super) fn missing(&mut self, name: &str, expected: impl Into<String>) {
+        if !self.unclear {
+            self.mistakes.push(Mistake::new(name, expected));
+        }
+    }
+
     /// A mistake for each setting that stands where it means nothing.
     pub(super) fn misplaced(&mut self) {
         let routes = self.table.contains_key("route");
@@ -151,7 +161,7 @@ impl Reader {
                 Applies::HttpWithoutSources if sources => {
                     ", because the configuration has [[source]]: it guards /events, which exists only without sources"
                 }
-                Applies::Spooled if !self.given.spooled => " without RELAY_MODE=spooled",
+                Applies::Spooled if !self.given.spooled && !self.unclear => " without RELAY_MODE=spooled",
                 _ => continue,
             };
             if let Some(name) = self.place(setting.variable) {

@@ -46,7 +46,7 @@ impl Reader {
         let unit = std::mem::take(&mut self.given.unit);
         if self.place("STORAGECLIENTID").is_none() && self.role != Role::Explain {
             let expected = format!("{STORAGE_CLIENT_ID}; or [[route]] in the configuration");
-            self.mistakes.push(Mistake::new("STORAGECLIENTID", expected));
+            self.missing("STORAGECLIENTID", expected);
         }
         let route = unit.id.map(|id| Route {
             storage_type: unit.storage_type,

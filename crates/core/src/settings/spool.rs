@@ -18,7 +18,7 @@ impl Reader {
         }
         if self.place("RELAY_DATA_DIR").is_none() {
             let expected = "the directory the spool is in, on a disk that outlives the process";
-            self.mistakes.push(Mistake::new("RELAY_DATA_DIR", expected));
+            self.missing("RELAY_DATA_DIR", expected);
         }
         Some(self.given.spool.clone())
     }

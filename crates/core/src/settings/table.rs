@@ -363,6 +363,14 @@ pub const SETTINGS: &[Setting] = &[
         "where the server listens",
     ),
     setting(
+        "RELAY_ADMIN_LISTEN",
+        "http.admin_listen",
+        Http,
+        Nothing("on the port of `RELAY_LISTEN`"),
+        fills!(given.http.admin_listen = some(address())),
+        "a second port, for `/metrics`, `/readyz` and `/healthz` alone",
+    ),
+    setting(
         "RELAY_BODY_LIMIT",
         "http.body_limit",
         Requests,

@@ -8,6 +8,7 @@ mod cli;
 mod deploy_script;
 mod other_scripts;
 mod project;
+mod rights;
 mod said_elsewhere;
 #[path = "../../../../deploy/scripts.rs"]
 mod scripts;

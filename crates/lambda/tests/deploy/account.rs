@@ -18,10 +18,15 @@ pub(crate) struct Account {
 impl Account {
     /// With the buckets `inbox` and `outbox` in eu-west-1.
     pub(crate) fn new() -> Self {
+        Self::with_scripts(folder())
+    }
+
+    /// The same, with a copy of the scripts.
+    pub(crate) fn with_scripts(scripts: PathBuf) -> Self {
         let only_looks = |command: &str| {
             [" get-", " describe-", " filter-", " wait"].iter().any(|look| command.contains(look))
         };
-        let account = Self { stage: Stage::new(folder(), "FAKE_AWS", only_looks) };
+        let account = Self { stage: Stage::new(scripts, "FAKE_AWS", only_looks) };
         for name in ["region", "notification"] {
             fs::create_dir(account.path(name)).unwrap();
         }

@@ -8,10 +8,12 @@ mod account;
 mod deploy_script;
 mod destroy_script;
 mod dry_run;
+mod rights;
 mod said_elsewhere;
 #[path = "../../../../deploy/scripts.rs"]
 mod scripts;
 mod verify_script;
+mod zips;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use mdss_sim::{
-    Accepted, Config, Rate, Sim, StatusCode, Statuses, Step, StorageType, Unit, WEBHOOK_PATH, units,
+    Accepted, Config, Date, KeyCheck, Rate, Sim, StatusCode, Statuses, Step, StorageList, StorageType, Unit,
+    WEBHOOK_PATH, units,
 };
 use serde_json::json;
 
@@ -205,6 +206,71 @@ async fn other_paths_and_methods_look_like_the_web_interface() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(sim.requests()[10].path, WEBHOOK_PATH);
+}
+
+#[tokio::test]
+async fn the_list_of_units_is_for_those_who_may_have_it() {
+    const KEY: &str = "ApiKey: test-key\r\n";
+    const BEARER: &str = "Authorization: Bearer test-key\r\n";
+    for (list, by_key, by_bearer, by_neither) in [
+        (StorageList::KeyOrBearer, 200, 200, 401),
+        (StorageList::Key, 200, 401, 401),
+        (StorageList::Bearer, 401, 200, 401),
+        (StorageList::Forbidden, 403, 403, 401),
+        (StorageList::WebPage, 200, 200, 200),
+    ] {
+        let config = Config { storage_list: list, prefix: "/mdss".into(), ..Config::default() };
+        let sim = Sim::start(config).await.unwrap();
+        let mut client = Client::connect(sim.addr()).await;
+        for (headers, status) in [(KEY, by_key), (BEARER, by_bearer), ("ApiKey: wrong\r\n", by_neither)] {
+            let answer = client.ask(request("GET", "/mdss/api/storage/all", headers, "")).await;
+            assert_eq!(answer.status, status, "{list:?} {headers}");
+            let listed = answer.text().contains(&format!("\"{}\"", units::POLLING));
+            assert_eq!(listed, status == 200 && list != StorageList::WebPage, "{list:?} {headers}");
+        }
+        assert_eq!(list.name().parse(), Ok(list));
+    }
+}
+
+#[tokio::test]
+async fn the_clock_is_a_setting() {
+    let off_by = |answer: &crate::client::Answer| {
+        let date = answer.header("date")?;
+        let date = jiff::fmt::rfc2822::parse(date).unwrap();
+        Some((date.timestamp().as_second() - jiff::Timestamp::now().as_second() + 150).div_euclid(300))
+    };
+    for (date, want) in
+        [("now", Some(0)), ("none", None), ("-5m", Some(-1)), ("+5m", Some(1)), ("600s", Some(2))]
+    {
+        let config = Config { date: date.parse().unwrap(), ..Config::default() };
+        let sim = Sim::start(config).await.unwrap();
+        let mut client = Client::connect(sim.addr()).await;
+        for asked in [request("GET", "/", "", ""), object(units::ORACLE, "k"), object("nobody", "k")] {
+            assert_eq!(off_by(&client.ask(asked).await), want, "{date}");
+        }
+    }
+    assert!("5".parse::<Date>().unwrap_err().starts_with("date \"5\", expected now, none, or"));
+}
+
+#[tokio::test]
+async fn what_an_unknown_unit_hears_is_a_setting() {
+    let wrong = object("nobody", "k").replace("test-key", "wrong");
+    let not_found = json!("The storage could not be found");
+    for (key_check, any_unit, right_key, wrong_key) in [
+        (KeyCheck::First, false, 400, 401),
+        (KeyCheck::AfterUnit, false, 400, 400),
+        (KeyCheck::First, true, 200, 401),
+        (KeyCheck::AfterUnit, true, 200, 401),
+    ] {
+        let sim = Sim::start(Config { key_check, any_unit, ..Config::default() }).await.unwrap();
+        for (sent, status) in [(object("nobody", "k"), right_key), (wrong.clone(), wrong_key)] {
+            let answer = ask(&sim, sent).await;
+            assert_eq!(answer.status, status, "{key_check:?} {any_unit}");
+            assert_eq!(answer.json()["responseMessage"] == not_found, status == 400);
+        }
+        assert_eq!(sim.accepted().len(), usize::from(any_unit));
+        assert_eq!(key_check.name().parse(), Ok(key_check));
+    }
 }
 
 #[tokio::test]

@@ -155,6 +155,16 @@ async fn it_serves_tls_and_a_rate() {
     let program = start(command(&["--tls-cert", &certificate, "--tls-key", &key]));
     assert!(program.url.starts_with("https://127.0.0.1:"), "{}", program.url);
 
+    // What a tool that examines a set-up has to cope with.
+    let odd = ["--any-unit", "--key-check=after-unit", "--storage-list=bearer", "--date", "-5m"];
+    let program = start(command(&[&odd[..], &["--handshake-delay", "50ms"]].concat()));
+    let started = Instant::now();
+    let mut client = Client::connect(program.addr()).await;
+    assert_eq!(client.ask(object("nobody", "k")).await.status, 200);
+    assert!(started.elapsed() >= Duration::from_millis(50));
+    let listed = client.ask(request("GET", mdss_sim::STORAGES_PATH, "ApiKey: test-key\r\n", "")).await;
+    assert_eq!(listed.status, 401);
+
     let program = start(command(&["--rate", "0", "--burst", "0"]));
     let mut client = Client::connect(program.addr()).await;
     let mut statuses = Vec::new();
@@ -211,6 +221,10 @@ fn mistakes_end_with_2_before_a_port_opens() {
         (&["--tls-cert", &empty, "--tls-key", &empty], "no PEM certificate found"),
         (&["--burst", "1"], "--rate"),
         (&["--status-accepted", "100"], "expected 200 to 999"),
+        (&["--key-check", "last"], "key check \"last\", expected one of first, after-unit"),
+        (&["--storage-list", "all"], "expected one of key-or-bearer, key, bearer, forbidden, web-page"),
+        (&["--date", "5"], "by how much the clock is wrong"),
+        (&["--handshake-delay=-1s"], "expected a duration with its unit"),
         (&["--lisen", "127.0.0.1:0"], "unexpected argument"),
     ] {
         let (code, text) = fails(command(args));

@@ -86,6 +86,26 @@ async fn a_handshake_can_be_slow() {
 }
 
 #[tokio::test]
+async fn every_handshake_can_be_slow_or_hang() {
+    let certificate = certificate();
+    let delayed = |delay| Config {
+        tls: Some(certificate.tls.clone()),
+        handshake_delay: Duration::from_millis(delay),
+        ..Config::default()
+    };
+    let slow = Sim::start(delayed(100)).await.unwrap();
+    for _ in 0..2 {
+        let start = Instant::now();
+        connect(&slow, &certificate).await.unwrap();
+        assert!(start.elapsed() >= Duration::from_millis(100), "{:?}", start.elapsed());
+    }
+    let hanging = Sim::start(delayed(3_600_000)).await.unwrap();
+    let connecting = connect(&hanging, &certificate);
+    assert!(tokio::time::timeout(Duration::from_millis(200), connecting).await.is_err());
+    assert_eq!(hanging.connections(), 1);
+}
+
+#[tokio::test]
 async fn pem_that_is_none_does_not_start() {
     let Certificate { tls, .. } = certificate();
     assert_eq!(format!("{tls:?}"), "Tls([redacted])");

@@ -9,6 +9,7 @@ mod cli;
 mod deploy_script;
 mod destroy_script;
 mod dry_run;
+mod rights;
 mod said_elsewhere;
 #[path = "../../../../deploy/scripts.rs"]
 mod scripts;

@@ -12,7 +12,7 @@ use crate::trouble::{Trouble, TroubleKind};
 
 /// Free bytes on the disk and in the file, together, that are left to outcomes: 16 MB of log until it is put into the file, and as
 /// much again for the marks of what MDSS has accepted, twice.
-const RESERVE: u64 = 64 << 20;
+pub(super) const RESERVE: u64 = 64 << 20;
 
 /// Of those, the part on the disk: what is free in the file is no room for the log.
 const LOG: u64 = 24 << 20;

@@ -36,6 +36,9 @@ const TABLES: [(&str, &str); 3] = [
     ("done", "id, mark, at"),
 ];
 
+/// What follows the file's name, before the moment, when it is set aside.
+pub(super) const DAMAGED: &str = ".damaged-";
+
 /// Where the new file grows.
 fn new_file(path: &Path) -> PathBuf {
     with_tail(path, ".salvaged")
@@ -43,7 +46,7 @@ fn new_file(path: &Path) -> PathBuf {
 
 /// Where a file goes that is set aside.
 fn aside(path: &Path, now: Moment) -> PathBuf {
-    with_tail(path, &format!(".damaged-{}", now.as_millis()))
+    with_tail(path, &format!("{DAMAGED}{}", now.as_millis()))
 }
 
 /// Clears the way for opening the file at `path`. A log without its file goes aside first. Then what a process that died has begun is

@@ -7,10 +7,13 @@ use super::trouble::trouble;
 use crate::trouble::{Trouble, TroubleKind};
 
 /// Marks the file as ours for `file(1)` and for us: "MDSR".
-const APPLICATION_ID: i32 = 0x4d44_5352;
+pub(super) const APPLICATION_ID: i32 = 0x4d44_5352;
 
 /// One step a version. A step is never changed once it has been released; a new one is added behind it.
 const STEPS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
+
+/// The version that this program writes, and brings older ones to.
+pub(super) const NEWEST: i64 = STEPS.len() as i64;
 
 /// Brings a file to today's version, in one transaction a step. An empty file is version 0; true if it was one.
 pub(super) fn migrate(db: &mut Connection) -> Result<bool, Trouble> {

@@ -6,6 +6,7 @@ use mdss_relay_core::{Became, CorrelationId, Failure, Line, SkipReason, Stored, 
 use tracing::{error, info};
 
 use super::ready::{Item, Object};
+use crate::breaker;
 use crate::item::State;
 use crate::stock::Stock;
 
@@ -73,25 +74,30 @@ fn line<'l>(item: &'l Item, object: &'l Object, stored: Stored) -> Line<'l> {
 pub(super) fn endpoint_pauses(failure: &Failure) {
     error!(
         { fields::ERROR_TYPE } = failure.cause.name(),
-        "requests to MDSS pause, because several objects failed in a row: {}", failure.detail
+        "MDSS takes no objects: sending is paused, and one is tried every {} to {} s; last: {}",
+        breaker::FIRST.as_secs(),
+        breaker::MOST.as_secs(),
+        failure.detail
     );
 }
 
 pub(super) fn endpoint_is_back() {
-    info!("MDSS accepts objects again");
+    info!("MDSS accepts objects again: sending goes on");
 }
 
 pub(super) fn unit_pauses(lane: &str, failure: &Failure) {
     error!(
         { fields::LANE } = lane,
         { fields::ERROR_TYPE } = failure.cause.name(),
-        "requests for the storage unit pause, because several objects failed in a row: {}",
+        "MDSS takes no objects for this storage unit: sending to it is paused, and one is tried every {} to {} s; last: {}",
+        breaker::FIRST.as_secs(),
+        breaker::MOST.as_secs(),
         failure.detail
     );
 }
 
 pub(super) fn unit_is_back(lane: &str) {
-    info!({ fields::LANE } = lane, "the storage unit accepts objects again");
+    info!({ fields::LANE } = lane, "MDSS accepts objects for this storage unit again: sending goes on");
 }
 
 /// An error line for each lane whose oldest item waits for too long. It comes again and again: nobody reads yesterday's log.

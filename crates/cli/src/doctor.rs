@@ -1,0 +1,102 @@
+//! `doctor`: whether a set-up is right, before the first object finds out.
+//!
+//! A check has an id, and says one of ok, warn, fail, unknown and skipped of each thing that it looked at (`doctor/check.rs`,
+//! `doctor/outcome.rs`). Groups run side by side (`doctor/results.rs`), each in a file of its own.
+
+mod check;
+mod checklist;
+mod machine;
+mod mdss;
+mod network;
+mod outcome;
+mod relay;
+mod results;
+mod settings;
+mod subject;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::visible::visible;
+use check::Group;
+use checklist::Counts;
+use results::{Finding, LONGEST, Results};
+use subject::Subject;
+
+/// Checks a set-up: its settings, this machine, the network, MDSS, and the running relay. Nothing is submitted to MDSS without --live.
+///
+/// Prints one line for each group, and below it what is not well: what was found, what was expected, what to do. docs/doctor.md has a section
+/// about each check.
+///
+/// Exit status: 0 if nothing failed, 1 if something failed (with --strict also for a warning, or if something could not be told), 2 for a wrong
+/// command line.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// TOML configuration to use instead of RELAY_CONFIG.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Checks settings and machine only: everything that needs no network.
+    #[arg(long, conflicts_with = "live")]
+    offline: bool,
+    /// Submits one file that does not exist to each unit, to see whether MDSS takes it. MDSS may list it as a failed file.
+    #[arg(long)]
+    live: bool,
+    /// Prints one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Ends with 1 for warnings, and for what is unknown or skipped, too.
+    #[arg(long)]
+    strict: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "mdss-relay doctor: cannot start: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    let subject = Arc::new(Subject::of_this_process(arguments.config.as_deref()));
+    let findings = runtime.block_on(examine(&subject, arguments.offline, arguments.live));
+    // What still waits for a disk is left behind.
+    runtime.shutdown_background();
+    let lines = if arguments.json {
+        vec![checklist::json(&subject.name, &findings).to_string()]
+    } else {
+        checklist::lines(&subject.name, &findings)
+    };
+    for line in lines {
+        if writeln!(std::io::stdout(), "{}", visible(&line)).is_err() {
+            // Whoever reads has left.
+            return ExitCode::from(1);
+        }
+    }
+    ExitCode::from(if Counts::of(&findings).are_good(arguments.strict) { 0 } else { 1 })
+}
+
+/// All findings, in the order of the table. Groups are looked at side by side.
+async fn examine(subject: &Arc<Subject>, offline: bool, live: bool) -> Vec<Finding> {
+    let results = Results::new(LONGEST);
+    let (of, to) = (subject, &results);
+    let one = |group: Group| async move {
+        if offline && !group.is_offline() {
+            return;
+        }
+        match group {
+            Group::Settings => settings::run(of, to).await,
+            Group::Machine => machine::run(of, to).await,
+            Group::Network => network::run(of, to).await,
+            Group::Mdss => mdss::run(of, to, live).await,
+            Group::Relay => relay::run(of, to).await,
+        }
+        to.end(group);
+    };
+    let [settings, machine, network, mdss, relay] = Group::ALL.map(one);
+    tokio::join!(settings, machine, network, mdss, relay);
+    results.findings()
+}

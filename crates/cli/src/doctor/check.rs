@@ -1,0 +1,119 @@
+//! The closed table of checks. An id never changes its meaning: scripts and alarms read it.
+
+/// A group of checks; groups are looked at side by side and printed in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    Settings,
+    Machine,
+    Network,
+    Mdss,
+    Relay,
+}
+
+impl Group {
+    pub(crate) const ALL: [Self; 5] = [Self::Settings, Self::Machine, Self::Network, Self::Mdss, Self::Relay];
+
+    /// The first part of the ids of its checks.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Settings => "settings",
+            Self::Machine => "machine",
+            Self::Network => "network",
+            Self::Mdss => "mdss",
+            Self::Relay => "relay",
+        }
+    }
+
+    /// Whether it looks at nothing but files: `--offline` does no more.
+    pub(crate) const fn is_offline(self) -> bool {
+        matches!(self, Self::Settings | Self::Machine)
+    }
+}
+
+/// The worst that a check can say of what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Worst {
+    Warn,
+    Fail,
+}
+
+/// One check.
+#[derive(Debug)]
+pub(crate) struct Check {
+    /// `group.name`.
+    pub(crate) id: &'static str,
+    pub(crate) group: Group,
+    /// What it looks at, for a reader of the documentation.
+    pub(crate) looks_at: &'static str,
+    pub(crate) worst: Worst,
+    /// Whether it is made only with `--live`, because MDSS would take it for a submission.
+    pub(crate) live: bool,
+}
+
+impl Check {
+    /// The row of an id. Ids are written in the code alone, so one that the table does not have is a slip that the first test of its
+    /// group meets.
+    pub(crate) fn of(id: &str) -> &'static Self {
+        CHECKS.iter().find(|check| check.id == id).expect("an id of the table of checks")
+    }
+
+    /// The section about it.
+    pub(crate) fn doc(&self) -> String {
+        format!("docs/doctor.md#{}", self.id)
+    }
+}
+
+const fn row(group: Group, id: &'static str, worst: Worst, looks_at: &'static str) -> Check {
+    Check { id, group, looks_at, worst, live: false }
+}
+
+const fn live(group: Group, id: &'static str, worst: Worst, looks_at: &'static str) -> Check {
+    Check { live: true, ..row(group, id, worst, looks_at) }
+}
+
+use Group::{Machine, Mdss, Network, Relay, Settings};
+use Worst::{Fail, Warn};
+
+/// Every check, in the order in which they are printed.
+pub(crate) const CHECKS: &[Check] = &[
+    row(Settings, "settings.valid", Fail, "every variable, the TOML and the files they name"),
+    row(Settings, "settings.http_endpoint", Warn, "whether the API key travels in the clear"),
+    row(Settings, "settings.tls_verify_off", Warn, "whether MDSS's certificate is checked"),
+    row(Settings, "settings.route_overlap", Warn, "routes of which both can take one object"),
+    row(Settings, "settings.route_unreachable", Warn, "routes that an earlier one leaves nothing"),
+    row(Settings, "settings.bucket_without_route", Warn, "sources that no route belongs to"),
+    row(Settings, "settings.storage_type_default", Warn, "the type under which MDSS is told of an object"),
+    row(Settings, "settings.feedback_loop", Warn, "routes that take what MDSS writes back into the bucket"),
+    row(Settings, "settings.secrets_readable", Fail, "files with secrets, as the service's user reads them"),
+    row(Settings, "settings.secrets_mode", Warn, "who else may read the files with secrets"),
+    row(Settings, "settings.secrets_text", Warn, "secrets that cannot be what was meant"),
+    row(Settings, "settings.stop_timeout", Warn, "RELAY_DEADLINE and the unit's TimeoutStopSec"),
+    row(Machine, "machine.data_dir", Fail, "the data directory: there, ours, writable, and its disk syncs"),
+    row(Machine, "machine.disk", Fail, "free space for the spool"),
+    row(Machine, "machine.spool_version", Fail, "whether this version can open the spool"),
+    row(Machine, "machine.spool_damaged_files", Warn, "spool files that were set aside as damaged"),
+    row(Machine, "machine.open_files", Warn, "how many files and connections may be open"),
+    row(Network, "network.dns", Fail, "the addresses of MDSS's host, or of the proxy's"),
+    row(Network, "network.connect", Fail, "a TCP connection"),
+    row(Network, "network.proxy", Fail, "whether the proxy lets through to MDSS"),
+    row(Network, "network.tls", Fail, "MDSS's certificates, and whether they are trusted"),
+    row(Network, "network.tls_expiry", Warn, "how long MDSS's certificate is still valid"),
+    row(Network, "network.clock", Fail, "this machine's clock against MDSS's"),
+    row(Network, "network.latency", Warn, "how long MDSS takes to answer"),
+    row(Mdss, "mdss.api", Fail, "whether the endpoint is MDSS's webhook"),
+    row(Mdss, "mdss.key", Fail, "whether MDSS accepts the API key"),
+    row(Mdss, "mdss.unit", Fail, "whether MDSS knows the storage unit of each route"),
+    live(Mdss, "mdss.real_time", Fail, "whether real-time scanning is on for each unit"),
+    live(Mdss, "mdss.event_based", Fail, "whether each unit's scan is event based"),
+    live(Mdss, "mdss.scan_id", Fail, "whether MDSS takes each route's scan id"),
+    row(Mdss, "mdss.file_api", Warn, "whether MDSS lists the files it has scanned"),
+    row(Mdss, "mdss.rate", Warn, "the relay's own rate against what MDSS answers"),
+    row(Relay, "relay.running", Fail, "whether a relay listens"),
+    row(Relay, "relay.ready", Fail, "whether it takes events"),
+    row(Relay, "relay.reloaded", Warn, "whether it runs with the configuration as it is on disk"),
+    row(Relay, "relay.breaker", Warn, "whether it has paused its requests to MDSS"),
+    row(Relay, "relay.oldest", Warn, "how long the oldest object has waited"),
+    row(Relay, "relay.held", Fail, "objects that wait for an operator"),
+    row(Relay, "relay.parked", Warn, "objects that are not tried any more"),
+    row(Relay, "relay.last_event", Warn, "when the last event came"),
+];

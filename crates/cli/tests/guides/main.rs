@@ -1,0 +1,54 @@
+//! The guides, run as they are printed: every block of commands of a page, in order, in one shell, on a machine made for it.
+//!
+//! The machine is a root of its own in namespaces of its own ([`world`]): `/etc/mdss-relay`, `/usr/bin` and port 443 are what the guide
+//! says, and nothing of it is left. The relay, its tool and the stand-in for MDSS are real. `world/bin` stands in for the rest, among
+//! it systemd, and `world/given/PAGE.sh` is what the page's reader has before he begins, and what must have come of it in the end.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+#![allow(clippy::print_stdout, reason = "what was run and what was not is shown with --nocapture")]
+
+mod page;
+mod world;
+
+use page::Use;
+
+/// Of the blocks that a reader runs, the test may leave out one in this many.
+const ONE_IN: usize = 3;
+
+/// Runs a page, and fails with what it printed.
+fn follow(name: &str) {
+    let root = world::repository();
+    let text = std::fs::read_to_string(root.join(name)).unwrap();
+    let blocks = page::blocks(&text).unwrap_or_else(|wrong| panic!("{name}: {}", wrong.join("\n")));
+    let count = |what: fn(&Use) -> bool| blocks.iter().filter(|block| what(&block.used)).count();
+    let (typed, written) = (count(|u| *u == Use::Typed), count(|u| matches!(u, Use::Written { .. })));
+    let excused = count(|u| matches!(u, Use::NotRun(_)));
+    println!("{name}: {typed} blocks run, {written} files written, {excused} not run");
+    for block in &blocks {
+        if let Use::NotRun(why) = &block.used {
+            println!("{name}:{}: not run: {why}", block.line);
+        }
+    }
+    assert!(
+        excused * ONE_IN <= typed + written + excused,
+        "{name}: {excused} blocks are not run, which is too many"
+    );
+    world::run(name, &blocks);
+}
+
+macro_rules! guides {
+    ($($name:ident: $page:literal,)*) => {$(
+        #[test]
+        fn $name() {
+            follow($page);
+        }
+    )*};
+}
+
+guides! {
+    aws: "docs/aws.md",
+    azure: "docs/azure.md",
+    google: "docs/google.md",
+    oci: "docs/oci.md",
+    notifications: "docs/notifications.md",
+}
