@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use mdss_relay_core::{
-    HttpSettings, MOST_FILE_BYTES, Memory, Mistake, Relay, Role, Settings, Watch, plain_text,
+    HttpSettings, MOST_FILE_BYTES, Memory, Mistake, Relay, ResultKind, Role, Settings, Watch, plain_text,
 };
 use mdss_relay_gate::{Proxies, Sources};
 use mdss_relay_host::Read;
@@ -52,6 +52,11 @@ impl Configuration {
     /// Where MDSS is and how it is reached, for the log.
     pub(crate) fn way(&self) -> Option<String> {
         self.relay.settings().way()
+    }
+
+    /// What a record becomes in this mode, if all is well.
+    pub(crate) fn takes_as(&self) -> ResultKind {
+        if self.http.spool.is_some() { ResultKind::Spooled } else { ResultKind::Accepted }
     }
 
     /// Where to listen.

@@ -22,7 +22,7 @@ impl Server {
                     warn!("{} can only be changed by a restart, and stays as it was", fixed.join(", "));
                 }
                 let way = configuration.way().filter(|way| before.way().as_ref() != Some(way));
-                self.counters.add_sources(configuration.sources.names());
+                self.counters.add_sources(configuration.sources.names(), configuration.takes_as());
                 self.running.send_replace(Arc::new(InForce::after(
                     configuration,
                     &before,

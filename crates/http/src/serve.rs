@@ -45,7 +45,7 @@ impl Server {
     /// One that has not begun to serve.
     pub fn new(configuration: Configuration) -> Self {
         let counters = Counters::default();
-        counters.add_sources(configuration.sources.names());
+        counters.add_sources(configuration.sources.names(), configuration.takes_as());
         let watch = Arc::new(Watch::default());
         Self {
             running: watch::Sender::new(Arc::new(InForce::first(configuration, watch.clone()))),
@@ -90,6 +90,7 @@ impl Server {
             budget: Budget::new(),
             refusals: Arc::new(Refusals::new()),
             counters: self.counters.clone(),
+            watch: self.watch.clone(),
             repeat_delay: RepeatDelay::default(),
             stopping: watch::Sender::new(false),
             count: AtomicU64::new(0),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use mdss_relay_core::Watch;
 use mdss_relay_request::Admissions;
 use mdss_relay_spool::Spool;
 use tokio::sync::{mpsc, watch};
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) counters: Arc<Counters>,
+    /// Every attempt of this process.
+    pub(crate) watch: Arc<Watch>,
     pub(crate) repeat_delay: RepeatDelay,
     pub(crate) stopping: watch::Sender<bool>,
     /// Deliveries so far, by which each has an id of its own.

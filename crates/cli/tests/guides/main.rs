@@ -52,4 +52,5 @@ guides! {
     minio: "docs/minio.md",
     notifications: "docs/notifications.md",
     oci: "docs/oci.md",
+    operation: "docs/operation.md",
 }

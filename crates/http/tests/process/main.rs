@@ -8,6 +8,7 @@ mod at_start;
 mod bad_input;
 mod life;
 mod secrets;
+mod version;
 
 use std::time::{Duration, Instant};
 
