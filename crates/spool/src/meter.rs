@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::breaker::Position;
 use crate::intake::Written;
@@ -53,6 +53,8 @@ pub struct Counts {
     pub latency: Histogram,
     /// The breakers, by lane; the endpoint's is `""`.
     pub breakers: BTreeMap<String, Position>,
+    /// When the worker makes its next request, as far as it knows: what is past is now.
+    pub next_request: Option<Instant>,
 }
 
 /// Everything there is to show.
@@ -108,6 +110,10 @@ impl Meter {
 
     pub(crate) fn breaker(&self, lane: &str, position: Position) {
         self.counts().breakers.insert(lane.to_owned(), position);
+    }
+
+    pub(crate) fn next_request(&self, when: Option<Instant>) {
+        self.counts().next_request = when;
     }
 
     pub(crate) fn read(&self) -> Counts {

@@ -56,7 +56,8 @@ fn migrate_by(db: &mut Connection, steps: &[&str]) -> Result<bool, Trouble> {
         change.pragma_update(None, "application_id", APPLICATION_ID).map_err(mend)?;
         change.pragma_update(None, "user_version", version as i64 + 1).map_err(mend)?;
         change.commit().map_err(mend)?;
-        if version > 0 {
+        // A new file has nothing to upgrade.
+        if !fresh {
             tracing::info!(
                 { fields::FROM } = version,
                 { fields::TO } = version + 1,
