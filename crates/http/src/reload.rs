@@ -28,6 +28,7 @@ impl Server {
                     &before,
                     self.watch.clone(),
                 )));
+                self.counters.configured();
                 info!("a new configuration is in force");
                 if let Some(way) = way {
                     info!("{way}");

@@ -46,6 +46,7 @@ impl Server {
     pub fn new(configuration: Configuration) -> Self {
         let counters = Counters::default();
         counters.add_sources(configuration.sources.names());
+        counters.configured();
         let watch = Arc::new(Watch::default());
         Self {
             running: watch::Sender::new(Arc::new(InForce::first(configuration, watch.clone()))),

@@ -9,6 +9,7 @@ use reqwest::Url;
 use rustls::pki_types::CertificateDer;
 
 use crate::mdss::client::{API_KEY, Client, Endpoint};
+use crate::mdss::look::Approach;
 use crate::mdss::way::{self, Proxies};
 use crate::model::answers::Redelivers;
 use crate::model::dialect::Dialect;
@@ -151,6 +152,26 @@ impl Settings {
         let way = self.mdss.proxies.way(url);
         let way = way.proxy().map_or_else(|| "directly".to_owned(), |proxy| format!("through {proxy}"));
         Some(format!("MDSS at {}, {way}", way::place(url)))
+    }
+
+    /// The same step by step, for whoever examines it; `None` without an endpoint.
+    pub fn approach(&self) -> Option<Approach> {
+        let mdss = &self.mdss;
+        let url = mdss.url.as_ref()?;
+        Some(Approach {
+            verify: mdss.verify_certificates,
+            connect_timeout: mdss.connect_timeout,
+            certificates: mdss.certificates.clone(),
+            ..Approach::new(url, &mdss.proxies.way(url))?
+        })
+    }
+
+    /// The same settings with another API key, which is not read from a file: to see whether MDSS looks at the key.
+    #[must_use]
+    pub fn with_api_key(mut self, key: Secret) -> Self {
+        self.mdss.api_key = Some(key);
+        self.mdss.api_key_file = None;
+        self
     }
 
     /// A connection to MDSS.
