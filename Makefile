@@ -24,6 +24,7 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/shellcheck --if-there
 	@sh .ci/cfn-lint --if-there
 	@sh .ci/promtool --if-there
+	@sh .ci/dashboard --if-there
 	@sh .ci/azure --if-there
 	@sh .ci/google --if-there
 	@sh .ci/containers --if-there
@@ -51,6 +52,9 @@ cfn-lint: ## lints of the CloudFormation template (make check does it too, if cf
 
 promtool: ## checks and tests of the alert rules (make check does it too, if promtool is there)
 	@sh .ci/promtool
+
+dashboard: ## the Grafana dashboard against Grafana's models (make check does it too, if they are there)
+	@sh .ci/dashboard
 
 servers: ## take nginx, Caddy and Prometheus out of Debian's packages into target/, by which tests try the examples; without them these tests are skipped
 	@sh .ci/servers

@@ -32,7 +32,13 @@ async fn relay(variables: &[(&str, &str)]) -> Relay {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     tokio::spawn(async move {
         let server = Server::new(configuration);
-        server.serve(listeners, async { drop(stopped.await) }).await.unwrap();
+        server
+            .serve(listeners, async {
+                drop(stopped.await);
+                "the test is over"
+            })
+            .await
+            .unwrap();
     });
     Relay { address, pages, _stop: stop }
 }

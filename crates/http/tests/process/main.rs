@@ -7,6 +7,7 @@ mod answers;
 mod at_start;
 mod bad_input;
 mod life;
+mod logs;
 mod secrets;
 mod version;
 
