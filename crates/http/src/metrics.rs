@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use mdss_relay_core::{ATTEMPT_BOUNDS, Attempts, Report, ResultKind, SkipReason};
@@ -29,6 +30,12 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "records that can never be used and were not stored, by source; starts at 0",
     ),
     ("mdss_relay_reloads_total", "counter", "configurations read on SIGHUP, by outcome (taken, refused)"),
+    ("mdss_relay_configuration_timestamp_seconds", "gauge", "when the configuration in force was read"),
+    (
+        "mdss_relay_last_event_timestamp_seconds",
+        "gauge",
+        "when the last delivery came that was let in, by source; absent before the first",
+    ),
     (
         "mdss_relay_log_lines_dropped_total",
         "counter",
@@ -126,6 +133,9 @@ struct Own {
     records: BTreeMap<(String, &'static str, &'static str), u64>,
     unusable: BTreeMap<String, u64>,
     reloads: BTreeMap<&'static str, u64>,
+    /// Seconds since 1970, as Prometheus has moments.
+    configured: f64,
+    last_events: BTreeMap<String, f64>,
 }
 
 impl Counters {
@@ -146,6 +156,7 @@ impl Counters {
 
     pub(crate) fn reported(&self, source: &str, report: &Report) {
         let mut counts = self.counts();
+        counts.last_events.insert(source.to_owned(), now());
         for record in &report.records {
             let reason = record.reason.unwrap_or("");
             *counts.records.entry((source.to_owned(), record.result.name(), reason)).or_default() += 1;
@@ -156,7 +167,9 @@ impl Counters {
 
     /// A whole delivery that can never be used.
     pub(crate) fn unusable(&self, source: &str) {
-        *self.counts().unusable.entry(source.to_owned()).or_default() += 1;
+        let mut counts = self.counts();
+        counts.last_events.insert(source.to_owned(), now());
+        *counts.unusable.entry(source.to_owned()).or_default() += 1;
     }
 
     /// The sources there are, and what is usually done with their records: an alert sees a counter grow only if it was there before.
@@ -168,6 +181,11 @@ impl Counters {
                 counts.records.entry((source.to_owned(), result.name(), reason)).or_default();
             }
         }
+    }
+
+    /// A configuration, read just now, is in force.
+    pub(crate) fn configured(&self) {
+        self.counts().configured = now();
     }
 
     pub(crate) fn reloaded(&self, outcome: &'static str) {
@@ -196,6 +214,10 @@ impl Counters {
                 let n = counts.reloads.get(outcome).copied().unwrap_or(0);
                 page.put("mdss_relay_reloads_total", &[("outcome", outcome)], n as f64);
             }
+            page.put("mdss_relay_configuration_timestamp_seconds", &[], counts.configured);
+            for (source, at) in &counts.last_events {
+                page.put("mdss_relay_last_event_timestamp_seconds", &[("source", source)], *at);
+            }
         }
         page.put("mdss_relay_log_lines_dropped_total", &[], mdss_relay_host::lines_dropped() as f64);
         page.attempts("mdss_relay_attempts_total", attempts);
@@ -216,6 +238,10 @@ impl Counters {
         }
         page.finish()
     }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// Lines gathered under the name of their metric, since those of one metric must stand together.

@@ -25,6 +25,7 @@ impl Server {
                 self.counters.add_sources(configuration.sources.names(), configuration.takes_as());
                 let newer = Arc::new(InForce::after(configuration, &before, self.watch.clone()));
                 self.running.send_replace(newer.clone());
+                self.counters.configured();
                 exchanged(&before, &newer);
                 "taken"
             }
