@@ -17,6 +17,7 @@ pub use deliver::relay::Relay;
 pub use deliver::report::{Kept, Outcome, Record, Report, ResultKind};
 pub use deliver::watch::{ACCEPTED, ATTEMPT_BOUNDS, Attempts, Failing, Watch};
 pub use mdss::client::Client;
+pub use mdss::look::{Approach, Credential, Page, ProxyPlace};
 pub use mdss::request::Submission;
 pub use mdss::retry::{RetryPolicy, retry_after};
 pub use mdss::trust::public_tls;

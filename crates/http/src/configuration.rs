@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use mdss_relay_core::{
-    HttpSettings, MOST_FILE_BYTES, Memory, Mistake, Origin, Relay, Role, Settings, Watch, plain_text,
+    HttpSettings, MOST_FILE_BYTES, Memory, Mistake, Origin, Relay, ResultKind, Role, Settings, Watch,
+    plain_text,
 };
 use mdss_relay_gate::{Proxies, Sources};
 use mdss_relay_host::{Read, text};
@@ -57,6 +58,11 @@ impl Configuration {
             .map(|relay| Self { relay, http, sources, proxies, origin })
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect());
         Read { filter, shown, warnings, outcome }
+    }
+
+    /// What a record becomes in this mode, if all is well.
+    pub(crate) fn takes_as(&self) -> ResultKind {
+        if self.http.spool.is_some() { ResultKind::Spooled } else { ResultKind::Accepted }
     }
 
     /// Where to listen.

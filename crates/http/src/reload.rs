@@ -22,9 +22,10 @@ impl Server {
                 if !fixed.is_empty() {
                     warn!("{} can only be changed by a restart, and stays as it was", fixed.join(", "));
                 }
-                self.counters.add_sources(configuration.sources.names());
+                self.counters.add_sources(configuration.sources.names(), configuration.takes_as());
                 let newer = Arc::new(InForce::after(configuration, &before, self.watch.clone()));
                 self.running.send_replace(newer.clone());
+                self.counters.configured();
                 exchanged(&before, &newer);
                 "taken"
             }

@@ -53,7 +53,8 @@ impl Server {
     /// One that has not begun to serve.
     pub fn new(configuration: Configuration) -> Self {
         let counters = Counters::default();
-        counters.add_sources(configuration.sources.names());
+        counters.add_sources(configuration.sources.names(), configuration.takes_as());
+        counters.configured();
         let watch = Arc::new(Watch::default());
         Self {
             running: watch::Sender::new(Arc::new(InForce::first(configuration, watch.clone()))),
@@ -102,6 +103,7 @@ impl Server {
             budget: Budget::new(),
             refusals: Arc::new(Refusals::new()),
             counters: self.counters.clone(),
+            watch: self.watch.clone(),
             repeat_delay: RepeatDelay::default(),
             stopping: watch::Sender::new(false),
             started: Timestamp::now(),

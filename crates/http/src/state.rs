@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
+use mdss_relay_core::Watch;
 use mdss_relay_request::Admissions;
 use mdss_relay_spool::Spool;
 use tokio::sync::{mpsc, watch};
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) counters: Arc<Counters>,
+    /// Every attempt of this process.
+    pub(crate) watch: Arc<Watch>,
     pub(crate) repeat_delay: RepeatDelay,
     pub(crate) stopping: watch::Sender<bool>,
     /// When this process started, and deliveries so far: by both each has an id of its own.

@@ -45,8 +45,6 @@ pub struct Counts {
     pub no_room: BTreeMap<(String, &'static str), u64>,
     /// Deliveries that were not taken, by the trouble's name.
     pub refused: BTreeMap<&'static str, u64>,
-    /// Requests to MDSS, by lane and by what came of them: `accepted`, or the failure's token.
-    pub attempts: BTreeMap<(String, &'static str), u64>,
     /// Items accepted by MDSS, by lane.
     pub delivered: BTreeMap<String, u64>,
     /// Items that were parked by the worker, by lane and reason.
@@ -94,10 +92,6 @@ impl Meter {
 
     pub(crate) fn refused(&self, kind: TroubleKind) {
         *self.counts().refused.entry(kind.name()).or_default() += 1;
-    }
-
-    pub(crate) fn attempted(&self, lane: &str, outcome: &'static str) {
-        *self.counts().attempts.entry((lane.to_owned(), outcome)).or_default() += 1;
     }
 
     pub(crate) fn delivered(&self, lane: &str, took: Duration) {

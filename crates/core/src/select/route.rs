@@ -102,6 +102,16 @@ impl Route {
         &self.storage_client_id
     }
 
+    /// The partition scan that it names.
+    pub fn scan_id(&self) -> Option<&str> {
+        self.scan_id.as_deref()
+    }
+
+    /// The source that it belongs to; `None`: to each.
+    pub fn source(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
     /// The type with which the unit is registered, if the operator has said so.
     pub fn storage_type(&self) -> Option<StorageType> {
         self.storage_type

@@ -9,6 +9,7 @@ use reqwest::Url;
 use rustls::pki_types::CertificateDer;
 
 use crate::mdss::client::{API_KEY, Client, Endpoint};
+use crate::mdss::look::Approach;
 use crate::mdss::way::{self, Proxies, Way};
 use crate::model::answers::Redelivers;
 use crate::model::dialect::Dialect;
@@ -168,6 +169,26 @@ impl Settings {
     /// Whether both send the same API key.
     pub fn has_key_of(&self, other: &Self) -> bool {
         self.mdss.api_key == other.mdss.api_key
+    }
+
+    /// The same step by step, for whoever examines it; `None` without an endpoint.
+    pub fn approach(&self) -> Option<Approach> {
+        let mdss = &self.mdss;
+        let url = mdss.url.as_ref()?;
+        Some(Approach {
+            verify: mdss.verify_certificates,
+            connect_timeout: mdss.connect_timeout,
+            certificates: mdss.certificates.clone(),
+            ..Approach::new(url, &mdss.proxies.way(url))?
+        })
+    }
+
+    /// The same settings with another API key, which is not read from a file: to see whether MDSS looks at the key.
+    #[must_use]
+    pub fn with_api_key(mut self, key: Secret) -> Self {
+        self.mdss.api_key = Some(key);
+        self.mdss.api_key_file = None;
+        self
     }
 
     /// A connection to MDSS.

@@ -9,6 +9,7 @@ mod bad_input;
 mod life;
 mod logs;
 mod secrets;
+mod version;
 
 use std::time::{Duration, Instant};
 

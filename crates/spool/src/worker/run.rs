@@ -261,7 +261,6 @@ impl Worker {
         let now = Instant::now();
         match outcome {
             Ok(correlation) => {
-                self.spool.meter.attempted(&item.lane, "accepted");
                 self.spool.meter.delivered(&item.lane, item.latency(object.time));
                 let follows = self.pauses.succeeded(&item.lane, now);
                 self.follow(follows);
@@ -269,7 +268,6 @@ impl Worker {
                 self.outcomes.add(item.ticket, Outcome::Accepted);
             }
             Err(failure) => {
-                self.spool.meter.attempted(&item.lane, failure.cause.name());
                 let follows = self.pauses.failed(&item, &failure, now);
                 self.follow(follows);
                 self.tell_next();
