@@ -13,8 +13,9 @@ fn the_variables_deploy_knows_are_the_relays() {
     let mut listed: BTreeSet<_> = list.split_whitespace().collect();
     // Options of their own, or without meaning in a function that OCI calls.
     let elsewhere = "APIENDPOINT APIKEY APIKEY_FILE STORAGECLIENTID RELAY_CONFIG RELAY_CONFIG_TOML RELAY_QUEUE_PARTIAL \
-        RELAY_LISTEN RELAY_ADMIN_LISTEN RELAY_BODY_LIMIT RELAY_TOKEN RELAY_TOKEN_FILE RELAY_AUTH RELAY_TRUSTED_PROXIES RELAY_MODE RELAY_DATA_DIR \
-        RELAY_SPOOL_LIMIT RELAY_SPOOL_RATE RELAY_PARK_AFTER RELAY_OBJECT_NAME RELAY_SEAWEEDFS_BUCKETS";
+        RELAY_LISTEN RELAY_ADMIN_LISTEN RELAY_LOG_FORMAT RELAY_BODY_LIMIT RELAY_TOKEN RELAY_TOKEN_FILE RELAY_AUTH \
+        RELAY_TRUSTED_PROXIES RELAY_MODE RELAY_DATA_DIR RELAY_SPOOL_LIMIT RELAY_SPOOL_RATE RELAY_PARK_AFTER \
+        RELAY_OBJECT_NAME RELAY_SEAWEEDFS_BUCKETS";
     listed.extend(elsewhere.split_whitespace());
     let known: BTreeSet<_> = mdss_relay_core::SETTINGS.iter().map(|s| s.variable).collect();
     assert_eq!(listed, known);
