@@ -8,7 +8,7 @@ use super::files::{Handed, NamedFile};
 use super::outcome::Outcome;
 use super::service::Service;
 use super::subject::{Eyes, Subject};
-use super::view::{Access, View, Want, not_seen, owner_and_mode};
+use super::view::{Access, View, Want, has_list, not_seen, owner_and_mode};
 
 /// Variables that are secrets themselves.
 const SECRETS: [&str; 2] = ["APIKEY", "RELAY_TOKEN"];
@@ -148,7 +148,9 @@ fn rights(subject: &Subject, place: &str, path: &Path, remedy: &str) -> Option<(
             return Some((place.to_owned(), Outcome::unknown(why, "")));
         }
     };
-    let who = others(&found, &own_groups(subject));
+    // systemd gives its copies to the service's user by a list of access, and then the mode's group is what the list may give at most
+    // (acl(5); systemd, src/core/exec-credential.c, write_credential).
+    let who = others(&found, &own_groups(subject), has_list(path));
     let outcome = match who {
         None => Outcome::ok(format!("{}: {}", path.display(), owner_and_mode(&found))),
         Some(who) => Outcome::warn(
@@ -169,14 +171,46 @@ fn own_groups(subject: &Subject) -> Vec<u32> {
     }
 }
 
-fn others(found: &Metadata, own_groups: &[u32]) -> Option<&'static str> {
+fn others(found: &Metadata, own_groups: &[u32], by_list: bool) -> Option<&'static str> {
     let mode = found.permissions().mode();
     let set = |bits: u32| mode & bits != 0;
     match () {
         () if set(0o002) => Some("every user of this machine may change"),
         () if set(0o004) => Some("every user of this machine may read"),
+        () if by_list => None,
         () if set(0o020) => Some("a whole group may change"),
         () if set(0o040) && !own_groups.contains(&found.gid()) => Some("a whole group may read"),
         () => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_else_may_read_or_change_a_secret() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let own = std::fs::metadata(file.path()).unwrap().gid();
+        for (mode, in_own_group, in_another) in [
+            (0o600, None, None),
+            (0o400, None, None),
+            (0o640, None, Some("a whole group may read")),
+            (0o660, Some("a whole group may change"), Some("a whole group may change")),
+            (0o604, Some("every user of this machine may read"), Some("every user of this machine may read")),
+            (
+                0o646,
+                Some("every user of this machine may change"),
+                Some("every user of this machine may change"),
+            ),
+        ] {
+            std::fs::set_permissions(file.path(), PermissionsExt::from_mode(mode)).unwrap();
+            let found = std::fs::metadata(file.path()).unwrap();
+            assert_eq!(others(&found, &[own], false), in_own_group, "{mode:o}");
+            assert_eq!(others(&found, &[own + 1], false), in_another, "{mode:o}");
+        }
+        // What systemd makes: the mode's group is the list's mask.
+        std::fs::set_permissions(file.path(), PermissionsExt::from_mode(0o440)).unwrap();
+        assert_eq!(others(&std::fs::metadata(file.path()).unwrap(), &[], true), None);
     }
 }

@@ -342,7 +342,7 @@ fn stop_timeout(subject: &Subject) -> Findings {
                 needed.as_secs_f64()
             ),
             format!(
-                "set TimeoutStopSec={} in the unit. The time-outs of a proxy in front have to be longer than {} s as well",
+                "set TimeoutStopSec={} in the unit. The time-outs of a proxy in front have to be at least {} s as well",
                 needed.as_secs() + 4,
                 once.as_secs_f64()
             ),

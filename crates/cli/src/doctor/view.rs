@@ -127,7 +127,7 @@ impl View {
 }
 
 /// Whether somebody has given rights beyond the mode (acl(5)). A file system without such lists says that it has none.
-fn has_list(path: &Path) -> bool {
+pub(super) fn has_list(path: &Path) -> bool {
     let mut none = [0_u8; 0];
     rustix::fs::getxattr(path, "system.posix_acl_access", &mut none[..]).is_ok_and(|length| length > 0)
 }

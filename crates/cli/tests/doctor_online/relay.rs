@@ -32,7 +32,11 @@ async fn relay(variables: &[(&str, &str)]) -> Relay {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     tokio::spawn(async move {
         let server = Server::new(configuration);
-        server.serve(listeners, async { drop(stopped.await) }).await.unwrap();
+        let stop = async {
+            let _ = stopped.await;
+            "the test is over"
+        };
+        server.serve(listeners, stop).await.unwrap();
     });
     Relay { address, pages, _stop: stop }
 }

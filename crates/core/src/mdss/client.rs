@@ -14,7 +14,7 @@ use rustls::AlertDescription;
 use rustls::pki_types::CertificateDer;
 use tokio::time::Instant;
 use tower::util::MapResponseLayer;
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::mdss::request::Submission;
 use crate::mdss::verdict::{Answer, BodyEnd, CorrelationId, is_gateways, judge};
@@ -203,7 +203,11 @@ impl Client {
         let Ok(text) = plain_text(path, MOST_KEY_FILE) else { return false };
         match ApiKey::new(Secret::new(&text)) {
             Ok(new) if new.secret != refused.secret => {
-                *self.api_key.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(new);
+                let mut key = self.api_key.write().unwrap_or_else(|e| e.into_inner());
+                if key.secret != new.secret {
+                    info!("a new API key was read from its file, because MDSS refused the old one");
+                    *key = Arc::new(new);
+                }
                 true
             }
             _ => false,

@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::mdss::client::{API_KEY, Client, Endpoint};
 use crate::mdss::look::Approach;
-use crate::mdss::way::{self, Proxies};
+use crate::mdss::way::{self, Proxies, Way};
 use crate::model::answers::Redelivers;
 use crate::model::dialect::Dialect;
 use crate::plain::mistake::Mistake;
@@ -93,6 +93,8 @@ pub struct HttpSettings {
     pub sources: Vec<Source>,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Listed,
+    /// Whether its log is lines for people instead of JSON.
+    pub text_log: bool,
     /// The durable hand-off, if events are to be on disk before their sender hears "done".
     pub spool: Option<SpoolSettings>,
 }
@@ -172,6 +174,21 @@ impl Settings {
         self.mdss.api_key = Some(key);
         self.mdss.api_key_file = None;
         self
+    }
+
+    /// Scheme, host and port of MDSS, and of the proxy that leads there, if there is one; `None` without an endpoint.
+    pub fn endpoint(&self) -> Option<(String, Option<String>)> {
+        let url = self.mdss.url.as_ref()?;
+        let proxy = match self.mdss.proxies.way(url) {
+            Way::Direct => None,
+            Way::Through(proxy) => Some(way::place(&proxy)),
+        };
+        Some((way::place(url), proxy))
+    }
+
+    /// Whether both send the same API key.
+    pub fn has_key_of(&self, other: &Self) -> bool {
+        self.mdss.api_key == other.mdss.api_key
     }
 
     /// A connection to MDSS.
