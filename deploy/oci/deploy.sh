@@ -291,14 +291,17 @@ set -- fn function list --application-id "$APPLICATION_ID" --display-name "$func
     --query 'data[0].id' --raw-output
 look_up FUNCTION_ID "$@"
 if none_yet "$FUNCTION_ID"; then
-    if $keep_config; then
+    if ! $keep_config; then
+        # shellcheck disable=SC2154 # begin sets it
+        change_fn fn function create container-function --application-id "$APPLICATION_ID" --display-name "$function" \
+            --image "$image" --memory-in-mbs "$memory" --timeout-in-seconds "$timeout" --config "file://$scratch/config.json"
+        look_up_made FUNCTION_ID "$@"
+    elif $dry_run; then
+        say '#   stop: --keep-config needs a function whose configuration can be kept'
+    else
         mistake "--keep-config: there is no function '$function' yet whose configuration could be kept"
         stop_on_mistakes
     fi
-    # shellcheck disable=SC2154 # begin sets it
-    change_fn fn function create container-function --application-id "$APPLICATION_ID" --display-name "$function" \
-        --image "$image" --memory-in-mbs "$memory" --timeout-in-seconds "$timeout" --config "file://$scratch/config.json"
-    look_up_made FUNCTION_ID "$@"
 fi
 if already; then
     set -- fn function update container-function --function-id "$FUNCTION_ID" \

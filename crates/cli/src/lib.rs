@@ -10,6 +10,7 @@ mod pages;
 mod replay;
 mod secret;
 mod spool;
+mod tail;
 mod visible;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ enum Command {
     Replay(replay::Arguments),
     Secret(secret::Arguments),
     Spool(spool::Arguments),
+    Tail(tail::Arguments),
 }
 
 /// Runs what the command line of this process asks for, and gives its exit status.
@@ -48,5 +50,6 @@ pub fn run() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Secret(arguments) => secret::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),
+        Command::Tail(arguments) => tail::run(&arguments),
     }
 }

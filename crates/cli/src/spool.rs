@@ -1,34 +1,44 @@
 //! `spool`: what a relay has on disk, looked at and changed from outside, while it runs or while it does not.
 
+mod place;
+mod standing;
 mod table;
+mod units;
+mod which;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
-use mdss_relay_core::{Cause, nearest};
 use mdss_relay_spool::{Clock, Desk, Entry, Filter, ItemId, Moment, State, SystemClock, Trouble};
 use serde_json::{Value, json};
 
 use crate::visible::visible;
+use standing::Standing;
+use units::Units;
+use which::Which;
 
 /// Items that are read, or changed, in one step: a bulk change is many short ones, so that the relay never waits for long.
 const PAGE: usize = 500;
 
-/// Shows and changes what a relay keeps on disk, while it runs or while it does not.
+/// Shows and changes what a relay keeps on disk, while it runs or while it does not. Run it as the relay's user.
 ///
-/// Exit status: 0; 1 if there was no such item (for retry and purge: a number names none, or no item matches and --all was not given), if
-/// the answer was no, or if purge could not print what it deletes; 2 if the spool could not be opened, or --reason names no known failure.
+/// `list` and `stats` begin with how MDSS stands: since when it is reachable or not, its last answer, the breakers, what came and went in the last minute.
+///
+/// Exit status: 0; 1 if there was no such item (a number, a lane, a bucket or a reason that names nothing; for retry and purge also if no item
+/// matches and --all was not given), if the answer was no, or if purge could not print what it deletes; 2 if the spool could not be opened.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The data directory of the relay; without it, the variable RELAY_DATA_DIR.
+    /// The data directory of the relay; without it, the variable RELAY_DATA_DIR, else /var/lib/mdss-relay if there is one.
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
+    /// The configuration whose routes name the storage units; without it, RELAY_CONFIG, else /etc/mdss-relay/relay.toml if there is one.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
     /// Prints JSON, one line per item.
     #[arg(long, global = true)]
     json: bool,
@@ -77,62 +87,26 @@ enum Task {
     Stats,
 }
 
-/// Which items. An item must match everything that is given.
-#[derive(Args)]
-struct Which {
-    /// Numbers of items.
-    #[arg(value_name = "ID")]
-    ids: Vec<i64>,
-    /// waiting, held or parked.
-    #[arg(long)]
-    state: Option<State>,
-    /// A storage unit's id, or unrouted.
-    #[arg(long)]
-    lane: Option<String>,
-    /// A bucket's name.
-    #[arg(long)]
-    bucket: Option<String>,
-    /// The last failure's token, such as mdss_unavailable.
-    #[arg(long)]
-    reason: Option<String>,
-    /// Received at least this long ago: 90s, 15m, 2h, 7d.
-    #[arg(long, value_name = "AGE", value_parser = age)]
-    older_than: Option<Duration>,
-}
-
-impl Which {
-    fn filter(&self, now: Moment) -> Filter {
-        let before = self.older_than.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
-        Filter {
-            state: self.state,
-            lane: self.lane.clone(),
-            bucket: self.bucket.clone(),
-            reason: self.reason.clone(),
-            received_before: before.map(|age| Moment::from_millis(now.as_millis().saturating_sub(age))),
-            ids: self.ids.iter().copied().map(ItemId::new).collect(),
-        }
-    }
-}
-
-fn age(text: &str) -> Result<Duration, String> {
-    const EXPECTED: &str = "expected a number with its unit, such as 90s, 15m, 2h or 7d";
-    let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
-    let seconds: u64 = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(EXPECTED.into()),
-    };
-    let seconds = number.parse::<u64>().ok().and_then(|n| n.checked_mul(seconds)).ok_or(EXPECTED)?;
-    Ok(Duration::from_secs(seconds))
-}
-
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let given = arguments.data_dir.clone().or_else(|| std::env::var_os("RELAY_DATA_DIR").map(PathBuf::from));
-    let Some(dir) = given.filter(|dir| !dir.as_os_str().is_empty()) else {
-        say("expected the data directory of a relay, in --data-dir or RELAY_DATA_DIR");
+    let variable = std::env::var_os("RELAY_DATA_DIR");
+    let Some(dir) = place::data_dir(arguments.data_dir.clone(), variable, Path::new(place::STANDARD)) else {
+        say(&format!(
+            "expected the data directory of a relay, in --data-dir or RELAY_DATA_DIR; there is no {}",
+            place::STANDARD
+        ));
         return ExitCode::from(2);
+    };
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    if let Some(sentence) = place::denied(&dir, &place::command_line(&dir, words)) {
+        say(&sentence);
+        return ExitCode::from(2);
+    }
+    let units = match Units::read(arguments.config.as_deref()) {
+        Ok(units) => units,
+        Err(sentence) => {
+            say(&sentence);
+            return ExitCode::from(2);
+        }
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().build() {
         Ok(runtime) => runtime,
@@ -141,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let done = Desk::open(&dir).and_then(|desk| runtime.block_on(task(&desk, arguments)));
+    let done = Desk::open(&dir).and_then(|desk| runtime.block_on(task(&desk, &dir, &units, arguments)));
     match done {
         Ok(status) => ExitCode::from(status),
         Err(trouble) => {
@@ -151,22 +125,29 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-async fn task(desk: &Desk, arguments: &Arguments) -> Result<u8, Trouble> {
+async fn task(desk: &Desk, dir: &Path, units: &Units, arguments: &Arguments) -> Result<u8, Trouble> {
     let now = SystemClock.now();
     let json = arguments.json;
     match &arguments.task {
         Task::List { which, limit } => {
+            let unknown = which.unknown(desk, units).await?;
+            let standing = Standing::of(desk, dir).await?;
             let mut entries = Vec::new();
-            let more = pages(desk, &which.filter(now), *limit, |entry| entries.push(entry)).await?;
+            let more = pages(desk, &which.filter(units, now), *limit, |entry| entries.push(entry)).await?;
+            let head = if json {
+                String::new()
+            } else {
+                head(&standing, units, entries.iter().map(|entry| &entry.lane), now)
+            };
             // A reader that has seen enough closes the pipe.
-            let _ = write(&shown(&entries, now, json));
+            let _ = write(&(head + &shown(&entries, Some(&standing), now, json)));
             if entries.is_empty() && !json {
                 say("no item matches");
             }
             if more && !json {
                 say(&format!("more than {limit} items match; a larger --limit shows them"));
             }
-            Ok(0)
+            Ok(u8::from(unknown.reason || unknown.items || unknown.place))
         }
         Task::Show { id } => match desk.show(ItemId::new(*id)).await? {
             None => {
@@ -174,7 +155,7 @@ async fn task(desk: &Desk, arguments: &Arguments) -> Result<u8, Trouble> {
                 Ok(1)
             }
             Some(shown) => {
-                let mut all = line(&shown.entry);
+                let mut all = line(&shown.entry, None);
                 match &shown.delivery {
                     Ok(delivery) => {
                         all["dialect"] = delivery.dialect.map(|d| d.name()).into();
@@ -191,27 +172,33 @@ async fn task(desk: &Desk, arguments: &Arguments) -> Result<u8, Trouble> {
             }
         },
         Task::Retry { which, all } => {
-            if !meant(which, *all) {
+            if !which.is_meant(*all) {
                 return Ok(2);
             }
-            let Some(missing) = missing(desk, which).await? else { return Ok(2) };
-            let filter = which.filter(now);
+            let unknown = which.unknown(desk, units).await?;
+            if unknown.reason {
+                return Ok(1);
+            }
+            let filter = which.filter(units, now);
             let count = retry(desk, &filter).await?;
             let text = json!({ "retried": count }).to_string();
             print(&if json { text } else { format!("{} due now", items(count)) });
-            Ok(u8::from(missing || (count == 0 && !all)))
+            Ok(u8::from(unknown.items || (count == 0 && !all)))
         }
         Task::Purge { which, all, yes } => {
-            if !meant(which, *all) {
+            if !which.is_meant(*all) {
                 return Ok(2);
             }
-            let Some(missing) = missing(desk, which).await? else { return Ok(2) };
-            let filter = which.filter(now);
+            let unknown = which.unknown(desk, units).await?;
+            if unknown.reason {
+                return Ok(1);
+            }
+            let filter = which.filter(units, now);
             let mut count = 0;
             pages(desk, &filter, if *yes { 1 } else { usize::MAX }, |_| count += 1).await?;
             if count == 0 {
                 say("no item matches");
-                return Ok(u8::from(missing || !all));
+                return Ok(u8::from(unknown.items || !all));
             }
             if !yes {
                 let question = format!(
@@ -223,74 +210,88 @@ async fn task(desk: &Desk, arguments: &Arguments) -> Result<u8, Trouble> {
                     return Ok(1);
                 }
             }
-            Ok(purge(desk, &filter, now, json).await?.max(u8::from(missing)))
+            Ok(purge(desk, &filter, now, json).await?.max(u8::from(unknown.items)))
         }
         Task::Stats => {
-            let stock = desk.stock().await?;
-            if json {
-                let oldest: BTreeMap<&str, String> =
-                    stock.oldest.iter().map(|(lane, since)| (lane.as_str(), since.to_string())).collect();
-                let depths = stock.depths.iter().map(|d| {
-                    let reason = (!d.reason.is_empty()).then_some(&d.reason);
-                    json!({ "lane": d.lane, "state": d.state.name(), "reason": reason, "items": d.items, "bytes": d.bytes })
-                });
-                let depths: Vec<_> = depths.collect();
-                let all = json!({ "used_bytes": stock.used_bytes, "oldest": oldest, "depths": depths });
-                print(&visible(&all.to_string()));
-            } else {
-                print(&table::stats(&stock, now));
-            }
+            stats(desk, &Standing::of(desk, dir).await?, units, now, json).await?;
             Ok(0)
         }
     }
 }
 
-/// Whether a number that was given names no item, with a line for each; `None` if a reason was given that is none, which would
-/// fit nothing without a word.
-async fn missing(desk: &Desk, which: &Which) -> Result<Option<bool>, Trouble> {
-    let stock = desk.stock().await?;
-    if let Some(reason) = &which.reason
-        && !Cause::ALL.iter().any(|cause| cause.name() == reason)
-        && !stock.depths.iter().any(|depth| depth.reason == *reason)
-    {
-        let hint = match nearest(reason, Cause::ALL.iter().map(|cause| cause.name())) {
-            Some(nearest) => format!("is {nearest} meant?"),
-            None => "`spool stats` lists the reasons of the items".to_owned(),
-        };
-        say(&format!("--reason: expected a failure's token, found {reason:?}; {hint}"));
-        return Ok(None);
-    }
-    if let Some(lane) = &which.lane
-        && !stock.depths.iter().any(|depth| depth.lane == *lane)
-    {
-        let hint = match nearest(lane, stock.depths.iter().map(|depth| depth.lane.as_str())) {
-            Some(nearest) => format!("; is {nearest} meant?"),
-            None => String::new(),
-        };
-        say(&format!("--lane: no item is in lane {lane:?}{hint}"));
-    }
-    let mut missing = false;
-    for id in &which.ids {
-        if desk.show(ItemId::new(*id)).await?.is_none() {
-            say(&format!("there is no item {id}"));
-            missing = true;
-        }
-    }
-    Ok(Some(missing))
+/// How MDSS stands, and what the lanes are called, before a table.
+fn head<'l>(
+    standing: &Standing,
+    units: &Units,
+    lanes: impl Iterator<Item = &'l String>,
+    now: Moment,
+) -> String {
+    let lanes: BTreeSet<&String> = lanes.collect();
+    let mut lines = standing.lines(now);
+    lines.extend(lanes.into_iter().filter_map(|lane| units.line(lane)));
+    lines.iter().map(|line| visible(line) + "\n").collect::<String>() + "\n"
 }
 
-/// Whether something was said about which items: a bare `purge` must not mean everything.
-fn meant(which: &Which, all: bool) -> bool {
-    let filtered = which.state.is_some()
-        || which.lane.is_some()
-        || which.bucket.is_some()
-        || which.reason.is_some()
-        || which.older_than.is_some()
-        || !which.ids.is_empty();
-    if !filtered && !all {
-        say("expected item numbers, a filter, or --all for every item");
+/// Everything that is kept, counted.
+async fn stats(
+    desk: &Desk,
+    standing: &Standing,
+    units: &Units,
+    now: Moment,
+    json: bool,
+) -> Result<(), Trouble> {
+    let stock = desk.stock().await?;
+    let lanes = stock.depths.iter().map(|depth| &depth.lane);
+    if json {
+        let oldest: BTreeMap<&str, String> =
+            stock.oldest.iter().map(|(lane, since)| (lane.as_str(), since.to_string())).collect();
+        let depths = stock.depths.iter().map(|d| {
+            let reason = (!d.reason.is_empty()).then_some(&d.reason);
+            json!({ "lane": d.lane, "state": d.state.name(), "reason": reason, "items": d.items, "bytes": d.bytes })
+        });
+        let depths: Vec<_> = depths.collect();
+        let called = lanes.filter_map(|lane| {
+            let unit = units.of(lane)?;
+            Some((lane.clone(), json!({ "names": unit.names, "buckets": unit.buckets })))
+        });
+        let called: serde_json::Map<_, _> = called.collect();
+        let mut all = standing.json(now);
+        all["used_bytes"] = stock.used_bytes.into();
+        all["oldest"] = json!(oldest);
+        all["depths"] = json!(depths);
+        all["units"] = Value::Object(called);
+        print(&visible(&all.to_string()));
+        return Ok(());
     }
-    filtered || all
+    print(
+        &(head(standing, units, lanes, now)
+            + &table::stats(&stock, |lane, state| standing.pause_of(lane, state), now)),
+    );
+    if standing.is_well()
+        && let Some(line) = sleepers(desk, now).await?
+    {
+        print(&line);
+    }
+    Ok(())
+}
+
+/// MDSS works, and items wait for nothing but the end of their pause: who knows that it works need not wait with them.
+async fn sleepers(desk: &Desk, now: Moment) -> Result<Option<String>, Trouble> {
+    let waiting = Filter { state: Some(State::Waiting), ..Filter::default() };
+    let (mut count, mut last) = (0, now);
+    let more = pages(desk, &waiting, 2 * PAGE, |entry| {
+        count += usize::from(entry.not_before > now);
+        last = last.max(entry.not_before);
+    })
+    .await?;
+    let least = if more { "at least " } else { "" };
+    Ok((count > 0).then(|| {
+        format!(
+            "{least}{} wait for the end of their pause, the last one {}; `mdss-relay spool retry --all` sends them at once",
+            items(count),
+            table::age(last.since(now))
+        )
+    }))
 }
 
 /// Every item that fits, up to a number, a few hundred at a time; true if there are more.
@@ -343,7 +344,7 @@ async fn purge(desk: &Desk, filter: &Filter, now: Moment, json: bool) -> Result<
         let listed = desk.list(filter, after, PAGE).await?;
         let Some(last) = listed.last() else { break Ok(()) };
         after = Some(last.id);
-        if let Err(error) = write(&shown(&listed, now, json)) {
+        if let Err(error) = write(&shown(&listed, None, now, json)) {
             break Err(error);
         }
         let these = Filter { ids: listed.iter().map(|entry| entry.id).collect(), ..filter.clone() };
@@ -413,17 +414,22 @@ fn items(count: usize) -> String {
 }
 
 /// Items for whoever reads them, each line with its end.
-fn shown(entries: &[Entry], now: Moment, json: bool) -> String {
+fn shown(entries: &[Entry], standing: Option<&Standing>, now: Moment, json: bool) -> String {
+    let pause = |lane: &str, state| standing.and_then(|standing| standing.pause_of(lane, state));
     if entries.is_empty() {
         String::new()
     } else if json {
-        entries.iter().map(|entry| visible(&line(entry).to_string()) + "\n").collect()
+        entries
+            .iter()
+            .map(|entry| visible(&line(entry, pause(&entry.lane, entry.state)).to_string()) + "\n")
+            .collect()
     } else {
-        table::entries(entries, now) + "\n"
+        table::entries(entries, pause, now) + "\n"
     }
 }
 
-fn line(entry: &Entry) -> Value {
+/// `paused`: why a running relay sends nothing to its lane now.
+fn line(entry: &Entry, paused: Option<String>) -> Value {
     json!({
         "id": entry.id.get(),
         "state": entry.state.name(),
@@ -432,6 +438,7 @@ fn line(entry: &Entry) -> Value {
         "key": entry.key,
         "attempts": entry.attempts,
         "reason": entry.reason,
+        "paused": paused,
         "detail": entry.detail,
         "received": entry.received.to_string(),
         "not_before": entry.not_before.to_string(),

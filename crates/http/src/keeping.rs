@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use mdss_relay_core::SpoolSettings;
+use mdss_relay_core::{SpoolSettings, Watch};
 use mdss_relay_spool::{Config, Pacing, Parties, Spool, StoreThread, SystemClock, Worker};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -28,6 +28,7 @@ pub(crate) async fn empty(
     spool: Spool,
     mut running: watch::Receiver<Arc<InForce>>,
     mut stop: watch::Receiver<bool>,
+    watch: Arc<Watch>,
 ) {
     let mut latest = None;
     while !*stop.borrow() {
@@ -51,7 +52,8 @@ pub(crate) async fn empty(
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         };
-        let worker = Worker::new(spool.clone(), Arc::clone(&configuration.relay), pacing).run(until);
+        let worker = Worker::new(spool.clone(), Arc::clone(&configuration.relay), pacing);
+        let worker = worker.telling(Arc::clone(&watch)).run(until);
         if AssertUnwindSafe(worker).catch_unwind().await.is_err() {
             // The panic's own line says where. What was under way is on disk and comes again.
             error!("the worker failed in an unforeseen way and is started again; please report it");

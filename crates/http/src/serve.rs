@@ -93,9 +93,10 @@ impl Server {
         let outages = tokio::spawn(outage::tell(self.watch.clone(), self.counters.clone(), spool.clone()));
         let (alive, mut all_done) = mpsc::channel(1);
         let stop_worker = watch::Sender::new(false);
-        let worker = spool
-            .clone()
-            .map(|spool| tokio::spawn(keeping::empty(spool, running.clone(), stop_worker.subscribe())));
+        let worker = spool.clone().map(|spool| {
+            let watch = Arc::clone(&self.watch);
+            tokio::spawn(keeping::empty(spool, running.clone(), stop_worker.subscribe(), watch))
+        });
         let shared = Arc::new(Shared {
             running,
             spool,

@@ -64,10 +64,10 @@ async fn the_pages_are_on_the_second_port_and_nowhere_else() {
     assert!(page.contains("mdss_relay_requests_total{source=\"events\",status=\"200\"} 1\n"), "{page}");
 }
 
-/// Connections on which nothing is said, from so many addresses, so many from each.
-async fn silent(to: &str, addresses: u8, each: usize) -> Vec<TcpStream> {
+/// Connections on which nothing is said, from addresses that end with these numbers, so many from each.
+async fn silent(to: &str, from: std::ops::Range<u8>, each: usize) -> Vec<TcpStream> {
     let mut streams = Vec::new();
-    for last in 2..2 + addresses {
+    for last in from {
         for _ in 0..each {
             let socket = TcpSocket::new_v4().unwrap();
             socket.bind(format!("127.0.0.{last}:0").parse().unwrap()).unwrap();
@@ -83,16 +83,18 @@ async fn who_takes_every_connection_of_one_port_takes_none_of_the_other() {
     // A trusted proxy may have every connection of a port, and none of its connections is closed for another.
     let program = program(&sim).env("RELAY_TRUSTED_PROXIES", "127.0.0.2");
     let (server, admin) = start(&program).await;
-    let watchers = silent(&admin, 1, 28).await;
-    assert_eq!(ask(&admin, "POST", "/events", "").await.0, 404, "a probe-only connection");
+    let watchers = silent(&admin, 2..3, 28).await;
+    assert_eq!(ask(&admin, "GET", "/healthz", "").await.0, 200, "there are some for probes alone");
+    let probes = silent(&admin, 3..5, 2).await;
     assert_eq!(ask(&server.address, "POST", "/events", &created()).await.0, 200);
-    drop(watchers);
-    let senders = silent(&server.address, 1, 784).await;
+    drop((watchers, probes));
+    let senders = silent(&server.address, 2..3, 784).await;
     assert_eq!(ask(&server.address, "POST", "/events", &created()).await.0, 503, "the port is full");
+    let probes = silent(&server.address, 3..7, 4).await;
     for page in PAGES {
         assert_eq!(ask(&admin, "GET", page, "").await.0, 200, "{page}");
     }
-    drop(senders);
+    drop((senders, probes));
 }
 
 #[tokio::test]

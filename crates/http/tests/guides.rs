@@ -7,8 +7,8 @@ use std::path::Path;
 use drive::Signer;
 use mdss_relay_http::Configuration;
 
-/// Where the guides have files: on a host, and in a function of Lambda.
-const FOLDERS: [&str; 2] = ["/etc/mdss-relay/", "/var/task/"];
+/// Where the guides have files: on a host, handed over by systemd, and in a function of Lambda.
+const FOLDERS: [&str; 3] = ["/etc/mdss-relay/", "/run/credentials/mdss-relay-http.service/", "/var/task/"];
 
 /// Puts a file wherever the text names one below these folders, and names that instead.
 fn with_files(toml: &str, folder: &Path) -> String {

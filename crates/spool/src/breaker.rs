@@ -5,6 +5,8 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::item::ItemId;
 
 /// So many different objects must fail, with no success between them. One poisoned key stops nobody, however often it fails.
@@ -17,7 +19,8 @@ pub(crate) const FIRST: Duration = Duration::from_secs(1);
 pub(crate) const MOST: Duration = Duration::from_secs(15);
 
 /// How a breaker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Position {
     /// Requests pass.
     Closed,

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::engine::{Engine, Glance, StoreThread};
+use crate::health::Noted;
 use crate::item::ItemId;
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
 use crate::trouble::Trouble;
@@ -61,6 +62,19 @@ impl Desk {
     /// If the file cannot be read.
     pub async fn stock(&self) -> Result<Stock, Trouble> {
         self.engine()?.stock().await
+    }
+
+    /// What the worker of the relay said of MDSS last; `None` if it never has.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub async fn noted(&self) -> Result<Option<Noted>, Trouble> {
+        self.engine()?.noted().await
+    }
+
+    /// Whether a relay works on a data directory now.
+    pub fn is_worked_on(dir: &Path) -> bool {
+        Engine::is_worked_on(dir)
     }
 
     /// Makes items due that fit, from behind `after` on; parked ones, too. Their age counts from now. A running relay sees them

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::claim::{Claims, Settled, Settlement, Want};
 use crate::clock::Clock;
+use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
 use crate::shares::{Limits, Parties};
@@ -70,6 +71,11 @@ impl Engine {
     pub fn visit(dir: &Path) -> Result<(Self, StoreThread), Trouble> {
         let (engine, thread) = Sqlite::visit(dir)?;
         Ok((Self::Sqlite(engine), StoreThread(thread)))
+    }
+
+    /// Whether a relay works on the data directory now.
+    pub fn is_worked_on(dir: &Path) -> bool {
+        Sqlite::is_worked_on(dir)
     }
 
     /// What can be seen of the spool of a data directory without opening it.
@@ -146,6 +152,26 @@ impl Engine {
     pub async fn stock(&self) -> Result<Stock, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.stock().await,
+        }
+    }
+
+    /// Keeps what the worker says of MDSS, in place of what it said before.
+    ///
+    /// # Errors
+    /// If that cannot be written. Nobody needs it but people.
+    pub async fn note(&self, health: Health) -> Result<(), Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.note(health).await,
+        }
+    }
+
+    /// What the worker of this relay, or of one before it, said last; `None` if nothing.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn noted(&self) -> Result<Option<Noted>, Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.noted().await,
         }
     }
 

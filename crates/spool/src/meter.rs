@@ -116,6 +116,12 @@ impl Meter {
         self.counts().next_request = when;
     }
 
+    /// Items that were stored, and items that MDSS has accepted.
+    pub(crate) fn flow(&self) -> (u64, u64) {
+        let counts = self.counts();
+        (counts.spooled, counts.delivered.values().sum())
+    }
+
     pub(crate) fn read(&self) -> Counts {
         self.counts().clone()
     }

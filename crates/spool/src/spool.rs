@@ -8,6 +8,7 @@ use mdss_relay_core::{Delivery, Kept, Plan, Report};
 
 use crate::clock::Clock;
 use crate::engine::{Config, Engine, StoreThread};
+use crate::health::Teller;
 use crate::intake::{Intake, Sender, Written};
 use crate::meter::{Counts, Meter, Snapshot};
 use crate::shares::{Limits, NoRoom, Parties};
@@ -25,6 +26,8 @@ const FAILURE_HOLDS: Duration = Duration::from_secs(10);
 pub struct Spool {
     pub(crate) engine: Engine,
     pub(crate) meter: Arc<Meter>,
+    /// What the worker has said of MDSS; the next worker goes on from there.
+    pub(crate) teller: Arc<Mutex<Teller>>,
     config: Arc<Config>,
     probed: Arc<Mutex<Option<Probe>>>,
     /// The last event, if it could not be written.
@@ -56,6 +59,7 @@ impl Spool {
         let spool = Self {
             engine,
             meter: Arc::default(),
+            teller: Arc::default(),
             config: Arc::new(config),
             probed: Arc::default(),
             failed: Arc::default(),

@@ -10,6 +10,7 @@ mod due;
 mod file;
 mod glance;
 mod handle;
+mod health;
 mod jump;
 mod names;
 mod room;

@@ -20,7 +20,8 @@ from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qsl, quote, urlsplit
 
-ACCESS_KEY, SECRET_KEY, REGION = "AKTEST", 'se"cr\\et/key+1', "cn-north-1"
+# Everything that a configuration file of curl could trip over, unless it is typed by hand.
+ACCESS_KEY, SECRET_KEY, REGION = "AKTEST", os.environ.get("OSS_SECRET_KEY", 'se"cr\\et/key+1'), "cn-north-1"
 FOLDER = sys.argv[1]
 
 

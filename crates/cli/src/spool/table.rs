@@ -8,7 +8,11 @@ use serde_json::Value;
 use crate::visible::visible;
 
 /// One line an item, and the sentence for what failed below it.
-pub(super) fn entries(entries: &[Entry], now: Moment) -> String {
+pub(super) fn entries(
+    entries: &[Entry],
+    pause: impl Fn(&str, State) -> Option<String>,
+    now: Moment,
+) -> String {
     let mut rows =
         vec![(["ID", "STATE", "AGE", "TRIED", "NEXT", "LANE", "OBJECT", "REASON"].map(String::from), None)];
     for entry in entries {
@@ -29,7 +33,7 @@ pub(super) fn entries(entries: &[Entry], now: Moment) -> String {
             next,
             entry.lane.clone(),
             object,
-            entry.reason.clone().unwrap_or_else(|| "-".into()),
+            reason(entry.reason.as_ref(), pause(&entry.lane, entry.state)),
         ];
         rows.push((cells, entry.detail.clone()));
     }
@@ -37,12 +41,12 @@ pub(super) fn entries(entries: &[Entry], now: Moment) -> String {
 }
 
 /// Items by lane, state and reason; then how old the oldest are, and how much there is.
-pub(super) fn stats(stock: &Stock, now: Moment) -> String {
+pub(super) fn stats(stock: &Stock, pause: impl Fn(&str, State) -> Option<String>, now: Moment) -> String {
     let mut rows = vec![(["LANE", "STATE", "REASON", "ITEMS", "BYTES"].map(String::from), None)];
     for depth in &stock.depths {
-        let reason = if depth.reason.is_empty() { "-" } else { &depth.reason };
+        let reason = reason(Some(&depth.reason).filter(|r| !r.is_empty()), pause(&depth.lane, depth.state));
         let cells =
-            [&depth.lane, depth.state.name(), reason, &depth.items.to_string(), &depth.bytes.to_string()];
+            [&depth.lane, depth.state.name(), &reason, &depth.items.to_string(), &depth.bytes.to_string()];
         rows.push((cells.map(String::from), None));
     }
     let mut text = aligned(&rows);
@@ -52,14 +56,25 @@ pub(super) fn stats(stock: &Stock, now: Moment) -> String {
     text + &format!("\n{} bytes in use", stock.used_bytes)
 }
 
-/// One item, a member a line.
+/// One item, a member a line; the body last, because it may be long.
 pub(super) fn one(all: &Value) -> String {
-    let members = all.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-    let lines = members.map(|(name, value)| {
+    let (mut lines, mut body) = (Vec::new(), Vec::new());
+    for (name, value) in all.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        format!("{name:10}  {}", visible(&text))
-    });
-    lines.collect::<Vec<_>>().join("\n")
+        if name.starts_with("body") {
+            body.push(format!("{name}:"));
+            body.extend(text.lines().map(|line| format!("    {}", visible(line))));
+        } else {
+            lines.push(format!("{name:10}  {}", visible(&text)));
+        }
+    }
+    lines.append(&mut body);
+    lines.join("\n")
+}
+
+/// Why an item waits: it has failed, or others have and it waits with them.
+fn reason(own: Option<&String>, pause: Option<String>) -> String {
+    own.cloned().or_else(|| pause.map(|reason| format!("paused ({reason})"))).unwrap_or_else(|| "-".into())
 }
 
 fn aligned<const N: usize>(rows: &[([String; N], Option<String>)]) -> String {
@@ -87,7 +102,7 @@ fn tail(key: &str) -> String {
     }
 }
 
-fn age(age: Duration) -> String {
+pub(super) fn age(age: Duration) -> String {
     let seconds = age.as_secs();
     match seconds {
         0..120 => format!("{seconds}s"),

@@ -48,8 +48,14 @@ macro_rules! guides {
 guides! {
     aws: "docs/aws.md",
     azure: "docs/azure.md",
+    cloudflare: "docs/cloudflare.md",
+    from_the_vendor_function: "docs/from-the-vendor-function.md",
     google: "docs/google.md",
+    jdcloud: "docs/jdcloud.md",
+    minio: "docs/minio.md",
+    notifications: "docs/notifications.md",
     oci: "docs/oci.md",
     operation: "docs/operation.md",
-    notifications: "docs/notifications.md",
+    other_stores: "docs/other-stores.md",
+    readme: "README.md",
 }

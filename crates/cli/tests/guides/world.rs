@@ -66,7 +66,8 @@ pub(crate) fn run(name: &str, blocks: &[Block]) {
     std::fs::write(path("guide.sh"), script(name, blocks)).unwrap();
     std::fs::create_dir(path("root")).unwrap();
     // The certificate of every https address in the guides; the reader's authority vouches for it, and is it.
-    let names = ["mdss.example", "relay.example"].map(str::to_owned).to_vec();
+    let names =
+        ["mdss.example", "relay.example", "inbox.s3.cn-north-1.jdcloud-oss.com"].map(str::to_owned).to_vec();
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     std::fs::write(path("certificate.pem"), made.cert.pem()).unwrap();
     std::fs::write(path("key.pem"), made.signing_key.serialize_pem()).unwrap();

@@ -36,6 +36,12 @@ impl Rules {
         units.collect::<std::collections::BTreeSet<_>>().len()
     }
 
+    /// The id of the storage unit to which a route of that name leads; `None` if there is no such route.
+    pub fn unit_called(&self, name: &str) -> Option<&str> {
+        let route = self.routes.iter().find(|route| route.name.as_deref() == Some(name))?;
+        Some(route.storage_client_id.as_str())
+    }
+
     /// What the routes to a storage unit call it, and whose objects they send there; `None` if no route leads to it.
     pub fn unit(&self, id: &str) -> Option<UnitNames> {
         let mut unit = None;

@@ -18,6 +18,8 @@ pub(super) struct Given {
     pub(super) seaweedfs_buckets: String,
     pub(super) function: FunctionSettings,
     pub(super) http: HttpSettings,
+    /// Where the token of `/events` stands, if not in a variable.
+    pub(super) token_file: Option<PathBuf>,
     /// Whether a spool is wanted; `spool` says the rest.
     pub(super) spooled: bool,
     pub(super) spool: SpoolSettings,
@@ -62,6 +64,7 @@ impl Given {
                 text_log: false,
                 spool: None,
             },
+            token_file: None,
             spooled: false,
             spool: SpoolSettings::default(),
             log: String::new(),

@@ -156,6 +156,21 @@ impl Settings {
         Some(format!("MDSS at {}, {way}", way::place(url)))
     }
 
+    /// Scheme, host and port of MDSS, and of the proxy that leads there, if there is one; `None` without an endpoint.
+    pub fn endpoint(&self) -> Option<(String, Option<String>)> {
+        let url = self.mdss.url.as_ref()?;
+        let proxy = match self.mdss.proxies.way(url) {
+            Way::Direct => None,
+            Way::Through(proxy) => Some(way::place(&proxy)),
+        };
+        Some((way::place(url), proxy))
+    }
+
+    /// Whether both send the same API key.
+    pub fn has_key_of(&self, other: &Self) -> bool {
+        self.mdss.api_key == other.mdss.api_key
+    }
+
     /// The same step by step, for whoever examines it; `None` without an endpoint.
     pub fn approach(&self) -> Option<Approach> {
         let mdss = &self.mdss;
@@ -174,21 +189,6 @@ impl Settings {
         self.mdss.api_key = Some(key);
         self.mdss.api_key_file = None;
         self
-    }
-
-    /// Scheme, host and port of MDSS, and of the proxy that leads there, if there is one; `None` without an endpoint.
-    pub fn endpoint(&self) -> Option<(String, Option<String>)> {
-        let url = self.mdss.url.as_ref()?;
-        let proxy = match self.mdss.proxies.way(url) {
-            Way::Direct => None,
-            Way::Through(proxy) => Some(way::place(&proxy)),
-        };
-        Some((way::place(url), proxy))
-    }
-
-    /// Whether both send the same API key.
-    pub fn has_key_of(&self, other: &Self) -> bool {
-        self.mdss.api_key == other.mdss.api_key
     }
 
     /// A connection to MDSS.

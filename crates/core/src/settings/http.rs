@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use crate::mdss::client::MOST_KEY_FILE;
 use crate::model::dialect::Dialect;
+use crate::plain::file::plain_text;
 use crate::plain::mistake::Mistake;
+use crate::plain::secret::Secret;
 use crate::settings::groups::{HttpSettings, Role, Source};
 use crate::settings::reader::Reader;
 
@@ -47,6 +50,7 @@ impl Reader {
         if self.table.contains_key("source") {
             return;
         }
+        self.token_in_its_file();
         let http = &self.given.http;
         if http.open && http.token.is_some() {
             self.mistakes.push(Mistake::new(
@@ -56,17 +60,76 @@ impl Reader {
         }
         // A word that says neither is a mistake already.
         let unclear = self.vars.get("RELAY_AUTH").is_some_and(|auth| auth != "bearer");
+        // What is wrong with the file is said already.
+        let unclear = unclear || self.given.token_file.is_some();
         if self.role == Role::Http && http.token.is_none() && !unclear {
             let expected = "a bearer token for /events; or [[source]] in the configuration; or RELAY_AUTH=none, if \
                             everybody who reaches the port may post";
             self.missing("RELAY_TOKEN", expected);
         }
     }
+
+    /// The token of `/events`, if a file has it.
+    fn token_in_its_file(&mut self) {
+        let Some(path) = self.given.token_file.as_deref() else { return };
+        let name = "RELAY_TOKEN_FILE";
+        let mistake = if self.given.http.token.is_some() {
+            Mistake::new(name, "no value, because RELAY_TOKEN is set: one of the two")
+        } else {
+            let read = plain_text(path, MOST_KEY_FILE);
+            match read.as_ref().map(|text| text.trim_end_matches(['\r', '\n'])) {
+                Ok(token) if !token.is_empty() => {
+                    self.given.http.token = Some(Secret::new(token));
+                    return;
+                }
+                Ok(_) => Mistake::path(name, &path.to_string_lossy(), "a file with a token (it is empty)"),
+                Err(e) => {
+                    let expected = format!("a readable file with a token ({e})");
+                    Mistake::path(name, &path.to_string_lossy(), expected)
+                }
+            }
+        };
+        self.mistakes.push(mistake);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::settings::{Role, Settings};
+
+    #[test]
+    fn the_token_of_events_may_stand_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let drafted = |vars: &[(&str, &str)]| {
+            let mut all =
+                vec![("APIENDPOINT", "https://mdss.example"), ("APIKEY", "k"), ("STORAGECLIENTID", "u")];
+            all.extend(vars);
+            Settings::read(all.into_iter().map(|(name, value)| (name.into(), value.into())), Role::Http)
+        };
+        let token = file("token", "t0ken-t0ken\r\n");
+        let draft = drafted(&[("RELAY_TOKEN_FILE", &token)]);
+        assert_eq!(draft.mistakes, []);
+        assert_eq!(draft.settings.http.unwrap().token.unwrap().expose(), "t0ken-t0ken");
+
+        let (empty, none) = (file("empty", "\n"), folder.path().join("none").to_str().unwrap().to_owned());
+        for (vars, expected) in [
+            (&[("RELAY_TOKEN_FILE", &*empty)][..], "a file with a token (it is empty)"),
+            (&[("RELAY_TOKEN_FILE", &*none)], "a readable file with a token (No such file"),
+            (
+                &[("RELAY_TOKEN_FILE", &*token), ("RELAY_TOKEN", "t0ken")],
+                "because RELAY_TOKEN is set: one of the two",
+            ),
+            (&[("RELAY_TOKEN_FILE", &*token), ("RELAY_AUTH", "none")], "bearer, or no RELAY_TOKEN"),
+        ] {
+            let mistakes: Vec<_> = drafted(vars).mistakes.iter().map(ToString::to_string).collect();
+            assert!(mistakes.len() == 1 && mistakes[0].contains(expected), "{vars:?}: {mistakes:?}");
+        }
+    }
 
     #[test]
     fn a_sender_that_does_not_wait_for_mdss_is_warned_about_in_direct_mode() {

@@ -384,9 +384,18 @@ pub const SETTINGS: &[Setting] = &[
         HttpWithoutSources,
         Nothing(""),
         fills!(given.http.token = some(secret("a token"))),
-        "bearer token that guards `/events`",
+        "bearer token that guards `/events`; or `RELAY_TOKEN_FILE`",
     )
     .holding(Holds::Secret),
+    setting(
+        "RELAY_TOKEN_FILE",
+        "",
+        HttpWithoutSources,
+        Nothing(""),
+        fills!(given.token_file = some(path())),
+        "file with that token",
+    )
+    .holding(Holds::Path),
     setting(
         "RELAY_AUTH",
         "",

@@ -89,8 +89,8 @@ fn the_guides_name_only_variables_options_and_alarms_that_exist() {
         .map(|s| subscription.run(s, &["--help"], &[]).ended(0).out)
         .concat();
     let cli = cli::options_in(&folder()).to_string();
-    // Docker's.
-    let theirs = ["--platform", "--tag"];
+    // Docker's, and that of mdss-relay secret.
+    let theirs = ["--platform", "--tag", "--from-stdin"];
     for word in guides.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')) {
         if word.starts_with("RELAY_") {
             let keys = word.strip_prefix("RELAY_KEYS_");

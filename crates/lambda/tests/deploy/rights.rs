@@ -37,6 +37,9 @@ const NOT_OURS: &[(&str, &str)] = &[
 /// What the guide tells an operator to do by hand, with this policy.
 const BY_HAND: &[&str] = &[
     "cloudformation:DescribeStackEvents", // the scripts' hint after a failed deployment
+    // The try of an alarm.
+    "cloudformation:DescribeStackResource",
+    "cloudwatch:SetAlarmState",
     // `aws sqs start-message-move-task` ("StartMessageMoveTask", permissions for source and destination).
     "sqs:StartMessageMoveTask",
     "sqs:ReceiveMessage",

@@ -110,7 +110,7 @@ fn the_guide_names_only_options_and_resources_that_exist() {
     let help: String = ["deploy.sh", "verify.sh", "destroy.sh"]
         .map(|s| account.run(s, &["--help"], &[]).ended(0).out)
         .concat();
-    // Of aws itself.
+    // Of aws itself, and the last one of mdss-relay secret.
     let theirs = [
         "--source-arn",
         "--follow",
@@ -123,6 +123,22 @@ fn the_guide_names_only_options_and_resources_that_exist() {
         "--principal",
         "--function-url-auth-type",
         "--invoked-via-function-url",
+        "--policy-name",
+        "--policy-document",
+        "--policy-arn",
+        "--user-name",
+        "--query",
+        "--output",
+        "--name",
+        "--topic-arn",
+        "--protocol",
+        "--notification-endpoint",
+        "--stack-name",
+        "--logical-resource-id",
+        "--alarm-name",
+        "--state-value",
+        "--state-reason",
+        "--from-stdin",
     ];
     let words = guide.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
     for word in words {

@@ -197,6 +197,13 @@ fn a_variable_somebody_added_is_not_lost_in_silence() {
         "registry.example/ns/r:2",
         "--keep-config",
     ];
+    // A dry run asks nobody whether there is a function, and so cannot miss it.
+    let looked = tenancy.run_with("deploy.sh", &[&keep[..], &["--dry-run"]].concat(), &[]).ended(0);
+    assert!(
+        looked.calls.is_empty() && looked.out.contains("fn function update container-function"),
+        "{}",
+        looked.out
+    );
     let ran = tenancy.run_with("deploy.sh", &keep, &[]).ended(0);
     let update = ran.calls.iter().find(|c| c.command().starts_with("fn function update")).unwrap();
     assert_eq!((update.value("--image"), update.value("--config")), (Some("registry.example/ns/r:2"), None));

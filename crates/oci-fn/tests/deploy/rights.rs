@@ -8,7 +8,7 @@ use super::*;
 const VERBS: [&str; 4] = ["inspect", "read", "use", "manage"];
 
 /// Where a right is needed.
-const RELAY: &str = "compartment id RELAY_COMPARTMENT";
+const RELAY: &str = "compartment id FUNCTION_COMPARTMENT";
 const BUCKET: &str = "compartment id BUCKET_COMPARTMENT";
 const TENANCY: &str = "tenancy";
 

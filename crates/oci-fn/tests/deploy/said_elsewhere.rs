@@ -13,8 +13,9 @@ fn the_variables_deploy_knows_are_the_relays() {
     let mut listed: BTreeSet<_> = list.split_whitespace().collect();
     // Options of their own, or without meaning in a function that OCI calls.
     let elsewhere = "APIENDPOINT APIKEY APIKEY_FILE STORAGECLIENTID RELAY_CONFIG RELAY_CONFIG_TOML RELAY_QUEUE_PARTIAL \
-        RELAY_LISTEN RELAY_BODY_LIMIT RELAY_TOKEN RELAY_AUTH RELAY_TRUSTED_PROXIES RELAY_MODE RELAY_DATA_DIR \
-        RELAY_SPOOL_LIMIT RELAY_SPOOL_RATE RELAY_PARK_AFTER RELAY_OBJECT_NAME RELAY_SEAWEEDFS_BUCKETS";
+        RELAY_LISTEN RELAY_ADMIN_LISTEN RELAY_LOG_FORMAT RELAY_BODY_LIMIT RELAY_TOKEN RELAY_TOKEN_FILE RELAY_AUTH \
+        RELAY_TRUSTED_PROXIES RELAY_MODE RELAY_DATA_DIR RELAY_SPOOL_LIMIT RELAY_SPOOL_RATE RELAY_PARK_AFTER \
+        RELAY_OBJECT_NAME RELAY_SEAWEEDFS_BUCKETS";
     listed.extend(elsewhere.split_whitespace());
     let known: BTreeSet<_> = mdss_relay_core::SETTINGS.iter().map(|s| s.variable).collect();
     assert_eq!(listed, known);
@@ -79,7 +80,12 @@ fn the_guides_name_only_variables_and_options_that_exist() {
                 assert!(mdss_relay_core::SETTINGS.iter().any(|s| s.variable == word), "{name}: {word}");
             }
             if word.starts_with("--") && word.len() > 3 && word.as_bytes()[2].is_ascii_lowercase() {
-                assert!(help.contains(word) || cli.contains(&format!("\"{word}\"")), "{name}: {word}");
+                // Of skopeo, and of mdss-relay secret.
+                let theirs = ["--username", "--from-stdin"].contains(&word);
+                assert!(
+                    help.contains(word) || cli.contains(&format!("\"{word}\"")) || theirs,
+                    "{name}: {word}"
+                );
             }
         }
     }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mdss_relay_core::fields;
 use rusqlite::Connection;
@@ -19,6 +20,10 @@ use crate::trouble::{Trouble, TroubleKind};
 
 /// Held by the one relay that works on a directory. `flock`: it ends with the process, however that ends.
 const LOCK: &str = "relay.lock";
+
+/// How often the lock is asked for again, and after how long.
+const LOOKS: usize = 2;
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The file, open or not.
 pub(super) struct Held {
@@ -182,7 +187,7 @@ impl Held {
         let file =
             file.map_err(|e| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", path.display())))?;
         let locked = file.metadata().map_err(no_dir)?;
-        match file.try_lock() {
+        match take(&file) {
             Ok(()) => {
                 self.lock = Some((file, (locked.dev(), locked.ino())));
                 Ok(())
@@ -194,6 +199,23 @@ impl Held {
             Err(std::fs::TryLockError::Error(e)) => Err(no_dir(e)),
         }
     }
+}
+
+/// Takes the lock. Whoever looks whether a relay works here ([`is_held`]) has it for a moment, so it is asked for more than once.
+fn take(file: &File) -> Result<(), std::fs::TryLockError> {
+    for _ in 0..LOOKS {
+        match file.try_lock() {
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+            answer => return answer,
+        }
+    }
+    file.try_lock()
+}
+
+/// Whether a relay works on a directory now. A file that cannot be opened is held by nobody.
+pub(super) fn is_held(dir: &Path) -> bool {
+    let held = |file: File| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock));
+    File::open(dir.join(LOCK)).is_ok_and(held)
 }
 
 /// Which file a name leads to.

@@ -9,11 +9,14 @@ use super::accept::{accept, probe};
 use super::claim::{At, claim};
 use super::desk::{Change, change, list, show, stock};
 use super::due::{mend, release};
+use super::file::is_held;
+use super::health::{note, noted};
 use super::settle::settle;
 use super::thread::{Order, Orders};
 use super::trouble::Fault;
 use crate::claim::{Claims, Settled, Settlement, Want};
 use crate::clock::{Clock, SystemClock};
+use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
 use crate::shares::Limits;
@@ -40,6 +43,11 @@ impl Sqlite {
     pub(crate) fn visit(dir: &Path) -> Result<(Self, JoinHandle<()>), Trouble> {
         let (orders, thread) = Orders::visit(dir)?;
         Ok((Self { orders, clock: Arc::new(SystemClock), given: Given::default() }, thread))
+    }
+
+    /// Whether a relay works on a directory.
+    pub(crate) fn is_worked_on(dir: &Path) -> bool {
+        is_held(dir)
     }
 
     pub(crate) async fn accept(
@@ -94,6 +102,15 @@ impl Sqlite {
     pub(crate) async fn probe(&self, limits: Limits) -> Result<(), Trouble> {
         let now = self.clock.now();
         self.orders.ask(Order::Write, move |db, _| probe(db, limits, now)).await
+    }
+
+    pub(crate) async fn note(&self, health: Health) -> Result<(), Trouble> {
+        let now = self.clock.now();
+        self.orders.ask(Order::Write, move |db, _| Ok(note(db, &health, now)?)).await
+    }
+
+    pub(crate) async fn noted(&self) -> Result<Option<Noted>, Trouble> {
+        self.orders.ask(Order::Read, move |db, _| Ok(noted(db)?)).await
     }
 
     pub(crate) async fn list(

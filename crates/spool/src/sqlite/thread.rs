@@ -90,8 +90,14 @@ impl Orders {
     /// nothing.
     pub(super) fn visit(dir: &Path) -> Result<(Self, JoinHandle<()>), Trouble> {
         let path = dir.join(FILE);
-        if !path.is_file() {
-            let detail = format!("{}: expected a spool, found no such file", path.display());
+        let found = match std::fs::metadata(&path) {
+            Ok(found) if found.is_file() => None,
+            Ok(_) => Some("something that is no file".to_owned()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Some("no such file".to_owned()),
+            Err(e) => Some(e.to_string()),
+        };
+        if let Some(found) = found {
+            let detail = format!("{}: expected a spool, found {found}", path.display());
             return Err(Trouble::new(TroubleKind::Unwritable, detail));
         }
         let mut db = connect(&path).map_err(|e| trouble(&e, &format!("opening {}", path.display())))?;

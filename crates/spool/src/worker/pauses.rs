@@ -1,6 +1,7 @@
 //! Whether and how fast requests leave: the breakers of the endpoint and of each unit, and the pace. What came of one request decides
 //! for the others.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,6 +31,8 @@ pub(super) struct Pauses {
     endpoint: Breaker,
     pace: Pace,
     meter: Arc<Meter>,
+    /// The token of the last failure that was blamed on the endpoint (`""`) or on a lane.
+    reasons: BTreeMap<String, &'static str>,
 }
 
 impl Pauses {
@@ -37,7 +40,13 @@ impl Pauses {
     pub(super) fn new(rate: u32, meter: Arc<Meter>) -> Self {
         // The breakers of the worker before went with it.
         meter.no_breakers();
-        Self { lanes: Lanes::default(), endpoint: Breaker::default(), pace: Pace::new(rate), meter }
+        Self {
+            lanes: Lanes::default(),
+            endpoint: Breaker::default(),
+            pace: Pace::new(rate),
+            meter,
+            reasons: BTreeMap::new(),
+        }
     }
 
     /// How many requests the endpoint allows.
@@ -89,6 +98,7 @@ impl Pauses {
                     lines::endpoint_pauses(failure);
                 }
                 self.meter.breaker("", self.endpoint.position());
+                self.reasons.insert(String::new(), failure.cause.name());
                 self.lane_failed(&item.lane, item.id(), failure, now, &mut follows);
             }
             // An answer about the unit is an answer: the endpoint works.
@@ -129,13 +139,25 @@ impl Pauses {
         }
         if let Some(position) = self.lanes.position(lane) {
             self.meter.breaker(lane, position);
+            self.reasons.insert(lane.to_owned(), failure.cause.name());
         }
+    }
+
+    /// The breakers that are not closed, and why not: by lane, the endpoint's is `""`.
+    pub(super) fn open(&self) -> BTreeMap<String, (Position, &'static str)> {
+        let open = |(name, reason): (&String, &&'static str)| {
+            let position =
+                if name.is_empty() { self.endpoint.position() } else { self.lanes.position(name)? };
+            (position != Position::Closed).then(|| (name.clone(), (position, *reason)))
+        };
+        self.reasons.iter().filter_map(open).collect()
     }
 
     /// A breaker with nobody in front of it never learns that it may close, and would be an alarm for ever. Who comes next finds out.
     pub(super) fn nobody_waits(&mut self) {
         self.endpoint.forget();
         self.lanes.forget();
+        self.reasons.clear();
         self.meter.no_breakers();
     }
 

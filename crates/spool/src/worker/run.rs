@@ -1,12 +1,12 @@
 //! The worker's loop: claim, send, settle.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use mdss_relay_core::{CorrelationId, Failure, FailureKind, Relay};
-use tokio::task::{JoinError, JoinSet};
+use mdss_relay_core::{CorrelationId, Failure, FailureKind, Relay, Watch};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::chores::Chores;
 use super::claims::{Planner, Sorted, defect, sort};
@@ -16,6 +16,9 @@ use super::pauses::{Follows, Pauses};
 use super::ready::{Item, Object, Ready};
 use crate::breaker::Leave;
 use crate::claim::{Claimed, Claims, Want};
+use crate::clock::{Clock as _, SystemClock};
+use crate::engine::Engine;
+use crate::health::{Known, Teller};
 use crate::item::{Outcome, State};
 use crate::schedule::{Backoff, HELD_BY_PLAN, LONGEST};
 use crate::spool::Spool;
@@ -65,6 +68,10 @@ pub struct Worker {
     /// When the next item comes due, as far as the last claim knows.
     due: Option<Instant>,
     alarmed: Instant,
+    /// What every attempt of the process is counted in.
+    watch: Option<Arc<Watch>>,
+    /// Writes down how MDSS stands, while it does.
+    telling: Option<JoinHandle<()>>,
 }
 
 struct Attempted {
@@ -101,7 +108,17 @@ impl Worker {
             looked: now,
             due: None,
             alarmed: now,
+            watch: None,
+            telling: None,
         }
+    }
+
+    /// The same worker, which writes down beside the items how MDSS stands, as `watch` has seen it: at most once a second, and only what
+    /// is new.
+    #[must_use]
+    pub fn telling(mut self, watch: Arc<Watch>) -> Self {
+        self.watch = Some(watch);
+        self
     }
 
     /// Works until `stop` is over; then requests under way are finished and written down, and the rest stays where it is.
@@ -151,6 +168,32 @@ impl Worker {
             }
         }
         self.outcomes.finish(&self.spool.engine).await;
+        self.told().await;
+        self.tell();
+        self.told().await;
+    }
+
+    /// Writes down how MDSS stands, if that is new and nothing is being written. It waits for nothing: what is new then is written the next time.
+    fn tell(&mut self) {
+        let Some(watch) = &self.watch else { return };
+        if self.telling.as_ref().is_some_and(|telling| !telling.is_finished()) {
+            return;
+        }
+        let known = Known {
+            way: self.relay.settings().way(),
+            attempts: watch.read(),
+            pauses: self.pauses.open(),
+            counted: self.spool.meter.flow(),
+        };
+        let (engine, teller) = (self.spool.engine.clone(), Arc::clone(&self.spool.teller));
+        self.telling = Some(tokio::spawn(tell(engine, teller, known)));
+    }
+
+    /// Waits until it is written down.
+    async fn told(&mut self) {
+        if let Some(telling) = self.telling.take() {
+            let _ = telling.await;
+        }
     }
 
     fn flush(&mut self) {
@@ -337,12 +380,27 @@ impl Worker {
     async fn tick(&mut self) {
         self.look = true;
         self.looked = Instant::now();
+        self.tell();
         if self.looked.duration_since(self.alarmed) >= ALARM_EVERY {
             self.alarmed = self.looked;
             if let Ok(stock) = self.spool.engine.stock().await {
                 lines::alarm(&stock);
             }
         }
+    }
+}
+
+/// Writes down what is new of what is known. The engine says why it could not.
+async fn tell(engine: Engine, teller: Arc<Mutex<Teller>>, known: Known) {
+    let lock = || teller.lock().unwrap_or_else(|e| e.into_inner());
+    let has_begun = lock().has_begun();
+    if !has_begun {
+        let Ok(noted) = engine.noted().await else { return };
+        lock().begin(noted);
+    }
+    let news = lock().news(known, SystemClock.now());
+    if let Some(health) = news {
+        let _ = engine.note(health).await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mdss_relay_core::{Delivery, Outcome, Relay, Report, Role, Settings};
+use mdss_relay_core::{Delivery, Outcome, Relay, Report, Role, Settings, Watch};
 use mdss_relay_spool::{Filter, Pacing, Sender, Spool, Trouble, Worker};
 use mdss_sim::{Config as SimConfig, DEFAULT_API_KEY, Sim, created_record, units};
 use serde_json::{Value, json};
@@ -93,8 +93,18 @@ impl Running {
     }
 
     pub(crate) fn with(spool: &Spool, relay: &Arc<Relay>, pacing: Pacing) -> Self {
+        Self::of(Worker::new(spool.clone(), Arc::clone(relay), pacing))
+    }
+
+    /// One that writes down how MDSS stands, as the server's does.
+    pub(crate) fn telling(spool: &Spool, settings: Settings) -> Self {
+        let watch = Arc::new(Watch::default());
+        let relay = Arc::new(Relay::new(settings).unwrap().watched(Arc::clone(&watch)));
+        Self::of(Worker::new(spool.clone(), relay, PACING).telling(watch))
+    }
+
+    fn of(worker: Worker) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
-        let worker = Worker::new(spool.clone(), Arc::clone(relay), pacing);
         let task = tokio::spawn(worker.run(async {
             let _ = stopped.await;
         }));

@@ -43,6 +43,11 @@ impl Bench {
         Desk::open(self.dir.path()).unwrap()
     }
 
+    /// What an operator is told of it.
+    pub(crate) fn is_worked_on(&self) -> bool {
+        Desk::is_worked_on(self.dir.path())
+    }
+
     /// Time passes for the engine, and for nobody else.
     pub(crate) fn pass(&self, time: Duration) {
         self.clock.0.fetch_add(time.as_millis().try_into().unwrap(), Ordering::SeqCst);

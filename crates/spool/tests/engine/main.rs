@@ -88,5 +88,6 @@ suite! {
         age_parks_and_never_drops
         bad_neighbours_are_parked_and_sent_when_they_can_be_read
         two_workers_send_each_object_once
-        what_a_failed_worker_held_is_sent_by_the_next_one;
+        what_a_failed_worker_held_is_sent_by_the_next_one
+        an_operator_sees_how_mdss_stands;
 }

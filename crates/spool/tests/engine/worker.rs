@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mdss_relay_core::Outcome;
-use mdss_relay_spool::{Filter, Pacing, Sender, State};
+use mdss_relay_spool::{Filter, Health, Pacing, Sender, State};
 use mdss_sim::{Refusal, StatusCode, Step, units};
 use serde_json::json;
 
@@ -203,4 +203,41 @@ pub(crate) async fn what_a_failed_worker_held_is_sent_by_the_next_one(bench: Ben
     until("it is sent", async || empty(&spool).await).await;
     worker.stop().await;
     assert_eq!(accepted(&sim).keys().collect::<Vec<_>>(), ["out"]);
+}
+
+pub(crate) async fn an_operator_sees_how_mdss_stands(bench: Bench) {
+    let sim = sim().await;
+    let noted = async || bench.desk().noted().await.unwrap().map(|noted| noted.health).unwrap_or_default();
+    let spool = bench.open();
+    let away = relay(NOWHERE, &[]);
+    for n in 0..6 {
+        keep(&spool, &away, &format!("k{n}")).await;
+    }
+    assert_eq!(noted().await, Health::default(), "no worker has said anything");
+    let worker = Running::telling(&spool, away.settings().clone());
+    until("the breaker is open", async || noted().await.pauses.contains_key("")).await;
+    let health = noted().await;
+    let seen = health.away.clone().unwrap();
+    assert_eq!((seen.reason.as_str(), health.last_answer), ("mdss_unreachable", None));
+    assert!(seen.failures >= 5 && seen.detail.contains("127.0.0.1"), "{seen:?}");
+    assert_eq!(health.pause_of("some unit"), Some("mdss_unreachable"));
+    assert!(bench.is_worked_on());
+    worker.stop().await;
+    spool.close();
+    assert!(!bench.is_worked_on(), "it was said by a relay that has gone");
+
+    let spool = bench.open();
+    let relay = relay_for(&sim, &[]);
+    let worker = Running::telling(&spool, relay.settings().clone());
+    bench.desk().retry(&Filter::default(), None).await.unwrap();
+    keep(&spool, &relay, "new").await;
+    until("everything is sent", async || empty(&spool).await).await;
+    // What was said last is there when the relay has gone.
+    worker.stop().await;
+    spool.close();
+    let health = noted().await;
+    assert_eq!((health.away.as_ref(), health.pauses.len()), (None, 0));
+    assert!(health.since.is_some() && health.since <= health.last_accepted, "{health:?}");
+    let flow = health.flow.iter().fold((0, 0), |sum, flow| (sum.0 + flow.stored, sum.1 + flow.accepted));
+    assert_eq!(flow, (1, 7));
 }

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # An account with two buckets, in the region that the guide names, and MDSS with a unit for the one whose objects are to be scanned.
+# shellcheck disable=SC2034 # begin.sh uses it
 UNITS=(--unit 0c5454e3-d576-44c5-8ce4-cdc078011d0b=amazon-s3)
 mkdir -p /var/lib/aws/{calls,given,region,notification}
 echo eu-west-1 | tee /var/lib/aws/region/example-inbox > /var/lib/aws/region/example-code

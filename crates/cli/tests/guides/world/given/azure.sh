@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # A subscription with a storage account and a container, and MDSS with a unit for it. A public authority vouches for the reader's addresses.
+# shellcheck disable=SC2034 # begin.sh uses it
 UNITS=(--unit 0c5454e3-d576-44c5-8ce4-cdc078011d0b=azure-blob)
 mkdir -p /var/lib/az/{calls,given,queue,poison,dead,waiting,alarms}
 echo examplestorage > /var/lib/az/account

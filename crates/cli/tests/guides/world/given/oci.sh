@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # A tenancy with a bucket, and MDSS with a unit for it.
+# shellcheck disable=SC2034 # begin.sh uses it
 UNITS=(--unit 0c5454e3-d576-44c5-8ce4-cdc078011d0b=oracle)
 mkdir -p /var/lib/oci/{calls,given,things}
 printf 'Commands:\n  container-function  Creates a new function.\n' > /var/lib/oci/help

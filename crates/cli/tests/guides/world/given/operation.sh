@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The relay runs as a service in spooled mode, and has had a bad day: everything that an alert's command looks for is in its log and its
 # spool. MDSS is not there yet, so that something waits.
+mkdir -p dist/packages && touch dist/packages/mdss-relay_0.1.0_amd64.deb
 /opt/stand-in/package
 install -m 0600 /dev/stdin /etc/mdss-relay/api-key <<< test-key
 install -m 0644 ~/company-ca.pem /etc/mdss-relay/

@@ -1,0 +1,117 @@
+//! How MDSS stands, by the word of the relay's worker: the first question of whoever looks at what waits.
+
+use mdss_relay_spool::{Desk, LANE_UNROUTED, Moment, Noted, Position, State, Trouble};
+use serde_json::{Value, json};
+
+use super::table::age;
+
+/// What is known of MDSS, and whether a relay is there to know it.
+pub(super) struct Standing {
+    runs: bool,
+    noted: Option<Noted>,
+}
+
+impl Standing {
+    pub(super) async fn of(desk: &Desk, dir: &std::path::Path) -> Result<Self, Trouble> {
+        Ok(Self { runs: Desk::is_worked_on(dir), noted: desk.noted().await? })
+    }
+
+    /// Why a running relay sends nothing to a lane now; what is parked would not be sent anyway.
+    pub(super) fn pause_of(&self, lane: &str, state: State) -> Option<String> {
+        let noted =
+            self.noted.as_ref().filter(|_| self.runs && state != State::Parked && lane != LANE_UNROUTED)?;
+        noted.health.pause_of(lane).map(str::to_owned)
+    }
+
+    /// Whether MDSS works, as far as is known: what waits waits for nothing but its time.
+    pub(super) fn is_well(&self) -> bool {
+        let well = |noted: &Noted| {
+            noted.health.away.is_none() && noted.health.since.is_some() && noted.health.pauses.is_empty()
+        };
+        self.runs && self.noted.as_ref().is_some_and(well)
+    }
+
+    /// For people, a line a fact.
+    pub(super) fn lines(&self, now: Moment) -> Vec<String> {
+        let relay = if self.runs { "a relay runs here" } else { "no relay runs here" };
+        let Some(Noted { health, at }) = &self.noted else {
+            return vec![format!("{relay}; none has said yet how MDSS stands")];
+        };
+        let ago = |then: Moment| format!("{} ago", age(now.since(then)));
+        let mut lines = vec![format!("{relay}; as of {}:", ago(*at))];
+        lines.extend(health.way.clone());
+        lines.push(match (&health.away, health.since) {
+            (Some(away), since) => {
+                let since = since.unwrap_or(away.last);
+                // A server that refuses the key is there.
+                let what =
+                    if health.last_answer >= Some(since) { "refuses everything" } else { "unreachable" };
+                let failures = if away.failures == 1 {
+                    "1 attempt".into()
+                } else {
+                    format!("{} attempts", away.failures)
+                };
+                format!(
+                    "endpoint: {what} since {since} ({}), {failures}, the last {}: {}: {}",
+                    ago(since),
+                    ago(away.last),
+                    away.reason,
+                    away.detail
+                )
+            }
+            (None, Some(since)) => format!("endpoint: reachable since {since} ({})", ago(since)),
+            (None, None) => "endpoint: not asked since the relay has started".to_owned(),
+        });
+        let when = |then: Option<Moment>| then.map_or_else(|| "never seen".to_owned(), ago);
+        lines.push(format!(
+            "last answer: {}; last object accepted: {}",
+            when(health.last_answer),
+            when(health.last_accepted)
+        ));
+        let pauses = health.pauses.iter().map(|(lane, pause)| {
+            let whose = if lane.is_empty() { "endpoint" } else { lane };
+            let position = match pause.position {
+                Position::HalfOpen => "half open, a probe is under way",
+                Position::Open | Position::Closed => "open, one probe every 1 to 15 s",
+            };
+            format!("breaker of {whose}: {position}; since {} ({})", ago(pause.since), pause.reason)
+        });
+        let before = lines.len();
+        lines.extend(pauses);
+        if lines.len() == before {
+            lines.push("breakers: all closed".to_owned());
+        }
+        // Minutes in which no relay ran say nothing.
+        let (stored, accepted) = health.last_minute(if self.runs { now } else { *at });
+        lines.push(format!("in the last minute: {stored} stored, {accepted} accepted by MDSS"));
+        lines
+    }
+
+    /// The same for programs.
+    pub(super) fn json(&self, now: Moment) -> Value {
+        let mdss = self.noted.as_ref().map(|Noted { health, at }| {
+            let (stored, accepted) = health.last_minute(if self.runs { now } else { *at });
+            let time = |moment: Option<Moment>| moment.map(|moment| moment.to_string());
+            let away = health.away.as_ref().map(|away| {
+                json!({ "failures": away.failures, "last": away.last.to_string(), "reason": away.reason, "detail": away.detail })
+            });
+            let pauses = health.pauses.iter().map(|(lane, pause)| {
+                let lane = (!lane.is_empty()).then_some(lane);
+                json!({ "lane": lane, "position": pause.position.name(), "since": pause.since.to_string(), "reason": pause.reason })
+            });
+            json!({
+                "as_of": at.to_string(),
+                "way": health.way,
+                "reachable": health.since.map(|_| health.away.is_none()),
+                "since": time(health.since),
+                "failing": away,
+                "last_answer": time(health.last_answer),
+                "last_accepted": time(health.last_accepted),
+                "breakers": pauses.collect::<Vec<_>>(),
+                "stored_last_minute": stored,
+                "accepted_last_minute": accepted,
+            })
+        });
+        json!({ "relay_runs": self.runs, "mdss": mdss })
+    }
+}
