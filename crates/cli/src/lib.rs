@@ -9,6 +9,7 @@ mod notification;
 mod replay;
 mod secret;
 mod spool;
+mod support;
 mod tail;
 mod visible;
 
@@ -34,6 +35,7 @@ enum Command {
     Replay(replay::Arguments),
     Secret(secret::Arguments),
     Spool(spool::Arguments),
+    Support(support::Arguments),
     Tail(tail::Arguments),
 }
 
@@ -52,6 +54,7 @@ pub fn run() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Secret(arguments) => secret::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),
+        Command::Support(arguments) => support::run(&arguments),
         Command::Tail(arguments) => tail::run(&arguments),
     }
 }

@@ -72,9 +72,13 @@ pub(crate) fn run(name: &str, blocks: &[Block]) {
     std::fs::write(path("key.pem"), made.signing_key.serialize_pem()).unwrap();
 
     let binaries = Path::new(env!("CARGO_BIN_EXE_mdss-relay")).parent().unwrap();
-    for program in
-        ["mdss-relay-http", "mdss-relay-lambda", "mdss-relay-oci-fn", "mdss-relay-azure-functions", "mdss-sim"]
-    {
+    for program in [
+        "mdss-relay-http",
+        "mdss-relay-lambda",
+        "mdss-relay-oci-fn",
+        "mdss-relay-azure-functions",
+        "mdss-sim",
+    ] {
         assert!(
             binaries.join(program).is_file(),
             "{} is missing; 'cargo build --package {program}' makes it",

@@ -62,7 +62,7 @@ const BESIDES: &[&str] = &[
     "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action", // the app gets the identity,
     "Microsoft.Web/serverfarms/join/action",                          // and a place in the plan
     "Microsoft.Network/virtualNetworks/subnets/join/action",          // with --subnet-id
-    "Microsoft.Insights/actionGroups/write", // the guide makes one
+    "Microsoft.Insights/actionGroups/write",                          // the guide makes one
     "Microsoft.Insights/actionGroups/read",                           // with --action-group
 ];
 
@@ -129,6 +129,7 @@ fn the_deployer_gives_the_roles_of_the_templates_alone() {
     let given: BTreeSet<_> = text.split('\'').filter(is_id).collect();
     assert_eq!(given.len(), 7, "{given:?}");
     let condition = fs::read_to_string(folder().join("deployer-condition.txt")).unwrap();
-    let condition = condition.split("ForAnyOfAnyValues:GuidEquals {").nth(1).unwrap().split('}').next().unwrap();
+    let condition =
+        condition.split("ForAnyOfAnyValues:GuidEquals {").nth(1).unwrap().split('}').next().unwrap();
     assert_eq!(condition.split(", ").collect::<BTreeSet<_>>(), given);
 }
