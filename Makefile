@@ -24,8 +24,10 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/shellcheck --if-there
 	@sh .ci/cfn-lint --if-there
 	@sh .ci/promtool --if-there
+	@sh .ci/dashboard --if-there
 	@sh .ci/azure --if-there
 	@sh .ci/google --if-there
+	@sh .ci/containers --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
 
 fmt:
@@ -50,6 +52,9 @@ cfn-lint: ## lints of the CloudFormation template (make check does it too, if cf
 
 promtool: ## checks and tests of the alert rules (make check does it too, if promtool is there)
 	@sh .ci/promtool
+
+dashboard: ## the Grafana dashboard against Grafana's models (make check does it too, if they are there)
+	@sh .ci/dashboard
 
 servers: ## take nginx, Caddy and Prometheus out of Debian's packages into target/, by which tests try the examples; without them these tests are skipped
 	@sh .ci/servers
@@ -131,11 +136,23 @@ deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny;
 	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }
 	$(CARGO) deny check licenses bans sources
 
-dist: ## static binaries in dist/<arch>/, the OCI function's build context in dist/oci-fn, Lambda's zips in dist/lambda, Azure's in dist/azure-functions (BINARIES="…" for some of them)
+dist: ## static binaries in dist/<arch>/ for this machine's architecture (and the other one, where its target and a cross compiler are), build contexts for the functions' images, Lambda's zips in dist/lambda, Azure's in dist/azure-functions (BINARIES="…" for some of them)
 	@sh .ci/dist $(BINARIES)
 
-image: ## the function's image as an OCI archive, from what `make dist` made (needs buildah)
+packages: ## a Debian package and a tar.gz with man pages, completions and lists of parts (SBOM), from what `make dist` made, or else after it (needs python3, and dpkg-deb for the package)
+	@sh .ci/packages
+
+package-test: ## install, start, upgrade, remove and purge what `make packages` made, in a Debian of its own (Debian, root)
+	@sh .ci/package-test
+
+image: ## an image for each deployable as an OCI archive, from what `make dist` made (needs buildah)
 	@sh .ci/image
+
+image-test: ## unpack what `make image` made, and run it (root)
+	@python3 .ci/image-test.py
+
+containers-check: ## deploy/compose.yaml and deploy/kubernetes against their schemas (make check does it too, if those are there)
+	@sh .ci/containers
 
 # Oracle's command line, from PyPI, in a virtual environment: 800 MB and some minutes, so no part of `make test`.
 OCI_CLI_VENV ?= target/oci-cli

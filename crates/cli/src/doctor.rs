@@ -3,16 +3,22 @@
 //! A check has an id, and says one of ok, warn, fail, unknown and skipped of each thing that it looked at (`doctor/check.rs`,
 //! `doctor/outcome.rs`). Groups run side by side (`doctor/results.rs`), each in a file of its own.
 
+mod account;
 mod check;
 mod checklist;
+mod files;
 mod machine;
 mod mdss;
 mod network;
 mod outcome;
 mod relay;
 mod results;
+mod secrets;
+mod service;
 mod settings;
 mod subject;
+mod unit_file;
+mod view;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -24,7 +30,7 @@ use clap::Args;
 use crate::visible::visible;
 use check::Group;
 use checklist::Counts;
-use results::{Finding, LONGEST, Results};
+use results::{Finding, LONGEST, Results, off_thread};
 use subject::Subject;
 
 /// Checks a set-up: its settings, this machine, the network, MDSS, and the running relay. Nothing is submitted to MDSS without --live.
@@ -33,12 +39,15 @@ use subject::Subject;
 /// about each check.
 ///
 /// Exit status: 0 if nothing failed, 1 if something failed (with --strict also for a warning, or if something could not be told), 2 for a wrong
-/// command line.
+/// command line or a unit file that cannot be read.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// TOML configuration to use instead of RELAY_CONFIG.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// systemd unit whose service is checked, as its user sees it: its variables, credentials, drop-ins and limits. Best as root.
+    #[arg(long, value_name = "FILE")]
+    unit_file: Option<PathBuf>,
     /// Checks settings and machine only: everything that needs no network.
     #[arg(long, conflicts_with = "live")]
     offline: bool,
@@ -51,24 +60,40 @@ pub(crate) struct Arguments {
     /// Ends with 1 for warnings, and for what is unknown or skipped, too.
     #[arg(long)]
     strict: bool,
+    /// Prints what was found where all is well, too.
+    #[arg(long, short, conflicts_with = "json")]
+    verbose: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "mdss-relay doctor: cannot start: {error}");
-            return ExitCode::from(1);
-        }
+        Err(error) => return unusable(&format!("cannot start: {error}")),
     };
-    let subject = Arc::new(Subject::of_this_process(arguments.config.as_deref()));
-    let findings = runtime.block_on(examine(&subject, arguments.offline, arguments.live));
+    let (config, unit_file) = (arguments.config.clone(), arguments.unit_file.clone());
+    let read = off_thread(move || Subject::read(config.as_deref(), unit_file.as_deref()));
+    let findings = runtime.block_on(async {
+        match tokio::time::timeout(LONGEST, read).await {
+            Ok(Ok(subject)) => {
+                let subject = Arc::new(subject);
+                Ok((subject.name.clone(), examine(&subject, arguments.offline, arguments.live).await))
+            }
+            Ok(Err(why)) => Err(why),
+            Err(_) => {
+                Err(format!("the settings and their files cannot be read within {} s", LONGEST.as_secs()))
+            }
+        }
+    });
     // What still waits for a disk is left behind.
     runtime.shutdown_background();
+    let (name, findings) = match findings {
+        Ok(findings) => findings,
+        Err(why) => return unusable(&why),
+    };
     let lines = if arguments.json {
-        vec![checklist::json(&subject.name, &findings).to_string()]
+        vec![checklist::json(&name, &findings).to_string()]
     } else {
-        checklist::lines(&subject.name, &findings)
+        checklist::lines(&name, &findings, arguments.verbose)
     };
     for line in lines {
         if writeln!(std::io::stdout(), "{}", visible(&line)).is_err() {
@@ -79,9 +104,14 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     ExitCode::from(if Counts::of(&findings).are_good(arguments.strict) { 0 } else { 1 })
 }
 
+fn unusable(why: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "mdss-relay doctor: {}", visible(why));
+    ExitCode::from(2)
+}
+
 /// All findings, in the order of the table. Groups are looked at side by side.
 async fn examine(subject: &Arc<Subject>, offline: bool, live: bool) -> Vec<Finding> {
-    let results = Results::new(LONGEST);
+    let results = Results::new(LONGEST, live);
     let (of, to) = (subject, &results);
     let one = |group: Group| async move {
         if offline && !group.is_offline() {

@@ -24,7 +24,14 @@ pub(crate) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
 
 /// The variables of this process, with a configuration of the command line in the place of its own.
 pub(crate) fn variables(config: Option<&Path>) -> Vec<(OsString, OsString)> {
-    let mut variables: Vec<_> = std::env::vars_os().collect();
+    with_config(std::env::vars_os().collect(), config)
+}
+
+/// Variables, with a configuration of the command line in the place of theirs.
+pub(crate) fn with_config(
+    mut variables: Vec<(OsString, OsString)>,
+    config: Option<&Path>,
+) -> Vec<(OsString, OsString)> {
     if let Some(config) = config {
         variables.retain(|(name, _)| name != "RELAY_CONFIG" && name != "RELAY_CONFIG_TOML");
         variables.push(("RELAY_CONFIG".into(), config.into()));

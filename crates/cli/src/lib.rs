@@ -6,6 +6,7 @@ mod explain;
 mod input;
 mod matching;
 mod notification;
+mod pages;
 mod replay;
 mod secret;
 mod spool;
@@ -32,16 +33,12 @@ enum Command {
     Match(matching::Arguments),
     #[command(subcommand)]
     Notification(notification::Command),
+    Pages(pages::Arguments),
     Replay(replay::Arguments),
     Secret(secret::Arguments),
     Spool(spool::Arguments),
     Support(support::Arguments),
     Tail(tail::Arguments),
-}
-
-/// The command line as clap knows it: what manual pages and the completions of shells are made from.
-pub fn command() -> clap::Command {
-    Arguments::command()
 }
 
 /// Runs what the command line of this process asks for, and gives its exit status.
@@ -51,6 +48,7 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Match(arguments) => matching::run(&arguments),
         Command::Notification(command) => notification::run(&command),
+        Command::Pages(arguments) => pages::run(&arguments, Arguments::command()),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Secret(arguments) => secret::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),

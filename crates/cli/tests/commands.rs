@@ -186,7 +186,9 @@ async fn server(sim: &Sim) -> String {
     let configuration = reading.outcome.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/events", listener.local_addr().unwrap());
-    tokio::spawn(async move { Server::new(configuration).serve(listener, std::future::pending()).await });
+    tokio::spawn(
+        async move { Server::new(configuration).serve(listener, std::future::pending::<&str>()).await },
+    );
     url
 }
 

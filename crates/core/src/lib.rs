@@ -17,6 +17,7 @@ pub use deliver::relay::Relay;
 pub use deliver::report::{Kept, Outcome, Record, Report, ResultKind};
 pub use deliver::watch::{ACCEPTED, ATTEMPT_BOUNDS, Attempts, Failing, Watch};
 pub use mdss::client::Client;
+pub use mdss::look::{Approach, Credential, Page, ProxyPlace};
 pub use mdss::request::Submission;
 pub use mdss::retry::{RetryPolicy, retry_after};
 pub use mdss::trust::public_tls;
@@ -52,6 +53,6 @@ pub use select::route::Route;
 pub use select::rules::{Rules, UnitNames};
 pub use select::survey::Remark;
 pub use settings::{
-    Applies, Draft, FunctionSettings, HttpSettings, KEY_IN_CLEAR, Listed, MdssSettings, NOT_VERIFIED, Role,
-    SETTINGS, Setting, Settings, Source, SpoolSettings, Without, settings_help,
+    Applies, Draft, FunctionSettings, HttpSettings, KEY_IN_CLEAR, Listed, MdssSettings, NOT_VERIFIED, Origin,
+    Role, SETTINGS, Setting, Settings, Source, SpoolSettings, Without, settings_help,
 };

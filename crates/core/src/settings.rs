@@ -11,6 +11,7 @@ mod help;
 mod http;
 mod keys;
 mod mdss;
+mod origin;
 mod proxies;
 mod reader;
 mod routes;
@@ -30,6 +31,7 @@ pub use groups::{
 };
 pub use help::settings_help;
 pub use mdss::{KEY_IN_CLEAR, NOT_VERIFIED};
+pub use origin::Origin;
 pub use table::{Applies, SETTINGS, Setting, Without};
 
 /// Settings as read, with every mistake found so far. Adapters add theirs before anything is printed.
@@ -39,6 +41,8 @@ pub struct Draft {
     pub settings: Settings,
     /// The mistakes.
     pub mistakes: Vec<Mistake>,
+    /// Where they were read.
+    pub origin: Origin,
 }
 
 impl Draft {
@@ -64,7 +68,7 @@ impl Settings {
         let http = reader.http(mdss.deadline);
         let routes = reader.routes(http.as_ref().map_or(&[], |http| &http.sources));
         let mut keys = keys::rules(&reader.table, &reader.vars, &mut reader.mistakes);
-        let Reader { given, mistakes, warnings, .. } = reader;
+        let Reader { given, mistakes, warnings, vars, table, .. } = reader;
         keys.set_buckets_folder(given.seaweedfs_buckets);
         let settings = Self {
             mdss,
@@ -74,7 +78,7 @@ impl Settings {
             log: given.log,
             warnings,
         };
-        Draft { settings, mistakes }
+        Draft { settings, mistakes, origin: Origin::new(vars, table) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use mdss_relay_core::{Applies, Draft, Memory, Relay, Role, Settings, settings_help};
+use mdss_relay_core::{Applies, Draft, Memory, Relay, Role, Settings, fields, settings_help};
 use mdss_relay_host::{self as host, Exit, Logs, Others, Program, Read, Stream, Writing};
 
 use crate::door::entrance;
@@ -68,7 +68,7 @@ fn start_as(
         read(variables, further, opens)
     })?;
     if let Some(way) = relay.settings().way() {
-        tracing::info!("{way}");
+        tracing::info!({ fields::SERVICE_VERSION } = env!("CARGO_PKG_VERSION"), "{way}");
     }
     Ok((handler(Arc::new(relay.remembering(Memory::of_function())), answers, entrance), logs))
 }
@@ -88,5 +88,5 @@ fn read(
     } else {
         Err(mistakes)
     };
-    Read { filter, warnings, outcome }
+    Read { filter, shown: None, warnings, outcome }
 }

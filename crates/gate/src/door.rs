@@ -38,6 +38,12 @@ pub struct Source {
 }
 
 impl Source {
+    /// The path it posts to, for a log: a secret in it is not shown.
+    pub fn place(&self) -> String {
+        let secret = if self.policy.has_path_secret() { "/<secret>" } else { "" };
+        format!("{}{secret}", self.path)
+    }
+
     /// What its sender makes of statuses: as the pinned dialect says, or the one that was recognised in a delivery.
     pub fn answers(&self, recognised: Option<Dialect>) -> Answers {
         let answers = self.dialect.or(recognised).map_or(Answers::DEFAULT, Dialect::answers);
@@ -191,6 +197,11 @@ impl Sources {
         Self { at_any_path: true, ..self }
     }
 
+    /// Every source.
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.list.iter().map(AsRef::as_ref)
+    }
+
     /// The names of the sources.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|source| source.name.as_str())
@@ -267,10 +278,17 @@ impl Sources {
                 format!("its path is that of source {:?}, except for capital letters", source.name)
             }
             None => {
-                let names: Vec<_> = self.names().take(8).collect();
-                let more = if self.list.len() > names.len() { " and others" } else { "" };
-                let (length, names) = (path.len(), names.join(", "));
-                format!("its path of {length} bytes belongs to no source; there are {names}{more}")
+                let within = |source: &&Arc<Source>| {
+                    path.strip_prefix(source.path.as_str()).is_some_and(|rest| rest.starts_with('/'))
+                };
+                let begins = match self.list.iter().find(within) {
+                    Some(source) => format!("begins like that of source {:?}, but goes on", source.name),
+                    None => "belongs to no source".to_owned(),
+                };
+                let paths: Vec<_> = self.list.iter().take(8).map(|source| source.place()).collect();
+                let more = if self.list.len() > paths.len() { " and others" } else { "" };
+                let (length, paths) = (path.len(), paths.join(", "));
+                format!("its path of {length} bytes {begins}; there are {paths}{more}")
             }
         }
     }

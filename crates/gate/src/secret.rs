@@ -91,6 +91,13 @@ pub(crate) fn short_remark(place: &str, secret: &str) -> Option<String> {
     short.then(|| format!("{place}: fewer than 16 characters can be guessed"))
 }
 
+/// What should be seen of a secret of several words: a file that was made from a table, or two secrets in one file, never match.
+pub(crate) fn space_remark(place: &str, secret: &str) -> Option<String> {
+    secret
+        .contains(char::is_whitespace)
+        .then(|| format!("{place}: the secret holds a space, which counts like every other character"))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

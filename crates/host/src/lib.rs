@@ -11,6 +11,7 @@ mod queue;
 mod settings;
 mod signal;
 mod start;
+mod text;
 
 pub use arguments::{Others, arguments};
 pub use exit::Exit;
@@ -20,3 +21,4 @@ pub use queue::lines_dropped;
 pub use settings::settings_failure;
 pub use signal::{Signal, hangups, signal};
 pub use start::{Program, Read, start};
+pub use text::{Shown, text};

@@ -1,4 +1,4 @@
-//! Logs: one JSON object per line on stderr.
+//! Logs: one JSON object per line on stderr; a server's may be lines for people.
 //!
 //! Every platform we run on takes stderr line by line and hands it on as it is, except Azure Functions, which makes an error of each; there it
 //! is stdout. There is no other sink. A function writes its lines itself: it may be frozen or killed right after its answer. A server leaves that to a thread, because
@@ -15,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::line::Lines;
 use crate::panics;
 use crate::queue::{self, Queue};
+use crate::text::Shown;
 
 /// What is logged of a target nobody has named.
 const DEFAULT: LevelFilter = LevelFilter::INFO;
@@ -78,11 +79,20 @@ impl Drop for Logs {
 /// assert_eq!(sentence, "found \"inof\", expected a level (off, error, warn, info, debug, trace) or target=level");
 /// ```
 pub fn logs(filter: &str, writing: Writing) -> Result<Logs, String> {
+    logs_as(None, filter, writing)
+}
+
+/// The same, with each line of a queue written as `shown` makes it.
+pub(crate) fn logs_as(shown: Option<Shown>, filter: &str, writing: Writing) -> Result<Logs, String> {
     let wanted = parse(filter)?.with_target(panics::TARGET, LevelFilter::ERROR);
     let queue = match writing {
         Writing::Direct(_) => None,
         Writing::Queued => {
-            Some(Queue::start(queue::stderr).map_err(|e| format!("no thread for the logs: {e}"))?)
+            let write = move |line: &[u8]| match shown {
+                Some(shown) => queue::stderr(&shown(line)),
+                None => queue::stderr(line),
+            };
+            Some(Queue::start(write).map_err(|e| format!("no thread for the logs: {e}"))?)
         }
     };
     let to = queue.clone();

@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 
-use crate::{Exit, Logs, Others, Writing, arguments, logs, settings_failure};
+use crate::logs::logs_as;
+use crate::{Exit, Logs, Others, Shown, Writing, arguments, settings_failure};
 
 /// A program, as its command line and its log know it.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub struct Program {
 pub struct Read<T> {
     /// The log's filter.
     pub filter: String,
+    /// How a line of a queued log is shown; `None`: as JSON.
+    pub shown: Option<Shown>,
     /// What should be seen although it is no mistake.
     pub warnings: Vec<String>,
     /// What the program runs with, or every mistake.
@@ -46,7 +49,7 @@ pub fn start<T>(
         return Err(exit);
     }
     let read = read(std::env::vars_os().collect());
-    let (outcome, logs) = match (read.outcome, logs(&read.filter, writing)) {
+    let (outcome, logs) = match (read.outcome, logs_as(read.shown, &read.filter, writing)) {
         (Ok(outcome), Ok(logs)) => (outcome, logs),
         (outcome, logs) => {
             let mut mistakes = outcome.err().unwrap_or_default();

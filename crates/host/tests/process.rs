@@ -108,7 +108,7 @@ fn child() {
                 filter_name: "RELAY_LOG",
             };
             let outcome: Result<(), _> = Err(vec!["APIKEY: expected a text".to_owned()]);
-            let read = |_| Read { filter: "inof".to_owned(), warnings: Vec::new(), outcome };
+            let read = |_| Read { filter: "inof".to_owned(), shown: None, warnings: Vec::new(), outcome };
             let exit = start(&program, read).err().unwrap();
             std::process::exit(exit as i32);
         }

@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use mdss_relay_core::{
-    HttpSettings, MOST_FILE_BYTES, Memory, Mistake, Relay, Role, Settings, Watch, plain_text,
+    HttpSettings, MOST_FILE_BYTES, Memory, Mistake, Origin, Relay, ResultKind, Role, Settings, Watch,
+    plain_text,
 };
 use mdss_relay_gate::{Proxies, Sources};
-use mdss_relay_host::Read;
+use mdss_relay_host::{Read, text};
 use tokio::sync::Semaphore;
 
 /// Requests of one source under way at once; its further requests wait before their bodies are read. Each source has places of
@@ -23,6 +25,7 @@ pub struct Configuration {
     http: HttpSettings,
     pub(crate) sources: Sources,
     proxies: Proxies,
+    origin: Origin,
 }
 
 /// A configuration as it was read, with every mistake in it.
@@ -31,6 +34,9 @@ pub type ReadConfiguration = Read<Configuration>;
 impl Configuration {
     /// Reads the settings of an HTTP server from variables, and from what they name.
     pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> ReadConfiguration {
+        let variables: Vec<_> = variables.into_iter().collect();
+        // https://no-color.org
+        let no_colour = variables.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
         let mut draft = Settings::read(variables, Role::Http);
         let sources = Sources::of(&mut draft, Timestamp::now(), &|path| plain_text(path, MOST_FILE_BYTES));
         let proxies = Proxies::trusted(&mut draft);
@@ -40,18 +46,23 @@ impl Configuration {
             let expected = "another port than that of RELAY_LISTEN";
             draft.mistakes.push(Mistake::found("RELAY_ADMIN_LISTEN", &http.listen.to_string(), expected));
         }
-        let (filter, warnings) = (draft.settings.log.clone(), draft.settings.warnings.clone());
+        let shown = http.text_log.then(|| text(!no_colour && std::io::stderr().is_terminal()));
+        let origin = std::mem::take(&mut draft.origin);
+        let (filter, mut warnings) = (draft.settings.log.clone(), draft.settings.warnings.clone());
+        warnings.extend(origin.overridden().iter().map(|(variable, member)| {
+            format!("{member} in the configuration has no effect: {variable} says something else, and variables win")
+        }));
         let outcome =
             draft.finish().and_then(|settings| Relay::new(settings).map_err(|mistake| vec![mistake]));
         let outcome = outcome
-            .map(|relay| Self { relay, http, sources, proxies })
+            .map(|relay| Self { relay, http, sources, proxies, origin })
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect());
-        Read { filter, warnings, outcome }
+        Read { filter, shown, warnings, outcome }
     }
 
-    /// Where MDSS is and how it is reached, for the log.
-    pub(crate) fn way(&self) -> Option<String> {
-        self.relay.settings().way()
+    /// What a record becomes in this mode, if all is well.
+    pub(crate) fn takes_as(&self) -> ResultKind {
+        if self.http.spool.is_some() { ResultKind::Spooled } else { ResultKind::Accepted }
     }
 
     /// Where to listen.
@@ -72,6 +83,8 @@ pub(crate) struct InForce {
     pub(crate) http: HttpSettings,
     pub(crate) sources: Arc<Sources>,
     pub(crate) proxies: Proxies,
+    /// Where it was read.
+    pub(crate) origin: Origin,
     /// For each source, one for each request that may be under way.
     pub(crate) places: HashMap<String, Arc<Semaphore>>,
 }
@@ -95,10 +108,11 @@ impl InForce {
     }
 
     fn of(configuration: Configuration, remembering: impl FnOnce(Relay) -> Relay) -> Self {
-        let Configuration { relay, http, sources, proxies } = configuration;
+        let Configuration { relay, http, sources, proxies, origin } = configuration;
         let places = |name: &str| (name.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)));
         let places = sources.names().map(places).collect();
-        Self { relay: Arc::new(remembering(relay)), http, sources: Arc::new(sources), proxies, places }
+        let (relay, sources) = (Arc::new(remembering(relay)), Arc::new(sources));
+        Self { relay, http, sources, proxies, origin, places }
     }
 
     /// Where MDSS is and how it is reached, for the log.
@@ -124,6 +138,9 @@ impl InForce {
         }
         if self.relay.settings().log != newer.relay.settings().log {
             fixed.push("RELAY_LOG");
+        }
+        if old.text_log != new.text_log {
+            fixed.push("RELAY_LOG_FORMAT");
         }
         fixed
     }

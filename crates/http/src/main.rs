@@ -40,10 +40,6 @@ async fn run(configuration: Configuration, logs: &Logs) -> Result<(), String> {
     let signal = host::signal().map_err(|e| format!("cannot watch signals: {e}"))?;
     let mut hangups = host::hangups().map_err(|e| format!("cannot watch signals: {e}"))?;
     let listeners = Listeners::open(&configuration).await?;
-    let stop = async {
-        let signal = signal.await;
-        tracing::info!({ fields::SIGNAL } = %signal, "asked to stop");
-    };
     let server = Arc::new(Server::new(configuration));
     let reloaded = server.clone();
     tokio::spawn(async move {
@@ -52,5 +48,5 @@ async fn run(configuration: Configuration, logs: &Logs) -> Result<(), String> {
             reloaded.reload(Configuration::read(std::env::vars_os()));
         }
     });
-    server.serve(listeners, stop).await.map_err(|e| e.to_string())
+    server.serve(listeners, signal).await.map_err(|e| e.to_string())
 }

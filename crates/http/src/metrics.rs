@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use mdss_relay_core::Report;
+use jiff::Timestamp;
+use mdss_relay_core::{ATTEMPT_BOUNDS, Attempts, Report, ResultKind, SkipReason};
 use mdss_relay_spool::{Counts, LATENCY_BOUNDS, Position, Snapshot, TroubleKind};
 
 /// Every metric: name, kind, and what it says.
@@ -20,7 +22,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "mdss_relay_records_total",
         "counter",
-        "records of deliveries, by source, by result (accepted, spooled, skipped, failed) and reason",
+        "records of deliveries, by source, by result (accepted, spooled, skipped, failed) and reason; accepted is direct mode, spooled is spooled mode",
     ),
     (
         "mdss_relay_unusable_total",
@@ -28,15 +30,47 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "records that can never be used and were not stored, by source; starts at 0",
     ),
     ("mdss_relay_reloads_total", "counter", "configurations read on SIGHUP, by outcome (taken, refused)"),
+    ("mdss_relay_configuration_timestamp_seconds", "gauge", "when the configuration in force was read"),
+    (
+        "mdss_relay_last_event_timestamp_seconds",
+        "gauge",
+        "when the last delivery came that was let in, by source; absent before the first",
+    ),
     (
         "mdss_relay_log_lines_dropped_total",
         "counter",
         "log lines dropped because standard error accepted no data for a while",
     ),
     (
+        "mdss_relay_attempts_total",
+        "counter",
+        "requests to MDSS, by lane and outcome (accepted, or the failure's reason)",
+    ),
+    ("mdss_relay_attempt_seconds", "histogram", "duration of one request to MDSS, whatever its outcome"),
+    (
+        "mdss_relay_endpoint_failing_since_timestamp_seconds",
+        "gauge",
+        "when the outage of MDSS began, or of the way to it: all requests since have failed; 0 without an outage",
+    ),
+    (
+        "mdss_relay_endpoint_last_attempt_timestamp_seconds",
+        "gauge",
+        "when the last request to MDSS ended, whatever its outcome; absent before the first",
+    ),
+    (
+        "mdss_relay_endpoint_last_answer_timestamp_seconds",
+        "gauge",
+        "when MDSS, or a proxy in its place, last answered; absent before the first",
+    ),
+    (
+        "mdss_relay_endpoint_last_accepted_timestamp_seconds",
+        "gauge",
+        "when MDSS last accepted an object; absent before the first",
+    ),
+    (
         "mdss_relay_spool_up",
         "gauge",
-        "1 if the spool can be read, else 0; at 0 the four gauges below are absent",
+        "1 if the spool can be read, else 0; at 0 the five gauges below are absent",
     ),
     ("mdss_relay_spool_items", "gauge", "stored items, by lane, state (waiting, held, parked) and reason"),
     ("mdss_relay_spool_bytes", "gauge", "bytes of the spool in use"),
@@ -46,8 +80,13 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "limit of the spool in bytes, above which no event is accepted (RELAY_SPOOL_LIMIT)",
     ),
     ("mdss_relay_spool_oldest_seconds", "gauge", "age of the oldest item that is waiting or held, by lane"),
-    ("mdss_relay_spool_accepted_total", "counter", "deliveries of which at least one item was stored"),
-    ("mdss_relay_spool_spooled_total", "counter", "items stored"),
+    (
+        "mdss_relay_spool_oldest_waiting_seconds",
+        "gauge",
+        "age of the oldest item that is waiting for MDSS, by lane; what is held does not count",
+    ),
+    ("mdss_relay_spool_stored_total", "counter", "deliveries of which at least one item was put on disk"),
+    ("mdss_relay_spool_spooled_total", "counter", "items put on disk"),
     (
         "mdss_relay_spool_duplicates_total",
         "counter",
@@ -62,11 +101,6 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("mdss_relay_spool_delivered_total", "counter", "items that MDSS has accepted, by lane"),
     ("mdss_relay_spool_parked_total", "counter", "items parked by the worker, by lane and reason"),
     (
-        "mdss_relay_spool_attempts_total",
-        "counter",
-        "requests to MDSS, by lane and outcome (accepted, or the failure's token)",
-    ),
-    (
         "mdss_relay_spool_latency_seconds",
         "histogram",
         "time from the event's own time, else from its receipt, until MDSS accepted it",
@@ -75,6 +109,17 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "mdss_relay_spool_breaker_open",
         "gauge",
         "circuit breaker, by lane: 0 closed, 0.5 half open, 1 open; lane - is MDSS's endpoint",
+    ),
+    // The old names of two metrics, for one release.
+    (
+        "mdss_relay_spool_accepted_total",
+        "counter",
+        "old name of mdss_relay_spool_stored_total; the release after 0.1 no longer has it",
+    ),
+    (
+        "mdss_relay_spool_attempts_total",
+        "counter",
+        "old name of mdss_relay_attempts_total, in spooled mode alone; the release after 0.1 no longer has it",
     ),
 ];
 
@@ -88,6 +133,9 @@ struct Own {
     records: BTreeMap<(String, &'static str, &'static str), u64>,
     unusable: BTreeMap<String, u64>,
     reloads: BTreeMap<&'static str, u64>,
+    /// Seconds since 1970, as Prometheus has moments.
+    configured: f64,
+    last_events: BTreeMap<String, f64>,
 }
 
 impl Counters {
@@ -100,8 +148,15 @@ impl Counters {
         *self.counts().requests.entry((source.unwrap_or("-").to_owned(), status)).or_default() += 1;
     }
 
+    /// How many answers said that an event must come again: 500 and 503.
+    pub(crate) fn refused_deliveries(&self) -> u64 {
+        let counts = self.counts();
+        counts.requests.iter().filter(|((_, status), _)| matches!(status, 500 | 503)).map(|(_, n)| n).sum()
+    }
+
     pub(crate) fn reported(&self, source: &str, report: &Report) {
         let mut counts = self.counts();
+        counts.last_events.insert(source.to_owned(), now());
         for record in &report.records {
             let reason = record.reason.unwrap_or("");
             *counts.records.entry((source.to_owned(), record.result.name(), reason)).or_default() += 1;
@@ -112,23 +167,34 @@ impl Counters {
 
     /// A whole delivery that can never be used.
     pub(crate) fn unusable(&self, source: &str) {
-        *self.counts().unusable.entry(source.to_owned()).or_default() += 1;
+        let mut counts = self.counts();
+        counts.last_events.insert(source.to_owned(), now());
+        *counts.unusable.entry(source.to_owned()).or_default() += 1;
     }
 
-    /// The sources there are: an alert sees a counter grow only if it was there before.
-    pub(crate) fn add_sources<'n>(&self, sources: impl Iterator<Item = &'n str>) {
+    /// The sources there are, and what is usually done with their records: an alert sees a counter grow only if it was there before.
+    pub(crate) fn add_sources<'n>(&self, sources: impl Iterator<Item = &'n str>, taken: ResultKind) {
         let mut counts = self.counts();
         for source in sources {
             counts.unusable.entry(source.to_owned()).or_default();
+            for (result, reason) in [(taken, ""), (ResultKind::Skipped, SkipReason::NotSelected.name())] {
+                counts.records.entry((source.to_owned(), result.name(), reason)).or_default();
+            }
         }
+    }
+
+    /// A configuration, read just now, is in force.
+    pub(crate) fn configured(&self) {
+        self.counts().configured = now();
     }
 
     pub(crate) fn reloaded(&self, outcome: &'static str) {
         *self.counts().reloads.entry(outcome).or_default() += 1;
     }
 
-    /// Everything there is to show. `spool` is `None` without one; there is no snapshot if its file cannot be read just now.
-    pub(crate) fn text(&self, spool: Option<(&Counts, Option<&Snapshot>)>) -> String {
+    /// Everything there is to show, with every attempt of this process. `spool` is `None` without one; there is no snapshot if its file
+    /// cannot be read just now.
+    pub(crate) fn text(&self, attempts: &Attempts, spool: Option<(&Counts, Option<&Snapshot>)>) -> String {
         let mut page = Page::default();
         page.put("mdss_relay_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
         {
@@ -148,9 +214,22 @@ impl Counters {
                 let n = counts.reloads.get(outcome).copied().unwrap_or(0);
                 page.put("mdss_relay_reloads_total", &[("outcome", outcome)], n as f64);
             }
+            page.put("mdss_relay_configuration_timestamp_seconds", &[], counts.configured);
+            for (source, at) in &counts.last_events {
+                page.put("mdss_relay_last_event_timestamp_seconds", &[("source", source)], *at);
+            }
         }
         page.put("mdss_relay_log_lines_dropped_total", &[], mdss_relay_host::lines_dropped() as f64);
+        page.attempts("mdss_relay_attempts_total", attempts);
+        page.histogram(
+            "mdss_relay_attempt_seconds",
+            &ATTEMPT_BOUNDS,
+            &attempts.seconds,
+            attempts.took.as_secs_f64(),
+        );
+        page.endpoint(attempts);
         if let Some((counts, snapshot)) = spool {
+            page.attempts("mdss_relay_spool_attempts_total", attempts);
             page.put("mdss_relay_spool_up", &[], f64::from(u8::from(snapshot.is_some())));
             if let Some(snapshot) = snapshot {
                 page.stock(snapshot);
@@ -159,6 +238,10 @@ impl Counters {
         }
         page.finish()
     }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// Lines gathered under the name of their metric, since those of one metric must stand together.
@@ -183,6 +266,42 @@ impl Page {
         let _ = writeln!(lines, "{end} {value}");
     }
 
+    fn attempts(&mut self, name: &str, attempts: &Attempts) {
+        for ((lane, outcome), n) in &attempts.outcomes {
+            self.put(name, &[("lane", lane), ("outcome", outcome)], *n as f64);
+        }
+    }
+
+    /// How MDSS is, as times.
+    fn endpoint(&mut self, attempts: &Attempts) {
+        let Attempts { last_answer, last_accepted, failing, .. } = attempts;
+        let seconds = |time: Timestamp| time.as_duration().as_secs_f64();
+        let since = failing.as_ref().map_or(0.0, |failing| seconds(failing.since));
+        self.put("mdss_relay_endpoint_failing_since_timestamp_seconds", &[], since);
+        let last_failed = failing.as_ref().map(|failing| failing.last);
+        for (name, time) in [
+            ("mdss_relay_endpoint_last_attempt_timestamp_seconds", (*last_answer).max(last_failed)),
+            ("mdss_relay_endpoint_last_answer_timestamp_seconds", *last_answer),
+            ("mdss_relay_endpoint_last_accepted_timestamp_seconds", *last_accepted),
+        ] {
+            if let Some(time) = time {
+                self.put(name, &[], seconds(time));
+            }
+        }
+    }
+
+    /// `counts` has one more place than `bounds`, for the rest.
+    fn histogram(&mut self, name: &str, bounds: &[f64], counts: &[u64], sum_seconds: f64) {
+        let mut so_far = 0;
+        for (index, n) in counts.iter().enumerate() {
+            so_far += n;
+            let bound = bounds.get(index).map_or_else(|| "+Inf".to_owned(), ToString::to_string);
+            self.put(&format!("{name}_bucket"), &[("le", &bound)], so_far as f64);
+        }
+        self.put(&format!("{name}_sum"), &[], sum_seconds);
+        self.put(&format!("{name}_count"), &[], so_far as f64);
+    }
+
     fn stock(&mut self, snapshot: &Snapshot) {
         for depth in &snapshot.stock.depths {
             let labels =
@@ -194,9 +313,13 @@ impl Page {
         for (lane, age) in snapshot.stock.ages() {
             self.put("mdss_relay_spool_oldest_seconds", &[("lane", lane)], age.as_secs_f64());
         }
+        for (lane, age) in snapshot.stock.waiting_ages() {
+            self.put("mdss_relay_spool_oldest_waiting_seconds", &[("lane", lane)], age.as_secs_f64());
+        }
     }
 
     fn counts(&mut self, counts: &Counts) {
+        self.put("mdss_relay_spool_stored_total", &[], counts.accepted as f64);
         self.put("mdss_relay_spool_accepted_total", &[], counts.accepted as f64);
         self.put("mdss_relay_spool_spooled_total", &[], counts.spooled as f64);
         self.put("mdss_relay_spool_duplicates_total", &[], counts.duplicates as f64);
@@ -214,17 +337,13 @@ impl Page {
         for ((lane, reason), n) in &counts.parked {
             self.put("mdss_relay_spool_parked_total", &[("lane", lane), ("reason", reason)], *n as f64);
         }
-        for ((lane, outcome), n) in &counts.attempts {
-            self.put("mdss_relay_spool_attempts_total", &[("lane", lane), ("outcome", outcome)], *n as f64);
-        }
-        let mut so_far = 0;
-        for (index, n) in counts.latency.counts.iter().enumerate() {
-            so_far += n;
-            let bound = LATENCY_BOUNDS.get(index).map_or_else(|| "+Inf".to_owned(), ToString::to_string);
-            self.put("mdss_relay_spool_latency_seconds_bucket", &[("le", &bound)], so_far as f64);
-        }
-        self.put("mdss_relay_spool_latency_seconds_sum", &[], counts.latency.sum_seconds);
-        self.put("mdss_relay_spool_latency_seconds_count", &[], so_far as f64);
+        let latency = &counts.latency;
+        self.histogram(
+            "mdss_relay_spool_latency_seconds",
+            &LATENCY_BOUNDS,
+            &latency.counts,
+            latency.sum_seconds,
+        );
         for (lane, position) in &counts.breakers {
             let lane = if lane.is_empty() { "-" } else { lane };
             let open = match position {
@@ -276,10 +395,11 @@ mod tests {
             counters.answered(source, status);
         }
         counters.reloaded("taken");
-        let text = counters.text(Some((&Counts::default(), None)));
-        let lines: Vec<_> = text.lines().filter(|l| !l.starts_with("# HELP")).collect();
+        let text = counters.text(&Attempts::default(), Some((&Counts::default(), None)));
+        let lines: Vec<_> =
+            text.lines().filter(|l| !l.starts_with("# HELP") && !l.contains("_attempt_seconds")).collect();
         assert_eq!(
-            lines[1..14],
+            lines[1..16],
             [
                 &format!("mdss_relay_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
                 "# TYPE mdss_relay_requests_total counter",
@@ -291,11 +411,13 @@ mod tests {
                 r#"mdss_relay_reloads_total{outcome="refused"} 0"#,
                 "# TYPE mdss_relay_log_lines_dropped_total counter",
                 "mdss_relay_log_lines_dropped_total 0",
+                "# TYPE mdss_relay_endpoint_failing_since_timestamp_seconds gauge",
+                "mdss_relay_endpoint_failing_since_timestamp_seconds 0",
                 "# TYPE mdss_relay_spool_up gauge",
                 "mdss_relay_spool_up 0",
-                "# TYPE mdss_relay_spool_accepted_total counter",
+                "# TYPE mdss_relay_spool_stored_total counter",
             ]
         );
-        assert!(!Counters::default().text(None).contains("spool"));
+        assert!(!Counters::default().text(&Attempts::default(), None).contains("_spool_"));
     }
 }

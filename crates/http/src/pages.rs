@@ -8,7 +8,7 @@ use axum::extract::{Extension, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::get;
-use mdss_relay_core::{Answers, Cause, Failure};
+use mdss_relay_core::{Answers, Cause, Failure, Watch};
 use mdss_relay_request::{Happened, Rejection, answer};
 use mdss_relay_spool::Spool;
 use tokio::time::timeout;
@@ -62,17 +62,15 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 
 /// Counters and gauges, for Prometheus.
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let page = page(&shared.counters, shared.spool.as_ref()).await;
+    let page = page(&shared.counters, &shared.watch, shared.spool.as_ref()).await;
     response(answer(&Happened::Counted(page), &Answers::DEFAULT))
 }
 
-async fn page(counters: &Counters, spool: Option<&Spool>) -> String {
-    match spool {
-        None => counters.text(None),
-        Some(spool) => match timeout(SCRAPE_TIMEOUT, spool.snapshot()).await {
-            Ok(Ok(snapshot)) => counters.text(Some((&snapshot.counts, Some(&snapshot)))),
-            _ => counters.text(Some((&spool.counts(), None))),
-        },
+async fn page(counters: &Counters, watch: &Watch, spool: Option<&Spool>) -> String {
+    let Some(spool) = spool else { return counters.text(&watch.read(), None) };
+    match timeout(SCRAPE_TIMEOUT, spool.snapshot()).await {
+        Ok(Ok(snapshot)) => counters.text(&watch.read(), Some((&snapshot.counts, Some(&snapshot)))),
+        _ => counters.text(&watch.read(), Some((&spool.counts(), None))),
     }
 }
 
@@ -131,7 +129,7 @@ mod tests {
         let config = Config { dir: dir.path().to_owned(), limit: 1 << 30 };
         let (spool, _) = Spool::start(config, Arc::new(Hanging)).unwrap();
         let started = tokio::time::Instant::now();
-        let text = page(&Counters::default(), Some(&spool)).await;
+        let text = page(&Counters::default(), &Watch::default(), Some(&spool)).await;
         assert!(text.contains("\nmdss_relay_spool_up 0\n"), "{text}");
         assert!(text.contains("\nmdss_relay_spool_spooled_total 0\n"), "{text}");
         assert_eq!(started.elapsed().as_secs(), SCRAPE_TIMEOUT.as_secs());

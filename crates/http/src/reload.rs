@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::configuration::{InForce, ReadConfiguration};
 use crate::serve::Server;
+use crate::start_line::exchanged;
 
 impl Server {
     /// Exchanges the configuration; the old one stays if there is a mistake in the new one. Requests under way are finished with
@@ -21,17 +22,11 @@ impl Server {
                 if !fixed.is_empty() {
                     warn!("{} can only be changed by a restart, and stays as it was", fixed.join(", "));
                 }
-                let way = configuration.way().filter(|way| before.way().as_ref() != Some(way));
-                self.counters.add_sources(configuration.sources.names());
-                self.running.send_replace(Arc::new(InForce::after(
-                    configuration,
-                    &before,
-                    self.watch.clone(),
-                )));
-                info!("a new configuration is in force");
-                if let Some(way) = way {
-                    info!("{way}");
-                }
+                self.counters.add_sources(configuration.sources.names(), configuration.takes_as());
+                let newer = Arc::new(InForce::after(configuration, &before, self.watch.clone()));
+                self.running.send_replace(newer.clone());
+                self.counters.configured();
+                exchanged(&before, &newer);
                 "taken"
             }
             Err(mistakes) => {

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
@@ -22,6 +21,7 @@ use tracing::info;
 use crate::arrived::{arrived, head, pairs};
 use crate::body;
 use crate::budget::{Share, in_hand};
+use crate::calls::UnderWay;
 use crate::configuration::{InForce, MOST_REQUESTS};
 use crate::refusals::Delay;
 use crate::rejections::Rejections;
@@ -45,9 +45,10 @@ pub(crate) async fn receive(
     request: Request,
 ) -> Response {
     let _guard = peer.connection.begin_request();
+    let under_way = Arc::new(shared.calls.begin());
     let running = shared.running.borrow().clone();
     let client = running.proxies.client(peer.address, &pairs(request.headers()));
-    let (source, response) = respond(&shared, &running, &peer, client, request).await;
+    let (source, response) = respond(&shared, &running, &peer, client, request, under_way.clone()).await;
     let source = source.as_ref().map(|source| source.name.as_str());
     given(&shared, source, client, response).await
 }
@@ -80,6 +81,7 @@ async fn respond(
     peer: &Peer,
     client: Option<IpAddr>,
     request: Request,
+    under_way: Arc<UnderWay>,
 ) -> (Option<Arc<Source>>, Response) {
     let rejections = Rejections { refusals: &shared.refusals, client };
     if peer.probe_only {
@@ -103,7 +105,8 @@ async fn respond(
     if source.policy.is_proven_by_head() {
         peer.connection.set_authenticated();
     }
-    let call = Call { shared: shared.clone(), running: running.clone(), source: source.clone(), client };
+    let (shared, running) = (shared.clone(), running.clone());
+    let call = Call { shared, running, source: source.clone(), client, under_way };
     let given = call.take(peer, parts, body).await.unwrap_or_else(response);
     (Some(source), given)
 }
@@ -133,6 +136,8 @@ struct Call {
     running: Arc<InForce>,
     source: Arc<Source>,
     client: Option<IpAddr>,
+    /// The work goes on when its sender has gone, and so does the call.
+    under_way: Arc<UnderWay>,
 }
 
 impl Call {
@@ -174,7 +179,7 @@ impl Call {
             );
             return Err(answer);
         }
-        let id = format!("{}-{}", source.name, shared.count.fetch_add(1, Ordering::Relaxed));
+        let id = shared.next_id(&source.name);
         let delivery = Delivery { id: id.clone(), ..request.delivery(&entered) };
         let no_memory = || {
             let why = "no memory for the delivery: this source, or all of them, have as many bytes under way as they may";
@@ -202,11 +207,12 @@ impl Call {
         let (shared, source) = (shared.clone(), source.clone());
         // On a task of its own: a sender that hangs up early loses its answer, not its event.
         let work = tokio::spawn(async move {
+            let under_way = self.under_way.clone();
             let answer = AssertUnwindSafe(self.answer(delivery, entered.replay, deadline, &mut held));
             let answer = answer.catch_unwind().await.ok()?;
             held.is_answered_by(&answer);
             // The place, too, is given back when the answer is written: who takes none must not be given one after the other.
-            Some(holding(answer, (place, held)))
+            Some(holding(answer, (place, held, under_way)))
         });
         let given = match work.await {
             Ok(Some(given)) => given,

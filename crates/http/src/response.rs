@@ -8,6 +8,9 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use mdss_relay_request::Answer;
 
+/// Who answers, and which version of it: what `--version` prints, as a product of RFC 9110, 10.2.4.
+const SERVER: &str = concat!("mdss-relay/", env!("CARGO_PKG_VERSION"));
+
 /// An answer as a response.
 pub(crate) fn response(answer: Answer) -> Response {
     holding(answer, ())
@@ -29,6 +32,7 @@ pub(crate) fn holding<H: Send + 'static>(mut answer: Answer, held: H) -> Respons
         Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
     });
     response.headers_mut().extend(headers);
+    response.headers_mut().insert(header::SERVER, HeaderValue::from_static(SERVER));
     if answer.closes() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -46,7 +50,7 @@ pub(crate) fn last(answer: &Answer) -> String {
         .timestamp_to_rfc9110_string(&Timestamp::now())
         .map_or_else(|_| String::new(), |date| format!("date: {date}\r\n"));
     format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\nconnection: close\r\ncontent-length: {length}\r\n{date}\r\n{body}"
+        "HTTP/1.1 {status}\r\nserver: {SERVER}\r\ncontent-type: {content_type}\r\nconnection: close\r\ncontent-length: {length}\r\n{date}\r\n{body}"
     )
 }
 

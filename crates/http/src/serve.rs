@@ -1,10 +1,12 @@
 //! The life of a server: it starts, takes connections, and stops.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::Router;
+use jiff::Timestamp;
 use mdss_relay_core::{Watch, fields};
 use mdss_relay_request::Admissions;
 use mdss_relay_spool::StoreThread;
@@ -15,20 +17,26 @@ use tracing::{info, warn};
 
 use crate::accept::{accept, log_more};
 use crate::budget::Budget;
+use crate::calls::Calls;
 use crate::configuration::{Configuration, InForce};
 use crate::connection::HEAD_TIMEOUT;
 use crate::keeping;
 use crate::listeners::Listeners;
 use crate::metrics::Counters;
+use crate::outage;
 use crate::pages::{pages, pages_alone};
 use crate::refusals::Refusals;
 use crate::repeat_delay::RepeatDelay;
 use crate::request::receive;
 use crate::slots::{Capacity, Slots};
+use crate::start_line::{number, started};
 use crate::state::Shared;
 
 /// The longest a stop waits for the spool's file to be closed. It need not be: that only makes the next start quicker.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What taking connections does, so that its end needs no answer.
+const FOR_EVER: &str = "connections are taken for ever";
 
 /// The time between two looks for refusals that had no line.
 const LOOK: Duration = Duration::from_secs(5);
@@ -45,7 +53,8 @@ impl Server {
     /// One that has not begun to serve.
     pub fn new(configuration: Configuration) -> Self {
         let counters = Counters::default();
-        counters.add_sources(configuration.sources.names());
+        counters.add_sources(configuration.sources.names(), configuration.takes_as());
+        counters.configured();
         let watch = Arc::new(Watch::default());
         Self {
             running: watch::Sender::new(Arc::new(InForce::first(configuration, watch.clone()))),
@@ -54,17 +63,17 @@ impl Server {
         }
     }
 
-    /// Serves until `stop` is over. Then its ports close, bodies that are still on their way get two seconds, and calls in
+    /// Serves until `stop` is over, which says why in a word. Then its ports close, bodies that are still on their way get two seconds, and calls in
     /// flight are finished: one deadline later, at the latest, and a little for the answers, connections are cut; one more, for
     /// what the worker has under way, and it returns. What is on disk stays there for the next start.
     ///
     /// # Errors
     /// If a listener's own address cannot be told, or the system has no thread for the spool. A connection that fails
     /// concerns nobody else.
-    pub async fn serve(
+    pub async fn serve<W: Display>(
         &self,
         listeners: impl Into<Listeners>,
-        stop: impl Future<Output = ()>,
+        stop: impl Future<Output = W>,
     ) -> std::io::Result<()> {
         let Listeners { events, admin } = listeners.into();
         let address = events.local_addr()?;
@@ -78,6 +87,10 @@ impl Server {
             }
             None => (None, None),
         };
+        // Before anything happens that it would explain.
+        started(&first, spool.as_ref()).await;
+        let calls = Arc::new(Calls::default());
+        let outages = tokio::spawn(outage::tell(self.watch.clone(), self.counters.clone(), spool.clone()));
         let (alive, mut all_done) = mpsc::channel(1);
         let stop_worker = watch::Sender::new(false);
         let worker = spool.clone().map(|spool| {
@@ -91,9 +104,12 @@ impl Server {
             budget: Budget::new(),
             refusals: Arc::new(Refusals::new()),
             counters: self.counters.clone(),
+            watch: self.watch.clone(),
             repeat_delay: RepeatDelay::default(),
             stopping: watch::Sender::new(false),
+            started: Timestamp::now(),
             count: AtomicU64::new(0),
+            calls: calls.clone(),
             _alive: alive,
         });
         let router = if admin.is_some() { Router::new() } else { pages() };
@@ -104,9 +120,6 @@ impl Server {
             }
             None => None,
         };
-        if let Some(way) = first.way() {
-            info!("{way}");
-        }
         if let Some((address, ..)) = &admin {
             info!(
                 { fields::SERVER_ADDRESS } = %address.ip(),
@@ -145,16 +158,18 @@ impl Server {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            () = accept(&shared, &events, &slots, &router, &mut tasks) => {}
-            () = watching => {}
-            () = stop => {}
-        }
+        let why = tokio::select! {
+            () = accept(&shared, &events, &slots, &router, &mut tasks) => unreachable!("{FOR_EVER}"),
+            () = watching => unreachable!("{FOR_EVER}"),
+            why = stop => why,
+        };
+        info!({ fields::SIGNAL } = %why, "asked to stop: the requests under way are finished first");
         logging.abort();
+        outages.abort();
+        let ended = calls.ended();
         let refusals = shared.refusals.clone();
         shared.stopping.send_replace(true);
         drop((events, admin));
-        info!("stopping: requests under way are finished first");
         let finish = async {
             // Connections share it until their last answer is written, and deliveries whose sender has gone meanwhile as well.
             drop((router, shared));
@@ -163,6 +178,7 @@ impl Server {
         if timeout(grace, finish).await.is_err() {
             warn!("stopped with requests under way: their senders got no answer and will repeat them");
         }
+        let (finished, cut) = (calls.ended() - ended, calls.under_way());
         // A client that does not read has a connection that never ends; with it goes what it holds of the spool.
         tasks.shutdown().await;
         watchers.shutdown().await;
@@ -175,13 +191,18 @@ impl Server {
             warn!(
                 "stopped with requests to MDSS under way: objects that MDSS did not answer for are sent again after the next start"
             );
-            return Ok(());
-        }
-        if let Some(kept) = kept
+        } else if let Some(kept) = kept
             && timeout(CLOSE_TIMEOUT, closed(kept)).await.is_err()
         {
             warn!("stopped while the spool's file was not closed: its events are read at the next start");
         }
+        info!(
+            { fields::SIGNAL } = %why,
+            { fields::CALLS_FINISHED } = finished,
+            { fields::CALLS_CUT } = cut,
+            "stopped by {why}: {} finished, {cut} cut",
+            number(finished, "request")
+        );
         Ok(())
     }
 }

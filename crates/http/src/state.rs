@@ -1,13 +1,16 @@
 //! What all requests of one server share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
+use mdss_relay_core::Watch;
 use mdss_relay_request::Admissions;
 use mdss_relay_spool::Spool;
 use tokio::sync::{mpsc, watch};
 
 use crate::budget::Budget;
+use crate::calls::Calls;
 use crate::configuration::InForce;
 use crate::metrics::Counters;
 use crate::refusals::Refusals;
@@ -22,10 +25,22 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) counters: Arc<Counters>,
+    /// Every attempt of this process.
+    pub(crate) watch: Arc<Watch>,
     pub(crate) repeat_delay: RepeatDelay,
     pub(crate) stopping: watch::Sender<bool>,
-    /// Deliveries so far, by which each has an id of its own.
+    /// When this process started, and deliveries so far: by both each has an id of its own.
+    pub(crate) started: Timestamp,
     pub(crate) count: AtomicU64,
+    pub(crate) calls: Arc<Calls>,
     /// The receiver ends when the last request that shares this has ended.
     pub(crate) _alive: mpsc::Sender<()>,
+}
+
+impl Shared {
+    /// What the log calls a delivery: unlike any other one of this source, also of the process before.
+    pub(crate) fn next_id(&self, source: &str) -> String {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        format!("{source}-{:x}-{number}", self.started.as_millisecond())
+    }
 }

@@ -302,7 +302,7 @@ async fn who_repeats_without_a_pause_multiplies_neither_work_nor_lines() {
     }
     let line = &lines_with(&server, "unknown_path")[0];
     let message = line["message"].as_str().unwrap();
-    assert!(message.ends_with("its path of 6 bytes belongs to no source; there are events"), "{message}");
+    assert!(message.ends_with("its path of 6 bytes belongs to no source; there are /events"), "{message}");
 }
 
 #[tokio::test]

@@ -107,8 +107,9 @@ async fn nginx_lets_senders_through_and_shows_no_page() {
     let bodies = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {};\n", at(kind)))
         .concat();
+    // One process, which ends with the test even if the test fails.
     let whole = format!(
-        "daemon off;\npid {};\nerror_log {} warn;\nevents {{}}\nhttp {{\n{bodies}{text}}}\n",
+        "daemon off;\nmaster_process off;\npid {};\nerror_log {} warn;\nevents {{}}\nhttp {{\n{bodies}{text}}}\n",
         at("pid"),
         at("start.log")
     );

@@ -90,9 +90,8 @@ async fn an_event_is_answered_once_it_is_on_disk_and_sent_when_mdss_is_back() {
     })
     .await;
     // Two tries that failed, one that did not, of one object: no breaker opens for that.
-    let outcome = |o: &str| {
-        format!("mdss_relay_spool_attempts_total{{lane=\"{}\",outcome=\"{o}\"}}", units::S3_COMPATIBLE)
-    };
+    let outcome =
+        |o: &str| format!("mdss_relay_attempts_total{{lane=\"{}\",outcome=\"{o}\"}}", units::S3_COMPATIBLE);
     assert_eq!(metric(&server, &outcome("mdss_unavailable")).await, Some(2.0));
     assert_eq!(metric(&server, &outcome("accepted")).await, Some(1.0));
 }

@@ -89,7 +89,7 @@ async fn server(sim: &Sim, settings: &str) -> String {
     let listener = TcpListener::bind(configuration.listen()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Arc::new(Server::new(configuration));
-    tokio::spawn(async move { server.serve(listener, std::future::pending()).await });
+    tokio::spawn(async move { server.serve(listener, std::future::pending::<&str>()).await });
     format!("http://{address}")
 }
 

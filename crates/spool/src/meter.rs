@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::breaker::Position;
 use crate::intake::Written;
@@ -45,8 +45,6 @@ pub struct Counts {
     pub no_room: BTreeMap<(String, &'static str), u64>,
     /// Deliveries that were not taken, by the trouble's name.
     pub refused: BTreeMap<&'static str, u64>,
-    /// Requests to MDSS, by lane and by what came of them: `accepted`, or the failure's token.
-    pub attempts: BTreeMap<(String, &'static str), u64>,
     /// Items accepted by MDSS, by lane.
     pub delivered: BTreeMap<String, u64>,
     /// Items that were parked by the worker, by lane and reason.
@@ -55,6 +53,8 @@ pub struct Counts {
     pub latency: Histogram,
     /// The breakers, by lane; the endpoint's is `""`.
     pub breakers: BTreeMap<String, Position>,
+    /// When the worker makes its next request, as far as it knows: what is past is now.
+    pub next_request: Option<Instant>,
 }
 
 /// Everything there is to show.
@@ -94,10 +94,6 @@ impl Meter {
         *self.counts().refused.entry(kind.name()).or_default() += 1;
     }
 
-    pub(crate) fn attempted(&self, lane: &str, outcome: &'static str) {
-        *self.counts().attempts.entry((lane.to_owned(), outcome)).or_default() += 1;
-    }
-
     pub(crate) fn delivered(&self, lane: &str, took: Duration) {
         let mut counts = self.counts();
         *counts.delivered.entry(lane.to_owned()).or_default() += 1;
@@ -120,6 +116,10 @@ impl Meter {
     pub(crate) fn flow(&self) -> (u64, u64) {
         let counts = self.counts();
         (counts.spooled, counts.delivered.values().sum())
+    }
+
+    pub(crate) fn next_request(&self, when: Option<Instant>) {
+        self.counts().next_request = when;
     }
 
     pub(crate) fn read(&self) -> Counts {

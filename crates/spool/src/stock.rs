@@ -29,6 +29,8 @@ pub struct Stock {
     pub depths: Vec<Depth>,
     /// Since when the oldest item of each lane waits or is held.
     pub oldest: Vec<(String, Moment)>,
+    /// Since when the oldest item of each lane waits for MDSS; what is held waits for an operator, and does not count.
+    pub oldest_waiting: Vec<(String, Moment)>,
     /// Bytes in use.
     pub used_bytes: u64,
     /// When it was counted, by the engine's clock.
@@ -38,7 +40,20 @@ pub struct Stock {
 impl Stock {
     /// How long the oldest item of each lane had been waiting or held when the stock was counted.
     pub fn ages(&self) -> impl Iterator<Item = (&str, Duration)> {
-        self.oldest.iter().map(|(lane, since)| (lane.as_str(), self.at.since(*since)))
+        self.since(&self.oldest)
+    }
+
+    /// The same of those that wait for MDSS alone.
+    pub fn waiting_ages(&self) -> impl Iterator<Item = (&str, Duration)> {
+        self.since(&self.oldest_waiting)
+    }
+
+    fn since<'s>(
+        &self,
+        oldest: &'s [(String, Moment)],
+    ) -> impl Iterator<Item = (&'s str, Duration)> + use<'s> {
+        let at = self.at;
+        oldest.iter().map(move |(lane, since)| (lane.as_str(), at.since(*since)))
     }
 }
 

@@ -86,7 +86,6 @@ pub(crate) const CHECKS: &[Check] = &[
     row(Settings, "settings.feedback_loop", Warn, "routes that take what MDSS writes back into the bucket"),
     row(Settings, "settings.secrets_readable", Fail, "files with secrets, as the service's user reads them"),
     row(Settings, "settings.secrets_mode", Warn, "who else may read the files with secrets"),
-    row(Settings, "settings.secrets_text", Warn, "secrets that cannot be what was meant"),
     row(Settings, "settings.stop_timeout", Warn, "RELAY_DEADLINE and the unit's TimeoutStopSec"),
     row(Machine, "machine.data_dir", Fail, "the data directory: there, ours, writable, and its disk syncs"),
     row(Machine, "machine.disk", Fail, "free space for the spool"),
@@ -106,7 +105,6 @@ pub(crate) const CHECKS: &[Check] = &[
     live(Mdss, "mdss.real_time", Fail, "whether real-time scanning is on for each unit"),
     live(Mdss, "mdss.event_based", Fail, "whether each unit's scan is event based"),
     live(Mdss, "mdss.scan_id", Fail, "whether MDSS takes each route's scan id"),
-    row(Mdss, "mdss.file_api", Warn, "whether MDSS lists the files it has scanned"),
     row(Mdss, "mdss.rate", Warn, "the relay's own rate against what MDSS answers"),
     row(Relay, "relay.running", Fail, "whether a relay listens"),
     row(Relay, "relay.ready", Fail, "whether it takes events"),
@@ -117,3 +115,50 @@ pub(crate) const CHECKS: &[Check] = &[
     row(Relay, "relay.parked", Warn, "objects that are not tried any more"),
     row(Relay, "relay.last_event", Warn, "when the last event came"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_begin_with_their_group_and_stand_together() {
+        let groups: Vec<_> = CHECKS.iter().map(|check| check.group).collect();
+        let order = |group: &Group| Group::ALL.iter().position(|other| other == group);
+        assert!(groups.iter().map(order).is_sorted());
+        for (index, check) in CHECKS.iter().enumerate() {
+            let (group, name) = check.id.split_once('.').unwrap();
+            assert_eq!(group, check.group.name(), "{}", check.id);
+            assert!(
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{}",
+                check.id
+            );
+            assert!(!CHECKS[..index].iter().any(|other| other.id == check.id), "{} stands twice", check.id);
+            assert!(!check.live || check.group == Group::Mdss, "{}", check.id);
+        }
+    }
+
+    /// Each id that is printed has its section, each section is about an id, and the address that is printed leads there.
+    #[test]
+    fn each_id_has_its_section_and_each_section_its_id() {
+        let page =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/doctor.md")).unwrap();
+        let sections: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+        let ids: Vec<_> = CHECKS.iter().map(|check| check.id).collect();
+        assert_eq!(
+            sections, ids,
+            "docs/doctor.md has other sections, or another order, than the table of checks"
+        );
+        for id in ids {
+            assert!(page.contains(&format!("<a id=\"{id}\"></a>\n\n### {id}\n")), "docs/doctor.md#{id}");
+            let (_, section) = page.split_once(&format!("### {id}\n")).unwrap();
+            let section = section.split("\n<a id=").next().unwrap();
+            for check in CHECKS.iter().filter(|check| check.id == id) {
+                let says = |word: &str| section.contains(&format!("**{word}**"));
+                assert!(says("warn") || says("fail"), "{id}: what each outcome means");
+                assert!(check.worst == Worst::Fail || !says("fail"), "{id} never fails");
+                assert!(check.worst == Worst::Warn || says("fail"), "{id} may fail");
+            }
+        }
+    }
+}

@@ -64,7 +64,7 @@ impl Counts {
 }
 
 /// The checklist: a line for each group, below it what is not well, and a last line with the counts.
-pub(crate) fn lines(name: &str, findings: &[Finding]) -> Vec<String> {
+pub(crate) fn lines(name: &str, findings: &[Finding], verbose: bool) -> Vec<String> {
     let mut lines = vec![format!("mdss-relay doctor {}: {name}", env!("CARGO_PKG_VERSION"))];
     for group in Group::ALL {
         let of_group: Vec<_> = findings.iter().filter(|finding| finding.check.group == group).collect();
@@ -74,7 +74,7 @@ pub(crate) fn lines(name: &str, findings: &[Finding]) -> Vec<String> {
         let counts = Counts::of(of_group.iter().copied());
         lines.push(format!("{:<5} {:<9} {}", counts.word(), group.name(), counts.words()));
         for finding in of_group {
-            trouble(finding, &mut lines);
+            trouble(finding, verbose, &mut lines);
         }
     }
     let counts = Counts::of(findings);
@@ -90,9 +90,12 @@ pub(crate) fn lines(name: &str, findings: &[Finding]) -> Vec<String> {
 }
 
 /// What is not well: where, what was found, what was expected, what to do.
-fn trouble(finding: &Finding, lines: &mut Vec<String>) {
+fn trouble(finding: &Finding, verbose: bool, lines: &mut Vec<String>) {
     let (outcome, check) = (&finding.outcome, finding.check);
     match outcome.status {
+        Status::Ok if verbose => {
+            return lines.push(format!("      ok {} ({}): {}", check.id, check.looks_at, outcome.found));
+        }
         Status::Ok => return,
         Status::Skipped(by) => {
             return lines.push(format!("      skipped {}: because of {by}", check.id));

@@ -1,6 +1,232 @@
-//! Group `mdss`.
+//! Group `mdss`: whether MDSS, once it is reached, is the right one and does what it is to do.
+//!
+//! MDSS documents no call that only tries a key or a unit. So it is told of an object of a unit that cannot exist: the documented answer is
+//! "The storage could not be found", which comes from the API alone and submits nothing. Whatever would submit something waits for
+//! `--live`.
 
+mod list;
+mod live;
+mod units;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::{Duration, Instant};
+
+use mdss_relay_core::{Cause, Failure, ObjectKey, Relay, Secret, StorageClientId, StorageType, Submission};
+
+use crate::doctor::check::{CHECKS, Group};
+use crate::doctor::network::two_parts;
+use crate::doctor::outcome::Outcome;
 use crate::doctor::results::Results;
 use crate::doctor::subject::Subject;
 
-pub(crate) async fn run(_subject: &Subject, _results: &Results, _live: bool) {}
+/// Less than the frame gives a check, so that what hangs is a failure with a sentence.
+const LONGEST_ANSWER: Duration = Duration::from_millis(4500);
+
+/// The path of the webhook below MDSS's base path
+/// (<https://www.opswat.com/docs/mdss/configuration/event-based-request-format>).
+const WEBHOOK_PATH: &str = "/api/webhook/realtime";
+
+/// Requests a second that nginx before MDSS lets through to the webhook, for each address they come from (OPSWAT/metadefender-k8s,
+/// `helm_charts/mdss/templates/config-template.yml`, chart 4.3.0 and later: `zone=api_limit_realtime:10m rate=10000r/s`).
+const MOST_RATE: u32 = 10_000;
+
+/// An answer to something that was posted: the correlation id, or the verdict on anything else.
+type Answer = Result<String, Failure>;
+
+/// The path of MDSS's web interface, above the webhook's.
+pub(super) fn base_path(webhook: &str) -> String {
+    format!("{}/", webhook.strip_suffix(WEBHOOK_PATH).unwrap_or_default())
+}
+
+pub(crate) async fn run(subject: &Subject, results: &Results, live: bool) {
+    let settings = &subject.settings;
+    let (Some(approach), Ok(relay), Ok(client)) =
+        (settings.approach(), Relay::new(settings.clone()), settings.client())
+    else {
+        for check in CHECKS.iter().filter(|check| check.group == Group::Mdss && (live || !check.live)) {
+            let skipped = (subject.name.clone(), Outcome::skipped("settings.valid"), 0);
+            results.report(check.id, vec![skipped]);
+        }
+        return;
+    };
+    let endpoint = format!("{}{}", client.server(), approach.path);
+
+    let mut answer = None;
+    let mut took = Duration::ZERO;
+    let look = async {
+        let started = Instant::now();
+        let answered = ask(&relay, &of_no_unit()).await;
+        took = started.elapsed();
+        let outcome = api(&answered);
+        answer = Some(answered);
+        outcome
+    };
+    results.check("mdss.api", &endpoint, &["network.tls"], look).await;
+    let look = async {
+        match &answer {
+            Some(answer) => key(answer, subject).await,
+            None => Outcome::unknown("MDSS gave no answer in time", ""),
+        }
+    };
+    results.check("mdss.key", "the API key", &["mdss.api"], look).await;
+    let takes_any = matches!(answer, Some(Ok(_)));
+    if live && !takes_any {
+        live::units(subject, relay, results).await;
+    } else {
+        let found = units::listed(subject, &client, &approach, takes_any);
+        results.check_each("mdss.unit", "routes", &["mdss.api", "mdss.key"], found).await;
+        if live {
+            live::skipped(subject, results);
+        }
+    }
+    let look = async { rate(subject, took) };
+    results.check("mdss.rate", &endpoint, &["mdss.api"], look).await;
+}
+
+/// Posts once, as the relay does.
+async fn ask(relay: &Relay, submission: &Submission) -> Answer {
+    match tokio::time::timeout(LONGEST_ANSWER, relay.attempt(submission)).await {
+        Ok(answer) => answer.map(|id| id.as_str().to_owned()),
+        Err(_) => {
+            let detail = format!("no answer within {LONGEST_ANSWER:?}");
+            Err(Failure::new(Cause::MdssTimeout, detail))
+        }
+    }
+}
+
+/// An object that does not exist, of a unit that nobody has registered.
+fn of_no_unit() -> Submission {
+    let unit = StorageClientId::new(&random_id()).expect("a UUID is an id");
+    Submission::new(&unit, StorageType::S3Compatible, &made_up_key(), None)
+}
+
+/// A key that no bucket has.
+fn made_up_key() -> ObjectKey {
+    ObjectKey::from_verbatim(&format!("mdss-relay-doctor/{}", random_id())).expect("plain text is a key")
+}
+
+/// A UUID of version 4 (RFC 9562, 5.4). The hasher's seed is the system's randomness, and nothing here is a secret.
+fn random_id() -> String {
+    let random = || RandomState::new().build_hasher().finish();
+    let (high, low) = (random(), random());
+    let high = (high & !0xf000) | 0x4000;
+    let low = (low & !(0b11 << 62)) | (0b10 << 62);
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xffff,
+        low >> 48,
+        low & 0xffff_ffff_ffff
+    )
+}
+
+/// Whether what answers is MDSS's webhook, and not its web interface or somebody else.
+fn api(answer: &Answer) -> Outcome {
+    let failure = match answer {
+        Ok(_) => return Outcome::ok("it answers like MDSS's webhook"),
+        Err(failure) => failure,
+    };
+    let (found, remedy) = two_parts(&failure.detail);
+    let expected =
+        "MDSS's webhook, which answers \"The storage could not be found\" for a unit that does not exist";
+    match failure.cause {
+        Cause::MdssStorageNotFound | Cause::MdssNotEnabled | Cause::MdssNotEventBased => Outcome::ok(found),
+        Cause::MdssUnauthorized => {
+            Outcome::unknown(format!("{found}, before anything else could be seen"), "see mdss.key")
+        }
+        // An error of the API that no page has. A page in its place is somebody else's.
+        Cause::MdssRefused if found.contains(" and said ") && remedy.is_empty() => {
+            Outcome::unknown(found, "compare the endpoint with the one in MDSS's documentation")
+        }
+        _ if remedy.is_empty() => {
+            Outcome::fail(found, expected, "see whether MDSS works: open its web interface, and its logs")
+        }
+        _ => Outcome::fail(found, expected, remedy),
+    }
+}
+
+/// Whether MDSS accepts the key. An answer alone does not prove that it was looked at, so a wrong one is tried beside it: once, and only
+/// here, because it may raise an alarm in MDSS.
+async fn key(answer: &Answer, subject: &Subject) -> Outcome {
+    let remedy = "watch the first object, or ask MDSS's audit page for its requests; nothing else tells a good key from a wrong one here";
+    let failure = match answer {
+        Ok(_) => {
+            let why = "MDSS took an object of a unit that does not exist, so its answers prove nothing";
+            return Outcome::unknown(why, remedy);
+        }
+        Err(failure) => failure,
+    };
+    let (found, cure) = two_parts(&failure.detail);
+    match failure.cause {
+        Cause::MdssUnauthorized => return Outcome::fail(found, "a key that MDSS accepts", cure),
+        cause if cause.kind() == mdss_relay_core::FailureKind::Transient => {
+            return Outcome::unknown(found, "run doctor again when MDSS answers");
+        }
+        _ => {}
+    }
+    let wrong = Secret::new(&format!("mdss-relay-doctor-{}", random_id()));
+    let stranger = match Relay::new(subject.settings.clone().with_api_key(wrong)) {
+        Ok(stranger) => stranger,
+        Err(mistake) => return Outcome::unknown(mistake.to_string(), ""),
+    };
+    match ask(&stranger, &of_no_unit()).await {
+        Err(refused) if refused.cause == Cause::MdssUnauthorized => {
+            Outcome::ok("MDSS answers with it, and refuses another one")
+        }
+        Err(same) if same.cause == failure.cause => Outcome::unknown(
+            "MDSS gives the same answer with a wrong key, so the answer does not tell whether this one is good",
+            remedy,
+        ),
+        Err(other) => Outcome::unknown(
+            format!(
+                "MDSS's answers differ, and the one to a wrong key is not that it is wrong: {}",
+                other.detail
+            ),
+            remedy,
+        ),
+        Ok(_) => {
+            Outcome::unknown("MDSS accepts an object with a wrong key, so it does not look at keys", remedy)
+        }
+    }
+}
+
+/// The relay's own rate against what is known of MDSS's limit.
+fn rate(subject: &Subject, took: Duration) -> Outcome {
+    let at_once = subject.settings.mdss.concurrency;
+    let most = at_once as f64 / took.as_secs_f64().max(0.001);
+    let reachable =
+        format!("{at_once} at once, answers in {} ms: about {most:.0} objects a second", took.as_millis());
+    match subject.http.spool.as_ref().map(|spool| spool.rate) {
+        Some(rate) if rate > MOST_RATE => Outcome::warn(
+            format!("RELAY_SPOOL_RATE is {rate} a second"),
+            format!("at most {MOST_RATE}, where nginx before MDSS begins to answer 503"),
+            "lower RELAY_SPOOL_RATE",
+        ),
+        Some(rate) => Outcome::ok(format!("at most {rate} a second; {reachable}")),
+        None => Outcome::ok(reachable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_random_uuid() {
+        let (one, other) = (random_id(), random_id());
+        assert_ne!(one, other);
+        let lengths: Vec<_> = one.split('-').map(str::len).collect();
+        assert_eq!((lengths, &one[14..15]), (vec![8, 4, 4, 4, 12], "4"), "{one}");
+        assert!(matches!(&one[19..20], "8" | "9" | "a" | "b"), "{one}");
+    }
+
+    #[test]
+    fn where_the_web_interface_is() {
+        for (webhook, want) in
+            [("/api/webhook/realtime", "/"), ("/mdss/api/webhook/realtime", "/mdss/"), ("/hook", "/")]
+        {
+            assert_eq!(base_path(webhook), want);
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::doctor::check::{CHECKS, Check, Group};
+use crate::doctor::check::{CHECKS, Check, Group, Worst};
 use crate::doctor::outcome::{Outcome, Status};
 
 /// The longest that one look may take. What takes longer is unknown, and the others do not wait for it.
@@ -28,6 +28,7 @@ pub(crate) struct Results {
     /// Told of each check that has ended.
     changes: watch::Sender<()>,
     longest: Duration,
+    live: bool,
 }
 
 /// What a check said that has ended.
@@ -38,8 +39,14 @@ struct Ended {
 }
 
 impl Results {
-    pub(crate) fn new(longest: Duration) -> Self {
-        Self { found: Mutex::default(), changes: watch::Sender::new(()), longest }
+    /// None yet. Each look may take `longest`; without `live` no check is made that submits something.
+    pub(crate) fn new(longest: Duration, live: bool) -> Self {
+        Self { found: Mutex::default(), changes: watch::Sender::new(()), longest, live }
+    }
+
+    /// Whether a check may be made: those that submit something only with `--live`.
+    fn may_be_made(&self, id: &str) -> bool {
+        self.live || !Check::of(id).live
     }
 
     /// Makes one check of one subject: when each check that it `needs` has ended, and unless one of them hinders it. A check hinders if it
@@ -51,6 +58,9 @@ impl Results {
         needs: &[&'static str],
         look: impl Future<Output = Outcome>,
     ) -> Status {
+        if !self.may_be_made(id) {
+            return Status::Skipped(id);
+        }
         let subject = subject.into();
         let (outcome, ms) = match self.hindrance(needs).await {
             Some(by) => (Outcome::skipped(by), 0),
@@ -69,6 +79,9 @@ impl Results {
         needs: &[&'static str],
         look: impl Future<Output = Vec<(String, Outcome)>>,
     ) {
+        if !self.may_be_made(id) {
+            return;
+        }
         if let Some(by) = self.hindrance(needs).await {
             return self.report(id, vec![(subject.to_owned(), Outcome::skipped(by), 0)]);
         }
@@ -80,11 +93,16 @@ impl Results {
         self.report(id, found.into_iter().map(|(subject, outcome)| (subject, outcome, ms)).collect());
     }
 
-    /// Puts down what a check found that has looked by itself.
+    /// Puts down what a check found that has looked by itself. One that warns at most does not fail.
     pub(crate) fn report(&self, id: &'static str, found: Vec<(String, Outcome, u64)>) {
         let check = Check::of(id);
-        let findings: Vec<_> =
-            found.into_iter().map(|(subject, outcome, ms)| Finding { check, subject, outcome, ms }).collect();
+        let finding = |(subject, mut outcome, ms): (String, Outcome, u64)| {
+            if check.worst == Worst::Warn && outcome.status == Status::Fail {
+                outcome.status = Status::Warn;
+            }
+            Finding { check, subject, outcome, ms }
+        };
+        let findings: Vec<_> = found.into_iter().map(finding).collect();
         let hinders = findings.iter().find_map(|finding| match finding.outcome.status {
             Status::Fail => Some(id),
             Status::Skipped(by) => Some(by),
@@ -123,8 +141,10 @@ impl Results {
                     return None;
                 }
             }
-            // The sender lives as long as `self`.
-            let _ = changes.changed().await;
+            // One that nobody makes keeps nobody waiting for ever.
+            if tokio::time::timeout(self.longest * 3, changes.changed()).await.is_err() {
+                return None;
+            }
         }
     }
 
@@ -154,4 +174,73 @@ pub(crate) async fn off_thread<T: Send + 'static>(look: impl FnOnce() -> T + Sen
 
 fn millis(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statuses(results: Results) -> Vec<(&'static str, Status)> {
+        results.findings().iter().map(|finding| (finding.check.id, finding.outcome.status)).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_needs_a_failed_check_is_skipped_because_of_it() {
+        let results = Results::new(LONGEST, false);
+        let fails = async { Outcome::fail("a", "b", "c") };
+        let never = async { panic!("it was not to be looked at") };
+        let unneeded = async { panic!("it was not to be looked at, either") };
+        // Those that wait come first.
+        tokio::join!(
+            results.check("mdss.api", "", &["network.tls"], unneeded),
+            async {
+                tokio::join!(
+                    results.check("network.tls", "", &["network.dns"], never),
+                    results.check("network.dns", "", &[], fails),
+                );
+                results.end(Group::Network);
+            },
+            results.check("relay.ready", "", &["network.proxy"], async { Outcome::ok("") }),
+            // In a group that does not end.
+            results.check("relay.oldest", "", &["relay.held"], async { Outcome::ok("") }),
+        );
+        let want = [
+            ("network.dns", Status::Fail),
+            ("network.tls", Status::Skipped("network.dns")),
+            ("mdss.api", Status::Skipped("network.dns")),
+            ("relay.ready", Status::Ok),
+            ("relay.oldest", Status::Ok),
+        ];
+        assert_eq!(statuses(results), want, "in the order of the table");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_is_unknown_and_keeps_nobody_waiting() {
+        let results = Results::new(LONGEST, false);
+        let start = tokio::time::Instant::now();
+        tokio::join!(
+            results.check("network.dns", "", &[], std::future::pending()),
+            results.check_each("settings.valid", "all", &[], std::future::pending()),
+            results.check("network.connect", "", &["network.dns"], async { Outcome::ok("") }),
+        );
+        assert_eq!(start.elapsed(), LONGEST);
+        let want = [
+            ("settings.valid", Status::Unknown),
+            ("network.dns", Status::Unknown),
+            ("network.connect", Status::Ok),
+        ];
+        assert_eq!(statuses(results), want);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_submitted_without_being_asked_for_and_a_warning_never_fails() {
+        for (live, made) in [(false, 0), (true, 1)] {
+            let results = Results::new(LONGEST, live);
+            results.check("mdss.real_time", "", &[], async { Outcome::ok("") }).await;
+            assert_eq!(results.findings().len(), made);
+        }
+        let results = Results::new(LONGEST, false);
+        results.check("machine.open_files", "", &[], async { Outcome::fail("", "", "") }).await;
+        assert_eq!(statuses(results), [("machine.open_files", Status::Warn)]);
+    }
 }

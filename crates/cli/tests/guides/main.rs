@@ -50,5 +50,6 @@ guides! {
     azure: "docs/azure.md",
     google: "docs/google.md",
     oci: "docs/oci.md",
+    operation: "docs/operation.md",
     notifications: "docs/notifications.md",
 }

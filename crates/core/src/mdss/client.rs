@@ -1,4 +1,4 @@
-//! One attempt: the only file in this crate that opens a socket.
+//! One attempt. With what [`look`](super::look) asks, this is the only file in this crate that opens a socket.
 
 use std::cell::Cell;
 use std::error::Error as _;
@@ -14,7 +14,7 @@ use rustls::AlertDescription;
 use rustls::pki_types::CertificateDer;
 use tokio::time::Instant;
 use tower::util::MapResponseLayer;
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::mdss::request::Submission;
 use crate::mdss::verdict::{Answer, BodyEnd, CorrelationId, is_gateways, judge};
@@ -80,6 +80,17 @@ impl Client {
     /// The longest an attempt may take.
     pub(crate) fn timeout(&self) -> Duration {
         self.endpoint.timeout
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends a request that submits nothing, on the way of the others.
+    pub(super) async fn get(&self, request: Request) -> Result<Response, Failure> {
+        let http = ready(&self.http, || build(&self.endpoint, Keep::Idle))?;
+        let sent = send(http, request).await;
+        sent.map_err(|(error, broken)| self.unanswered(error, broken, self.endpoint.timeout))
     }
 
     /// The key that the next attempt sends.
@@ -192,7 +203,11 @@ impl Client {
         let Ok(text) = plain_text(path, MOST_KEY_FILE) else { return false };
         match ApiKey::new(Secret::new(&text)) {
             Ok(new) if new.secret != refused.secret => {
-                *self.api_key.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(new);
+                let mut key = self.api_key.write().unwrap_or_else(|e| e.into_inner());
+                if key.secret != new.secret {
+                    info!("a new API key was read from its file, because MDSS refused the old one");
+                    *key = Arc::new(new);
+                }
                 true
             }
             _ => false,
@@ -277,7 +292,7 @@ fn before_tunnel(error: &reqwest::Error) -> bool {
     false
 }
 
-fn proxy_wants_password(proxy: &str) -> String {
+pub(super) fn proxy_wants_password(proxy: &str) -> String {
     format!("{proxy} answered 407: it wants a user and a password, or other ones, in its address")
 }
 
@@ -365,8 +380,8 @@ pub(crate) const API_KEY: &str = "an API key of MDSS, visible ASCII characters o
 /// A key, with the header that sends it; no `Debug` print shows either.
 #[derive(Debug)]
 pub(crate) struct ApiKey {
-    secret: Secret,
-    header: HeaderValue,
+    pub(super) secret: Secret,
+    pub(super) header: HeaderValue,
     /// When MDSS last accepted an object with it.
     accepted: Mutex<Option<Instant>>,
 }
@@ -405,7 +420,7 @@ fn root(error: &reqwest::Error) -> String {
 }
 
 /// What an error of TLS means; `None`: something that may pass.
-fn tls_failure(error: &rustls::Error, server: &str) -> Option<(Cause, String)> {
+pub(super) fn tls_failure(error: &rustls::Error, server: &str) -> Option<(Cause, String)> {
     use rustls::Error::{
         AlertReceived, InappropriateHandshakeMessage, InappropriateMessage, InvalidCertificate,
         InvalidMessage, NoApplicationProtocol, NoCertificatesPresented, PeerIncompatible, PeerMisbehaved,

@@ -36,12 +36,12 @@ macro_rules! fields {
 }
 
 fields! {
-    BUCKET = "faas.document.collection", "text", "object", "the bucket";
-    KEY = "faas.document.name", "text", "object", "the object's key, decoded";
+    BUCKET = "faas.document.collection", "text", "object", "the **bucket**; OpenTelemetry's name for it";
+    KEY = "faas.document.name", "text", "object", "the object's **key**, decoded; OpenTelemetry's name for it";
     EVENT_TYPE = "cloudevents.event_type", "text", "object", "the event's name as its provider sent it";
     DIALECT = "mdss.dialect", "text", "object", "the record's dialect";
     INVOCATION = "faas.invocation_id", "text", "object",
-        "the delivery: the platform's id of the call, or the HTTP server's own number; on OCI and Azure a field of the span `call`";
+        "the delivery: the platform's id of the call; of the HTTP server the source, when the process started, and a number, such as `minio-19abf2c3d4e-7`; on OCI and Azure a field of the span `call`";
     REPETITIONS = "faas.repetitions", "integer", "process",
         "how often the platform has called for the same event before, where it says so (Azure Functions)";
     ITEM = "mdss.item", "text", "object", "the record's path in its delivery";
@@ -52,7 +52,7 @@ fields! {
     ERROR_TYPE = "error.type", "text", "every failure",
         "a stable token for the failure, the same as `mdss.reason` where it is a record's; absent on success";
     FAILURE_KIND = "mdss.failure_kind", "text", "every failure", "`transient`, `config` or `permanent`: who can do something about it";
-    RESEND_COUNT = "http.request.resend_count", "integer", "object", "requests to MDSS after the first one: attempts less 1";
+    RESEND_COUNT = "http.request.resend_count", "integer", "object", "requests to MDSS after the first one: one less than `attempts` in a report and `TRIED` in `mdss-relay spool list`";
     DURATION_MS = "duration_ms", "integer, ms", "object",
         "how long the record took, from the start of its delivery's work; in spooled mode, how long the request to MDSS took";
     UNTRUSTED = "mdss.untrusted", "text", "object", "what the uploader chose freely (JD Cloud's `callBackVar`), as one text of JSON";
@@ -78,8 +78,8 @@ fields! {
     SPOOL_PAUSE_MS = "mdss.spool.pause_ms", "integer, ms", "spool", "how long the item waits for its next attempt";
     SPOOL_AGE_MS = "mdss.spool.age_ms", "integer, ms", "spool",
         "the time since the event's receipt; in the line about a unit, that of its oldest event";
-    SPOOL_WAITING = "mdss.spool.waiting", "integer", "spool", "how many items of the unit wait";
-    SPOOL_HELD = "mdss.spool.held", "integer", "spool", "how many items of the unit are held";
+    SPOOL_WAITING = "mdss.spool.waiting", "integer", "spool", "how many items of the unit wait; in the start line and in an outage, those of all units";
+    SPOOL_HELD = "mdss.spool.held", "integer", "spool", "how many items of the unit are held; in the start line and in an outage, those of all units";
     SPOOL_DIR = "spool.dir", "text", "spool's files", "the spool's directory";
     SPOOL_FILE = "spool.file", "text", "spool's files", "the file that the line is about";
     SPOOL_ASIDE = "spool.aside", "text", "spool's files", "the name that the file has been given";
@@ -94,6 +94,25 @@ fields! {
     TO = "to", "integer", "spool's files", "the version that they have now";
     BEHIND_MS = "behind_ms", "integer, ms", "spool", "how far the clock was set back";
     AHEAD_MS = "ahead_ms", "integer, ms", "spool", "how far the clock was set ahead";
+
+    SERVICE_VERSION = "service.version", "text", "start", "the version of the program";
+    MODE = "mdss.mode", "text", "start", "`direct` or `spooled`";
+    SOURCES = "mdss.sources", "text", "start", "the sources with their paths; a secret in a path is shown as `<secret>`";
+    ROUTES = "mdss.routes", "text", "start", "which buckets go to which storage units; the first twenty routes";
+    ENDPOINT = "mdss.endpoint", "text", "start", "scheme, host and port of MDSS";
+    PROXY = "mdss.proxy", "text", "start", "scheme, host and port of the proxy on the way to MDSS; absent if there is none";
+    CONFIGURATION = "mdss.configuration", "text", "start", "the configuration file, or `RELAY_CONFIG_TOML`; absent if there is none";
+    OVERRIDDEN = "mdss.overridden", "text", "start", "variables that override a member of the configuration, with commas";
+    SPOOL_PARKED = "mdss.spool.parked", "integer", "start", "how many items are parked";
+    CHANGED = "mdss.changed", "text", "start", "what differs from the configuration before, after a SIGHUP: names, with commas";
+    CALLS_FINISHED = "mdss.calls.finished", "integer", "end", "requests that were under way at the signal, or began after it, and were answered";
+    CALLS_CUT = "mdss.calls.cut", "integer", "end", "requests that were under way when the process ended: their senders got no answer";
+
+    OUTAGE_SINCE = "mdss.outage.since", "text", "outage", "when the first attempt failed, UTC";
+    OUTAGE_MS = "mdss.outage.duration_ms", "integer, ms", "outage", "how long it lasts, or has lasted";
+    OUTAGE_ATTEMPTS = "mdss.outage.attempts", "integer", "outage", "requests to MDSS that have failed since";
+    OUTAGE_REFUSED = "mdss.outage.refused", "integer", "outage", "deliveries whose senders were answered 500 or 503 since (direct mode)";
+    OUTAGE_NEXT_MS = "mdss.outage.next_ms", "integer, ms", "outage", "when the next request to MDSS is made (spooled mode)";
 
     ERROR = "error", "text", "process", "what the system, the platform or a library said";
     SIGNAL = "signal", "text", "process", "the signal that asked the process to stop";

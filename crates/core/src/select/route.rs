@@ -4,6 +4,8 @@
 //! bucket that no route takes is one the operator does not want scanned, and a skip; an object of a bucket nobody has
 //! named may be one the operator has forgotten, and a failure.
 
+use std::fmt;
+
 use serde_json::value::RawValue;
 
 use crate::model::event::{Compartments, ObjectEvent};
@@ -49,6 +51,24 @@ pub struct Route {
     pub(crate) object_name: ObjectName,
 }
 
+/// `invoices* of minio (a part) -> 0c5454e3-… (Invoices)`: what it names and where it leads, in a few words.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.bucket.as_str())?;
+        if let Some(source) = &self.source {
+            write!(f, " of {source}")?;
+        }
+        let lists = [&self.prefix, &self.suffix, &self.suffix_any_case, &self.exclude_prefix];
+        let lists = lists.into_iter().chain([&self.exclude_suffix, &self.compartments]);
+        let documents = self.condition.is_some() || self.notification.is_some() || self.namespace.is_some();
+        if documents || lists.into_iter().any(|list| !list.is_empty()) {
+            f.write_str(" (a part)")?;
+        }
+        write!(f, " -> {}", self.storage_client_id.as_str())?;
+        self.name.iter().try_for_each(|name| write!(f, " ({name})"))
+    }
+}
+
 impl Route {
     /// The route that `STORAGECLIENTID` stands for: every object of every bucket.
     pub(crate) fn everything(storage_client_id: StorageClientId) -> Self {
@@ -80,6 +100,16 @@ impl Route {
     /// The unit that it sends to.
     pub fn storage_client_id(&self) -> &StorageClientId {
         &self.storage_client_id
+    }
+
+    /// The partition scan that it names.
+    pub fn scan_id(&self) -> Option<&str> {
+        self.scan_id.as_deref()
+    }
+
+    /// The source that it belongs to; `None`: to each.
+    pub fn source(&self) -> Option<&str> {
+        self.source.as_deref()
     }
 
     /// The type with which the unit is registered, if the operator has said so.

@@ -59,6 +59,7 @@ impl Given {
                 open: false,
                 sources: Vec::new(),
                 trusted_proxies: Listed::default(),
+                text_log: false,
                 spool: None,
             },
             spooled: false,

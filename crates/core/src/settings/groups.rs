@@ -9,7 +9,8 @@ use reqwest::Url;
 use rustls::pki_types::CertificateDer;
 
 use crate::mdss::client::{API_KEY, Client, Endpoint};
-use crate::mdss::way::{self, Proxies};
+use crate::mdss::look::Approach;
+use crate::mdss::way::{self, Proxies, Way};
 use crate::model::answers::Redelivers;
 use crate::model::dialect::Dialect;
 use crate::plain::mistake::Mistake;
@@ -92,6 +93,8 @@ pub struct HttpSettings {
     pub sources: Vec<Source>,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Listed,
+    /// Whether its log is lines for people instead of JSON.
+    pub text_log: bool,
     /// The durable hand-off, if events are to be on disk before their sender hears "done".
     pub spool: Option<SpoolSettings>,
 }
@@ -151,6 +154,41 @@ impl Settings {
         let way = self.mdss.proxies.way(url);
         let way = way.proxy().map_or_else(|| "directly".to_owned(), |proxy| format!("through {proxy}"));
         Some(format!("MDSS at {}, {way}", way::place(url)))
+    }
+
+    /// Scheme, host and port of MDSS, and of the proxy that leads there, if there is one; `None` without an endpoint.
+    pub fn endpoint(&self) -> Option<(String, Option<String>)> {
+        let url = self.mdss.url.as_ref()?;
+        let proxy = match self.mdss.proxies.way(url) {
+            Way::Direct => None,
+            Way::Through(proxy) => Some(way::place(&proxy)),
+        };
+        Some((way::place(url), proxy))
+    }
+
+    /// Whether both send the same API key.
+    pub fn has_key_of(&self, other: &Self) -> bool {
+        self.mdss.api_key == other.mdss.api_key
+    }
+
+    /// The same step by step, for whoever examines it; `None` without an endpoint.
+    pub fn approach(&self) -> Option<Approach> {
+        let mdss = &self.mdss;
+        let url = mdss.url.as_ref()?;
+        Some(Approach {
+            verify: mdss.verify_certificates,
+            connect_timeout: mdss.connect_timeout,
+            certificates: mdss.certificates.clone(),
+            ..Approach::new(url, &mdss.proxies.way(url))?
+        })
+    }
+
+    /// The same settings with another API key, which is not read from a file: to see whether MDSS looks at the key.
+    #[must_use]
+    pub fn with_api_key(mut self, key: Secret) -> Self {
+        self.mdss.api_key = Some(key);
+        self.mdss.api_key_file = None;
+        self
     }
 
     /// A connection to MDSS.

@@ -9,7 +9,13 @@ const PREFIX: &str = "RELAY_KEYS_";
 
 /// The variables there are.
 pub(super) fn variables() -> impl Iterator<Item = String> {
-    Dialect::ALL.iter().filter(|dialect| dialect.key_encoding().is_some()).map(variable)
+    names().map(|(variable, _)| variable)
+}
+
+/// The variables there are, each with the member of the TOML that says the same.
+pub(super) fn names() -> impl Iterator<Item = (String, String)> {
+    let keyed = Dialect::ALL.iter().filter(|dialect| dialect.key_encoding().is_some());
+    keyed.map(|dialect| (variable(dialect), format!("keys.{}", dialect.name())))
 }
 
 /// Whether a variable is named after a dialect; also after one without keys, for which a mistake says so.

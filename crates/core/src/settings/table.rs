@@ -461,6 +461,14 @@ pub const SETTINGS: &[Setting] = &[
         fills!(given.log = text("a filter")),
         "which lines are logged, such as `info` or `warn,mdss_relay_core=debug`",
     ),
+    setting(
+        "RELAY_LOG_FORMAT",
+        "log.format",
+        Http,
+        Value("json"),
+        fills!(given.http.text_log = words(&[("json", false), ("text", true)])),
+        "`text` writes lines for a person at a terminal, in colours unless `NO_COLOR` is set; `json` is for everything that reads logs",
+    ),
 ];
 
 #[cfg(test)]

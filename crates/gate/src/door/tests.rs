@@ -233,7 +233,12 @@ fn the_operator_learns_what_an_unknown_path_is_like_and_never_the_path() {
     for (path, want) in [
         (
             "/s3cret",
-            "its path of 7 bytes belongs to no source; there are open, token, hidden, beside, signed, fetched",
+            "its path of 7 bytes belongs to no source; there are /open, /a/b, /jd/<secret>, /jd/beside, /signed, /fetched",
+        ),
+        (
+            "/a/b/s3cret",
+            "its path of 11 bytes begins like that of source \"token\", but goes on; there are /open, /a/b, /jd/<secret>, \
+             /jd/beside, /signed, /fetched",
         ),
         ("/open//", "its path is that of source \"open\", except for a slash at its end"),
         ("/OPEN/", "its path is that of source \"open\", except for capital letters"),

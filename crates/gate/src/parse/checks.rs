@@ -12,7 +12,7 @@ use crate::check::{
 use crate::key::{Key, Pinned};
 use crate::key_url::KeyUrl;
 use crate::networks::network;
-use crate::secret::short_remark;
+use crate::secret::{short_remark, space_remark};
 
 /// JD's service repeats within a minute, and Alibaba, whose interface it is, asks for 15 minutes.
 const JDCLOUD_WINDOW: SignedDuration = SignedDuration::from_mins(15);
@@ -43,6 +43,7 @@ impl Reader<'_> {
         let user = self.user(table, place);
         let password = self.secret(table, place, "password")?;
         self.remarks.extend(short_remark(&password.place, &password.text));
+        self.remarks.extend(space_remark(&password.place, &password.text));
         self.accepted(Basic::new(user?, &password.text), &password.place)
     }
 
@@ -115,6 +116,7 @@ impl Reader<'_> {
         let window = Some(window?).filter(|_| timed == Some(true));
         let mut hmac = Hmac::new(&header?, prefix?, encoding?, window);
         for secret in &secrets {
+            self.remarks.extend(space_remark(&secret.place, &secret.text));
             self.accepted(hmac.accept(&secret.text), &secret.place)?;
         }
         Some(hmac)

@@ -420,6 +420,7 @@ fn a_file_that_is_no_secret_is_a_mistake_for_every_check() {
 #[test]
 fn what_can_be_guessed_or_proves_too_little_is_a_warning() {
     const SHORT: &str = ": fewer than 16 characters can be guessed";
+    const SPACE: &str = ": the secret holds a space, which counts like every other character";
     for (text, expected) in [
         ("{ bearer = { token_file = '/long' } }", None),
         ("{ bearer = { token_file = '/token' } }", Some(format!("auth.bearer.token_file{SHORT}"))),
@@ -432,6 +433,14 @@ fn what_can_be_guessed_or_proves_too_little_is_a_warning() {
             ),
         ),
         ("{ basic = { user = 'u', password_file = '/long' } }", None),
+        (
+            "{ basic = { user = 'u', password = 'eight words of a password in one line' } }",
+            Some(format!("auth.basic.password{SPACE}")),
+        ),
+        (
+            "{ hmac = { header = 'X', encoding = 'hex', secrets = ['0123456789abcdef fedcba9876543210'] } }",
+            Some(format!("auth.hmac.secrets[0]{SPACE}")),
+        ),
         ("{ basic = { user = 'u', password = 'p' } }", Some(format!("auth.basic.password{SHORT}"))),
         ("{ jdcloud_signature = { certificate_urls = ['https://a.example/'] }, source_addresses = ['::1'] }", None),
         (

@@ -97,7 +97,7 @@ async fn a_publish_call_is_answered_as_sns_answers_it() {
     let header = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
     let answer = post(&server, "/open", &header, form(&["a b"])).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/xml")));
-    assert!(answer.text().contains("<PublishResult><MessageId>open-0</MessageId>"), "{}", answer.text());
+    assert!(answer.text().contains("<PublishResult><MessageId>open-"), "{}", answer.text());
     assert_eq!(sim.accepted().len(), 1);
     let answer = post(&server, "/open", &header, form(&["good", "%ff"])).await;
     assert_eq!((answer.status, json_of(&answer)["outcome"].as_str()), (400, Some("permanent")));

@@ -100,4 +100,9 @@ async fn sigterm_finishes_the_call_in_flight() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(server.process.wait(LIMIT).await.unwrap().code(), Some(0), "{}", server.process.output());
     assert!(TcpStream::connect(&server.address).await.is_err(), "the port is closed");
+    let log = server.process.stderr();
+    let last: Value = serde_json::from_str(log.lines().next_back().unwrap()).unwrap();
+    assert_eq!(last["message"], "stopped by SIGTERM: 1 request finished, 0 cut", "{log}");
+    let counts = (&last["signal"], &last["mdss.calls.finished"], &last["mdss.calls.cut"]);
+    assert_eq!(counts, (&json!("SIGTERM"), &json!(1), &json!(0)));
 }

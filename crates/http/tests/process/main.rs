@@ -7,7 +7,9 @@ mod answers;
 mod at_start;
 mod bad_input;
 mod life;
+mod logs;
 mod secrets;
+mod version;
 
 use std::time::{Duration, Instant};
 

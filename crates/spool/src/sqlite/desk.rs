@@ -8,7 +8,7 @@ use super::delivery;
 use super::due::lanes;
 use super::room::Room;
 use crate::clock::Moment;
-use crate::item::ItemId;
+use crate::item::{ItemId, State};
 use crate::stock::{Batch, Depth, Entry, Filter, Shown, Stock};
 
 /// Items that one step of a bulk change has at most: the relay never waits for long.
@@ -29,13 +29,19 @@ pub(super) fn stock(db: &Connection, now: Moment) -> rusqlite::Result<Stock> {
         })
     };
     let depths = db.prepare_cached(sql)?.query_map([], depth)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    let mut oldest = Vec::new();
+    let (mut oldest, mut oldest_waiting) = (Vec::new(), Vec::new());
     for lane in lanes(db)? {
-        let sql = "SELECT since FROM item WHERE lane = ?1 AND state <> 'parked' ORDER BY since LIMIT 1";
-        let since = db.prepare_cached(sql)?.query_row([&lane], |row| number(row, 0)).optional()?;
-        oldest.extend(since.map(|since| (lane.shown(), Moment::from_millis(since))));
+        // The second condition on the state is the index's own: without it SQLite does not use it.
+        let sql = "SELECT since FROM item WHERE lane = ?1 AND state = ?2 AND state <> 'parked' ORDER BY since LIMIT 1";
+        let since = |state: State| {
+            let found = db.prepare_cached(sql)?.query_row(params![lane, state.name()], |row| number(row, 0));
+            found.optional().map(|since| since.map(Moment::from_millis))
+        };
+        let (waiting, held) = (since(State::Waiting)?, since(State::Held)?);
+        oldest_waiting.extend(waiting.map(|since| (lane.shown(), since)));
+        oldest.extend(waiting.into_iter().chain(held).min().map(|since| (lane.shown(), since)));
     }
-    Ok(Stock { depths, oldest, used_bytes: Room::of(db)?.used, at: now })
+    Ok(Stock { depths, oldest, oldest_waiting, used_bytes: Room::of(db)?.used, at: now })
 }
 
 /// The items that fit, by number, behind `after`, at most `most`.

@@ -10,7 +10,7 @@ use crate::trouble::{Trouble, TroubleKind};
 pub(super) const APPLICATION_ID: i32 = 0x4d44_5352;
 
 /// One step a version. A step is never changed once it has been released; a new one is added behind it.
-const STEPS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
+const STEPS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
 
 /// The version that this program writes, and brings older ones to.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;
@@ -56,7 +56,8 @@ fn migrate_by(db: &mut Connection, steps: &[&str]) -> Result<bool, Trouble> {
         change.pragma_update(None, "application_id", APPLICATION_ID).map_err(mend)?;
         change.pragma_update(None, "user_version", version as i64 + 1).map_err(mend)?;
         change.commit().map_err(mend)?;
-        if version > 0 {
+        // A new file has nothing to upgrade.
+        if !fresh {
             tracing::info!(
                 { fields::FROM } = version,
                 { fields::TO } = version + 1,

@@ -240,6 +240,19 @@ impl Worker {
             }
         }
         self.chores.give_back(back);
+        self.tell_next();
+    }
+
+    /// Tells whoever asks when the next request is made. Called where that is known: after a claim, and after an attempt that may
+    /// have opened a breaker.
+    fn tell_next(&self) {
+        let now = Instant::now();
+        let soonest = match self.pauses.endpoint(now) {
+            Leave::NoneBefore(then) => then,
+            Leave::Any | Leave::One if self.pauses.lanes.queued() > 0 => Some(now),
+            Leave::Any | Leave::One => [self.due, self.pauses.lanes.wake(now)].into_iter().flatten().min(),
+        };
+        self.spool.meter.next_request(soonest.or_else(|| (!self.running.is_empty()).then_some(now)));
     }
 
     /// Plans an item anew, and does what the plan wants.
@@ -291,7 +304,6 @@ impl Worker {
         let now = Instant::now();
         match outcome {
             Ok(correlation) => {
-                self.spool.meter.attempted(&item.lane, "accepted");
                 self.spool.meter.delivered(&item.lane, item.latency(object.time));
                 let follows = self.pauses.succeeded(&item.lane, now);
                 self.follow(follows);
@@ -299,9 +311,9 @@ impl Worker {
                 self.outcomes.add(item.ticket, Outcome::Accepted);
             }
             Err(failure) => {
-                self.spool.meter.attempted(&item.lane, failure.cause.name());
                 let follows = self.pauses.failed(&item, &failure, now);
                 self.follow(follows);
+                self.tell_next();
                 let attempts = item.attempts.saturating_add(1);
                 let old = self.park_after.is_some_and(|limit| item.waited() > limit);
                 let state = match failure.kind() {

@@ -1,6 +1,6 @@
 //! What an operator sees and changes, and the counts of it all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mdss_relay_spool::{Filter, ItemId, Sender, State};
@@ -127,12 +127,15 @@ pub(crate) async fn the_counts_are_those_of_the_items(bench: Bench) {
         let of =
             |d: &mdss_relay_spool::Depth| ((d.lane.clone(), d.state, d.reason.clone()), (d.items, d.bytes));
         assert_eq!(depths.iter().map(of).collect::<BTreeMap<_, _>>(), counted, "{what}");
-        let oldest: Vec<_> = stock.oldest.iter().map(|(lane, _)| lane.as_str()).collect();
-        let mut lanes: Vec<_> =
-            entries.iter().filter(|e| e.state != State::Parked).map(|e| e.lane.as_str()).collect();
-        lanes.sort_unstable();
-        lanes.dedup();
-        assert_eq!(oldest, lanes, "{what}");
+        let lanes = |states: &[State]| -> BTreeSet<String> {
+            entries.iter().filter(|e| states.contains(&e.state)).map(|e| e.lane.clone()).collect()
+        };
+        for (oldest, states) in
+            [(&stock.oldest, &[State::Waiting, State::Held][..]), (&stock.oldest_waiting, &[State::Waiting])]
+        {
+            let found = oldest.iter().map(|(lane, _)| lane.clone()).collect();
+            assert_eq!(lanes(states), found, "{what} {states:?}");
+        }
         entries
     };
     let entries = check("accepted").await;
@@ -170,4 +173,15 @@ pub(crate) async fn a_stock_says_how_long_the_oldest_has_been_waiting(bench: Ben
     let stock = spool.snapshot().await.unwrap().stock;
     let ages: Vec<_> = stock.ages().map(|(lane, age)| (lane, age.as_secs() / 60)).collect();
     assert_eq!(ages, [("unit-1", 10), ("unit-2", 0)]);
+    // What is held waits for an operator, and for nothing that MDSS could do.
+    let claims = claim(&spool, 1).await;
+    settle(&spool, claims, |_| again(State::Held, Duration::ZERO)).await;
+    keep(&spool, &routed(), "third").await;
+    bench.pass(Duration::from_secs(60));
+    let stock = spool.snapshot().await.unwrap().stock;
+    let minutes = |age: Duration| age.as_secs() / 60;
+    let ages: Vec<_> = stock.ages().map(|(lane, age)| (lane, minutes(age))).collect();
+    assert_eq!(ages, [("unit-1", 11), ("unit-2", 1)]);
+    let waiting: Vec<_> = stock.waiting_ages().map(|(lane, age)| (lane, minutes(age))).collect();
+    assert_eq!(waiting, [("unit-1", 1), ("unit-2", 1)]);
 }

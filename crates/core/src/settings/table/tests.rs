@@ -40,8 +40,19 @@ fn candidates(dir: &std::path::Path) -> Vec<String> {
     let pem = dir.join("ca.pem");
     let own = rcgen::generate_simple_self_signed(["mdss.example".to_owned()]).unwrap();
     std::fs::write(&pem, own.cert.pem()).unwrap();
-    let words =
-        ["none", "fail", "send", "on", "off", "spooled", "amazon-s3", "bucket/key", "[log]", "127.0.0.1:1"];
+    let words = [
+        "none",
+        "fail",
+        "send",
+        "on",
+        "off",
+        "spooled",
+        "text",
+        "amazon-s3",
+        "bucket/key",
+        "[log]",
+        "127.0.0.1:1",
+    ];
     let amounts = ["7", "2s", "2MiB", "2d", "https://mdss.example/a"];
     let all = words.into_iter().chain(amounts).map(str::to_owned);
     all.chain([pem.to_str().unwrap().to_owned()]).collect()

@@ -1,0 +1,223 @@
+//! D5 and D6: MDSS, and what it is never sent.
+
+use std::time::Duration;
+
+use mdss_sim::{
+    Config, DEFAULT_API_KEY, KeyCheck, Sim, Step, StorageList, StorageType, Unit, UnitState, units,
+};
+
+use crate::found::{MDSS, doctor, file, said};
+use crate::way::says;
+
+/// Nothing that a relay was told to send to MDSS has reached it: no object, of no unit that there is.
+fn assert_nothing_submitted(sim: &Sim) {
+    assert_eq!(sim.accepted(), []);
+    for request in sim.requests() {
+        let known = units::all();
+        let unit = request.storage_client_id.as_deref();
+        assert!(known.iter().all(|known| Some(known.storage_client_id.as_str()) != unit), "{request:?}");
+    }
+}
+
+#[tokio::test]
+async fn d5_a_wrong_key_is_never_ok() {
+    let cases = [
+        // MDSS looks at the key first, and the unit has to wait.
+        (KeyCheck::First, StorageList::KeyOrBearer, false, "ok", "fail"),
+        // MDSS says of any key that there is no such unit: nobody can tell, and nobody pretends to.
+        (KeyCheck::AfterUnit, StorageList::Forbidden, false, "unknown", "unknown"),
+        (KeyCheck::AfterUnit, StorageList::WebPage, false, "unknown", "unknown"),
+        // Any unit is taken: the answer proves nothing, and is not asked for twice.
+        (KeyCheck::First, StorageList::KeyOrBearer, true, "unknown", "fail"),
+    ];
+    for (key_check, storage_list, any_unit, of_right, of_wrong) in cases {
+        for (key, want) in [(DEFAULT_API_KEY, of_right), ("s3cret-wrong-key", of_wrong)] {
+            let sim =
+                Sim::start(Config { key_check, storage_list, any_unit, ..Config::default() }).await.unwrap();
+            let found = doctor(&[], &[("APIENDPOINT", &sim.url()), ("APIKEY", key)]).await;
+            let check = found.one("mdss.key");
+            let what = format!("{key_check:?} {storage_list:?} {any_unit} {key}: {check}");
+            assert_eq!(said(check, "status"), want, "{what}");
+            assert!(found.took < Duration::from_secs(5), "{:?}", found.took);
+            match want {
+                "fail" => {
+                    assert!(said(check, "found").contains("MDSS answered 401"), "{what}");
+                    assert!(said(check, "remedy").contains("check the API key"), "{what}");
+                    found.assert_skipped(&["mdss.unit"], "mdss.key");
+                }
+                "unknown" => assert!(
+                    said(check, "found").contains("wrong key")
+                        || said(check, "found").contains("prove nothing"),
+                    "{what}"
+                ),
+                _ => {}
+            }
+            // The wrong key beside the own one: once at most, and not where it would submit something.
+            let posts = sim.requests().into_iter().filter(|request| request.method == "POST");
+            let posts: Vec<_> =
+                posts.map(|request| (request.authorized, request.storage_client_id)).collect();
+            let strangers = posts.iter().filter(|(authorized, _)| !authorized).count();
+            assert!(strangers <= if key == DEFAULT_API_KEY { 1 } else { 2 }, "{posts:?}");
+            assert!(posts.len() <= 2 && (!any_unit || posts.len() == 1), "{posts:?}");
+            let taken: Vec<_> = sim.accepted().into_iter().map(|object| object.key).collect();
+            assert_eq!(taken.len(), usize::from(any_unit && key == DEFAULT_API_KEY), "{taken:?}");
+            assert!(taken.iter().all(|key| key.starts_with("mdss-relay-doctor/")), "{taken:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn d6_a_unit_that_is_unknown_off_or_polling_has_the_documented_sentence_and_remedy() {
+    let sim = Sim::start(Config {
+        units: vec![
+            Unit::new("unit-good", StorageType::S3Compatible),
+            Unit { state: UnitState::NotEnabled, ..Unit::new("unit-off", StorageType::S3Compatible) },
+            Unit { state: UnitState::Polling, ..Unit::new("unit-polling", StorageType::S3Compatible) },
+            Unit { scan_id: Some("scan-7".into()), ..Unit::new("unit-scan", StorageType::S3Compatible) },
+        ],
+        ..Config::default()
+    })
+    .await
+    .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let routes = [
+        ("good", "unit-good", ""),
+        ("typo", "unit-godo", ""),
+        ("off", "unit-off", ""),
+        ("polling", "unit-polling", ""),
+        ("again", "unit-good", ""),
+        ("scanned", "unit-scan", "scan_id = \"scan-7\"\n"),
+        ("unscanned", "unit-scan", ""),
+    ];
+    let routes: String = routes
+        .iter()
+        .map(|(bucket, unit, more)| {
+            format!("[[route]]\nbucket = \"{bucket}\"\nstorage_client_id = \"{unit}\"\nstorage_type = \"s3-compatible\"\nexclude_prefix = [\"q/\"]\n{more}")
+        })
+        .collect();
+    let config = file(dir.path(), "relay.toml", &routes);
+    let variables =
+        [("APIENDPOINT", sim.url()), ("RELAY_CONFIG", config), ("STORAGECLIENTID", String::new())];
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(n, v)| (*n, v.as_str())).collect();
+
+    let found = doctor(&["--live"], &variables).await;
+    assert_eq!(found.status, 1);
+    assert!(found.took < Duration::from_secs(5), "{:?}", found.took);
+    let check = |id: &str, bucket: &str| {
+        let subject = format!("(bucket \"{bucket}\")");
+        let all = found.all(id);
+        let own: Vec<_> = all.into_iter().filter(|c| said(c, "subject").contains(&subject)).collect();
+        assert_eq!(own.len(), 1, "{id} {bucket}: {}", found.text);
+        own[0].clone()
+    };
+    for (bucket, id, sentence, remedy) in [
+        (
+            "typo",
+            "mdss.unit",
+            "The storage could not be found",
+            "verify the storage client id and that the storage is configured in MDSS",
+        ),
+        (
+            "off",
+            "mdss.real_time",
+            "Real-Time Process is not enabled",
+            "enable real-time processing for this storage in MDSS",
+        ),
+        (
+            "polling",
+            "mdss.event_based",
+            "Real-Time Process is enabled, but it is not set to Event Based",
+            "stop the current real-time scan in MDSS and start another one as Event-Based",
+        ),
+    ] {
+        let failed = check(id, bucket);
+        assert_eq!((said(&failed, "status"), said(&failed, "remedy")), ("fail", remedy), "{failed}");
+        assert!(said(&failed, "found").contains(sentence), "{failed}");
+        assert!(said(&failed, "subject").starts_with("route["), "{failed}");
+        let others = ["mdss.unit", "mdss.real_time", "mdss.event_based", "mdss.scan_id"];
+        let others = others.iter().filter(|other| **other != id).map(|other| check(other, bucket));
+        assert!(others.clone().all(|other| other["status"] != "fail"), "exactly one: {}", found.text);
+        for other in others.filter(|other| other["status"] == "skipped") {
+            assert_eq!(other["by"], id);
+        }
+    }
+    for id in ["mdss.unit", "mdss.real_time", "mdss.event_based", "mdss.scan_id"] {
+        for bucket in ["good", "again", "scanned"] {
+            assert_eq!(check(id, bucket)["status"], "ok", "{}", found.text);
+        }
+    }
+    let scan = check("mdss.scan_id", "unscanned");
+    assert_eq!(said(&scan, "status"), "fail", "{scan}");
+    // One file for each unit, which does not exist.
+    let accepted = sim.accepted();
+    let told: Vec<_> =
+        accepted.iter().map(|object| (object.storage_client_id.as_str(), object.times)).collect();
+    assert_eq!(told, [("unit-good", 1), ("unit-scan", 1)]);
+    assert!(accepted.iter().all(|object| object.key.starts_with("mdss-relay-doctor/")), "{accepted:?}");
+
+    // Without --live MDSS's list alone is asked, and says as much of the id that it does not have.
+    sim.forget();
+    let found = doctor(&[], &variables).await;
+    let units: Vec<_> = found.all("mdss.unit").iter().map(|c| said(c, "status").to_owned()).collect();
+    assert_eq!(units, ["ok", "fail", "ok", "ok", "ok", "ok", "ok"], "{}", found.text);
+    assert!(said(found.all("mdss.unit")[2], "found").contains("isRealTimeProcessingEnabled: false"));
+    assert!(found.all("mdss.real_time").is_empty());
+    assert_eq!(sim.accepted(), []);
+}
+
+#[tokio::test]
+async fn nothing_is_submitted_to_a_unit_that_there_is_without_live() {
+    for config in [
+        Config::default(),
+        Config { key_check: KeyCheck::AfterUnit, ..Config::default() },
+        Config { storage_list: StorageList::Bearer, ..Config::default() },
+        Config { storage_list: StorageList::Forbidden, ..Config::default() },
+    ] {
+        let journal = tempfile::NamedTempFile::new().unwrap();
+        let config = Config { journal: Some(journal.path().to_owned()), ..config };
+        let what = format!("{:?} {:?}", config.key_check, config.storage_list);
+        let listed = config.storage_list != StorageList::Forbidden;
+        let sim = Sim::start(config).await.unwrap();
+        let found = doctor(&[], &[("APIENDPOINT", &sim.url())]).await;
+        assert_eq!(found.status_of("mdss.api"), "ok", "{what}: {}", found.text);
+        assert_eq!(
+            found.status_of("mdss.unit"),
+            if listed { "ok" } else { "unknown" },
+            "{what}: {}",
+            found.text
+        );
+        assert_nothing_submitted(&sim);
+        assert_eq!(std::fs::read_to_string(journal.path()).unwrap(), "", "{what}");
+        assert!(sim.requests().len() >= 4, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_mdss_is_told_from_it() {
+    let page = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\nConnection: close\r\n\r\n<html></html>";
+    let prefixed = Sim::start(Config { prefix: "/mdss".into(), ..Config::default() }).await.unwrap();
+    let busy = Sim::start(Config::default()).await.unwrap();
+    busy.push([Step::Unavailable]);
+    let moved = Sim::start(Config::default()).await.unwrap();
+    let location = mdss_sim::HeaderValue::from_static("https://mdss.example/");
+    moved.push([Step::Redirect { status: mdss_sim::StatusCode::MOVED_PERMANENTLY, location }]);
+    for (what, url, sentence, remedy) in [
+        ("a page", format!("http://{}", says(page).await), "answered 200 and sent HTML", "webhook URL"),
+        (
+            "another path",
+            format!("http://{}/api/hook", prefixed.addr()),
+            "answered 405 and sent HTML",
+            "/api/webhook/realtime",
+        ),
+        ("another API", format!("{}/api/hook", prefixed.base_url()), "answered 404", "/api/webhook/realtime"),
+        ("overload", busy.url(), "answered 503", "see whether MDSS works"),
+        ("a redirect", moved.url(), "answered 301", "set the endpoint to the final address"),
+    ] {
+        let found = doctor(&[], &[("APIENDPOINT", &url)]).await;
+        let api = found.one("mdss.api");
+        assert_eq!(said(api, "status"), "fail", "{what}: {api}");
+        assert!(said(api, "found").contains(sentence), "{what}: {api}");
+        assert!(said(api, "remedy").contains(remedy), "{what}: {api}");
+        found.assert_skipped(&MDSS[1..], "mdss.api");
+    }
+}

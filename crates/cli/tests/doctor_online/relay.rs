@@ -1,0 +1,140 @@
+//! The relay that runs with the set-up.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use drive::until;
+use mdss_relay_http::{Configuration, Listeners, Server};
+use mdss_sim::{Config, DEFAULT_API_KEY, Sim, units};
+
+use crate::found::{TOKEN, doctor, file, said};
+
+/// A server that stops when this is dropped.
+struct Relay {
+    address: SocketAddr,
+    pages: SocketAddr,
+    _stop: tokio::sync::oneshot::Sender<()>,
+}
+
+async fn relay(variables: &[(&str, &str)]) -> Relay {
+    let own = [
+        ("APIKEY", DEFAULT_API_KEY),
+        ("RELAY_TOKEN", TOKEN),
+        ("RELAY_LISTEN", "127.0.0.1:0"),
+        ("RELAY_ADMIN_LISTEN", "[::1]:0"),
+    ];
+    let variables =
+        own.into_iter().chain(variables.iter().copied()).map(|(name, value)| (name.into(), value.into()));
+    let configuration = Configuration::read(variables).outcome.unwrap();
+    let listeners = Listeners::open(&configuration).await.unwrap();
+    let address = listeners.events.local_addr().unwrap();
+    let pages = listeners.admin.as_ref().unwrap().local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    tokio::spawn(async move {
+        let server = Server::new(configuration);
+        server
+            .serve(listeners, async {
+                drop(stopped.await);
+                "the test is over"
+            })
+            .await
+            .unwrap();
+    });
+    Relay { address, pages, _stop: stop }
+}
+
+async fn post(relay: &Relay, bucket: &str) {
+    let event = format!(
+        r#"{{"Records":[{{"eventSource":"minio:s3","eventName":"s3:ObjectCreated:Put","s3":{{"bucket":{{"name":"{bucket}"}},"object":{{"key":"k"}}}}}}]}}"#
+    );
+    let poster = drive::HttpPoster::new(Duration::from_secs(10));
+    let authorization = format!("Bearer {TOKEN}");
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+    let answer =
+        poster.send("POST", &format!("http://{}/events", relay.address), &headers, event).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_relay_that_runs_is_asked_and_what_waits_is_named() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("spool");
+    let config = file(
+        dir.path(),
+        "relay.toml",
+        &format!(
+            "[[route]]\nbucket = \"good\"\nexclude_prefix = [\"q/\"]\nstorage_client_id = \"{}\"\nstorage_type = \"s3-compatible\"\n\
+             [[route]]\nbucket = \"off\"\nexclude_prefix = [\"q/\"]\nstorage_client_id = \"{}\"\nstorage_type = \"oracle\"\n",
+            units::S3_COMPATIBLE,
+            units::NOT_ENABLED
+        ),
+    );
+    let url = sim.url();
+    let set_up = [
+        ("APIENDPOINT", url.as_str()),
+        ("RELAY_CONFIG", &config),
+        ("RELAY_MODE", "spooled"),
+        ("RELAY_DATA_DIR", data.to_str().unwrap()),
+        ("STORAGECLIENTID", ""),
+    ];
+    let running = relay(&set_up[..4]).await;
+    let (listens, shows) = (running.address.to_string(), running.pages.to_string());
+    let with = [&set_up[..], &[("RELAY_LISTEN", &listens), ("RELAY_ADMIN_LISTEN", &shows)]].concat();
+    post(&running, "good").await;
+    until("the object is accepted", Duration::from_secs(20), async || sim.accepted().len() == 1)
+        .await
+        .unwrap();
+
+    let found = doctor(&[], &with).await;
+    for id in ["running", "ready", "reloaded", "breaker", "oldest", "held", "parked", "last_event"] {
+        assert_eq!(found.status_of(&format!("relay.{id}")), "ok", "{}", found.text);
+    }
+    assert!(said(found.one("relay.running"), "found").starts_with("mdss-relay 0."), "{}", found.text);
+    assert_eq!(sim.accepted().len(), 1, "doctor submits nothing");
+
+    // A unit that is off, and a bucket that nobody has named, wait for an operator; and the file is changed.
+    post(&running, "off").await;
+    post(&running, "nameless").await;
+    let held = async || {
+        let found = doctor(&[], &with).await;
+        found.all("relay.held").len() == 2
+    };
+    until("both are held", Duration::from_secs(20), held).await.unwrap();
+    let later = std::time::SystemTime::now() + Duration::from_secs(60);
+    std::fs::File::options().append(true).open(&config).unwrap().set_modified(later).unwrap();
+    let found = doctor(&[], &with).await;
+    assert_eq!(found.status, 1);
+    let off = found.all("relay.held");
+    let off = off.iter().find(|c| said(c, "subject").contains("route[1] (bucket \"off\")")).unwrap();
+    assert!(said(off, "found").contains("1 for mdss_not_enabled"), "{off}");
+    assert!(said(off, "remedy").contains("list --state held"), "{off}");
+    assert_eq!(found.status_of("relay.reloaded"), "warn", "{}", found.text);
+    drop(running);
+
+    // Nobody runs: the file says what is there.
+    let gone = async || doctor(&[], &with).await.status_of("relay.running") == "fail";
+    until("it has stopped", Duration::from_secs(20), gone).await.unwrap();
+    let found = doctor(&[], &with).await;
+    assert_eq!(found.all("relay.held").len(), 2, "{}", found.text);
+    assert_eq!(found.status_of("relay.parked"), "ok", "{}", found.text);
+    found.assert_skipped(
+        &["relay.ready", "relay.reloaded", "relay.breaker", "relay.last_event"],
+        "relay.running",
+    );
+}
+
+#[tokio::test]
+async fn who_has_the_port_of_the_relay_is_looked_at() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let other = Sim::start(Config::default()).await.unwrap();
+    let listens = other.addr().to_string();
+    let found = doctor(&[], &[("APIENDPOINT", &sim.url()), ("RELAY_LISTEN", &listens)]).await;
+    let running = found.one("relay.running");
+    assert_eq!(said(running, "status"), "fail", "{running}");
+    assert!(said(running, "found").starts_with("something else answers"), "{running}");
+
+    // Where nobody could post no server can be missed.
+    let found = doctor(&[], &[("APIENDPOINT", &sim.url()), ("RELAY_TOKEN", "")]).await;
+    found.assert_skipped(&["relay.running", "relay.held"], "settings.valid");
+}
