@@ -38,3 +38,19 @@ impl Drop for UnderWay {
         self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_ends_with_the_last_of_those_who_hold_it() {
+        let calls = Arc::new(Calls::default());
+        let (first, second) = (Arc::new(calls.begin()), calls.begin());
+        let work = first.clone();
+        drop(first);
+        assert_eq!((calls.ended(), calls.under_way()), (0, 2), "its sender has gone, the work goes on");
+        drop((work, second));
+        assert_eq!((calls.ended(), calls.under_way()), (2, 0));
+    }
+}

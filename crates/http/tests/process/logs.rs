@@ -108,6 +108,7 @@ async fn one_line_says_what_runs_and_one_what_the_end_has_cut() {
     // The deliveries of both processes have names of their own.
     let body = mdss_sim::created("minio:s3", "b", &["in/c"]);
     assert_eq!(post(&server, "/jd/a-long-path-secret-1", &[], body).await.status, 200);
+    server.process.wait_for_line("in/c", LIMIT).await.unwrap();
     let other = &lines(&server, "in/c")[0]["faas.invocation_id"];
     assert!(other.as_str().unwrap().starts_with("jd-") && *other != invocation, "{other}");
     stop(&mut server).await;
@@ -141,7 +142,8 @@ async fn a_new_configuration_says_what_has_changed() {
     std::fs::write(&key, DEFAULT_API_KEY).unwrap();
     let answer = post(&server, "/open", &[], created(&["a"])).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(line(&server, "a new API key was read from its file")["level"], "INFO");
+    server.process.wait_for_line("a new API key was read from its file", LIMIT).await.unwrap();
+    assert_eq!(line(&server, "a new API key")["level"], "INFO");
 
     config("deadline = \"3s\"\n");
     server.process.signal("HUP").unwrap();
