@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod found;
+mod healthy;
 mod mdss;
 mod relay;
 #[path = "../tool/mod.rs"]

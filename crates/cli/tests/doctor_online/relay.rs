@@ -10,13 +10,13 @@ use mdss_sim::{Config, DEFAULT_API_KEY, Sim, units};
 use crate::found::{TOKEN, doctor, file, said};
 
 /// A server that stops when this is dropped.
-struct Relay {
-    address: SocketAddr,
-    pages: SocketAddr,
+pub(crate) struct Relay {
+    pub(crate) address: SocketAddr,
+    pub(crate) pages: SocketAddr,
     _stop: tokio::sync::oneshot::Sender<()>,
 }
 
-async fn relay(variables: &[(&str, &str)]) -> Relay {
+pub(crate) async fn relay(variables: &[(&str, &str)]) -> Relay {
     let own = [
         ("APIKEY", DEFAULT_API_KEY),
         ("RELAY_TOKEN", TOKEN),
@@ -43,7 +43,7 @@ async fn relay(variables: &[(&str, &str)]) -> Relay {
     Relay { address, pages, _stop: stop }
 }
 
-async fn post(relay: &Relay, bucket: &str) {
+pub(crate) async fn post(relay: &Relay, bucket: &str) {
     let event = format!(
         r#"{{"Records":[{{"eventSource":"minio:s3","eventName":"s3:ObjectCreated:Put","s3":{{"bucket":{{"name":"{bucket}"}},"object":{{"key":"k"}}}}}}]}}"#
     );

@@ -52,6 +52,7 @@ guides! {
     from_the_vendor_function: "docs/from-the-vendor-function.md",
     google: "docs/google.md",
     jdcloud: "docs/jdcloud.md",
+    logging: "docs/logging.md",
     minio: "docs/minio.md",
     notifications: "docs/notifications.md",
     oci: "docs/oci.md",

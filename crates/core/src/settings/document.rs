@@ -90,3 +90,62 @@ impl Reader {
         tables
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::settings::{Role, Settings};
+
+    fn mistakes(vars: &[(&str, &str)]) -> Vec<String> {
+        let vars = vars.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        Settings::read(vars, Role::Http).mistakes.iter().map(ToString::to_string).collect()
+    }
+
+    /// What stands behind a slip is not read, and so is not missing. What is wrong in any case is said all the same.
+    #[test]
+    fn a_slip_in_the_toml_brings_no_mistakes_behind_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing.toml").to_string_lossy().into_owned();
+        for (name, value, wants) in [
+            ("RELAY_CONFIG_TOML", "[mdss]\nendpoint = ", &["RELAY_CONFIG_TOML: expected TOML; line 2"][..]),
+            (
+                "RELAY_CONFIG_TOML",
+                "[mds]\nendpoint = 'https://mdss.example'",
+                &["mds: expected a known name; is mdss meant?"],
+            ),
+            (
+                "RELAY_CONFIG_TOML",
+                "[mdss]\nendpont = 'https://mdss.example'",
+                &["mdss.endpont: expected a known name; is endpoint"],
+            ),
+            (
+                "RELAY_CONFIG_TOML",
+                "[source]\nname = 'a'",
+                &["source: expected [[source]], with two brackets"],
+            ),
+            ("RELAY_CONFIG", &missing, &["RELAY_CONFIG: found "]),
+            // Nothing was misunderstood, and everything is missing.
+            (
+                "RELAY_CONFIG_TOML",
+                "[log]\nfilter = 'info'",
+                &["APIENDPOINT: ", "APIKEY: ", "RELAY_TOKEN: ", "STORAGECLIENTID: "],
+            ),
+        ] {
+            let found = mistakes(&[(name, value), ("RELAY_DATA_DIR", "/d")]);
+            let found: Vec<_> =
+                found.iter().filter(|m| !m.starts_with("RELAY_DATA_DIR: expected no value")).collect();
+            assert_eq!(found.len(), wants.len(), "{value}: {found:#?}");
+            for (found, want) in found.iter().zip(wants) {
+                assert!(found.starts_with(want), "{found} {want}");
+            }
+        }
+        let unreadable = dir.path().join("key").to_string_lossy().into_owned();
+        let vars = [
+            ("RELAY_CONFIG_TOML", "x"),
+            ("RELAY_TIMEOUT", "10"),
+            ("APIKEY_FILE", unreadable.as_str()),
+            ("RELAY_DATA_DIR", "/d"),
+        ];
+        let found = mistakes(&vars);
+        assert_eq!(found.len(), 3, "{found:#?}");
+    }
+}

@@ -22,6 +22,9 @@ async fn the_command_line_the_log_the_metrics_and_the_answers_name_one_version()
     for (answer, status) in [(&taken, 200), (&refused, 401), (&nowhere, 404), (&metrics, 200)] {
         assert_eq!((answer.status, answer.header("server")), (status, Some(named.as_str())), "{answer:?}");
     }
+    let log = server.process.output();
+    let first = log.lines().find(|line| line.contains("\"service.version\"")).unwrap_or_default();
+    assert!(first.contains(&format!("\"service.version\":\"{VERSION}\"")), "{log}");
     let build = format!("\nmdss_relay_build_info{{version=\"{VERSION}\"}} 1\n");
     assert!(metrics.text().contains(&build), "{}", metrics.text());
     // What is no HTTP gets its answer past `hyper`, which encodes nothing for it any more.
