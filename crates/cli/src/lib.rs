@@ -10,6 +10,7 @@ mod pages;
 mod replay;
 mod secret;
 mod spool;
+mod support;
 mod tail;
 mod visible;
 
@@ -36,6 +37,7 @@ enum Command {
     Replay(replay::Arguments),
     Secret(secret::Arguments),
     Spool(spool::Arguments),
+    Support(support::Arguments),
     Tail(tail::Arguments),
 }
 
@@ -50,6 +52,7 @@ pub fn run() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Secret(arguments) => secret::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),
+        Command::Support(arguments) => support::run(&arguments),
         Command::Tail(arguments) => tail::run(&arguments),
     }
 }

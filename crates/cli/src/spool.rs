@@ -88,8 +88,7 @@ enum Task {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let variable = std::env::var_os("RELAY_DATA_DIR");
-    let Some(dir) = place::data_dir(arguments.data_dir.clone(), variable, Path::new(place::STANDARD)) else {
+    let Some(dir) = data_dir(arguments.data_dir.clone()) else {
         say(&format!(
             "expected the data directory of a relay, in --data-dir or RELAY_DATA_DIR; there is no {}",
             place::STANDARD
@@ -213,7 +212,7 @@ async fn task(desk: &Desk, dir: &Path, units: &Units, arguments: &Arguments) -> 
             Ok(purge(desk, &filter, now, json).await?.max(u8::from(unknown.items)))
         }
         Task::Stats => {
-            stats(desk, &Standing::of(desk, dir).await?, units, now, json).await?;
+            print(&stats(desk, &Standing::of(desk, dir).await?, units, now, json).await?);
             Ok(0)
         }
     }
@@ -239,7 +238,7 @@ async fn stats(
     units: &Units,
     now: Moment,
     json: bool,
-) -> Result<(), Trouble> {
+) -> Result<String, Trouble> {
     let stock = desk.stock().await?;
     let lanes = stock.depths.iter().map(|depth| &depth.lane);
     if json {
@@ -260,19 +259,35 @@ async fn stats(
         all["oldest"] = json!(oldest);
         all["depths"] = json!(depths);
         all["units"] = Value::Object(called);
-        print(&visible(&all.to_string()));
-        return Ok(());
+        return Ok(visible(&all.to_string()));
     }
-    print(
-        &(head(standing, units, lanes, now)
-            + &table::stats(&stock, |lane, state| standing.pause_of(lane, state), now)),
-    );
+    let mut text = head(standing, units, lanes, now)
+        + &table::stats(&stock, |lane, state| standing.pause_of(lane, state), now);
     if standing.is_well()
         && let Some(line) = sleepers(desk, now).await?
     {
-        print(&line);
+        text = text + "\n" + &line;
     }
-    Ok(())
+    Ok(text)
+}
+
+/// The counts and the items, each a line of JSON, for a file that somebody else reads; in their place why they cannot be had.
+pub(crate) async fn report(given: Option<PathBuf>, config: Option<&Path>, most: usize) -> (String, String) {
+    let Some(dir) = data_dir(given) else { return ("there is no data directory".into(), String::new()) };
+    let read = async {
+        let units = Units::read(config).unwrap_or_default();
+        let (desk, now) = (Desk::open(&dir)?, SystemClock.now());
+        let standing = Standing::of(&desk, &dir).await?;
+        let mut items = Vec::new();
+        pages(&desk, &Filter::default(), most, |entry| items.push(entry)).await?;
+        Ok((stats(&desk, &standing, &units, now, true).await?, shown(&items, Some(&standing), now, true)))
+    };
+    read.await
+        .unwrap_or_else(|trouble: Trouble| (format!("{}: {}", dir.display(), trouble.detail), String::new()))
+}
+
+fn data_dir(given: Option<PathBuf>) -> Option<PathBuf> {
+    place::data_dir(given, std::env::var_os("RELAY_DATA_DIR"), Path::new(place::STANDARD))
 }
 
 /// MDSS works, and items wait for nothing but the end of their pause: who knows that it works need not wait with them.

@@ -11,7 +11,7 @@ use clap::{ArgGroup, Args};
 use mdss_relay_core::{Cause, SkipReason, nearest};
 
 use crate::visible::visible;
-use lines::{Line, Lines};
+pub(crate) use lines::{Line, Lines};
 use record::{Pattern, Record, ResultWord};
 
 const EXAMPLES: &str = "Examples:

@@ -35,7 +35,14 @@ fn log() -> String {
 fn records_are_shown_and_filtered() {
     let all = tool::run("tail", &[], &[], &log());
     assert_eq!(all.status, 0, "{}", all.stderr);
-    insta::assert_snapshot!(all.stdout, @r"");
+    insta::assert_snapshot!(all.stdout, @r"
+    2026-11-21 18:56:59  info      listening
+    2026-11-21 18:57:00  accepted  -                     invoices/in/a.pdf  12 ms  64a0
+    2026-11-21 18:57:00  skipped   not_selected          invoices/tmp/\u001b[31mb.pdf  no prefix
+    a banner \u009b2J of a container
+    2026-11-21 18:57:00  waiting   mdss_timeout          scans/c.pdf
+    2026-11-21 18:57:00  spooled   -                     scans/d.pdf
+    ");
     assert!(all.stderr.contains("1 line was no JSON"), "{}", all.stderr);
     for (filter, keys) in [
         (&["--source", "minio"][..], &["in/a.pdf", "b.pdf"][..]),

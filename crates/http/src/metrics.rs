@@ -134,7 +134,7 @@ struct Own {
     unusable: BTreeMap<String, u64>,
     reloads: BTreeMap<&'static str, u64>,
     /// Seconds since 1970, as Prometheus has moments.
-    configured: f64,
+    configured: Option<f64>,
     last_events: BTreeMap<String, f64>,
 }
 
@@ -185,7 +185,7 @@ impl Counters {
 
     /// A configuration, read just now, is in force.
     pub(crate) fn configured(&self) {
-        self.counts().configured = now();
+        self.counts().configured = Some(now());
     }
 
     pub(crate) fn reloaded(&self, outcome: &'static str) {
@@ -214,7 +214,9 @@ impl Counters {
                 let n = counts.reloads.get(outcome).copied().unwrap_or(0);
                 page.put("mdss_relay_reloads_total", &[("outcome", outcome)], n as f64);
             }
-            page.put("mdss_relay_configuration_timestamp_seconds", &[], counts.configured);
+            if let Some(at) = counts.configured {
+                page.put("mdss_relay_configuration_timestamp_seconds", &[], at);
+            }
             for (source, at) in &counts.last_events {
                 page.put("mdss_relay_last_event_timestamp_seconds", &[("source", source)], *at);
             }
@@ -399,7 +401,7 @@ mod tests {
         let lines: Vec<_> =
             text.lines().filter(|l| !l.starts_with("# HELP") && !l.contains("_attempt_seconds")).collect();
         assert_eq!(
-            lines[1..16],
+            lines[1..18],
             [
                 &format!("mdss_relay_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
                 "# TYPE mdss_relay_requests_total counter",
@@ -409,6 +411,8 @@ mod tests {
                 "# TYPE mdss_relay_reloads_total counter",
                 r#"mdss_relay_reloads_total{outcome="taken"} 1"#,
                 r#"mdss_relay_reloads_total{outcome="refused"} 0"#,
+                "# TYPE mdss_relay_configuration_timestamp_seconds gauge",
+                "mdss_relay_configuration_timestamp_seconds 0",
                 "# TYPE mdss_relay_log_lines_dropped_total counter",
                 "mdss_relay_log_lines_dropped_total 0",
                 "# TYPE mdss_relay_endpoint_failing_since_timestamp_seconds gauge",

@@ -267,7 +267,7 @@ fn latency(looked: Option<Result<Looked, String>>) -> Outcome {
             }
             Outcome::ok(found)
         }
-        Some(Err(why)) => Outcome::warn(why, "an answer to a GET", "see the section; mdss.api says more"),
+        Some(Err(why)) => Outcome::unknown(why, "see mdss.api, which says more"),
         None => Outcome::unknown("nothing was answered in time", "see whether MDSS is overloaded"),
     }
 }

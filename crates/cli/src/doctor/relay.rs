@@ -116,8 +116,7 @@ fn ready(answer: Result<(u16, String), String>) -> Outcome {
 
 /// Whether the configuration that runs is the one on disk.
 fn reloaded(page: Option<&Page>, subject: &Subject) -> Outcome {
-    let named = subject.variables.iter().find(|(name, value)| name == "RELAY_CONFIG" && !value.is_empty());
-    let Some((_, path)) = named else {
+    let Some(path) = &subject.config else {
         return Outcome::ok("the settings are variables, which a process reads when it starts");
     };
     let read_at = page.and_then(|page| page.value("mdss_relay_configuration_timestamp_seconds"));
@@ -127,12 +126,12 @@ fn reloaded(page: Option<&Page>, subject: &Subject) -> Outcome {
     let written = std::fs::metadata(path).and_then(|found| found.modified());
     let written = match written {
         Ok(written) => written.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
-        Err(error) => return Outcome::unknown(format!("{}: {error}", path.to_string_lossy()), ""),
+        Err(error) => return Outcome::unknown(format!("{}: {error}", path.display()), ""),
     };
     if written > read_at {
         let by = Duration::from_secs_f64((written - read_at).min(1e9));
         return Outcome::warn(
-            format!("{} was changed {} after the relay read it", path.to_string_lossy(), age(by)),
+            format!("{} was changed {} after the relay read it", path.display(), age(by)),
             "a relay that runs with the configuration on disk",
             "systemctl reload mdss-relay-http; a line in its log says whether the new one is used",
         );

@@ -10,6 +10,7 @@ use crate::input;
 const STANDARD: &str = "/etc/mdss-relay/relay.toml";
 
 /// The names that a configuration gives to storage units; none without a configuration.
+#[derive(Default)]
 pub(super) struct Units(Rules);
 
 impl Units {

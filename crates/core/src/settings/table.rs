@@ -108,6 +108,11 @@ macro_rules! fills {
 }
 
 impl Setting {
+    /// Whether its value may be a secret, so that nobody may show it.
+    pub fn is_secret(&self) -> bool {
+        self.holds == Holds::Secret
+    }
+
     /// The values it takes, in words.
     pub fn values(&self) -> String {
         match self.reads {
