@@ -192,6 +192,17 @@ def main():
         check.take(outputs["QueueUrl"])
         check.script("destroy.sh", "--yes")
         check.script("destroy.sh", "--yes", "--stack", "second", "--with-secret", "mdss-relay-api-key")
+        # The secret waits to be deleted now; and a bucket whose new objects go elsewhere already stops it before anything is made.
+        # (moto keeps the log group of a stack that is gone, hence the other name.)
+        check.deploy("--stack", "third", "--secret", "mdss-relay-api-key", "--bucket", "outbox")
+        assert check.client("secretsmanager").get_secret_value(SecretId="mdss-relay-api-key")["SecretString"] == KEY
+        check.script("destroy.sh", "--yes", "--discard", "--stack", "third", "--with-secret", "mdss-relay-api-key")  # S3's test event waits
+        rival = {"Id": "rival", "QueueArn": theirs_arn, "Events": ["s3:ObjectCreated:*"]}
+        s3.put_bucket_notification_configuration(Bucket="outbox", NotificationConfiguration={"QueueConfigurations": [rival]})
+        refused = check.deploy("--bucket", "outbox", status=2)
+        assert "rival -> " in refused.stderr, refused.stderr
+        refused = check.deploy("--bucket", "nobodys", status=1)
+        assert "this is about --bucket nobodys" in refused.stderr, refused.stderr
         left = check.notifications("inbox")
         assert [one["Id"] for one in left["QueueConfigurations"]] == ["theirs"], left
         assert not check.client("cloudformation").list_stacks(StackStatusFilter=["CREATE_COMPLETE", "UPDATE_COMPLETE"])["StackSummaries"]
