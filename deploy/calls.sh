@@ -108,8 +108,17 @@ need_number() {
     esac
 }
 
+# A run with the values that the guides print would end well and send every object nowhere. The names below `example` exist nowhere (RFC 2606).
+note_example() { # option, what was given
+    case $2 in
+        *://*.example | *://*.example[:/]* | 0c5454e3-d576-44c5-8ce4-cdc078011d0b)
+            printf "%s: note: %s: '%s' is the example of the guide; give your own\n" "$me" "$1" "$2" >&2 ;;
+    esac
+}
+
 # option, what was given
 need_url() {
+    note_example "$1" "$2"
     case $2 in
         '') mistake "$1: missing" ;;
         *[[:space:]]*) mistake "$1: has white space inside" ;;

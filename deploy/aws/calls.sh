@@ -75,8 +75,8 @@ notify() {
         say 'nothing to change'
         return
     fi
-    hint="S3 tries the queue before it accepts the entry. If the stack is new, wait a minute and give the command again. If S3 reports that
-configurations overlap, another entry of this bucket takes the same events: give --prefix, or let EventBridge deliver (--events eventbridge, in a stack of its own)"
+    hint="S3 tries the queue before it accepts the entry. If S3 'could not validate the destination' and the stack is new, wait a minute and give the
+command again. If S3 says 'Configuration is ambiguously defined', somebody else has just added an entry that takes the same events"
     change s3api put-bucket-notification-configuration "$@" --notification-configuration "file://$scratch/wanted.json"
     hint=''
     if ! $dry_run; then
@@ -96,6 +96,27 @@ fetch() {
         jq --slurp --sort-keys --from-file "$here/tidy.jq" "$scratch/answer" > "$scratch/present.json" ||
             stopped 'the answer of get-bucket-notification-configuration is not JSON'
     fi
+}
+
+# look_for_rivals BUCKET WAY: S3 takes no two entries of one bucket that announce the same event of the same key ("Configuration is
+# ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are overlapping for the same event type").
+# Ours has no suffix, and so overlaps with every suffix.
+look_for_rivals() {
+    step "notifications of $1, as they are"
+    fetch --bucket "$1" --expected-bucket-owner "$ACCOUNT_ID"
+    $dry_run && return
+    cp "$scratch/present.json" "$scratch/before-$1.json"
+    [ "$2" = notification ] || return 0
+    rivals=$(jq --raw-output --from-file "$here/rivals.jq" --arg id "$stack" --arg prefix "${prefix-}" "$scratch/present.json")
+    [ -z "$rivals" ] || mistake "--bucket: $1 announces new objects to somebody already, and S3 takes no second entry for the same keys:
+$rivals
+    --events eventbridge delivers beside it. If the other entry has a prefix, --prefix TEXT with other keys does too"
+}
+
+# announced BUCKET WAY: whether the bucket, as it was, posts its events for a stack that gets them this WAY.
+announced() {
+    jq --exit-status --arg id "$stack" --arg way "$2" 'if $way == "eventbridge" then has("EventBridgeConfiguration")
+        else any(.QueueConfigurations[]?; .Id == $id) end' "$scratch/before-$1.json" > /dev/null
 }
 
 merged() {

@@ -24,7 +24,7 @@ Where
 What
   --zip FILE                  the binary, named bootstrap. Default: what `make dist` has left in dist/lambda, beside deploy/
   --architecture NAME *       of that binary: arm64 or x86_64. Default: as the zip's name ends
-  --code-bucket NAME          bucket of this region to put the zip into, under mdss-relay/
+  --code-bucket NAME          bucket of this region to put the zip into, under the stack's name
   --timeout SECONDS *         30, 60 (default), 120, 300; an event that failed comes again after six times that
   --max-receives COUNT *      5 to 1000, default 120: how often an event is tried before the dead-letter queue. 120 times 6 minutes are half a day
   --concurrency COUNT *       2 to 1000, default 5: calls at once
@@ -35,7 +35,9 @@ Configuration. The API key is never an argument. It comes from the file that API
 Without APIKEY_FILE the key that is there stays; if there is none, the script asks for it at the terminal
   --endpoint URL              MDSS's address or webhook URL
   --storage-client-id ID      the storage unit in MDSS that takes every object; or
-  --relay-config FILE         a TOML configuration with [[route]]s and all other settings that differ from the defaults
+  --relay-config FILE         a TOML configuration with [[route]]s and all other settings that differ from the defaults;
+                              read and checked before, if the tool mdss-relay is on PATH. Secrets in it can be read by
+                              whoever may describe the stack or the function
   --secret NAME               default STACK-api-key
   --kms-key ARN *             a key of your own for the function's variables, one of which is the API key
 
@@ -50,7 +52,7 @@ Around it
   --alarm-topic ARN *         SNS topic that gets the alarms; without it they are visible only in the console
   --log-retention DAYS *      default 30
 
-  --dry-run                   print every command, run none
+  --dry-run                   print every command, run none; asks AWS nothing, so it does not know what is there
   --help
 
 The account is that of aws: ~/.aws, AWS_PROFILE and so on.
@@ -140,6 +142,7 @@ for named in arm64 x86_64; do
 done
 [ -z "$architecture" ] || need_one_of --architecture "$architecture" 'arm64 x86_64'
 need_name --code-bucket "$code_bucket"
+case "$newline$buckets" in *"$newline$code_bucket$newline"*) mistake "--bucket: $code_bucket is the code bucket too; the zip in it would be scanned" ;; esac
 need_one_of --timeout "${timeout:-60}" '30 60 120 300'
 need_number --max-receives "${receives:-120}" 5 1000
 need_number --concurrency "${concurrency:-5}" 2 1000
@@ -154,6 +157,7 @@ case $storage,$relay_config in
     ,) mistake '--storage-client-id or --relay-config: one of them is missing' ;;
     ?*,?*) mistake '--storage-client-id and --relay-config: only one of them' ;;
 esac
+note_example --storage-client-id "$storage"
 case $storage in *[[:space:]]*) mistake '--storage-client-id: has white space inside' ;; esac
 if [ -n "$relay_config" ] && [ -f "$relay_config" ] && [ -r "$relay_config" ]; then
     toml=$(cat -- "$relay_config")
@@ -161,6 +165,15 @@ if [ -n "$relay_config" ] && [ -f "$relay_config" ] && [ -r "$relay_config" ]; t
     # All variables of a function together may have 4 KB ("Lambda quotas"); the others are short.
     size=$(printf '%s' "$toml" | LC_ALL=C wc -c)
     [ "$size" -le 3500 ] || mistake "--relay-config: '$relay_config' has $((size)) bytes; at most 3500 fit into a function beside the other variables"
+    relay=$(command -v mdss-relay) || relay=''
+    if [ -n "$relay" ]; then
+        # Without the variables of this shell, which the function does not have. Files in /var/task are in the zip.
+        wrong=$(printf '{"Records":[]}' | env -i "$relay" explain --config "$relay_config" - 2>&1 > /dev/null) || {
+            wrong=$(printf '%s\n' "$wrong" | grep -v 'found "/var/task/' | sed -n 's/^- /    /p')
+            [ -z "$wrong" ] || mistake "--relay-config: 'mdss-relay explain --config $relay_config' says:
+$wrong"
+        }
+    fi
 elif [ -n "$relay_config" ]; then
     mistake "--relay-config: '$relay_config' is not a file that can be read"
 fi
@@ -181,17 +194,27 @@ step account
 look_up ACCOUNT_ID sts get-caller-identity --query Account --output text
 
 step buckets
-arns=''
-for bucket in $buckets; do
-    look_up BUCKET_REGION s3api get-bucket-location --bucket "$bucket" --expected-bucket-owner "$ACCOUNT_ID" --query LocationConstraint --output text
+need_here() { # option, bucket
+    hint="this is about $1 $2: does this account ($ACCOUNT_ID) have a bucket of that name, and does the deployer's policy name it?"
+    look_up BUCKET_REGION s3api get-bucket-location --bucket "$2" --expected-bucket-owner "$ACCOUNT_ID" --query LocationConstraint --output text
+    hint=''
     # "Buckets in Region us-east-1 have a LocationConstraint of null", and EU is eu-west-1 of old (GetBucketLocation).
     case ${BUCKET_REGION:-us-east-1} in
         "$region" | '$'*) ;;
-        EU) [ "$region" = eu-west-1 ] || mistake "--bucket: $bucket is in eu-west-1, not in $region" ;;
-        *) mistake "--bucket: $bucket is in ${BUCKET_REGION:-us-east-1}, not in $region" ;;
+        EU) [ "$region" = eu-west-1 ] || mistake "$1: $2 is in eu-west-1, not in $region" ;;
+        *) mistake "$1: $2 is in ${BUCKET_REGION:-us-east-1}, not in $region" ;;
     esac
+}
+arns=''
+need_here --code-bucket "$code_bucket"
+for bucket in $buckets; do
+    need_here --bucket "$bucket"
     arns="$arns,arn:$partition:s3:::$bucket"
 done
+stop_on_mistakes
+# Both are looked at before anything is made.
+for bucket in $buckets; do look_for_rivals "$bucket" "$events"; done
+for bucket in $dropped; do look_for_rivals "$bucket" none; done
 stop_on_mistakes
 
 step "stack $stack, as it is"
@@ -199,22 +222,32 @@ step "stack $stack, as it is"
 output PRESENT_EVENTS Events
 output PRESENT_BUCKETS BucketArns
 if ! $dry_run; then
-    case $PRESENT_EVENTS in
-        '' | "$events") ;;
-        *)
-            again=''
-            stopped "the stack gets its events by '$PRESENT_EVENTS'. To change that without a gap, set up a second stack with another --stack and --events $events, then
-remove this one with destroy.sh; in between objects are announced twice, which does no harm" ;;
-    esac
     for arn in $(printf '%s' "$PRESENT_BUCKETS" | tr ',' ' '); do
         case "$newline$buckets$dropped" in
             *"$newline${arn##*:}$newline"*) ;;
             *) again='' && stopped "the stack also serves the bucket ${arn##*:}; give --bucket ${arn##*:} too, or --drop-bucket ${arn##*:}" ;;
         esac
+        # As long as nothing is announced, nothing is lost by another way.
+        case $PRESENT_EVENTS in
+            "$events") continue ;;
+        esac
+        ! announced "${arn##*:}" "$PRESENT_EVENTS" || {
+            again=''
+            stopped "the stack gets the events of ${arn##*:} by '$PRESENT_EVENTS'. To change that without a gap, set up a second stack with --stack NAME,
+--events $events and APIKEY_FILE (the deployer needs a policy for that name: docs/aws.md, step 3), then remove this one with destroy.sh. In
+between objects are announced twice, which does no harm"
+        }
     done
 fi
 
 step "secret $secret"
+# destroy.sh --with-secret leaves it in this state for seven days, in which nobody can make another one of that name.
+look_up_or_none ResourceNotFoundException SECRET_DELETED secretsmanager describe-secret --secret-id "$secret" --query DeletedDate --output text
+if $dry_run; then say '# if it waits to be deleted:'; fi
+if $dry_run || [ -n "$SECRET_DELETED" ]; then
+    $dry_run || say "it was to be deleted; now it stays${api_key:+, with the new key}"
+    change secretsmanager restore-secret --secret-id "$secret"
+fi
 look_up_or_none ResourceNotFoundException SECRET_VERSION secretsmanager get-secret-value --secret-id "$secret" --query VersionId --output text
 if ! $dry_run && [ -z "$SECRET_VERSION$api_key" ]; then
     if [ -t 0 ]; then
@@ -251,7 +284,7 @@ look_up SECRET_VERSION secretsmanager get-secret-value --secret-id "$secret" --q
 step "code in $code_bucket"
 # Named after its content: another binary is another name, and CloudFormation looks at names only.
 sum=$({ sha256sum -- "$zip" 2> /dev/null || shasum -a 256 -- "$zip"; } | cut -c 1-64)
-code_key=mdss-relay/$sum.zip
+code_key=$stack/$sum.zip
 change s3api put-object --bucket "$code_bucket" --key "$code_key" --body "$zip" --expected-bucket-owner "$ACCOUNT_ID"
 
 step "stack $stack"
@@ -269,6 +302,8 @@ parameter() { # name, value. A list of "NAME=VALUE" is the one form that both ve
     parameter Endpoint "$endpoint"
     # Both always, so that one takes the other's place.
     parameter StorageClientId "$storage"
+    # A sender's token may be in it, so it is not printed.
+    if $dry_run && [ -n "$toml" ]; then toml="*** ($relay_config, $((size)) bytes)"; fi
     parameter RelayConfigToml "$toml"
     parameter ApiKeySecret "$secret"
     parameter ApiKeySecretVersion "$SECRET_VERSION"

@@ -17,7 +17,8 @@ switch on the buckets. It stops if events still wait in a queue. It may be run a
   --region REGION       default AWS_REGION
   --stack NAME          default mdss-relay
   --discard             remove the queues with the events in them; their objects stay unscanned
-  --with-secret [NAME]  also the secret with the API key, default STACK-api-key; Secrets Manager keeps it for 7 days more
+  --with-secret [NAME]  also the secret with the API key, default STACK-api-key; Secrets Manager keeps it for 7 days
+                        more, in which deploy.sh takes it back
   --yes                 do it; without --yes the script asks at the terminal
   --dry-run             print every command, run none
   --help
@@ -65,16 +66,6 @@ output BUCKET_ARNS BucketArns
 output QUEUE_URL QueueUrl
 output DEAD_LETTERS_URL DeadLettersUrl
 
-# The buckets first: nobody is to post to a queue that is about to go.
-# shellcheck disable=SC2154 # output sets it
-for arn in $(printf '%s' "$BUCKET_ARNS" | tr ',' ' '); do
-    name=${arn##*:}
-    if $dry_run; then name=NAME; fi
-    step "notifications of $name"
-    if $dry_run; then say "# for every bucket in \$BUCKET_ARNS:"; fi
-    notify "$name" none
-done
-
 # What waits, of both queues; in flight too.
 waiting() {
     step "events in $1"
@@ -84,14 +75,35 @@ waiting() {
     $dry_run && return
     case $WAITING in
         0 | 0.0) ;;
-        *) $discard || stopped "$WAITING events wait in the queue. $3, or give --discard" ;;
+        *) $discard || stopped "${WAITING%.0} events wait in $1. $3, or give --discard, which leaves their objects unscanned" ;;
     esac
 }
 # shellcheck disable=SC2154 # output sets them
-if is_there "$QUEUE_URL"; then
+all_waiting() {
     waiting 'the queue' "$QUEUE_URL" 'Wait until the function has taken them'
-    waiting 'the dead-letter queue' "$DEAD_LETTERS_URL" "Bring them back with 'aws sqs start-message-move-task'"
-fi
+    waiting 'the dead-letter queue' "$DEAD_LETTERS_URL" "Bring them back with 'aws sqs start-message-move-task' (docs/aws.md), and wait until the function has taken them"
+}
+# A first look, while everything is as it was.
+after=$again
+again='nothing was changed'
+if is_there "$QUEUE_URL"; then all_waiting; fi
+again=$after
+
+# The buckets before the stack: nobody is to post to a queue that is about to go.
+# shellcheck disable=SC2154 # output sets it
+for arn in $(printf '%s' "$BUCKET_ARNS" | tr ',' ' '); do
+    name=${arn##*:}
+    if $dry_run; then name=NAME; fi
+    step "notifications of $name"
+    if $dry_run; then say "# for every bucket in \$BUCKET_ARNS:"; fi
+    notify "$name" none
+done
+
+# And what came meanwhile.
+again='nothing was undone: the buckets do not post to the queue any longer, and the objects that are new from now on are not scanned. Give the
+same command again; or run deploy.sh, which makes the buckets post again'
+if is_there "$QUEUE_URL"; then all_waiting; fi
+again=$after
 
 step "stack $stack"
 # A stack that is not there is deleted already, to CloudFormation too.
@@ -102,8 +114,11 @@ hint=''
 
 if $with_secret; then
     step "secret $secret"
-    look_up_or_none ResourceNotFoundException SECRET_VERSION secretsmanager describe-secret --secret-id "$secret" --query ARN --output text
-    if is_there "$SECRET_VERSION"; then
+    # Its date, if it waits to be deleted already.
+    look_up_or_none ResourceNotFoundException SECRET secretsmanager describe-secret --secret-id "$secret" --query 'DeletedDate || ARN' --output text
+    # shellcheck disable=SC2154 # look_up sets it
+    case $SECRET in '' | arn:* | '$'*) ;; *) say "it waits to be deleted already: $SECRET" && SECRET='' ;; esac
+    if is_there "$SECRET"; then
         change secretsmanager delete-secret --secret-id "$secret" --recovery-window-in-days 7
     fi
 fi

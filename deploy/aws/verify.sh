@@ -60,7 +60,7 @@ need_number --every "$every" 1 600
 stop_on_mistakes
 start
 again=''
-object=${prefix}mdss-relay-verify-$(date -u +%Y%m%dT%H%M%SZ)-$$.txt
+object=${prefix}$stack-verify-$(date -u +%Y%m%dT%H%M%SZ)-$$.txt
 
 if $direct; then
     step "function $stack, called directly"
@@ -102,14 +102,24 @@ wait_for_line() {
             cat "$scratch/new"
             since=$(jq --slurp 'map(.at) | max + 1' "$scratch/lines")
             if grep -q '"object accepted by MDSS"' "$scratch/new"; then break; fi
-            # Not accepted yet: the queue brings it again after six function time-outs.
+            why=$(jq --raw-output '[.["mdss.reason"], .["mdss.detail"]] | map(select(. != null)) | join(": ")' "$scratch/new" | tail -n 1)
             grep -q '"mdss.failure_kind":"transient"' "$scratch/new" ||
-                stopped 'the event reached the function and MDSS did not accept the object; mdss.reason and mdss.detail above say why'
+                stopped "the event reached the function and MDSS did not accept the object: $why"
+            # The queue brings it again after six function time-outs, which are three minutes at least.
+            [ $((waited + 180)) -le "$wait" ] || {
+                hint='the event is safe in the queue and comes again after six function time-outs, 6 minutes by default. Correct the cause, then
+run verify.sh again; --wait 900 waits for such a repetition too'
+                stopped "the event reached the function and MDSS did not accept the object yet: $why"
+            }
         fi
         if [ "$waited" -ge "$wait" ]; then
-            hint="if 'aws sqs get-queue-attributes' shows messages in the queue, the function does not take them: look at its log and its Errors metric.
-If it shows none, the bucket does not post: 'aws s3api get-bucket-notification-configuration --bucket $bucket'; EventBridge takes
-some minutes after it was switched on. verify.sh --direct tries the half from the function to MDSS alone"
+            output QUEUE_URL QueueUrl
+            [ -n "$QUEUE_URL" ] || stopped "there is no stack $stack in $region"
+            hint="messages in the queue mean that the function does not take them: look at its log and its Errors metric. This shows them:
+  aws sqs get-queue-attributes --queue-url $QUEUE_URL --attribute-names ApproximateNumberOfMessages ApproximateNumberOfMessagesNotVisible
+Without messages the bucket does not post (EventBridge takes some minutes after it was switched on). This shows its notifications:
+  aws s3api get-bucket-notification-configuration --bucket $bucket
+verify.sh --direct tries the half from the function to MDSS alone"
             stopped "no log line said within $wait seconds that MDSS accepted $object"
         fi
         sleep "$every"

@@ -16,7 +16,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// With the buckets `inbox` and `outbox` in eu-west-1.
+    /// With the buckets `inbox`, `outbox` and `code` in eu-west-1.
     pub(crate) fn new() -> Self {
         Self::with_scripts(folder())
     }
@@ -33,6 +33,7 @@ impl Account {
         for (name, text) in [
             ("region/inbox", "eu-west-1\n"),
             ("region/outbox", "eu-west-1\n"),
+            ("region/code", "eu-west-1\n"),
             ("waiting", "0.0\n"),
             ("code.zip", "PK\u{3}\u{4}one"),
         ] {

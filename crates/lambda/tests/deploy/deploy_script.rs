@@ -18,9 +18,12 @@ fn a_fresh_account_gets_everything_in_order() {
         ran.commands(),
         [
             "sts get-caller-identity",
+            "s3api get-bucket-location", // of the code bucket
             "s3api get-bucket-location",
+            "s3api get-bucket-notification-configuration",
             "cloudformation describe-stacks", // not there; both look-ups end here
             "cloudformation describe-stacks",
+            "secretsmanager describe-secret",
             "secretsmanager get-secret-value",
             "secretsmanager create-secret",
             "secretsmanager get-secret-value",
@@ -41,7 +44,7 @@ fn a_fresh_account_gets_everything_in_order() {
         ("StorageClientId", "unit-1"),
         ("RelayConfigToml", ""),
         ("ApiKeySecret", "mdss-relay-api-key"),
-        ("ApiKeySecretVersion", "version-0006"),
+        ("ApiKeySecretVersion", "version-0009"),
     ] {
         assert_eq!(account.parameter(name).as_deref(), Some(value), "{name}");
     }
@@ -81,8 +84,9 @@ fn everybody_elses_notifications_stay() {
     // Again: nothing to write. With another prefix: only ours changes.
     let ran = account.deploy(&["--prefix", "incoming/"]).ended(0);
     assert!(!ran.changes().iter().any(|c| c.contains("notification")), "{:?}", ran.changes());
-    account.deploy(&[]).ended(0);
-    wanted["QueueConfigurations"][1] = entry(json!({}));
+    account.deploy(&["--prefix", "new/"]).ended(0);
+    wanted["QueueConfigurations"][1] =
+        entry(json!({ "Filter": { "Key": { "FilterRules": [{ "Name": "Prefix", "Value": "new/" }] } } }));
     assert_eq!(account.json("notification/inbox"), wanted);
 
     account.run("destroy.sh", DESTROY, &[]).ended(0);
@@ -136,8 +140,110 @@ fn event_bridge_is_switched_on_and_the_queue_left_out() {
     account.deploy(&["--events", "eventbridge"]).ended(0);
     assert_eq!(account.json("notification/inbox"), json!({ "EventBridgeConfiguration": {} }));
     assert_eq!(account.parameter("Events").as_deref(), Some("eventbridge"));
-    let ran = account.deploy(&[]).ended(1).says("the stack gets its events by 'eventbridge'");
+    let ran = account.deploy(&[]).ended(1).says("the stack gets the events of inbox by 'eventbridge'");
     assert!(ran.changes().is_empty(), "a change of ways would have a gap: {:?}", ran.changes());
+}
+
+#[test]
+fn a_bucket_that_announces_its_objects_already_is_found_out_before_anything_is_made() {
+    let theirs = |kind: &str, events: &str, prefix: &str| {
+        let arn = kind.replace("Configurations", "Arn").replace("Function", "");
+        let rules =
+            if prefix.is_empty() { json!([]) } else { json!([{ "Name": "Prefix", "Value": prefix }]) };
+        json!({ kind: [{ "Id": "theirs", (arn.as_str()): "arn:theirs", "Events": [events], "Filter": { "Key": { "FilterRules": rules } } }] })
+    };
+    let all = "s3:ObjectCreated:*";
+    for (entries, more, refused) in [
+        (theirs("QueueConfigurations", all, ""), &[][..], true),
+        (theirs("TopicConfigurations", "s3:ObjectCreated:Put", ""), &["--prefix", "in/"], true),
+        (theirs("LambdaFunctionConfigurations", all, "in/"), &[], true),
+        (theirs("QueueConfigurations", all, "in/"), &["--prefix", "in/new/"], true),
+        (theirs("QueueConfigurations", all, "in/"), &["--prefix", "other/"], false),
+        (theirs("QueueConfigurations", "s3:ObjectRemoved:*", ""), &[], false),
+        (theirs("QueueConfigurations", all, ""), &["--events", "eventbridge"], false),
+    ] {
+        let account = Account::new();
+        account.write("notification/inbox", &entries.to_string());
+        let ran = account.deploy(more);
+        if refused {
+            let ran = ran
+                .ended(2)
+                .says("--bucket: inbox announces new objects to somebody already")
+                .says("theirs -> ");
+            assert!(ran.changes().is_empty(), "{:?}", ran.changes());
+        } else {
+            ran.ended(0);
+        }
+    }
+}
+
+#[test]
+fn the_way_of_a_stack_that_announces_nothing_yet_may_change() {
+    let account = Account::new();
+    account.deploy(&[]).ended(0);
+    account.write("notification/inbox", "{}");
+    account.deploy(&["--events", "eventbridge"]).ended(0);
+    assert_eq!(account.parameter("Events").as_deref(), Some("eventbridge"));
+}
+
+#[test]
+fn a_secret_that_waits_to_be_deleted_is_taken_back() {
+    let account = Account::new();
+    account.deploy(&[]).ended(0);
+    account.run("destroy.sh", DESTROY, &[]).ended(0);
+    account.write("key", "another\n");
+    let ran = account.deploy(&[]).ended(0);
+    assert_eq!(
+        ran.changes()[..2],
+        ["secretsmanager restore-secret", "secretsmanager put-secret-value"],
+        "{:?}",
+        ran.changes()
+    );
+    assert_eq!(fs::read_to_string(account.path("secret")).unwrap(), "another");
+}
+
+#[test]
+fn a_senders_token_is_not_printed() {
+    let account = Account::new();
+    account.write("relay.toml", "source = [{ name = \"a\", auth = { bearer = { token = \"t0ken\" } } }]\n");
+    let file = account.text("relay.toml");
+    let base = account.base();
+    let mut words: Vec<_> =
+        base.iter().copied().filter(|w| !["--storage-client-id", "unit-1"].contains(w)).collect();
+    words.extend(["--relay-config", &file, "--dry-run"]);
+    let ran = account.run("deploy.sh", &words, &[]).ended(0);
+    assert!(!ran.out.contains("t0ken") && ran.out.contains("RelayConfigToml=*** ("), "{}", ran.out);
+}
+
+/// With a stand-in for the tool on PATH; the guides are run with the real one.
+#[test]
+fn a_configuration_that_the_tool_refuses_is_a_mistake() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let account = Account::new();
+    account.write("relay.toml", "x = [\n");
+    let tool = account.path("mdss-relay");
+    let words = r#"echo "- $3: expected TOML" >&2; echo '- mdss.ca_file: found "/var/task/ca.pem", expected a file' >&2; exit 2"#;
+    account
+        .write("mdss-relay", &format!("#!/bin/sh\n[ \"$1 $2\" = 'explain --config' ] || exit 0\n{words}\n"));
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", tool.parent().unwrap().display());
+    let file = account.text("relay.toml");
+    let base = account.base();
+    let mut words: Vec<_> =
+        base.iter().copied().filter(|w| !["--storage-client-id", "unit-1"].contains(w)).collect();
+    words.extend(["--relay-config", &file, "--dry-run"]);
+    let ran = account.run("deploy.sh", &words, &[("PATH", &path)]).ended(2).says("relay.toml: expected TOML");
+    assert!(!ran.err.contains("/var/task"), "what is in the zip only is no mistake: {}", ran.err);
+}
+
+#[test]
+fn the_guides_own_values_are_noticed() {
+    let account = Account::new();
+    account
+        .deploy(&["--dry-run"])
+        .ended(0)
+        .says("note: --endpoint: 'https://mdss.example' is the example of the guide");
 }
 
 #[test]
@@ -167,6 +273,20 @@ fn buckets_elsewhere_are_found_out_before_anything_is_made() {
         assert!(ran.changes().is_empty());
     }
     let account = Account::new();
+    account.write("region/code", "None\n");
+    let ran = account.deploy(&[]).ended(2).says("--code-bucket: code is in us-east-1, not in eu-west-1");
+    assert!(ran.changes().is_empty());
+    for (name, option) in [("inbox", "--bucket inbox"), ("code", "--code-bucket code")] {
+        let account = Account::new();
+        fs::remove_file(account.path(&format!("region/{name}"))).unwrap();
+        account
+            .deploy(&[])
+            .ended(1)
+            .says(&format!("this is about {option}: does this account (123456789012)"));
+    }
+    let ran = account.deploy(&["--bucket", "code"]).ended(2).says("--bucket: code is the code bucket too");
+    assert!(ran.calls.is_empty());
+    let account = Account::new();
     account.write("region/inbox", "EU\n"); // what eu-west-1 was called once
     account.deploy(&[]).ended(0);
 }
@@ -175,6 +295,7 @@ fn buckets_elsewhere_are_found_out_before_anything_is_made() {
 fn china_has_a_partition_of_its_own() {
     let account = Account::new();
     account.write("region/inbox", "cn-north-1\n");
+    account.write("region/code", "cn-north-1\n");
     let words: Vec<_> =
         account.base().into_iter().map(|w| if w == "eu-west-1" { "cn-north-1" } else { w }).collect();
     account.run("deploy.sh", &words, &[("APIKEY_FILE", &account.text("key"))]).ended(0);

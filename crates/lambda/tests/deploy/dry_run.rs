@@ -40,6 +40,9 @@ fn a_dry_run_prints_what_a_run_calls_and_calls_nothing() {
         let ran = account.deploy(&[]).ended(0);
         called.extend(ran.calls.iter().map(|c| as_printed(c).replace(['\'', '"', '\\'], "")));
     }
+    account.run("destroy.sh", DESTROY, &[]).ended(0);
+    let again = account.deploy(&[]).ended(0); // which takes the secret back
+    called.extend(again.calls.iter().map(|c| as_printed(c).replace(['\'', '"', '\\'], "")));
     // That the old secret is read, to compare it, is said in words.
     called.retain(|c| !c.contains("SecretString"));
     assert_eq!(printed(&dry.out), called);

@@ -57,7 +57,13 @@ fn texts(value: &Value) -> Vec<&str> {
 
 /// With the buckets that the tests have.
 fn policy() -> Value {
-    let text = fs::read_to_string(folder().join("deployer-policy.json")).unwrap();
+    policy_of("mdss-relay")
+}
+
+/// For a stack of this name, made as the guide says (step 3).
+fn policy_of(stack: &str) -> Value {
+    let text =
+        fs::read_to_string(folder().join("deployer-policy.json")).unwrap().replace("mdss-relay", stack);
     serde_json::from_str(&text.replace("CODE_BUCKET", "code").replace("DATA_BUCKET", "inbox")).unwrap()
 }
 
@@ -108,6 +114,7 @@ fn needs(call: &Call) -> Vec<(&'static str, String)> {
         "secretsmanager describe-secret" => vec![("secretsmanager:DescribeSecret", secret)],
         "secretsmanager create-secret" => vec![("secretsmanager:CreateSecret", secret)],
         "secretsmanager put-secret-value" => vec![("secretsmanager:PutSecretValue", secret)],
+        "secretsmanager restore-secret" => vec![("secretsmanager:RestoreSecret", secret)],
         "secretsmanager delete-secret" => vec![("secretsmanager:DeleteSecret", secret)],
         "cloudformation describe-stacks" | "cloudformation wait stack-delete-complete" => {
             vec![("cloudformation:DescribeStacks", stack)]
@@ -149,26 +156,51 @@ fn needs(call: &Call) -> Vec<(&'static str, String)> {
 
 /// Every call that a script makes, on fresh and on finished accounts.
 fn calls() -> Vec<Call> {
+    calls_of("mdss-relay")
+}
+
+/// The same, of a stack of this name.
+fn calls_of(stack: &str) -> Vec<Call> {
     let account = Account::new();
-    let mut calls = account.deploy(&[]).ended(0).calls;
+    let named = ["--stack", stack];
+    let mut calls = account.deploy(&named).ended(0).calls;
     account.write("key", "another\n");
-    calls.extend(account.deploy(&[]).ended(0).calls);
+    calls.extend(account.deploy(&named).ended(0).calls);
     account.write("log", r#"{"events":[{"timestamp":7,"message":"{\"message\":\"object accepted by MDSS\",\"faas.document.name\":\"OBJECT\"}"}]}"#);
     account.write("report", r#"{"outcome":"done","records":[{"result":"accepted","correlation_id":"42"}]}"#);
-    let verify = ["--region", "eu-west-1", "--bucket", "inbox", "--once", "--remove"];
+    let verify = ["--region", "eu-west-1", "--stack", stack, "--bucket", "inbox", "--once", "--remove"];
     calls.extend(account.run("verify.sh", &verify, &[]).ended(0).calls);
     calls.extend(account.run("verify.sh", &[&verify[..], &["--direct"]].concat(), &[]).ended(0).calls);
-    calls.extend(account.run("destroy.sh", DESTROY, &[]).ended(0).calls);
+    let destroy = [DESTROY, &named].concat();
+    calls.extend(account.run("destroy.sh", &destroy, &[]).ended(0).calls);
+    calls.extend(account.deploy(&named).ended(0).calls); // the secret is taken back
+    calls.extend(account.run("destroy.sh", &destroy, &[]).ended(0).calls);
     calls
 }
 
 #[test]
 fn the_policy_allows_what_the_scripts_call() {
-    let policy = policy();
-    for call in calls() {
-        for (action, resource) in needs(&call) {
-            assert!(allows(&policy, action, &resource), "{action} on {resource}, for {call:?}");
+    for stack in ["mdss-relay", "scanner"] {
+        let policy = policy_of(stack);
+        for call in calls_of(stack) {
+            for (action, resource) in needs(&call) {
+                assert!(allows(&policy, action, &resource), "{action} on {resource}, for {call:?}");
+            }
         }
+    }
+    // And the guide says how the policy of another stack is made.
+    let guide = fs::read_to_string(folder().join("../../docs/aws.md")).unwrap();
+    assert!(guide.contains("s/mdss-relay/NAME/g"));
+}
+
+#[test]
+fn the_guide_names_what_a_key_of_ones_own_has_to_allow() {
+    let text = fs::read_to_string(folder().join("tests/handlers.json")).unwrap();
+    let handlers: Value = serde_json::from_str(&text).unwrap();
+    let guide = fs::read_to_string(folder().join("../../docs/aws.md")).unwrap();
+    for action in handlers["handlers"]["AWS::Lambda::Function"].as_array().unwrap() {
+        let action = action.as_str().unwrap();
+        assert!(!action.starts_with("kms:") || guide.contains(&format!("`{action}`")), "{action}");
     }
 }
 

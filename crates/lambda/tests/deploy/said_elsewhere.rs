@@ -139,6 +139,12 @@ fn the_guide_names_only_options_and_resources_that_exist() {
         "--state-value",
         "--state-reason",
         "--from-stdin",
+        "--live",
+        "--config",
+        "--role-name",
+        "--set-as-default",
+        "--log-group-name",
+        "--start-time",
     ];
     let words = guide.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
     for word in words {

@@ -35,7 +35,7 @@ fn a_verified_object_shows_its_lines_and_its_correlation_ids() {
         (900, accepted("second-id")),
     ];
     log(&account, &lines);
-    let ran = account.run("verify.sh", &[VERIFY, &["--wait", "9", "--remove"]].concat(), &[]).ended(0);
+    let ran = account.run("verify.sh", &[VERIFY, &["--wait", "200", "--remove"]].concat(), &[]).ended(0);
     assert_eq!(ran.changes(), ["s3api put-object", "s3api put-object", "s3api delete-object"]);
     for id in ["first-id", "second-id"] {
         assert!(ran.out.contains(&format!("accepted; correlation id {id}\n")), "{id}: {}", ran.out);
@@ -45,6 +45,7 @@ fn a_verified_object_shows_its_lines_and_its_correlation_ids() {
     assert_eq!(shown["mdss.detail"], json!("a \"quoted\" \\ word"), "the line is the function's own");
 
     // An overwrite without an event: the first line does not count twice.
+    account.deploy(&[]).ended(0);
     log(&account, &lines[2..3]);
     account.run("verify.sh", VERIFY, &[]).ended(1).says("no log line said within");
     log(&account, &lines[2..3]);
@@ -59,8 +60,37 @@ fn an_object_mdss_refused_is_a_failure() {
         .run("verify.sh", VERIFY, &[])
         .ended(1)
         .says("the event reached the function and MDSS did not accept");
+    account.deploy(&[]).ended(0);
     log(&account, &[]);
     account.run("verify.sh", VERIFY, &[]).ended(1).says("verify.sh --direct");
+}
+
+#[test]
+fn an_mdss_that_is_away_is_what_the_end_says() {
+    let account = Account::new();
+    let mut away = line("object not yet accepted by MDSS", Some("transient"), None);
+    away["mdss.reason"] = json!("mdss_unreachable");
+    log(&account, &[(7, away)]);
+    let ran = account.run("verify.sh", &[VERIFY, &["--wait", "120"]].concat(), &[]).ended(1);
+    let ran = ran
+        .says(r#"did not accept the object yet: mdss_unreachable: a "quoted" \ word"#)
+        .says("6 minutes by default");
+    assert_eq!(
+        ran.calls.len(),
+        2,
+        "it comes again after three minutes at least, so nobody waits: {:?}",
+        ran.commands()
+    );
+}
+
+#[test]
+fn without_a_line_the_end_says_what_to_look_at() {
+    let account = Account::new();
+    log(&account, &[]);
+    account.run("verify.sh", VERIFY, &[]).ended(1).says("there is no stack mdss-relay in eu-west-1");
+    account.deploy(&[]).ended(0);
+    let url = "--queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/mdss-relay-Queue-1";
+    account.run("verify.sh", VERIFY, &[]).ended(1).says(url);
 }
 
 #[test]
