@@ -26,18 +26,34 @@ pub(super) fn missing(subject: &Subject) -> Outcome {
     Outcome::skipped(if is_readable { "settings.valid" } else { "settings.secrets_readable" })
 }
 
+/// How the relay that runs gets the key that is there by now, and tries again what it has held back.
+pub(super) fn renew(subject: &Subject) -> String {
+    let unit = unit(subject);
+    match file(subject) {
+        Some(file) if file.handed == Handed::Directly && secrets::credential(&file.named).is_none() => {
+            format!("systemctl reload {unit}")
+        }
+        // Variables, and the copies that systemd makes, are those of the start.
+        _ => format!("systemctl restart {unit}"),
+    }
+}
+
+fn unit(subject: &Subject) -> String {
+    subject.unit().unwrap_or_else(|| "mdss-relay-http".to_owned())
+}
+
 /// How the relay gets another key: commands for root.
 pub(super) fn replace(subject: &Subject) -> String {
-    let unit = subject.unit().unwrap_or_else(|| "mdss-relay-http".to_owned());
+    let (unit, renew) = (unit(subject), renew(subject));
     let Some(file) = file(subject) else { return replace_variable(subject, &unit) };
     let store = |path: &Path| {
         let path = path.display();
         format!("rm {path} && mdss-relay secret --from-stdin {path}")
     };
     match &file.handed {
-        Handed::Copied(from) => format!("{} && systemctl restart {unit}", store(from)),
+        Handed::Copied(from) => format!("{} && {renew}", store(from)),
         Handed::Hidden(why) => {
-            format!("give the unit another credential ({why}), then systemctl restart {unit}")
+            format!("give the unit another credential ({why}), then {renew}")
         }
         Handed::Missing(_) | Handed::Directly => match secrets::credential(&file.named) {
             Some((unit, name)) => format!(
@@ -49,7 +65,7 @@ pub(super) fn replace(subject: &Subject) -> String {
                 let owner = owner.map_or_else(String::new, |found| {
                     format!(" && chown {}:{} {}", found.uid(), found.gid(), file.named.display())
                 });
-                format!("{}{owner} && systemctl reload {unit}", store(&file.named))
+                format!("{}{owner} && {renew}", store(&file.named))
             }
         },
     }

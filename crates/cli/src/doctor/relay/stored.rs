@@ -159,7 +159,11 @@ impl Stored {
         self.in_state("held", subject, |found| {
             // A reload does not bring the relay another copy of a key that systemd hands over.
             let mend = if found.contains(Cause::MdssUnauthorized.name()) {
-                format!("give the relay a key that MDSS accepts: {}", key::replace(subject))
+                format!(
+                    "if mdss.key is ok by now: {}; else give the relay another key: {}",
+                    key::renew(subject),
+                    key::replace(subject)
+                )
             } else {
                 "mend what the reason says, see docs/answers.md, then systemctl reload mdss-relay-http"
                     .to_owned()
