@@ -67,7 +67,7 @@ fn make(arguments: &Arguments) -> Result<(), String> {
 }
 
 fn there_is_one() -> String {
-    "exists, and a secret is never written over: give another name, or remove the file if nothing uses it"
+    "exists, and a secret is never written over: to replace it, remove it (rm FILE), give this command again, and restart what uses it; or give another name"
         .to_owned()
 }
 
