@@ -139,7 +139,7 @@ deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny;
 dist: ## static binaries in dist/<arch>/ for this machine's architecture (and the other one, where its target and a cross compiler are), build contexts for the functions' images, Lambda's zips in dist/lambda, Azure's in dist/azure-functions (BINARIES="…" for some of them)
 	@sh .ci/dist $(BINARIES)
 
-packages: ## a Debian package and a tar.gz with man pages, completions and lists of parts (SBOM), from what `make dist` made, or else after it (needs python3, and dpkg-deb for the package)
+packages: ## a Debian package and a tar.gz with man pages, completions and lists of parts (SBOM), from what `make dist` made of this checkout, or else after it (needs python3, and dpkg-deb for the package)
 	@sh .ci/packages
 
 package-test: ## install, start, upgrade, remove and purge what `make packages` made, in a Debian of its own (Debian, root)

@@ -7,6 +7,7 @@ mod account;
 mod check;
 mod checklist;
 mod files;
+mod key;
 mod machine;
 mod mdss;
 mod network;

@@ -13,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use ring::rand::SecureRandom;
+use rustix::io::ioctl_fionread;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::visible::visible;
@@ -66,7 +67,7 @@ fn make(arguments: &Arguments) -> Result<(), String> {
 }
 
 fn there_is_one() -> String {
-    "exists, and a secret is never written over: give another name, or remove the file if nothing uses it"
+    "exists, and a secret is never written over: to replace it, remove it (rm FILE), give this command again, and restart what uses it; or give another name"
         .to_owned()
 }
 
@@ -81,12 +82,7 @@ fn random() -> Result<String, String> {
 fn given(file: &Path) -> Result<String, String> {
     let stdin = std::io::stdin();
     let text = if stdin.is_terminal() {
-        let _ = write!(
-            std::io::stderr(),
-            "{}",
-            visible(&format!("the secret for {} (not shown): ", file.display()))
-        );
-        unseen()
+        unseen(&visible(&format!("the secret for {} (not shown): ", file.display())))
     } else {
         let mut text = String::new();
         let limit = u64::try_from(LONGEST + 3).unwrap_or(u64::MAX);
@@ -114,15 +110,25 @@ fn given(file: &Path) -> Result<String, String> {
     Ok(secret.to_owned())
 }
 
+/// What a pasted block of commands loses here has to be said, or its reader believes that all of it was run.
+const TYPED_AHEAD: &str = "mdss-relay secret: what was typed or pasted behind this command is thrown away, because it was not meant as the \
+                           secret: type it again afterwards\n";
+
 /// A line that is typed and does not appear. Whoever presses Ctrl-C meanwhile gets his terminal back from his shell.
-fn unseen() -> std::io::Result<String> {
+///
+/// What was typed before the question is neither read as the secret, because it may be the next command of a pasted block, nor left for the
+/// shell, because it may be the secret, which the shell would write into its history.
+fn unseen(question: &str) -> std::io::Result<String> {
     let stdin = std::io::stdin();
+    let typed_ahead = ioctl_fionread(&stdin).is_ok_and(|bytes| bytes > 0);
     let before = tcgetattr(&stdin)?;
     let mut quiet = before.clone();
     quiet.local_modes.remove(LocalModes::ECHO);
     // The end of the line is shown, or the next prompt would stand in it.
     quiet.local_modes.insert(LocalModes::ECHONL);
     tcsetattr(&stdin, OptionalActions::Flush, &quiet)?;
+    // Asked once the input is empty: whoever answers the question is heard.
+    let _ = write!(std::io::stderr(), "{}{question}", if typed_ahead { TYPED_AHEAD } else { "" });
     let mut line = String::new();
     let read = stdin.read_line(&mut line);
     tcsetattr(&stdin, OptionalActions::Now, &before)?;

@@ -350,6 +350,53 @@ fn who_may_not_look_says_that_he_does_not_know() {
     assert_eq!(check(&found, "settings.feedback_loop", "")["by"], "settings.valid");
 }
 
+/// Before each start the service's own user looks, without the unit's file; an operator looks with it. Both say the same of one fault.
+#[test]
+fn the_look_before_the_start_says_the_same_as_the_one_with_the_unit_file() {
+    let folder = "/run/credentials/mdss-relay-http.service";
+    let before_start = |dir: &Path, user: Option<u32>| {
+        let tool = dir.join("mdss-relay");
+        if !tool.exists() {
+            fs::copy(env!("CARGO_BIN_EXE_mdss-relay"), &tool).unwrap();
+        }
+        let mut command = Command::new(&tool);
+        command.args(["doctor", "--offline", "--json"]).env_clear().stdin(Stdio::null());
+        command.env("CREDENTIALS_DIRECTORY", folder).env("RELAY_CONFIG", dir.join("relay.toml"));
+        if let Some(user) = user {
+            command.uid(user).gid(user);
+        }
+        let output = command.output().ok()?;
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        Some(checks(&Said { status: output.status.code().unwrap(), stdout, stderr: String::new() }))
+    };
+    let said = |found: &[Value]| {
+        let token = check(found, "settings.secrets_readable", "token_file");
+        ["status", "found", "expected", "remedy"].map(|member| token[member].as_str().unwrap().to_owned())
+    };
+
+    // The drop-in is missing.
+    let (dir, unit) = unit("");
+    let by_unit = said(&doctor_of(&unit));
+    assert!(by_unit[1].ends_with("there is no LoadCredential=token in the unit"), "{by_unit:?}");
+    assert!(by_unit[3].contains("then systemctl restart mdss-relay-http"), "{by_unit:?}");
+    assert_eq!(said(&before_start(dir.path(), None).unwrap()), by_unit);
+
+    // The TOML names root's file.
+    let config = fs::read_to_string(dir.path().join("relay.toml")).unwrap();
+    let named = dir.path().join("token");
+    fs::write(
+        dir.path().join("relay.toml"),
+        config.replace(&format!("{folder}/token"), named.to_str().unwrap()),
+    )
+    .unwrap();
+    let by_unit = said(&doctor_of(&unit));
+    assert!(by_unit[1].contains("65001 may not read ") && by_unit[3].contains(folder), "{by_unit:?}");
+    let Some(found) = before_start(dir.path(), Some(STRANGER)) else {
+        return eprintln!("skipped: only root can run a program as another user");
+    };
+    assert_eq!(said(&found), by_unit);
+}
+
 #[test]
 fn secrets_that_are_written_out_are_warned_about() {
     let (dir, unit) =

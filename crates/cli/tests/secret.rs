@@ -99,26 +99,47 @@ fn a_given_secret_is_stored_and_never_shown() {
     }
 }
 
-#[test]
-fn a_secret_that_is_typed_does_not_appear() {
+/// A terminal in which `command` runs and `typed` is typed; {0} in both is the file that has what the terminal shows. What it has shown in the
+/// end, and whether the command succeeded; nothing where there is no `script`, which makes terminals.
+fn at_a_terminal(folder: &Path, command: &str, typed: &str) -> Option<(bool, String)> {
     let version =
         Command::new("script").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !drive::available("script", version.is_ok_and(|status| status.success())).unwrap() {
-        return;
+        return None;
     }
+    let screen = folder.join("screen");
+    let name = screen.to_str().unwrap();
+    let shell = format!("{{ {typed}; }} | script --quiet --return --flush --command \"{command}\" {{0}}");
+    let status = Command::new("sh").args(["-c", &shell.replace("{0}", name)]).stdout(Stdio::null()).status();
+    Some((status.unwrap().success(), std::fs::read_to_string(&screen).unwrap()))
+}
+
+/// Typed when the question is there.
+const ANSWER: &str = "until grep -q 'not shown' {0} 2> /dev/null; do sleep 0.01; done; echo s3cr3t";
+
+#[test]
+fn a_secret_that_is_typed_does_not_appear() {
     let (folder, file) = folder();
-    // script gives the program a terminal; what is typed before it asks is thrown away, so it is typed when the question is there.
-    let line = format!("{} secret --from-stdin {}", env!("CARGO_BIN_EXE_mdss-relay"), file.display());
-    let screen = folder.path().join("screen");
-    let typed = format!(
-        "until grep -q 'not shown' {0} 2> /dev/null; do sleep 0.01; done; echo s3cr3t",
-        screen.display()
-    );
-    let shell =
-        format!("{{ {typed}; }} | script --quiet --return --flush --command '{line}' {}", screen.display());
-    let status = Command::new("sh").args(["-c", &shell]).stdout(Stdio::null()).status().unwrap();
-    let seen = std::fs::read_to_string(&screen).unwrap();
-    assert!(status.success(), "{seen}");
+    let command = format!("{} secret --from-stdin {}", env!("CARGO_BIN_EXE_mdss-relay"), file.display());
+    let Some((succeeded, seen)) = at_a_terminal(folder.path(), &command, ANSWER) else { return };
+    assert!(succeeded, "{seen}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "s3cr3t\n");
     assert!(seen.contains("the secret for") && !seen.contains("s3cr3t"), "{seen}");
+    assert!(!seen.contains("thrown away"), "{seen}");
+}
+
+#[test]
+fn what_was_pasted_behind_the_command_is_no_secret_and_does_not_vanish_unsaid() {
+    let (folder, file) = folder();
+    // The terminal echoes what is typed, so that the command begins when the next line is there already.
+    let command = format!(
+        "until grep -q 'the next line' {{0}} 2> /dev/null; do sleep 0.01; done; {} secret --from-stdin {}",
+        env!("CARGO_BIN_EXE_mdss-relay"),
+        file.display()
+    );
+    let typed = format!("echo the next line; {ANSWER}");
+    let Some((succeeded, seen)) = at_a_terminal(folder.path(), &command, &typed) else { return };
+    assert!(succeeded, "{seen}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "s3cr3t\n");
+    assert!(seen.contains("behind this command is thrown away"), "{seen}");
 }

@@ -401,7 +401,7 @@ mod tests {
         let lines: Vec<_> =
             text.lines().filter(|l| !l.starts_with("# HELP") && !l.contains("_attempt_seconds")).collect();
         assert_eq!(
-            lines[1..18],
+            lines[1..16],
             [
                 &format!("mdss_relay_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
                 "# TYPE mdss_relay_requests_total counter",
@@ -411,8 +411,6 @@ mod tests {
                 "# TYPE mdss_relay_reloads_total counter",
                 r#"mdss_relay_reloads_total{outcome="taken"} 1"#,
                 r#"mdss_relay_reloads_total{outcome="refused"} 0"#,
-                "# TYPE mdss_relay_configuration_timestamp_seconds gauge",
-                "mdss_relay_configuration_timestamp_seconds 0",
                 "# TYPE mdss_relay_log_lines_dropped_total counter",
                 "mdss_relay_log_lines_dropped_total 0",
                 "# TYPE mdss_relay_endpoint_failing_since_timestamp_seconds gauge",

@@ -30,6 +30,9 @@ impl Group {
     }
 }
 
+/// Where the documents are in the repository.
+pub(crate) const DOCS: &str = "docs/";
+
 /// The worst that a check can say of what it found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Worst {
@@ -59,7 +62,7 @@ impl Check {
 
     /// The section about it.
     pub(crate) fn doc(&self) -> String {
-        format!("docs/doctor.md#{}", self.id)
+        format!("{DOCS}doctor.md#{}", self.id)
     }
 }
 
@@ -108,7 +111,12 @@ pub(crate) const CHECKS: &[Check] = &[
     row(Mdss, "mdss.rate", Warn, "the relay's own rate against what MDSS answers"),
     row(Relay, "relay.running", Fail, "whether a relay listens"),
     row(Relay, "relay.ready", Fail, "whether it takes events"),
-    row(Relay, "relay.reloaded", Warn, "whether it runs with the configuration as it is on disk"),
+    row(
+        Relay,
+        "relay.reloaded",
+        Warn,
+        "whether it runs with the configuration and the secrets as they are on disk",
+    ),
     row(Relay, "relay.breaker", Warn, "whether it has paused its requests to MDSS"),
     row(Relay, "relay.oldest", Warn, "how long the oldest object has waited"),
     row(Relay, "relay.held", Fail, "objects that wait for an operator"),

@@ -1,10 +1,15 @@
 //! The findings, for people and for programs. All is well in a line for each group; only trouble is long.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use crate::doctor::check::Group;
+use crate::doctor::check::{DOCS, Group};
 use crate::doctor::outcome::Status;
 use crate::doctor::results::Finding;
+
+/// Where the package lays down the pages (`.ci/packages`).
+const INSTALLED: &str = "/usr/share/doc/mdss-relay";
 
 /// How many findings have each status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,9 +78,13 @@ pub(crate) fn lines(name: &str, findings: &[Finding], verbose: bool) -> Vec<Stri
         }
         let counts = Counts::of(of_group.iter().copied());
         lines.push(format!("{:<5} {:<9} {}", counts.word(), group.name(), counts.words()));
-        for finding in of_group {
+        for finding in &of_group {
             trouble(finding, verbose, &mut lines);
         }
+        skipped(&of_group, &mut lines);
+    }
+    if Path::new(INSTALLED).join("doctor.md").exists() {
+        lines = lines.iter().map(|line| installed(line)).collect();
     }
     let counts = Counts::of(findings);
     let verdict = match counts {
@@ -96,10 +105,7 @@ fn trouble(finding: &Finding, verbose: bool, lines: &mut Vec<String>) {
         Status::Ok if verbose => {
             return lines.push(format!("      ok {} ({}): {}", check.id, check.looks_at, outcome.found));
         }
-        Status::Ok => return,
-        Status::Skipped(by) => {
-            return lines.push(format!("      skipped {}: because of {by}", check.id));
-        }
+        Status::Ok | Status::Skipped(_) => return,
         Status::Warn | Status::Fail | Status::Unknown => {}
     }
     lines.push(format!("      {} {}: {}", outcome.status.name(), check.id, finding.subject));
@@ -111,6 +117,32 @@ fn trouble(finding: &Finding, verbose: bool, lines: &mut Vec<String>) {
         }
     }
     lines.push(format!("        {:<10}{}", "more:", check.doc()));
+}
+
+/// One line for each check that is the cause.
+fn skipped(findings: &[&Finding], lines: &mut Vec<String>) {
+    let mut causes: Vec<(&str, Vec<&str>)> = Vec::new();
+    for finding in findings {
+        let Status::Skipped(by) = finding.outcome.status else { continue };
+        let id = finding.check.id;
+        match causes.iter_mut().find(|(cause, _)| *cause == by) {
+            Some((_, ids)) if ids.contains(&id) => {}
+            Some((_, ids)) => ids.push(id),
+            None => causes.push((by, vec![id])),
+        }
+    }
+    for (by, ids) in causes {
+        lines.push(format!("      skipped, because of {by}: {}", ids.join(", ")));
+    }
+}
+
+/// A line in which pages are called as the package has laid them down.
+fn installed(line: &str) -> String {
+    let word = |word: &str| match word.strip_prefix(DOCS) {
+        Some(page) if !page.is_empty() => format!("{INSTALLED}/{page}"),
+        _ => word.to_owned(),
+    };
+    line.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// The same for programs: one object with the checks in order. Its members and the ids stay as they are; more may come.
@@ -147,4 +179,47 @@ pub(crate) fn json(name: &str, findings: &[Finding]) -> Value {
             "skipped": counts.skipped,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::doctor::check::Check;
+    use crate::doctor::outcome::Outcome;
+
+    use super::*;
+
+    #[test]
+    fn one_line_for_each_cause_of_what_was_skipped() {
+        let finding = |id, by| Finding {
+            check: Check::of(id),
+            subject: "s".into(),
+            outcome: Outcome::skipped(by),
+            ms: 0,
+        };
+        let findings = [
+            finding("network.dns", "settings.valid"),
+            finding("network.tls", "network.proxy"),
+            finding("network.tls", "network.proxy"),
+            finding("network.clock", "settings.valid"),
+        ];
+        let lines = lines("n", &findings, false);
+        assert_eq!(
+            lines[2..4],
+            [
+                "      skipped, because of settings.valid: network.dns, network.clock",
+                "      skipped, because of network.proxy: network.tls"
+            ]
+        );
+    }
+
+    #[test]
+    fn pages_are_called_as_they_are_installed() {
+        for (line, want) in [
+            ("  more:  docs/doctor.md#mdss.key", "  more:  /usr/share/doc/mdss-relay/doctor.md#mdss.key"),
+            ("see docs/answers.md, then", "see /usr/share/doc/mdss-relay/answers.md, then"),
+            ("/home/me/docs/relay.toml docs/", "/home/me/docs/relay.toml docs/"),
+        ] {
+            assert_eq!(installed(line), want);
+        }
+    }
 }

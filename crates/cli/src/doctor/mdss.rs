@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use mdss_relay_core::{Cause, Failure, ObjectKey, Relay, Secret, StorageClientId, StorageType, Submission};
 
 use crate::doctor::check::{CHECKS, Group};
+use crate::doctor::key;
 use crate::doctor::network::two_parts;
-use crate::doctor::outcome::Outcome;
+use crate::doctor::outcome::{Outcome, Status};
 use crate::doctor::results::Results;
 use crate::doctor::subject::Subject;
 
@@ -43,9 +44,17 @@ pub(crate) async fn run(subject: &Subject, results: &Results, live: bool) {
     let (Some(approach), Ok(relay), Ok(client)) =
         (settings.approach(), Relay::new(settings.clone()), settings.client())
     else {
+        let why = match settings.approach() {
+            None => Outcome::skipped("settings.valid"),
+            Some(_) => key::missing(subject),
+        };
         for check in CHECKS.iter().filter(|check| check.group == Group::Mdss && (live || !check.live)) {
-            let skipped = (subject.name.clone(), Outcome::skipped("settings.valid"), 0);
-            results.report(check.id, vec![skipped]);
+            // What is unknown is said once.
+            let outcome = match why.status {
+                Status::Unknown if check.id != "mdss.api" => Outcome::skipped("mdss.api"),
+                _ => why.clone(),
+            };
+            results.report(check.id, vec![(subject.name.clone(), outcome, 0)]);
         }
         return;
     };
@@ -64,7 +73,7 @@ pub(crate) async fn run(subject: &Subject, results: &Results, live: bool) {
     results.check("mdss.api", &endpoint, &["network.tls"], look).await;
     let look = async {
         match &answer {
-            Some(answer) => key(answer, subject).await,
+            Some(answer) => accepts_key(answer, subject).await,
             None => Outcome::unknown("MDSS gave no answer in time", ""),
         }
     };
@@ -148,7 +157,7 @@ fn api(answer: &Answer) -> Outcome {
 
 /// Whether MDSS accepts the key. An answer alone does not prove that it was looked at, so a wrong one is tried beside it: once, and only
 /// here, because it may raise an alarm in MDSS.
-async fn key(answer: &Answer, subject: &Subject) -> Outcome {
+async fn accepts_key(answer: &Answer, subject: &Subject) -> Outcome {
     let remedy = "watch the first object, or ask MDSS's audit page for its requests; nothing else tells a good key from a wrong one here";
     let failure = match answer {
         Ok(_) => {
@@ -159,7 +168,10 @@ async fn key(answer: &Answer, subject: &Subject) -> Outcome {
     };
     let (found, cure) = two_parts(&failure.detail);
     match failure.cause {
-        Cause::MdssUnauthorized => return Outcome::fail(found, "a key that MDSS accepts", cure),
+        Cause::MdssUnauthorized => {
+            let remedy = format!("{cure}; to give the relay another one: {}", key::replace(subject));
+            return Outcome::fail(found, "a key that MDSS accepts", remedy);
+        }
         cause if cause.kind() == mdss_relay_core::FailureKind::Transient => {
             return Outcome::unknown(found, "run doctor again when MDSS answers");
         }

@@ -1,6 +1,7 @@
 //! Group `relay`: the server that runs with this set-up, as its own pages show it. What is on disk is read from the spool's file where no
 //! server answers.
 
+mod copies;
 mod page;
 mod stored;
 
@@ -9,10 +10,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use drive::HttpPoster;
 use mdss_relay_core::HttpSettings;
+use mdss_relay_spool::Desk;
 
 use crate::doctor::check::{CHECKS, Group};
-use crate::doctor::outcome::Outcome;
-use crate::doctor::results::Results;
+use crate::doctor::outcome::{Outcome, Status};
+use crate::doctor::results::{Results, off_thread};
 use crate::doctor::subject::Subject;
 use page::Page;
 use stored::Stored;
@@ -55,31 +57,65 @@ pub(crate) async fn run(subject: &Subject, results: &Results) {
                     _ => Outcome::fail(
                         format!("something else answers there, with {status}"),
                         "mdss-relay-http",
-                        "compare RELAY_LISTEN (and RELAY_ADMIN_LISTEN) with what listens: ss -ltnp",
+                        "compare RELAY_LISTEN, and RELAY_ADMIN_LISTEN if it is set, with what listens: ss -ltnp",
                     ),
                 }
             }
-            Err(why) => Outcome::fail(
-                format!("nothing answers: {why}"),
-                "a relay that runs with this set-up",
-                "systemctl status mdss-relay-http; if it has not been started yet, start it",
-            ),
+            Err(why) => silent(&why, subject).await,
         }
     };
-    results.check("relay.running", &server, &[], look).await;
-    let look = async { ready(get(&poster, &server, "/readyz").await) };
-    results.check("relay.ready", &server, &["relay.running"], look).await;
-    let look = async { reloaded(page.as_ref(), subject) };
-    results.check("relay.reloaded", &server, &["relay.running"], look).await;
+    let running = results.check("relay.running", &server, &[], look).await;
+    if running == Status::Warn {
+        // Nothing runs, and that is no fault: there is nothing to ask.
+        for id in ["relay.ready", "relay.reloaded", "relay.breaker", "relay.last_event"] {
+            results.report(id, vec![(server.clone(), Outcome::skipped("relay.running"), 0)]);
+        }
+    } else {
+        let look = async { ready(get(&poster, &server, "/readyz").await) };
+        results.check("relay.ready", &server, &["relay.running"], look).await;
+        let look = async { reloaded(page.as_ref(), subject, &server) };
+        results.check_each("relay.reloaded", &server, &["relay.running"], look).await;
+        breaker(page.as_ref(), subject, &server, results).await;
+        let look = async { last_event(page.as_ref()) };
+        results.check("relay.last_event", &server, &["relay.running"], look).await;
+    }
 
     let stored = Stored::of(page.as_ref(), subject).await;
-    breaker(page.as_ref(), subject, &server, results).await;
     let late = async { stored.oldest(subject, LATE) };
     results.check_each("relay.oldest", "the spool", &[], late).await;
     results.check_each("relay.held", "the spool", &[], async { stored.held(subject) }).await;
     results.check_each("relay.parked", "the spool", &[], async { stored.parked(subject) }).await;
-    let look = async { last_event(page.as_ref()) };
-    results.check("relay.last_event", &server, &["relay.running"], look).await;
+}
+
+/// Nothing answers. That is a fault where a relay has run before: a spool shows it, and direct mode leaves nothing behind.
+async fn silent(why: &str, subject: &Subject) -> Outcome {
+    let expected = "a relay that runs with this set-up";
+    let unit = subject.unit().unwrap_or_else(|| "mdss-relay-http".to_owned());
+    let Some(spool) = &subject.http.spool else {
+        return Outcome::warn(
+            format!(
+                "nothing answers ({why}): no relay runs now. Before the first start this is expected; direct mode leaves nothing on disk that would tell whether one has run"
+            ),
+            expected,
+            format!("start it: systemctl enable --now {unit}; if it was started: systemctl status {unit}"),
+        );
+    };
+    let dir = spool.dir.clone();
+    let spool = off_thread(move || Desk::glance(&dir)).await;
+    if matches!(spool.version, Ok(None)) && spool.set_aside.is_empty() {
+        return Outcome::warn(
+            format!(
+                "nothing answers ({why}): no relay runs yet, which is expected before the first start (there is no spool file)"
+            ),
+            expected,
+            format!("start it: systemctl enable --now {unit}"),
+        );
+    }
+    Outcome::fail(
+        format!("nothing answers: {why}"),
+        expected,
+        format!("systemctl status {unit}; journalctl -u {unit} says why it ended"),
+    )
 }
 
 /// Where the pages for operators are: on a port of their own, if there is one. A server that listens on every address is asked on this machine.
@@ -114,12 +150,20 @@ fn ready(answer: Result<(u16, String), String>) -> Outcome {
     }
 }
 
-/// Whether the configuration that runs is the one on disk.
-fn reloaded(page: Option<&Page>, subject: &Subject) -> Outcome {
+/// Whether the configuration that runs is the one on disk, and whether the secrets are.
+fn reloaded(page: Option<&Page>, subject: &Subject, server: &str) -> Vec<(String, Outcome)> {
+    let read_at = page.and_then(|page| page.value("mdss_relay_configuration_timestamp_seconds"));
+    let mut found = vec![(server.to_owned(), configuration(read_at, subject))];
+    if let Some(since) = read_at.and_then(|read_at| Duration::try_from_secs_f64(read_at).ok()) {
+        found.extend(UNIX_EPOCH.checked_add(since).into_iter().flat_map(|at| copies::old(subject, at)));
+    }
+    found
+}
+
+fn configuration(read_at: Option<f64>, subject: &Subject) -> Outcome {
     let Some(path) = &subject.config else {
         return Outcome::ok("the settings are variables, which a process reads when it starts");
     };
-    let read_at = page.and_then(|page| page.value("mdss_relay_configuration_timestamp_seconds"));
     let Some(read_at) = read_at else {
         return Outcome::unknown("the relay does not say when it read its configuration", "");
     };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use mdss_relay_core::SETTINGS;
 use tokio::sync::watch;
 
 use crate::doctor::check::{CHECKS, Check, Group, Worst};
@@ -100,6 +101,9 @@ impl Results {
             if check.worst == Worst::Warn && outcome.status == Status::Fail {
                 outcome.status = Status::Warn;
             }
+            for text in [&mut outcome.expected, &mut outcome.remedy] {
+                *text = with_members(text);
+            }
             Finding { check, subject, outcome, ms }
         };
         let findings: Vec<_> = found.into_iter().map(finding).collect();
@@ -160,6 +164,26 @@ impl Results {
     }
 }
 
+/// A sentence that has, beside each variable, the member of the TOML that says the same: `RELAY_CA_FILE (ca_file in [mdss])`.
+fn with_members(text: &str) -> String {
+    let mut told = String::with_capacity(text.len());
+    let mut rest = text;
+    let is_of_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    while let Some(start) = rest.find(is_of_name) {
+        let length = rest[start..].find(|c| !is_of_name(c)).unwrap_or(rest.len() - start);
+        let (before, after) = rest.split_at(start + length);
+        told.push_str(before);
+        let setting = SETTINGS.iter().find(|setting| setting.variable == &before[start..]);
+        if let Some((table, member)) = setting.and_then(|setting| setting.toml?.split_once('.'))
+            && !after.starts_with('=')
+        {
+            told.push_str(&format!(" ({member} in [{table}])"));
+        }
+        rest = after;
+    }
+    told + rest
+}
+
 /// Looks where the system may keep one waiting: at files. A look that hangs is left behind; the process ends without it.
 pub(crate) async fn off_thread<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(look).await {
@@ -179,6 +203,18 @@ fn millis(start: Instant) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variable_has_its_member_beside_it() {
+        for (text, want) in [
+            ("the port in APIENDPOINT, or", "the port in APIENDPOINT (endpoint in [mdss]), or"),
+            ("name it in RELAY_CA_FILE", "name it in RELAY_CA_FILE (ca_file in [mdss])"),
+            ("RELAY_TLS_VERIFY=on, which", "RELAY_TLS_VERIFY=on, which"),
+            ("MY_APIENDPOINT and ÄAPIKEY_X", "MY_APIENDPOINT and ÄAPIKEY_X"),
+        ] {
+            assert_eq!(with_members(text), want);
+        }
+    }
 
     fn statuses(results: Results) -> Vec<(&'static str, Status)> {
         results.findings().iter().map(|finding| (finding.check.id, finding.outcome.status)).collect()

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::files::{Handed, NamedFile};
 use super::outcome::Outcome;
-use super::service::Service;
+use super::service::CREDENTIALS;
 use super::subject::{Eyes, Subject};
 use super::view::{Access, View, Want, has_list, not_seen, owner_and_mode};
 
@@ -26,19 +26,14 @@ pub(super) fn readable(subject: &Subject) -> Findings {
 }
 
 fn read(subject: &Subject, file: &NamedFile) -> Outcome {
-    let unit = subject.service.as_ref();
+    let unit = subject.unit();
     match &file.handed {
         Handed::Hidden(why) => {
             Outcome::unknown(*why, "the service checks it before each start: journalctl -u mdss-relay-http")
         }
-        Handed::Missing(name) => Outcome::fail(
-            format!("{} is named, and the unit hands over no credential {name:?}", file.named.display()),
-            format!("LoadCredential={name}:/etc/mdss-relay/{name} in the unit"),
-            format!(
-                "systemctl edit {}, write [Service] and below it LoadCredential={name}:/etc/mdss-relay/{name}, then restart it",
-                unit.map_or("mdss-relay-http", |unit| &unit.name)
-            ),
-        ),
+        Handed::Missing(name) => {
+            not_handed_over(&file.named, &unit.unwrap_or_else(|| "mdss-relay-http".to_owned()), name)
+        }
         // systemd reads it as root.
         Handed::Copied(from) => match std::fs::metadata(from) {
             Ok(found) if found.is_file() => {
@@ -49,7 +44,7 @@ fn read(subject: &Subject, file: &NamedFile) -> Outcome {
                 "a file with the secret",
                 make(file, from),
             ),
-            Err(error) => denied(not_seen(from, &error), unit, file, from),
+            Err(error) => denied(not_seen(from, &error), unit.as_deref(), file, from),
         },
         Handed::Directly => match subject.access(&file.named, Want::Read) {
             Access::Yes if std::fs::metadata(&file.named).is_ok_and(|found| !found.is_file()) => {
@@ -60,12 +55,37 @@ fn read(subject: &Subject, file: &NamedFile) -> Outcome {
                 )
             }
             Access::Yes => Outcome::ok(format!("the relay may read {}", file.named.display())),
-            access => denied(access, unit, file, &file.named),
+            access => match credential(&file.named) {
+                // systemd has made the folder, and this file is not in it.
+                Some((of, name))
+                    if !file.named.exists()
+                        && (unit.as_deref() == Some(of) || file.named.parent().is_some_and(Path::exists)) =>
+                {
+                    not_handed_over(&file.named, of, name)
+                }
+                _ => denied(access, unit.as_deref(), file, &file.named),
+            },
         },
     }
 }
 
-fn denied(access: Access, unit: Option<&Service>, file: &NamedFile, path: &Path) -> Outcome {
+/// The unit, without its suffix, and the name of the credential that a path means: `/run/credentials/UNIT/NAME`.
+pub(super) fn credential(path: &Path) -> Option<(&str, &str)> {
+    let (unit, name) = path.strip_prefix(CREDENTIALS).ok()?.to_str()?.split_once('/')?;
+    Some((unit.strip_suffix(".service").unwrap_or(unit), name))
+}
+
+fn not_handed_over(named: &Path, unit: &str, name: &str) -> Outcome {
+    Outcome::fail(
+        format!("{} is named, and there is no LoadCredential={name} in the unit", named.display()),
+        format!("LoadCredential={name}:/etc/mdss-relay/{name} in the unit"),
+        format!(
+            "systemctl edit {unit}, write [Service] and below it LoadCredential={name}:/etc/mdss-relay/{name}, then systemctl restart {unit}"
+        ),
+    )
+}
+
+fn denied(access: Access, unit: Option<&str>, file: &NamedFile, path: &Path) -> Outcome {
     let why = match access {
         Access::Unknown(why) => return Outcome::unknown(why, ""),
         Access::No(why) => why,
@@ -77,11 +97,9 @@ fn denied(access: Access, unit: Option<&Service>, file: &NamedFile, path: &Path)
         Some(unit) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             format!(
-                "let systemd hand it over: LoadCredential={name}:{} in the unit (systemctl edit {}), and {} = \"{}\"",
+                "let systemd hand it over: LoadCredential={name}:{} in the unit (systemctl edit {unit}), {} = \"{CREDENTIALS}/{unit}.service/{name}\", then systemctl restart {unit}",
                 path.display(),
-                unit.name,
                 file.place.rsplit('.').next().unwrap_or_default(),
-                unit.credentials_folder().join(&*name).display()
             )
         }
         None => format!("give it to the relay's user: chown to that user and chmod 0400 {}", path.display()),
@@ -91,9 +109,10 @@ fn denied(access: Access, unit: Option<&Service>, file: &NamedFile, path: &Path)
 
 fn make(file: &NamedFile, path: &Path) -> String {
     let shown = path.display();
-    if path.starts_with("/run/credentials") {
-        return "systemd makes it while the service runs; --unit-file FILE looks at what it is made of"
-            .to_owned();
+    if let Some((unit, name)) = credential(path) {
+        return format!(
+            "systemd makes it of LoadCredential={name} in {unit}, while the service runs; doctor --unit-file FILE looks at that"
+        );
     }
     // MDSS makes its key; every other secret is one that both sides agree on.
     match file.place.contains("api_key_file") || file.place == "APIKEY_FILE" {

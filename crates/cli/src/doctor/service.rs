@@ -21,6 +21,9 @@ const OPEN_FILES: u64 = 1024;
 const CREDENTIAL_STORES: [&str; 4] =
     ["/etc/credstore", "/run/credstore", "/usr/local/lib/credstore", "/usr/lib/credstore"];
 
+/// Where systemd lays down the credentials of each unit.
+pub(super) const CREDENTIALS: &str = "/run/credentials";
+
 /// Where a credential comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Credential {
@@ -146,7 +149,7 @@ impl Service {
 
     /// Where systemd lays down the credentials: `%d`.
     pub(super) fn credentials_folder(&self) -> PathBuf {
-        Path::new("/run/credentials").join(&self.name)
+        Path::new(CREDENTIALS).join(&self.name)
     }
 
     /// The setting because of which the service does not see a path.

@@ -165,7 +165,7 @@ fn tls_verify_off(subject: &Subject) -> Findings {
             Outcome::warn(
                 sentence,
                 "RELAY_TLS_VERIFY=on, which holds without it",
-                "remove RELAY_TLS_VERIFY (tls_verify), and name the file of MDSS's authority in RELAY_CA_FILE (ca_file)",
+                "remove RELAY_TLS_VERIFY, and name the file of MDSS's authority in RELAY_CA_FILE",
             ),
         )],
     }

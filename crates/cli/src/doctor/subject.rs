@@ -14,7 +14,7 @@ use rustix::fs::Access as Wanted;
 
 use super::account::Lists;
 use super::files::{Handed, InToml, NamedFile};
-use super::service::Service;
+use super::service::{CREDENTIALS, Service};
 use super::unit_file::UnitFile;
 use super::view::{Access, View, Want};
 use crate::input;
@@ -141,6 +141,19 @@ impl Subject {
         }
     }
 
+    /// The unit that it is, without its suffix: of the unit file, or the one in which systemd runs this process.
+    pub(super) fn unit(&self) -> Option<String> {
+        let name = match &self.service {
+            Some(service) => service.name.clone(),
+            // systemd sets it for each process of a unit with credentials (systemd.exec(5), "Environment Variables").
+            None => {
+                let folder = self.variables.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY")?;
+                Path::new(&folder.1).strip_prefix(CREDENTIALS).ok()?.to_str()?.to_owned()
+            }
+        };
+        Some(name.strip_suffix(".service").unwrap_or(&name).to_owned())
+    }
+
     /// Whether the relay may do this with the file at a path.
     pub(super) fn access(&self, path: &Path, want: Want) -> Access {
         if let Some(setting) = self.service.as_ref().and_then(|service| service.hides(path)) {
@@ -161,7 +174,11 @@ impl Subject {
                     Err(error) if error.kind() == ErrorKind::NotFound => {
                         Access::No(format!("{} does not exist", path.display()))
                     }
-                    Err(error) => Access::No(format!("{}: {error}", path.display())),
+                    Err(error) => match View::own().map(|view| view.access(path, want)) {
+                        // Says which right is missing.
+                        Some(Access::No(why)) => Access::No(why),
+                        _ => Access::No(format!("{}: {error}", path.display())),
+                    },
                 }
             }
         }

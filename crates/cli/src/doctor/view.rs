@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
-use super::account::Account;
+use super::account::{Account, Lists};
 
 /// What somebody may do with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,12 @@ impl Want {
 pub(super) struct View(pub(super) Option<Account>);
 
 impl View {
+    /// This process's user, with the groups that the lists have; `None` if he is in no list.
+    pub(super) fn own() -> Option<Self> {
+        let uid = rustix::process::geteuid().as_raw().to_string();
+        Account::of(Some(&uid), None, &[], &Lists::of_this_machine()).ok().map(|account| Self(Some(account)))
+    }
+
     /// Whether the user may do what it wants with the file at a path.
     pub(super) fn access(&self, path: &Path, want: Want) -> Access {
         // Root needs no right.

@@ -1,5 +1,7 @@
 //! D5 and D6: MDSS, and what it is never sent.
 
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 use mdss_sim::{
@@ -64,6 +66,62 @@ async fn d5_a_wrong_key_is_never_ok() {
             assert!(taken.iter().all(|key| key.starts_with("mdss-relay-doctor/")), "{taken:?}");
         }
     }
+}
+
+/// A key that the relay reads itself is stored with its owner's rights; one that is a variable is set where it is set.
+#[tokio::test]
+async fn how_another_key_comes_to_the_relay_depends_on_where_it_comes_from() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let key = file(dir.path(), "api-key", "s3cret-wrong-key");
+    let url = sim.url();
+    for (variable, value, want) in [
+        ("APIKEY", "s3cret-wrong-key", "set APIKEY to it where".to_owned()),
+        ("APIKEY_FILE", &key, format!("rm {key} && mdss-relay secret --from-stdin {key}")),
+    ] {
+        let found = doctor(&[], &[("APIENDPOINT", &url), ("APIKEY", ""), (variable, value)]).await;
+        let check = found.one("mdss.key");
+        assert!(said(check, "remedy").contains(&want), "{check}");
+        assert!(!said(check, "remedy").contains("restart"), "{check}");
+    }
+}
+
+/// What needs the key names the cause for which there is none; what does not need it is looked at.
+#[tokio::test]
+async fn without_the_key_its_file_is_named_and_nothing_is_said_of_the_key() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let url = sim.url();
+    let with = [("APIENDPOINT", url.as_str()), ("APIKEY", ""), ("APIKEY_FILE", "/nowhere/api-key")];
+    let found = doctor(&[], &with).await;
+    found.assert_skipped(&MDSS, "settings.secrets_readable");
+    for id in ["network.clock", "network.latency"] {
+        assert_eq!(found.status_of(id), "ok", "{}", found.text);
+    }
+    assert!(!found.text.contains("visible ASCII"), "{}", found.text);
+
+    // Root's file, which the service may read and this user may not.
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let key = file(dir.path(), "api-key", DEFAULT_API_KEY);
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+    let unit = format!(
+        "[Service]\nUser=root\nLoadCredential=api-key:{key}\nEnvironment=APIKEY_FILE=%d/api-key APIENDPOINT={url} RELAY_TOKEN=t0ken-t0ken-t0ken \
+         STORAGECLIENTID={}\n",
+        units::S3_COMPATIBLE
+    );
+    let unit = file(dir.path(), "mdss-relay-http.service", &unit);
+    let tool = dir.path().join("mdss-relay");
+    std::fs::copy(env!("CARGO_BIN_EXE_mdss-relay"), &tool).unwrap();
+    let mut command = std::process::Command::new(&tool);
+    command.args(["doctor", "--unit-file", &unit]).env_clear().uid(65_002).gid(65_002);
+    let Ok(output) = tokio::task::spawn_blocking(move || command.output()).await.unwrap() else {
+        return eprintln!("skipped: only root can run a program as another user");
+    };
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("unknown mdss.api: mdss-relay-http.service"), "{text}");
+    assert!(text.contains(&format!("this process may not read {key}; run doctor as root")), "{text}");
+    assert!(text.contains("ok    network "), "{text}");
+    assert!(!text.contains("visible ASCII"), "{text}");
 }
 
 #[tokio::test]

@@ -124,6 +124,87 @@ async fn a_relay_that_runs_is_asked_and_what_waits_is_named() {
     );
 }
 
+/// Before the first start nothing runs, and that is no fault.
+#[tokio::test]
+async fn a_relay_that_was_never_started_is_a_warning() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let data = dir.path().join("spool");
+    let asks = ["relay.ready", "relay.reloaded", "relay.breaker", "relay.last_event"];
+    for (mode, sentence) in [("spooled", "no relay runs yet"), ("direct", "no relay runs now")] {
+        let set_up = [
+            ("APIENDPOINT", sim.url()),
+            ("RELAY_MODE", mode.to_owned()),
+            ("RELAY_DATA_DIR", if mode == "spooled" { data.display().to_string() } else { String::new() }),
+        ];
+        let set_up: Vec<_> = set_up.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let found = doctor(&[], &set_up).await;
+        let running = found.one("relay.running");
+        assert_eq!((said(running, "status"), found.status), ("warn", 0), "{}", found.text);
+        assert!(said(running, "found").contains(sentence), "{running}");
+        assert!(said(running, "found").contains("efore the first start"), "{running}");
+        assert!(said(running, "remedy").contains("systemctl enable --now mdss-relay-http"), "{running}");
+        found.assert_skipped(&asks, "relay.running");
+        assert_eq!(found.status_of("relay.held"), "ok", "{}", found.text);
+        assert_eq!(doctor(&["--strict"], &set_up).await.status, 1);
+    }
+}
+
+/// The file of the key has been written anew, and systemd's copy has not: only a restart brings it.
+#[tokio::test]
+async fn a_relay_with_another_key_than_the_file_is_to_be_restarted() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (url, data) = (sim.url(), dir.path().join("spool"));
+    let set_up = [
+        ("APIENDPOINT", url.as_str()),
+        ("APIKEY", "s3cret-wrong-key"),
+        ("RELAY_MODE", "spooled"),
+        ("RELAY_DATA_DIR", data.to_str().unwrap()),
+        ("STORAGECLIENTID", units::S3_COMPATIBLE),
+    ];
+    let running = relay(&set_up).await;
+    post(&running, "any").await;
+    let key = file(dir.path(), "api-key", DEFAULT_API_KEY);
+    let later = std::time::SystemTime::now() + Duration::from_secs(60);
+    std::fs::File::options().append(true).open(&key).unwrap().set_modified(later).unwrap();
+    let unit = format!(
+        "[Service]\nUser=root\nLoadCredential=api-key:{key}\nEnvironment=APIKEY_FILE=%d/api-key APIENDPOINT={url} RELAY_TOKEN={TOKEN} \
+         RELAY_MODE=spooled RELAY_DATA_DIR={} STORAGECLIENTID={} RELAY_LISTEN={} RELAY_ADMIN_LISTEN={}\n",
+        data.display(),
+        units::S3_COMPATIBLE,
+        running.address,
+        running.pages
+    );
+    let unit = file(dir.path(), "mdss-relay-http.service", &unit);
+    let with = ["--unit-file", unit.as_str()];
+    let held = async || {
+        let found = doctor(&with, &[]).await;
+        found.status_of("relay.held") == "fail"
+    };
+    until("it is held", Duration::from_secs(20), held).await.unwrap();
+    let found = doctor(&with, &[]).await;
+    let replace =
+        format!("rm {key} && mdss-relay secret --from-stdin {key} && systemctl restart mdss-relay-http");
+    let held = found.one("relay.held");
+    assert!(said(held, "found").contains("mdss_unauthorized"), "{held}");
+    let renew =
+        "if mdss.key is ok by now: systemctl restart mdss-relay-http; else give the relay another key: ";
+    assert!(said(held, "remedy").ends_with(&format!("{renew}{replace}")), "{held}");
+    let reloaded = found.all("relay.reloaded");
+    let of_key = reloaded.iter().find(|check| said(check, "subject") == "APIKEY_FILE");
+    let of_key = of_key.unwrap_or_else(|| panic!("{}", found.text));
+    assert_eq!(said(of_key, "status"), "warn", "{of_key}");
+    assert!(said(of_key, "found").contains("has another secret than"), "{of_key}");
+    assert!(said(of_key, "remedy").starts_with("systemctl restart mdss-relay-http"), "{of_key}");
+    assert_eq!(found.status_of("mdss.key"), "ok", "the file has the right one: {}", found.text);
+
+    // And the file with a wrong one.
+    std::fs::write(&key, "s3cret-wrong-key").unwrap();
+    let found = doctor(&with, &[]).await;
+    assert!(said(found.one("mdss.key"), "remedy").ends_with(&replace), "{}", found.text);
+}
+
 #[tokio::test]
 async fn who_has_the_port_of_the_relay_is_looked_at() {
     let sim = Sim::start(Config::default()).await.unwrap();

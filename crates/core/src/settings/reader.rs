@@ -164,7 +164,11 @@ impl Reader {
                 Applies::Spooled if !self.given.spooled && !self.unclear => " without RELAY_MODE=spooled",
                 _ => continue,
             };
-            if let Some(name) = self.place(setting.variable) {
+            let Some(name) = self.place(setting.variable) else { continue };
+            // Somebody who has written the other mode out knows what he does; who has not may believe that his events are on disk.
+            if setting.applies == Applies::Spooled && self.place("RELAY_MODE").is_some() {
+                self.warnings.push(format!("{name}: has no effect{why}"));
+            } else {
                 self.mistakes.push(Mistake::new(name, format!("no value{why}")));
             }
         }

@@ -162,6 +162,11 @@ fn the_spool_has_settings_of_its_own() {
             "{name}={value}"
         );
         assert_eq!(draft.settings.http.unwrap().spool, None);
+        // Except where the other mode is written out: to switch back is to change one line.
+        let draft = spool(&[("RELAY_MODE", "direct"), (name, value)]);
+        assert!(draft.mistakes.iter().all(|m| !m.expected.starts_with("no value")), "{name}={value}");
+        let warning = format!("{name}: has no effect without RELAY_MODE=spooled");
+        assert!(draft.settings.warnings.contains(&warning), "{name}={value}: {:?}", draft.settings.warnings);
     }
     let park = spool(&[("RELAY_MODE", "spooled"), ("RELAY_DATA_DIR", "/data"), ("RELAY_PARK_AFTER", "7d")]);
     assert_eq!(park.settings.http.unwrap().spool.unwrap().park_after, Some(Duration::from_secs(7 * 86_400)));

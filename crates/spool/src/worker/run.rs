@@ -65,6 +65,8 @@ pub struct Worker {
     look: bool,
     /// When that was last assumed because of the time.
     looked: Instant,
+    /// When an attempt last made it tell how MDSS stands; `None` before the first.
+    noticed: Option<Instant>,
     /// When the next item comes due, as far as the last claim knows.
     due: Option<Instant>,
     alarmed: Instant,
@@ -106,6 +108,7 @@ impl Worker {
             claims: 0,
             look: true,
             looked: now,
+            noticed: None,
             due: None,
             alarmed: now,
             watch: None,
@@ -113,7 +116,7 @@ impl Worker {
         }
     }
 
-    /// The same worker, which writes down beside the items how MDSS stands, as `watch` has seen it: at most once a second, and only what
+    /// The same worker, which writes down beside the items how MDSS stands, as `watch` has seen it: at most twice a second, and only what
     /// is new.
     #[must_use]
     pub fn telling(mut self, watch: Arc<Watch>) -> Self {
@@ -328,6 +331,11 @@ impl Worker {
                 let pause = Backoff::of(failure.kind()).pause(attempts, failure.retry_after, fastrand::f64());
                 self.again(item, &object, failure, state, pause, true);
             }
+        }
+        // Whoever looks right after the first object wants to see it; with many, once a second is enough.
+        if self.noticed.is_none_or(|noticed| now.duration_since(noticed) >= LOOK) {
+            self.noticed = Some(now);
+            self.tell();
         }
     }
 

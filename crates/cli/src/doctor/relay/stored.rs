@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mdss_relay_core::SpoolSettings;
+use mdss_relay_core::{Cause, SpoolSettings};
 use mdss_relay_spool::{Desk, Glance, Stock};
 
 use super::age;
 use super::page::Page;
+use crate::doctor::key;
 use crate::doctor::outcome::Outcome;
 use crate::doctor::results::off_thread;
 use crate::doctor::subject::Subject;
@@ -155,12 +156,22 @@ impl Stored {
     }
 
     pub(super) fn held(&self, subject: &Subject) -> Vec<(String, Outcome)> {
-        let mend = "; mend what the reason says (docs/answers.md), then systemctl reload mdss-relay-http";
         self.in_state("held", subject, |found| {
+            // A reload does not bring the relay another copy of a key that systemd hands over.
+            let mend = if found.contains(Cause::MdssUnauthorized.name()) {
+                format!(
+                    "if mdss.key is ok by now: {}; else give the relay another key: {}",
+                    key::renew(subject),
+                    key::replace(subject)
+                )
+            } else {
+                "mend what the reason says, see docs/answers.md, then systemctl reload mdss-relay-http"
+                    .to_owned()
+            };
             Outcome::fail(
                 format!("{found}, until somebody has mended the cause"),
                 "no object that waits for an operator",
-                format!("{}{mend}", list(subject, "--state held")),
+                format!("{}; {mend}", list(subject, "--state held")),
             )
         })
     }

@@ -34,7 +34,7 @@ storage_client_id = "0c5454e3-d576-44c5-8ce4-cdc078011d0b"
 storage_type = "s3-compatible"
 END
 systemctl start mdss-relay-http
-post() { curl --silent --show-error --retry 9 --retry-connrefused --data-binary @- --output /dev/null "http://127.0.0.1:8080$1"; }
+post() { curl --silent --show-error --retry 9 --retry-delay 1 --retry-connrefused --data-binary @- --output /dev/null "http://127.0.0.1:8080$1"; }
 event() { printf '{"Records":[{"eventSource":"minio:s3","eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"%s"},"object":{"key":"%s"}}}]}' "$1" "$2"; }
 known=/minio/a-secret-of-this-test
 event unknown-bucket a.pdf | post "$known"      # held, and the first item
