@@ -229,8 +229,9 @@ fn deeds() -> Vec<Deed> {
             "log replaced by a hard link of a copy",
             |d| {
                 fs::copy(part(d, "-wal"), d.join("copy")).unwrap();
-                remove(d, &["-wal"]);
-                fs::hard_link(d.join("copy"), part(d, "-wal")).unwrap()
+                fs::hard_link(d.join("copy"), d.join("new")).unwrap();
+                // At once, as with a link: in between the log is removed.
+                fs::rename(d.join("new"), part(d, "-wal")).unwrap()
             },
             "-wal was replaced",
         ),
