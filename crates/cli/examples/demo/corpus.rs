@@ -89,8 +89,9 @@ pub(crate) async fn every_delivery(world: &World, all: bool) -> Result<()> {
     let deliveries = counts[0].1.deliveries;
     let producers = SOURCES.iter().filter(|(folder, ..)| !NO_PRODUCERS.contains(folder)).count();
     println!(
-        "{} {deliveries} recorded deliveries of {producers} producers, through server, OCI function and Lambda function: each as expected",
-        if all { "  " } else { "\n5." }
+        "{} {deliveries} recorded deliveries of {producers} producers, through server, OCI function and Lambda function: each as expected{}",
+        if all { "  " } else { "\n5." },
+        if all { "" } else { " (ALL=1)" }
     );
     Ok(())
 }

@@ -14,7 +14,6 @@ mod world;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use world::{Result, World};
 
@@ -30,7 +29,6 @@ fn main() -> ExitCode {
 
 #[tokio::main(flavor = "current_thread")]
 async fn run() -> Result<()> {
-    let started = Instant::now();
     // Fixtures and deployments are named by their place in the project, wherever the demo is started.
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     std::env::set_current_dir(&project)
@@ -43,9 +41,5 @@ async fn run() -> Result<()> {
     story::an_outage(&mut world).await?;
     vendor::the_same(&mut world).await?;
     corpus::every_delivery(&world, all).await?;
-    println!(
-        "   All of it as it ought to be, in {:.0} s. ALL=1 lists every object.",
-        started.elapsed().as_secs_f64()
-    );
     Ok(())
 }

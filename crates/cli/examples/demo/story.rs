@@ -101,11 +101,14 @@ pub(crate) async fn an_outage(world: &mut World) -> Result<()> {
     println!("   the sender hears      {}, because the events are on disk:", statuses.join(" "));
     expect("the answers while MDSS is away", statuses.iter().all(|status| status == "200"), &statuses)?;
     // Each has been tried once: then the list has something to say.
-    let list =
-        until(|| waiting(world, &directory), |list| list.matches("mdss_unreachable").count() == UPLOADS)
-            .await?;
-    // Without the sentence below each item, which is the same five times.
-    for line in list.lines().filter(|line| !line.is_empty() && !line.starts_with("    ")) {
+    let is_item = |line: &&str| line.starts_with(|c: char| c.is_ascii_digit());
+    let tried =
+        |list: &String| list.lines().filter(is_item).filter(|line| line.contains("mdss_unreachable")).count();
+    let list = until(|| waiting(world, &directory), |list| tried(list) == UPLOADS).await?;
+    expect("what the list shows", tried(&list) == UPLOADS, &list)?;
+    // Of what stands above the table, how MDSS stands; without the sentence below each item, which is the same five times.
+    let is_shown = |line: &&str| is_item(line) || line.starts_with("ID ") || line.starts_with("endpoint:");
+    for line in list.lines().filter(is_shown) {
         println!("   {line:.118}");
     }
 
