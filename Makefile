@@ -13,7 +13,7 @@ demo: ## build, then show what the relay does in thirty lines: an upload, an out
 	@$${CARGO_TARGET_DIR:-target}/debug/examples/demo
 
 run: ## the server in spooled mode until it is stopped; a stand-in plays MDSS unless APIENDPOINT, APIKEY, STORAGECLIENTID are set
-	@$(CARGO) build --quiet --package mdss-relay-http --package mdss-relay --package mdss-sim --bins
+	@$(CARGO) build --workspace --bins
 	@sh .ci/serve
 
 test: check ## everything: the checks, every test, and the demo
