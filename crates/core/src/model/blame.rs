@@ -18,45 +18,45 @@ impl Cause {
     pub fn blame(self) -> Blame {
         // No `_`: a new cause does not compile until someone has decided.
         match self {
-        Self::MdssUnauthorized
-        | Self::MdssRedirected
-        | Self::MdssUnexpectedAnswer
-        | Self::MdssCertificate
-        | Self::MdssTls
-        | Self::MdssProxy
-        | Self::MdssUnavailable
-        | Self::MdssUnreachable
-        | Self::MdssTimeout
-        | Self::MdssReset
-        | Self::MdssHalfAnswer
-        | Self::Internal => Blame::Endpoint,
-        Self::MdssStorageNotFound
-        | Self::MdssNotEnabled
-        | Self::MdssNotEventBased
-        | Self::MdssRefused => Blame::Lane,
-        Self::MdssTooLarge
-        | Self::MdssObjectRefused
-        // None of these is an answer of MDSS's.
-        | Self::Unreadable
-        | Self::UnknownDialect
-        | Self::ObsoleteEvent
-        | Self::UnknownEvent
-        | Self::UnsupportedEncoding
-        | Self::MissingEventName
-        | Self::MissingBucket
-        | Self::MissingKey
-        | Self::InvalidKey
-        | Self::UnknownPath
-        | Self::MethodNotAllowed
-        | Self::BodyTooLarge
-        | Self::BodyIncomplete
-        | Self::Unconfirmed
-        | Self::UnmappedBucket
-        | Self::NoSource
-        | Self::SpoolUnavailable
-        | Self::KeyUnavailable
-        | Self::Deadline => Blame::Object,
-    }
+            Self::MdssUnauthorized
+            | Self::MdssRedirected
+            | Self::MdssUnexpectedAnswer
+            | Self::MdssCertificate
+            | Self::MdssTls
+            | Self::MdssProxy
+            | Self::MdssUnavailable
+            | Self::MdssUnreachable
+            | Self::MdssTimeout
+            | Self::MdssReset
+            | Self::MdssHalfAnswer
+            | Self::Internal => Blame::Endpoint,
+            Self::MdssStorageNotFound
+            | Self::MdssNotEnabled
+            | Self::MdssNotEventBased
+            | Self::MdssRefused => Blame::Lane,
+            Self::MdssTooLarge
+            | Self::MdssObjectRefused
+            // None of these is an answer of MDSS's.
+            | Self::Unreadable
+            | Self::UnknownDialect
+            | Self::ObsoleteEvent
+            | Self::UnknownEvent
+            | Self::UnsupportedEncoding
+            | Self::MissingEventName
+            | Self::MissingBucket
+            | Self::MissingKey
+            | Self::InvalidKey
+            | Self::UnknownPath
+            | Self::MethodNotAllowed
+            | Self::BodyTooLarge
+            | Self::BodyIncomplete
+            | Self::Unconfirmed
+            | Self::UnmappedBucket
+            | Self::NoSource
+            | Self::SpoolUnavailable
+            | Self::KeyUnavailable
+            | Self::Deadline => Blame::Object,
+        }
     }
 
     /// Whether it is an answer: of MDSS, or of something in its place.
