@@ -1,4 +1,4 @@
-//! Text from outside, for a terminal.
+//! Text from outside, for a terminal and for a shell.
 
 use mdss_relay_core::one_line;
 
@@ -6,6 +6,16 @@ use mdss_relay_core::one_line;
 /// in its strings, and what stands for them is JSON's own escape.
 pub(crate) fn visible(text: &str) -> String {
     one_line(text.to_owned())
+}
+
+/// A word that a shell takes as it is.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use clap::ValueEnum;
 use mdss_relay_core::{Affix, Notification, Rule, Store, Target};
 use serde_json::{Map, Value, json};
 
+use crate::visible::quoted;
+
 /// How the configuration is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -74,14 +76,4 @@ fn affixes(rule: &Rule) -> impl Iterator<Item = (&'static str, &Affix)> {
     [("prefix", &rule.prefix), ("suffix", &rule.suffix)]
         .into_iter()
         .filter_map(|(name, affix)| Some((name, affix.as_ref()?)))
-}
-
-/// A word that a shell takes as it is.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }

@@ -5,6 +5,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::visible::quoted;
+
 /// Where the package has it. Commands of alerts and guides run as they stand there.
 pub(super) const STANDARD: &str = "/var/lib/mdss-relay";
 
@@ -54,16 +56,6 @@ fn name_of(uid: u32, users: &str) -> String {
         (number.parse() == Ok(uid)).then(|| name.to_owned())
     };
     users.lines().find_map(entry).unwrap_or_else(|| format!("#{uid}"))
-}
-
-/// A word that a shell takes as it is.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 /// The words behind the program's name, with the directory in them: sudo does not hand on the variable that may have named it.
