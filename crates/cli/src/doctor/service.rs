@@ -34,7 +34,7 @@ pub(super) enum Credential {
 }
 
 /// A service.
-#[derive(Debug)]
+// No Debug: variables may hold secrets.
 pub(super) struct Service {
     /// `mdss-relay-http.service`.
     pub(super) name: String,

@@ -17,7 +17,8 @@ const FOLDERS: [&str; 6] = [
 ];
 
 /// The assignments of a unit's `[Service]` section, those of the drop-ins behind its own.
-#[derive(Clone, Debug, Default)]
+// No Debug: assignments may hold secrets.
+#[derive(Clone, Default)]
 pub(super) struct UnitFile {
     /// `mdss-relay-http.service`.
     pub(super) name: String,

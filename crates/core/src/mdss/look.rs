@@ -132,8 +132,7 @@ pub enum Credential {
     Bearer,
 }
 
-/// A page that came back.
-#[derive(Debug)]
+/// A page that came back. No `Debug`: it holds a whole body.
 pub struct Page {
     /// Its status.
     pub status: u16,
