@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use super::accept::{accept, probe};
 use super::claim::{At, claim};
 use super::desk::{Change, change, list, show, stock};
-use super::due::{mend, release};
+use super::due::release;
 use super::file::is_held;
 use super::health::{note, noted};
 use super::settle::settle;
@@ -74,14 +73,16 @@ impl Sqlite {
             .await
     }
 
-    pub(crate) async fn release(&self, lane: Option<String>, most: usize) -> Result<usize, Trouble> {
+    pub(crate) async fn release(
+        &self,
+        lane: Option<String>,
+        spared: Arc<[ItemId]>,
+        most: usize,
+    ) -> Result<usize, Trouble> {
         let now = self.clock.now();
-        self.orders.ask(Order::Write, move |turn| Ok(release(turn.db, lane.as_deref(), now, most)?)).await
-    }
-
-    pub(crate) async fn mend(&self, beyond: Duration, most: usize) -> Result<usize, Trouble> {
-        let now = self.clock.now();
-        self.orders.ask(Order::Write, move |turn| Ok(mend(turn.db, now.plus(beyond), now, most)?)).await
+        self.orders
+            .ask(Order::Write, move |turn| Ok(release(turn.db, lane.as_deref(), &spared, now, most)?))
+            .await
     }
 
     pub(crate) async fn stock(&self) -> Result<Stock, Trouble> {

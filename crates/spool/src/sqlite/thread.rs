@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use super::connect::{FILE, connect};
-use super::due::mend;
+use super::due::release;
 use super::file::Held;
 use super::jump::Jumps;
 use super::room::Room;
@@ -301,7 +301,7 @@ impl Keeper {
     fn make_due(&mut self) -> bool {
         let now = self.clock.now();
         let Ok((opened, _)) = self.file.open() else { return false };
-        match mend(&opened.db, now, now, STEP) {
+        match release(&opened.db, None, &[], now, STEP) {
             Ok(STEP..) => true,
             Ok(_) => {
                 self.jumped = false;
