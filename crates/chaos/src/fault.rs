@@ -27,6 +27,8 @@ pub(crate) enum Fault {
     KillMdss,
     /// MDSS is away for 20 s, as in a restart, with the relay in direct mode: a sender that waits long enough gets a success
     AwayMdss,
+    /// MDSS is away for some seconds: killed, answering 503, or silent. Once it is back, the first object must be there at once
+    ReturnMdss,
     /// SIGSTOP and SIGCONT to MDSS: connections are open, and nobody answers
     FreezeMdss,
     /// MDSS answers 500
@@ -85,6 +87,7 @@ impl Fault {
             Self::StalledLog => (3, true),
             Self::KillMdss => (60, false),
             Self::AwayMdss => (3, true),
+            Self::ReturnMdss => (9, true),
             Self::FreezeMdss => (6, false),
             Self::Storm500
             | Self::Storm429

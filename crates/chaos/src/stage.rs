@@ -27,6 +27,9 @@ const STORM: usize = 5000;
 /// How long MDSS takes for a restart.
 const AWAY: Duration = Duration::from_secs(20);
 
+/// How late the first object may be after MDSS is back from an outage of seconds.
+const RETURN: Duration = Duration::from_millis(1500);
+
 /// Objects of which the log says more than a pipe takes: each has two lines of 300 bytes and more.
 const UNREAD: u64 = 400;
 
@@ -297,6 +300,31 @@ impl Stage {
                 self.mdss.up().await?;
                 if !announced.await.is_ok_and(|done| done) {
                     return Err(format!("an event that came while MDSS was away for {AWAY:?} was refused"));
+                }
+                self.recovered().await?;
+            }
+            Fault::ReturnMdss => {
+                self.pause(100..500).await;
+                // Killed, answering 503, and silent, in turn. What hangs goes on hanging when it is back.
+                let storm = [None, Some(Fault::Storm503), Some(Fault::StormHang)][self.injected as usize % 3];
+                match storm {
+                    Some(storm) => self.mdss.script(None, storm.steps(), STORM).await?,
+                    None => self.mdss.kill().await?,
+                }
+                // Accepted, and the relay could not hear it; or given up, and accepted on a machine that stood still.
+                self.excused += at_once;
+                self.pause(2000..9000).await;
+                match storm {
+                    Some(_) => self.mdss.calm().await?,
+                    None => self.mdss.up().await?,
+                }
+                self.mdss.look()?;
+                let back = Instant::now();
+                while !self.mdss.look()? {
+                    if back.elapsed() > RETURN {
+                        return Err(format!("MDSS was back, and got nothing for {RETURN:?}"));
+                    }
+                    sleep(Duration::from_millis(10)).await;
                 }
                 self.recovered().await?;
             }

@@ -55,7 +55,7 @@ fn the_promise_holds_through_every_fault() {
     // One fault needs a tool that not every machine has; the rest can be injected anywhere.
     let skipped = skipped.as_array().unwrap();
     assert!(skipped.iter().all(|left_out| left_out["fault"] == "full-disk"), "{skipped:?}");
-    assert_eq!(rows.len() + skipped.len(), 24, "{skipped:?}");
+    assert_eq!(rows.len() + skipped.len(), 25, "{skipped:?}");
     for row in &rows {
         assert_eq!(number(row, "injected"), 1, "{row}");
         assert!(number(row, "acknowledged") > 0, "{row}");

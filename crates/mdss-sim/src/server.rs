@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::connection;
 use crate::ending::Visit;
 use crate::recorder::{Accepted, Recorded};
+use crate::script::Script;
 use crate::shared::Shared;
 use crate::step::{Batch, Step};
 
@@ -89,6 +90,11 @@ impl Sim {
     /// Queues what a script in JSON says.
     pub fn push_batch(&self, batch: Batch) {
         self.shared.script().push(batch);
+    }
+
+    /// Drops the steps that nobody has taken yet. What hangs already goes on hanging.
+    pub fn calm(&self) {
+        *self.shared.script() = Script::default();
     }
 
     /// Steps that nobody has taken yet.

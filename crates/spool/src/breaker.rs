@@ -1,4 +1,4 @@
-//! Breakers: when enough different objects have failed, it is not the objects.
+//! Breakers of storage units: when enough different objects of a unit have failed, it is not the objects.
 //!
 //! Pure state machines; the moment is handed in, and it is the process's own ([`Instant`]): no breaker outlives it.
 
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::item::ItemId;
 
 /// So many different objects must fail, with no success between them. One poisoned key stops nobody, however often it fails.
-const DISTINCT: usize = 5;
+pub(crate) const DISTINCT: usize = 5;
 
 /// The first pause, doubled with each probe that fails.
 pub(crate) const FIRST: Duration = Duration::from_secs(1);
 
-/// The longest pause: how late it may be noticed that MDSS is back.
+/// The longest pause: how late it may be noticed that the unit is back.
 pub(crate) const MOST: Duration = Duration::from_secs(15);
 
 /// How a breaker stands.
@@ -55,18 +55,6 @@ pub(crate) struct Breaker {
     failed: HashSet<ItemId>,
     /// Set while open or half open.
     open: Option<Open>,
-    /// MDSS asked to be left alone.
-    asked: Option<Asked>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    by: ItemId,
-    /// Until when, as it said.
-    until: Instant,
-    /// Until when it is believed. One object that is always answered like that must not stop the others, so they try in a moment;
-    /// if another one hears the same, it is the server's word.
-    believed: Instant,
 }
 
 #[derive(Debug)]
@@ -86,13 +74,9 @@ impl Breaker {
     }
 
     pub(crate) fn leave(&self, now: Instant) -> Leave {
-        let asked = self.asked.map(|asked| asked.believed).filter(|until| now < *until);
         match &self.open {
             Some(Open { probing: Some(_), .. }) => Leave::NoneBefore(None),
-            Some(open) if now < open.until => {
-                Leave::NoneBefore(Some(asked.unwrap_or(open.until).max(open.until)))
-            }
-            _ if asked.is_some() => Leave::NoneBefore(asked),
+            Some(open) if now < open.until => Leave::NoneBefore(Some(open.until)),
             Some(_) => Leave::One,
             None => Leave::Any,
         }
@@ -108,23 +92,11 @@ impl Breaker {
     /// A request succeeded: whoever answers one answers more. True if that has closed the breaker.
     pub(crate) fn succeeded(&mut self) -> bool {
         self.failed.clear();
-        self.asked = None;
         self.open.take().is_some()
     }
 
     /// A request failed in a way that may be everybody's. True if that has opened the breaker.
-    pub(crate) fn failed(&mut self, item: ItemId, wish: Option<Duration>, now: Instant) -> bool {
-        if let Some(wish) = wish {
-            let (before, until) = (self.asked.filter(|asked| now < asked.until), now + wish);
-            self.asked = Some(match before {
-                Some(asked) if asked.by != item => {
-                    let until = until.max(asked.until);
-                    Asked { by: item, until, believed: until }
-                }
-                Some(asked) => Asked { until: until.max(asked.until), ..asked },
-                None => Asked { by: item, until, believed: now + wish.min(FIRST) },
-            });
-        }
+    pub(crate) fn failed(&mut self, item: ItemId, now: Instant) -> bool {
         match &mut self.open {
             Some(open) => {
                 // Those that started before it opened come back one by one, and say nothing new.
@@ -144,12 +116,6 @@ impl Breaker {
                 true
             }
         }
-    }
-
-    /// Nobody waits any more. What MDSS has asked for still holds.
-    pub(crate) fn forget(&mut self) {
-        self.failed.clear();
-        self.open = None;
     }
 
     /// There is reason to hope: the next probe need not wait.
@@ -174,8 +140,7 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    /// Steps: `f<item>` fails, `F<item>` fails with a wish of ten seconds, `s<item>` succeeds, `b<item>` begins, `e<item>` ends
-    /// without a word, `n`: nobody waits any more, `+<seconds>` passes.
+    /// Steps: `f<item>` fails, `s<item>` succeeds, `b<item>` begins, `e<item>` ends without a word, `+<seconds>` passes.
     fn after(steps: &str) -> String {
         let begin = Instant::now();
         let (mut now, mut breaker) = (begin, Breaker::default());
@@ -184,12 +149,10 @@ mod tests {
             let number: i64 = number.parse().unwrap_or_default();
             let item = ItemId::new(number);
             match verb {
-                "f" => drop(breaker.failed(item, None, now)),
-                "F" => drop(breaker.failed(item, Some(Duration::from_secs(10)), now)),
+                "f" => drop(breaker.failed(item, now)),
                 "s" => drop(breaker.succeeded()),
                 "b" => breaker.started(item),
                 "e" => breaker.ended(item),
-                "n" => breaker.forget(),
                 "+" => now += Duration::from_secs(number.try_into().unwrap()),
                 other => panic!("{other}"),
             }
@@ -221,20 +184,6 @@ mod tests {
             ("f1 f2 f3 f4 f5 +1 b6 s6", "closed any"),
             ("f1 f2 f3 f4 f5 +1 b6 f6 +2 b7 s7 f1 f2 f3 f4 f5", "open none for 1 s"),
             ("f1 f2 f3 f4 f5 s4", "closed any"),
-            ("F1", "closed none for 1 s"),
-            ("F1 +1", "closed any"),
-            ("F1 F1 F1", "closed none for 1 s"),
-            ("F1 +4 F1", "closed any"),
-            ("F1 F2", "closed none for 10 s"),
-            ("F1 +4 F2", "closed none for 10 s"),
-            ("F1 +4 F2 +9", "closed none for 1 s"),
-            ("F1 +10 F2", "closed none for 1 s"),
-            ("F1 +10", "closed any"),
-            ("F1 s2", "closed any"),
-            ("f1 f2 f3 f4 F5 +2", "open one"),
-            ("f1 f2 f3 F4 F5 +2", "open none for 8 s"),
-            ("f1 f2 f3 F4 F5 +10", "open one"),
-            ("f1 f2 f3 F4 F5 n +2", "closed none for 8 s"),
         ] {
             assert_eq!(after(steps), want, "{steps}");
         }

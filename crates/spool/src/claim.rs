@@ -7,7 +7,7 @@ use std::time::Duration;
 use mdss_relay_core::Delivery;
 
 use crate::clock::Moment;
-use crate::item::{Outcome, State};
+use crate::item::{ItemId, Outcome, State};
 use crate::ticket::Ticket;
 
 /// What a claim asks for.
@@ -19,6 +19,8 @@ pub struct Want {
     pub lanes: HashMap<String, usize>,
     /// Which lane comes first this time; any number.
     pub turn: usize,
+    /// If nothing is due: items that wait for their time may come before it, but not these. For a probe.
+    pub early: Option<Vec<ItemId>>,
 }
 
 /// What a claim found.

@@ -6,7 +6,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crate::claim::{Claims, Settled, Settlement, Want};
 use crate::clock::Clock;
@@ -87,7 +86,7 @@ impl Engine {
     ///
     /// # Errors
     /// Nothing was kept, or whether it was is not known; the sender is asked to repeat the event.
-    pub async fn accept(&self, intake: Intake, limits: Limits) -> Result<(Intake, Vec<Written>), Trouble> {
+    pub async fn accept(&self, intake: Arc<Intake>, limits: Limits) -> Result<Vec<Written>, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.accept(intake, limits).await,
         }
@@ -125,23 +124,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes held items due, of all lanes or of one, at most `most`; says how many.
+    /// Makes items due that are put off, held ones too: of all lanes or of one, but not those that are to be spared; at most `most`. Says how
+    /// many.
     ///
     /// # Errors
     /// If that cannot be written.
-    pub async fn release(&self, lane: Option<String>, most: usize) -> Result<usize, Trouble> {
+    pub async fn release(
+        &self,
+        lane: Option<String>,
+        spared: Arc<[ItemId]>,
+        most: usize,
+    ) -> Result<usize, Trouble> {
         match self {
-            Self::Sqlite(engine) => engine.release(lane, most).await,
-        }
-    }
-
-    /// Makes items due that are put off further than `beyond`, at most `most`; says how many. A clock that was ahead has done that.
-    ///
-    /// # Errors
-    /// If that cannot be written.
-    pub async fn mend(&self, beyond: Duration, most: usize) -> Result<usize, Trouble> {
-        match self {
-            Self::Sqlite(engine) => engine.mend(beyond, most).await,
+            Self::Sqlite(engine) => engine.release(lane, spared, most).await,
         }
     }
 

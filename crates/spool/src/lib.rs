@@ -9,6 +9,7 @@ mod health;
 mod intake;
 mod item;
 mod meter;
+mod outage;
 mod pace;
 mod schedule;
 mod shares;

@@ -91,6 +91,11 @@ impl Pace {
         self.rate = (self.rate.min(f64::from(sent)) / 2.0).max(LEAST);
     }
 
+    /// MDSS was away: nothing that was known holds.
+    pub(crate) fn begin(&mut self) {
+        self.rate = self.rate.min(100.0);
+    }
+
     pub(crate) fn succeeded(&mut self, now: Instant) {
         let since = *self.gaining.get_or_insert(now);
         if now.duration_since(since) >= WINDOW {

@@ -8,7 +8,7 @@ use mdss_relay_core::FailureKind;
 /// change with a start, which makes all held items due.
 pub(crate) const HELD_BY_PLAN: Duration = Duration::from_secs(3600);
 
-/// Nothing is ever put off longer. What is, was put off by a clock that was ahead.
+/// Nothing is ever put off longer.
 pub(crate) const LONGEST: Duration = Duration::from_secs(2 * 3600);
 
 /// Exponential back-off with jitter, one row a kind of failure.

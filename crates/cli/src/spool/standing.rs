@@ -72,7 +72,7 @@ impl Standing {
             let whose = if lane.is_empty() { "endpoint" } else { lane };
             let position = match pause.position {
                 Position::HalfOpen => "half open, a probe is under way",
-                Position::Open | Position::Closed => "open, one probe every 1 to 15 s",
+                Position::Open | Position::Closed => "open, at most one probe a second",
             };
             format!("breaker of {whose}: {position}; since {} ({})", ago(pause.since), pause.reason)
         });

@@ -156,8 +156,20 @@ impl Relay {
     /// # Errors
     /// Why MDSS has not accepted it, and how long it asked to be left alone.
     pub async fn attempt(&self, submission: &Submission) -> Result<CorrelationId, Failure> {
+        self.attempt_within(submission, Duration::MAX).await
+    }
+
+    /// The same, with less time than any other request has, if `most` is less.
+    ///
+    /// # Errors
+    /// As [`Relay::attempt`].
+    pub async fn attempt_within(
+        &self,
+        submission: &Submission,
+        most: Duration,
+    ) -> Result<CorrelationId, Failure> {
         let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
-        let (key, limit) = (self.client.key(), self.client.timeout());
+        let (key, limit) = (self.client.key(), self.client.timeout().min(most));
         match self.once(submission, &key, limit).await {
             Err(failure) if self.client.has_newer_key(&failure, &key) => {
                 self.once(submission, &self.client.key(), limit).await

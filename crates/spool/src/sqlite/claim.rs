@@ -35,7 +35,8 @@ pub(super) struct At<'g> {
 
 /// The items that may be tried now: from each lane the oldest that are due, and every fourth place for the newest.
 pub(super) fn claim(db: &Connection, want: &Want, at: &At<'_>) -> rusqlite::Result<Claims> {
-    let busy = at.given.of(at.epoch);
+    let mut busy = at.given.of(at.epoch);
+    busy.extend(want.early.iter().flatten());
     let cap = |lane: &Cell| want.lanes.get(&lane.shown()).copied().unwrap_or(usize::MAX);
     let mut lanes = lanes(db)?;
     let empty = lanes.is_empty();
@@ -48,15 +49,25 @@ pub(super) fn claim(db: &Connection, want: &Want, at: &At<'_>) -> rusqlite::Resu
     let mut claims = Claims { empty, ..Claims::default() };
     let mut deliveries = HashMap::new();
     let mut bytes = 0;
-    'lanes: for lane in lanes {
-        let most = share.min(cap(&lane)).min(want.most - claims.items.len());
+    let turns = lanes.iter().map(|lane| (lane, When::Due));
+    let early = lanes.iter().filter(|_| want.early.is_some()).map(|lane| (lane, When::Early));
+    'lanes: for (lane, when) in turns.chain(early) {
+        if when == When::Early && !claims.items.is_empty() {
+            break;
+        }
+        let most = share.min(cap(lane)).min(want.most - claims.items.len());
         if most == 0 {
             break;
         }
-        let probe = want.most == 1 || cap(&lane) == 1;
-        let next = next_due(db, &lane, at.now)?.map(|next| next.since(at.now));
+        let probe = want.most == 1 || cap(lane) == 1;
+        let next = next_due(db, lane, at.now)?.map(|next| next.since(at.now));
         claims.next = [claims.next, next].into_iter().flatten().min();
-        for row in due(db, &lane, &Due { most, turn: want.turn, now: at.now, busy: &busy }, probe)? {
+        let due = Due { most, turn: want.turn, now: at.now, busy: &busy };
+        let rows = match when {
+            When::Due => due_of(db, lane, &due, probe)?,
+            When::Early => candidates(db, least_tried(db, &early_of(db, lane, &due)?)?.as_slice())?,
+        };
+        for row in rows {
             let number: i64 = row.delivery;
             let delivery = match (&row.path, deliveries.get(&number)) {
                 (Err(why), _) => Arc::new(read(number, Err(why.clone()), &row, at)),
@@ -105,6 +116,15 @@ fn next_due(db: &Connection, lane: &Cell, now: Moment) -> rusqlite::Result<Optio
     Ok(next.map(Moment::from_millis))
 }
 
+/// Which items of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// Those whose time has come.
+    Due,
+    /// Those that are put off.
+    Early,
+}
+
 /// What is asked of one lane.
 struct Due<'c> {
     most: usize,
@@ -124,17 +144,13 @@ struct Candidate {
     reason: Option<String>,
 }
 
-fn due(db: &Connection, lane: &Cell, want: &Due<'_>, probe: bool) -> rusqlite::Result<Vec<Candidate>> {
+fn due_of(db: &Connection, lane: &Cell, want: &Due<'_>, probe: bool) -> rusqlite::Result<Vec<Candidate>> {
     let most = want.most;
     let mut ids = Vec::new();
     if probe {
         // It should say whether anything passes, and not meet the same poison over and over while what would pass waits behind it.
         take_due(db, lane, want, NEWEST, PROBES, &mut ids)?;
-        let sql = "SELECT id FROM item WHERE id IN (SELECT value FROM json_each(?1))
-                   ORDER BY attempts, not_before DESC, id DESC LIMIT 1";
-        let candidates = numbers(&ids.iter().map(|id| id.get()).collect::<Vec<_>>());
-        let least = db.prepare_cached(sql)?.query_row([candidates], |row| row.get(0)).optional()?;
-        ids = least.map(ItemId::new).into_iter().collect();
+        ids = least_tried(db, &ids)?;
     } else {
         // With the turn in it, a claim of one place is every fourth time one for the newest.
         let newest = (most + want.turn % NEWEST_SHARE) / NEWEST_SHARE;
@@ -143,10 +159,35 @@ fn due(db: &Connection, lane: &Cell, want: &Due<'_>, probe: bool) -> rusqlite::R
             take_due(db, lane, want, NEWEST, newest, &mut ids)?;
         }
     }
+    candidates(db, &ids)
+}
+
+/// The items that come due next, of those that only MDSS has put off. What is held waits for an operator.
+fn early_of(db: &Connection, lane: &Cell, want: &Due<'_>) -> rusqlite::Result<Vec<ItemId>> {
+    let sql =
+        "SELECT id FROM item WHERE lane = ?1 AND state <> 'parked' AND not_before > ?2 AND state = 'waiting'
+               ORDER BY not_before, id LIMIT ?3";
+    let limit = (PROBES + want.busy.len()) as i64;
+    let mut query = db.prepare_cached(sql)?;
+    let ids =
+        query.query_map(params![lane, want.now.as_millis(), limit], |row| row.get(0).map(ItemId::new))?;
+    ids.filter(|id| id.as_ref().map_or(true, |id| !want.busy.contains(id))).take(PROBES).collect()
+}
+
+/// Of these the one that was tried least, if there is any.
+fn least_tried(db: &Connection, ids: &[ItemId]) -> rusqlite::Result<Vec<ItemId>> {
+    let sql = "SELECT id FROM item WHERE id IN (SELECT value FROM json_each(?1))
+               ORDER BY attempts, not_before DESC, id DESC LIMIT 1";
+    let candidates = numbers(&ids.iter().map(|id| id.get()).collect::<Vec<_>>());
+    let least = db.prepare_cached(sql)?.query_row([candidates], |row| row.get(0)).optional()?;
+    Ok(least.map(ItemId::new).into_iter().collect())
+}
+
+fn candidates(db: &Connection, ids: &[ItemId]) -> rusqlite::Result<Vec<Candidate>> {
     let sql = "SELECT id, delivery, path, state, attempts, since, reason FROM item WHERE id = ?1";
     let mut row = db.prepare_cached(sql)?;
     // An operator may have purged one since.
-    ids.into_iter().filter_map(|id| row.query_row([id.get()], candidate).optional().transpose()).collect()
+    ids.iter().filter_map(|id| row.query_row([id.get()], candidate).optional().transpose()).collect()
 }
 
 /// Only numbers: most rows that are met here are given out, and looking at an entry of an index is cheaper than reading them.

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, params};
 
-use super::column::Cell;
+use super::column::{Cell, numbers};
 use crate::clock::Moment;
+use crate::item::ItemId;
 
 /// Lanes that have anything to be tried. Asked of the index that finds their items, a step a lane: a lane that the tally had lost would
 /// stand still, and nothing would say so.
@@ -18,27 +19,24 @@ pub(super) fn lanes(db: &Connection) -> rusqlite::Result<Vec<Cell>> {
     db.prepare_cached(sql)?.query_map([], |row| Cell::read(row, 0))?.collect()
 }
 
-/// Makes held items due, of all lanes or of one, at most `most`; gives how many.
+/// Makes items due that are put off, of all lanes or of one, but not those that are to be spared; at most `most`. Gives how many.
 pub(super) fn release(
     db: &Connection,
     lane: Option<&str>,
+    spared: &[ItemId],
     now: Moment,
     most: usize,
 ) -> rusqlite::Result<usize> {
-    let sql = "UPDATE item SET not_before = ?1 WHERE id IN (SELECT id FROM item
-               WHERE state = 'held' AND not_before > ?1 AND (?2 IS NULL OR lane = ?2) LIMIT ?3)";
-    db.prepare_cached(sql)?.execute(params![now.as_millis(), lane, most as i64])
-}
-
-/// Makes due what would wait longer than anything ever does: the clock was ahead when it was written down. At most `most`;
-/// gives how many.
-pub(super) fn mend(db: &Connection, beyond: Moment, now: Moment, most: usize) -> rusqlite::Result<usize> {
-    let mut mended = 0;
-    for lane in lanes(db)? {
-        let sql = "UPDATE item SET not_before = ?3 WHERE id IN (SELECT id FROM item
-                   WHERE lane = ?1 AND state <> 'parked' AND not_before > ?2 LIMIT ?4)";
-        let row = params![lane, beyond.as_millis(), now.as_millis(), (most - mended) as i64];
-        mended += db.prepare_cached(sql)?.execute(row)?;
+    let spared = numbers(&spared.iter().map(|id| id.get()).collect::<Vec<_>>());
+    let mut released = 0;
+    for of in lanes(db)? {
+        if lane.is_none_or(|lane| of.shown() == lane) {
+            let sql = "UPDATE item SET not_before = ?2 WHERE id IN (SELECT id FROM item
+                       WHERE lane = ?1 AND state <> 'parked' AND not_before > ?2
+                       AND id NOT IN (SELECT value FROM json_each(?3)) LIMIT ?4)";
+            let row = params![of, now.as_millis(), spared, (most - released) as i64];
+            released += db.prepare_cached(sql)?.execute(row)?;
+        }
     }
-    Ok(mended)
+    Ok(released)
 }

@@ -18,7 +18,7 @@ use tracing::{error, warn};
 use super::column::{Cell, shown};
 use super::connect::{BUSY, TAILS, connect, create, with_tail};
 use super::delivery::stored;
-use super::due::mend;
+use super::due::release;
 use super::names::Loss;
 use super::schema;
 use super::trouble::trouble;
@@ -239,7 +239,7 @@ fn copy(old: Option<&Connection>, new: &Path, now: Moment) -> Result<Taken, Trou
         all.execute_batch(OF_ITS_DELIVERY).map_err(writing)?;
         make_again(&all, whole, now, &mut taken).map_err(writing)?;
         // A damaged page may put an item off for years.
-        mend(&all, now, now, usize::MAX >> 1).map_err(writing)?;
+        release(&all, None, &[], now, usize::MAX >> 1).map_err(writing)?;
         all.commit().map_err(writing)?;
     }
     // Closing puts everything into the one file.

@@ -1,11 +1,12 @@
 //! Work beside everything else: many rows, a thousand at a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use crate::engine::Engine;
-use crate::schedule::LONGEST;
+use crate::item::ItemId;
 use crate::ticket::Ticket;
 use crate::trouble::TroubleKind;
 
@@ -26,14 +27,20 @@ impl Chores {
         Self { engine, tasks: JoinSet::new() }
     }
 
-    /// Makes held items due, of a lane or of all.
-    pub(super) fn release(&mut self, lane: Option<String>) {
-        self.repeat(Chore::Release(lane));
-    }
-
-    /// Makes due what is put off longer than anything ever is.
-    pub(super) fn mend(&mut self) {
-        self.repeat(Chore::Mend);
+    /// Makes items due that are put off, of a lane or of all, but not those that are to be spared.
+    pub(super) fn release(&mut self, lane: Option<String>, spared: Arc<[ItemId]>) {
+        let engine = self.engine.clone();
+        self.tasks.spawn(async move {
+            loop {
+                match engine.release(lane.clone(), Arc::clone(&spared), ROWS).await {
+                    Ok(ROWS..) => {}
+                    Ok(_) => return,
+                    // The engine has said why; when it works again, so does this.
+                    Err(trouble) if trouble.kind == TroubleKind::Stopped => return,
+                    Err(_) => tokio::time::sleep(AGAIN).await,
+                }
+            }
+        });
     }
 
     /// Gives items back that are not tried after all.
@@ -51,30 +58,4 @@ impl Chores {
             std::future::pending::<()>().await;
         }
     }
-
-    fn repeat(&mut self, chore: Chore) {
-        let engine = self.engine.clone();
-        self.tasks.spawn(async move {
-            loop {
-                let done = match &chore {
-                    Chore::Release(lane) => engine.release(lane.clone(), ROWS).await,
-                    Chore::Mend => engine.mend(LONGEST, ROWS).await,
-                };
-                match done {
-                    Ok(ROWS..) => {}
-                    Ok(_) => return,
-                    // The engine has said why; when it works again, so does this.
-                    Err(trouble) if trouble.kind == TroubleKind::Stopped => return,
-                    Err(_) => tokio::time::sleep(AGAIN).await,
-                }
-            }
-        });
-    }
-}
-
-enum Chore {
-    /// Held items, of a lane or of all, are due.
-    Release(Option<String>),
-    /// What is put off longer than anything ever is is due.
-    Mend,
 }

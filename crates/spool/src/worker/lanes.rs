@@ -12,6 +12,8 @@ use crate::ticket::Ticket;
 struct Lane {
     queue: VecDeque<Ready>,
     breaker: Breaker,
+    /// Requests under way.
+    under_way: usize,
 }
 
 impl Lane {
@@ -21,13 +23,37 @@ impl Lane {
 }
 
 /// The lanes by name, and which one had the last turn.
-#[derive(Default)]
 pub(super) struct Lanes {
     lanes: BTreeMap<String, Lane>,
     last: String,
+    /// How many requests may be under way, and how many are.
+    seats: usize,
+    under_way: usize,
 }
 
 impl Lanes {
+    /// Lanes that share so many requests under way.
+    pub(super) fn new(seats: usize) -> Self {
+        Self { lanes: BTreeMap::new(), last: String::new(), seats, under_way: 0 }
+    }
+
+    /// How many more requests a lane may have than are free for the others: alone it has three quarters of them, of two that are slow each has
+    /// three sevenths, and the next one always finds a seat. So do probes, if nothing comes back any more.
+    const SHARE: usize = 3;
+
+    /// Whether a seat is free for a lane that has so many.
+    fn has_seat(&self, lane: &Lane) -> bool {
+        lane.under_way < Self::SHARE * self.seats.saturating_sub(self.under_way)
+    }
+
+    /// A request has come back.
+    pub(super) fn done(&mut self, name: &str) {
+        self.under_way = self.under_way.saturating_sub(1);
+        if let Some(lane) = self.lanes.get_mut(name) {
+            lane.under_way = lane.under_way.saturating_sub(1);
+        }
+    }
+
     /// Items that wait for their turn.
     pub(super) fn queued(&self) -> usize {
         self.lanes.values().map(|lane| lane.queue.len()).sum()
@@ -52,15 +78,22 @@ impl Lanes {
         self.lanes.get(name).is_some_and(|lane| lane.is_closed(now))
     }
 
-    /// The next item, lane by lane in turn, so that a full one keeps nobody waiting. Its request is to be made.
-    pub(super) fn next(&mut self, now: Instant) -> Option<Ready> {
-        let is_ready = |lane: &Lane| !lane.queue.is_empty() && !lane.is_closed(now);
+    /// The next item, lane by lane in turn, so that a full one keeps nobody waiting. Its request is to be made. As a `probe` of MDSS itself, any
+    /// item will do, as long as there is a seat at all.
+    pub(super) fn next(&mut self, now: Instant, probe: bool) -> Option<Ready> {
+        if self.under_way >= self.seats {
+            return None;
+        }
+        let is_ready =
+            |lane: &Lane| !lane.queue.is_empty() && (probe || (!lane.is_closed(now) && self.has_seat(lane)));
         let behind = self.lanes.iter().find(|(name, lane)| **name > self.last && is_ready(lane));
         let next = behind.or_else(|| self.lanes.iter().find(|(_, lane)| is_ready(lane)));
         let name = next.map(|(name, _)| name.clone())?;
         let lane = self.lanes.get_mut(&name)?;
         let ready = lane.queue.pop_front()?;
         lane.breaker.started(ready.item.id());
+        lane.under_way += 1;
+        self.under_way += 1;
         self.last = name;
         Some(ready)
     }
@@ -79,7 +112,7 @@ impl Lanes {
     /// front of a closed door must not keep the other lanes from being claimed.
     pub(super) fn failed(&mut self, name: &str, item: ItemId, now: Instant) -> Option<Vec<Ticket>> {
         let lane = self.lanes.get_mut(name)?;
-        let opened = lane.breaker.failed(item, None, now);
+        let opened = lane.breaker.failed(item, now);
         opened.then(|| lane.queue.drain(..).map(|ready| ready.item.ticket).collect())
     }
 
@@ -95,9 +128,10 @@ impl Lanes {
         self.lanes.values_mut().for_each(|lane| lane.breaker.probe_soon(now));
     }
 
-    /// Nothing waits in any lane.
+    /// Nothing waits in any lane, and nothing is under way.
     pub(super) fn forget(&mut self) {
         self.lanes.clear();
+        self.under_way = 0;
     }
 
     /// When the first closed lane may be probed.
@@ -124,7 +158,7 @@ mod tests {
 
     /// The lanes of the next so many items.
     fn turns(lanes: &mut Lanes, now: Instant, count: usize) -> String {
-        (0..count).map_while(|_| lanes.next(now)).map(|ready| ready.item.lane).collect()
+        (0..count).map_while(|_| lanes.next(now, false)).map(|ready| ready.item.lane).collect()
     }
 
     fn close(lanes: &mut Lanes, lane: &str, now: Instant) {
@@ -136,7 +170,7 @@ mod tests {
 
     #[test]
     fn lanes_take_turns_and_a_full_one_keeps_nobody_waiting() {
-        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        let (mut lanes, now) = (Lanes::new(1000), Instant::now());
         for (lane, ids) in [("a", 0..4), ("b", 10..12), ("c", 20..23)] {
             fill(&mut lanes, lane, ids);
         }
@@ -147,7 +181,7 @@ mod tests {
     /// A lane that cannot go keeps neither its place nor that of the next one.
     #[test]
     fn a_lane_that_is_empty_or_closed_is_passed_over() {
-        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        let (mut lanes, now) = (Lanes::new(1000), Instant::now());
         for (lane, ids) in [("a", 0..3), ("b", 10..11), ("c", 20..23), ("d", 30..33)] {
             fill(&mut lanes, lane, ids);
         }
@@ -165,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_closed_lane_is_not_claimed_and_gives_back_what_it_had() {
-        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        let (mut lanes, now) = (Lanes::new(1000), Instant::now());
         fill(&mut lanes, "a", 0..3);
         fill(&mut lanes, "b", 10..13);
         for id in 1000..1004 {

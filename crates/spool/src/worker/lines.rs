@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use mdss_relay_core::{Became, CorrelationId, Failure, Line, SkipReason, Stored, fields};
+use mdss_relay_core::{Became, CorrelationId, Failure, FailureKind, Line, SkipReason, Stored, fields};
 use tracing::{error, info};
 
 use super::ready::{Item, Object};
 use crate::breaker;
 use crate::item::State;
+use crate::outage;
 use crate::stock::Stock;
 
 /// After this long without MDSS's acceptance an event is an alarm.
@@ -72,11 +73,13 @@ fn line<'l>(item: &'l Item, object: &'l Object, stored: Stored) -> Line<'l> {
 }
 
 pub(super) fn endpoint_pauses(failure: &Failure) {
+    let config = failure.kind() == FailureKind::Config;
+    let most = if config { outage::MOST_CONFIG } else { outage::MOST };
     error!(
         { fields::ERROR_TYPE } = failure.cause.name(),
         "MDSS takes no objects: sending is paused, and one is tried every {} to {} s; last: {}",
-        breaker::FIRST.as_secs(),
-        breaker::MOST.as_secs(),
+        outage::FIRST.as_secs(),
+        most.as_secs(),
         failure.detail
     );
 }

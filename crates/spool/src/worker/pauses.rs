@@ -3,16 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mdss_relay_core::{Blame, Failure};
 
+use super::attempt::Patience;
 use super::lanes::Lanes;
 use super::lines;
 use super::ready::{Item, Ready};
-use crate::breaker::{Breaker, Leave, Position};
+use crate::breaker::{Leave, Position};
 use crate::item::ItemId;
 use crate::meter::Meter;
+use crate::outage::{self, Back, Outage};
 use crate::pace::Pace;
 use crate::ticket::Ticket;
 
@@ -28,7 +30,7 @@ pub(super) struct Follows {
 /// Who may send, and when.
 pub(super) struct Pauses {
     pub(super) lanes: Lanes,
-    endpoint: Breaker,
+    endpoint: Outage,
     pace: Pace,
     meter: Arc<Meter>,
     /// The token of the last failure that was blamed on the endpoint (`""`) or on a lane.
@@ -36,13 +38,13 @@ pub(super) struct Pauses {
 }
 
 impl Pauses {
-    /// At most `rate` requests a second.
-    pub(super) fn new(rate: u32, meter: Arc<Meter>) -> Self {
+    /// At most `rate` requests a second, and `seats` at the same time.
+    pub(super) fn new(rate: u32, seats: usize, meter: Arc<Meter>) -> Self {
         // The breakers of the worker before went with it.
         meter.no_breakers();
         Self {
-            lanes: Lanes::default(),
-            endpoint: Breaker::default(),
+            lanes: Lanes::new(seats),
+            endpoint: Outage::new(seats),
             pace: Pace::new(rate),
             meter,
             reasons: BTreeMap::new(),
@@ -54,13 +56,29 @@ impl Pauses {
         self.endpoint.leave(now)
     }
 
-    /// The next item whose request is to be made now, if any may be.
-    pub(super) fn next(&mut self, now: Instant) -> Option<Ready> {
-        if self.pace.wait(now).is_some() || matches!(self.endpoint.leave(now), Leave::NoneBefore(_)) {
+    /// The items that a probe may not be before their time; `None`: none may be.
+    pub(super) fn early(&mut self, now: Instant) -> Option<Vec<ItemId>> {
+        self.endpoint.early(now)
+    }
+
+    /// The items that are not due although MDSS answers again: it has named a later time itself.
+    pub(super) fn spared(&mut self, now: Instant) -> Arc<[ItemId]> {
+        self.endpoint.spared(now).into()
+    }
+
+    /// The next item whose request is to be made now, if any may be, and how long that may take.
+    pub(super) fn next(&mut self, now: Instant) -> Option<(Ready, Patience)> {
+        let probe = match self.endpoint.leave(now) {
+            Leave::NoneBefore(_) => return None,
+            Leave::One => true,
+            Leave::Any => false,
+        };
+        if self.pace.wait(now).is_some() {
             return None;
         }
-        let ready = self.lanes.next(now)?;
-        self.endpoint.started(ready.item.id());
+        let ready = self.lanes.next(now, probe)?;
+        let most = self.endpoint.started(ready.item.id(), now);
+        let patience = Patience { most, usual: self.endpoint.longest(), again: outage::FIRST };
         self.pace.started(now);
         let lane = &ready.item.lane;
         if self.lanes.position(lane) == Some(Position::HalfOpen) {
@@ -69,14 +87,20 @@ impl Pauses {
         if self.endpoint.position() == Position::HalfOpen {
             self.meter.breaker("", Position::HalfOpen);
         }
-        Some(ready)
+        Some((ready, patience))
+    }
+
+    /// One of those under way is to be asked again.
+    pub(super) fn started_again(&mut self, now: Instant) {
+        self.endpoint.started_again(now);
     }
 
     /// MDSS has accepted an object.
-    pub(super) fn succeeded(&mut self, lane: &str, now: Instant) -> Follows {
-        let mut follows = Follows::default();
+    pub(super) fn succeeded(&mut self, item: &Item, took: Duration, now: Instant) -> Follows {
+        let (mut follows, lane) = (Follows::default(), item.lane.as_str());
+        self.lanes.done(lane);
         self.pace.succeeded(now);
-        self.endpoint_succeeded(now, &mut follows);
+        self.endpoint_answered(item.id(), Some(took), now, &mut follows);
         if self.lanes.succeeded(lane) {
             lines::unit_is_back(lane);
             self.meter.breaker(lane, Position::Closed);
@@ -88,13 +112,14 @@ impl Pauses {
     /// A request has failed.
     pub(super) fn failed(&mut self, item: &Item, failure: &Failure, now: Instant) -> Follows {
         let mut follows = Follows::default();
+        self.lanes.done(&item.lane);
         // Once the breaker is open it does the yielding; the pace would only be slow to begin with afterwards.
         if failure.throttled && self.endpoint.position() == Position::Closed {
             self.pace.pushed_back(item.id(), now);
         }
         match failure.cause.blame() {
             Blame::Endpoint => {
-                if self.endpoint.failed(item.id(), failure.retry_after, now) {
+                if self.endpoint.failed(item.id(), item.attempts > 0, failure, now) {
                     lines::endpoint_pauses(failure);
                 }
                 self.meter.breaker("", self.endpoint.position());
@@ -103,24 +128,33 @@ impl Pauses {
             }
             // An answer about the unit is an answer: the endpoint works.
             Blame::Lane => {
-                self.endpoint_succeeded(now, &mut follows);
+                self.endpoint_answered(item.id(), None, now, &mut follows);
                 self.lane_failed(&item.lane, item.id(), failure, now, &mut follows);
             }
             Blame::Object => {
-                self.endpoint_succeeded(now, &mut follows);
+                self.endpoint_answered(item.id(), None, now, &mut follows);
                 self.lanes.ended(&item.lane, item.id());
             }
         }
         follows
     }
 
-    fn endpoint_succeeded(&mut self, now: Instant, follows: &mut Follows) {
-        if self.endpoint.succeeded() {
+    fn endpoint_answered(
+        &mut self,
+        item: ItemId,
+        took: Option<Duration>,
+        now: Instant,
+        follows: &mut Follows,
+    ) {
+        let Some(back) = self.endpoint.answered(item, took, now) else { return };
+        // Others wait for it as well, and it may have just started.
+        self.pace.begin();
+        if back == Back::FromAway {
             lines::endpoint_is_back();
             self.meter.breaker("", Position::Closed);
             // They may have failed for no other reason.
             self.lanes.probe_soon(now);
-            // What was held because of the endpoint is due.
+            // What was put off because of the endpoint is due.
             follows.release.push(None);
         }
     }
@@ -164,11 +198,7 @@ impl Pauses {
     /// When the next request may be made, as far as that is known.
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         let pace = self.pace.wait(now).filter(|_| self.lanes.queued() > 0);
-        let endpoint = match self.endpoint.leave(now) {
-            Leave::NoneBefore(then) => then,
-            Leave::Any | Leave::One => None,
-        };
-        [pace, endpoint, self.lanes.wake(now)].into_iter().flatten().min()
+        [pace, self.endpoint.wake(now), self.lanes.wake(now)].into_iter().flatten().min()
     }
 }
 
@@ -181,8 +211,10 @@ mod tests {
     use super::super::ready::testing::ready;
     use super::*;
 
+    const TOOK: Duration = Duration::from_millis(10);
+
     fn pauses() -> Pauses {
-        Pauses::new(10_000, Arc::default())
+        Pauses::new(10_000, 16, Arc::default())
     }
 
     /// Five different objects of a lane fail; what follows from the last one.
@@ -204,9 +236,10 @@ mod tests {
         // The probe of the endpoint, and of the lane.
         let now = begin + Duration::from_secs(1);
         pauses.lanes.push(ready("a", 7));
-        assert_eq!(pauses.next(now).map(|ready| ready.item.id().get()), Some(7));
+        let (probe, _) = pauses.next(now).unwrap();
+        assert_eq!(probe.item.id().get(), 7);
         assert_eq!(pauses.lanes.caps(now), [("a".to_owned(), 0), ("b".to_owned(), 0)].into());
-        let follows = pauses.succeeded("a", now);
+        let follows = pauses.succeeded(&probe.item, TOOK, now);
         assert_eq!(follows.release, [None, Some("a".to_owned())]);
         assert_eq!(pauses.lanes.caps(now), [("b".to_owned(), 1)].into());
         assert_eq!(pauses.endpoint(now), Leave::Any);
@@ -236,8 +269,9 @@ mod tests {
         let (mut pauses, now) = (pauses(), Instant::now());
         pauses.lanes.push(ready("a", 1));
         fail(&mut pauses, "a", Cause::MdssNotEnabled, now);
-        assert_eq!(pauses.succeeded("a", now).release, [Some("a".to_owned())]);
-        assert!(pauses.succeeded("a", now).release.is_empty());
+        let good = ready("a", 7).item;
+        assert_eq!(pauses.succeeded(&good, TOOK, now).release, [Some("a".to_owned())]);
+        assert!(pauses.succeeded(&good, TOOK, now).release.is_empty());
         // Nothing is left of a closed lane in which nothing waits.
         fail(&mut pauses, "a", Cause::MdssNotEnabled, now);
         pauses.nobody_waits();

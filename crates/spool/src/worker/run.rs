@@ -1,13 +1,16 @@
 //! The worker's loop: claim, send, settle.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use mdss_relay_core::{CorrelationId, Failure, FailureKind, Relay, Watch};
+use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
+use super::attempt::attempt;
 use super::chores::Chores;
 use super::claims::{Planner, Sorted, defect, sort};
 use super::lines;
@@ -59,6 +62,8 @@ pub struct Worker {
     outcomes: Outcomes,
     chores: Chores,
     running: JoinSet<Attempted>,
+    /// Has a request that hangs made again.
+    nudge: Arc<Notify>,
     claiming: JoinSet<Found>,
     claims: usize,
     /// Whether there may be something due that is not queued.
@@ -97,13 +102,14 @@ impl Worker {
         Self {
             park_after: pacing.park_after,
             concurrency,
-            pauses: Pauses::new(pacing.rate, Arc::clone(&spool.meter)),
+            pauses: Pauses::new(pacing.rate, concurrency, Arc::clone(&spool.meter)),
             planner: Planner::new(Arc::clone(&relay)),
             outcomes: Outcomes::new(UNSETTLED * concurrency / 4),
             chores: Chores::new(spool.engine.clone()),
             spool,
             relay,
             running: JoinSet::new(),
+            nudge: Arc::default(),
             claiming: JoinSet::new(),
             claims: 0,
             look: true,
@@ -128,9 +134,8 @@ impl Worker {
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let news = Arc::clone(&self.spool.news);
-        // This start may be the mended configuration.
-        self.chores.release(None);
-        self.chores.mend();
+        // This start may be the mended configuration, and whether MDSS is away is to be found out anew.
+        self.chores.release(None, Arc::default());
         loop {
             if self.looked.elapsed() >= LOOK {
                 self.tick().await;
@@ -212,13 +217,19 @@ impl Worker {
             return;
         }
         let when = Instant::now();
-        let most = match self.pauses.endpoint(when) {
-            Leave::Any => ahead - queued,
-            Leave::One if queued == 0 => 1,
+        self.claims += 1;
+        let turn = self.claims;
+        let want = match self.pauses.endpoint(when) {
+            Leave::Any => {
+                Want { most: ahead - queued, lanes: self.pauses.lanes.caps(when), turn, early: None }
+            }
+            // Whether MDSS answers at all is found out with any unit.
+            Leave::One if queued == 0 => {
+                Want { most: 1, lanes: HashMap::new(), turn, early: self.pauses.early(when) }
+            }
             Leave::One | Leave::NoneBefore(_) => return,
         };
-        self.claims += 1;
-        let want = Want { most, lanes: self.pauses.lanes.caps(when), turn: self.claims };
+        let most = want.most;
         self.look = false;
         let engine = self.spool.engine.clone();
         self.claiming.spawn(async move { Found { found: engine.claim(want).await, most, when } });
@@ -233,10 +244,21 @@ impl Worker {
         if claims.empty && idle {
             self.pauses.nobody_waits();
         }
+        let now = Instant::now();
+        if claims.items.is_empty()
+            && self.pauses.endpoint(now) == Leave::One
+            && self.pauses.lanes.queued() == 0
+            && (1..self.concurrency).contains(&self.running.len())
+        {
+            // Nothing is left to ask MDSS with but what it has not answered.
+            self.pauses.started_again(now);
+            self.nudge.notify_one();
+        }
         let mut back = Vec::new();
         for item in claims.items {
             // Its lane's breaker may have opened meanwhile.
-            if self.pauses.lanes.is_closed(&item.lane, Instant::now()) {
+            let now = Instant::now();
+            if self.pauses.endpoint(now) == Leave::Any && self.pauses.lanes.is_closed(&item.lane, now) {
                 back.push(item.ticket);
             } else {
                 self.sort(item, when).await;
@@ -286,11 +308,12 @@ impl Worker {
         // What cannot be written down is sent again after a crash: there must not be more and more of it.
         while self.running.len() < self.concurrency && !self.has_too_many_unsettled() {
             let now = Instant::now();
-            let Some(ready) = self.pauses.next(now) else { return };
-            let relay = Arc::clone(&self.relay);
+            let Some((ready, patience)) = self.pauses.next(now) else { break };
+            let (relay, nudge) = (Arc::clone(&self.relay), Arc::clone(&self.nudge));
             self.running.spawn(async move {
                 // A defect must not cost more than its own item, nor leave a breaker waiting for its probe.
-                let attempt = AssertUnwindSafe(relay.attempt(&ready.submission)).catch_unwind();
+                let attempt = attempt(&relay, &ready.submission, &patience, &nudge);
+                let attempt = AssertUnwindSafe(attempt).catch_unwind();
                 let outcome = attempt.await.unwrap_or_else(|_| Err(defect("the attempt")));
                 Attempted { ready, outcome, took: now.elapsed() }
             });
@@ -308,7 +331,7 @@ impl Worker {
         match outcome {
             Ok(correlation) => {
                 self.spool.meter.delivered(&item.lane, item.latency(object.time));
-                let follows = self.pauses.succeeded(&item.lane, now);
+                let follows = self.pauses.succeeded(&item, took, now);
                 self.follow(follows);
                 lines::accepted(&item, &object, &correlation, took);
                 self.outcomes.add(item.ticket, Outcome::Accepted);
@@ -340,8 +363,11 @@ impl Worker {
     }
 
     fn follow(&mut self, follows: Follows) {
-        self.look |= !follows.release.is_empty();
-        follows.release.into_iter().for_each(|lane| self.chores.release(lane));
+        for lane in follows.release {
+            self.look = true;
+            let spared = self.pauses.spared(Instant::now());
+            self.chores.release(lane, spared);
+        }
         self.chores.give_back(follows.back);
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use mdss_relay_spool::seam::{Claims, Outcome, Want};
-use mdss_relay_spool::{ItemId, Spool, State};
+use mdss_relay_spool::{Filter, ItemId, Spool, State};
 
 use crate::bench::{Bench, again, claim, settle};
 use crate::common::*;
@@ -109,7 +109,7 @@ pub(crate) async fn a_long_lane_leaves_the_others_their_share(bench: Bench) {
     assert_eq!(seen, [A, B, "unrouted"].map(str::to_owned).into());
     // A lane whose breaker is open has none, one that is probed has one.
     let lanes = HashMap::from([(A.to_owned(), 0), ("unrouted".to_owned(), 1)]);
-    let claims = claim_by(&spool, Want { most: 12, lanes, turn: 0 }).await;
+    let claims = claim_by(&spool, Want { most: 12, lanes, ..Want::default() }).await;
     assert_eq!(counts(&claims), [0, 2, 1]);
 }
 
@@ -134,7 +134,7 @@ pub(crate) async fn the_oldest_come_first_and_the_newest_do_not_wait_for_all_of_
 pub(crate) async fn a_probe_is_the_one_that_was_tried_least_of_those_that_came_last(bench: Bench) {
     let spool = bench.open();
     fill(&spool, "b", 300, 0).await;
-    let closed = || Want { most: 8, lanes: HashMap::from([(A.to_owned(), 1)]), turn: 0 };
+    let closed = || Want { most: 8, lanes: HashMap::from([(A.to_owned(), 1)]), ..Want::default() };
     let probes = async || {
         let only = of(&claim(&spool, 1).await, A);
         (only, of(&claim_by(&spool, closed()).await, A))
@@ -226,4 +226,35 @@ pub(crate) async fn items_of_one_delivery_share_it(bench: Bench) {
     let (id, claims) = (by(A)[0].delivery.id, claims);
     drop(claims);
     assert!(claim(&spool, 10).await.items.iter().any(|c| c.lane == A && c.delivery.id == id));
+}
+
+/// While MDSS is away, whatever waits may find out whether it is back.
+pub(crate) async fn before_its_time_comes_what_was_tried_least_and_nothing_that_is_held_or_spared(
+    bench: Bench,
+) {
+    let spool = bench.open();
+    fill(&spool, "b", 4, 0).await;
+    let hour = Duration::from_secs(3600);
+    for (only, state) in [(0, State::Waiting), (1, State::Waiting), (2, State::Waiting), (3, State::Held)] {
+        let claims = claim(&spool, 10).await;
+        settle(&spool, claims, |item| {
+            let pause = if item.path == only.to_string() { hour } else { Duration::ZERO };
+            again(if pause == hour { state } else { State::Waiting }, pause)
+        })
+        .await;
+    }
+    let early = |except: &[ItemId]| Want { most: 1, early: Some(except.to_vec()), ..Want::default() };
+    assert!(claim(&spool, 10).await.items.is_empty(), "nothing is due");
+    assert_eq!(of(&claim_by(&spool, early(&[])).await, A), [0], "it was tried once, the others more often");
+    let first = claim_by(&spool, early(&[])).await;
+    assert_eq!(of(&claim_by(&spool, early(&[])).await, A), [1], "what is given out is nobody else's");
+    let spared = [first.items[0].ticket.id()];
+    drop(first);
+    assert_eq!(of(&claim_by(&spool, early(&spared)).await, A), [1]);
+    let all: Vec<_> = spool.engine().list(&Filter::default(), None, 3).await.unwrap();
+    let spared: Vec<_> = all.iter().map(|entry| entry.id).collect();
+    assert!(claim_by(&spool, early(&spared)).await.items.is_empty(), "what is held waits for an operator");
+    // What is due goes before.
+    fill(&spool, "c", 1, 0).await;
+    assert_eq!(of(&claim_by(&spool, early(&[])).await, B), [0]);
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod accept;
+mod back;
 mod bench;
 mod claim;
 #[path = "../common/mod.rs"]
@@ -29,6 +30,12 @@ macro_rules! suite {
 
 // A test that is missing here is an unused function, which is an error in `make check`.
 suite! {
+    back:
+        mdss_that_refused_connections_is_back_at_once
+        mdss_that_answered_503_is_back_at_once
+        mdss_that_answered_nothing_is_back_at_once
+        mdss_is_back_at_once_for_a_relay_that_was_started_meanwhile
+        mdss_that_named_a_time_is_left_alone_until_then;
     accept:
         each_record_becomes_an_item_or_says_why_not
         a_delivery_comes_back_as_it_was_without_what_nobody_reads
@@ -47,6 +54,7 @@ suite! {
         a_claim_brings_a_few_megabytes_into_memory_at_most
         what_is_parked_or_gone_is_nobodys
         what_is_put_off_is_due_after_its_pause_and_not_before
+        before_its_time_comes_what_was_tried_least_and_nothing_that_is_held_or_spared
         items_of_one_delivery_share_it;
     desk:
         items_are_found_by_what_they_are
@@ -69,8 +77,7 @@ suite! {
     settle:
         each_outcome_is_written_as_it_is
         an_item_that_is_gone_stays_gone
-        what_is_held_is_released_by_lane_and_by_number
-        what_is_put_off_too_far_is_mended;
+        what_is_put_off_is_released_by_lane_and_by_number;
     shares:
         a_full_spool_takes_nothing_and_goes_on_when_there_is_room
         what_cannot_be_used_does_not_take_the_place_of_what_can

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mdss_relay_spool::seam::{Outcome, Settled, Want};
-use mdss_relay_spool::{Entry, Filter, Spool, State};
+use mdss_relay_spool::seam::{Outcome, Settled};
+use mdss_relay_spool::{Entry, Filter, ItemId, Spool, State};
 
 use crate::bench::{Bench, again, claim, settle};
 use crate::common::*;
@@ -78,7 +78,7 @@ pub(crate) async fn an_item_that_is_gone_stays_gone(bench: Bench) {
     assert!(spool.snapshot().await.unwrap().stock.depths.is_empty());
 }
 
-pub(crate) async fn what_is_held_is_released_by_lane_and_by_number(bench: Bench) {
+pub(crate) async fn what_is_put_off_is_released_by_lane_and_by_number(bench: Bench) {
     let spool = bench.open();
     for bucket in ["b", "c"] {
         fill(&spool, bucket, 3).await;
@@ -98,34 +98,19 @@ pub(crate) async fn what_is_held_is_released_by_lane_and_by_number(bench: Bench)
         lanes.into_iter().map(|(lane, n)| format!("{lane} {n}")).collect::<Vec<_>>().join(", ")
     };
     assert_eq!(due().await, "");
-    assert_eq!(engine.release(Some("unit-3".into()), 10).await.unwrap(), 0);
-    assert_eq!(engine.release(Some("unit-1".into()), 10).await.unwrap(), 2);
-    assert_eq!(due().await, "unit-1 2", "the other lane's unit refuses its objects still");
-    assert_eq!(engine.release(None, 1).await.unwrap(), 1);
-    assert_eq!(due().await, "unit-1 2, unit-2 1");
-    assert_eq!(engine.release(None, 10).await.unwrap(), 1);
-    assert_eq!(engine.release(None, 10).await.unwrap(), 0, "what waits is not released");
-    assert_eq!(due().await, "unit-1 2, unit-2 2");
+    let release = async |lane: Option<&str>, spared: &[ItemId], most| {
+        engine.release(lane.map(Into::into), spared.into(), most).await.unwrap()
+    };
+    assert_eq!(release(Some("unit-3"), &[], 10).await, 0);
+    assert_eq!(release(Some("unit-1"), &[], 10).await, 3, "what waits as well as what is held");
+    assert_eq!(due().await, "unit-1 3", "the other lane's unit refuses its objects still");
+    assert_eq!(release(None, &[], 1).await, 1);
+    assert_eq!(due().await, "unit-1 3, unit-2 1");
+    let left = list(&spool).await.into_iter().max_by_key(|entry| entry.not_before).unwrap().id;
+    assert_eq!(release(None, &[left], 10).await, 1);
+    assert_eq!(release(None, &[left], 10).await, 0, "one is spared");
+    assert_eq!(release(None, &[], 10).await, 1);
+    assert_eq!(due().await, "unit-1 3, unit-2 3");
     // A release changes no state: a failure that comes again is no news.
     assert_eq!(list(&spool).await.iter().filter(|e| e.state == State::Held).count(), 4);
-}
-
-pub(crate) async fn what_is_put_off_too_far_is_mended(bench: Bench) {
-    let spool = bench.open();
-    fill(&spool, "b", 4).await;
-    let claims = claim(&spool, 10).await;
-    settle(&spool, claims, |item| match item.path.as_str() {
-        "0" => again(State::Waiting, HOUR),
-        "1" => again(State::Waiting, 3 * HOUR),
-        "2" => again(State::Held, 30_000 * HOUR),
-        _ => parked(),
-    })
-    .await;
-    assert_eq!(spool.engine().mend(2 * HOUR, 1).await.unwrap(), 1);
-    assert_eq!(spool.engine().mend(2 * HOUR, 10).await.unwrap(), 1);
-    assert_eq!(spool.engine().mend(2 * HOUR, 10).await.unwrap(), 0);
-    let claims = spool.engine().claim(Want { most: 10, ..Want::default() }).await.unwrap();
-    let mut paths: Vec<_> = claims.items.iter().map(|c| c.path.as_str()).collect();
-    paths.sort_unstable();
-    assert_eq!(paths, ["1", "2"]);
 }
