@@ -378,7 +378,8 @@ async fn send(
             ),
         }
     }
-    let mut made = http.made().await.map_err(Unanswered::Unconnected)?;
+    // On the heap, because it is large and seldom needed, and each record of a delivery has a future of its own.
+    let mut made = Box::pin(http.made()).await.map_err(Unanswered::Unconnected)?;
     match made.send_request(request()).await {
         Ok(response) => Ok((response, made)),
         Err(error) => Err(Unanswered::Broken { no_http: error.is_parse(), error }),
@@ -539,12 +540,9 @@ mod tests {
     use crate::plan::plan::{Decision, plan};
     use crate::{Delivery, Role, Settings};
 
-    /// A function's platform waits for its start; hence TLS, with its hundred and more authorities, waits for the first
-    /// attempt. Nothing seen from outside tells the one from the other.
-    #[tokio::test]
-    async fn tls_is_set_up_by_the_first_attempt() {
+    /// A client of the discard port, which refuses at once, and what it could submit.
+    fn refused() -> (Client, Submission) {
         let vars = [
-            // The discard port: refused at once.
             ("APIENDPOINT", "https://127.0.0.1:9/api/webhook/realtime"),
             ("APIKEY", "key"),
             ("STORAGECLIENTID", "unit"),
@@ -555,11 +553,26 @@ mod tests {
             "s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#;
         let plan = plan(&settings.rules, &Delivery::from_function(event, "id"));
         let Decision::Send(submission) = &plan.records[0].decision else { panic!("{plan:?}") };
+        (settings.client().unwrap(), submission.clone())
+    }
 
-        let client = settings.client().unwrap();
+    /// A function's platform waits for its start; hence TLS, with its hundred and more authorities, waits for the first
+    /// attempt. Nothing seen from outside tells the one from the other.
+    #[tokio::test]
+    async fn tls_is_set_up_by_the_first_attempt() {
+        let (client, submission) = refused();
         assert!(client.http.get().is_none());
-        let failure = client.attempt(submission, &client.key(), Duration::from_secs(10)).await.unwrap_err();
+        let failure = client.attempt(&submission, &client.key(), Duration::from_secs(10)).await.unwrap_err();
         assert_eq!(failure.cause, Cause::MdssUnreachable, "{failure}");
         assert!(client.http.get().is_some());
+    }
+
+    /// Each record of a delivery has one, sent or not, and a delivery may have 20,000 records.
+    #[test]
+    fn an_attempt_takes_little_room() {
+        let (client, submission) = refused();
+        let key = client.key();
+        let bytes = size_of_val(&client.attempt(&submission, &key, Duration::ZERO));
+        assert!(bytes < 1000, "{bytes}");
     }
 }
