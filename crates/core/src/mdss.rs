@@ -1,6 +1,7 @@
 //! Talking to MDSS, in three pieces: the request (pure), the verdict on an answer (pure), one attempt (waits).
 
 pub(crate) mod client;
+mod connect;
 pub(crate) mod look;
 pub(crate) mod request;
 pub(crate) mod retry;

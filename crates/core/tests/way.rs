@@ -457,6 +457,34 @@ async fn a_proxy_is_passed_and_mdss_is_asked_through_it() {
 }
 
 #[tokio::test]
+async fn a_proxy_is_told_who_asks_and_for_what() {
+    let who = "\r\nproxy-authorization: Basic cmVsYXk6czNjcmV0LXBhc3N3b3Jk\r\n";
+    for (scheme, word, what) in [
+        ("http", ANSWER, "POST http://mdss.example/hook?a=b HTTP/1.1\r\nhost: mdss.example\r\n"),
+        ("https", "", "CONNECT mdss.example:443 HTTP/1.1\r\nHost: mdss.example:443\r\n"),
+    ] {
+        let proxy = Proxy::start(Some(word)).await;
+        let (url, proxy_url) = (format!("{scheme}://mdss.example/hook?a=b"), proxy.url());
+        let report = ask(&[("APIENDPOINT", &url), ("all_proxy", &proxy_url)]).await;
+        assert_eq!(report.outcome == Outcome::Done, scheme == "http", "{}", report.json());
+        let heads = proxy.heads.lock().unwrap();
+        assert!(heads[0].starts_with(what) && heads[0].contains(who), "{heads:?}");
+        assert_eq!(heads[0].contains("s3cret-key"), scheme == "http", "{heads:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_with_tls_is_asked_with_tls() {
+    let (certificate, key) = signed_itself(&params(&["localhost"], "x", CA));
+    let address = tls(certificate.der().clone(), &key).await;
+    let (listed, proxy) = (file(&certificate.pem()), format!("https://localhost:{}", address.port()));
+    let vars = [("APIENDPOINT", "http://mdss.example"), ("http_proxy", &proxy)];
+    assert_eq!(told(&failure(&vars).await), ("mdss_certificate", FailureKind::Config));
+    let report = ask(&[vars[0], vars[1], ("RELAY_CA_FILE", listed.path().to_str().unwrap())]).await;
+    assert_eq!(report.outcome, Outcome::Done, "{}", report.json());
+}
+
+#[tokio::test]
 async fn what_a_proxy_refuses_is_the_proxys() {
     const WANTS: &str = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"p\"\r\nContent-Length: 0\r\n\r\n";
     const FORBIDS: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\ndenied";

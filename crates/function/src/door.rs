@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tracing::{error, info};
 
 use crate::handler::{Entrance, internal};
-use crate::reply::diagnostic;
+use crate::reply::{Reply, diagnostic};
 
 /// The door of a function that has `[[source]]`.
 struct Door {
@@ -44,7 +44,7 @@ pub(crate) fn entrance(draft: &mut Draft) -> Option<Entrance> {
                 let Carried { request, form } = carried.map_err(|failure| spoiled(failure, &id))?;
                 // There is no event to give back: the sender repeats what was not answered with success.
                 let answer = door.answer(&relay, request, deadline, id).await;
-                form.reply(&answer).map_err(|_| internal())
+                form.reply(&answer).map(Reply::Formed).map_err(|_| internal())
             }
             .boxed(),
         )

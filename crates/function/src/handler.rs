@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 use tower::util::BoxCloneService;
 use tower::{ServiceExt, service_fn};
 
-use crate::reply::{self, Answers};
+use crate::reply::{self, Answers, Reply};
 
 /// What a runner drives: the event's JSON in, untouched, and the report's JSON out.
-pub type Handler = BoxCloneService<LambdaEvent<Box<RawValue>>, Box<RawValue>, Diagnostic>;
+pub type Handler = BoxCloneService<LambdaEvent<Box<RawValue>>, Reply, Diagnostic>;
 
 /// What looks at an event first: the future of its answer, if it is an HTTP request. A pointer, so that a function that lets no
 /// request in links nothing of the gate (its platform loads the whole binary at every cold start).
@@ -24,7 +24,7 @@ pub(crate) type Entrance =
     Arc<dyn Fn(&Arc<Relay>, &str, &str, Deadline) -> Option<BoxFuture<'static, Answered>> + Send + Sync>;
 
 /// `Ok` ends the matter for the platform, `Err` gives the event back to it.
-pub(crate) type Answered = Result<Box<RawValue>, Diagnostic>;
+pub(crate) type Answered = Result<Reply, Diagnostic>;
 
 /// The relay as a function. `answers` is all it knows of the platform. With an `entrance`, HTTP requests that the platform hands on
 /// may enter.
@@ -57,7 +57,7 @@ async fn call(
     let delivery = Delivery::from_function(event.payload.get(), event.context.request_id);
     let plan = relay.plan(&delivery);
     let report = relay.deliver(&plan, deadline, &delivery.id).await;
-    reply::reply(answers, relay.settings(), &plan, &report)
+    reply::reply(answers, relay.settings(), &plan, report)
 }
 
 /// Masks a panic: its text is made of what was being processed.

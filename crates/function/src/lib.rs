@@ -6,5 +6,5 @@ mod reply;
 mod start;
 
 pub use handler::Handler;
-pub use reply::Answers;
+pub use reply::{Answers, Reply};
 pub use start::{start, start_with_requests};

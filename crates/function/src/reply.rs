@@ -3,6 +3,7 @@
 use aws_lambda_events::sqs::SqsBatchResponse;
 use lambda_runtime::Diagnostic;
 use mdss_relay_core::{Outcome, Plan, Report, Settings};
+use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 /// The platform's way of taking answers.
@@ -18,20 +19,30 @@ pub enum Answers {
     AzureFunctions,
 }
 
+/// What a call that does not fail is answered with. It is written into the runner's own buffer, once.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Reply {
+    /// What became of the records.
+    Report(Report),
+    /// What the platform has a form for.
+    Formed(Box<RawValue>),
+}
+
 /// `Ok` ends the matter for the platform, `Err` gives the event back to it.
 pub(crate) fn reply(
     answers: Answers,
     settings: &Settings,
     plan: &Plan,
-    report: &Report,
-) -> Result<Box<RawValue>, Diagnostic> {
+    report: Report,
+) -> Result<Reply, Diagnostic> {
     if answers == Answers::Lambda
         && settings.function.is_some_and(|function| function.queue_partial)
         && let Some(failed) = report.failed_messages(plan)
     {
         let mut response = SqsBatchResponse::default();
         response.set_failures(failed);
-        return to_raw_value(&response).map_err(|_| diagnostic(report));
+        return to_raw_value(&response).map(Reply::Formed).map_err(|_| diagnostic(&report));
     }
     let give_back = match (report.outcome, answers) {
         (Outcome::Done, _) => false,
@@ -42,9 +53,9 @@ pub(crate) fn reply(
         (Outcome::Permanent, Answers::Lambda) => true,
     };
     if give_back {
-        return Err(diagnostic(report));
+        return Err(diagnostic(&report));
     }
-    RawValue::from_string(report.json()).map_err(|_| diagnostic(report))
+    Ok(Reply::Report(report))
 }
 
 /// `error_type` is the worst failure's name, stable enough to alarm on; `error_message` is the whole report.
@@ -98,16 +109,16 @@ mod tests {
             let plan = relay.plan(&Delivery::from_function(body, "call"));
             let deadline = Deadline::new(None, relay.settings().mdss.deadline);
             let report = relay.deliver(&plan, deadline, "call").await;
-            let answer = reply(Answers::Lambda, relay.settings(), &plan, &report).unwrap();
-            assert_eq!(answer.get(), want);
+            let answer = reply(Answers::Lambda, relay.settings(), &plan, report.clone()).unwrap();
+            assert_eq!(serde_json::to_string(&answer).unwrap(), want);
             assert_eq!(plan.queue_answer().unwrap().to_string(), want);
             // Anywhere else, and unless it is allowed, the worst record decides.
             let fails = want.contains("itemIdentifier");
-            let whole = reply(Answers::Lambda, &settings("off"), &plan, &report);
+            let whole = reply(Answers::Lambda, &settings("off"), &plan, report.clone());
             assert_eq!(whole.is_err(), fails, "{whole:?}");
             for answers in [Answers::Fn, Answers::AzureFunctions] {
-                let elsewhere = reply(answers, relay.settings(), &plan, &report);
-                assert!(elsewhere.is_ok_and(|report| report.get().starts_with(r#"{"outcome":"#)));
+                let elsewhere = reply(answers, relay.settings(), &plan, report.clone()).unwrap();
+                assert_eq!(serde_json::to_string(&elsewhere).unwrap(), report.json());
             }
         }
     }

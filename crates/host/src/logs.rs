@@ -88,9 +88,13 @@ pub(crate) fn logs_as(shown: Option<Shown>, filter: &str, writing: Writing) -> R
     let queue = match writing {
         Writing::Direct(_) => None,
         Writing::Queued => {
-            let write = move |line: &[u8]| match shown {
-                Some(shown) => queue::stderr(&shown(line)),
-                None => queue::stderr(line),
+            let write = move |lines: &[u8]| match shown {
+                Some(shown) => {
+                    queue::stderr(
+                        &lines.split_inclusive(|b| *b == b'\n').flat_map(shown).collect::<Vec<_>>(),
+                    );
+                }
+                None => queue::stderr(lines),
             };
             Some(Queue::start(write).map_err(|e| format!("no thread for the logs: {e}"))?)
         }

@@ -5,7 +5,6 @@
 //! shipper whose disk is full, or a container's log driver in its blocking mode. A server that waited for it would answer
 //! nobody, and could not be stopped either.
 
-use std::collections::VecDeque;
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,6 +16,9 @@ use crate::line;
 /// Bytes of lines that wait. As many again may be in the writer's hands. Some thousand lines: enough for a reader that pauses
 /// for a moment, and little beside what a server needs.
 const MOST_WAITING: usize = 512 * 1024;
+
+/// How long the writer lets lines gather. One wake and one write for each line cost a busy server more than making the line.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// Lines of this process that were dropped because nothing took them.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -38,11 +40,11 @@ pub(crate) struct Queue {
 
 #[derive(Default)]
 struct State {
-    lines: VecDeque<Vec<u8>>,
-    bytes: usize,
+    /// One behind the other.
+    lines: Vec<u8>,
     /// Dropped after the last of `lines`.
     dropped: u64,
-    /// The writer has lines in its hands.
+    /// The writer has lines in its hands, or is about to take some.
     writing: bool,
 }
 
@@ -67,16 +69,18 @@ impl Queue {
         let mut state = self.state();
         // Once one is dropped so are all others until the writer has taken what waits: the line that says how many are
         // missing then stands where they are missing.
-        let full = state.dropped > 0 || state.bytes + line.len() > MOST_WAITING;
+        let full = state.dropped > 0 || state.lines.len() + line.len() > MOST_WAITING;
         if full && !state.lines.is_empty() {
             state.dropped += 1;
             DROPPED.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        state.bytes += line.len();
-        state.lines.push_back(line.to_vec());
+        state.lines.extend_from_slice(line);
+        let idle = !state.writing;
         drop(state);
-        self.filled.notify_one();
+        if idle {
+            self.filled.notify_one();
+        }
     }
 
     /// Waits until everything is written, `limit` at the most.
@@ -93,6 +97,7 @@ impl Queue {
     }
 
     fn write_all(&self, write: impl Fn(&[u8])) -> ! {
+        let mut lines = Vec::new();
         loop {
             let mut state = self.state();
             state.writing = false;
@@ -100,15 +105,20 @@ impl Queue {
                 self.emptied.notify_all();
                 state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            let lines = std::mem::take(&mut state.lines);
-            let dropped = std::mem::take(&mut state.dropped);
-            state.bytes = 0;
             state.writing = true;
             drop(state);
-            lines.iter().for_each(|line| write(line));
+            thread::sleep(GATHER);
+            let mut state = self.state();
+            std::mem::swap(&mut lines, &mut state.lines);
+            let dropped = std::mem::take(&mut state.dropped);
+            drop(state);
+            write(&lines);
             if dropped > 0 {
                 write(&line::own("WARN", &gap(dropped), module_path!()));
             }
+            lines.clear();
+            // Of the one line that was longer than all that may wait.
+            lines.shrink_to(MOST_WAITING);
         }
     }
 }
@@ -124,9 +134,9 @@ pub(crate) fn stdout(line: &[u8]) {
     let _ = stdout.write_all(line).and_then(|()| stdout.flush());
 }
 
-/// Writes a line to stderr. A closed stderr costs the line and not the process; nobody is left to be told.
-pub(crate) fn stderr(line: &[u8]) {
-    let _ = io::stderr().write_all(line);
+/// Writes lines to stderr. A closed stderr costs the lines and not the process; nobody is left to be told.
+pub(crate) fn stderr(lines: &[u8]) {
+    let _ = io::stderr().write_all(lines);
 }
 
 #[cfg(test)]
@@ -135,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    /// A queue whose writer takes one line for each word that comes over the second channel.
+    /// A queue whose writer takes what waits for each word that comes over the second channel.
     fn held() -> (Arc<Queue>, Receiver<String>, std::sync::mpsc::Sender<()>) {
         let (written, lines) = channel();
         let (go, turn) = channel();
@@ -166,16 +176,16 @@ mod tests {
         }
         // A short one would fit, and would stand before those that are missing.
         queue.put(b"y");
-        let held: usize = queue.state().lines.iter().map(Vec::len).sum();
+        let held = queue.state().lines.len();
         assert_eq!((held, lines_dropped() - before), (MOST_WAITING, 4));
         queue.flush(Duration::from_millis(20));
-        for _ in 0..7 {
+        for _ in 0..4 {
             go.send(()).unwrap();
         }
-        let lines: Vec<String> = (0..6).map(|_| written.recv_timeout(LIMIT).unwrap()).collect();
+        let lines: Vec<String> = (0..3).map(|_| written.recv_timeout(LIMIT).unwrap()).collect();
         assert_eq!(lines[0], "first");
-        assert!(lines[1..5].iter().all(|l| l.len() == line.len()));
-        assert!(lines[5].contains("\"4 lines are missing here"), "{}", lines[5]);
+        assert_eq!(lines[1].len(), 4 * line.len());
+        assert!(lines[2].contains("\"4 lines are missing here"), "{}", lines[2]);
         queue.put(b"later");
         assert_eq!(written.recv_timeout(LIMIT).unwrap(), "later");
         queue.flush(LIMIT);

@@ -19,6 +19,10 @@ const PROGRAM: Program = Program {
 const FAULT: &str = "SIGBUS: spool.db-shm was cut while it was in use, or its disk does not answer. The relay ends at once. Every acknowledged event \
                      is on disk and is sent after the next start: restart the relay";
 
+/// glibc's allocator keeps memory by thread, and what a request holds is given back by another one: at the spool, mostly.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> Exit {
     let (configuration, logs) = match host::start(&PROGRAM, Configuration::read) {

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use drive::FnClient;
+use drive::{FnClient, Program};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Tls, units};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
@@ -105,6 +105,30 @@ async fn calls(running: &Running, n: usize) -> Calls {
     let cpu = (running.cpu() - cpu).div_f64(n as f64);
     times.sort();
     Calls { p50: times[n / 2], p99: times[n * 99 / 100], per_second, cpu }
+}
+
+/// What the processor does in a process of `n` calls, from its start to its end, by callgrind's count: no other load disturbs it.
+async fn instructions(binary: &Path, variables: &[(&str, &str)], n: usize) -> u64 {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("lsnr.sock");
+    let program = Program::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(binary)
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("FN_LISTENER", format!("unix:{}", socket.display()))
+        .envs(variables.iter().copied());
+    let mut process = program.start().unwrap();
+    process.wait_for_path(&socket, LIMIT).await.unwrap();
+    let client = FnClient::new(&socket);
+    for _ in 0..n {
+        let answer = client.call(event(), LIMIT, &[]).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    process.signal("TERM").unwrap();
+    process.wait(LIMIT).await.unwrap();
+    let said = process.stderr();
+    let count = said.lines().find_map(|line| line.split_once("Collected : ")).unwrap().1;
+    count.trim().parse().unwrap()
 }
 
 /// An operator's own authority, and what it has issued to MDSS.
@@ -226,6 +250,23 @@ async fn main() {
         ratios[ratios.len() / 2],
         ratios[ratios.len() - 1]
     );
+
+    println!(
+        "\ninstructions of a warm call, 1500 calls less 500, each with an event of its own, counted by callgrind"
+    );
+    if Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        let variables = [
+            ("FN_FORMAT", "http-stream"),
+            ("APIENDPOINT", &sim.url()),
+            ("APIKEY", DEFAULT_API_KEY),
+            ("STORAGECLIENTID", units::ORACLE),
+        ];
+        let few = instructions(&binary, &variables, 500).await;
+        let many = instructions(&binary, &variables, 1500).await;
+        println!("  function             {} (budget 150000)", (many - few) / 1000);
+    } else {
+        println!("  skipped: valgrind is not installed");
+    }
 
     println!("\nmemory of a new process, peak resident");
     let fresh = Running::start(function);

@@ -22,6 +22,9 @@ use crate::unwind::{CatchUnwind, Panicked};
 /// become whole, for an answer to leave.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
+/// Room for a response of usual length.
+const USUAL_RESPONSE: usize = 500;
+
 /// How many calls the handler has in its hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turns {
@@ -186,11 +189,17 @@ where
         handler.call(LambdaEvent::new(event, context))
     };
     match called.await {
-        Ok(response) => Ok(serde_json::to_vec(&response).map(Outcome::Response).unwrap_or_else(|_| {
-            let refusal = Refusal::Unwritable;
-            tracing::error!(error.type = refusal.name(), "{}", refusal.sentence());
-            Outcome::Refused(refusal)
-        })),
+        Ok(response) => {
+            let mut json = Vec::with_capacity(USUAL_RESPONSE);
+            Ok(match serde_json::to_writer(&mut json, &response) {
+                Ok(()) => Outcome::Response(json),
+                Err(_) => {
+                    let refusal = Refusal::Unwritable;
+                    tracing::error!(error.type = refusal.name(), "{}", refusal.sentence());
+                    Outcome::Refused(refusal)
+                }
+            })
+        }
         Err(error) => {
             let diagnostic: Diagnostic = error.into();
             // The message stays out: it is the answer's body. The handler knows best what of it to log, and

@@ -86,7 +86,7 @@ impl Engine {
     ///
     /// # Errors
     /// Nothing was kept, or whether it was is not known; the sender is asked to repeat the event.
-    pub async fn accept(&self, intake: Intake, limits: Limits) -> Result<(Intake, Vec<Written>), Trouble> {
+    pub async fn accept(&self, intake: Arc<Intake>, limits: Limits) -> Result<Vec<Written>, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.accept(intake, limits).await,
         }

@@ -88,13 +88,13 @@ impl Spool {
         let started = Instant::now();
         let id = delivery.id.clone();
         let source = delivery.source.clone().unwrap_or_default();
-        let intake = Intake::new(delivery, plan, sender);
+        let intake = Arc::new(Intake::new(delivery, plan, sender));
         let mut kept = vec![Kept::Nothing; plan.records.len()];
         if !intake.is_empty() {
-            let written = self.engine.accept(intake, self.limits()).await;
+            let written = self.engine.accept(Arc::clone(&intake), self.limits()).await;
             let failed = written.as_ref().err().map(|trouble| Probe::now(Err(trouble.clone())));
             *self.failed.lock().unwrap_or_else(|e| e.into_inner()) = failed;
-            let (intake, written) = written.inspect_err(|trouble| self.meter.refused(trouble.kind))?;
+            let written = written.inspect_err(|trouble| self.meter.refused(trouble.kind))?;
             self.meter.accepted(&source, &written);
             for (item, written) in intake.items.iter().zip(written) {
                 kept[item.record] = match written {

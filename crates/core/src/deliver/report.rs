@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tracing::{error, info, warn};
 
 use crate::deliver::lines::{Became, Line};
@@ -287,22 +287,9 @@ impl Report {
         Some(failed_messages(plan.messages.as_deref()?, failed.map(|r| r.message)))
     }
 
-    /// Compact JSON. Of a report with more than 300 records, or 256 KiB, it is the number of records
-    /// of each result, and the first that failed: a sender pays two bytes for a record, and this text is held until it is read.
+    /// Compact JSON of what it serialises as.
     pub fn json(&self) -> String {
-        let outcome = self.outcome;
-        if let Some(records) = listed(&self.records, MOST_LISTED, MOST_LISTED_BYTES)
-            && records.len() == self.records.len()
-        {
-            return text(&Listing { outcome, counts: None, records });
-        }
-        let mut counts = BTreeMap::new();
-        for record in &self.records {
-            *counts.entry(record.result.name()).or_default() += 1;
-        }
-        let failed = self.records.iter().filter(|r| r.result == ResultKind::Failed);
-        let records = listed(failed, MOST_FAILED, MOST_LISTED_BYTES / 2).unwrap_or_default();
-        text(&Listing { outcome, counts: Some(counts), records })
+        text(self)
     }
 
     /// One line a record, and one a warning: nothing is dropped without a line that says what and why. Of records that were not
@@ -362,6 +349,26 @@ impl Report {
                 "and {more} more warnings about records of this delivery"
             );
         }
+    }
+}
+
+impl Serialize for Report {
+    /// Of a report with more than 300 records, or 256 KiB, the number of records of each result, and the first that
+    /// failed: a sender pays two bytes for a record, and the text of this is held until it is read.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let outcome = self.outcome;
+        if let Some(records) = listed(&self.records, MOST_LISTED, MOST_LISTED_BYTES)
+            && records.len() == self.records.len()
+        {
+            return Listing { outcome, counts: None, records }.serialize(serializer);
+        }
+        let mut counts = BTreeMap::new();
+        for record in &self.records {
+            *counts.entry(record.result.name()).or_default() += 1;
+        }
+        let failed = self.records.iter().filter(|r| r.result == ResultKind::Failed);
+        let records = listed(failed, MOST_FAILED, MOST_LISTED_BYTES / 2).unwrap_or_default();
+        Listing { outcome, counts: Some(counts), records }.serialize(serializer)
     }
 }
 

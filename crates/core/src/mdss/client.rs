@@ -1,21 +1,30 @@
-//! One attempt. With what [`look`](super::look) asks, this is the only file in this crate that opens a socket.
+//! One attempt, with hyper's client.
 
-use std::cell::Cell;
-use std::error::Error as _;
-use std::net::SocketAddr;
+use std::error::Error;
+use std::io;
+use std::iter::successors;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpInfo};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Method, Proxy, Request, Response, Url, redirect};
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, RETRY_AFTER,
+    USER_AGENT,
+};
+use http::uri::Scheme;
+use http::{Method, Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::AlertDescription;
 use rustls::pki_types::CertificateDer;
-use tokio::time::Instant;
-use tower::util::MapResponseLayer;
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info};
+use url::Url;
 
+use crate::mdss::connect::{AGENT, Connector, header, own_address, proxy_authorization, with_made};
 use crate::mdss::request::Submission;
 use crate::mdss::verdict::{Answer, BodyEnd, CorrelationId, is_gateways, judge};
 use crate::mdss::way::Way;
@@ -23,6 +32,7 @@ use crate::mdss::{retry, trust, way};
 use crate::model::failure::{Cause, Failure};
 use crate::plain::fields;
 use crate::plain::file::plain_text;
+use crate::plain::mistake::Mistake;
 use crate::plain::secret::Secret;
 
 /// The documented answers are below 200 bytes; a page of the web interface needs not be read to its end.
@@ -31,8 +41,7 @@ const MOST_ANSWER_BYTES: usize = 64 * 1024;
 /// A function's process is frozen between calls and its idle connections die unseen; a server's are cheap to renew.
 const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 
-/// What a request has: two of ours, what `reqwest` sends for itself (`Accept`, `User-Agent`) and hyper for the connection
-/// (`Host`, `Content-Length`).
+/// What a request has beside what a proxy is sent: its own two, three for every request, and `Content-Length`, which is hyper's.
 const HEADERS: usize = 6;
 
 /// Where MDSS is and how to talk to it; checked, but not yet used.
@@ -64,17 +73,41 @@ impl std::fmt::Debug for Endpoint {
 /// start does not wait for it.
 pub struct Client {
     endpoint: Endpoint,
+    uri: Uri,
+    host: HeaderValue,
+    /// For a proxy that requests go through without a tunnel.
+    proxy_authorization: Option<HeaderValue>,
     api_key: RwLock<Arc<ApiKey>>,
-    http: OnceLock<Result<reqwest::Client, String>>,
-    /// Makes a connection for each request, for those that a kept one has lost. Asked again at once, the pool of `http`
+    http: OnceLock<Result<Http, String>>,
+}
+
+/// hyper's client, which knows how to keep connections.
+type Pool = legacy::Client<Connector, Full<Bytes>>;
+
+struct Http {
+    keeping: Pool,
+    /// Makes a connection for each request, for those that a kept one has lost. Asked again at once, the pool of `keeping`
     /// might well give that same connection out, which the server has announced to close but not closed yet.
-    http_unkept: OnceLock<Result<reqwest::Client, String>>,
+    unkept: Pool,
 }
 
 impl Client {
-    pub(crate) fn new(endpoint: Endpoint) -> Result<Self, String> {
-        let api_key = RwLock::new(Arc::new(ApiKey::new(endpoint.api_key.clone())?));
-        Ok(Self { endpoint, api_key, http: OnceLock::new(), http_unkept: OnceLock::new() })
+    pub(crate) fn new(endpoint: Endpoint) -> Result<Self, Mistake> {
+        let key =
+            ApiKey::new(endpoint.api_key.clone()).map_err(|expected| Mistake::new("APIKEY", expected))?;
+        let uri = uri(&endpoint.url).ok();
+        let host = uri.as_ref().and_then(|uri| HeaderValue::from_str(uri.authority()?.as_str()).ok());
+        let (Some(uri), Some(host)) = (uri, host) else { return Err(Mistake::new("APIENDPOINT", ENDPOINT)) };
+        let tunnel = uri.scheme() == Some(&Scheme::HTTPS);
+        let proxy_authorization = if tunnel { None } else { proxy_authorization(&endpoint.way) };
+        Ok(Self {
+            endpoint,
+            uri,
+            host,
+            proxy_authorization,
+            api_key: RwLock::new(Arc::new(key)),
+            http: OnceLock::new(),
+        })
     }
 
     /// The longest an attempt may take.
@@ -86,11 +119,25 @@ impl Client {
         &self.endpoint
     }
 
-    /// Sends a request that submits nothing, on the way of the others.
-    pub(super) async fn get(&self, request: Request) -> Result<Response, Failure> {
-        let http = ready(&self.http, || build(&self.endpoint, Keep::Idle))?;
-        let sent = send(http, request).await;
-        sent.map_err(|(error, broken)| self.unanswered(error, broken, self.endpoint.timeout))
+    /// Sends a request that submits nothing, on the way of the others, and gives the head of the answer.
+    pub(super) async fn get(
+        &self,
+        url: &Url,
+        credential: Option<(HeaderName, HeaderValue)>,
+        end: Instant,
+    ) -> Result<Response<Incoming>, Failure> {
+        let http = self.http()?;
+        let uri = uri(url).map_err(|e| Failure::new(Cause::Internal, format!("no address: {e}")))?;
+        let mut request = self.request(Method::GET, uri, Bytes::new());
+        request.headers_mut().extend(credential);
+        let sent = timeout_at(end, send(&http.keeping, request)).await;
+        sent.unwrap_or(Err(Unanswered::Late)).map_err(|why| self.unanswered(why, self.endpoint.timeout))
+    }
+
+    /// hyper's client, set up when it is first needed.
+    fn http(&self) -> Result<&Http, Failure> {
+        let http = self.http.get_or_init(|| http(&self.endpoint)).as_ref();
+        http.map_err(|e| Failure::new(Cause::Internal, format!("the HTTP client could not be set up: {e}")))
     }
 
     /// The key that the next attempt sends.
@@ -113,20 +160,21 @@ impl Client {
         timeout: Duration,
     ) -> Result<CorrelationId, Failure> {
         let end = Instant::now() + timeout;
-        let http = ready(&self.http, || build(&self.endpoint, Keep::Idle))?;
-        let sent = match send(http, self.request(submission, api_key, timeout)).await {
-            Err((error, Broken::Kept)) => {
-                debug!(
-                    { fields::ERROR } = root(&error),
-                    "a kept connection turned out to be closed; sending again"
-                );
-                let http = ready(&self.http_unkept, || build(&self.endpoint, Keep::Nothing))?;
-                let left = end.saturating_duration_since(Instant::now());
-                send(http, self.request(submission, api_key, left)).await
+        let http = self.http()?;
+        let sent = timeout_at(end, async {
+            match send(&http.keeping, self.submit(submission, api_key)).await {
+                Err(Unanswered::Broken(error, Broken::Kept)) => {
+                    debug!(
+                        { fields::ERROR } = root(&error),
+                        "a kept connection turned out to be closed; sending again"
+                    );
+                    send(&http.unkept, self.submit(submission, api_key)).await
+                }
+                sent => sent,
             }
-            sent => sent,
-        };
-        let mut response = sent.map_err(|(e, broken)| self.unanswered(e, broken, timeout))?;
+        });
+        let sent = sent.await.unwrap_or(Err(Unanswered::Late));
+        let mut response = sent.map_err(|why| self.unanswered(why, timeout))?;
         let status = response.status().as_u16();
         if let (407, Some(proxy)) = (status, self.endpoint.way.proxy()) {
             return Err(Failure::new(Cause::MdssProxy, proxy_wants_password(&proxy)));
@@ -136,20 +184,9 @@ impl Client {
             .get(RETRY_AFTER)
             .and_then(|v| v.to_str().ok())
             .and_then(|v| retry::retry_after(v, jiff::Timestamp::now()));
-        let mut body = Vec::new();
-        let end = loop {
-            match response.chunk().await {
-                Ok(None) => break BodyEnd::Complete,
-                Ok(Some(chunk)) => {
-                    body.extend_from_slice(&chunk);
-                    if body.len() > MOST_ANSWER_BYTES {
-                        break BodyEnd::TooLong;
-                    }
-                }
-                Err(e) if e.is_timeout() => return Err(self.unanswered(e, Broken::Other, timeout)),
-                Err(_) => break BodyEnd::Short,
-            }
-        };
+        let read = timeout_at(end, read(response.body_mut())).await;
+        let (body, end) =
+            read.unwrap_or(Err(Unanswered::Late)).map_err(|why| self.unanswered(why, timeout))?;
         if status == 400 && self.endpoint.url.scheme() == "http" && asks_for_https(&body) {
             return Err(self.asked_without_tls("TLS"));
         }
@@ -177,15 +214,29 @@ impl Client {
         failure
     }
 
-    fn request(&self, submission: &Submission, api_key: &ApiKey, timeout: Duration) -> Request {
-        let mut request = Request::new(Method::POST, self.endpoint.url.clone());
-        let mut headers = HeaderMap::with_capacity(HEADERS);
+    fn submit(&self, submission: &Submission, api_key: &ApiKey) -> Request<Full<Bytes>> {
+        let mut request = self.request(Method::POST, self.uri.clone(), submission.body().into());
+        let headers = request.headers_mut();
         // `ApiKey` in the documentation; case makes no difference in names (RFC 9110, 5.1).
         headers.insert(HeaderName::from_static("apikey"), api_key.header.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request
+    }
+
+    /// A request with what each has.
+    fn request(&self, method: Method, uri: Uri, body: Bytes) -> Request<Full<Bytes>> {
+        let mut headers = HeaderMap::with_capacity(HEADERS);
+        headers.insert(HOST, self.host.clone());
+        headers.insert(USER_AGENT, AGENT);
+        // Says nothing (RFC 9110, 12.5.1), but there are firewalls that take a request without it for an attack.
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        if let Some(authorization) = &self.proxy_authorization {
+            headers.insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        *request.timeout_mut() = Some(timeout);
-        *request.body_mut() = Some(submission.body().into());
         request
     }
 
@@ -223,12 +274,15 @@ impl Client {
     }
 
     /// Why no answer came. Decided by what happened, and by text in a message only where there is nothing else.
-    fn unanswered(&self, error: reqwest::Error, broken: Broken, timeout: Duration) -> Failure {
+    fn unanswered(&self, why: Unanswered, timeout: Duration) -> Failure {
         let url = &self.endpoint.url;
         let (server, proxy) = (way::authority(url), self.endpoint.way.proxy());
         let through = proxy.as_ref().map(|proxy| format!(" through {proxy}")).unwrap_or_default();
-        let (connecting, reason) = (error.is_connect(), root(&error));
         let failure = |cause, detail: String| Failure::new(cause, detail);
+        let late =
+            || failure(Cause::MdssTimeout, format!("no answer from {server}{through} within {timeout:?}"));
+        let Unanswered::Broken(error, broken) = why else { return late() };
+        let (connecting, reason) = (error.is_connect(), root(&error));
         // Without a tunnel it is the proxy that is connected to.
         let proxys =
             proxy.as_ref().filter(|_| connecting && (url.scheme() == "http" || before_tunnel(&error)));
@@ -238,18 +292,15 @@ impl Client {
                 return failure(cause, detail);
             }
         }
-        if error.is_timeout() && connecting {
+        if timed_out(&error) && connecting {
             let limit = self.endpoint.connect_timeout.min(timeout);
             return failure(
                 Cause::MdssUnreachable,
                 format!("no connection to {server}{through} within {limit:?}"),
             );
         }
-        if error.is_timeout() {
-            return failure(
-                Cause::MdssTimeout,
-                format!("no answer from {server}{through} within {timeout:?}"),
-            );
+        if timed_out(&error) {
+            return late();
         }
         if let Some(proxy) = proxys {
             return failure(Cause::MdssUnreachable, format!("no connection to {proxy}: {reason}"));
@@ -280,25 +331,24 @@ const TUNNEL: &str = "tunnel error: ";
 const WANTS_PASSWORD: &str = "tunnel error: proxy authorization required";
 const NO_WAY_TO_PROXY: &str = "tunnel error: failed to create underlying connection";
 
+/// An error and what it came from, the innermost last.
+fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    successors(Some(error), |&error| error.source())
+}
+
 /// Whether the proxy was not even reached.
-fn before_tunnel(error: &reqwest::Error) -> bool {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if error.to_string() == NO_WAY_TO_PROXY {
-            return true;
-        }
-        source = error.source();
-    }
-    false
+fn before_tunnel(error: &legacy::Error) -> bool {
+    chain(error).any(|error| error.to_string() == NO_WAY_TO_PROXY)
+}
+
+/// Whether a wait was over: ours for the connection, or the system's.
+fn timed_out(error: &(dyn Error + 'static)) -> bool {
+    let mut errors = chain(error).filter_map(|error| error.downcast_ref::<io::Error>());
+    errors.any(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 pub(super) fn proxy_wants_password(proxy: &str) -> String {
     format!("{proxy} answered 407: it wants a user and a password, or other ones, in its address")
-}
-
-tokio::task_local! {
-    /// The connection that was made for this task's request, by its own address, which no other has meanwhile.
-    static MADE: Cell<Option<SocketAddr>>;
 }
 
 /// What broke under a request before there was the head of an answer.
@@ -312,32 +362,47 @@ enum Broken {
     Other,
 }
 
-/// The answer, or why there is none. `reqwest` does not tell which connection a request was sent on (0.13.5), but an error
+/// Why there is no answer.
+enum Unanswered {
+    /// Its time is over.
+    Late,
+    Broken(legacy::Error, Broken),
+}
+
+/// The answer, or why there is none. hyper's client does not tell which connection a request was sent on, but an error
 /// has the one it happened on, and the task that asks makes the new ones.
-async fn send(http: &reqwest::Client, request: Request) -> Result<Response, (reqwest::Error, Broken)> {
-    let sent = async { (http.execute(request).await, MADE.with(Cell::get)) };
-    let (sent, made) = MADE.scope(Cell::new(None), sent).await;
+async fn send(http: &Pool, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unanswered> {
+    let (sent, made) = with_made(http.request(request)).await;
     sent.map_err(|error| {
-        let broken = broken_connection(&error);
+        let broken = error.connect_info().and_then(own_address);
         let broken = match (broken.is_some() && broken != made, answered_wrongly(&error)) {
             (true, false) => Broken::Kept,
             (false, true) => Broken::NoHttp,
             _ => Broken::Other,
         };
-        (error, broken)
+        Unanswered::Broken(error, broken)
     })
 }
 
-/// Whether something came back that is no HTTP: then somebody has answered, and a repetition is no matter of connections.
-fn answered_wrongly(error: &reqwest::Error) -> bool {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            return error.is_parse();
+/// The body of an answer, or its beginning.
+async fn read(body: &mut Incoming) -> Result<(Vec<u8>, BodyEnd), Unanswered> {
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => read.extend_from_slice(frame.data_ref().map_or(&[], Bytes::as_ref)),
+            Err(e) if timed_out(&e) => return Err(Unanswered::Late),
+            Err(_) => return Ok((read, BodyEnd::Short)),
         }
-        source = error.source();
+        if read.len() > MOST_ANSWER_BYTES {
+            return Ok((read, BodyEnd::TooLong));
+        }
     }
-    false
+    Ok((read, BodyEnd::Complete))
+}
+
+/// Whether something came back that is no HTTP: then somebody has answered, and a repetition is no matter of connections.
+fn answered_wrongly(error: &legacy::Error) -> bool {
+    chain(error).find_map(|error| error.downcast_ref::<hyper::Error>()).is_some_and(hyper::Error::is_parse)
 }
 
 /// Whether a server with TLS has been asked without, and says so in a page or a line, with 400: nginx
@@ -347,32 +412,11 @@ fn asks_for_https(body: &[u8]) -> bool {
     is_gateways(body) && body.windows(5).any(|word| word == b"HTTPS")
 }
 
-/// Sees every new connection. One that is finished after its request has found another belongs to no task.
-fn made<C: Connection>(connection: C) -> C {
-    let _ = MADE.try_with(|made| made.set(own_address(&connection.connected())));
-    connection
-}
-
-/// The connection that broke under a request, before there was the head of an answer.
-fn broken_connection(error: &reqwest::Error) -> Option<SocketAddr> {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
-            return own_address(error.connect_info()?);
-        }
-        source = error.source();
-    }
-    None
-}
-
-fn own_address(connection: &Connected) -> Option<SocketAddr> {
-    let mut extras = http::Extensions::new();
-    connection.get_extras(&mut extras);
-    extras.get().map(HttpInfo::local_addr)
-}
-
 /// The largest file of a key: much more than a header may have.
 pub(crate) const MOST_KEY_FILE: u64 = 64 * 1024;
+
+/// What MDSS's address is, for a sentence.
+pub(crate) const ENDPOINT: &str = "the webhook's URL, such as https://mdss.example/api/webhook/realtime";
 
 /// What an API key is, for a sentence.
 pub(crate) const API_KEY: &str = "an API key of MDSS, visible ASCII characters only";
@@ -392,8 +436,7 @@ impl ApiKey {
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(API_KEY.into());
         }
-        let mut header = HeaderValue::from_str(text).map_err(|_| API_KEY.to_owned())?;
-        header.set_sensitive(true);
+        let header = header(&secret).map_err(|_| API_KEY.to_owned())?;
         Ok(Self { secret, header, accepted: Mutex::new(None) })
     }
 
@@ -406,17 +449,9 @@ impl ApiKey {
     }
 }
 
-/// The innermost cause: the outer layers only say "client error". reqwest's own text holds the whole URL.
-fn root(error: &reqwest::Error) -> String {
-    let mut inner: &dyn std::error::Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    if inner.downcast_ref::<reqwest::Error>().is_some() {
-        "no reason given".into()
-    } else {
-        inner.to_string()
-    }
+/// The innermost cause: the outer layers only say "client error".
+fn root(error: &legacy::Error) -> String {
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 /// What an error of TLS means; `None`: something that may pass.
@@ -480,47 +515,23 @@ fn tls_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rus
         .or_else(|| tls_error(error.source()?))
 }
 
-/// What becomes of connections when their request is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keep {
-    Idle,
-    Nothing,
+/// A URL for a request: the same text, but for a fragment.
+fn uri(url: &Url) -> Result<Uri, http::uri::InvalidUri> {
+    url.as_str().parse()
 }
 
-fn ready(
-    http: &OnceLock<Result<reqwest::Client, String>>,
-    build: impl FnOnce() -> Result<reqwest::Client, String>,
-) -> Result<&reqwest::Client, Failure> {
-    let ready = http.get_or_init(build).as_ref();
-    ready.map_err(|e| Failure::new(Cause::Internal, format!("the HTTP client could not be set up: {e}")))
-}
-
-fn build(endpoint: &Endpoint, keep: Keep) -> Result<reqwest::Client, String> {
+fn http(endpoint: &Endpoint) -> Result<Http, String> {
     let tls = if endpoint.verify_certificates {
         trust::public_tls(&endpoint.listed_certificates)?
     } else {
         trust::unverified_tls()?
     };
-
-    let mut client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .connect_timeout(endpoint.connect_timeout)
-        .pool_idle_timeout(IDLE_CONNECTION)
-        .pool_max_idle_per_host(if keep == Keep::Idle { usize::MAX } else { 0 })
-        .connector_layer(MapResponseLayer::new(made))
-        .tcp_nodelay(true)
-        // A followed redirect turns POST into GET, and the key goes where nobody configured it.
-        .redirect(redirect::Policy::none())
-        // `deliver` repeats, and nobody else. With no repetition to come, none keeps a copy of the request either.
-        .retry(reqwest::retry::never().max_retries_per_request(0))
-        // Proxies come from the settings; the environment is not read here.
-        .no_proxy()
-        .user_agent(concat!("mdss-relay/", env!("CARGO_PKG_VERSION")));
-    if let Way::Through(proxy) = &endpoint.way {
-        // Which hosts are exempt is decided already.
-        client = client.proxy(Proxy::all(proxy.clone()).map_err(|_| "the proxy's address".to_owned())?);
-    }
-    client.build().map_err(|e| root(&e))
+    let connector = Connector::new(tls, &endpoint.way, endpoint.connect_timeout)?;
+    let mut pool = legacy::Client::builder(TokioExecutor::new());
+    pool.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_CONNECTION);
+    let keeping = pool.build(connector.clone());
+    let unkept = pool.pool_max_idle_per_host(0).build(connector);
+    Ok(Http { keeping, unkept })
 }
 
 #[cfg(test)]

@@ -4,17 +4,16 @@
 use std::fmt;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, DATE, HeaderName};
+use http_body_util::BodyExt;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use percent_encoding::percent_decode_str;
-use reqwest::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue};
-use reqwest::{Method, Request, Url};
 use rustls::pki_types::CertificateDer;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
+use url::Url;
 
 use crate::mdss::client::{Client, proxy_wants_password, tls_failure};
+use crate::mdss::connect::header;
 use crate::mdss::trust;
 use crate::mdss::way::{Way, authority, place};
 use crate::model::failure::{Cause, Failure};
@@ -68,7 +67,7 @@ impl Approach {
                 host: host(proxy)?,
                 port: proxy.port_or_known_default()?,
                 tls: proxy.scheme() == "https",
-                authorization: authorization(proxy),
+                authorization: way.authorization(),
             }),
         };
         Some(Self {
@@ -110,16 +109,6 @@ fn host(url: &Url) -> Option<String> {
     Some(url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned())
 }
 
-/// User and password of an address, as a proxy is sent them (RFC 9110, 11.7.2; RFC 7617).
-fn authorization(proxy: &Url) -> Option<Secret> {
-    if proxy.username().is_empty() && proxy.password().is_none() {
-        return None;
-    }
-    let decoded = |text| percent_decode_str(text).collect::<Vec<u8>>();
-    let pair = [decoded(proxy.username()), decoded(proxy.password().unwrap_or_default())].join(&b':');
-    Some(Secret::new(&format!("Basic {}", STANDARD.encode(pair))))
-}
-
 /// With what a page is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
@@ -154,22 +143,17 @@ impl Client {
         let mut url = endpoint.url.clone();
         url.set_path(path);
         url.set_query(None);
-        let mut request = Request::new(Method::GET, url);
-        match with {
-            Credential::Nothing => {}
-            Credential::Key => {
-                request.headers_mut().insert(HeaderName::from_static("apikey"), key.header.clone());
-            }
+        let credential = match with {
+            Credential::Nothing => None,
+            Credential::Key => Some((HeaderName::from_static("apikey"), key.header.clone())),
             Credential::Bearer => {
-                let value = HeaderValue::from_str(&format!("Bearer {}", key.secret.expose()));
-                let mut value = value.expect("a key is visible ASCII");
-                value.set_sensitive(true);
-                request.headers_mut().insert(AUTHORIZATION, value);
+                let bearer = Secret::new(&format!("Bearer {}", key.secret.expose()));
+                Some((AUTHORIZATION, header(&bearer).expect("a key is visible ASCII")))
             }
-        }
-        *request.timeout_mut() = Some(endpoint.timeout);
+        };
         let started = Instant::now();
-        let mut response = self.get(request).await?;
+        let end = started + endpoint.timeout;
+        let mut response = self.get(&url, credential, end).await?;
         let (status, took) = (response.status().as_u16(), started.elapsed());
         if let (407, Some(proxy)) = (status, endpoint.way.proxy()) {
             return Err(Failure::new(Cause::MdssProxy, proxy_wants_password(&proxy)));
@@ -178,8 +162,8 @@ impl Client {
         let date = date
             .and_then(|date| rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(date).ok());
         let mut body = Vec::new();
-        while let Ok(Some(chunk)) = response.chunk().await {
-            body.extend_from_slice(&chunk);
+        while let Ok(Some(Ok(frame))) = timeout_at(end, response.frame()).await {
+            body.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
             if body.len() > MOST_PAGE {
                 break;
             }

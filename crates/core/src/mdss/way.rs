@@ -1,4 +1,4 @@
-//! The way to MDSS: directly, or through a proxy. Pure; the connection is made by [`client`](super::client).
+//! The way to MDSS: directly, or through a proxy. Pure; the connection is made by [`connect`](super::connect).
 //!
 //! `no_proxy` is nobody's standard, and every library reads its own. What is read here is what curl
 //! (<https://curl.se/libcurl/c/CURLOPT_NOPROXY.html>, and `lib/noproxy.c` in curl/curl) and Go (<https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config>) read,
@@ -7,8 +7,13 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
-use reqwest::Url;
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::plain::secret::Secret;
 
 /// Proxy addresses, as the usual variables give them.
 #[derive(Clone, Default)]
@@ -41,6 +46,17 @@ impl Way {
             Self::Direct => None,
             Self::Through(url) => Some(format!("the proxy {}", place(url))),
         }
+    }
+
+    /// User and password of the proxy's address, as it is sent them (RFC 9110, 11.7.2; RFC 7617).
+    pub(crate) fn authorization(&self) -> Option<Secret> {
+        let Self::Through(url) = self else { return None };
+        if url.username().is_empty() && url.password().is_none() {
+            return None;
+        }
+        let decoded = |text| percent_decode_str(text).collect::<Vec<u8>>();
+        let pair = [decoded(url.username()), decoded(url.password().unwrap_or_default())].join(&b':');
+        Some(Secret::new(&format!("Basic {}", STANDARD.encode(pair))))
     }
 }
 

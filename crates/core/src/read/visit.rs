@@ -1,6 +1,6 @@
 //! What is checked of a URL that a sender wants visited, whoever the sender says he is.
 
-use reqwest::Url;
+use url::Url;
 
 /// The URL, if it is https, names a host and nothing beside it, and the host is one of the provider's. It is the URL as it was
 /// understood here, so that nobody understands its text in another way (see [`Confirmation::url`]).

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::Url;
 use rustls::pki_types::CertificateDer;
+use url::Url;
 
-use crate::mdss::client::{API_KEY, Client, Endpoint};
+use crate::mdss::client::{API_KEY, Client, ENDPOINT, Endpoint};
 use crate::mdss::look::Approach;
 use crate::mdss::way::{self, Proxies, Way};
 use crate::model::answers::Redelivers;
@@ -16,7 +16,6 @@ use crate::model::dialect::Dialect;
 use crate::plain::mistake::Mistake;
 use crate::plain::secret::Secret;
 use crate::select::rules::Rules;
-use crate::settings::value::ENDPOINT;
 
 /// Who reads the settings: not everybody needs everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +193,7 @@ impl Settings {
     /// A connection to MDSS.
     ///
     /// # Errors
-    /// A [`Mistake`] if no endpoint or no key is set.
+    /// A [`Mistake`] if no endpoint or no key is set, or one that no request can have.
     pub fn client(&self) -> Result<Client, Mistake> {
         let mdss = &self.mdss;
         let url = mdss.url.clone().ok_or_else(|| Mistake::new("APIENDPOINT", ENDPOINT))?;
@@ -209,7 +208,7 @@ impl Settings {
             connect_timeout: mdss.connect_timeout,
             timeout: mdss.timeout,
         };
-        Client::new(endpoint).map_err(|expected| Mistake::new("APIKEY", expected))
+        Client::new(endpoint)
     }
 }
 

@@ -1,13 +1,12 @@
 //! What must hold between the settings of `[mdss]`: an endpoint, and one key.
 
-use crate::mdss::client::{API_KEY, ApiKey, MOST_KEY_FILE};
+use crate::mdss::client::{API_KEY, ApiKey, ENDPOINT, MOST_KEY_FILE};
 use crate::plain::file::plain_text;
 use crate::plain::mistake::Mistake;
 use crate::plain::secret::Secret;
 use crate::settings::groups::{MdssSettings, Role};
 use crate::settings::proxies::proxies;
 use crate::settings::reader::Reader;
-use crate::settings::value::ENDPOINT;
 
 /// The end of the warning about an endpoint without TLS.
 pub const KEY_IN_CLEAR: &str =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::Url;
+use url::Url;
 
 use crate::mdss::way::Proxies;
 use crate::plain::mistake::Mistake;

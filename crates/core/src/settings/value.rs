@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use reqwest::Url;
 use rustls::pki_types::CertificateDer;
+use url::Url;
 
-use crate::mdss::client::ApiKey;
+use crate::mdss::client::{ApiKey, ENDPOINT};
 use crate::mdss::trust;
 use crate::model::unit::StorageClientId;
 use crate::plain::file::{MOST_FILE_BYTES, plain_file};
@@ -27,9 +27,6 @@ pub(super) const DAY: Duration = Duration::from_secs(86_400);
 pub(super) const KIB: u64 = 1 << 10;
 pub(super) const MIB: u64 = 1 << 20;
 pub(super) const TIB: u64 = 1 << 40;
-
-/// What an endpoint is, for a sentence.
-pub(super) const ENDPOINT: &str = "the webhook's URL, such as https://mdss.example/api/webhook/realtime";
 
 /// What a storage client id is, for a sentence.
 pub(super) const STORAGE_CLIENT_ID: &str = "the storage client id of a unit, as the MDSS dashboard shows it";

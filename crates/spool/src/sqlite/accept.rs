@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, named_params, params};
 
 use super::delivery;
-use super::room::Room;
+use super::thread::Turn;
 use super::trouble::Fault;
 use crate::clock::Moment;
 use crate::intake::{Intake, NewItem, Written};
@@ -17,13 +17,13 @@ pub(super) const ROW_BYTES: u64 = 512;
 
 /// Writes a delivery and its items, except those that are there already and those for which there is no room.
 pub(super) fn accept(
-    db: &Connection,
+    turn: &Turn<'_>,
     intake: &Intake,
     limits: Limits,
     now: Moment,
 ) -> Result<Vec<Written>, Fault> {
     let size = (intake.headers.len() + intake.body.len()) as u64;
-    let room = Room::of(db)?;
+    let (db, room) = (turn.db, turn.room()?);
     room.takes(size, limits.bytes).map_err(Fault::Ours)?;
     let free = room.left(limits.bytes).saturating_sub(size);
     let mut shares = Shares::new(intake.whose(), limits, free);
@@ -60,6 +60,9 @@ pub(super) fn accept(
     let stored: Vec<_> =
         intake.items.iter().zip(&written).filter(|(_, w)| **w == Written::Stored).map(|(i, _)| i).collect();
     insert(db, intake, &stored, size, now)?;
+    if !stored.is_empty() {
+        turn.take(size + stored.len() as u64 * ROW_BYTES);
+    }
     Ok(written)
 }
 
@@ -123,10 +126,10 @@ fn taken(db: &Connection, share: &Share, source: &str) -> rusqlite::Result<u64> 
 }
 
 /// Writes the row that is there to be written.
-pub(super) fn probe(db: &Connection, limits: Limits, now: Moment) -> Result<(), Fault> {
+pub(super) fn probe(turn: &Turn<'_>, limits: Limits, now: Moment) -> Result<(), Fault> {
     let sql = "INSERT INTO probe VALUES (1, ?1) ON CONFLICT DO UPDATE SET at = excluded.at";
-    db.prepare_cached(sql)?.execute([now.as_millis()])?;
-    Room::of(db)?.takes(0, limits.bytes).map_err(Fault::Ours)
+    turn.db.prepare_cached(sql)?.execute([now.as_millis()])?;
+    turn.room()?.takes(0, limits.bytes).map_err(Fault::Ours)
 }
 
 #[cfg(test)]
@@ -152,7 +155,7 @@ mod tests {
             let intake = Intake::new(delivery, &plan, Sender::Proven);
             assert_eq!(intake.len(), 1);
             let group = db.unchecked_transaction().unwrap();
-            match accept(&group, &intake, limits, Moment::from_millis(0)) {
+            match accept(&Turn::new(&group, 0), &intake, limits, Moment::from_millis(0)) {
                 Ok(_) => group.commit().unwrap(),
                 Err(Fault::Sql(error)) => break error,
                 Err(fault) => panic!("{fault:?}"),

@@ -12,7 +12,6 @@ use super::file::is_held;
 use super::health::{note, noted};
 use super::settle::settle;
 use super::thread::{Order, Orders};
-use super::trouble::Fault;
 use crate::claim::{Claims, Settled, Settlement, Want};
 use crate::clock::{Clock, SystemClock};
 use crate::health::{Health, Noted};
@@ -49,35 +48,26 @@ impl Sqlite {
         is_held(dir)
     }
 
-    pub(crate) async fn accept(
-        &self,
-        intake: Intake,
-        limits: Limits,
-    ) -> Result<(Intake, Vec<Written>), Trouble> {
-        let (now, mut intake) = (self.clock.now(), Some(intake));
-        self.orders
-            .ask(Order::Write, move |db, _| {
-                // A job runs once.
-                let intake = intake.take().ok_or_else(|| Fault::Ours(Trouble::stopped()))?;
-                let written = accept(db, &intake, limits, now)?;
-                Ok((intake, written))
-            })
-            .await
+    pub(crate) async fn accept(&self, intake: Arc<Intake>, limits: Limits) -> Result<Vec<Written>, Trouble> {
+        let now = self.clock.now();
+        self.orders.ask(Order::Write, move |turn| accept(turn, &intake, limits, now)).await
     }
 
     pub(crate) async fn claim(&self, want: Want) -> Result<Claims, Trouble> {
         let (now, given) = (self.clock.now(), self.given.clone());
         self.orders
-            .ask(Order::Read, move |db, epoch| Ok(claim(db, &want, &At { now, epoch, given: &given })?))
+            .ask(Order::Read, move |turn| {
+                Ok(claim(turn.db, &want, &At { now, epoch: turn.epoch, given: &given })?)
+            })
             .await
     }
 
     pub(crate) async fn settle(&self, batch: Arc<[Settlement]>) -> Result<Settled, Trouble> {
         let now = self.clock.now();
         self.orders
-            .ask(Order::Write, move |db, epoch| {
-                let ours = || batch.iter().filter(|s| s.ticket.epoch() == epoch);
-                settle(db, ours().map(|s| (s.ticket.id(), &s.outcome)), now)?;
+            .ask(Order::Write, move |turn| {
+                let ours = || batch.iter().filter(|s| s.ticket.epoch() == turn.epoch);
+                settle(turn.db, ours().map(|s| (s.ticket.id(), &s.outcome)), now)?;
                 Ok(Settled { fenced: batch.len() - ours().count() })
             })
             .await
@@ -91,27 +81,27 @@ impl Sqlite {
     ) -> Result<usize, Trouble> {
         let now = self.clock.now();
         self.orders
-            .ask(Order::Write, move |db, _| Ok(release(db, lane.as_deref(), &spared, now, most)?))
+            .ask(Order::Write, move |turn| Ok(release(turn.db, lane.as_deref(), &spared, now, most)?))
             .await
     }
 
     pub(crate) async fn stock(&self) -> Result<Stock, Trouble> {
         let now = self.clock.now();
-        self.orders.ask(Order::Read, move |db, _| Ok(stock(db, now)?)).await
+        self.orders.ask(Order::Read, move |turn| Ok(stock(turn.db, now)?)).await
     }
 
     pub(crate) async fn probe(&self, limits: Limits) -> Result<(), Trouble> {
         let now = self.clock.now();
-        self.orders.ask(Order::Write, move |db, _| probe(db, limits, now)).await
+        self.orders.ask(Order::Write, move |turn| probe(turn, limits, now)).await
     }
 
     pub(crate) async fn note(&self, health: Health) -> Result<(), Trouble> {
         let now = self.clock.now();
-        self.orders.ask(Order::Write, move |db, _| Ok(note(db, &health, now)?)).await
+        self.orders.ask(Order::Write, move |turn| Ok(note(turn.db, &health, now)?)).await
     }
 
     pub(crate) async fn noted(&self) -> Result<Option<Noted>, Trouble> {
-        self.orders.ask(Order::Read, move |db, _| Ok(noted(db)?)).await
+        self.orders.ask(Order::Read, move |turn| Ok(noted(turn.db)?)).await
     }
 
     pub(crate) async fn list(
@@ -121,11 +111,11 @@ impl Sqlite {
         most: usize,
     ) -> Result<Vec<Entry>, Trouble> {
         let filter = filter.clone();
-        self.orders.ask(Order::Read, move |db, _| Ok(list(db, &filter, after, most)?)).await
+        self.orders.ask(Order::Read, move |turn| Ok(list(turn.db, &filter, after, most)?)).await
     }
 
     pub(crate) async fn show(&self, id: ItemId) -> Result<Option<Shown>, Trouble> {
-        self.orders.ask(Order::Read, move |db, _| Ok(show(db, id)?)).await
+        self.orders.ask(Order::Read, move |turn| Ok(show(turn.db, id)?)).await
     }
 
     pub(crate) async fn retry(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
@@ -138,6 +128,6 @@ impl Sqlite {
 
     async fn change(&self, filter: &Filter, after: Option<ItemId>, what: Change) -> Result<Batch, Trouble> {
         let (now, filter) = (self.clock.now(), filter.clone());
-        self.orders.ask(Order::Write, move |db, _| Ok(change(db, &filter, after, what, now)?)).await
+        self.orders.ask(Order::Write, move |turn| Ok(change(turn.db, &filter, after, what, now)?)).await
     }
 }

@@ -48,6 +48,12 @@ impl Room {
         })
     }
 
+    /// The same with so many bytes more in use, which are not in the file yet.
+    pub(super) fn with(self, bytes: u64) -> Self {
+        let (used, unwritten) = (self.used.saturating_add(bytes), self.unwritten.saturating_add(bytes));
+        Self { used, unwritten, ..self }
+    }
+
     /// How many more bytes there is room for, about.
     pub(super) fn left(&self, limit: u64) -> u64 {
         let disk = self.disk.saturating_add(self.free).saturating_sub(RESERVE) / 2;

@@ -4,6 +4,7 @@
 //! everything that waits, does it in one transaction, syncs once and then answers all: while one group is being
 //! synced, the next one gathers by itself. Nobody is answered before the sync, and a group of one waits for nobody.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -18,6 +19,7 @@ use super::connect::{FILE, connect};
 use super::due::release;
 use super::file::Held;
 use super::jump::Jumps;
+use super::room::Room;
 use super::said::Said;
 use super::schema;
 use super::trouble::{Fault, trouble};
@@ -29,6 +31,11 @@ const QUEUE: usize = 1024;
 
 /// Requests that share a transaction, at most: the first of them waits for the last.
 const GROUP: usize = 512;
+
+/// With so many in a group others are on their way, mostly those that were answered last. What comes within the time shares their sync, which
+/// costs the processor as much as writing a dozen events.
+const CROWD: usize = 8;
+const GATHER: Duration = Duration::from_micros(500);
 
 /// Rows that are made due in one transaction after the clock has jumped.
 const STEP: usize = 1000;
@@ -44,8 +51,36 @@ pub(super) enum Order {
     Read(Box<dyn Job>),
 }
 
+/// What a job works with.
+pub(super) struct Turn<'d> {
+    pub(super) db: &'d Connection,
+    /// Which file that leads to.
+    pub(super) epoch: u64,
+    /// How much room there is; looked up by the first job of a group that asks.
+    room: Cell<Option<Room>>,
+}
+
+impl<'d> Turn<'d> {
+    pub(super) fn new(db: &'d Connection, epoch: u64) -> Self {
+        Self { db, epoch, room: Cell::new(None) }
+    }
+
+    /// How much room there is, with what this group has taken. Asking the file and the disk costs as much as writing an event.
+    pub(super) fn room(&self) -> rusqlite::Result<Room> {
+        let room = self.room.get().map_or_else(|| Room::of(self.db), Ok)?;
+        self.room.set(Some(room));
+        Ok(room)
+    }
+
+    /// So many bytes more are in use.
+    pub(super) fn take(&self, bytes: u64) {
+        self.room.set(self.room.get().map(|room| room.with(bytes)));
+    }
+}
+
 pub(super) trait Job: Send {
-    fn run(&mut self, db: &Connection, epoch: u64) -> Result<(), Fault>;
+    /// Does the work. It is done again if that was taken back for somebody else's sake.
+    fn run(&mut self, turn: &Turn<'_>) -> Result<(), Fault>;
     fn answer(self: Box<Self>, outcome: Result<(), Trouble>);
     /// Nobody waits for the answer any more.
     fn abandoned(&self) -> bool;
@@ -57,9 +92,9 @@ struct Task<T, F> {
     reply: oneshot::Sender<Result<T, Trouble>>,
 }
 
-impl<T: Send, F: FnMut(&Connection, u64) -> Result<T, Fault> + Send> Job for Task<T, F> {
-    fn run(&mut self, db: &Connection, epoch: u64) -> Result<(), Fault> {
-        self.result = Some((self.work)(db, epoch)?);
+impl<T: Send, F: FnMut(&Turn<'_>) -> Result<T, Fault> + Send> Job for Task<T, F> {
+    fn run(&mut self, turn: &Turn<'_>) -> Result<(), Fault> {
+        self.result = Some((self.work)(turn)?);
         Ok(())
     }
 
@@ -119,11 +154,11 @@ impl Orders {
         Ok((Self(orders), thread))
     }
 
-    /// Gives an order and waits for its answer. The work is done with a connection, and is told which file that leads to.
+    /// Gives an order and waits for its answer.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         order: fn(Box<dyn Job>) -> Order,
-        work: impl FnMut(&Connection, u64) -> Result<T, Fault> + Send + 'static,
+        work: impl FnMut(&Turn<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Trouble> {
         let (reply, answer) = oneshot::channel();
         let task = Task { work, result: None, reply };
@@ -132,19 +167,41 @@ impl Orders {
     }
 }
 
+const WRITING: &str = "writing to the spool";
+
+fn writing(error: rusqlite::Error) -> Trouble {
+    trouble(&error, WRITING)
+}
+
 /// Does everything in one transaction. A job that fails is taken back alone, if SQLite lets it be.
 fn group(
     db: &mut Connection,
     epoch: u64,
     jobs: &mut [Box<dyn Job>],
 ) -> Result<Vec<Result<(), Trouble>>, Trouble> {
-    const WRITING: &str = "writing to the spool";
-    let writing = |e: rusqlite::Error| trouble(&e, WRITING);
+    // Mostly none fails. To be able to take one back, SQLite keeps a copy of each page that each of them changes.
+    if jobs.len() > 1 {
+        let group = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(writing)?;
+        let turn = Turn::new(&group, epoch);
+        if jobs.iter_mut().all(|job| job.run(&turn).is_ok()) {
+            group.commit().map_err(writing)?;
+            return Ok(vec![Ok(()); jobs.len()]);
+        }
+    }
+    each_by_itself(db, epoch, jobs)
+}
+
+/// The same, when one is known to fail.
+fn each_by_itself(
+    db: &mut Connection,
+    epoch: u64,
+    jobs: &mut [Box<dyn Job>],
+) -> Result<Vec<Result<(), Trouble>>, Trouble> {
     let mut outcomes = Vec::with_capacity(jobs.len());
     let mut group = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(writing)?;
     for job in jobs {
         let part = group.savepoint().map_err(writing)?;
-        let outcome = match job.run(&part, epoch) {
+        let outcome = match job.run(&Turn::new(&part, epoch)) {
             Ok(()) => part.commit().map_err(writing),
             Err(fault) => {
                 // An error of the disk ends the transaction as a whole (<https://www.sqlite.org/lang_transaction.html>,
@@ -171,7 +228,7 @@ fn group(
 }
 
 fn read(db: &Connection, epoch: u64, mut job: Box<dyn Job>) -> Result<(), Trouble> {
-    let outcome = job.run(db, epoch).map_err(|fault| fault.trouble("reading the spool"));
+    let outcome = job.run(&Turn::new(db, epoch)).map_err(|fault| fault.trouble("reading the spool"));
     job.answer(outcome.clone());
     outcome
 }
@@ -193,7 +250,11 @@ impl Keeper {
     }
 
     fn serve(&mut self, mut queue: mpsc::Receiver<Order>) {
+        let mut crowded = false;
         while let Some(first) = queue.blocking_recv() {
+            if crowded {
+                thread::sleep(GATHER);
+            }
             self.watch_the_clock();
             let (mut writes, mut reads) = (Vec::new(), Vec::new());
             let mut next = Some(first);
@@ -206,6 +267,7 @@ impl Keeper {
                 }
                 next = if writes.len() < GROUP { queue.try_recv().ok() } else { None };
             }
+            crowded = (CROWD..GROUP).contains(&writes.len());
             if !writes.is_empty() {
                 self.write(writes);
             }
@@ -314,7 +376,7 @@ mod tests {
     fn job(outcome: fn(&Connection) -> rusqlite::Result<()>) -> Box<dyn Job> {
         let (reply, answer) = oneshot::channel::<Result<(), Trouble>>();
         drop(answer);
-        Box::new(Task { work: move |db: &Connection, _| Ok(outcome(db)?), result: None, reply })
+        Box::new(Task { work: move |turn: &Turn<'_>| Ok(outcome(turn.db)?), result: None, reply })
     }
 
     #[test]

@@ -13,7 +13,7 @@
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
-use reqwest::Url;
+use url::Url;
 
 use crate::plain::line;
 
