@@ -71,7 +71,7 @@ enum Task {
     },
     /// Prints items and deletes them. They are not sent, except those that a running relay has already loaded for sending.
     ///
-    /// A relay loads what is due next, up to 32 items for each of RELAY_CONCURRENCY: 512, if that is not set. To be sure that none is sent, stop
+    /// A relay loads what is due next, up to 32 items for each of RELAY_CONCURRENCY, at most 1024. To be sure that none is sent, stop
     /// the relay first.
     Purge {
         #[command(flatten)]

@@ -34,6 +34,12 @@ pub use mdss::{KEY_IN_CLEAR, NOT_VERIFIED};
 pub use origin::Origin;
 pub use table::{Applies, SETTINGS, Setting, Without};
 
+/// Requests to MDSS at the same time. A function has what one call brings, and there are many of it.
+const CONCURRENCY: usize = 16;
+
+/// In spooled mode there is one relay, with a pace that finds itself: 10,000 a second, of which each takes 10 ms, are a hundred at a time.
+const SPOOLED_CONCURRENCY: usize = 128;
+
 /// Settings as read, with every mistake found so far. Adapters add theirs before anything is printed.
 #[derive(Debug)]
 pub struct Draft {
@@ -64,8 +70,12 @@ impl Settings {
         reader.read_table();
         reader.fill(|setting| setting.toml.is_some());
         reader.misplaced();
-        let mdss = reader.mdss();
+        let mut mdss = reader.mdss();
         let http = reader.http(mdss.deadline);
+        if mdss.concurrency == 0 {
+            let spooled = http.as_ref().is_some_and(|http| http.spool.is_some());
+            mdss.concurrency = if spooled { SPOOLED_CONCURRENCY } else { CONCURRENCY };
+        }
         let routes = reader.routes(http.as_ref().map_or(&[], |http| &http.sources));
         let mut keys = keys::rules(&reader.table, &reader.vars, &mut reader.mistakes);
         let Reader { given, mistakes, warnings, vars, table, .. } = reader;

@@ -110,6 +110,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "gauge",
         "circuit breaker, by lane: 0 closed, 0.5 half open, 1 open; lane - is MDSS's endpoint",
     ),
+    (
+        "mdss_relay_spool_pace",
+        "gauge",
+        "requests a second that are sent at most now, from 1 to RELAY_SPOOL_RATE: it grows until MDSS answers 429 or 503; absent before the worker runs",
+    ),
     // The old names of two metrics, for one release.
     (
         "mdss_relay_spool_accepted_total",
@@ -354,6 +359,9 @@ impl Page {
                 Position::Open => 1.0,
             };
             self.put("mdss_relay_spool_breaker_open", &[("lane", lane)], open);
+        }
+        if let Some(pace) = counts.pace {
+            self.put("mdss_relay_spool_pace", &[], pace);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -53,6 +54,9 @@ pub(crate) struct Args {
     /// How many requests may come at once above the rate; default: as many as the rate
     #[arg(long, value_name = "N", requires = "rate")]
     burst: Option<u32>,
+    /// Webhook requests a second that are worked off, one after the other: the more wait, the later each is answered
+    #[arg(long, value_name = "N")]
+    capacity: Option<NonZeroU32>,
     /// Serve HTTPS with this certificate chain (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -138,6 +142,7 @@ impl Args {
                 unauthorized: self.status_unauthorized,
             },
             rate: self.rate.map(|rate| Rate { per_second: rate, burst: self.burst.unwrap_or(rate) }),
+            capacity: self.capacity,
             tls: tls.and_then(|(certificate, key)| {
                 Some(Tls { certificate_pem: certificate?.into(), key_pem: key?.into() })
             }),

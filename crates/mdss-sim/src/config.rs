@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -62,6 +63,9 @@ pub struct Config {
     pub statuses: Statuses,
     /// Requests allowed on the webhook per client address. Default none: no limit.
     pub rate: Option<Rate>,
+    /// Requests a second that the webhook works off, one after the other: the more wait, the later each is answered. Default none: all at
+    /// once.
+    pub capacity: Option<NonZeroU32>,
     /// The certificate to serve HTTPS with. Default none: plain HTTP, as MDSS is installed.
     pub tls: Option<Tls>,
     /// Steps that are queued before the first connection.
@@ -90,6 +94,7 @@ impl Default for Config {
             handshake_delay: Duration::ZERO,
             statuses: Statuses::default(),
             rate: None,
+            capacity: None,
             tls: None,
             script: Vec::new(),
             keep_requests: 100_000,

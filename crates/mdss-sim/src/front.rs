@@ -85,6 +85,9 @@ async fn answer(shared: &Shared, visit: Visit, request: Request<Incoming>) -> Re
     } else if !shared.within_rate(visit.peer.ip()) {
         Ok(Reply::unavailable())
     } else {
+        if let Some(turn) = shared.turn() {
+            tokio::time::sleep_until(turn.into()).await;
+        }
         let step = shared.script().next(glimpse.key.as_deref());
         let decide = || decide(shared, judge(rules, authorized, &head.headers, sent));
         perform(step, decide).await

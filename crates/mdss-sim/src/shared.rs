@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::correlation::CorrelationIds;
@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     journal: Option<Journal>,
     script: Mutex<Script>,
     buckets: Mutex<HashMap<IpAddr, Bucket>>,
+    /// When the last of the requests that wait will have been worked off.
+    busy: Mutex<Option<Instant>>,
 }
 
 impl Shared {
@@ -39,6 +41,7 @@ impl Shared {
             journal,
             script: Mutex::new(script),
             buckets: Mutex::default(),
+            busy: Mutex::default(),
             config,
         })
     }
@@ -72,6 +75,16 @@ impl Shared {
 
     pub(crate) fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// When one more request will have been worked off; `None`: at once.
+    pub(crate) fn turn(&self) -> Option<Instant> {
+        let capacity = self.config.capacity?;
+        let mut busy = lock(&self.busy);
+        let now = Instant::now();
+        let turn = busy.unwrap_or(now).max(now) + Duration::from_secs(1) / capacity.get();
+        *busy = Some(turn);
+        Some(turn)
     }
 
     /// Whether nginx lets one more request from this address through.

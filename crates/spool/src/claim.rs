@@ -15,7 +15,7 @@ use crate::ticket::Ticket;
 pub struct Want {
     /// Items, all lanes together, at most.
     pub most: usize,
-    /// Lanes that may have fewer than the others: 0 while their breaker is open.
+    /// How many may come from a lane at most: 0 while its breaker is open. As many as from any other, if it is not there.
     pub lanes: HashMap<String, usize>,
     /// Which lane comes first this time; any number.
     pub turn: usize,
@@ -32,6 +32,8 @@ pub struct Claims {
     pub next: Option<Duration>,
     /// More is due than bodies may be in memory at once.
     pub cut: bool,
+    /// The lanes that have given as many as they were asked for, and may have more.
+    pub more: Vec<String>,
     /// No item waits or is held, due or not, in any lane.
     pub empty: bool,
 }

@@ -18,6 +18,7 @@ mod sqlite;
 mod stock;
 mod ticket;
 mod trouble;
+mod window;
 mod worker;
 
 pub use breaker::Position;

@@ -53,6 +53,8 @@ pub struct Counts {
     pub latency: Histogram,
     /// The breakers, by lane; the endpoint's is `""`.
     pub breakers: BTreeMap<String, Position>,
+    /// Requests a second that the worker makes at most, now; `None` before it runs.
+    pub pace: Option<f64>,
     /// When the worker makes its next request, as far as it knows: what is past is now.
     pub next_request: Option<Instant>,
 }
@@ -110,6 +112,10 @@ impl Meter {
 
     pub(crate) fn breaker(&self, lane: &str, position: Position) {
         self.counts().breakers.insert(lane.to_owned(), position);
+    }
+
+    pub(crate) fn pace(&self, rate: f64) {
+        self.counts().pace = Some(rate);
     }
 
     pub(crate) fn next_request(&self, when: Option<Instant>) {

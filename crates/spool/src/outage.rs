@@ -23,8 +23,11 @@ const PART: u32 = 60;
 /// The longest where an operator must act: a request that cannot succeed is noise on a server that others need.
 pub(crate) const MOST_CONFIG: Duration = Duration::from_secs(15);
 
-/// The first probe after nothing but 429 and 503: a gateway that refuses above a rate lets one pass right away.
-const SOON: Duration = Duration::from_millis(100);
+/// The first probe after nothing but 429 and 503: a gateway that refuses above a rate lets one pass soon.
+const SOON: Duration = Duration::from_millis(250);
+
+/// A limit for each second looks like an outage of this length at most.
+const SHORT: Duration = Duration::from_secs(3);
 
 /// Objects that are known to be in trouble of their own, and wishes that are remembered; nobody has so many.
 const REMEMBERED: usize = 1000;
@@ -61,8 +64,12 @@ struct Away {
     since: Instant,
     /// Only an operator can mend it.
     config: bool,
-    /// It may have been too much, and nothing else.
+    /// It may have been too much, and nothing else: the first probe finds that out.
     soon: bool,
+    /// Whether it is known that it is more than that.
+    known: bool,
+    /// Whether it began with 429 and 503.
+    throttled: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,13 +82,15 @@ struct Asked {
     believed: Instant,
 }
 
-/// MDSS answers again.
+/// MDSS answers again: after what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Back {
+pub(crate) enum Return {
+    /// It was given too much, and nothing else: 429 and 503 for a few seconds.
+    TooMuch,
     /// It was away.
-    FromAway,
+    AnOutage,
     /// It was not known to be away, only silent.
-    FromSilence,
+    Silence,
 }
 
 impl Outage {
@@ -156,6 +165,11 @@ impl Outage {
         self.wishes.iter().map(|(item, _)| *item).collect()
     }
 
+    /// Whether it is known to be away, and not only given too much.
+    pub(crate) fn is_known(&self) -> bool {
+        self.away.is_some_and(|away| away.known)
+    }
+
     /// A request starts. How long it may take, if not as long as any other.
     pub(crate) fn started(&mut self, item: ItemId, now: Instant) -> Option<Duration> {
         let mut most = None;
@@ -191,7 +205,7 @@ impl Outage {
     }
 
     /// MDSS has answered, and the answer speaks of nothing but this item or its unit: it works. `took`: it has accepted the object.
-    pub(crate) fn answered(&mut self, item: ItemId, took: Option<Duration>, now: Instant) -> Option<Back> {
+    pub(crate) fn answered(&mut self, item: ItemId, took: Option<Duration>, now: Instant) -> Option<Return> {
         let silent = self.is_silent(now);
         self.ended(item, true, now);
         if let Some(took) = took {
@@ -204,12 +218,15 @@ impl Outage {
         self.failed.remove(&item);
         self.odd.extend(self.failed.drain());
         (self.since, self.asked) = (None, None);
-        let away = self.away.take().is_some();
-        if away { Some(Back::FromAway) } else { silent.then_some(Back::FromSilence) }
+        match self.away.take() {
+            Some(Away { since, throttled: true, .. }) if now < since + SHORT => Some(Return::TooMuch),
+            Some(_) => Some(Return::AnOutage),
+            None => silent.then_some(Return::Silence),
+        }
     }
 
     /// A request has failed in a way that may be everybody's, and its item had failed before or not, perhaps in an earlier process. True if
-    /// from now on MDSS is taken to be away.
+    /// from now on MDSS is known to be away.
     pub(crate) fn failed(&mut self, item: ItemId, before: bool, failure: &Failure, now: Instant) -> bool {
         self.ended(item, failure.cause.is_answer(), now);
         if let Some(wish) = failure.retry_after {
@@ -218,7 +235,8 @@ impl Outage {
         let config = failure.kind() != FailureKind::Transient;
         if let Some(away) = &mut self.away {
             away.config = config;
-            return false;
+            let known = std::mem::replace(&mut away.known, !away.soon);
+            return away.known && !known;
         }
         let odd = self.odd.contains(&item);
         if !odd {
@@ -232,8 +250,9 @@ impl Outage {
             return false;
         }
         let since = self.since.unwrap_or(now);
-        self.away = Some(Away { since, config, soon: failure.throttled && !alone });
-        true
+        let soon = failure.throttled && !alone;
+        self.away = Some(Away { since, config, soon, known: !soon, throttled: soon });
+        !soon
     }
 
     fn asks(&mut self, item: ItemId, wish: Duration, now: Instant) {
@@ -381,8 +400,8 @@ mod tests {
             ("b1 f1 b1 f1 +1200 b1 f1", "open none for 2000 ms"),
             ("b1 f1 b1 f1 +36000 b1 f1", "open none for 4000 ms"),
             // Too much at once looks the same.
-            ("b1 u1 b2 u2 b3 u3 b4 u4 b5 u5", "open none for 100 ms"),
-            ("b1 u1 b2 u2 b3 u3 b4 u4 b5 u5 +1 b6 u6", "open none for 1000 ms"),
+            ("b1 u1 b2 u2 b3 u3 b4 u4 b5 u5", "open none for 250 ms"),
+            ("b1 u1 b2 u2 b3 u3 b4 u4 b5 u5 +3 b6 u6", "open none for 1000 ms"),
         ] {
             assert_eq!(after(steps), want, "{steps}");
         }

@@ -12,5 +12,7 @@ mod outcomes;
 mod pauses;
 mod ready;
 mod run;
+#[cfg(test)]
+mod simulated;
 
 pub use run::{Pacing, Worker};

@@ -108,7 +108,7 @@ pub(crate) const CHECKS: &[Check] = &[
     live(Mdss, "mdss.real_time", Fail, "whether real-time scanning is on for each unit"),
     live(Mdss, "mdss.event_based", Fail, "whether each unit's scan is event based"),
     live(Mdss, "mdss.scan_id", Fail, "whether MDSS takes each route's scan id"),
-    row(Mdss, "mdss.rate", Warn, "the relay's own rate against what MDSS answers"),
+    row(Mdss, "mdss.rate", Warn, "how many objects a second the relay can report"),
     row(Relay, "relay.running", Fail, "whether a relay listens"),
     row(Relay, "relay.ready", Fail, "whether it takes events"),
     row(

@@ -317,9 +317,9 @@ pub const SETTINGS: &[Setting] = &[
         "RELAY_CONCURRENCY",
         "mdss.concurrency",
         Everywhere,
-        Value("16"),
+        Nothing("16; 128 in spooled mode"),
         fills!(given.mdss.concurrency = number(1..=1000)),
-        "the most requests to MDSS at the same time",
+        "the most requests to MDSS at the same time. In spooled mode a storage unit has fewer while its answers come later than usual, and a quarter is left for others",
     ),
     setting(
         "RELAY_UNKNOWN_EVENTS",
@@ -450,9 +450,11 @@ pub const SETTINGS: &[Setting] = &[
         "RELAY_SPOOL_RATE",
         "http.spool_rate",
         Spooled,
-        Value("1000"),
+        // What MDSS's own nginx lets through on the webhook's path, for each client address (`OPSWAT/metadefender-k8s`,
+        // `config-template.yml` from chart 4.3.0 on: `zone=api_limit_realtime:10m rate=10000r/s`).
+        Value("10000"),
         fills!(given.spool.rate = number(1..=10_000)),
-        "the most requests to MDSS a second; fewer when MDSS asks for a lower rate",
+        "a cap: the most requests to MDSS a second. Below it the relay finds by itself how many MDSS takes",
     ),
     setting(
         "RELAY_PARK_AFTER",

@@ -129,8 +129,12 @@ fn every_mistake_is_reported_at_once() {
 fn the_spool_has_settings_of_its_own() {
     let spool = |vars: &[(&str, &str)]| drafted(vars, Role::Explain);
     let draft = spool(&[("RELAY_MODE", "spooled"), ("RELAY_DATA_DIR", "/data")]);
-    let want = SpoolSettings { dir: "/data".into(), limit: 4 << 30, rate: 1000, park_after: None };
+    let want = SpoolSettings { dir: "/data".into(), limit: 4 << 30, rate: 10_000, park_after: None };
     assert_eq!(draft.settings.http.unwrap().spool, Some(want));
+    // One relay for all, where a function is many.
+    assert_eq!((draft.settings.mdss.concurrency, spool(&[]).settings.mdss.concurrency), (128, 16));
+    let few = [("RELAY_MODE", "spooled"), ("RELAY_DATA_DIR", "/data"), ("RELAY_CONCURRENCY", "4")];
+    assert_eq!(spool(&few).settings.mdss.concurrency, 4);
     for (name, value, mistake) in [
         ("RELAY_SPOOL_LIMIT", "1MiB", None),
         ("RELAY_SPOOL_LIMIT", "16TiB", None),

@@ -67,6 +67,9 @@ pub(super) fn claim(db: &Connection, want: &Want, at: &At<'_>) -> rusqlite::Resu
             When::Due => due_of(db, lane, &due, probe)?,
             When::Early => candidates(db, least_tried(db, &early_of(db, lane, &due)?)?.as_slice())?,
         };
+        if rows.len() >= most {
+            claims.more.push(lane.shown());
+        }
         for row in rows {
             let number: i64 = row.delivery;
             let delivery = match (&row.path, deliveries.get(&number)) {

@@ -1,22 +1,36 @@
 //! The lanes of the worker: whose turn it is. A lane is a storage unit; what waits for one must not keep another waiting.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::Instant;
+use std::ops::Bound;
+use std::time::{Duration, Instant};
 
 use super::ready::Ready;
 use crate::breaker::{Breaker, Leave, Position};
 use crate::item::ItemId;
 use crate::ticket::Ticket;
+use crate::window::Window;
 
-#[derive(Default)]
 struct Lane {
     queue: VecDeque<Ready>,
     breaker: Breaker,
-    /// Requests under way.
+    /// Requests under way, and how many may be.
     under_way: usize,
+    window: Window,
+    /// Whether the last claim has left some behind.
+    more: bool,
 }
 
 impl Lane {
+    fn new() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            breaker: Breaker::default(),
+            under_way: 0,
+            window: Window::new(),
+            more: false,
+        }
+    }
+
     fn is_closed(&self, now: Instant) -> bool {
         matches!(self.breaker.leave(now), Leave::NoneBefore(_))
     }
@@ -29,12 +43,14 @@ pub(super) struct Lanes {
     /// How many requests may be under way, and how many are.
     seats: usize,
     under_way: usize,
+    /// Items in all the queues.
+    queued: usize,
 }
 
 impl Lanes {
     /// Lanes that share so many requests under way.
     pub(super) fn new(seats: usize) -> Self {
-        Self { lanes: BTreeMap::new(), last: String::new(), seats, under_way: 0 }
+        Self { lanes: BTreeMap::new(), last: String::new(), seats, under_way: 0, queued: 0 }
     }
 
     /// How many more requests a lane may have than are free for the others: alone it has three quarters of them, of two that are slow each has
@@ -43,34 +59,62 @@ impl Lanes {
 
     /// Whether a seat is free for a lane that has so many.
     fn has_seat(&self, lane: &Lane) -> bool {
-        lane.under_way < Self::SHARE * self.seats.saturating_sub(self.under_way)
+        let free = self.seats.saturating_sub(self.under_way);
+        lane.under_way < lane.window.seats().min(Self::SHARE * free)
     }
 
-    /// A request has come back.
-    pub(super) fn done(&mut self, name: &str) {
-        self.under_way = self.under_way.saturating_sub(1);
+    /// A request has come back, with an answer that took so long to come.
+    pub(super) fn done(&mut self, name: &str, took: Option<Duration>, now: Instant) {
         if let Some(lane) = self.lanes.get_mut(name) {
+            if let Some(took) = took {
+                lane.window.came_back(took, self.under_way.min(lane.under_way), self.seats, now);
+            }
             lane.under_way = lane.under_way.saturating_sub(1);
         }
+        self.under_way = self.under_way.saturating_sub(1);
     }
 
     /// Items that wait for their turn.
     pub(super) fn queued(&self) -> usize {
-        self.lanes.values().map(|lane| lane.queue.len()).sum()
+        self.queued
     }
 
     pub(super) fn push(&mut self, ready: Ready) {
-        self.lanes.entry(ready.item.lane.clone()).or_default().queue.push_back(ready);
+        self.queued += 1;
+        self.lanes.entry(ready.item.lane.clone()).or_insert_with(Lane::new).queue.push_back(ready);
     }
 
-    /// Lanes of which a claim may bring fewer than of the others, and how many.
-    pub(super) fn caps(&self, now: Instant) -> HashMap<String, usize> {
-        let cap = |(name, lane): (&String, &Lane)| match lane.breaker.leave(now) {
-            Leave::Any => None,
-            Leave::One => Some((name.clone(), usize::from(lane.queue.is_empty()))),
-            Leave::NoneBefore(_) => Some((name.clone(), 0)),
+    /// Lanes of which a claim may bring fewer than of the others, and how many. What waits for its turn is shared like the seats, of which
+    /// there are so many: what one lane leaves standing must not keep the others from being claimed.
+    pub(super) fn caps(&self, ahead: usize, now: Instant) -> HashMap<String, usize> {
+        let free = ahead.saturating_sub(self.queued);
+        let cap = |(name, lane): (&String, &Lane)| {
+            let cap = match lane.breaker.leave(now) {
+                // As many as leave a third of that free.
+                Leave::Any => (Self::SHARE * free).saturating_sub(lane.queue.len()) / (Self::SHARE + 1),
+                Leave::One => usize::from(lane.queue.is_empty()),
+                Leave::NoneBefore(_) => 0,
+            };
+            (name.clone(), cap)
         };
-        self.lanes.iter().filter_map(cap).collect()
+        self.lanes.iter().map(cap).collect()
+    }
+
+    /// Whether a lane that could send has less than half of its share of what may wait for a turn; of all lanes, or of those that are known to
+    /// have more.
+    pub(super) fn is_hungry(&self, ahead: usize, all: bool, now: Instant) -> bool {
+        let share = Self::SHARE * ahead.saturating_sub(self.queued);
+        let is_hungry =
+            |lane: &Lane| (all || lane.more) && 2 * lane.queue.len() < share && !lane.is_closed(now);
+        (all && self.lanes.is_empty()) || self.lanes.values().any(is_hungry)
+    }
+
+    /// Which lanes have more than a claim has brought.
+    pub(super) fn have_more(&mut self, names: &[String]) {
+        self.lanes.values_mut().for_each(|lane| lane.more = false);
+        for name in names {
+            self.lanes.entry(name.clone()).or_insert_with(Lane::new).more = true;
+        }
     }
 
     /// Whether no request may be made for a lane now.
@@ -86,15 +130,18 @@ impl Lanes {
         }
         let is_ready =
             |lane: &Lane| !lane.queue.is_empty() && (probe || (!lane.is_closed(now) && self.has_seat(lane)));
-        let behind = self.lanes.iter().find(|(name, lane)| **name > self.last && is_ready(lane));
-        let next = behind.or_else(|| self.lanes.iter().find(|(_, lane)| is_ready(lane)));
-        let name = next.map(|(name, _)| name.clone())?;
-        let lane = self.lanes.get_mut(&name)?;
+        let behind = (Bound::Excluded(self.last.as_str()), Bound::Unbounded);
+        let behind = self.lanes.range::<str, _>(behind).find(|(_, lane)| is_ready(lane));
+        let (name, _) = behind.or_else(|| self.lanes.iter().find(|(_, lane)| is_ready(lane)))?;
+        if *name != self.last {
+            self.last.clone_from(name);
+        }
+        let lane = self.lanes.get_mut(&self.last)?;
         let ready = lane.queue.pop_front()?;
+        self.queued -= 1;
         lane.breaker.started(ready.item.id());
         lane.under_way += 1;
         self.under_way += 1;
-        self.last = name;
         Some(ready)
     }
 
@@ -113,7 +160,10 @@ impl Lanes {
     pub(super) fn failed(&mut self, name: &str, item: ItemId, now: Instant) -> Option<Vec<Ticket>> {
         let lane = self.lanes.get_mut(name)?;
         let opened = lane.breaker.failed(item, now);
-        opened.then(|| lane.queue.drain(..).map(|ready| ready.item.ticket).collect())
+        opened.then(|| {
+            self.queued -= lane.queue.len();
+            lane.queue.drain(..).map(|ready| ready.item.ticket).collect()
+        })
     }
 
     /// A request ended without saying anything about its lane.
@@ -131,7 +181,7 @@ impl Lanes {
     /// Nothing waits in any lane, and nothing is under way.
     pub(super) fn forget(&mut self) {
         self.lanes.clear();
-        self.under_way = 0;
+        (self.under_way, self.queued) = (0, 0);
     }
 
     /// When the first closed lane may be probed.
@@ -150,6 +200,11 @@ mod tests {
 
     use super::super::ready::testing::ready;
     use super::*;
+
+    /// The lanes of which at most one may come.
+    fn closed(lanes: &Lanes, now: Instant) -> HashMap<String, usize> {
+        lanes.caps(512, now).into_iter().filter(|(_, cap)| *cap <= 1).collect()
+    }
 
     /// So many items of a lane.
     fn fill(lanes: &mut Lanes, lane: &str, ids: std::ops::Range<i64>) {
@@ -207,12 +262,15 @@ mod tests {
         }
         let back = lanes.failed("a", ItemId::new(1004), now).unwrap();
         assert_eq!(back.iter().map(|ticket| ticket.id().get()).collect::<Vec<_>>(), [0, 1, 2]);
-        assert_eq!((lanes.queued(), lanes.caps(now)), (3, [("a".to_owned(), 0)].into()));
+        assert_eq!((lanes.queued(), closed(&lanes, now)), (3, [("a".to_owned(), 0)].into()));
         let then = lanes.wake(now).unwrap();
-        assert_eq!((then - now, lanes.caps(then)), (Duration::from_secs(1), [("a".to_owned(), 1)].into()));
+        assert_eq!(
+            (then - now, closed(&lanes, then)),
+            (Duration::from_secs(1), [("a".to_owned(), 1)].into())
+        );
         // The endpoint is back: nobody waits out a pause that was its own.
         close(&mut lanes, "b", now);
         lanes.probe_soon(now);
-        assert_eq!(lanes.caps(now), [("a".to_owned(), 1), ("b".to_owned(), 1)].into());
+        assert_eq!(closed(&lanes, now), [("a".to_owned(), 1), ("b".to_owned(), 1)].into());
     }
 }

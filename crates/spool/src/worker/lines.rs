@@ -88,6 +88,14 @@ pub(super) fn endpoint_is_back() {
     info!("MDSS accepts objects again: sending goes on");
 }
 
+pub(super) fn gives_way(failure: &Failure, rate: f64) {
+    info!(
+        { fields::ERROR_TYPE } = failure.cause.name(),
+        "MDSS asks for fewer requests: {rate:.0} a second now, and more again as soon as it takes them; last: {}",
+        failure.detail
+    );
+}
+
 pub(super) fn unit_pauses(lane: &str, failure: &Failure) {
     error!(
         { fields::LANE } = lane,

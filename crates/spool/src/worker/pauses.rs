@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mdss_relay_core::{Blame, Failure};
+use mdss_relay_core::{Blame, Cause, Failure};
 
 use super::attempt::Patience;
 use super::lanes::Lanes;
@@ -14,9 +14,12 @@ use super::ready::{Item, Ready};
 use crate::breaker::{Leave, Position};
 use crate::item::ItemId;
 use crate::meter::Meter;
-use crate::outage::{self, Back, Outage};
+use crate::outage::{self, Outage, Return};
 use crate::pace::Pace;
 use crate::ticket::Ticket;
+
+/// How often it is said that MDSS asks for less: a limit is found again and again.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// What follows from the outcome of a request, for items that are not under way.
 #[derive(Debug, Default)]
@@ -32,6 +35,8 @@ pub(super) struct Pauses {
     pub(super) lanes: Lanes,
     endpoint: Outage,
     pace: Pace,
+    /// When it was last said that MDSS asks for less.
+    told: Option<Instant>,
     meter: Arc<Meter>,
     /// The token of the last failure that was blamed on the endpoint (`""`) or on a lane.
     reasons: BTreeMap<String, &'static str>,
@@ -46,9 +51,15 @@ impl Pauses {
             lanes: Lanes::new(seats),
             endpoint: Outage::new(seats),
             pace: Pace::new(rate),
+            told: None,
             meter,
             reasons: BTreeMap::new(),
         }
+    }
+
+    /// Writes down the present pace, for the gauge.
+    pub(super) fn tell_pace(&self) {
+        self.meter.pace(self.pace.rate());
     }
 
     /// How many requests the endpoint allows.
@@ -98,8 +109,8 @@ impl Pauses {
     /// MDSS has accepted an object.
     pub(super) fn succeeded(&mut self, item: &Item, took: Duration, now: Instant) -> Follows {
         let (mut follows, lane) = (Follows::default(), item.lane.as_str());
-        self.lanes.done(lane);
-        self.pace.succeeded(now);
+        self.lanes.done(lane, Some(took), now);
+        self.pace.succeeded(took, now);
         self.endpoint_answered(item.id(), Some(took), now, &mut follows);
         if self.lanes.succeeded(lane) {
             lines::unit_is_back(lane);
@@ -109,22 +120,40 @@ impl Pauses {
         follows
     }
 
-    /// A request has failed.
-    pub(super) fn failed(&mut self, item: &Item, failure: &Failure, now: Instant) -> Follows {
+    /// A request has failed, after so long.
+    pub(super) fn failed(&mut self, item: &Item, failure: &Failure, took: Duration, now: Instant) -> Follows {
         let mut follows = Follows::default();
-        self.lanes.done(&item.lane);
+        // How long a refusal takes says nothing of how long the work does.
+        let slow = failure.cause == Cause::MdssTimeout;
+        self.lanes.done(&item.lane, slow.then_some(took), now);
         // Once the breaker is open it does the yielding; the pace would only be slow to begin with afterwards.
         if failure.throttled && self.endpoint.position() == Position::Closed {
-            self.pace.pushed_back(item.id(), now);
+            let before = self.pace.rate();
+            self.pace.pushed_back(item.id(), took, now);
+            let told = self.told.is_some_and(|when| now.duration_since(when) < TELL_EVERY);
+            if self.pace.rate() < before && !told {
+                self.told = Some(now);
+                lines::gives_way(failure, self.pace.rate());
+            }
         }
         match failure.cause.blame() {
             Blame::Endpoint => {
+                let closed = self.endpoint.position() == Position::Closed;
                 if self.endpoint.failed(item.id(), item.attempts > 0, failure, now) {
                     lines::endpoint_pauses(failure);
                 }
-                self.meter.breaker("", self.endpoint.position());
+                let position = self.endpoint.position();
+                if closed && position != Position::Closed && failure.throttled {
+                    self.pace.stopped(now);
+                }
+                self.meter.breaker("", position);
                 self.reasons.insert(String::new(), failure.cause.name());
-                self.lane_failed(&item.lane, item.id(), failure, now, &mut follows);
+                if failure.throttled && position != Position::Closed {
+                    // Too much for all is none of the unit's.
+                    self.lanes.ended(&item.lane, item.id());
+                } else {
+                    self.lane_failed(&item.lane, item.id(), failure, now, &mut follows);
+                }
             }
             // An answer about the unit is an answer: the endpoint works.
             Blame::Lane => {
@@ -146,11 +175,16 @@ impl Pauses {
         now: Instant,
         follows: &mut Follows,
     ) {
+        let known = self.endpoint.is_known();
         let Some(back) = self.endpoint.answered(item, took, now) else { return };
         // Others wait for it as well, and it may have just started.
-        self.pace.begin();
-        if back == Back::FromAway {
+        if back != Return::TooMuch {
+            self.pace.begin();
+        }
+        if known {
             lines::endpoint_is_back();
+        }
+        if back != Return::Silence {
             self.meter.breaker("", Position::Closed);
             // They may have failed for no other reason.
             self.lanes.probe_soon(now);
@@ -204,12 +238,17 @@ impl Pauses {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::collections::HashMap;
 
     use mdss_relay_core::Cause;
 
     use super::super::ready::testing::ready;
     use super::*;
+
+    /// The lanes of which at most one may come.
+    fn closed(lanes: &Lanes, now: Instant) -> HashMap<String, usize> {
+        lanes.caps(512, now).into_iter().filter(|(_, cap)| *cap <= 1).collect()
+    }
 
     const TOOK: Duration = Duration::from_millis(10);
 
@@ -220,7 +259,7 @@ mod tests {
     /// Five different objects of a lane fail; what follows from the last one.
     fn fail(pauses: &mut Pauses, lane: &str, cause: Cause, now: Instant) -> Follows {
         let failure = Failure::new(cause, "x");
-        (1000..1005).map(|id| pauses.failed(&ready(lane, id).item, &failure, now)).last().unwrap()
+        (1000..1005).map(|id| pauses.failed(&ready(lane, id).item, &failure, TOOK, now)).last().unwrap()
     }
 
     #[test]
@@ -238,10 +277,10 @@ mod tests {
         pauses.lanes.push(ready("a", 7));
         let (probe, _) = pauses.next(now).unwrap();
         assert_eq!(probe.item.id().get(), 7);
-        assert_eq!(pauses.lanes.caps(now), [("a".to_owned(), 0), ("b".to_owned(), 0)].into());
+        assert_eq!(closed(&pauses.lanes, now), [("a".to_owned(), 0), ("b".to_owned(), 0)].into());
         let follows = pauses.succeeded(&probe.item, TOOK, now);
         assert_eq!(follows.release, [None, Some("a".to_owned())]);
-        assert_eq!(pauses.lanes.caps(now), [("b".to_owned(), 1)].into());
+        assert_eq!(closed(&pauses.lanes, now), [("b".to_owned(), 1)].into());
         assert_eq!(pauses.endpoint(now), Leave::Any);
     }
 
@@ -259,7 +298,7 @@ mod tests {
             // Nothing is held because of the endpoint, unless it was closed before.
             fail(&mut pauses, "b", Cause::MdssUnreachable, now);
             assert!(pauses.next(now).is_none());
-            let follows = pauses.failed(&ready("a", 9).item, &Failure::new(cause, "x"), now);
+            let follows = pauses.failed(&ready("a", 9).item, &Failure::new(cause, "x"), TOOK, now);
             assert_eq!(follows.release, [None], "{}", cause.name());
         }
     }
@@ -275,6 +314,6 @@ mod tests {
         // Nothing is left of a closed lane in which nothing waits.
         fail(&mut pauses, "a", Cause::MdssNotEnabled, now);
         pauses.nobody_waits();
-        assert_eq!((pauses.lanes.caps(now).len(), pauses.wake(now)), (0, None));
+        assert_eq!((closed(&pauses.lanes, now).len(), pauses.wake(now)), (0, None));
     }
 }

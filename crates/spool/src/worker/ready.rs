@@ -85,7 +85,8 @@ impl Object {
 
 #[cfg(test)]
 pub(super) mod testing {
-    use std::sync::Arc;
+    use std::collections::BTreeMap;
+    use std::sync::{Arc, Mutex};
 
     use mdss_relay_core::{Decision, Delivery, Role, Settings, plan};
     use serde_json::json;
@@ -96,11 +97,10 @@ pub(super) mod testing {
 
     /// An item of a lane.
     pub(crate) fn ready(lane: &str, id: i64) -> Ready {
-        let settings = Settings::read([("STORAGECLIENTID".into(), lane.into())], Role::Explain);
-        let body = json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
-            "s3": { "bucket": { "name": "b" }, "object": { "key": "k" } } }] });
-        let delivery = Delivery { body: body.to_string().into(), ..Delivery::default() };
-        let planned = plan(&settings.finish().unwrap().rules, &delivery).records.remove(0);
+        // Simulations have thousands of them.
+        static PLANS: Mutex<BTreeMap<String, Planned>> = Mutex::new(BTreeMap::new());
+        let mut plans = PLANS.lock().unwrap();
+        let planned = plans.entry(lane.to_owned()).or_insert_with(|| planned(lane));
         let Decision::Send(submission) = &planned.decision else { panic!("{planned:?}") };
         let stored = Stored {
             id: DeliveryId::new(0, id),
@@ -120,6 +120,14 @@ pub(super) mod testing {
             delivery: Arc::new(stored),
         };
         let item = Item::of(claimed, Instant::now());
-        Ready { item, object: Object::of(&planned), submission: submission.clone() }
+        Ready { item, object: Object::of(planned), submission: submission.clone() }
+    }
+
+    fn planned(lane: &str) -> Planned {
+        let settings = Settings::read([("STORAGECLIENTID".into(), lane.into())], Role::Explain);
+        let body = json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+            "s3": { "bucket": { "name": "b" }, "object": { "key": "k" } } }] });
+        let delivery = Delivery { body: body.to_string().into(), ..Delivery::default() };
+        plan(&settings.finish().unwrap().rules, &delivery).records.remove(0)
     }
 }

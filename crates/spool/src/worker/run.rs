@@ -33,11 +33,15 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How often what waits for too long is said.
 const ALARM_EVERY: Duration = Duration::from_secs(60);
 
-/// Items that are kept ready, in rounds of as many as may be under way: the engine answers once a sync, and no round waits for it.
-const AHEAD: usize = 32;
+/// Items that are kept ready, and outcomes that may wait to be written down, in rounds of as many as may be under way: the engine answers once a
+/// sync, and no round waits for it. So many objects a crash sends again, at most.
+const ROUNDS: usize = 32;
 
-/// Outcomes that may wait to be written down, in the same measure. So many objects a crash sends again, at most.
-const UNSETTLED: usize = 32;
+/// With many under way a few rounds are enough: a tenth of a second, at ten thousand a second.
+const MOST_ROUNDS: usize = 1024;
+
+/// How often a lane that nobody knows yet is looked for, while the others have enough to do.
+const LOOK_BESIDE: Duration = Duration::from_millis(50);
 
 /// Attempts an item must have had before its age parks it: a clock that jumps a year ahead must not park everything.
 const PARK_ATTEMPTS: u32 = 5;
@@ -68,7 +72,9 @@ pub struct Worker {
     claims: usize,
     /// Whether there may be something due that is not queued.
     look: bool,
-    /// When that was last assumed because of the time.
+    /// When the engine was last asked for items.
+    claimed: Instant,
+    /// When there was last assumed to be any because of the time.
     looked: Instant,
     /// When an attempt last made it tell how MDSS stands; `None` before the first.
     noticed: Option<Instant>,
@@ -104,7 +110,7 @@ impl Worker {
             concurrency,
             pauses: Pauses::new(pacing.rate, concurrency, Arc::clone(&spool.meter)),
             planner: Planner::new(Arc::clone(&relay)),
-            outcomes: Outcomes::new(UNSETTLED * concurrency / 4),
+            outcomes: Outcomes::new(rounds(concurrency) / 4),
             chores: Chores::new(spool.engine.clone()),
             spool,
             relay,
@@ -113,6 +119,7 @@ impl Worker {
             claiming: JoinSet::new(),
             claims: 0,
             look: true,
+            claimed: now,
             looked: now,
             noticed: None,
             due: None,
@@ -136,6 +143,7 @@ impl Worker {
         let news = Arc::clone(&self.spool.news);
         // This start may be the mended configuration, and whether MDSS is away is to be found out anew.
         self.chores.release(None, Arc::default());
+        self.pauses.tell_pace();
         loop {
             if self.looked.elapsed() >= LOOK {
                 self.tick().await;
@@ -211,26 +219,28 @@ impl Worker {
     /// Asks for more when there is room and something may be due.
     fn refill(&mut self) {
         let queued = self.pauses.lanes.queued();
-        let ahead = AHEAD * self.concurrency;
-        let enough = queued >= ahead / 2 || self.has_too_many_unsettled();
-        if !self.look || enough || !self.claiming.is_empty() {
+        let ahead = rounds(self.concurrency);
+        if !self.claiming.is_empty() || self.has_too_many_unsettled() {
             return;
         }
         let when = Instant::now();
-        self.claims += 1;
-        let turn = self.claims;
+        let beside = self.look && when.duration_since(self.claimed) >= LOOK_BESIDE;
+        if !beside && !self.pauses.lanes.is_hungry(ahead, self.look, when) {
+            return;
+        }
+        let turn = self.claims + 1;
         let want = match self.pauses.endpoint(when) {
-            Leave::Any => {
-                Want { most: ahead - queued, lanes: self.pauses.lanes.caps(when), turn, early: None }
+            Leave::Any if queued < ahead => {
+                Want { most: ahead - queued, lanes: self.pauses.lanes.caps(ahead, when), turn, early: None }
             }
             // Whether MDSS answers at all is found out with any unit.
             Leave::One if queued == 0 => {
                 Want { most: 1, lanes: HashMap::new(), turn, early: self.pauses.early(when) }
             }
-            Leave::One | Leave::NoneBefore(_) => return,
+            _ => return,
         };
         let most = want.most;
-        self.look = false;
+        (self.look, self.claims, self.claimed) = (false, turn, when);
         let engine = self.spool.engine.clone();
         self.claiming.spawn(async move { Found { found: engine.claim(want).await, most, when } });
     }
@@ -239,6 +249,7 @@ impl Worker {
         // The engine has said why there is nothing; the next look comes in a second.
         let Ok(Found { found: Ok(claims), most, when }) = done else { return };
         self.look |= claims.cut || claims.items.len() >= most;
+        self.pauses.lanes.have_more(&claims.more);
         self.due = claims.next.map(|next| when + next.min(LONGEST));
         let idle = self.pauses.lanes.queued() + self.running.len() + self.outcomes.unsettled() == 0;
         if claims.empty && idle {
@@ -321,7 +332,7 @@ impl Worker {
     }
 
     fn has_too_many_unsettled(&self) -> bool {
-        self.outcomes.unsettled() > UNSETTLED * self.concurrency
+        self.outcomes.unsettled() > rounds(self.concurrency)
     }
 
     fn attempted(&mut self, done: Result<Attempted, JoinError>) {
@@ -337,7 +348,7 @@ impl Worker {
                 self.outcomes.add(item.ticket, Outcome::Accepted);
             }
             Err(failure) => {
-                let follows = self.pauses.failed(&item, &failure, now);
+                let follows = self.pauses.failed(&item, &failure, took, now);
                 self.follow(follows);
                 self.tell_next();
                 let attempts = item.attempts.saturating_add(1);
@@ -397,7 +408,12 @@ impl Worker {
         let now = Instant::now();
         let queued = self.pauses.lanes.queued() > 0;
         let due = self.due.filter(|_| !queued);
-        let wakes = [self.pauses.wake(now), self.outcomes.wake(), due];
+        let may_claim = self.claiming.is_empty()
+            && self.pauses.endpoint(now) == Leave::Any
+            && self.pauses.lanes.queued() < rounds(self.concurrency)
+            && !self.has_too_many_unsettled();
+        let beside = (self.look && may_claim).then(|| self.claimed + LOOK_BESIDE);
+        let wakes = [self.pauses.wake(now), self.outcomes.wake(), due, beside];
         let wake = wakes.into_iter().flatten().min().map_or(now + LOOK, |when| when.min(now + LOOK));
         // Not more often than a timer can tell.
         wake.max(now + Duration::from_millis(1))
@@ -415,6 +431,7 @@ impl Worker {
         self.look = true;
         self.looked = Instant::now();
         self.tell();
+        self.pauses.tell_pace();
         if self.looked.duration_since(self.alarmed) >= ALARM_EVERY {
             self.alarmed = self.looked;
             if let Ok(stock) = self.spool.engine.stock().await {
@@ -422,6 +439,11 @@ impl Worker {
             }
         }
     }
+}
+
+/// How many items are kept ready, and how many outcomes may wait, where so many requests are under way at most.
+fn rounds(concurrency: usize) -> usize {
+    (ROUNDS * concurrency).min(MOST_ROUNDS.max(4 * concurrency))
 }
 
 /// Writes down what is new of what is known. The engine says why it could not.

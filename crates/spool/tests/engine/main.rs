@@ -10,6 +10,7 @@ mod claim;
 mod common;
 mod desk;
 mod pauses;
+mod rate;
 mod settle;
 mod shares;
 mod worker;
@@ -74,6 +75,10 @@ suite! {
         lanes_take_turns
         a_closed_lane_does_not_cost_the_next_one_its_turn
         what_was_held_is_sent_when_mdss_is_back;
+    rate:
+        a_gateway_that_refuses_above_a_rate_is_given_what_it_takes
+        a_server_that_is_slower_the_fuller_it_is_is_not_filled
+        a_slow_unit_does_not_hold_a_fast_one_back;
     settle:
         each_outcome_is_written_as_it_is
         an_item_that_is_gone_stays_gone
