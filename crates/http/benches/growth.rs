@@ -41,8 +41,9 @@ fn main() {
         println!("\n{what:<12} {:>10} {:>10} {:>8} {:>8}", "accepted/s", "cpu", "p50 ms", "p99 ms");
     };
     if wanted("senders") {
+        // All come from one address, whose share of the server is used up below 200.
         head("senders");
-        for connections in [1, 10, 32, 100, 1000] {
+        for connections in [1, 10, 32, 100] {
             print(&format!("{connections:>7}"), &alone(&rig, Load { connections, ..LOAD }));
         }
     }
