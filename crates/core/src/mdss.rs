@@ -3,6 +3,7 @@
 pub(crate) mod client;
 mod connect;
 pub(crate) mod look;
+mod pool;
 pub(crate) mod request;
 pub(crate) mod retry;
 pub(crate) mod trust;

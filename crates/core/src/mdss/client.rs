@@ -1,4 +1,4 @@
-//! One attempt, with hyper's client.
+//! One attempt.
 
 use std::error::Error;
 use std::io;
@@ -12,19 +12,18 @@ use http::header::{
     ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, RETRY_AFTER,
     USER_AGENT,
 };
-use http::uri::Scheme;
+use http::uri::InvalidUri;
 use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::AlertDescription;
 use rustls::pki_types::CertificateDer;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info};
-use url::Url;
+use url::{Position, Url};
 
-use crate::mdss::connect::{AGENT, Connector, header, own_address, proxy_authorization, with_made};
+use crate::mdss::connect::{AGENT, Connector, header, proxy_authorization};
+use crate::mdss::pool::{Connection, Pool};
 use crate::mdss::request::Submission;
 use crate::mdss::verdict::{Answer, BodyEnd, CorrelationId, is_gateways, judge};
 use crate::mdss::way::Way;
@@ -37,9 +36,6 @@ use crate::plain::secret::Secret;
 
 /// The documented answers are below 200 bytes; a page of the web interface needs not be read to its end.
 const MOST_ANSWER_BYTES: usize = 64 * 1024;
-
-/// A function's process is frozen between calls and its idle connections die unseen; a server's are cheap to renew.
-const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 
 /// What a request has beside what a proxy is sent: its own two, three for every request, and `Content-Length`, which is hyper's.
 const HEADERS: usize = 6;
@@ -73,36 +69,29 @@ impl std::fmt::Debug for Endpoint {
 /// start does not wait for it.
 pub struct Client {
     endpoint: Endpoint,
-    uri: Uri,
+    /// What the requests of an attempt are for.
+    target: Uri,
     host: HeaderValue,
     /// For a proxy that requests go through without a tunnel.
     proxy_authorization: Option<HeaderValue>,
     api_key: RwLock<Arc<ApiKey>>,
-    http: OnceLock<Result<Http, String>>,
-}
-
-/// hyper's client, which knows how to keep connections.
-type Pool = legacy::Client<Connector, Full<Bytes>>;
-
-struct Http {
-    keeping: Pool,
-    /// Makes a connection for each request, for those that a kept one has lost. Asked again at once, the pool of `keeping`
-    /// might well give that same connection out, which the server has announced to close but not closed yet.
-    unkept: Pool,
+    http: OnceLock<Result<Pool, String>>,
 }
 
 impl Client {
     pub(crate) fn new(endpoint: Endpoint) -> Result<Self, Mistake> {
         let key =
             ApiKey::new(endpoint.api_key.clone()).map_err(|expected| Mistake::new("APIKEY", expected))?;
-        let uri = uri(&endpoint.url).ok();
-        let host = uri.as_ref().and_then(|uri| HeaderValue::from_str(uri.authority()?.as_str()).ok());
-        let (Some(uri), Some(host)) = (uri, host) else { return Err(Mistake::new("APIENDPOINT", ENDPOINT)) };
-        let tunnel = uri.scheme() == Some(&Scheme::HTTPS);
-        let proxy_authorization = if tunnel { None } else { proxy_authorization(&endpoint.way) };
+        let host = HeaderValue::from_str(&endpoint.url[Position::BeforeHost..Position::AfterPort]).ok();
+        let target = target(&endpoint.url, &endpoint.way).ok();
+        let (Some(target), Some(host)) = (target, host) else {
+            return Err(Mistake::new("APIENDPOINT", ENDPOINT));
+        };
+        let plain = endpoint.url.scheme() == "http";
+        let proxy_authorization = if plain { proxy_authorization(&endpoint.way) } else { None };
         Ok(Self {
             endpoint,
-            uri,
+            target,
             host,
             proxy_authorization,
             api_key: RwLock::new(Arc::new(key)),
@@ -119,23 +108,34 @@ impl Client {
         &self.endpoint
     }
 
-    /// Sends a request that submits nothing, on the way of the others, and gives the head of the answer.
+    /// Sends a request that submits nothing, on the way of the others, and gives the head of the answer with its connection.
     pub(super) async fn get(
         &self,
         url: &Url,
         credential: Option<(HeaderName, HeaderValue)>,
         end: Instant,
-    ) -> Result<Response<Incoming>, Failure> {
+    ) -> Result<(Response<Incoming>, Connection), Failure> {
         let http = self.http()?;
-        let uri = uri(url).map_err(|e| Failure::new(Cause::Internal, format!("no address: {e}")))?;
-        let mut request = self.request(Method::GET, uri, Bytes::new());
-        request.headers_mut().extend(credential);
-        let sent = timeout_at(end, send(&http.keeping, request)).await;
-        sent.unwrap_or(Err(Unanswered::Late)).map_err(|why| self.unanswered(why, self.endpoint.timeout))
+        let target = target(url, &self.endpoint.way);
+        let target = target.map_err(|e| Failure::new(Cause::Internal, format!("no address: {e}")))?;
+        let request = || {
+            let mut request = self.request(Method::GET, target.clone(), Bytes::new());
+            request.headers_mut().extend(credential.clone());
+            request
+        };
+        let sent = timeout_at(end, send(http, request)).await;
+        sent.unwrap_or(Err(Unanswered::Late)).map_err(|why| self.unanswered(&why, self.endpoint.timeout))
     }
 
-    /// hyper's client, set up when it is first needed.
-    fn http(&self) -> Result<&Http, Failure> {
+    /// Keeps a connection whose last answer has come whole.
+    pub(super) fn keep(&self, connection: Connection) {
+        if let Ok(http) = self.http() {
+            http.keep(connection);
+        }
+    }
+
+    /// The connections, set up when one is first needed.
+    fn http(&self) -> Result<&Pool, Failure> {
         let http = self.http.get_or_init(|| http(&self.endpoint)).as_ref();
         http.map_err(|e| Failure::new(Cause::Internal, format!("the HTTP client could not be set up: {e}")))
     }
@@ -161,20 +161,9 @@ impl Client {
     ) -> Result<CorrelationId, Failure> {
         let end = Instant::now() + timeout;
         let http = self.http()?;
-        let sent = timeout_at(end, async {
-            match send(&http.keeping, self.submit(submission, api_key)).await {
-                Err(Unanswered::Broken(error, Broken::Kept)) => {
-                    debug!(
-                        { fields::ERROR } = root(&error),
-                        "a kept connection turned out to be closed; sending again"
-                    );
-                    send(&http.unkept, self.submit(submission, api_key)).await
-                }
-                sent => sent,
-            }
-        });
-        let sent = sent.await.unwrap_or(Err(Unanswered::Late));
-        let mut response = sent.map_err(|why| self.unanswered(why, timeout))?;
+        let sent = timeout_at(end, send(http, || self.submit(submission, api_key))).await;
+        let sent = sent.unwrap_or(Err(Unanswered::Late));
+        let (mut response, connection) = sent.map_err(|why| self.unanswered(&why, timeout))?;
         let status = response.status().as_u16();
         if let (407, Some(proxy)) = (status, self.endpoint.way.proxy()) {
             return Err(Failure::new(Cause::MdssProxy, proxy_wants_password(&proxy)));
@@ -186,7 +175,10 @@ impl Client {
             .and_then(|v| retry::retry_after(v, jiff::Timestamp::now()));
         let read = timeout_at(end, read(response.body_mut())).await;
         let (body, end) =
-            read.unwrap_or(Err(Unanswered::Late)).map_err(|why| self.unanswered(why, timeout))?;
+            read.unwrap_or(Err(Unanswered::Late)).map_err(|why| self.unanswered(&why, timeout))?;
+        if end == BodyEnd::Complete {
+            http.keep(connection);
+        }
         if status == 400 && self.endpoint.url.scheme() == "http" && asks_for_https(&body) {
             return Err(self.asked_without_tls("TLS"));
         }
@@ -215,7 +207,7 @@ impl Client {
     }
 
     fn submit(&self, submission: &Submission, api_key: &ApiKey) -> Request<Full<Bytes>> {
-        let mut request = self.request(Method::POST, self.uri.clone(), submission.body().into());
+        let mut request = self.request(Method::POST, self.target.clone(), submission.body().into());
         let headers = request.headers_mut();
         // `ApiKey` in the documentation; case makes no difference in names (RFC 9110, 5.1).
         headers.insert(HeaderName::from_static("apikey"), api_key.header.clone());
@@ -224,7 +216,7 @@ impl Client {
     }
 
     /// A request with what each has.
-    fn request(&self, method: Method, uri: Uri, body: Bytes) -> Request<Full<Bytes>> {
+    fn request(&self, method: Method, target: Uri, body: Bytes) -> Request<Full<Bytes>> {
         let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(HOST, self.host.clone());
         headers.insert(USER_AGENT, AGENT);
@@ -235,7 +227,7 @@ impl Client {
         }
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = uri;
+        *request.uri_mut() = target;
         *request.headers_mut() = headers;
         request
     }
@@ -274,32 +266,36 @@ impl Client {
     }
 
     /// Why no answer came. Decided by what happened, and by text in a message only where there is nothing else.
-    fn unanswered(&self, why: Unanswered, timeout: Duration) -> Failure {
+    fn unanswered(&self, why: &Unanswered, timeout: Duration) -> Failure {
         let url = &self.endpoint.url;
         let (server, proxy) = (way::authority(url), self.endpoint.way.proxy());
         let through = proxy.as_ref().map(|proxy| format!(" through {proxy}")).unwrap_or_default();
         let failure = |cause, detail: String| Failure::new(cause, detail);
         let late =
             || failure(Cause::MdssTimeout, format!("no answer from {server}{through} within {timeout:?}"));
-        let Unanswered::Broken(error, broken) = why else { return late() };
-        let (connecting, reason) = (error.is_connect(), root(&error));
+        let (error, connecting): (&(dyn Error + 'static), bool) = match why {
+            Unanswered::Late => return late(),
+            Unanswered::Unconnected(error) => (&**error, true),
+            Unanswered::Broken { error, .. } => (error, false),
+        };
+        let reason = root(error);
         // Without a tunnel it is the proxy that is connected to.
         let proxys =
-            proxy.as_ref().filter(|_| connecting && (url.scheme() == "http" || before_tunnel(&error)));
-        if let Some(tls) = tls_error(&error) {
+            proxy.as_ref().filter(|_| connecting && (url.scheme() == "http" || before_tunnel(error)));
+        if let Some(tls) = tls_error(error) {
             let whose = proxys.unwrap_or(&server);
             if let Some((cause, detail)) = tls_failure(tls, whose) {
                 return failure(cause, detail);
             }
         }
-        if timed_out(&error) && connecting {
+        if timed_out(error) && connecting {
             let limit = self.endpoint.connect_timeout.min(timeout);
             return failure(
                 Cause::MdssUnreachable,
                 format!("no connection to {server}{through} within {limit:?}"),
             );
         }
-        if timed_out(&error) {
+        if timed_out(error) {
             return late();
         }
         if let Some(proxy) = proxys {
@@ -316,7 +312,7 @@ impl Client {
         if connecting {
             return failure(Cause::MdssUnreachable, format!("no connection to {server}{through}: {reason}"));
         }
-        if url.scheme() == "http" && broken == Broken::NoHttp {
+        if url.scheme() == "http" && matches!(why, Unanswered::Broken { no_http: true, .. }) {
             return self.asked_without_tls("what is no HTTP");
         }
         failure(
@@ -337,7 +333,7 @@ fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn 
 }
 
 /// Whether the proxy was not even reached.
-fn before_tunnel(error: &legacy::Error) -> bool {
+fn before_tunnel(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(|error| error.to_string() == NO_WAY_TO_PROXY)
 }
 
@@ -351,37 +347,43 @@ pub(super) fn proxy_wants_password(proxy: &str) -> String {
     format!("{proxy} answered 407: it wants a user and a password, or other ones, in its address")
 }
 
-/// What broke under a request before there was the head of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Broken {
-    /// A connection that was there before, and came to its end.
-    Kept,
-    /// The one made for the request; the first that came on it was no HTTP.
-    NoHttp,
-    /// The one made for the request, none at all, or a kept one on which something came that is no answer.
-    Other,
-}
-
 /// Why there is no answer.
 enum Unanswered {
     /// Its time is over.
     Late,
-    Broken(legacy::Error, Broken),
+    /// There was no connection to be had.
+    Unconnected(Box<dyn Error + Send + Sync>),
+    /// The connection broke before there was the head of an answer.
+    Broken {
+        error: hyper::Error,
+        /// The first that came on a connection made for the request was no HTTP.
+        no_http: bool,
+    },
 }
 
-/// The answer, or why there is none. hyper's client does not tell which connection a request was sent on, but an error
-/// has the one it happened on, and the task that asks makes the new ones.
-async fn send(http: &Pool, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unanswered> {
-    let (sent, made) = with_made(http.request(request)).await;
-    sent.map_err(|error| {
-        let broken = error.connect_info().and_then(own_address);
-        let broken = match (broken.is_some() && broken != made, answered_wrongly(&error)) {
-            (true, false) => Broken::Kept,
-            (false, true) => Broken::NoHttp,
-            _ => Broken::Other,
-        };
-        Unanswered::Broken(error, broken)
-    })
+/// The head of the answer with the connection it came on, or why there is none. What a kept connection has lost goes out once more, on one
+/// made for it: the next kept one might be just as stale.
+async fn send(
+    http: &Pool,
+    request: impl Fn() -> Request<Full<Bytes>>,
+) -> Result<(Response<Incoming>, Connection), Unanswered> {
+    if let Some(mut kept) = http.kept().await {
+        match kept.send_request(request()).await {
+            Ok(response) => return Ok((response, kept)),
+            // Somebody has answered, and a repetition is no matter of connections.
+            Err(error) if error.is_parse() => return Err(Unanswered::Broken { error, no_http: false }),
+            Err(error) => debug!(
+                { fields::ERROR } = root(&error),
+                "a kept connection turned out to be closed; sending again"
+            ),
+        }
+    }
+    // On the heap, because it is large and seldom needed, and each record of a delivery has a future of its own.
+    let mut made = Box::pin(http.made()).await.map_err(Unanswered::Unconnected)?;
+    match made.send_request(request()).await {
+        Ok(response) => Ok((response, made)),
+        Err(error) => Err(Unanswered::Broken { no_http: error.is_parse(), error }),
+    }
 }
 
 /// The body of an answer, or its beginning.
@@ -398,11 +400,6 @@ async fn read(body: &mut Incoming) -> Result<(Vec<u8>, BodyEnd), Unanswered> {
         }
     }
     Ok((read, BodyEnd::Complete))
-}
-
-/// Whether something came back that is no HTTP: then somebody has answered, and a repetition is no matter of connections.
-fn answered_wrongly(error: &legacy::Error) -> bool {
-    chain(error).find_map(|error| error.downcast_ref::<hyper::Error>()).is_some_and(hyper::Error::is_parse)
 }
 
 /// Whether a server with TLS has been asked without, and says so in a page or a line, with 400: nginx
@@ -450,7 +447,7 @@ impl ApiKey {
 }
 
 /// The innermost cause: the outer layers only say "client error".
-fn root(error: &legacy::Error) -> String {
+fn root(error: &(dyn Error + 'static)) -> String {
     chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
@@ -515,23 +512,26 @@ fn tls_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rus
         .or_else(|| tls_error(error.source()?))
 }
 
-/// A URL for a request: the same text, but for a fragment.
-fn uri(url: &Url) -> Result<Uri, http::uri::InvalidUri> {
+/// A URL as http's libraries have it: the same text, but for a fragment.
+fn uri(url: &Url) -> Result<Uri, InvalidUri> {
     url.as_str().parse()
 }
 
-fn http(endpoint: &Endpoint) -> Result<Http, String> {
+/// What a request is for: the path with its query, or for a proxy, unless it has made a tunnel, the whole address.
+fn target(url: &Url, way: &Way) -> Result<Uri, InvalidUri> {
+    let uri = uri(url)?;
+    let path = uri.path_and_query().filter(|_| *way == Way::Direct || url.scheme() == "https");
+    Ok(path.cloned().map_or(uri, Uri::from))
+}
+
+fn http(endpoint: &Endpoint) -> Result<Pool, String> {
     let tls = if endpoint.verify_certificates {
         trust::public_tls(&endpoint.listed_certificates)?
     } else {
         trust::unverified_tls()?
     };
-    let connector = Connector::new(tls, &endpoint.way, endpoint.connect_timeout)?;
-    let mut pool = legacy::Client::builder(TokioExecutor::new());
-    pool.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_CONNECTION);
-    let keeping = pool.build(connector.clone());
-    let unkept = pool.pool_max_idle_per_host(0).build(connector);
-    Ok(Http { keeping, unkept })
+    let to = uri(&endpoint.url).map_err(|e| e.to_string())?;
+    Ok(Pool::new(Connector::new(to, tls, &endpoint.way, endpoint.connect_timeout)?))
 }
 
 #[cfg(test)]
@@ -540,12 +540,9 @@ mod tests {
     use crate::plan::plan::{Decision, plan};
     use crate::{Delivery, Role, Settings};
 
-    /// A function's platform waits for its start; hence TLS, with its hundred and more authorities, waits for the first
-    /// attempt. Nothing seen from outside tells the one from the other.
-    #[tokio::test]
-    async fn tls_is_set_up_by_the_first_attempt() {
+    /// A client of the discard port, which refuses at once, and what it could submit.
+    fn refused() -> (Client, Submission) {
         let vars = [
-            // The discard port: refused at once.
             ("APIENDPOINT", "https://127.0.0.1:9/api/webhook/realtime"),
             ("APIKEY", "key"),
             ("STORAGECLIENTID", "unit"),
@@ -556,11 +553,26 @@ mod tests {
             "s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#;
         let plan = plan(&settings.rules, &Delivery::from_function(event, "id"));
         let Decision::Send(submission) = &plan.records[0].decision else { panic!("{plan:?}") };
+        (settings.client().unwrap(), submission.clone())
+    }
 
-        let client = settings.client().unwrap();
+    /// A function's platform waits for its start; hence TLS, with its hundred and more authorities, waits for the first
+    /// attempt. Nothing seen from outside tells the one from the other.
+    #[tokio::test]
+    async fn tls_is_set_up_by_the_first_attempt() {
+        let (client, submission) = refused();
         assert!(client.http.get().is_none());
-        let failure = client.attempt(submission, &client.key(), Duration::from_secs(10)).await.unwrap_err();
+        let failure = client.attempt(&submission, &client.key(), Duration::from_secs(10)).await.unwrap_err();
         assert_eq!(failure.cause, Cause::MdssUnreachable, "{failure}");
         assert!(client.http.get().is_some());
+    }
+
+    /// Each record of a delivery has one, sent or not, and a delivery may have 20,000 records.
+    #[test]
+    fn an_attempt_takes_little_room() {
+        let (client, submission) = refused();
+        let key = client.key();
+        let bytes = size_of_val(&client.attempt(&submission, &key, Duration::ZERO));
+        assert!(bytes < 1000, "{bytes}");
     }
 }

@@ -1,22 +1,17 @@
-//! How a connection to MDSS is made: directly or through a proxy, with TLS or without. This is the only file in this crate that opens a socket.
+//! How a connection to MDSS is made: directly or through a proxy, with TLS or without. This is the only file in this crate that opens
+//! a socket.
 
-use std::cell::Cell;
 use std::error::Error;
-use std::future::Future;
-use std::io::{self, IoSlice};
-use std::net::SocketAddr;
-use std::pin::Pin;
+use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{PROXY_AUTHORIZATION, USER_AGENT};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Uri};
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector, HttpInfo};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
@@ -36,23 +31,8 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
-tokio::task_local! {
-    /// The connection that was made for this task's request, by its own address, which no other has meanwhile.
-    static MADE: Cell<Option<SocketAddr>>;
-}
-
-/// What a request came to, and the connection that was made for it meanwhile, if one was. One that is finished after its request has
-/// found another belongs to no task.
-pub(super) async fn with_made<T>(request: impl Future<Output = T>) -> (T, Option<SocketAddr>) {
-    MADE.scope(Cell::new(None), async { (request.await, MADE.with(Cell::get)) }).await
-}
-
-/// This side's address of a connection.
-pub(super) fn own_address(connection: &Connected) -> Option<SocketAddr> {
-    let mut extras = http::Extensions::new();
-    connection.get_extras(&mut extras);
-    extras.get().map(HttpInfo::local_addr)
-}
+/// TCP or TLS, and inside a tunnel TLS once more.
+pub(super) type Stream = MaybeHttpsStream<MaybeHttpsStream<TokioIo<TcpStream>>>;
 
 /// A secret as a header, which no `Debug` prints.
 pub(super) fn header(secret: &Secret) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
@@ -66,11 +46,9 @@ pub(super) fn proxy_authorization(way: &Way) -> Option<HeaderValue> {
     way.authorization().map(|secret| header(&secret).expect("base64 is visible ASCII"))
 }
 
-/// Makes connections. A clone is the same one: hyper's client clones it for each request.
-#[derive(Clone)]
-pub(super) struct Connector(Arc<Inner>);
-
-struct Inner {
+/// Makes connections to one place.
+pub(super) struct Connector {
+    to: Uri,
     /// TCP, and TLS above it for addresses that begin with `https`.
     https: HttpsConnector<HttpConnector>,
     tls: Arc<ClientConfig>,
@@ -82,7 +60,7 @@ struct Inner {
 impl Connector {
     /// # Errors
     /// That the proxy's address is none for a request.
-    pub(super) fn new(tls: ClientConfig, way: &Way, timeout: Duration) -> Result<Self, String> {
+    pub(super) fn new(to: Uri, tls: ClientConfig, way: &Way, timeout: Duration) -> Result<Self, String> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -100,89 +78,25 @@ impl Connector {
                 Some((address, headers))
             }
         };
-        Ok(Self(Arc::new(Inner { https: HttpsConnector::from((tcp, tls.clone())), tls, proxy, timeout })))
+        Ok(Self { to, https: HttpsConnector::from((tcp, tls.clone())), tls, proxy, timeout })
     }
-}
 
-impl Inner {
-    async fn connect(&self, to: Uri) -> Result<Stream, Box<dyn Error + Send + Sync>> {
-        let mut https = self.https.clone();
-        let Some((proxy, headers)) = &self.proxy else {
-            return Ok(Stream { io: MaybeHttpsStream::Http(https.call(to).await?), proxied: false });
+    /// A new connection.
+    ///
+    /// # Errors
+    /// Why there is none; an I/O error of the kind `TimedOut` if it has taken too long.
+    pub(super) async fn connect(&self) -> Result<Stream, Box<dyn Error + Send + Sync>> {
+        let connecting = async {
+            let (to, mut https) = (self.to.clone(), self.https.clone());
+            match &self.proxy {
+                None => https.call(to).await.map(MaybeHttpsStream::Http),
+                Some((proxy, headers)) if to.scheme() == Some(&Scheme::HTTPS) => {
+                    let tunnel = Tunnel::new(proxy.clone(), https).with_headers(headers.clone());
+                    HttpsConnector::from((tunnel, self.tls.clone())).call(to).await
+                }
+                Some((proxy, _)) => https.call(proxy.clone()).await.map(MaybeHttpsStream::Http),
+            }
         };
-        if to.scheme() == Some(&Scheme::HTTPS) {
-            let tunnel = Tunnel::new(proxy.clone(), https).with_headers(headers.clone());
-            let io = HttpsConnector::from((tunnel, self.tls.clone())).call(to).await?;
-            return Ok(Stream { io, proxied: false });
-        }
-        Ok(Stream { io: MaybeHttpsStream::Http(https.call(proxy.clone()).await?), proxied: true })
-    }
-}
-
-impl Service<Uri> for Connector {
-    type Response = Stream;
-    type Error = Box<dyn Error + Send + Sync>;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, to: Uri) -> Self::Future {
-        let inner = self.0.clone();
-        Box::pin(async move {
-            let stream = timeout(inner.timeout, inner.connect(to)).await.map_err(io::Error::from)??;
-            let _ = MADE.try_with(|made| made.set(own_address(&stream.connected())));
-            Ok(stream)
-        })
-    }
-}
-
-/// A connection: TCP or TLS, and inside a tunnel TLS once more.
-pub(super) struct Stream {
-    io: MaybeHttpsStream<MaybeHttpsStream<TokioIo<TcpStream>>>,
-    /// Whether requests go to a proxy, which wants to be told the whole address in each.
-    proxied: bool,
-}
-
-impl Connection for Stream {
-    fn connected(&self) -> Connected {
-        self.io.connected().proxy(self.proxied)
-    }
-}
-
-impl Read for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
-    }
-}
-
-impl Write for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+        timeout(self.timeout, connecting).await.map_err(io::Error::from)?
     }
 }

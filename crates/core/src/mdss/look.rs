@@ -153,7 +153,7 @@ impl Client {
         };
         let started = Instant::now();
         let end = started + endpoint.timeout;
-        let mut response = self.get(&url, credential, end).await?;
+        let (mut response, connection) = self.get(&url, credential, end).await?;
         let (status, took) = (response.status().as_u16(), started.elapsed());
         if let (407, Some(proxy)) = (status, endpoint.way.proxy()) {
             return Err(Failure::new(Cause::MdssProxy, proxy_wants_password(&proxy)));
@@ -162,8 +162,15 @@ impl Client {
         let date = date
             .and_then(|date| rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(date).ok());
         let mut body = Vec::new();
-        while let Ok(Some(Ok(frame))) = timeout_at(end, response.frame()).await {
-            body.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        loop {
+            match timeout_at(end, response.frame()).await {
+                Ok(Some(Ok(frame))) => body.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
+                Ok(None) => {
+                    self.keep(connection);
+                    break;
+                }
+                Ok(Some(Err(_))) | Err(_) => break,
+            }
             if body.len() > MOST_PAGE {
                 break;
             }

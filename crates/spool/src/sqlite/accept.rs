@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, named_params, params};
+use rusqlite::{Connection, params};
 
 use super::delivery;
 use super::thread::Turn;
@@ -80,7 +80,7 @@ fn insert(
     let delivery = delivery::insert(db, intake, now)?;
     let mut insert = db.prepare_cached(
         "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bucket, key, mark, bytes, source)
-         VALUES (:delivery, :path, :lane, :state, :since, :not_before, :reason, :detail, :bucket, :key, :mark, :bytes, :source)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let heir = items.iter().position(|item| item.state != State::Waiting);
     for (n, item) in items.iter().enumerate() {
@@ -89,21 +89,21 @@ fn insert(
             Some(_) => 0,
             None => size / items.len() as u64,
         };
-        insert.execute(named_params! {
-            ":delivery": delivery,
-            ":path": item.path,
-            ":lane": item.lane,
-            ":state": item.state.name(),
-            ":since": now.as_millis(),
-            ":not_before": now.plus(item.pause).as_millis(),
-            ":reason": item.reason,
-            ":detail": item.detail,
-            ":bucket": item.bucket,
-            ":key": item.key,
-            ":mark": item.mark,
-            ":bytes": i64::try_from(part + ROW_BYTES).unwrap_or(i64::MAX),
-            ":source": intake.whose(),
-        })?;
+        insert.execute(params![
+            delivery,
+            item.path,
+            item.lane,
+            item.state.name(),
+            now.as_millis(),
+            now.plus(item.pause).as_millis(),
+            item.reason,
+            item.detail,
+            item.bucket,
+            item.key,
+            item.mark,
+            i64::try_from(part + ROW_BYTES).unwrap_or(i64::MAX),
+            intake.whose(),
+        ])?;
     }
     Ok(())
 }

@@ -227,8 +227,11 @@ fn each_by_itself(
     Ok(outcomes)
 }
 
+/// In one transaction: each statement by itself would take and give back the file's locks. It ends by being dropped, because there is nothing to keep.
 fn read(db: &Connection, epoch: u64, mut job: Box<dyn Job>) -> Result<(), Trouble> {
-    let outcome = job.run(&Turn::new(db, epoch)).map_err(|fault| fault.trouble("reading the spool"));
+    let moment = db.unchecked_transaction().map_err(Fault::from);
+    let outcome = moment.and_then(|moment| job.run(&Turn::new(&moment, epoch)));
+    let outcome = outcome.map_err(|fault| fault.trouble("reading the spool"));
     job.answer(outcome.clone());
     outcome
 }
@@ -267,8 +270,8 @@ impl Keeper {
                 }
                 next = if writes.len() < GROUP { queue.try_recv().ok() } else { None };
             }
-            crowded = (CROWD..GROUP).contains(&writes.len());
             if !writes.is_empty() {
+                crowded = (CROWD..GROUP).contains(&writes.len());
                 self.write(writes);
             }
             for job in reads {
