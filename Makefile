@@ -69,7 +69,7 @@ gcloud-options: ## write down anew which options the real gcloud takes, where it
 	python3 deploy/google/tests/cli-options.py
 	@git --no-pager diff --stat -- deploy/google/tests/cli-options.json || true
 
-bench: ## figures against the floors (function, server, spool), and against the same function in Python
+bench: ## figures against the floors (nginx, function, server, spool), how cost grows, and against the same function in Python
 	@test -x target/bench-python/bin/fdk || python3 -m venv target/bench-python && target/bench-python/bin/pip install --quiet fdk \
 		|| echo "make: no Python with pip here; the comparison with Python is skipped" >&2
 	@$(MAKE) --no-print-directory dist BINARIES=mdss-relay-oci-fn
@@ -77,7 +77,10 @@ bench: ## figures against the floors (function, server, spool), and against the 
 	$(CARGO) bench --quiet --package mdss-relay-core --bench plan
 	MDSS_RELAY_OCI_FN="$$(test -x dist/amd64/mdss-relay-oci-fn && echo $(CURDIR)/dist/amd64/mdss-relay-oci-fn)" FDK="$$(test -x target/bench-python/bin/fdk && echo $(CURDIR)/target/bench-python/bin/fdk)" \
 		$(CARGO) bench --quiet --package mdss-relay-oci-fn --bench function
+	MDSS_RELAY_OCI_FN="$$(test -x dist/amd64/mdss-relay-oci-fn && echo $(CURDIR)/dist/amd64/mdss-relay-oci-fn)" \
+		$(CARGO) bench --quiet --package mdss-relay-http --bench ceiling
 	$(CARGO) bench --quiet --package mdss-relay-http --bench server
+	$(CARGO) bench --quiet --package mdss-relay-http --bench growth
 	$(CARGO) bench --quiet --package mdss-relay-spool --bench spool
 
 chaos: ## break everything around the relay, and the relay, hundreds of times, and count what was lost; some minutes

@@ -1,8 +1,7 @@
-//! What the real server costs, as a process, in three tables: a durable 200 (spooled mode on a disk, against the same server
-//! with its spool in memory, against direct mode, and against the disk's own syncs); the way from request to acceptance;
-//! memory and start with nothing, ten thousand and a million events in the spool.
+//! What the real server costs, as a process, in two tables: a durable 200 (spooled mode on a disk, against the same server
+//! with its spool in memory, against direct mode, and against the disk's own syncs); the way from request to acceptance.
 //!
-//! `cargo bench -p mdss-relay-http`, or one table with `-- accepts`, `-- way` or `-- stock`. The disk is that of `TMPDIR`, the
+//! `cargo bench -p mdss-relay-http`, or one table with `-- accepts` or `-- way`. The disk is that of `TMPDIR`, the
 //! memory `/dev/shm`. Rounds take turns, so that the noise of a machine meets all servers.
 
 #![allow(
@@ -12,31 +11,36 @@
     reason = "a bench ends where it fails, and prints"
 )]
 
+#[path = "rig/post.rs"]
+mod post;
+
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::fs::File;
+use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use drive::{HttpPoster, Process, Program};
-use mdss_relay_core::{Delivery, Relay, Role, Settings};
-use mdss_relay_spool::{Config as SpoolConfig, Sender, Spool, SystemClock};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, units};
+use post::Connection;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const ROUND: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 5;
+
+/// Of the table of the way: the disk and the servers take turns.
+const TURN: Duration = Duration::from_secs(2);
+const TURNS: usize = 3;
+
+/// Connections that share the requests: an answer may take twelve milliseconds at 5000 a second before the next request of its connection is late.
+const SENDERS: u64 = 64;
 
 struct Server {
     name: &'static str,
     process: Process,
     url: String,
     rounds: Vec<Round>,
-    /// From exec to the first answer that says it is ready.
-    ready: Duration,
 }
 
 struct Round {
@@ -75,7 +79,7 @@ async fn start(name: &'static str, sim: &Sim, data: Option<&Path>, rate: u32) ->
         assert!(begin.elapsed() < LIMIT, "{name} is not ready");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    Server { name, process, url, rounds: Vec::new(), ready: begin.elapsed() }
+    Server { name, process, url, rounds: Vec::new() }
 }
 
 async fn end(mut server: Server) {
@@ -159,9 +163,6 @@ async fn main() {
     }
     if wanted("way") {
         way().await;
-    }
-    if wanted("stock") {
-        stock().await;
     }
 }
 
@@ -255,7 +256,8 @@ async fn metrics(server: &Server) -> String {
     HttpPoster::new(LIMIT).send("GET", &url, &[], "").await.unwrap().text()
 }
 
-/// How long an object is on its way, from the first byte of its request to MDSS: what a user feels.
+/// How long an object is on its way, from the first byte of its request to MDSS: what a user feels. And how much longer than the disk's sync
+/// a durable 200 takes.
 async fn way() {
     let sim = Sim::start(Config { keep_requests: 100_000, ..Config::default() }).await.unwrap();
     let disk = tempfile::tempdir().unwrap();
@@ -263,73 +265,130 @@ async fn way() {
         start("spooled, on disk", &sim, Some(disk.path()), 10_000).await,
         start("direct", &sim, None, 1).await,
     ];
-    println!("\nfrom request to MDSS, and to the sender's 200; requests at even distances");
     println!(
-        "{:<20} {:>10} {:>12} {:>12} {:>9} {:>9}",
-        "", "requests/s", "MDSS p50 ms", "MDSS p99 ms", "200 p50", "200 p99"
+        "\nfrom request to MDSS, and to the sender's 200; requests at even distances, {TURNS} turns of {} s; late: what a sender overslept",
+        TURN.as_secs()
+    );
+    println!(
+        "{:<20} {:>10} {:>12} {:>12} {:>9} {:>9} {:>11} {:>9}",
+        "", "requests/s", "MDSS p50 ms", "MDSS p99 ms", "200 p50", "200 p99", "of sync p99", "late p99"
     );
     let mut first = 10_000_000_000;
-    for per_second in [10_u32, 100, 500, 1000] {
-        let mut bare = syncs_evenly(disk.path(), per_second).await;
-        bare.sort();
-        let at = |percent: usize| millis(bare[(bare.len() - 1) * percent / 100]);
-        println!("{:<20} {per_second:>10} {:>12.2} {:>12.2}", "a bare sync", at(50), at(99));
-        for server in &servers {
-            first += 1_000_000;
-            let (mut accepted, mut answered) = evenly(server, &sim, first, per_second).await;
-            accepted.sort();
-            answered.sort();
-            let at = |times: &[Duration], percent: usize| millis(times[(times.len() - 1) * percent / 100]);
+    for per_second in [100_u32, 500, 1000, 5000] {
+        let (mut bare, mut times) = (Vec::new(), [Way::default(), Way::default()]);
+        for _ in 0..TURNS {
+            bare.extend(syncs_evenly(disk.path(), per_second));
+            for (server, times) in servers.iter().zip(&mut times) {
+                first += 1_000_000;
+                evenly(server, &sim, first, per_second, times).await;
+            }
+        }
+        let sync = at(&mut bare, 99);
+        println!(
+            "{:<20} {per_second:>10} {:>12} {:>12} {:>9.2} {sync:>9.2}",
+            "a bare sync",
+            "",
+            "",
+            at(&mut bare, 50)
+        );
+        for (server, times) in servers.iter().zip(&mut times) {
+            let [p50, p99] = [50, 99].map(|percent| at(&mut times.answered, percent));
             println!(
-                "{:<20} {per_second:>10} {:>12.2} {:>12.2} {:>9.2} {:>9.2}",
+                "{:<20} {per_second:>10} {:>12.2} {:>12.2} {p50:>9.2} {p99:>9.2} {:>11.2} {:>9.2}",
                 server.name,
-                at(&accepted, 50),
-                at(&accepted, 99),
-                at(&answered, 50),
-                at(&answered, 99),
+                at(&mut times.to_mdss, 50),
+                at(&mut times.to_mdss, 99),
+                p99 / sync,
+                at(&mut times.late, 99),
             );
         }
     }
+    println!(
+        "budgets: a spooled 200 at 500/s and 5000/s 2.5 of sync p99; spooled at 1000/s 1.5 ms to MDSS at p50"
+    );
     for server in servers {
         end(server).await;
     }
 }
 
-/// What the disk needs for a sync at such a distance from the last, on its own: the floor of every durable 200.
-async fn syncs_evenly(dir: &Path, per_second: u32) -> Vec<Duration> {
+/// What so many of a hundred do not exceed, in milliseconds.
+fn at(times: &mut [Duration], percent: usize) -> f64 {
+    times.sort();
+    millis(times[(times.len() - 1) * percent / 100])
+}
+
+/// What the disk needs for a sync at such a distance from the last, on its own: the floor of every durable 200. Where it needs longer than the
+/// distance, the next one follows at once.
+fn syncs_evenly(dir: &Path, per_second: u32) -> Vec<Duration> {
     let (file, begin) = (File::create(dir.join("syncs")).unwrap(), Instant::now());
+    // A log that has its length: a file that grows costs more.
+    file.write_all_at(&[7; 4096], 0).unwrap();
+    file.sync_all().unwrap();
     let mut times = Vec::new();
-    for n in 0..per_second * 3 {
-        tokio::time::sleep_until((begin + Duration::from_secs(1) / per_second * n).into()).await;
+    let mut n = 0;
+    while begin.elapsed() < TURN {
+        sleep_until(begin + Duration::from_secs(1) / per_second * n);
         let start = Instant::now();
         file.write_all_at(&[7; 4096], 0).unwrap();
         file.sync_data().unwrap();
         times.push(start.elapsed());
+        n += 1;
     }
     times
 }
 
-/// Times to MDSS and times to the 200 of three seconds' requests, none of which waits for another.
-async fn evenly(server: &Server, sim: &Sim, first: u64, per_second: u32) -> (Vec<Duration>, Vec<Duration>) {
+fn sleep_until(moment: Instant) {
+    std::thread::sleep(moment.saturating_duration_since(Instant::now()));
+}
+
+/// Times of requests.
+#[derive(Default)]
+struct Way {
+    to_mdss: Vec<Duration>,
+    answered: Vec<Duration>,
+    late: Vec<Duration>,
+}
+
+/// One request of a sender.
+struct Sent {
+    number: u64,
+    at: SystemTime,
+    answered: Duration,
+    late: Duration,
+}
+
+/// Adds the times of a turn's requests. Threads send them in turn, because a timer of the runtime's fires once a millisecond, and then for
+/// several. A sender that has to wait for its last answer counts from the moment that was meant.
+async fn evenly(server: &Server, sim: &Sim, first: u64, per_second: u32, times: &mut Way) {
     sim.forget();
-    let (poster, begin, count) = (Arc::new(HttpPoster::new(LIMIT)), Instant::now(), per_second * 3);
-    let mut tasks = Vec::new();
-    for n in 0..count {
-        tokio::time::sleep_until((begin + Duration::from_secs(1) / per_second * n).into()).await;
-        let (poster, url, body) = (Arc::clone(&poster), server.url.clone(), event(first + u64::from(n)));
-        tasks.push(tokio::spawn(async move {
-            let (at, sent) = (SystemTime::now(), Instant::now());
-            let answer = poster.send("POST", &url, &[], body).await.unwrap();
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            (at, sent.elapsed())
-        }));
-    }
-    let (mut sent, mut answered) = (Vec::new(), Vec::new());
-    for task in tasks {
-        let (at, took) = task.await.unwrap();
-        sent.push(at);
-        answered.push(took);
-    }
+    let address = server.url.trim_start_matches("http://").trim_end_matches("/events").to_owned();
+    let begin = Instant::now() + Duration::from_millis(20);
+    let count = u64::from(per_second) * TURN.as_secs();
+    let threads: Vec<_> = (0..SENDERS)
+        .map(|sender| {
+            let mut connection = Connection::new(TcpStream::connect(&address).unwrap());
+            std::thread::spawn(move || {
+                let send = |n: u64| {
+                    let due = begin + Duration::from_secs(1).mul_f64(n as f64 / f64::from(per_second));
+                    let number = first + n;
+                    let body = event(number);
+                    let is_behind = Instant::now() > due;
+                    sleep_until(due);
+                    let late = due.elapsed();
+                    let from = if is_behind { due } else { Instant::now() };
+                    let at = SystemTime::now() - from.elapsed();
+                    connection.post("/events", "", &body);
+                    Sent { number, at, answered: from.elapsed(), late }
+                };
+                (sender..count).step_by(SENDERS as usize).map(send).collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    let sent: Vec<Sent> = tokio::task::spawn_blocking(|| {
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+    .await
+    .unwrap();
     let deadline = Instant::now() + LIMIT;
     let came: HashMap<String, SystemTime> = loop {
         let requests = sim.requests();
@@ -339,94 +398,13 @@ async fn evenly(server: &Server, sim: &Sim, first: u64, per_second: u32) -> (Vec
             break came;
         }
         assert!(Instant::now() < deadline, "{} of {} came to MDSS", came.len(), sent.len());
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     };
-    let way =
-        |(n, at): (usize, &SystemTime)| came[&key(first + n as u64)].duration_since(*at).unwrap_or_default();
-    (sent.iter().enumerate().map(way).collect(), answered)
-}
-
-/// Memory and start of a server with so many events in its spool, while it takes more and sends what it can.
-async fn stock() {
-    let sim = Sim::start(Config { keep_requests: 10, ..Config::default() }).await.unwrap();
-    println!("\nevents in the spool, then {} s of 32 senders and of sending at full speed", ROUND.as_secs());
-    println!(
-        "{:>10} {:>10} {:>10} {:>14} {:>10} {:>10} {:>10}",
-        "events", "file MB", "ready ms", "memory then MB", "accepts/s", "sent/s", "peak MB"
-    );
-    for count in [0, 10_000, 1_000_000] {
-        let disk = tempfile::tempdir().unwrap();
-        fill(disk.path(), count).await;
-        let size = std::fs::metadata(disk.path().join("spool.db")).map_or(0, |file| file.len() >> 20);
-        let server = start("spooled", &sim, Some(disk.path()), 10_000).await;
-        let then = memory(&server.process, "VmRSS:");
-        let done = round(&server.url, 20_000_000_000, 32).await;
-        let delivered: f64 = metrics(&server)
-            .await
-            .lines()
-            .filter(|line| line.starts_with("mdss_relay_spool_delivered_total{"))
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-            .sum();
-        println!(
-            "{count:>10} {size:>10} {:>10.1} {then:>14.1} {:>10.0} {:>10.0} {:>10.1}",
-            millis(server.ready),
-            done.per_second,
-            delivered / ROUND.as_secs_f64(),
-            memory(&server.process, "VmHWM:")
-        );
-        end(server).await;
+    for Sent { number, at, answered, late } in sent {
+        times.to_mdss.push(came[&key(number)].duration_since(at).unwrap_or_default());
+        times.answered.push(answered);
+        times.late.push(late);
     }
-}
-
-fn memory(process: &Process, what: &str) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
-}
-
-/// Puts so many events into a spool that no server has yet.
-async fn fill(dir: &Path, count: usize) {
-    if count == 0 {
-        return;
-    }
-    let vars = [
-        ("APIENDPOINT", "http://127.0.0.1:9/api/webhook/realtime"),
-        ("APIKEY", DEFAULT_API_KEY),
-        ("STORAGECLIENTID", units::S3_COMPATIBLE),
-    ];
-    let vars = vars.into_iter().map(|(n, v)| (OsString::from(n), OsString::from(v)));
-    let relay = Arc::new(Relay::new(Settings::read(vars, Role::Function).finish().unwrap()).unwrap());
-    let config = SpoolConfig { dir: dir.to_owned(), limit: 1 << 40 };
-    let (spool, keeping) = Spool::start(config, Arc::new(SystemClock)).unwrap();
-    spool.ready().await.unwrap();
-    let next = Arc::new(AtomicUsize::new(0));
-    let tasks: Vec<_> = (0..256)
-        .map(|_| {
-            let (spool, relay, next) = (spool.clone(), Arc::clone(&relay), Arc::clone(&next));
-            tokio::spawn(async move {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= count {
-                        break;
-                    }
-                    // The source that a server without any `[[source]]` gives to what comes in.
-                    let delivery = Delivery {
-                        source: Some("events".into()),
-                        method: "POST".into(),
-                        body: event(n as u64).into(),
-                        ..Delivery::default()
-                    };
-                    let plan = relay.plan(&delivery);
-                    spool.accept(delivery, &plan, Sender::Anyone).await.unwrap();
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
-    drop(spool);
-    keeping.wait();
 }
 
 fn millis(duration: Duration) -> f64 {
