@@ -30,7 +30,10 @@ fn example(name: &str) -> String {
 fn tool(name: &str, version: &str) -> Option<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let taken = ["usr/bin", "usr/sbin"].map(|folder| target.join("servers").join(folder).join(name));
-    let places = [PathBuf::from(name), Path::new("/usr/sbin").join(name)].into_iter().chain(taken);
+    // By its whole path: a program that is started here has no search path of ours.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = std::env::split_paths(&path).chain(["/usr/sbin".into()]).map(|folder| folder.join(name));
+    let places = installed.chain(taken);
     let found = places
         .into_iter()
         .find(|path| Command::new(path).arg(version).output().is_ok_and(|o| o.status.success()));

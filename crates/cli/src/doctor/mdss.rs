@@ -199,6 +199,9 @@ async fn accepts_key(answer: &Answer, subject: &Subject) -> Outcome {
     }
 }
 
+/// A cap that so many times as many objects would pass was perhaps set for another MDSS.
+const LOW: f64 = 10.0;
+
 /// How many objects a second the relay can report.
 fn rate(subject: &Subject, took: Duration) -> Outcome {
     let at_once = subject.settings.mdss.concurrency;
@@ -206,6 +209,11 @@ fn rate(subject: &Subject, took: Duration) -> Outcome {
     let reachable =
         format!("{at_once} at once, answers in {} ms: about {most:.0} objects a second", took.as_millis());
     match subject.http.spool.as_ref().map(|spool| spool.rate) {
+        Some(rate) if f64::from(rate) * LOW < most => Outcome::warn(
+            format!("RELAY_SPOOL_RATE allows {rate} a second; {reachable}"),
+            "no cap far below what MDSS takes, which the relay finds by itself",
+            "unset RELAY_SPOOL_RATE, unless MDSS must not get more",
+        ),
         Some(rate) => Outcome::ok(format!("as many a second as MDSS takes, up to {rate}; {reachable}")),
         None => Outcome::ok(reachable),
     }

@@ -100,18 +100,24 @@ impl Lanes {
         self.lanes.iter().map(cap).collect()
     }
 
-    /// Whether a lane that could send has less than half of its share of what may wait for a turn; of all lanes, or of those that are known to
+    /// Whether a lane that could send has less than a quarter of its share of what may wait for a turn; of all lanes, or of those that are known to
     /// have more.
     pub(super) fn is_hungry(&self, ahead: usize, all: bool, now: Instant) -> bool {
         let share = Self::SHARE * ahead.saturating_sub(self.queued);
         let is_hungry =
-            |lane: &Lane| (all || lane.more) && 2 * lane.queue.len() < share && !lane.is_closed(now);
+            |lane: &Lane| (all || lane.more) && 4 * lane.queue.len() < share && !lane.is_closed(now);
         (all && self.lanes.is_empty()) || self.lanes.values().any(is_hungry)
+    }
+
+    /// So many are claimed of each lane. Those of which none is may have some all the same, if any may: `all`.
+    pub(super) fn asked(&mut self, caps: &HashMap<String, usize>, all: bool) {
+        for (name, lane) in &mut self.lanes {
+            lane.more = caps.get(name) == Some(&0) && (lane.more || all);
+        }
     }
 
     /// Which lanes have more than a claim has brought.
     pub(super) fn have_more(&mut self, names: &[String]) {
-        self.lanes.values_mut().for_each(|lane| lane.more = false);
         for name in names {
             self.lanes.entry(name.clone()).or_insert_with(Lane::new).more = true;
         }
@@ -272,5 +278,24 @@ mod tests {
         close(&mut lanes, "b", now);
         lanes.probe_soon(now);
         assert_eq!(closed(&lanes, now), [("a".to_owned(), 1), ("b".to_owned(), 1)].into());
+    }
+
+    /// Else a lane with a backlog would stand still until the next look, once its queue has run empty.
+    #[test]
+    fn a_lane_of_which_none_was_claimed_may_have_more_all_the_same() {
+        let (mut lanes, now) = (Lanes::new(16), Instant::now());
+        fill(&mut lanes, "a", 0..40);
+        lanes.have_more(&["a".to_owned()]);
+        let caps = lanes.caps(41, now);
+        assert_eq!(caps["a"], 0, "there is no room");
+        lanes.asked(&caps, false);
+        lanes.have_more(&[]);
+        turns(&mut lanes, now, 10);
+        assert!(!lanes.is_hungry(41, false, now));
+        lanes.lanes.get_mut("a").unwrap().queue.clear();
+        lanes.queued = 0;
+        assert!(lanes.is_hungry(41, false, now));
+        lanes.asked(&lanes.caps(41, now), false);
+        assert!(!lanes.is_hungry(41, false, now), "it has given all that it had");
     }
 }

@@ -240,6 +240,7 @@ impl Worker {
             _ => return,
         };
         let most = want.most;
+        self.pauses.lanes.asked(&want.lanes, self.look);
         (self.look, self.claims, self.claimed) = (false, turn, when);
         let engine = self.spool.engine.clone();
         self.claiming.spawn(async move { Found { found: engine.claim(want).await, most, when } });
