@@ -143,6 +143,29 @@ mod tests {
     use crate::shares::Parties;
     use crate::trouble::TroubleKind;
 
+    /// The room is looked up once; else a burst would all see the same room.
+    #[test]
+    fn what_a_group_has_taken_is_counted_for_the_next_of_it() {
+        let (_dir, db) = file();
+        let intake = |n: u8| {
+            let delivery = Delivery { body: vec![n; 5000], ..Delivery::default() };
+            let plan = mdss_relay_core::plan(&Settings::default().rules, &delivery);
+            Intake::new(delivery, &plan, Sender::Proven)
+        };
+        let group = db.unchecked_transaction().unwrap();
+        let turn = Turn::new(&group, 0);
+        let before = turn.room().unwrap().used;
+        let limits = Limits { bytes: 1 << 30, parties: Parties { sources: 1, units: 1 } };
+        for n in [b'x', b'y'] {
+            assert_eq!(accept(&turn, &intake(n), limits, Moment::from_millis(0)).unwrap(), [Written::Stored]);
+        }
+        let taken = turn.room().unwrap().used - before;
+        assert!(taken >= 2 * (5000 + ROW_BYTES), "{taken}");
+        let full = Limits { bytes: before + taken, ..limits };
+        let third = accept(&turn, &intake(b'z'), full, Moment::from_millis(0));
+        assert!(matches!(third, Err(Fault::Ours(trouble)) if trouble.kind == TroubleKind::Full));
+    }
+
     #[test]
     fn a_file_that_may_not_grow_is_a_full_disk() {
         let (_dir, db) = file();

@@ -180,14 +180,13 @@ fn group(
     jobs: &mut [Box<dyn Job>],
 ) -> Result<Vec<Result<(), Trouble>>, Trouble> {
     // Mostly none fails. To be able to take one back, SQLite keeps a copy of each page that each of them changes.
-    if jobs.len() > 1 {
-        let group = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(writing)?;
-        let turn = Turn::new(&group, epoch);
-        if jobs.iter_mut().all(|job| job.run(&turn).is_ok()) {
-            group.commit().map_err(writing)?;
-            return Ok(vec![Ok(()); jobs.len()]);
-        }
+    let group = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(writing)?;
+    let turn = Turn::new(&group, epoch);
+    if jobs.iter_mut().all(|job| job.run(&turn).is_ok()) {
+        group.commit().map_err(writing)?;
+        return Ok(vec![Ok(()); jobs.len()]);
     }
+    drop(group);
     each_by_itself(db, epoch, jobs)
 }
 
@@ -380,6 +379,24 @@ mod tests {
         let (reply, answer) = oneshot::channel::<Result<(), Trouble>>();
         drop(answer);
         Box::new(Task { work: move |turn: &Turn<'_>| Ok(outcome(turn.db)?), result: None, reply })
+    }
+
+    /// What was written before the failure was known is written once.
+    #[test]
+    fn of_a_group_only_the_job_that_fails_is_taken_back() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE t (x)").unwrap();
+        let write = || job(|db| db.execute("INSERT INTO t VALUES (1)", []).map(drop));
+        let fail = job(|db| {
+            db.execute("INSERT INTO t VALUES (2)", [])?;
+            db.execute("INSERT INTO nowhere VALUES (1)", []).map(drop)
+        });
+        let outcomes = group(&mut db, 0, &mut [write(), fail, write()]).unwrap();
+        let kinds: Vec<_> =
+            outcomes.into_iter().map(|outcome| outcome.err().map(|trouble| trouble.kind)).collect();
+        assert_eq!(kinds, [None, Some(TroubleKind::Internal), None]);
+        let rows: String = db.query_row("SELECT group_concat(x) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, "1,1");
     }
 
     #[test]
