@@ -12,6 +12,8 @@ use crate::clock::Clock;
 use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
+#[cfg(feature = "postgres")]
+use crate::postgres::{Database, Postgres};
 use crate::shares::{Limits, Parties};
 pub use crate::sqlite::Glance;
 use crate::sqlite::Sqlite;
@@ -22,10 +24,20 @@ use crate::trouble::Trouble;
 /// Where the spool is and how much it may hold.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The data directory; made if it is not there.
-    pub dir: PathBuf,
-    /// Bytes that may be in use in the file, about; above that no event is stored.
+    /// Where it is.
+    pub place: Place,
+    /// Bytes that may be in use, about; above that no event is stored.
     pub limit: u64,
+}
+
+/// Where events are kept.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A data directory on this machine; made if it is not there.
+    Directory(PathBuf),
+    /// A database that several relays share.
+    #[cfg(feature = "postgres")]
+    Database(Database),
 }
 
 impl Config {
@@ -35,11 +47,11 @@ impl Config {
     }
 }
 
-/// The thread that works on the file.
+/// The thread that works on the file, or keeps the connections to the database.
 pub struct StoreThread(JoinHandle<()>);
 
 impl StoreThread {
-    /// Waits until every handle is dropped and the file is closed. Not needed for safety: a spool that was killed is as
+    /// Waits until every handle is dropped and the spool is closed. Not needed for safety: a spool that was killed is as
     /// good as one that was closed, it only takes a moment longer to open.
     pub fn wait(self) {
         let _ = self.0.join();
@@ -51,6 +63,9 @@ impl StoreThread {
 pub enum Engine {
     /// A file on this machine.
     Sqlite(Sqlite),
+    /// A database that several relays share.
+    #[cfg(feature = "postgres")]
+    Postgres(Postgres),
 }
 
 impl Engine {
@@ -59,8 +74,18 @@ impl Engine {
     /// # Errors
     /// If the system has no thread for it.
     pub fn work(config: &Config, clock: Arc<dyn Clock>) -> std::io::Result<(Self, StoreThread)> {
-        let (engine, thread) = Sqlite::work(config.dir.clone(), clock)?;
-        Ok((Self::Sqlite(engine), StoreThread(thread)))
+        Ok(match &config.place {
+            Place::Directory(dir) => {
+                let (engine, thread) = Sqlite::work(dir.clone(), clock)?;
+                (Self::Sqlite(engine), StoreThread(thread))
+            }
+            // Its own clock is the one that counts.
+            #[cfg(feature = "postgres")]
+            Place::Database(database) => {
+                let (engine, thread) = Postgres::work(database)?;
+                (Self::Postgres(engine), StoreThread(thread))
+            }
+        })
     }
 
     /// The spool of a data directory from another process, for an operator. It must be there, and is brought to today's version.
@@ -89,6 +114,8 @@ impl Engine {
     pub async fn accept(&self, intake: Arc<Intake>, limits: Limits) -> Result<Vec<Written>, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.accept(intake, limits).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.accept(intake, limits).await,
         }
     }
 
@@ -99,6 +126,8 @@ impl Engine {
     pub async fn claim(&self, want: Want) -> Result<Claims, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.claim(want).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.claim(want).await,
         }
     }
 
@@ -109,6 +138,8 @@ impl Engine {
     pub async fn settle(&self, batch: Arc<[Settlement]>) -> Result<Settled, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.settle(batch).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.settle(batch).await,
         }
     }
 
@@ -119,9 +150,13 @@ impl Engine {
     pub async fn give_back(&self, tickets: Vec<Ticket>) -> Result<(), Trouble> {
         match self {
             // A ticket that is gone has freed its item.
-            Self::Sqlite(_) => drop(tickets),
+            Self::Sqlite(_) => {
+                drop(tickets);
+                Ok(())
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.give_back(tickets).await,
         }
-        Ok(())
     }
 
     /// Makes items due that are put off, held ones too: of all lanes or of one, but not those that are to be spared; at most `most`. Says how
@@ -137,6 +172,8 @@ impl Engine {
     ) -> Result<usize, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.release(lane, spared, most).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.release(lane, spared, most).await,
         }
     }
 
@@ -147,6 +184,8 @@ impl Engine {
     pub async fn stock(&self) -> Result<Stock, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.stock().await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.stock().await,
         }
     }
 
@@ -157,6 +196,8 @@ impl Engine {
     pub async fn note(&self, health: Health) -> Result<(), Trouble> {
         match self {
             Self::Sqlite(engine) => engine.note(health).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.note(health).await,
         }
     }
 
@@ -167,6 +208,8 @@ impl Engine {
     pub async fn noted(&self) -> Result<Option<Noted>, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.noted().await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.noted().await,
         }
     }
 
@@ -177,6 +220,8 @@ impl Engine {
     pub async fn probe(&self, limits: Limits) -> Result<(), Trouble> {
         match self {
             Self::Sqlite(engine) => engine.probe(limits).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.probe(limits).await,
         }
     }
 
@@ -192,6 +237,8 @@ impl Engine {
     ) -> Result<Vec<Entry>, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.list(filter, after, most).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.list(filter, after, most).await,
         }
     }
 
@@ -202,6 +249,8 @@ impl Engine {
     pub async fn show(&self, id: ItemId) -> Result<Option<Shown>, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.show(id).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.show(id).await,
         }
     }
 
@@ -212,6 +261,8 @@ impl Engine {
     pub async fn retry(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.retry(filter, after).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.retry(filter, after).await,
         }
     }
 
@@ -222,6 +273,8 @@ impl Engine {
     pub async fn purge(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.purge(filter, after).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.purge(filter, after).await,
         }
     }
 }

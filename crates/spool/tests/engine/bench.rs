@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mdss_relay_spool::seam::{Claimed, Claims, Outcome, Settled, Settlement, Want};
-use mdss_relay_spool::{Clock, Config, Desk, Moment, Spool, StoreThread, SystemClock};
+use mdss_relay_spool::{Clock, Config, Desk, Moment, Place, Spool, StoreThread, SystemClock};
 use tempfile::TempDir;
 
 /// One place where events are kept. What knows the engine's kind is in here and nowhere else in this suite.
@@ -33,7 +33,7 @@ impl Bench {
 
     /// The same, with a limit of bytes.
     pub(crate) fn open_with(&self, limit: u64) -> Open {
-        let config = Config { dir: self.dir.path().to_owned(), limit };
+        let config = Config { place: Place::Directory(self.dir.path().to_owned()), limit };
         let (spool, thread) = Spool::start(config, self.clock.clone()).unwrap();
         Open { spool, thread }
     }
