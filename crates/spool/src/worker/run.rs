@@ -213,7 +213,9 @@ impl Worker {
     }
 
     fn flush(&mut self) {
-        self.outcomes.flush(&self.spool.engine, Instant::now(), !self.running.is_empty());
+        // At the pace's rate nothing may be under way for a moment although the next request is due in the next.
+        let more = !self.running.is_empty() || self.pauses.lanes.queued() > 0;
+        self.outcomes.flush(&self.spool.engine, Instant::now(), more);
     }
 
     /// Asks for more when there is room and something may be due.
@@ -322,13 +324,14 @@ impl Worker {
             let now = Instant::now();
             let Some((ready, patience)) = self.pauses.next(now) else { break };
             let (relay, nudge) = (Arc::clone(&self.relay), Arc::clone(&self.nudge));
-            self.running.spawn(async move {
+            // In a box: on its way into its task a future of a few kilobytes is copied half a dozen times.
+            self.running.spawn(Box::pin(async move {
                 // A defect must not cost more than its own item, nor leave a breaker waiting for its probe.
                 let attempt = attempt(&relay, &ready.submission, &patience, &nudge);
                 let attempt = AssertUnwindSafe(attempt).catch_unwind();
                 let outcome = attempt.await.unwrap_or_else(|_| Err(defect("the attempt")));
                 Attempted { ready, outcome, took: now.elapsed() }
-            });
+            }));
         }
     }
 
