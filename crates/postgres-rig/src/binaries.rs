@@ -83,7 +83,13 @@ impl Binaries {
     /// One of the programs, as an ordinary user, with nothing of this process's environment but `PATH`.
     #[must_use]
     pub fn command(&self, name: &str) -> Command {
-        self.ordinary(&self.dir.join(name))
+        self.ordinary(&self.program(name))
+    }
+
+    /// The path of one of them.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
     }
 
     /// Any program, as that same user.

@@ -14,15 +14,34 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn new(binaries: &Binaries) -> Result<Self, RigError> {
+        Self::make(binaries, false)
+    }
+
+    /// One with a place in it where something may be mounted, which is unmounted before the folder goes.
+    pub(crate) fn with_mount(binaries: &Binaries) -> Result<Self, RigError> {
+        Self::make(binaries, true)
+    }
+
+    fn make(binaries: &Binaries, mount: bool) -> Result<Self, RigError> {
         let made = tempfile::Builder::new().prefix("postgres-rig-").tempdir();
         // The shell removes it, also if nobody here can any more.
         let path = made.map_err(RigError::system("no folder for a server"))?.keep();
-        let watch = Watch::folder(&path)?;
+        let place = path.join(MOUNTED);
+        let watch = Watch::folder(&path, mount.then_some(place.as_path()))?;
         binaries.give(&path)?;
+        if mount {
+            std::fs::create_dir(&place).map_err(RigError::system("no place for a mount"))?;
+        }
         Ok(Self { path, _watch: watch })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+
+    pub(crate) fn mounted(&self) -> PathBuf {
+        self.path.join(MOUNTED)
+    }
 }
+
+const MOUNTED: &str = "mounted";

@@ -38,9 +38,11 @@ pub struct Setup {
 /// with it.
 #[derive(Debug)]
 pub struct Server {
-    binaries: Binaries,
+    pub(crate) binaries: Binaries,
     port: u16,
     settings: Vec<(String, String)>,
+    /// More of its processes' environment.
+    env: Vec<(String, String)>,
     /// None while it is stopped. Before the folder, so that it ends first.
     watch: Option<Watch>,
     frozen: bool,
@@ -92,8 +94,15 @@ impl Setup {
             ("dynamic_shared_memory_type".to_owned(), "mmap".to_owned()),
         ];
         settings.extend(self.settings);
-        let mut server =
-            Server { binaries: self.binaries, port: 0, settings, watch: None, frozen: false, folder };
+        let mut server = Server {
+            binaries: self.binaries,
+            port: 0,
+            settings,
+            env: Vec::new(),
+            watch: None,
+            frozen: false,
+            folder,
+        };
         server.first_start()?;
         Ok(server)
     }
@@ -193,8 +202,7 @@ impl Server {
     ///
     /// If the file cannot be written, or the server is stopped.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), RigError> {
-        self.settings.retain(|(known, _)| known != name);
-        self.settings.push((name.to_owned(), value.to_owned()));
+        self.override_setting(name, value);
         self.configure()?;
         signal("HUP", &[self.pid()?])
     }
@@ -240,7 +248,8 @@ impl Server {
     pub fn start(&mut self) -> Result<(), RigError> {
         self.configure()?;
         let begin = std::fs::metadata(self.log_file()).map(|about| about.len()).unwrap_or_default();
-        let watch = Watch::process(&self.command(), &self.log_file())?;
+        // An immediate shutdown.
+        let watch = Watch::process(&self.command(), &self.log_file(), "QUIT")?;
         let pid = watch.pid()?;
         self.watch = Some(watch);
         let started = Instant::now();
@@ -287,7 +296,30 @@ impl Server {
         signal("CONT", &[pid])
     }
 
-    fn first_start(&mut self) -> Result<(), RigError> {
+    /// Gives its processes more of an environment, [`wrong_clock`](crate::wrong_clock) for instance, from the next start on.
+    pub fn env(&mut self, vars: Vec<(String, String)>) {
+        self.env = vars;
+    }
+
+    pub(crate) fn override_setting(&mut self, name: &str, value: &str) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// One with the same settings, in another folder, that was never started.
+    pub(crate) fn sibling(&self, folder: Folder) -> Self {
+        Self {
+            binaries: self.binaries.clone(),
+            port: 0,
+            settings: self.settings.clone(),
+            env: Vec::new(),
+            watch: None,
+            frozen: false,
+            folder,
+        }
+    }
+
+    pub(crate) fn first_start(&mut self) -> Result<(), RigError> {
         let mut tries = 0;
         loop {
             self.port = free_port()?;
@@ -304,8 +336,10 @@ impl Server {
     }
 
     fn command(&self) -> Command {
-        let mut command = self.binaries.command("postgres");
-        command.arg("-D").arg(self.data());
+        // The shell that watches it keeps its own environment.
+        let mut command = self.binaries.ordinary(Path::new("env"));
+        command.args(self.env.iter().map(|(name, value)| format!("{name}={value}")));
+        command.arg(self.binaries.program("postgres")).arg("-D").arg(self.data());
         command
     }
 
@@ -393,7 +427,7 @@ fn include(data: &Path) -> Result<(), RigError> {
 }
 
 /// Writes a file that the server reads, and nobody else.
-fn write(binaries: &Binaries, path: &Path, content: &[u8]) -> Result<(), RigError> {
+pub(crate) fn write(binaries: &Binaries, path: &Path, content: &[u8]) -> Result<(), RigError> {
     std::fs::write(path, content)
         .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)))
         .map_err(RigError::system(format!("{} cannot be written", path.display())))?;

@@ -6,6 +6,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,14 +15,15 @@ use crate::error::RigError;
 /// How long an ordered end may take. Only a machine in trouble comes near it.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The signal comes as a line; the end of the pipe is an immediate shutdown. CONT is for a process that was frozen; it
-/// gets QUIT first, so that it does nothing else.
+/// The signal comes as a line; at the end of the pipe it is the one given. CONT is for a process that was frozen; it
+/// gets the other one first, so that it does nothing else. What a shell starts in the background ignores INT and QUIT
+/// unless it asks for them, as the server does.
 const PROCESS: &str = r#"
 "$@" < /dev/null >> "$WATCH_LOG" 2>&1 &
 pid=$!
 echo "$pid"
 exec > /dev/null
-read -r signal || signal=QUIT
+read -r signal || signal=$WATCH_SIGNAL
 kill -s "$signal" "$pid" 2> /dev/null
 kill -s CONT "$pid" 2> /dev/null
 wait "$pid"
@@ -33,7 +35,18 @@ echo
 exec > /dev/null 2>&1
 read -r _
 n=0
-while [ $n -lt 100 ]; do rm -rf "$1"; [ -e "$1" ] || exit 0; n=$((n + 1)); sleep 0.1; done
+while [ $n -lt 100 ]; do
+    if [ -n "$2" ]; then
+        umount "$2"
+        # What could not be unmounted is not emptied either.
+        rm -rf --one-file-system "$1"
+    else
+        rm -rf "$1"
+    fi
+    [ -e "$1" ] || exit 0
+    n=$((n + 1))
+    sleep 0.1
+done
 "#;
 
 /// Something that does not outlive this process.
@@ -46,11 +59,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Starts `command`; what it prints is added to the file `log`.
-    pub(crate) fn process(command: &Command, log: &std::path::Path) -> Result<Self, RigError> {
+    /// Starts `command`; what it prints is added to the file `log`. `signal` is what ends it at last.
+    pub(crate) fn process(command: &Command, log: &Path, signal: &str) -> Result<Self, RigError> {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", PROCESS, "watch"]).arg(command.get_program()).args(command.get_args());
-        shell.env_clear().env("WATCH_LOG", log);
+        shell.env_clear().env("WATCH_LOG", log).env("WATCH_SIGNAL", signal);
         for (name, value) in command.get_envs() {
             if let Some(value) = value {
                 shell.env(name, value);
@@ -59,10 +72,10 @@ impl Watch {
         Self::start(shell)
     }
 
-    /// Removes `folder` at the end.
-    pub(crate) fn folder(folder: &std::path::Path) -> Result<Self, RigError> {
+    /// Removes `folder` at the end, after it has unmounted what is at `mount`, which may be nothing.
+    pub(crate) fn folder(folder: &Path, mount: Option<&Path>) -> Result<Self, RigError> {
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", FOLDER, "watch"]).arg(folder);
+        shell.args(["-c", FOLDER, "watch"]).arg(folder).arg(mount.unwrap_or(Path::new("")));
         Self::start(shell)
     }
 
