@@ -75,6 +75,11 @@ impl Slot {
         Ok(Held { state, whole: false })
     }
 
+    /// How many connections were made in this place.
+    pub(super) async fn made(&self) -> u64 {
+        self.state.lock().await.made
+    }
+
     async fn connect(&self) -> Result<Line, Trouble> {
         let line = Line::connect(&self.database).await?;
         let prepared = async {
@@ -140,11 +145,6 @@ impl Held<'_> {
             self.state.line = None;
         }
         outcome
-    }
-
-    /// The connection is to be given up after all.
-    pub(super) fn leave(mut self) {
-        self.state.line = None;
     }
 
     /// How many connections were made in this place, this one included.
