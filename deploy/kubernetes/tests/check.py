@@ -324,8 +324,8 @@ if os.environ.get("PROMTOOL"):
 # Values, and a word of the refusal.
 REFUSED = (
     ({"replica": 3}, "replica"),
-    ({"replicas": 0}, "minimum"),
-    ({"replicas": "2"}, "integer"),
+    ({"replicas": 0}, "replicas"),
+    ({"replicas": "2"}, "replicas"),
     ({"spool": {"engine": "mysql"}}, "engine"),
     ({"spool": {"engine": "postgresql", "url": "postgres://a:b@c/d"}}, "url"),
     ({"spool": {"postgresql": {"url": {"secretName": "", "key": "a b"}}}}, "key"),

@@ -192,8 +192,8 @@ def server_programs():
 
 
 class Database:
-    """What CloudNativePG makes of the guide's Cluster, as far as the relay sees it: a server with a certificate of an authority of its own, a database,
-    a role that owns it, and the Secrets NAME-app and NAME-ca. One server alone: the durability is then `server`."""
+    """As far as the relay sees it, what CloudNativePG makes of the guide's Cluster: a server with a certificate of an authority of its own, a database, the
+    role that owns it, and the Secrets NAME-app and NAME-ca; and the guide's role without CREATE. One server alone: the durability is `server`."""
 
     def __init__(self, programs, folder):
         self.folder = folder
@@ -215,8 +215,7 @@ class Database:
             # Its folder has to be reachable for that user.
             folder.parent.chmod(0o711)
         data, socket = folder / "data", folder
-        subprocess.run([*become, programs / "initdb", "-N", "-U", "postgres", "-A", "scram-sha-256", "--pwfile=/dev/stdin", "-D", data],
-                       input="of-the-check", text=True, check=True, capture_output=True, cwd=folder)
+        subprocess.run([*become, programs / "initdb", "-N", "-U", "postgres", "-A", "reject", "-D", data], check=True, capture_output=True, cwd=folder)
         (data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
         port = self.free_port()
         options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": socket, "ssl": "on", "fsync": "off",
@@ -226,10 +225,15 @@ class Database:
                            stdout=log, stderr=log, cwd=folder)
         self.psql = [programs / "psql", "-h", socket, "-p", str(port), "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-X", "-q", "-A", "-t"]
         wait(lambda: subprocess.run([*self.psql, "-c", "SELECT"], capture_output=True).returncode == 0, "PostgreSQL does not start")
-        self.sql("CREATE ROLE relay LOGIN PASSWORD 'p@ss/word'")
+        self.secrets = {"relay-db-ca": {"ca.crt": (folder / "ca.crt").read_text()}}
+        for role, secret in (("relay", "relay-db-app"), ("relay_app", "relay-db-relay")):
+            self.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'p@ss/word'")
+            self.secrets[secret] = {"uri": f"postgresql://{role}:p%40ss%2Fword@localhost:{port}/mdss_relay"}
         self.sql("CREATE DATABASE mdss_relay OWNER relay")
-        uri = f"postgresql://relay:p%40ss%2Fword@localhost:{port}/mdss_relay"
-        self.secrets = {"relay-db-app": {"uri": uri}, "relay-db-ca": {"ca.crt": (folder / "ca.crt").read_text()}}
+        # What the guide gives to the role that may create nothing.
+        guide = (HERE.parent.parent.parent / "docs/kubernetes.md").read_text()
+        rights = re.search(r"psql --dbname mdss_relay <<'END'\n(CREATE SCHEMA .*?)END\n", guide, re.DOTALL)[1]
+        self.sql(rights, "mdss_relay")
 
     @staticmethod
     def free_port():
@@ -239,14 +243,14 @@ class Database:
             one.bind(("127.0.0.1", 0))
             return one.getsockname()[1]
 
-    def sql(self, text):
-        return subprocess.run([*self.psql, "-c", text], check=True, capture_output=True, text=True).stdout
+    def sql(self, text, base="postgres"):
+        return subprocess.run([*self.psql, "-d", base], input=text, check=True, capture_output=True, text=True).stdout
 
 
 def shared(programs, folder, mdss):
     """Two relays and a database; then an update of both, while a sender goes on."""
     database = Database(programs, folder / "database")
-    secrets = {**RELAYS, **database.secrets, "relay-db-relay": database.secrets["relay-db-app"]}
+    secrets = {**RELAYS, **database.secrets}
     secrets["mdss-relay"] = {**RELAYS["mdss-relay"], "mdss-ca.pem": database.secrets["relay-db-ca"]["ca.crt"]}
     manifests = things("everything")
     for thing in manifests:
