@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -318,6 +319,53 @@ if os.environ.get("PROMTOOL"):
         file.flush()
         ran = subprocess.run([os.environ["PROMTOOL"], "check", "rules", file.name], capture_output=True, text=True)
         must(ran.returncode == 0, f"promtool: {ran.stdout}{ran.stderr}")
+
+# --- the commands that are shown are commands ------------------------------------------------------------------------------------------
+
+
+def commands(text):
+    """Those of kubectl and helm in a text, as words, each up to where the shell takes over."""
+    text = re.sub(r"\\\n\s*", "", text)
+    for line in re.findall(r"(?:^|[\s'\";|])((?:kubectl|helm) (?:[^\n|;<>&]|&(?!&))*)", text):
+        words = re.sub(r"\{\{.*?\}\}", "x", line).split(" -- ")[0].split("  #")[0].split()
+        yield [word.strip("'\"`.,)") for word in words]
+
+
+helps = {}
+
+
+def said(*words):
+    """What the program says of itself."""
+    if words not in helps:
+        helps[words] = subprocess.run(words, capture_output=True, text=True, env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"}).stdout
+    return helps[words]
+
+
+def known(words, word):
+    """Whether it is a command below these, by their help."""
+    return re.search(rf"^  {re.escape(word)}\s", said(*words, "--help"), re.MULTILINE)
+
+
+shown = "\n".join(re.findall(r"```sh\n(.*?)```", (ROOT / "docs/kubernetes.md").read_text(), re.DOTALL))
+shown += "\n".join(rule["annotations"]["command"] for rule in theirs.values())
+seen = 0
+for words in commands(shown):
+    program, bare = words[0], [word for word in words[1:] if not word.startswith("-")]
+    if shutil.which(program) is None:
+        print(f"kubernetes: the commands of {program} are not checked, it is missing", file=sys.stderr)
+        continue
+    seen += 1
+    # A namespace may stand before the command: the first word that the program knows is it.
+    while bare and not known([program], bare[0]):
+        bare.pop(0)
+    must(bare, f"{program} has no command for {' '.join(words)}")
+    command = [program]
+    while bare and known(command, bare[0]):
+        command.append(bare.pop(0))
+    everywhere = said("kubectl", "options") if program == "kubectl" else ""
+    for option in (word.split("=")[0] for word in words if word.startswith("--")):
+        must(re.search(rf"{option}(?![\w-])", said(*command, "--help") + everywhere), f"{' '.join(command)} has no {option}")
+must(seen > 15 or shutil.which("kubectl") is None, f"only {seen} commands were found")
 
 # --- wrong values are refused ---------------------------------------------------------------------------------------------------------
 
