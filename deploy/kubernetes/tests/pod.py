@@ -133,8 +133,9 @@ class Pod:
     def exec(self, *command):
         return subprocess.run([BUILT / command[0], *command[1:]], env=self.env, capture_output=True, text=True)
 
-    def end(self):
-        """As Kubernetes ends it, but for the pause before; how long it took."""
+    def end(self, pace=0.0):
+        """As Kubernetes ends it, with the pause before shortened to this share; how long the relay itself took."""
+        time.sleep(pace * self.container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0))
         begun = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(self.grace)
@@ -178,6 +179,55 @@ def alone(name, folder, mdss):
         assert not changed, f"{name}: has written {changed}"
     taken = pod.end()
     return f"{name}: ready, alive, an event, and ended after {taken:.1f} s of {pod.grace}"
+
+
+# How much quicker an update goes here than in a cluster, and how long a sender does not know yet of a pod's end.
+PACE, BEHIND = 0.1, 0.25
+
+
+def replaced(name, mdss, pods, new):
+    """A Deployment's update while a sender goes on: one more, then one less, as often as there are pods. No event may be refused, and MDSS hears of each; how
+    many there were."""
+    endpoints, sent, failed, going = list(pods), [], [], True
+
+    def sender():
+        while going:
+            key = f"{name}-{len(sent)}"
+            if posted(endpoints[len(sent) % len(endpoints)], key) != 200:
+                failed.append(key)
+            sent.append(key)
+
+    def forgotten(pod):
+        time.sleep(BEHIND)
+        endpoints.remove(pod)
+
+    thread = threading.Thread(target=sender)
+    thread.start()
+    try:
+        for n, old in enumerate(pods):
+            endpoints.append(new(n).start().ready())
+            # The pod and its senders hear of its end at the same time, and the senders are slower.
+            later = threading.Thread(target=forgotten, args=(old,))
+            later.start()
+            old.end(PACE)
+            later.join()
+    finally:
+        going = False
+        thread.join()
+    assert not failed, f"{name}: an update had a gap: {failed}"
+    wait(lambda: all(mdss.has(f'"{key}"') for key in sent), f"{name}: MDSS was not told of everything")
+    for pod in endpoints:
+        pod.end()
+    return len(sent)
+
+
+def update(folder, mdss):
+    """Relays that keep nothing, so that an event that is refused is the sender's matter."""
+    manifests = things("direct")
+    replicas = next(thing for thing in manifests if thing["kind"] == "Deployment")["spec"]["replicas"]
+    pods = [Pod(manifests, folder / f"old-{n}", mdss, RELAYS).start().ready() for n in range(replicas)]
+    sent = replaced("update", mdss, pods, lambda n: Pod(manifests, folder / f"new-{n}", mdss, RELAYS))
+    return f"direct: {replicas} relays replaced under load: {sent} events, none refused"
 
 
 # --- with a database ---------------------------------------------------------------------------------------------------------------
@@ -263,35 +313,10 @@ def shared(programs, folder, mdss):
         said = job.exec(*command)
         assert said.returncode == 0, f"the Job: {said.stdout}{said.stderr}"
     pods = [Pod(manifests, folder / f"pod-{n}", mdss, secrets).start().ready() for n in range(2)]
-    endpoints, sent, failed, going = list(pods), [], [], True
-
-    def sender():
-        while going:
-            key = f"shared-{len(sent)}"
-            # One that has just gone is one that the sender tries no second time.
-            if posted(endpoints[len(sent) % len(endpoints)], key) != 200:
-                failed.append(key)
-            sent.append(key)
-
-    thread = threading.Thread(target=sender)
-    thread.start()
-    try:
-        for n, old in enumerate(pods):
-            new = Pod(manifests, folder / f"pod-new-{n}", mdss, secrets).start().ready()
-            endpoints[:] = [pod for pod in endpoints if pod is not old] + [new]
-            # The pause of preStop, in which whoever still sends to it is served.
-            time.sleep(0.3)
-            old.end()
-    finally:
-        going = False
-        thread.join()
-    assert not failed, f"an update had a gap: {failed}"
-    wait(lambda: all(mdss.has(key) for key in sent), "MDSS was not told of everything")
-    said = endpoints[0].exec("mdss-relay", "spool", "stats")
+    said = pods[0].exec("mdss-relay", "spool", "stats")
     assert said.returncode == 0, said.stderr
-    for pod in endpoints:
-        pod.end()
-    return f"postgresql: tables by the Job, two relays with TLS and CloudNativePG's Secrets, both replaced under load: {len(sent)} events, none refused"
+    sent = replaced("shared", mdss, pods, lambda n: Pod(manifests, folder / f"pod-new-{n}", mdss, secrets))
+    return f"postgresql: tables by the Job, two relays with TLS and CloudNativePG's Secrets, both replaced under load: {sent} events, none refused"
 
 
 def main():
@@ -303,7 +328,7 @@ def main():
         folder = pathlib.Path(name)
         try:
             mdss = Mdss(folder)
-            said = [alone("sqlite", folder, mdss), alone("direct", folder, mdss)]
+            said = [alone("sqlite", folder, mdss), alone("direct", folder, mdss), update(folder, mdss)]
             programs = server_programs()
             if programs:
                 said.append(shared(programs, folder, mdss))
