@@ -8,6 +8,7 @@ Nothing is changed but addresses and folders. Runs behind `cargo build --workspa
 import json
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
@@ -249,7 +250,9 @@ class Database:
         self.folder = folder
         folder.mkdir()
         # The server refuses root.
-        become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+        user = next((name for name in ("postgres", "nobody") if name in {entry.pw_name for entry in pwd.getpwall()}), None)
+        group = user and pwd.getpwnam(user).pw_gid
+        become = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"] if os.geteuid() == 0 else []
         for command in (
             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=relay-db "
             "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign",
@@ -261,7 +264,7 @@ class Database:
         (folder / "tls.key").chmod(0o600)
         if become:
             for path in [folder, *folder.iterdir()]:
-                shutil.chown(path, "postgres", "postgres")
+                shutil.chown(path, user, group)
             # Its folder has to be reachable for that user.
             folder.parent.chmod(0o711)
         data, socket = folder / "data", folder
