@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use mdss_relay_core::{Delivery, Outcome, Relay, Role, Settings};
-use mdss_relay_spool::{Clock, Config, Moment, Pacing, Sender, Spool, State, Worker};
+use mdss_relay_spool::{Clock, Config, Moment, Pacing, Place, Sender, Spool, State, Worker};
 use mdss_sim::{DEFAULT_API_KEY, Sim, StatusCode, Step, units};
 use serde_json::json;
 
@@ -46,7 +46,7 @@ async fn a_clock_that_jumps_by_years_loses_doubles_and_parks_nothing() {
     let relay = Arc::new(Relay::new(settings).unwrap());
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(Wrong::default());
-    let config = Config { dir: dir.path().to_owned(), limit: 1 << 30 };
+    let config = Config { place: Place::Directory(dir.path().to_owned()), limit: 1 << 30 };
     let (spool, _keeping) = Spool::start(config, clock.clone()).unwrap();
 
     let mut issued = BTreeSet::new();

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mdss_relay_core::{Delivery, Relay, Role, Settings, Watch};
-use mdss_relay_spool::{Config, Desk, Filter, Pacing, Sender, Spool, StoreThread, SystemClock, Worker};
+use mdss_relay_spool::{
+    Config, Desk, Filter, Pacing, Place, Sender, Spool, StoreThread, SystemClock, Worker,
+};
 use mdss_sim::{Config as SimConfig, DEFAULT_API_KEY, Sim, Step, units};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -85,8 +87,11 @@ fn settings_for(endpoint: &str, key: &str, unit: &str) -> Settings {
 
 async fn holding(dir: &Path, bodies: Vec<String>) -> (Spool, StoreThread) {
     let relay = Relay::new(settings("https://mdss.example")).unwrap();
-    let (spool, keeping) =
-        Spool::start(Config { dir: dir.to_owned(), limit: 1 << 30 }, Arc::new(SystemClock)).unwrap();
+    let (spool, keeping) = Spool::start(
+        Config { place: Place::Directory(dir.to_owned()), limit: 1 << 30 },
+        Arc::new(SystemClock),
+    )
+    .unwrap();
     for body in bodies {
         let delivery =
             Delivery { source: Some("s".into()), id: "s-1".into(), body: body.into(), ..Delivery::default() };

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use mdss_relay_core::{Delivery, Role, Settings, plan};
-use mdss_relay_spool::{Config, Sender, Spool, SystemClock};
+use mdss_relay_spool::{Config, Place, Sender, Spool, SystemClock};
 use serde_json::json;
 
 /// Every place in which a secret may stand, each with one of its own. None is in an ordinary word.
@@ -75,7 +75,8 @@ async fn no_secret_is_in_the_file_wherever_it_was_put() {
     );
     let data = dir.path().join("data");
     let (spool, keeping) =
-        Spool::start(Config { dir: data.clone(), limit: 1 << 30 }, Arc::new(SystemClock)).unwrap();
+        Spool::start(Config { place: Place::Directory(data.clone()), limit: 1 << 30 }, Arc::new(SystemClock))
+            .unwrap();
     let body = json!({ "Records": [{ "eventSource": "minio:s3", "eventName": "s3:ObjectCreated:Put", "secret": shared,
         "s3": { "bucket": { "name": "invoices" }, "object": { "key": "payroll-2026.pdf" } } }] });
     let delivery = Delivery {

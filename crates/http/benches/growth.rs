@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use mdss_relay_core::{Delivery, Relay, Role, Settings};
-use mdss_relay_spool::{Config, Sender, Spool, SystemClock};
+use mdss_relay_spool::{Config, Place, Sender, Spool, SystemClock};
 use rig::{Load, Rig, Row, event, port};
 
 const LOAD: Load = Load { connections: 32, seconds: 2, records: 1, filling: 0 };
@@ -119,7 +119,7 @@ async fn fill(dir: &Path, count: usize) {
     ];
     let vars = vars.into_iter().map(|(n, v)| (OsString::from(n), OsString::from(v)));
     let relay = Arc::new(Relay::new(Settings::read(vars, Role::Function).finish().unwrap()).unwrap());
-    let config = Config { dir: dir.to_owned(), limit: 1 << 40 };
+    let config = Config { place: Place::Directory(dir.to_owned()), limit: 1 << 40 };
     let (spool, keeping) = Spool::start(config, Arc::new(SystemClock)).unwrap();
     spool.ready().await.unwrap();
     let next = Arc::new(AtomicUsize::new(0));

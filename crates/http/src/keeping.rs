@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use mdss_relay_core::{SpoolSettings, Watch};
-use mdss_relay_spool::{Config, Pacing, Parties, Spool, StoreThread, SystemClock, Worker};
+use mdss_relay_spool::{Config, Pacing, Parties, Place, Spool, StoreThread, SystemClock, Worker};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::error;
@@ -18,7 +18,7 @@ use crate::configuration::InForce;
 /// # Errors
 /// If the system has no thread for it. What is wrong with the directory shows in readiness, and is tried again.
 pub(crate) fn open(settings: &SpoolSettings) -> std::io::Result<(Spool, StoreThread)> {
-    let config = Config { dir: settings.dir.clone(), limit: settings.limit };
+    let config = Config { place: Place::Directory(settings.dir.clone()), limit: settings.limit };
     Spool::start(config, Arc::new(SystemClock))
 }
 

@@ -105,7 +105,7 @@ async fn wrong_port(
 
 #[cfg(test)]
 mod tests {
-    use mdss_relay_spool::{Clock, Config, Moment, SystemClock};
+    use mdss_relay_spool::{Clock, Config, Moment, Place, SystemClock};
 
     use super::*;
 
@@ -126,7 +126,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         // It is set aside under a name with the time.
         std::fs::write(dir.path().join("spool.db"), "this is no database").unwrap();
-        let config = Config { dir: dir.path().to_owned(), limit: 1 << 30 };
+        let config = Config { place: Place::Directory(dir.path().to_owned()), limit: 1 << 30 };
         let (spool, _) = Spool::start(config, Arc::new(Hanging)).unwrap();
         let started = tokio::time::Instant::now();
         let text = page(&Counters::default(), &Watch::default(), Some(&spool)).await;

@@ -229,14 +229,14 @@ async fn closed(kept: StoreThread) {
 mod tests {
     use std::sync::mpsc::channel;
 
-    use mdss_relay_spool::{Config, Spool, SystemClock};
+    use mdss_relay_spool::{Config, Place, Spool, SystemClock};
 
     use super::*;
 
     #[test]
     fn a_file_that_is_not_closed_keeps_no_process_waiting() {
         let dir = tempfile::tempdir().unwrap();
-        let config = Config { dir: dir.path().to_owned(), limit: 1 << 30 };
+        let config = Config { place: Place::Directory(dir.path().to_owned()), limit: 1 << 30 };
         let (spool, kept) = Spool::start(config, Arc::new(SystemClock)).unwrap();
         let (done, ended) = channel();
         std::thread::spawn(move || {

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mdss_relay_core::{Decision, Delivery, Relay, Role, Settings};
-use mdss_relay_spool::{Config, Pacing, Sender, Spool, StoreThread, SystemClock, Worker};
+use mdss_relay_spool::{Config, Pacing, Place, Sender, Spool, StoreThread, SystemClock, Worker};
 use mdss_sim::{Config as SimConfig, DEFAULT_API_KEY, Sim, units};
 
 const MILLION: usize = 1_000_000;
@@ -62,7 +62,8 @@ fn event(n: usize) -> Delivery {
 }
 
 fn start(dir: &Path) -> (Spool, StoreThread) {
-    Spool::start(Config { dir: dir.to_owned(), limit: 1 << 40 }, Arc::new(SystemClock)).unwrap()
+    Spool::start(Config { place: Place::Directory(dir.to_owned()), limit: 1 << 40 }, Arc::new(SystemClock))
+        .unwrap()
 }
 
 /// Accepts by so many senders at once, for a while or up to a number; gives accepts a second.

@@ -6,26 +6,41 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+use mdss_relay_core::Rules;
 
 use crate::claim::{Claims, Settled, Settlement, Want};
 use crate::clock::Clock;
 use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
+#[cfg(feature = "postgres")]
+use crate::postgres::{Database, LEASE, Postgres, Replica, Sharing, Standing};
 use crate::shares::{Limits, Parties};
 pub use crate::sqlite::Glance;
 use crate::sqlite::Sqlite;
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
-use crate::ticket::Ticket;
+use crate::ticket::{Hold, Ticket};
 use crate::trouble::Trouble;
 
 /// Where the spool is and how much it may hold.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The data directory; made if it is not there.
-    pub dir: PathBuf,
-    /// Bytes that may be in use in the file, about; above that no event is stored.
+    /// Where it is.
+    pub place: Place,
+    /// Bytes that may be in use, about; above that no event is stored.
     pub limit: u64,
+}
+
+/// Where events are kept.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A data directory on this machine; made if it is not there.
+    Directory(PathBuf),
+    /// A database that several relays share.
+    #[cfg(feature = "postgres")]
+    Database(Database),
 }
 
 impl Config {
@@ -35,11 +50,11 @@ impl Config {
     }
 }
 
-/// The thread that works on the file.
+/// The thread that works on the file, or keeps the connections to the database.
 pub struct StoreThread(JoinHandle<()>);
 
 impl StoreThread {
-    /// Waits until every handle is dropped and the file is closed. Not needed for safety: a spool that was killed is as
+    /// Waits until every handle is dropped and the spool is closed. Not needed for safety: a spool that was killed is as
     /// good as one that was closed, it only takes a moment longer to open.
     pub fn wait(self) {
         let _ = self.0.join();
@@ -51,6 +66,9 @@ impl StoreThread {
 pub enum Engine {
     /// A file on this machine.
     Sqlite(Sqlite),
+    /// A database that several relays share.
+    #[cfg(feature = "postgres")]
+    Postgres(Postgres),
 }
 
 impl Engine {
@@ -59,17 +77,36 @@ impl Engine {
     /// # Errors
     /// If the system has no thread for it.
     pub fn work(config: &Config, clock: Arc<dyn Clock>) -> std::io::Result<(Self, StoreThread)> {
-        let (engine, thread) = Sqlite::work(config.dir.clone(), clock)?;
-        Ok((Self::Sqlite(engine), StoreThread(thread)))
+        Ok(match &config.place {
+            Place::Directory(dir) => {
+                let (engine, thread) = Sqlite::work(dir.clone(), clock)?;
+                (Self::Sqlite(engine), StoreThread(thread))
+            }
+            // Its own clock is the one that counts.
+            #[cfg(feature = "postgres")]
+            Place::Database(database) => {
+                let (engine, thread) = Postgres::work(database)?;
+                (Self::Postgres(engine), StoreThread(thread))
+            }
+        })
     }
 
-    /// The spool of a data directory from another process, for an operator. It must be there, and is brought to today's version.
+    /// The spool of a place from another process, for an operator. It must be there, and is brought to today's version.
     ///
     /// # Errors
-    /// [`Trouble`]: no spool there, not ours, or held by another process.
-    pub fn visit(dir: &Path) -> Result<(Self, StoreThread), Trouble> {
-        let (engine, thread) = Sqlite::visit(dir)?;
-        Ok((Self::Sqlite(engine), StoreThread(thread)))
+    /// [`Trouble`]: no spool there, not ours, or held by another process. What is wrong with a database shows in each call.
+    pub fn visit(place: &Place) -> Result<(Self, StoreThread), Trouble> {
+        Ok(match place {
+            Place::Directory(dir) => {
+                let (engine, thread) = Sqlite::visit(dir)?;
+                (Self::Sqlite(engine), StoreThread(thread))
+            }
+            #[cfg(feature = "postgres")]
+            Place::Database(database) => {
+                let (engine, thread) = Postgres::visit(database)?;
+                (Self::Postgres(engine), StoreThread(thread))
+            }
+        })
     }
 
     /// Whether a relay works on the data directory now.
@@ -89,6 +126,8 @@ impl Engine {
     pub async fn accept(&self, intake: Arc<Intake>, limits: Limits) -> Result<Vec<Written>, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.accept(intake, limits).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.accept(intake, limits).await,
         }
     }
 
@@ -99,6 +138,8 @@ impl Engine {
     pub async fn claim(&self, want: Want) -> Result<Claims, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.claim(want).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.claim(want).await,
         }
     }
 
@@ -109,6 +150,74 @@ impl Engine {
     pub async fn settle(&self, batch: Arc<[Settlement]>) -> Result<Settled, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.settle(batch).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.settle(batch).await,
+        }
+    }
+
+    /// For how long a claim is to give items out, where a request takes so long at most; `None`: for as long as this process lives. Whoever holds
+    /// one for longer must renew it.
+    pub fn lease(&self, timeout: Duration) -> Option<Duration> {
+        match self {
+            Self::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Some(LEASE.max(timeout.saturating_mul(4))),
+        }
+    }
+
+    /// Holds items for longer: each as long from now on as it was given out for. Tickets that no longer hold say so from then on. Gives how many
+    /// are still held.
+    ///
+    /// # Errors
+    /// If that cannot be written. They are held until their leases end.
+    pub async fn renew(&self, holds: Vec<Hold>) -> Result<usize, Trouble> {
+        match self {
+            Self::Sqlite(_) => Ok(holds.len()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.renew(holds).await,
+        }
+    }
+
+    /// A worker begins, and plans by these settings. Gives whether it is to make everything due: settings may have been mended. Of several relays
+    /// that start together with the same settings, one does.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub async fn begin(&self, settings: &Rules) -> Result<bool, Trouble> {
+        match self {
+            Self::Sqlite(_) => Ok(true),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.begin(settings).await,
+        }
+    }
+
+    /// How the database stands that keeps the events; `None`: a file does, or it was not reached yet.
+    #[cfg(feature = "postgres")]
+    pub fn standing(&self) -> Option<Standing> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(engine) => engine.standing(),
+        }
+    }
+
+    /// What this process has counted of the database that it shares; `None`: a file keeps the events.
+    #[cfg(feature = "postgres")]
+    pub async fn sharing(&self) -> Option<Sharing> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(engine) => Some(engine.sharing().await),
+        }
+    }
+
+    /// The relays that share the database and were heard of within a minute, this one included; none, if a file keeps the events.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    #[cfg(feature = "postgres")]
+    pub async fn replicas(&self) -> Result<Vec<Replica>, Trouble> {
+        match self {
+            Self::Sqlite(_) => Ok(Vec::new()),
+            Self::Postgres(engine) => engine.replicas().await,
         }
     }
 
@@ -119,9 +228,13 @@ impl Engine {
     pub async fn give_back(&self, tickets: Vec<Ticket>) -> Result<(), Trouble> {
         match self {
             // A ticket that is gone has freed its item.
-            Self::Sqlite(_) => drop(tickets),
+            Self::Sqlite(_) => {
+                drop(tickets);
+                Ok(())
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.give_back(tickets).await,
         }
-        Ok(())
     }
 
     /// Makes items due that are put off, held ones too: of all lanes or of one, but not those that are to be spared; at most `most`. Says how
@@ -137,6 +250,8 @@ impl Engine {
     ) -> Result<usize, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.release(lane, spared, most).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.release(lane, spared, most).await,
         }
     }
 
@@ -147,6 +262,8 @@ impl Engine {
     pub async fn stock(&self) -> Result<Stock, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.stock().await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.stock().await,
         }
     }
 
@@ -157,6 +274,8 @@ impl Engine {
     pub async fn note(&self, health: Health) -> Result<(), Trouble> {
         match self {
             Self::Sqlite(engine) => engine.note(health).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.note(health).await,
         }
     }
 
@@ -167,6 +286,8 @@ impl Engine {
     pub async fn noted(&self) -> Result<Option<Noted>, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.noted().await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.noted().await,
         }
     }
 
@@ -177,6 +298,8 @@ impl Engine {
     pub async fn probe(&self, limits: Limits) -> Result<(), Trouble> {
         match self {
             Self::Sqlite(engine) => engine.probe(limits).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.probe(limits).await,
         }
     }
 
@@ -192,6 +315,8 @@ impl Engine {
     ) -> Result<Vec<Entry>, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.list(filter, after, most).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.list(filter, after, most).await,
         }
     }
 
@@ -202,6 +327,8 @@ impl Engine {
     pub async fn show(&self, id: ItemId) -> Result<Option<Shown>, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.show(id).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.show(id).await,
         }
     }
 
@@ -212,6 +339,8 @@ impl Engine {
     pub async fn retry(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.retry(filter, after).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.retry(filter, after).await,
         }
     }
 
@@ -222,6 +351,8 @@ impl Engine {
     pub async fn purge(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
         match self {
             Self::Sqlite(engine) => engine.purge(filter, after).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.purge(filter, after).await,
         }
     }
 }

@@ -11,6 +11,9 @@ mod item;
 mod meter;
 mod outage;
 mod pace;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod said;
 mod schedule;
 mod shares;
 mod spool;
@@ -24,11 +27,13 @@ mod worker;
 pub use breaker::Position;
 pub use clock::{Clock, Moment, SystemClock};
 pub use desk::Desk;
-pub use engine::{Config, Glance, StoreThread};
+pub use engine::{Config, Glance, Place, StoreThread};
 pub use health::{Away, Flow, Health, Noted, Pause};
 pub use intake::Sender;
 pub use item::{ItemId, LANE_UNROUTED, State};
 pub use meter::{Counts, Histogram, LATENCY_BOUNDS, Snapshot};
+#[cfg(feature = "postgres")]
+pub use postgres::{Database, Durability, Replica, Sharing, Standing};
 pub use shares::Parties;
 pub use spool::Spool;
 pub use stock::{Batch, Depth, Entry, Filter, Shown, Stock};
@@ -43,5 +48,5 @@ pub mod seam {
     pub use crate::intake::{Intake, Written};
     pub use crate::item::Outcome;
     pub use crate::shares::{Limits, NoRoom};
-    pub use crate::ticket::Ticket;
+    pub use crate::ticket::{Hold, Ticket};
 }

@@ -16,7 +16,6 @@ mod jump;
 mod leave;
 mod names;
 mod room;
-mod said;
 mod salvage;
 mod schema;
 mod settle;

@@ -17,6 +17,10 @@ pub enum TroubleKind {
     Taken,
     /// The file is some other program's, or of a later version. It is left alone.
     Foreign,
+    /// The database cannot be reached, or takes no writes just now.
+    Unreachable,
+    /// The database may not have stored it as safely as was asked for.
+    Unsafe,
     /// A statement failed that never should: a defect of the relay.
     Internal,
     /// The relay is stopping.
@@ -25,13 +29,15 @@ pub enum TroubleKind {
 
 impl TroubleKind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Full,
         Self::Unwritable,
         Self::Locked,
         Self::Damaged,
         Self::Taken,
         Self::Foreign,
+        Self::Unreachable,
+        Self::Unsafe,
         Self::Internal,
         Self::Stopped,
     ];
@@ -45,6 +51,8 @@ impl TroubleKind {
             Self::Damaged => "spool_damaged",
             Self::Taken => "spool_taken",
             Self::Foreign => "spool_foreign",
+            Self::Unreachable => "spool_unreachable",
+            Self::Unsafe => "spool_unsafe",
             Self::Internal => "spool_internal",
             Self::Stopped => "spool_stopped",
         }

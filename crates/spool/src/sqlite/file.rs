@@ -106,6 +106,8 @@ impl Held {
             | TroubleKind::Full
             | TroubleKind::Locked
             | TroubleKind::Foreign
+            | TroubleKind::Unreachable
+            | TroubleKind::Unsafe
             | TroubleKind::Internal
             | TroubleKind::Stopped => {}
         }

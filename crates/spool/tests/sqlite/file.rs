@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use mdss_relay_spool::{Clock, Config, Desk, Filter, Moment, Spool, StoreThread, SystemClock};
+use mdss_relay_spool::{Clock, Config, Desk, Filter, Moment, Place, Spool, StoreThread, SystemClock};
 
 pub(crate) fn config(dir: &Path) -> Config {
-    Config { dir: dir.to_owned(), limit: 1 << 30 }
+    Config { place: Place::Directory(dir.to_owned()), limit: 1 << 30 }
 }
 
 pub(crate) fn start(dir: &Path) -> (Spool, StoreThread) {

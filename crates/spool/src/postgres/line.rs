@@ -1,0 +1,98 @@
+//! One connection: how it is made, what the server says on it beside its answers, and when it is given up.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::debug;
+
+use super::config::Database;
+use super::failure::text;
+use crate::trouble::{Trouble, TroubleKind};
+
+/// A parameter of a statement, with its type: a statement without a name can be sent with them in one go, through any pooler.
+pub(super) type Parameter<'p> = (&'p (dyn ToSql + Sync), Type);
+
+/// How long a server may take beyond the connect itself: TLS, password, and whether it takes writes.
+const GREETING: Duration = Duration::from_secs(5);
+
+/// A connection and the task that drives it.
+pub(super) struct Line {
+    pub(super) client: Client,
+    warned: Arc<AtomicBool>,
+    driver: Driver,
+}
+
+impl Line {
+    /// Connects, and checks the server's certificate unless the URL says otherwise.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub(super) async fn connect(database: &Database) -> Result<Self, Trouble> {
+        let unreachable = |why: String| {
+            Trouble::new(TroubleKind::Unreachable, format!("connecting to {}: {why}", database.place()))
+        };
+        // Names are resolved and the password is read now: managed failovers move the name, and passwords of some services hold for minutes.
+        let config = database.config().map_err(unreachable)?;
+        let tls = MakeRustlsConnect::new(mdss_relay_core::public_tls(&database.roots).map_err(unreachable)?);
+        let each = config.get_connect_timeout().copied().unwrap_or_default();
+        let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(1);
+        let most = GREETING + each.saturating_mul(hosts);
+        let (client, mut connection) = match timeout(most, config.connect(tls)).await {
+            Ok(connected) => connected.map_err(|e| unreachable(text(&e)))?,
+            Err(_) => return Err(unreachable(format!("no answer within {} s", most.as_secs()))),
+        };
+        let warned = Arc::new(AtomicBool::new(false));
+        let notices = Arc::clone(&warned);
+        let driver = tokio::spawn(async move {
+            loop {
+                match poll_fn(|cx| connection.poll_message(cx)).await {
+                    Some(Ok(AsyncMessage::Notice(notice))) => {
+                        // The task reads what comes in its order: this is set before the answer behind it is handed out.
+                        if matches!(notice.code().code(), "01000" | "57P01") {
+                            notices.store(true, Ordering::SeqCst);
+                        }
+                        debug!("the database says: {} ({})", notice.message(), notice.code().code());
+                    }
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return,
+                }
+            }
+        });
+        Ok(Self { client, warned, driver: Driver(driver) })
+    }
+
+    /// Forgets what the server has said so far.
+    pub(super) fn listen(&self) {
+        self.warned.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether the server has said since then that a commit was not waited for, or that it goes down. A wait for a standby that was cancelled
+    /// ends with the words "ok", and this is all that tells it (<https://www.postgresql.org/docs/current/warm-standby.html>, 27.2.8.3).
+    pub(super) fn was_warned(&self) -> bool {
+        self.warned.load(Ordering::SeqCst)
+    }
+
+    /// Says goodbye, so that the server need not wonder.
+    pub(super) async fn close(self) {
+        let Self { client, mut driver, .. } = self;
+        // The driver says it once nobody can ask any more.
+        drop(client);
+        let _ = timeout(Duration::from_secs(1), &mut driver.0).await;
+    }
+}
+
+/// Drives a connection until it is dropped: without a goodbye, because a statement may be under way that is never answered.
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,198 @@
+//! What the promise rests on: what the server does with a commit, asked of it at each connect and then regularly.
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use super::config::Durability;
+use super::failure::Fault;
+use super::line::Line;
+use crate::trouble::{Trouble, TroubleKind};
+
+/// The oldest server whose statements and settings are those that the relay uses.
+const OLDEST_SERVER: i32 = 140_000;
+
+/// How the server stands, as it says itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What a commit must have outlived here.
+    pub durability: Durability,
+    /// Its version, as `server_version_num` has it: 150018.
+    pub server: i32,
+    /// The version of the tables.
+    pub tables: i32,
+    /// `synchronous_commit` of a session of this role. An accept asks for at least `on`, whatever it is.
+    pub synchronous_commit: String,
+    /// `synchronous_standby_names`; empty: no commit waits for anybody.
+    pub standby_names: String,
+    /// Synchronous standbys that are connected, as far as this role may see them.
+    pub standbys: Option<u32>,
+    /// Whether a commit is synced to the server's disk.
+    pub fsync: bool,
+    /// Whether pages that were half written when the machine died are mended.
+    pub full_page_writes: bool,
+    /// What the log holds: `minimal` is not enough for a standby.
+    pub wal_level: String,
+    /// The server is a standby itself.
+    pub in_recovery: bool,
+}
+
+impl Standing {
+    /// Whether it can keep what is asked of it.
+    ///
+    /// # Errors
+    /// Why not: events are not accepted then.
+    pub fn holds(&self) -> Result<(), Trouble> {
+        if self.in_recovery {
+            return Err(Trouble::new(
+                TroubleKind::Unreachable,
+                "the database is a standby, and takes no writes",
+            ));
+        }
+        let refused = |why: &str| {
+            let detail = format!("RELAY_SPOOL_DURABILITY=replicated cannot be kept: {why}");
+            Err(Trouble::new(TroubleKind::Unsafe, detail))
+        };
+        match self.durability {
+            Durability::Server => Ok(()),
+            Durability::Replicated if self.standby_names.is_empty() => {
+                refused("synchronous_standby_names is empty, so no commit waits for a standby")
+            }
+            Durability::Replicated if !self.fsync => {
+                refused("fsync is off, so a commit is not on the disk of the server")
+            }
+            Durability::Replicated if !self.full_page_writes => {
+                refused("full_page_writes is off, so a crash may damage what was stored")
+            }
+            Durability::Replicated if self.wal_level == "minimal" => {
+                refused("wal_level is minimal, so no standby can follow")
+            }
+            Durability::Replicated => Ok(()),
+        }
+    }
+
+    /// What an operator should know although nothing is refused for it; `None`: nothing.
+    pub fn doubt(&self) -> Option<String> {
+        let doubts = [
+            (!self.fsync, "fsync is off"),
+            (!self.full_page_writes, "full_page_writes is off"),
+            (
+                self.standby_names.is_empty(),
+                "no standby is waited for: the loss of the server's disk is the loss of what waits",
+            ),
+            (
+                self.durability == Durability::Replicated && self.standbys == Some(0),
+                "no synchronous standby is connected",
+            ),
+        ];
+        let said: Vec<_> = doubts.iter().filter(|(there, _)| *there).map(|(_, what)| *what).collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+}
+
+/// What was seen last, and when.
+pub(super) struct Watched {
+    durability: Durability,
+    seen: Mutex<Option<(Standing, Instant)>>,
+}
+
+impl Watched {
+    pub(super) fn new(durability: Durability) -> Self {
+        Self { durability, seen: Mutex::default() }
+    }
+
+    /// What was seen last; `None`: the server has not been reached yet.
+    pub(super) fn last(&self) -> Option<(Standing, Instant)> {
+        self.seen.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    /// Whether events may be accepted by what was seen last.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn holds(&self) -> Result<(), Trouble> {
+        match &*self.seen.lock().unwrap_or_else(|e| e.into_inner()) {
+            Some((standing, _)) => standing.holds(),
+            None => Err(Trouble::new(TroubleKind::Unreachable, "the database has not been reached yet")),
+        }
+    }
+}
+
+/// Asks the server how it stands.
+///
+/// # Errors
+/// If that cannot be read, or the server is too old.
+pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
+    let sql = "SELECT current_setting('server_version_num')::int, current_setting('synchronous_commit'),
+               current_setting('synchronous_standby_names'), current_setting('fsync') = 'on', current_setting('full_page_writes') = 'on',
+               current_setting('wal_level'), pg_is_in_recovery(),
+               (SELECT count(*)::int FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')),
+               pg_has_role(current_user, 'pg_monitor', 'USAGE') OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+               (SELECT version FROM mdss_relay.meta)";
+    let row = line.client.query_typed_one(sql, &[]).await?;
+    let standbys: i32 = row.try_get(7)?;
+    let sees: bool = row.try_get(8)?;
+    let standing = Standing {
+        durability: watched.durability,
+        server: row.try_get(0)?,
+        tables: row.try_get(9)?,
+        synchronous_commit: row.try_get(1)?,
+        standby_names: row.try_get(2)?,
+        standbys: sees.then(|| u32::try_from(standbys).unwrap_or(0)),
+        fsync: row.try_get(3)?,
+        full_page_writes: row.try_get(4)?,
+        wal_level: row.try_get(5)?,
+        in_recovery: row.try_get(6)?,
+    };
+    if standing.server < OLDEST_SERVER {
+        let detail =
+            format!("the server has version {}; expected PostgreSQL 14 or newer", standing.server / 10_000);
+        return Err(Trouble::new(TroubleKind::Foreign, detail).into());
+    }
+    *watched.seen.lock().unwrap_or_else(|e| e.into_inner()) = Some((standing, Instant::now()));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Standing {
+        Standing {
+            durability: Durability::Replicated,
+            server: 150_018,
+            tables: 1,
+            synchronous_commit: "on".into(),
+            standby_names: "*".into(),
+            standbys: Some(1),
+            fsync: true,
+            full_page_writes: true,
+            wal_level: "replica".into(),
+            in_recovery: false,
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused_and_nothing_else() {
+        let server = |standing: Standing| Standing { durability: Durability::Server, ..standing };
+        for (standing, refused) in [
+            (good(), None),
+            (Standing { synchronous_commit: "off".into(), ..good() }, None),
+            (Standing { standby_names: String::new(), ..good() }, Some("synchronous_standby_names")),
+            (Standing { fsync: false, ..good() }, Some("fsync")),
+            (Standing { full_page_writes: false, ..good() }, Some("full_page_writes")),
+            (Standing { wal_level: "minimal".into(), ..good() }, Some("wal_level")),
+            (Standing { in_recovery: true, ..good() }, Some("standby")),
+            (server(Standing { standby_names: String::new(), fsync: false, ..good() }), None),
+            (server(Standing { in_recovery: true, ..good() }), Some("standby")),
+        ] {
+            let held = standing.holds();
+            match refused {
+                None => assert_eq!(held, Ok(()), "{standing:?}"),
+                Some(why) => assert!(held.unwrap_err().detail.contains(why), "{standing:?}"),
+            }
+        }
+        assert_eq!(good().doubt(), None);
+        assert!(Standing { standbys: Some(0), ..good() }.doubt().is_some());
+        assert!(server(Standing { fsync: false, ..good() }).doubt().is_some());
+    }
+}
