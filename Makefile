@@ -84,6 +84,8 @@ bench: ## figures against the floors (nginx, function, server, spool), how cost 
 	$(CARGO) bench --quiet --package mdss-relay-http --bench server
 	$(CARGO) bench --quiet --package mdss-relay-http --bench growth
 	$(CARGO) bench --quiet --package mdss-relay-spool --bench spool
+	@test -x "$$(pg_config --bindir 2>/dev/null)/initdb" || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+		|| { echo "make: no PostgreSQL here; its figures are skipped" >&2; exit 0; } && $(CARGO) bench --quiet --package mdss-relay-spool --bench cluster
 
 chaos: ## break everything around the relay, and the relay, hundreds of times, and count what was lost; some minutes
 	$(CARGO) build --package mdss-relay-http --package mdss-relay-chaos
