@@ -18,6 +18,7 @@ run: ## the server in spooled mode until it is stopped; a stand-in plays MDSS un
 
 test: check ## everything: the checks, every test, and the demo
 	$(CARGO) test --workspace
+	@sh .ci/kubernetes --pod
 	@$(MAKE) --no-print-directory demo
 
 check: fmt clippy doc layers ## formatting, lints, documentation, the layers between the crates, scripts
@@ -28,6 +29,7 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/azure --if-there
 	@sh .ci/google --if-there
 	@sh .ci/containers --if-there
+	@sh .ci/kubernetes --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
 
 fmt:
@@ -161,8 +163,16 @@ image: ## an image for each deployable as an OCI archive, from what `make dist` 
 image-test: ## unpack what `make image` made, and run it (root)
 	@python3 .ci/image-test.py
 
-containers-check: ## deploy/compose.yaml and deploy/kubernetes against their schemas (make check does it too, if those are there)
+containers-check: ## deploy/compose.yaml against its schema (make check does it too, if that is there)
 	@sh .ci/containers
+
+kubernetes-check: ## the chart, what it renders and what its pods run, with helm and Kubernetes' schemas (make check and make test do it too, if those are there)
+	@sh .ci/kubernetes
+	@sh .ci/kubernetes --pod
+
+kubernetes-render: ## write deploy/kubernetes/plain anew out of the chart; read the diff
+	@BLESS=1 sh .ci/kubernetes
+	@git --no-pager diff --stat -- deploy/kubernetes/plain
 
 # Oracle's command line, from PyPI, in a virtual environment: 800 MB and some minutes, so no part of `make test`.
 OCI_CLI_VENV ?= target/oci-cli

@@ -1,6 +1,7 @@
 //! The engine of one machine: a file, and one thread that owns it. Nothing outside this folder knows rusqlite.
 
 mod accept;
+mod checkpoint;
 mod claim;
 mod column;
 mod connect;
