@@ -21,6 +21,8 @@ pub struct Want {
     pub turn: usize,
     /// If nothing is due: items that wait for their time may come before it, but not these. For a probe.
     pub early: Option<Vec<ItemId>>,
+    /// For how long they are given out, where that has an end; `None`: for as long as is usual.
+    pub lease: Option<Duration>,
 }
 
 /// What a claim found.
@@ -100,6 +102,7 @@ pub struct Settlement {
 /// What became of settlements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// Settlements that were not written down, because their tickets no longer hold: the items are from another store.
+    /// Settlements that were not written down, because their tickets no longer hold: the items are from another store, or somebody else was given
+    /// them meanwhile.
     pub fenced: usize,
 }

@@ -63,3 +63,15 @@ impl Clock for SystemClock {
         Moment(Timestamp::now().as_millisecond())
     }
 }
+
+/// How long ago the machine was started, with the time that it was suspended: a lease goes on meanwhile, and [`Instant`] stands still then
+/// (<https://man7.org/linux/man-pages/man2/clock_gettime.2.html>, `CLOCK_BOOTTIME`).
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "a file gives no leases"))]
+pub(crate) fn since_boot() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = rustix::time::ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = rustix::time::ClockId::Monotonic;
+    let now = rustix::time::clock_gettime(clock);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
+}

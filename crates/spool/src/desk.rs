@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
-use crate::engine::{Engine, Glance, StoreThread};
+use crate::engine::{Engine, Glance, Place, StoreThread};
 use crate::health::Noted;
 use crate::item::ItemId;
+#[cfg(feature = "postgres")]
+use crate::postgres::{Replica, Standing};
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
 use crate::trouble::Trouble;
 
@@ -22,7 +24,15 @@ impl Desk {
     /// # Errors
     /// [`Trouble`]: no spool there, not ours, or held by another process.
     pub fn open(dir: &Path) -> Result<Self, Trouble> {
-        let (engine, thread) = Engine::visit(dir)?;
+        Self::at(&Place::Directory(dir.to_owned()))
+    }
+
+    /// Opens the spool of any place. A database is reached with the first question, and what is wrong with it is the answer to each.
+    ///
+    /// # Errors
+    /// As [`Desk::open`].
+    pub fn at(place: &Place) -> Result<Self, Trouble> {
+        let (engine, thread) = Engine::visit(place)?;
         Ok(Self { engine: Some(engine), thread: Some(thread) })
     }
 
@@ -70,6 +80,21 @@ impl Desk {
     /// If the file cannot be read.
     pub async fn noted(&self) -> Result<Option<Noted>, Trouble> {
         self.engine()?.noted().await
+    }
+
+    /// The relays that share the spool now; none, if a file keeps the events.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    #[cfg(feature = "postgres")]
+    pub async fn replicas(&self) -> Result<Vec<Replica>, Trouble> {
+        self.engine()?.replicas().await
+    }
+
+    /// How the database stands that keeps the events; `None`: a file does, or it was not reached yet.
+    #[cfg(feature = "postgres")]
+    pub fn standing(&self) -> Option<Standing> {
+        self.engine.as_ref().and_then(Engine::standing)
     }
 
     /// Whether a relay works on a data directory now.

@@ -6,6 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+use mdss_relay_core::Rules;
 
 use crate::claim::{Claims, Settled, Settlement, Want};
 use crate::clock::Clock;
@@ -13,12 +16,12 @@ use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
 #[cfg(feature = "postgres")]
-use crate::postgres::{Database, Postgres};
+use crate::postgres::{Database, LEASE, Postgres, Replica, Sharing, Standing};
 use crate::shares::{Limits, Parties};
 pub use crate::sqlite::Glance;
 use crate::sqlite::Sqlite;
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
-use crate::ticket::Ticket;
+use crate::ticket::{Hold, Ticket};
 use crate::trouble::Trouble;
 
 /// Where the spool is and how much it may hold.
@@ -88,13 +91,22 @@ impl Engine {
         })
     }
 
-    /// The spool of a data directory from another process, for an operator. It must be there, and is brought to today's version.
+    /// The spool of a place from another process, for an operator. It must be there, and is brought to today's version.
     ///
     /// # Errors
-    /// [`Trouble`]: no spool there, not ours, or held by another process.
-    pub fn visit(dir: &Path) -> Result<(Self, StoreThread), Trouble> {
-        let (engine, thread) = Sqlite::visit(dir)?;
-        Ok((Self::Sqlite(engine), StoreThread(thread)))
+    /// [`Trouble`]: no spool there, not ours, or held by another process. What is wrong with a database shows in each call.
+    pub fn visit(place: &Place) -> Result<(Self, StoreThread), Trouble> {
+        Ok(match place {
+            Place::Directory(dir) => {
+                let (engine, thread) = Sqlite::visit(dir)?;
+                (Self::Sqlite(engine), StoreThread(thread))
+            }
+            #[cfg(feature = "postgres")]
+            Place::Database(database) => {
+                let (engine, thread) = Postgres::visit(database)?;
+                (Self::Postgres(engine), StoreThread(thread))
+            }
+        })
     }
 
     /// Whether a relay works on the data directory now.
@@ -140,6 +152,72 @@ impl Engine {
             Self::Sqlite(engine) => engine.settle(batch).await,
             #[cfg(feature = "postgres")]
             Self::Postgres(engine) => engine.settle(batch).await,
+        }
+    }
+
+    /// For how long a claim is to give items out, where a request takes so long at most; `None`: for as long as this process lives. Whoever holds
+    /// one for longer must renew it.
+    pub fn lease(&self, timeout: Duration) -> Option<Duration> {
+        match self {
+            Self::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Some(LEASE.max(timeout.saturating_mul(4))),
+        }
+    }
+
+    /// Holds items for longer: each as long from now on as it was given out for. Tickets that no longer hold say so from then on. Gives how many
+    /// are still held.
+    ///
+    /// # Errors
+    /// If that cannot be written. They are held until their leases end.
+    pub async fn renew(&self, holds: Vec<Hold>) -> Result<usize, Trouble> {
+        match self {
+            Self::Sqlite(_) => Ok(holds.len()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.renew(holds).await,
+        }
+    }
+
+    /// A worker begins, and plans by these settings. Gives whether it is to make everything due: settings may have been mended. Of several relays
+    /// that start together with the same settings, one does.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub async fn begin(&self, settings: &Rules) -> Result<bool, Trouble> {
+        match self {
+            Self::Sqlite(_) => Ok(true),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.begin(settings).await,
+        }
+    }
+
+    /// How the database stands that keeps the events; `None`: a file does, or it was not reached yet.
+    #[cfg(feature = "postgres")]
+    pub fn standing(&self) -> Option<Standing> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(engine) => engine.standing(),
+        }
+    }
+
+    /// What this process has counted of the database that it shares; `None`: a file keeps the events.
+    #[cfg(feature = "postgres")]
+    pub async fn sharing(&self) -> Option<Sharing> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(engine) => Some(engine.sharing().await),
+        }
+    }
+
+    /// The relays that share the database and were heard of within a minute, this one included; none, if a file keeps the events.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    #[cfg(feature = "postgres")]
+    pub async fn replicas(&self) -> Result<Vec<Replica>, Trouble> {
+        match self {
+            Self::Sqlite(_) => Ok(Vec::new()),
+            Self::Postgres(engine) => engine.replicas().await,
         }
     }
 

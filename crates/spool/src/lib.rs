@@ -14,6 +14,7 @@ mod pace;
 #[cfg(feature = "postgres")]
 #[expect(dead_code, reason = "the engine is not whole yet")]
 mod postgres;
+mod said;
 mod schedule;
 mod shares;
 mod spool;
@@ -33,7 +34,7 @@ pub use intake::Sender;
 pub use item::{ItemId, LANE_UNROUTED, State};
 pub use meter::{Counts, Histogram, LATENCY_BOUNDS, Snapshot};
 #[cfg(feature = "postgres")]
-pub use postgres::{Database, Durability, Standing};
+pub use postgres::{Database, Durability, Replica, Sharing, Standing};
 pub use shares::Parties;
 pub use spool::Spool;
 pub use stock::{Batch, Depth, Entry, Filter, Shown, Stock};
@@ -48,5 +49,5 @@ pub mod seam {
     pub use crate::intake::{Intake, Written};
     pub use crate::item::Outcome;
     pub use crate::shares::{Limits, NoRoom};
-    pub use crate::ticket::Ticket;
+    pub use crate::ticket::{Hold, Ticket};
 }

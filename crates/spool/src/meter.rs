@@ -24,7 +24,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    fn add(&mut self, took: Duration) {
+    pub(crate) fn add(&mut self, took: Duration) {
         let seconds = took.as_secs_f64();
         let place = LATENCY_BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(LATENCY_BOUNDS.len());
         self.counts[place] += 1;

@@ -1,14 +1,34 @@
 //! The engine of several relays: a PostgreSQL that they share. Nothing outside this folder knows the driver.
 
+mod accept;
 mod base;
+mod beat;
+mod claim;
+mod committer;
 mod config;
+mod count;
+mod counters;
+mod delivery;
+mod desk;
+mod due;
 mod failure;
+mod floors;
 mod handle;
+mod health;
+mod keeper;
+mod lease;
 mod line;
+mod numbers;
+mod room;
 mod schema;
+mod settle;
 mod slot;
 mod standing;
+mod tidy;
 
+pub use beat::Replica;
+pub(crate) use claim::LEASE;
 pub use config::{Database, Durability};
+pub use counters::Sharing;
 pub(crate) use handle::Postgres;
 pub use standing::Standing;

@@ -14,7 +14,6 @@ mod health;
 mod jump;
 mod names;
 mod room;
-mod said;
 mod salvage;
 mod schema;
 mod settle;

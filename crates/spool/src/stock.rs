@@ -35,6 +35,8 @@ pub struct Stock {
     pub used_bytes: u64,
     /// When it was counted, by the engine's clock.
     pub at: Moment,
+    /// How long ago that was: an engine of several relays counts for all of them, and not for everybody who asks.
+    pub age: Duration,
 }
 
 impl Stock {
@@ -121,6 +123,8 @@ pub struct Shown {
 pub struct Batch {
     /// The items as they were before.
     pub entries: Vec<Entry>,
+    /// Items that fit, and were left as they are because a relay has them under way.
+    pub busy: Vec<Entry>,
     /// Where the next step begins; `None`: that was all.
     pub next: Option<ItemId>,
 }

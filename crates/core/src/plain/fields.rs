@@ -81,6 +81,7 @@ fields! {
     SPOOL_WAITING = "mdss.spool.waiting", "integer", "spool", "how many items of the unit wait; in the start line and in an outage, those of all units";
     SPOOL_HELD = "mdss.spool.held", "integer", "spool", "how many items of the unit are held; in the start line and in an outage, those of all units";
     SPOOL_DIR = "spool.dir", "text", "spool's files", "the spool's directory";
+    SPOOL_DATABASE = "spool.database", "text", "spool's files", "the servers and the database of the spool, where several relays share one";
     SPOOL_FILE = "spool.file", "text", "spool's files", "the file that the line is about";
     SPOOL_ASIDE = "spool.aside", "text", "spool's files", "the name that the file has been given";
     SPOOL_DELIVERIES = "spool.deliveries", "integer", "spool's files", "deliveries that were saved";

@@ -38,6 +38,9 @@ pub(super) enum Fault {
     Sql(Error),
     /// No answer came within this time.
     Late(Duration),
+    /// There was an answer, but not all that is needed with it.
+    Unsure(Trouble),
+    /// Nothing was asked.
     Ours(Trouble),
 }
 
@@ -61,6 +64,7 @@ impl Fault {
                 None => without_state(error),
             },
             Self::Late(_) => Meaning { fate: Fate::Unknown, kind: TroubleKind::Unreachable, leave: true },
+            Self::Unsure(trouble) => Meaning { fate: Fate::Unknown, kind: trouble.kind, leave: true },
             Self::Ours(trouble) => Meaning { fate: Fate::Refused, kind: trouble.kind, leave: false },
         }
     }
@@ -70,7 +74,7 @@ impl Fault {
         let detail = match self {
             Self::Sql(error) => format!("{doing}: {}", text(error)),
             Self::Late(after) => format!("{doing}: no answer within {} s", after.as_secs()),
-            Self::Ours(trouble) => return trouble.clone(),
+            Self::Unsure(trouble) | Self::Ours(trouble) => return trouble.clone(),
         };
         Trouble::new(self.meaning().kind, detail)
     }

@@ -3,11 +3,25 @@
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use mdss_relay_core::Rules;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
 
 use super::base::Base;
+use super::beat::{self, Replica};
+use super::claim::claim;
+use super::committer::{self, Orders};
 use super::config::Database;
+use super::count;
+use super::counters::Sharing;
+use super::desk::{Change, change, list, show};
+use super::due::release;
+use super::failure::Fault;
+use super::health;
+use super::keeper;
+use super::lease::{renew, return_all};
+use super::settle::settle;
+use super::slot::DEADLINE;
 use super::standing::Standing;
 use crate::claim::{Claims, Settled, Settlement, Want};
 use crate::health::{Health, Noted};
@@ -15,8 +29,8 @@ use crate::intake::{Intake, Written};
 use crate::item::ItemId;
 use crate::shares::Limits;
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
-use crate::ticket::Ticket;
-use crate::trouble::{Trouble, TroubleKind};
+use crate::ticket::{Hold, Ticket};
+use crate::trouble::Trouble;
 
 /// The engine of several relays. Cheap to clone; when the last one is gone, the thread ends.
 #[derive(Clone)]
@@ -24,8 +38,11 @@ pub struct Postgres(Arc<Gate>);
 
 struct Gate {
     base: Arc<Base>,
+    orders: Orders,
     runtime: Handle,
     stop: Arc<Notify>,
+    /// It is a relay's, and no operator's.
+    works: bool,
 }
 
 impl Drop for Gate {
@@ -37,21 +54,30 @@ impl Drop for Gate {
 impl Postgres {
     /// The engine of a relay, and its thread. The database is reached in the background; until it is, every call says why not.
     pub(crate) fn work(database: &Database) -> std::io::Result<(Self, JoinHandle<()>)> {
-        Self::start(database, "spool")
+        Self::start(database, true)
     }
 
-    fn start(database: &Database, name: &str) -> std::io::Result<(Self, JoinHandle<()>)> {
-        // A thread of its own: whoever waits for the end of it may do so on any other, and the sockets keep no request waiting.
+    /// The same database, from outside.
+    pub(crate) fn visit(database: &Database) -> Result<(Self, JoinHandle<()>), Trouble> {
+        Ok(Self::start(database, false)?)
+    }
+
+    fn start(database: &Database, works: bool) -> std::io::Result<(Self, JoinHandle<()>)> {
+        // A thread of its own: whoever waits for the end of it may do so on any other, and its sockets keep no request waiting.
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let base = Arc::new(Base::new(database));
         let stop = Arc::new(Notify::new());
-        let gate =
-            Gate { base: Arc::clone(&base), runtime: runtime.handle().clone(), stop: Arc::clone(&stop) };
+        let (orders, queue) = committer::orders();
+        let gate = Gate {
+            base: Arc::clone(&base),
+            orders,
+            runtime: runtime.handle().clone(),
+            stop: Arc::clone(&stop),
+            works,
+        };
+        let name = if works { "spool" } else { "spool-desk" };
         let thread = thread::Builder::new().name(name.into()).spawn(move || {
-            runtime.block_on(async {
-                stop.notified().await;
-                base.close().await;
-            });
+            runtime.block_on(keeper::keep(base, works.then_some(queue), stop));
         })?;
         Ok((Self(Arc::new(gate)), thread))
     }
@@ -61,66 +87,177 @@ impl Postgres {
         self.0.base.standing.last().map(|(standing, _)| standing)
     }
 
-    /// Does something on the engine's thread.
+    /// What this process has counted of the database.
+    pub(crate) async fn sharing(&self) -> Sharing {
+        let mut made = 0;
+        for slot in self.0.base.slots() {
+            made += slot.made().await.saturating_sub(1);
+        }
+        self.0.base.counters.read(made)
+    }
+
+    fn base(&self) -> Arc<Base> {
+        Arc::clone(&self.0.base)
+    }
+
+    /// Does something on the engine's thread. What is begun is ended, also when nobody waits for it any more.
     async fn ask<T: Send + 'static>(
         &self,
-        work: impl Future<Output = Result<T, Trouble>> + Send + 'static,
+        doing: &'static str,
+        work: impl Future<Output = Result<T, Fault>> + Send + 'static,
     ) -> Result<T, Trouble> {
-        // What is begun is ended, also when nobody waits for it any more.
-        self.0.runtime.spawn(work).await.unwrap_or_else(|_| Err(Trouble::stopped()))
+        let base = self.base();
+        let told = async move {
+            let outcome = work.await.map_err(|fault| fault.trouble(doing));
+            base.said().reading(outcome.as_ref().map(|_| ()).map_err(Clone::clone));
+            outcome
+        };
+        self.0.runtime.spawn(told).await.unwrap_or_else(|_| Err(Trouble::stopped()))
     }
 
-    pub(crate) async fn accept(&self, _: Arc<Intake>, _: Limits) -> Result<Vec<Written>, Trouble> {
-        self.later().await
+    pub(crate) async fn accept(&self, intake: Arc<Intake>, limits: Limits) -> Result<Vec<Written>, Trouble> {
+        committer::order(&self.0.orders, intake, limits, DEADLINE).await
     }
-    pub(crate) async fn claim(&self, _: Want) -> Result<Claims, Trouble> {
-        self.later().await
+
+    pub(crate) async fn claim(&self, want: Want) -> Result<Claims, Trouble> {
+        let base = self.base();
+        self.ask("claiming items", async move {
+            let mut held = base.work.take().await?;
+            claim(&base, &mut held, &want).await
+        })
+        .await
     }
-    pub(crate) async fn settle(&self, _: Arc<[Settlement]>) -> Result<Settled, Trouble> {
-        self.later().await
+
+    pub(crate) async fn renew(&self, holds: Vec<Hold>) -> Result<usize, Trouble> {
+        let base = self.base();
+        self.ask("renewing leases", async move {
+            let mut held = base.work.take().await?;
+            renew(&base, &mut held, &holds).await
+        })
+        .await
     }
-    pub(crate) async fn give_back(&self, _: Vec<Ticket>) -> Result<(), Trouble> {
-        self.later().await
+
+    pub(crate) async fn settle(&self, batch: Arc<[Settlement]>) -> Result<Settled, Trouble> {
+        let base = self.base();
+        self.ask("settling items", async move {
+            let mut held = base.work.take().await?;
+            settle(&base, &mut held, &batch).await
+        })
+        .await
     }
+
+    pub(crate) async fn give_back(&self, tickets: Vec<Ticket>) -> Result<(), Trouble> {
+        drop(tickets);
+        let base = self.base();
+        self.ask("giving items back", async move { return_all(&base).await }).await
+    }
+
     pub(crate) async fn release(
         &self,
-        _: Option<String>,
-        _: Arc<[ItemId]>,
-        _: usize,
+        lane: Option<String>,
+        spared: Arc<[ItemId]>,
+        most: usize,
     ) -> Result<usize, Trouble> {
-        self.later().await
-    }
-    pub(crate) async fn stock(&self) -> Result<Stock, Trouble> {
-        self.later().await
-    }
-    pub(crate) async fn note(&self, _: Health) -> Result<(), Trouble> {
-        self.later().await
-    }
-    pub(crate) async fn noted(&self) -> Result<Option<Noted>, Trouble> {
-        self.later().await
-    }
-    pub(crate) async fn probe(&self, _: Limits) -> Result<(), Trouble> {
-        self.later().await
-    }
-    pub(crate) async fn list(&self, _: &Filter, _: Option<ItemId>, _: usize) -> Result<Vec<Entry>, Trouble> {
-        self.later().await
-    }
-    pub(crate) async fn show(&self, _: ItemId) -> Result<Option<Shown>, Trouble> {
-        self.later().await
-    }
-    pub(crate) async fn retry(&self, _: &Filter, _: Option<ItemId>) -> Result<Batch, Trouble> {
-        self.later().await
-    }
-    pub(crate) async fn purge(&self, _: &Filter, _: Option<ItemId>) -> Result<Batch, Trouble> {
-        self.later().await
+        let base = self.base();
+        self.ask("releasing items", async move {
+            let mut held = base.work.take().await?;
+            held.ask(async |line| release(line, lane.as_deref(), &spared, most).await).await
+        })
+        .await
     }
 
-    /// This part is not written yet: nothing is acknowledged.
-    async fn later<T: Send + 'static>(&self) -> Result<T, Trouble> {
-        let base = Arc::clone(&self.0.base);
-        self.ask(async move {
-            drop(base.look.take().await?);
-            Err(Trouble::new(TroubleKind::Internal, "the engine of PostgreSQL is not whole yet"))
+    /// What its worker plans by, from now on. Gives whether this is to make everything due: of several relays that start together, one does.
+    pub(crate) async fn begin(&self, settings: &Rules) -> Result<bool, Trouble> {
+        let (base, settings) = (self.base(), beat::settings(settings));
+        self.ask("saying what is planned by", async move {
+            base.settings.lock().unwrap_or_else(|e| e.into_inner()).clone_from(&settings);
+            let mut held = base.peers.take().await?;
+            held.ask(async |line| beat::beat(line, &base.id, &settings).await).await?;
+            held.ask(async |line| beat::first(line, &settings).await).await
+        })
+        .await
+    }
+
+    pub(crate) async fn stock(&self) -> Result<Stock, Trouble> {
+        let (base, works) = (self.base(), self.0.works);
+        // An operator wants to see what is there now.
+        self.ask("counting items", async move {
+            if works { count::stock(&base).await } else { count::afresh(&base).await }
+        })
+        .await
+    }
+
+    pub(crate) async fn note(&self, health: Health) -> Result<(), Trouble> {
+        let base = self.base();
+        self.ask("writing how MDSS stands", async move {
+            let mut held = base.peers.take().await?;
+            held.ask(async |line| health::note(line, &base.id, &health).await).await
+        })
+        .await
+    }
+
+    pub(crate) async fn noted(&self) -> Result<Option<Noted>, Trouble> {
+        let base = self.base();
+        self.ask("reading how MDSS stands", async move {
+            let mut held = base.peers.take().await?;
+            held.ask(async |line| health::noted(line).await).await
+        })
+        .await
+    }
+
+    pub(crate) async fn probe(&self, limits: Limits) -> Result<(), Trouble> {
+        let base = self.base();
+        let probe =
+            async move { committer::probe(&base, limits).await.map_err(|f| f.trouble("writing a probe")) };
+        self.0.runtime.spawn(probe).await.unwrap_or_else(|_| Err(Trouble::stopped()))
+    }
+
+    /// The relays that share it.
+    pub(crate) async fn replicas(&self) -> Result<Vec<Replica>, Trouble> {
+        let base = self.base();
+        self.ask("reading who is there", async move {
+            let mut held = base.look.take().await?;
+            held.ask(async |line| beat::replicas(line).await).await
+        })
+        .await
+    }
+
+    pub(crate) async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<ItemId>,
+        most: usize,
+    ) -> Result<Vec<Entry>, Trouble> {
+        let (base, filter) = (self.base(), filter.clone());
+        self.ask("listing items", async move {
+            let mut held = base.look.take().await?;
+            held.ask(async |line| list(line, &filter, after, most).await).await
+        })
+        .await
+    }
+
+    pub(crate) async fn show(&self, id: ItemId) -> Result<Option<Shown>, Trouble> {
+        let base = self.base();
+        self.ask("showing an item", async move {
+            let mut held = base.look.take().await?;
+            held.ask(async |line| show(line, id).await).await
+        })
+        .await
+    }
+
+    pub(crate) async fn retry(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
+        self.change(filter, after, Change::Retry).await
+    }
+
+    pub(crate) async fn purge(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
+        self.change(filter, after, Change::Purge).await
+    }
+
+    async fn change(&self, filter: &Filter, after: Option<ItemId>, what: Change) -> Result<Batch, Trouble> {
+        let (base, filter) = (self.base(), filter.clone());
+        self.ask("changing items", async move {
+            let mut held = base.look.take().await?;
+            change(&mut held, &filter, after, what).await
         })
         .await
     }

@@ -75,6 +75,11 @@ impl Slot {
         Ok(Held { state, whole: false })
     }
 
+    /// How many connections were made in this place.
+    pub(super) async fn made(&self) -> u64 {
+        self.state.lock().await.made
+    }
+
     async fn connect(&self) -> Result<Line, Trouble> {
         let line = Line::connect(&self.database).await?;
         let prepared = async {

@@ -1,5 +1,7 @@
 //! What an operator and the gauges see of the file, and what an operator changes in it.
 
+use std::time::Duration;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
@@ -41,7 +43,7 @@ pub(super) fn stock(db: &Connection, now: Moment) -> rusqlite::Result<Stock> {
         oldest_waiting.extend(waiting.map(|since| (lane.shown(), since)));
         oldest.extend(waiting.into_iter().chain(held).min().map(|since| (lane.shown(), since)));
     }
-    Ok(Stock { depths, oldest, oldest_waiting, used_bytes: Room::of(db)?.used, at: now })
+    Ok(Stock { depths, oldest, oldest_waiting, used_bytes: Room::of(db)?.used, at: now, age: Duration::ZERO })
 }
 
 /// The items that fit, by number, behind `after`, at most `most`.
@@ -136,5 +138,5 @@ pub(super) fn change(
         }
     }
     let next = entries.last().filter(|_| entries.len() == BATCH).map(|entry| entry.id);
-    Ok(Batch { entries, next })
+    Ok(Batch { entries, busy: Vec::new(), next })
 }

@@ -66,7 +66,7 @@ impl Sqlite {
         let now = self.clock.now();
         self.orders
             .ask(Order::Write, move |turn| {
-                let ours = || batch.iter().filter(|s| s.ticket.epoch() == turn.epoch);
+                let ours = || batch.iter().filter(|s| s.ticket.epoch() == Some(turn.epoch));
                 settle(turn.db, ours().map(|s| (s.ticket.id(), &s.outcome)), now)?;
                 Ok(Settled { fenced: batch.len() - ours().count() })
             })

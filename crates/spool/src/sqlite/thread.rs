@@ -20,10 +20,10 @@ use super::due::release;
 use super::file::Held;
 use super::jump::Jumps;
 use super::room::Room;
-use super::said::Said;
 use super::schema;
 use super::trouble::{Fault, trouble};
 use crate::clock::Clock;
+use crate::said::{Said, Where};
 use crate::trouble::{Trouble, TroubleKind};
 
 /// Requests that wait for the thread; further ones wait in their own tasks.
@@ -247,7 +247,7 @@ struct Keeper {
 
 impl Keeper {
     fn new(dir: PathBuf, clock: Arc<dyn Clock>) -> Self {
-        let (file, said) = (Held::new(dir.clone(), Arc::clone(&clock)), Said::new(dir));
+        let (file, said) = (Held::new(dir.clone(), Arc::clone(&clock)), Said::new(Where::Directory(dir)));
         Self { file, said, clock, jumps: Jumps::default(), jumped: false }
     }
 

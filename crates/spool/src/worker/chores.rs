@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mdss_relay_core::Relay;
 use tokio::task::JoinSet;
 
 use crate::engine::Engine;
 use crate::item::ItemId;
-use crate::ticket::Ticket;
-use crate::trouble::TroubleKind;
+use crate::ticket::{Hold, Ticket};
+use crate::trouble::{Trouble, TroubleKind};
 
 /// Rows that one transaction of a chore changes.
 const ROWS: usize = 1000;
@@ -30,17 +31,27 @@ impl Chores {
     /// Makes items due that are put off, of a lane or of all, but not those that are to be spared.
     pub(super) fn release(&mut self, lane: Option<String>, spared: Arc<[ItemId]>) {
         let engine = self.engine.clone();
+        self.tasks.spawn(async move { release(&engine, lane, spared).await });
+    }
+
+    /// A worker begins: makes everything due that is put off, unless another relay of the same settings has just done so.
+    pub(super) fn begin(&mut self, relay: Arc<Relay>) {
+        let engine = self.engine.clone();
         self.tasks.spawn(async move {
-            loop {
-                match engine.release(lane.clone(), Arc::clone(&spared), ROWS).await {
-                    Ok(ROWS..) => {}
-                    Ok(_) => return,
-                    // The engine has said why; when it works again, so does this.
-                    Err(trouble) if trouble.kind == TroubleKind::Stopped => return,
-                    Err(_) => tokio::time::sleep(AGAIN).await,
-                }
+            let first = retried(async || engine.begin(&relay.settings().rules).await).await;
+            if first == Some(true) {
+                release(&engine, None, Arc::default()).await;
             }
         });
+    }
+
+    /// Holds items for longer that wait for their turn.
+    pub(super) fn renew(&mut self, holds: Vec<Hold>) {
+        if !holds.is_empty() {
+            let engine = self.engine.clone();
+            // The engine says why it could not. What is not held any more is not begun.
+            self.tasks.spawn(async move { drop(engine.renew(holds).await) });
+        }
     }
 
     /// Gives items back that are not tried after all.
@@ -56,6 +67,23 @@ impl Chores {
     pub(super) async fn done(&mut self) {
         if self.tasks.join_next().await.is_none() {
             std::future::pending::<()>().await;
+        }
+    }
+}
+
+async fn release(engine: &Engine, lane: Option<String>, spared: Arc<[ItemId]>) {
+    while retried(async || engine.release(lane.clone(), Arc::clone(&spared), ROWS).await).await >= Some(ROWS)
+    {
+    }
+}
+
+/// Tries until it works: the engine says why it does not, and when it works again, so does this. `None`: the engine has gone.
+async fn retried<T>(mut work: impl AsyncFnMut() -> Result<T, Trouble>) -> Option<T> {
+    loop {
+        match work().await {
+            Ok(done) => return Some(done),
+            Err(trouble) if trouble.kind == TroubleKind::Stopped => return None,
+            Err(_) => tokio::time::sleep(AGAIN).await,
         }
     }
 }

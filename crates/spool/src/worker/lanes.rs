@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::ready::Ready;
 use crate::breaker::{Breaker, Leave, Position};
 use crate::item::ItemId;
-use crate::ticket::Ticket;
+use crate::ticket::{Hold, Ticket};
 use crate::window::Window;
 
 struct Lane {
@@ -45,12 +45,14 @@ pub(super) struct Lanes {
     under_way: usize,
     /// Items in all the queues.
     queued: usize,
+    /// For how long an item must be held for its request to be made, where that has an end.
+    needed: Option<Duration>,
 }
 
 impl Lanes {
-    /// Lanes that share so many requests under way.
-    pub(super) fn new(seats: usize) -> Self {
-        Self { lanes: BTreeMap::new(), last: String::new(), seats, under_way: 0, queued: 0 }
+    /// Lanes that share so many requests under way, each for an item that is held for longer than `needed`.
+    pub(super) fn new(seats: usize, needed: Option<Duration>) -> Self {
+        Self { lanes: BTreeMap::new(), last: String::new(), seats, under_way: 0, queued: 0, needed }
     }
 
     /// How many more requests a lane may have than are free for the others: alone it has three quarters of them, of two that are slow each has
@@ -131,6 +133,7 @@ impl Lanes {
     /// The next item, lane by lane in turn, so that a full one keeps nobody waiting. Its request is to be made. As a `probe` of MDSS itself, any
     /// item will do, as long as there is a seat at all.
     pub(super) fn next(&mut self, now: Instant, probe: bool) -> Option<Ready> {
+        self.let_go();
         if self.under_way >= self.seats {
             return None;
         }
@@ -149,6 +152,23 @@ impl Lanes {
         lane.under_way += 1;
         self.under_way += 1;
         Some(ready)
+    }
+
+    /// Gives back what waits in front of its lane and is not held for long enough any more: somebody else may be given it before its answer is here.
+    fn let_go(&mut self) {
+        let Some(needed) = self.needed else { return };
+        for lane in self.lanes.values_mut() {
+            while lane.queue.front().is_some_and(|ready| !ready.item.ticket.lasts(needed)) {
+                lane.queue.pop_front();
+                self.queued -= 1;
+            }
+        }
+    }
+
+    /// What waits and is to be held for longer.
+    pub(super) fn to_renew(&self) -> Vec<Hold> {
+        let queues = self.lanes.values().flat_map(|lane| &lane.queue);
+        queues.filter_map(|ready| ready.item.ticket.to_renew()).collect()
     }
 
     /// How a lane's breaker stands.
@@ -231,7 +251,7 @@ mod tests {
 
     #[test]
     fn lanes_take_turns_and_a_full_one_keeps_nobody_waiting() {
-        let (mut lanes, now) = (Lanes::new(1000), Instant::now());
+        let (mut lanes, now) = (Lanes::new(1000, None), Instant::now());
         for (lane, ids) in [("a", 0..4), ("b", 10..12), ("c", 20..23)] {
             fill(&mut lanes, lane, ids);
         }
@@ -242,7 +262,7 @@ mod tests {
     /// A lane that cannot go keeps neither its place nor that of the next one.
     #[test]
     fn a_lane_that_is_empty_or_closed_is_passed_over() {
-        let (mut lanes, now) = (Lanes::new(1000), Instant::now());
+        let (mut lanes, now) = (Lanes::new(1000, None), Instant::now());
         for (lane, ids) in [("a", 0..3), ("b", 10..11), ("c", 20..23), ("d", 30..33)] {
             fill(&mut lanes, lane, ids);
         }
@@ -260,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_closed_lane_is_not_claimed_and_gives_back_what_it_had() {
-        let (mut lanes, now) = (Lanes::new(1000), Instant::now());
+        let (mut lanes, now) = (Lanes::new(1000, None), Instant::now());
         fill(&mut lanes, "a", 0..3);
         fill(&mut lanes, "b", 10..13);
         for id in 1000..1004 {
@@ -283,7 +303,7 @@ mod tests {
     /// Else a lane with a backlog would stand still until the next look, once its queue has run empty.
     #[test]
     fn a_lane_of_which_none_was_claimed_may_have_more_all_the_same() {
-        let (mut lanes, now) = (Lanes::new(16), Instant::now());
+        let (mut lanes, now) = (Lanes::new(16, None), Instant::now());
         fill(&mut lanes, "a", 0..40);
         lanes.have_more(&["a".to_owned()]);
         let caps = lanes.caps(41, now);

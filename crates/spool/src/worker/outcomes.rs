@@ -36,6 +36,8 @@ pub(super) struct Outcomes {
     handed: usize,
     /// A batch that could not be written, and when it is tried again.
     again: Option<(Batch, Instant)>,
+    /// The last batch could not be written; it may be under way again.
+    failed: bool,
 }
 
 impl Outcomes {
@@ -47,6 +49,7 @@ impl Outcomes {
             writing: JoinSet::new(),
             handed: 0,
             again: None,
+            failed: false,
         }
     }
 
@@ -60,6 +63,11 @@ impl Outcomes {
     /// Outcomes that are not written down.
     pub(super) fn unsettled(&self) -> usize {
         self.waiting.len() + self.handed
+    }
+
+    /// Whether the last batch could not be written down.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Hands a batch to the engine, if it is time: while one is being synced the next one gathers. `more`: further outcomes are on their way.
@@ -105,12 +113,12 @@ impl Outcomes {
         let Ok((batch, outcome)) = done else { return false };
         match outcome {
             Ok(()) => {
-                self.handed = 0;
+                (self.handed, self.failed) = (0, false);
                 batch.iter().any(|s| matches!(s.outcome, Outcome::Lane(_) | Outcome::Again { .. }))
             }
             // The engine has said why.
             Err(_) => {
-                self.again = Some((batch, now + AGAIN));
+                (self.again, self.failed) = (Some((batch, now + AGAIN)), true);
                 false
             }
         }
@@ -193,6 +201,7 @@ mod tests {
         let trouble = Trouble::new(TroubleKind::Locked, "");
         assert!(!outcomes.settled(Ok((batch, Err(trouble))), failed));
         assert_eq!((outcomes.unsettled(), outcomes.wake()), (5, Some(failed + AGAIN)));
+        assert!(outcomes.has_failed());
         for (after, want) in [(0, None), (999, None), (1001, Some(3)), (1001, Some(2)), (1001, None)] {
             let now = failed + Duration::from_millis(after);
             assert_eq!(sizes(&mut outcomes, now, false), want, "{after}");

@@ -43,12 +43,12 @@ pub(super) struct Pauses {
 }
 
 impl Pauses {
-    /// At most `rate` requests a second, and `seats` at the same time.
-    pub(super) fn new(rate: u32, seats: usize, meter: Arc<Meter>) -> Self {
+    /// At most `rate` requests a second, and `seats` at the same time; each for an item that is held for longer than `needed`.
+    pub(super) fn new(rate: u32, seats: usize, needed: Option<Duration>, meter: Arc<Meter>) -> Self {
         // The breakers of the worker before went with it.
         meter.no_breakers();
         Self {
-            lanes: Lanes::new(seats),
+            lanes: Lanes::new(seats, needed),
             endpoint: Outage::new(seats),
             pace: Pace::new(rate),
             told: None,
@@ -60,6 +60,11 @@ impl Pauses {
     /// Writes down the present pace, for the gauge.
     pub(super) fn tell_pace(&self) {
         self.meter.pace(self.pace.rate());
+    }
+
+    /// Requests a second, now.
+    pub(super) fn rate(&self) -> f64 {
+        self.pace.rate()
     }
 
     /// How many requests the endpoint allows.
@@ -253,7 +258,7 @@ mod tests {
     const TOOK: Duration = Duration::from_millis(10);
 
     fn pauses() -> Pauses {
-        Pauses::new(10_000, 16, Arc::default())
+        Pauses::new(10_000, 16, None, Arc::default())
     }
 
     /// Five different objects of a lane fail; what follows from the last one.

@@ -43,6 +43,9 @@ const MOST_ROUNDS: usize = 1024;
 /// How often a lane that nobody knows yet is looked for, while the others have enough to do.
 const LOOK_BESIDE: Duration = Duration::from_millis(50);
 
+/// A request is begun only if its item is held for so much longer than the request may take: its outcome is to be written down, too.
+const BEFORE_THE_END: Duration = Duration::from_secs(5);
+
 /// Attempts an item must have had before its age parks it: a clock that jumps a year ahead must not park everything.
 const PARK_ATTEMPTS: u32 = 5;
 
@@ -61,6 +64,8 @@ pub struct Worker {
     relay: Arc<Relay>,
     park_after: Option<Duration>,
     concurrency: usize,
+    /// For how long items are claimed, where that has an end.
+    lease: Option<Duration>,
     pauses: Pauses,
     planner: Planner,
     outcomes: Outcomes,
@@ -105,10 +110,14 @@ impl Worker {
     pub fn new(spool: Spool, relay: Arc<Relay>, pacing: Pacing) -> Self {
         let now = Instant::now();
         let concurrency = relay.settings().mdss.concurrency;
+        let timeout = relay.settings().mdss.timeout;
+        let lease = spool.engine.lease(timeout);
+        let needed = lease.map(|_| timeout + BEFORE_THE_END);
         Self {
+            lease,
             park_after: pacing.park_after,
             concurrency,
-            pauses: Pauses::new(pacing.rate, concurrency, Arc::clone(&spool.meter)),
+            pauses: Pauses::new(pacing.rate, concurrency, needed, Arc::clone(&spool.meter)),
             planner: Planner::new(Arc::clone(&relay)),
             outcomes: Outcomes::new(rounds(concurrency) / 4),
             chores: Chores::new(spool.engine.clone()),
@@ -142,7 +151,7 @@ impl Worker {
         let mut stop = std::pin::pin!(stop);
         let news = Arc::clone(&self.spool.news);
         // This start may be the mended configuration, and whether MDSS is away is to be found out anew.
-        self.chores.release(None, Arc::default());
+        self.chores.begin(Arc::clone(&self.relay));
         self.pauses.tell_pace();
         loop {
             if self.looked.elapsed() >= LOOK {
@@ -230,13 +239,21 @@ impl Worker {
         }
         let turn = self.claims + 1;
         let want = match self.pauses.endpoint(when) {
-            Leave::Any if queued < ahead => {
-                Want { most: ahead - queued, lanes: self.pauses.lanes.caps(ahead, when), turn, early: None }
-            }
+            Leave::Any if queued < ahead => Want {
+                most: self.most(ahead - queued),
+                lanes: self.pauses.lanes.caps(ahead, when),
+                turn,
+                early: None,
+                lease: self.lease,
+            },
             // Whether MDSS answers at all is found out with any unit.
-            Leave::One if queued == 0 => {
-                Want { most: 1, lanes: HashMap::new(), turn, early: self.pauses.early(when) }
-            }
+            Leave::One if queued == 0 => Want {
+                most: 1,
+                lanes: HashMap::new(),
+                turn,
+                early: self.pauses.early(when),
+                lease: self.lease,
+            },
             _ => return,
         };
         let most = want.most;
@@ -244,6 +261,14 @@ impl Worker {
         (self.look, self.claims, self.claimed) = (false, turn, when);
         let engine = self.spool.engine.clone();
         self.claiming.spawn(async move { Found { found: engine.claim(want).await, most, when } });
+    }
+
+    /// How many are claimed at once: no more than can be begun in a third of their lease.
+    fn most(&self, room: usize) -> usize {
+        match self.lease {
+            None => room,
+            Some(lease) => room.min((self.pauses.rate() * lease.as_secs_f64() / 3.0) as usize).max(1),
+        }
     }
 
     async fn claimed(&mut self, done: Result<Found, JoinError>) {
@@ -318,7 +343,11 @@ impl Worker {
     /// Starts what may start.
     fn start(&mut self) {
         // What cannot be written down is sent again after a crash: there must not be more and more of it.
-        while self.running.len() < self.concurrency && !self.has_too_many_unsettled() {
+        // With a lease it is worse: others are given what is not settled. So the first failure is enough there.
+        while self.running.len() < self.concurrency
+            && !self.has_too_many_unsettled()
+            && !(self.lease.is_some() && self.outcomes.has_failed())
+        {
             let now = Instant::now();
             let Some((ready, patience)) = self.pauses.next(now) else { break };
             let (relay, nudge) = (Arc::clone(&self.relay), Arc::clone(&self.nudge));
@@ -433,6 +462,7 @@ impl Worker {
         self.looked = Instant::now();
         self.tell();
         self.pauses.tell_pace();
+        self.chores.renew(self.pauses.lanes.to_renew());
         if self.looked.duration_since(self.alarmed) >= ALARM_EVERY {
             self.alarmed = self.looked;
             if let Ok(stock) = self.spool.engine.stock().await {

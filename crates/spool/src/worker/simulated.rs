@@ -100,7 +100,7 @@ impl Simulation {
             when: now,
         };
         Self {
-            pauses: Pauses::new(cap, SEATS, Arc::default()),
+            pauses: Pauses::new(cap, SEATS, None, Arc::default()),
             servers: servers.iter().map(working).collect(),
             now,
             next_item: 0,

@@ -1,4 +1,4 @@
-//! What the log says of the file's troubles: when one begins, changes or lasts, and when it is over.
+//! What the log says of an engine's troubles: when one begins, changes or lasts, and when it is over.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -14,37 +14,63 @@ const REPEAT: Duration = Duration::from_secs(60);
 /// The trouble that was said last, and when.
 type Last = Option<(TroubleKind, Instant)>;
 
+/// Where events are kept, as the log shows it.
 #[derive(Debug)]
-pub(super) struct Said {
-    dir: PathBuf,
+pub(crate) enum Where {
+    Directory(PathBuf),
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "there is none without its engine"))]
+    Database(String),
+}
+
+impl Where {
+    fn dir(&self) -> Option<String> {
+        match self {
+            Self::Directory(dir) => Some(dir.display().to_string()),
+            Self::Database(_) => None,
+        }
+    }
+
+    fn database(&self) -> Option<&str> {
+        match self {
+            Self::Directory(_) => None,
+            Self::Database(database) => Some(database),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Said {
+    place: Where,
     /// Of writing.
     writing: Last,
-    /// Of reading a file that is open.
+    /// Of reading what is open.
     reading: Last,
     /// When it was last said that the limit is reached.
     full: Option<Instant>,
 }
 
 impl Said {
-    pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir, writing: None, reading: None, full: None }
+    pub(crate) fn new(place: Where) -> Self {
+        Self { place, writing: None, reading: None, full: None }
     }
 
     /// A line for an event that was refused alone; the limit is said once a minute.
-    pub(super) fn refused(&mut self, trouble: &Trouble) {
+    pub(crate) fn refused(&mut self, trouble: &Trouble) {
         if self.is_old(trouble) {
             return;
         }
         error!(
             { fields::ERROR_TYPE } = trouble.kind.name(),
-            { fields::SPOOL_DIR } = %self.dir.display(),
-            "an event was not stored, and its sender was asked to repeat it: {}", trouble.detail
+            { fields::SPOOL_DIR } = self.place.dir(),
+            { fields::SPOOL_DATABASE } = self.place.database(),
+            "an event was not stored, and its sender was asked to repeat it: {}",
+            trouble.detail
         );
     }
 
     /// What was said last, of writing and of reading.
     #[cfg(test)]
-    pub(super) fn kinds(&self) -> (Option<TroubleKind>, Option<TroubleKind>) {
+    pub(crate) fn kinds(&self) -> (Option<TroubleKind>, Option<TroubleKind>) {
         (self.writing.map(|(kind, _)| kind), self.reading.map(|(kind, _)| kind))
     }
 
@@ -60,30 +86,42 @@ impl Said {
     }
 
     /// Of writing: senders hear of it.
-    pub(super) fn writing(&mut self, outcome: Result<(), Trouble>) {
+    pub(crate) fn writing(&mut self, outcome: Result<(), Trouble>) {
         if news(&outcome, &mut self.writing) {
             match outcome {
                 Ok(()) => {
-                    info!({ fields::SPOOL_DIR } = %self.dir.display(), "the spool can be written again")
+                    info!(
+                        { fields::SPOOL_DIR } = self.place.dir(),
+                        { fields::SPOOL_DATABASE } = self.place.database(),
+                        "the spool can be written again"
+                    )
                 }
                 Err(new) => error!(
                     { fields::ERROR_TYPE } = new.kind.name(),
-                    { fields::SPOOL_DIR } = %self.dir.display(),
-                    "the spool stores no events, and senders are asked to repeat them: {}", new.detail
+                    { fields::SPOOL_DIR } = self.place.dir(),
+                    { fields::SPOOL_DATABASE } = self.place.database(),
+                    "the spool stores no events, and senders are asked to repeat them: {}",
+                    new.detail
                 ),
             }
         }
     }
 
-    /// Of reading although the file is open: senders need not hear of it.
-    pub(super) fn reading(&mut self, outcome: Result<(), Trouble>) {
+    /// Of reading although it is open: senders need not hear of it.
+    pub(crate) fn reading(&mut self, outcome: Result<(), Trouble>) {
         if news(&outcome, &mut self.reading) {
             match outcome {
-                Ok(()) => info!({ fields::SPOOL_DIR } = %self.dir.display(), "the spool can be read again"),
+                Ok(()) => info!(
+                    { fields::SPOOL_DIR } = self.place.dir(),
+                    { fields::SPOOL_DATABASE } = self.place.database(),
+                    "the spool can be read again"
+                ),
                 Err(new) => error!(
                     { fields::ERROR_TYPE } = new.kind.name(),
-                    { fields::SPOOL_DIR } = %self.dir.display(),
-                    "the spool cannot be read, and the events in it are not sent until it can: {}", new.detail
+                    { fields::SPOOL_DIR } = self.place.dir(),
+                    { fields::SPOOL_DATABASE } = self.place.database(),
+                    "the spool cannot be read, and the events in it are not sent until it can: {}",
+                    new.detail
                 ),
             }
         }
@@ -134,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_limit_is_said_once_and_a_defect_each_time() {
-        let mut said = Said::new(PathBuf::new());
+        let mut said = Said::new(Where::Directory(PathBuf::new()));
         let mut old = |kind| said.is_old(&Trouble::new(kind, ""));
         assert_eq!([TroubleKind::Full; 3].map(&mut old), [false, true, true]);
         assert_eq!([TroubleKind::Internal; 2].map(&mut old), [false, false]);

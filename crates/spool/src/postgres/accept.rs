@@ -1,0 +1,176 @@
+//! One group of deliveries in one statement, and all that must hold before anybody hears that they are stored.
+//!
+//! "Done" from the driver is not enough (each of these was seen with PostgreSQL 15):
+//! - a wait for the standby that somebody cancels ends with "ok" and a warning;
+//! - so does one that ends because the list of standbys was emptied, without a warning;
+//! - a role, a database or a pooler may have lowered `synchronous_commit`, so the statement sets it itself;
+//! - a duplicate that is found by a statement which writes nothing waits for no standby, so the sender would hear of a row that only the primary
+//!   has, and that dies with it. Therefore every statement writes something: a message of a few bytes into the log, which an ordinary role may.
+
+use std::collections::HashSet;
+
+use futures_util::future::join;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::config::Durability;
+use super::failure::Fault;
+use super::line::Line;
+use crate::trouble::{Trouble, TroubleKind};
+
+/// Rows are written in the order of their marks: two relays that store the same marks in another order would wait for each other.
+const ACCEPT: &str = "
+WITH setting AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true) AS sync,
+           pg_logical_emit_message(true, 'mdss-relay', '') AS written
+), stored AS (
+    INSERT INTO mdss_relay.item (id, token, delivery, source, path, lane, state, since, not_before, reason, detail, bucket, key, mark, bytes)
+    SELECT i.id, i.token, i.delivery, i.source, i.path, i.lane, i.state, now(), now() + i.pause * interval '1 second', i.reason, i.detail, i.bucket, i.key, i.mark, i.bytes
+    FROM setting, unnest($1::int8[], $2::int4[], $3::int8[], $4::text[], $5::bytea[], $6::text[], $7::int2[], $8::float8[], $9::text[], $10::text[],
+                         $11::text[], $12::text[], $13::bytea[], $14::int8[])
+         AS i (id, token, delivery, source, path, lane, state, pause, reason, detail, bucket, key, mark, bytes)
+    WHERE NOT EXISTS (SELECT FROM mdss_relay.done WHERE done.mark = i.mark)
+    ORDER BY i.mark, i.id
+    ON CONFLICT (mark) WHERE mark IS NOT NULL DO NOTHING
+    RETURNING id, delivery
+), kept AS (
+    INSERT INTO mdss_relay.delivery (id, name, source, dialect, method, headers, body, received, checksum, items)
+    SELECT d.id, d.name, d.source, d.dialect, d.method, d.headers, d.body, now(), d.checksum, s.items
+    FROM unnest($15::int8[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::bytea[], $22::int8[])
+         AS d (id, name, source, dialect, method, headers, body, checksum)
+    JOIN (SELECT delivery, count(*)::int AS items FROM stored GROUP BY 1) s ON s.delivery = d.id
+)
+SELECT setting.sync, pg_is_in_recovery(), current_setting('synchronous_standby_names'), (SELECT array_agg(id) FROM stored) FROM setting";
+
+/// The same without an event, to find out whether one would be stored.
+const PROBE: &str = "
+WITH setting AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true) AS sync,
+           pg_logical_emit_message(true, 'mdss-relay', '') AS written
+)
+SELECT setting.sync, pg_is_in_recovery(), current_setting('synchronous_standby_names'), NULL::int8[] FROM setting";
+
+const AFTER: &str = "SELECT current_setting('synchronous_standby_names')";
+
+/// The rows of a group, column by column.
+#[derive(Default)]
+pub(super) struct Rows<'g> {
+    pub(super) items: Items<'g>,
+    pub(super) deliveries: Deliveries<'g>,
+}
+
+#[derive(Default)]
+pub(super) struct Items<'g> {
+    pub(super) ids: Vec<i64>,
+    pub(super) tokens: Vec<i32>,
+    pub(super) deliveries: Vec<i64>,
+    pub(super) sources: Vec<&'g str>,
+    pub(super) paths: Vec<&'g [u8]>,
+    pub(super) lanes: Vec<&'g str>,
+    pub(super) states: Vec<i16>,
+    pub(super) pauses: Vec<f64>,
+    pub(super) reasons: Vec<Option<&'g str>>,
+    pub(super) details: Vec<Option<String>>,
+    pub(super) buckets: Vec<Option<String>>,
+    pub(super) keys: Vec<Option<String>>,
+    pub(super) marks: Vec<Option<Vec<u8>>>,
+    pub(super) bytes: Vec<i64>,
+}
+
+#[derive(Default)]
+pub(super) struct Deliveries<'g> {
+    pub(super) ids: Vec<i64>,
+    pub(super) names: Vec<String>,
+    pub(super) sources: Vec<Option<&'g str>>,
+    pub(super) dialects: Vec<Option<&'g str>>,
+    pub(super) methods: Vec<String>,
+    pub(super) headers: Vec<&'g str>,
+    pub(super) bodies: Vec<&'g [u8]>,
+    pub(super) checksums: Vec<i64>,
+}
+
+/// Stores a group. The items that were stored; the others are duplicates.
+///
+/// # Errors
+/// The group is not acknowledged. Whether it was stored is known for some errors only.
+pub(super) async fn accept(
+    line: &Line,
+    rows: &Rows<'_>,
+    durability: Durability,
+) -> Result<HashSet<i64>, Fault> {
+    let Rows { items: i, deliveries: d } = rows;
+    let parameters: [(&(dyn ToSql + Sync), Type); 22] = [
+        (&i.ids, Type::INT8_ARRAY),
+        (&i.tokens, Type::INT4_ARRAY),
+        (&i.deliveries, Type::INT8_ARRAY),
+        (&i.sources, Type::TEXT_ARRAY),
+        (&i.paths, Type::BYTEA_ARRAY),
+        (&i.lanes, Type::TEXT_ARRAY),
+        (&i.states, Type::INT2_ARRAY),
+        (&i.pauses, Type::FLOAT8_ARRAY),
+        (&i.reasons, Type::TEXT_ARRAY),
+        (&i.details, Type::TEXT_ARRAY),
+        (&i.buckets, Type::TEXT_ARRAY),
+        (&i.keys, Type::TEXT_ARRAY),
+        (&i.marks, Type::BYTEA_ARRAY),
+        (&i.bytes, Type::INT8_ARRAY),
+        (&d.ids, Type::INT8_ARRAY),
+        (&d.names, Type::TEXT_ARRAY),
+        (&d.sources, Type::TEXT_ARRAY),
+        (&d.dialects, Type::TEXT_ARRAY),
+        (&d.methods, Type::TEXT_ARRAY),
+        (&d.headers, Type::TEXT_ARRAY),
+        (&d.bodies, Type::BYTEA_ARRAY),
+        (&d.checksums, Type::INT8_ARRAY),
+    ];
+    commit(line, ACCEPT, &parameters, durability).await
+}
+
+/// Commits as an accept does, with nothing in it.
+///
+/// # Errors
+/// Why an event would not be acknowledged.
+pub(super) async fn probe(line: &Line, durability: Durability) -> Result<(), Fault> {
+    commit(line, PROBE, &[], durability).await.map(drop)
+}
+
+async fn commit(
+    line: &Line,
+    sql: &str,
+    parameters: &[(&(dyn ToSql + Sync), Type)],
+    durability: Durability,
+) -> Result<HashSet<i64>, Fault> {
+    line.listen();
+    // Behind each other on one connection: the second reads what the list of standbys is once the first has waited for them.
+    let (answer, after) =
+        join(line.client.query_typed(sql, parameters), line.client.query_typed(AFTER, &[])).await;
+    let answer = answer?;
+    let unsure = |kind, why: &str| {
+        Fault::Unsure(Trouble::new(kind, format!("whether the event is safe is not known: {why}")))
+    };
+    // It is there by now, for all that is known.
+    let after = after.map_err(|e| unsure(TroubleKind::Unreachable, &super::failure::text(&e)))?;
+    let unreadable = |e: tokio_postgres::Error| unsure(TroubleKind::Internal, &super::failure::text(&e));
+    if line.was_warned() {
+        return Err(unsure(
+            TroubleKind::Unsafe,
+            "the database has warned that the wait for its standby was ended by somebody, or that it is going down",
+        ));
+    }
+    let (Some(row), Some(after)) = (answer.first(), after.first()) else {
+        return Err(unsure(TroubleKind::Internal, "the database has answered nothing"));
+    };
+    let sync: &str = row.try_get(0).map_err(unreadable)?;
+    let standby: bool = row.try_get(1).map_err(unreadable)?;
+    let names: [&str; 2] = [row.try_get(2).map_err(unreadable)?, after.try_get(0).map_err(unreadable)?];
+    let stored: Option<Vec<i64>> = row.try_get(3).map_err(unreadable)?;
+    if !matches!(sync, "on" | "remote_apply") {
+        return Err(unsure(TroubleKind::Unsafe, "synchronous_commit could not be set"));
+    }
+    if standby {
+        return Err(unsure(TroubleKind::Unsafe, "the database is a standby"));
+    }
+    if durability == Durability::Replicated && names.iter().any(|names| names.is_empty()) {
+        return Err(unsure(TroubleKind::Unsafe, "synchronous_standby_names is empty"));
+    }
+    Ok(stored.into_iter().flatten().collect())
+}

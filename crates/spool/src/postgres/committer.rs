@@ -1,0 +1,371 @@
+//! What waits to be stored shares a commit: while one group is out, the next one gathers by itself. One sender alone waits for nobody.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_postgres::types::Type;
+
+use super::accept::{Rows, accept};
+use super::base::Base;
+use super::count;
+use super::delivery::{checksum, mark, shown};
+use super::failure::{Fate, Fault};
+use super::room::{ROW_BYTES, Seen, number};
+use super::slot::{Held, Slot};
+use super::standing;
+use crate::intake::{Intake, NewItem, Written};
+use crate::item::State;
+use crate::shares::{Limits, NoRoom, Shares};
+use crate::trouble::{Trouble, TroubleKind};
+
+/// Requests that wait for a group; further ones wait in their own tasks.
+const QUEUE: usize = 1024;
+
+/// Requests that share a commit, and bytes of them, at most: the first of them waits for the last.
+const GROUP: usize = 512;
+const GROUP_BYTES: usize = 8 << 20;
+
+/// How often a group is sent again that has met another one, and after what time, about.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// How often the standing of a server that may not be used is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// One delivery on its way.
+pub(super) struct Job {
+    intake: Arc<Intake>,
+    limits: Limits,
+    reply: oneshot::Sender<Result<Vec<Written>, Trouble>>,
+}
+
+impl Job {
+    fn size(&self) -> u64 {
+        (self.intake.headers.len() + self.intake.body.len()) as u64
+    }
+
+    fn answer(self, outcome: Result<Vec<Written>, Trouble>) {
+        let _ = self.reply.send(outcome);
+    }
+}
+
+/// Where deliveries are handed in.
+pub(super) type Orders = mpsc::Sender<Job>;
+pub(super) type Queue = Arc<Mutex<mpsc::Receiver<Job>>>;
+
+pub(super) fn orders() -> (Orders, Queue) {
+    let (orders, queue) = mpsc::channel(QUEUE);
+    (orders, Arc::new(Mutex::new(queue)))
+}
+
+/// Hands a delivery in and waits for its answer, for so long at most: after that nobody knows.
+///
+/// # Errors
+/// It was not stored, or that is not known.
+pub(super) async fn order(
+    orders: &Orders,
+    intake: Arc<Intake>,
+    limits: Limits,
+    most: Duration,
+) -> Result<Vec<Written>, Trouble> {
+    let (reply, answer) = oneshot::channel();
+    let job = Job { intake, limits, reply };
+    let answered = async {
+        orders.send(job).await.map_err(|_| Trouble::stopped())?;
+        answer.await.map_err(|_| Trouble::stopped())?
+    };
+    let late = || {
+        let detail = format!("whether the event is safe is not known: no answer within {} s", most.as_secs());
+        Err(Trouble::new(TroubleKind::Unreachable, detail))
+    };
+    tokio::time::timeout(most, answered).await.unwrap_or_else(|_| late())
+}
+
+/// Stores what is handed in, group by group, on one connection.
+pub(super) async fn serve(base: Arc<Base>, place: usize, queue: Queue) {
+    let Some(slot) = base.accepts.get(place) else { return };
+    loop {
+        let jobs = gather(&mut *queue.lock().await).await;
+        if jobs.is_empty() {
+            return;
+        }
+        store(&base, slot, jobs).await;
+    }
+}
+
+/// The next group; empty: nobody is left who could hand anything in.
+async fn gather(queue: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    let mut jobs: Vec<Job> = queue.recv().await.into_iter().collect();
+    let mut bytes: usize = jobs.iter().map(|job| job.intake.body.len()).sum();
+    while !jobs.is_empty() && jobs.len() < GROUP && bytes < GROUP_BYTES {
+        let Ok(job) = queue.try_recv() else { break };
+        bytes += job.intake.body.len();
+        jobs.push(job);
+    }
+    jobs
+}
+
+/// Stores a group, and parts of it where it cannot be stored as a whole.
+async fn store(base: &Base, slot: &Slot, jobs: Vec<Job>) {
+    let (mut parts, mut tries, mut fresh) = (vec![jobs], 0, false);
+    while let Some(mut jobs) = parts.pop() {
+        // A sender that has given up comes again.
+        jobs.retain(|job| !job.reply.is_closed());
+        if jobs.is_empty() {
+            continue;
+        }
+        let fault = match group(base, slot, &jobs, &mut fresh).await {
+            Ok(outcomes) => {
+                base.said().writing(Ok(()));
+                for (job, outcome) in jobs.into_iter().zip(outcomes) {
+                    if let Err(trouble) = &outcome {
+                        base.said().refused(trouble);
+                    }
+                    job.answer(outcome);
+                }
+                continue;
+            }
+            Err(fault) => fault,
+        };
+        match fault.meaning().fate {
+            Fate::Again | Fate::Renumber if tries < TRIES => {
+                tries += 1;
+                base.numbers.forget().await;
+                tokio::time::sleep(PAUSE.mul_f64(fastrand::f64() * 2.0)).await;
+                parts.push(jobs);
+            }
+            Fate::Smaller if jobs.len() > 1 => {
+                let rest = jobs.split_off(jobs.len() / 2);
+                parts.extend([rest, jobs]);
+            }
+            fate => {
+                let trouble = fault.trouble("storing events");
+                if fate == Fate::Unknown {
+                    base.counters.unknown.add(jobs.len());
+                }
+                if fate == Fate::Smaller {
+                    base.said().refused(&trouble);
+                } else {
+                    base.said().writing(Err(trouble.clone()));
+                }
+                jobs.into_iter().for_each(|job| job.answer(Err(trouble.clone())));
+            }
+        }
+    }
+}
+
+/// What became of each delivery of a group.
+type Outcomes = Vec<Result<Vec<Written>, Trouble>>;
+
+async fn group(base: &Base, slot: &Slot, jobs: &[Job], fresh: &mut bool) -> Result<Outcomes, Fault> {
+    let mut held = slot.take().await?;
+    stands(base, &mut held).await?;
+    if !base.room.is_known() {
+        count::count(base).await?;
+    }
+    let mut admitted = admit(jobs, base.room.seen());
+    if admitted.iter().any(Admitted::is_refused) && !*fresh && !base.room.is_fresh() {
+        // Much may have left since it was counted.
+        count::count(base).await?;
+        *fresh = true;
+        admitted = admit(jobs, base.room.seen());
+    }
+    let (rows_of, deliveries): (usize, usize) =
+        admitted.iter().fold((0, 0), |(r, d), a| (r + a.rows.len(), d + usize::from(!a.rows.is_empty())));
+    if rows_of == 0 {
+        // Nothing is written, so nobody hears that it was, or that it was there.
+        return Ok(admitted.into_iter().map(|a| a.outcome).collect());
+    }
+    let mut numbers =
+        held.ask(async |line| base.numbers.take(line, rows_of + deliveries).await).await?.into_iter();
+    let rows = rows(jobs, &mut admitted, &mut numbers);
+    let begun = Instant::now();
+    let durability = base.database.durability();
+    let stored = held.ask(async |line| accept(line, &rows, durability).await).await?;
+    base.counters.committed(begun.elapsed());
+    drop(rows);
+    let mut heirs = Vec::new();
+    for (job, admitted) in jobs.iter().zip(&mut admitted) {
+        heirs.extend(admitted.finish(base, job, &stored));
+    }
+    if !heirs.is_empty() {
+        // It counts, and no more: if it fails, less is counted than there is.
+        let _ = held.ask(async |line| inherit(line, &heirs).await).await;
+    }
+    Ok(admitted.into_iter().map(|a| a.outcome).collect())
+}
+
+/// Whether the server may be used, asked of it again if it was not to be.
+async fn stands(base: &Base, held: &mut Held<'_>) -> Result<(), Fault> {
+    let old = base.standing.last().is_none_or(|(_, when)| when.elapsed() >= LOOK);
+    if base.standing.holds().is_err() && old {
+        held.ask(async |line| standing::look(line, &base.standing).await).await?;
+    }
+    Ok(base.standing.holds()?)
+}
+
+/// Commits as an event would be, and looks whether there is room for one.
+///
+/// # Errors
+/// Why an event would not be stored now.
+pub(super) async fn probe(base: &Base, limits: Limits) -> Result<(), Fault> {
+    let mut held = base.look.take().await?;
+    stands(base, &mut held).await?;
+    let durability = base.database.durability();
+    held.ask(async |line| super::accept::probe(line, durability).await).await?;
+    if !base.room.is_known() || (takes(base.room.seen().used(), 0, limits).is_err() && !base.room.is_fresh())
+    {
+        count::count_on(base, &mut held).await?;
+    }
+    Ok(takes(base.room.seen().used(), 0, limits)?)
+}
+
+/// What is to be stored of a delivery.
+struct Admitted {
+    outcome: Result<Vec<Written>, Trouble>,
+    /// Which items, their numbers once they have some, and their bytes.
+    rows: Vec<(usize, i64, u64)>,
+}
+
+impl Admitted {
+    fn is_refused(&self) -> bool {
+        let no_room = |written: &Written| matches!(written, Written::NoRoom(_));
+        self.outcome
+            .as_ref()
+            .map_or_else(|trouble| trouble.kind == TroubleKind::Full, |w| w.iter().any(no_room))
+    }
+
+    /// Says of each item what became of it. Gives who has the bytes of those that were there already.
+    fn finish(&mut self, base: &Base, job: &Job, stored: &HashSet<i64>) -> Option<(i64, i64)> {
+        let Ok(written) = &mut self.outcome else { return None };
+        let (mut missing, mut heir) = (0, None);
+        for (item, id, bytes) in &self.rows {
+            if stored.contains(id) {
+                heir.get_or_insert(*id);
+                let NewItem { lane, state, .. } = &job.intake.items[*item];
+                base.room.stored(job.intake.whose(), lane, *state, *bytes);
+            } else {
+                written[*item] = Written::Duplicate;
+                missing += bytes - ROW_BYTES;
+            }
+        }
+        heir.filter(|_| missing > 0).map(|heir| (heir, i64::try_from(missing).unwrap_or(i64::MAX)))
+    }
+}
+
+/// Says what there is room for, one delivery after the other.
+fn admit(jobs: &[Job], mut seen: Seen) -> Vec<Admitted> {
+    jobs.iter().map(|job| admit_one(job, &mut seen)).collect()
+}
+
+fn admit_one(job: &Job, seen: &mut Seen) -> Admitted {
+    let (intake, limits, size) = (&job.intake, job.limits, job.size());
+    let used = seen.used();
+    if let Err(full) = takes(used, size, limits) {
+        return Admitted { outcome: Err(full), rows: Vec::new() };
+    }
+    let free = limits.bytes.saturating_sub(used).saturating_sub(size);
+    let mut shares = Shares::new(intake.whose(), limits, free);
+    let part = size / intake.items.len().max(1) as u64;
+    // What stays until somebody acts keeps the whole body, also when its neighbours have gone.
+    let mut staying = size;
+    let (mut marks, mut written, mut rows) = (HashSet::new(), Vec::new(), Vec::new());
+    for (n, item) in intake.items.iter().enumerate() {
+        if item.mark.as_ref().is_some_and(|mark| marks.contains(mark)) {
+            written.push(Written::Duplicate);
+            continue;
+        }
+        let bytes = if item.state == State::Waiting { part } else { staying };
+        let there = |share: &_| Ok::<_, std::convert::Infallible>(seen.of(share, intake.whose()));
+        let taken: Result<(), NoRoom> = match shares.take(item.state, &item.lane, bytes + ROW_BYTES, there) {
+            Ok(taken) => taken,
+            Err(never) => match never {},
+        };
+        if let Err(full) = taken {
+            written.push(Written::NoRoom(full));
+            continue;
+        }
+        if item.state != State::Waiting {
+            staying = 0;
+        }
+        marks.extend(item.mark.as_ref());
+        written.push(Written::Stored);
+        rows.push((n, 0, 0));
+    }
+    // Each has an equal part of the body; if one stays until somebody acts, it has it all.
+    let heir = rows.iter().position(|(n, ..)| intake.items[*n].state != State::Waiting);
+    let each = size / rows.len().max(1) as u64;
+    for (place, (n, _, bytes)) in rows.iter_mut().enumerate() {
+        let part = match heir {
+            Some(heir) if heir == place => size,
+            Some(_) => 0,
+            None => each,
+        };
+        *bytes = part + ROW_BYTES;
+        seen.add(intake.whose(), &intake.items[*n].lane, intake.items[*n].state, *bytes);
+    }
+    Admitted { outcome: Ok(written), rows }
+}
+
+/// Whether so many more bytes may be kept.
+///
+/// # Errors
+/// The limit is in the way.
+pub(super) fn takes(used: u64, size: u64, limits: Limits) -> Result<(), Trouble> {
+    if used.saturating_add(size) <= limits.bytes {
+        return Ok(());
+    }
+    let detail = format!(
+        "the spool holds {used} bytes and the event needs {size}, but RELAY_SPOOL_LIMIT allows {}",
+        limits.bytes
+    );
+    Err(Trouble::new(TroubleKind::Full, detail))
+}
+
+/// The rows of a group, with numbers of their own.
+fn rows<'g>(jobs: &'g [Job], admitted: &mut [Admitted], numbers: &mut impl Iterator<Item = i64>) -> Rows<'g> {
+    let mut rows = Rows::default();
+    for (job, admitted) in jobs.iter().zip(admitted) {
+        let intake = &job.intake;
+        let Some(delivery) = (!admitted.rows.is_empty()).then(|| numbers.next()).flatten() else { continue };
+        for (n, id, bytes) in &mut admitted.rows {
+            // There are as many numbers as were asked for.
+            *id = numbers.next().unwrap_or_default();
+            let (item, items) = (&intake.items[*n], &mut rows.items);
+            items.ids.push(*id);
+            items.tokens.push(fastrand::i32(..));
+            items.deliveries.push(delivery);
+            items.sources.push(intake.whose());
+            items.paths.push(item.path.as_bytes());
+            items.lanes.push(&item.lane);
+            items.states.push(number(item.state));
+            items.pauses.push(item.pause.as_secs_f64());
+            items.reasons.push(item.reason);
+            items.details.push(item.detail.as_deref().map(shown));
+            items.buckets.push(item.bucket.as_deref().map(shown));
+            items.keys.push(item.key.as_deref().map(shown));
+            items.marks.push(item.mark.as_deref().map(mark));
+            items.bytes.push(i64::try_from(*bytes).unwrap_or(i64::MAX));
+        }
+        let deliveries = &mut rows.deliveries;
+        deliveries.ids.push(delivery);
+        deliveries.names.push(shown(&intake.name));
+        deliveries.sources.push(intake.source.as_deref());
+        deliveries.dialects.push(intake.dialect);
+        deliveries.methods.push(shown(&intake.method));
+        deliveries.headers.push(&intake.headers);
+        deliveries.bodies.push(&intake.body);
+        deliveries.checksums.push(checksum(intake.headers.as_bytes(), &intake.body));
+    }
+    rows
+}
+
+/// Counts for one item of each delivery what the others would have kept, that were there already.
+async fn inherit(line: &super::line::Line, heirs: &[(i64, i64)]) -> Result<(), Fault> {
+    let (ids, bytes): (Vec<i64>, Vec<i64>) = heirs.iter().copied().unzip();
+    let sql = "UPDATE mdss_relay.item SET bytes = item.bytes + h.bytes FROM unnest($1::int8[], $2::int8[]) AS h (id, bytes) WHERE item.id = h.id";
+    line.client.execute_typed(sql, &[(&ids, Type::INT8_ARRAY), (&bytes, Type::INT8_ARRAY)]).await?;
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! The lanes that items wait in, and making items due.
+
+use std::time::Duration;
+
+use tokio_postgres::types::Type;
+
+use super::delivery::seconds;
+use super::failure::Fault;
+use super::line::Line;
+use crate::item::ItemId;
+
+/// A lane that has anything to be tried.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) name: String,
+    /// After what time the next item that nobody holds comes due.
+    pub(super) next: Option<Duration>,
+}
+
+/// Lanes that have anything to be tried, a step of the index a lane.
+///
+/// # Errors
+/// If they cannot be read.
+pub(super) async fn lanes(line: &Line) -> Result<Vec<Lane>, Fault> {
+    let sql = "WITH RECURSIVE found (lane) AS (
+                   (SELECT lane FROM mdss_relay.item WHERE state <> 2 ORDER BY lane LIMIT 1)
+                   UNION ALL
+                   SELECT (SELECT i.lane FROM mdss_relay.item i WHERE i.state <> 2 AND i.lane > found.lane ORDER BY i.lane LIMIT 1)
+                   FROM found WHERE found.lane IS NOT NULL
+               )
+               SELECT lane, (SELECT extract(epoch FROM i.not_before - now())::float8 FROM mdss_relay.item i
+                             WHERE i.lane = found.lane AND i.state <> 2 AND i.not_before > now() AND i.claim IS NULL ORDER BY i.not_before LIMIT 1)
+               FROM found WHERE lane IS NOT NULL";
+    let rows = line.client.query_typed(sql, &[]).await?;
+    let lane = |row: &tokio_postgres::Row| {
+        let next: Option<f64> = row.try_get(1)?;
+        Ok(Lane { name: row.try_get(0)?, next: next.map(seconds) })
+    };
+    rows.iter().map(lane).collect()
+}
+
+/// Makes items due that are put off, of all lanes or of one, but not those that are to be spared nor those that somebody holds; at most `most`.
+/// Gives how many.
+///
+/// # Errors
+/// If nothing of it was done.
+pub(super) async fn release(
+    line: &Line,
+    lane: Option<&str>,
+    spared: &[ItemId],
+    most: usize,
+) -> Result<usize, Fault> {
+    let lanes: Vec<String> = match lane {
+        Some(lane) => vec![lane.to_owned()],
+        None => lanes(line).await?.into_iter().map(|lane| lane.name).collect(),
+    };
+    let spared: Vec<i64> = spared.iter().map(|id| id.get()).collect();
+    let sql = "WITH setting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'local', true)),
+               some AS MATERIALIZED (
+                   SELECT d.id FROM setting, unnest($1::text[]) AS l (lane), LATERAL (
+                       SELECT id FROM mdss_relay.item
+                       WHERE item.lane = l.lane AND state <> 2 AND not_before > now() AND claim IS NULL AND NOT id = ANY ($2)
+                       ORDER BY not_before LIMIT $3 FOR UPDATE SKIP LOCKED) d
+                   LIMIT $3)
+               UPDATE mdss_relay.item SET not_before = now() WHERE id = ANY (ARRAY(SELECT id FROM some))";
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+        [(&lanes, Type::TEXT_ARRAY), (&spared, Type::INT8_ARRAY), (&most, Type::INT8)];
+    let released = line.client.execute_typed(sql, &parameters).await?;
+    Ok(usize::try_from(released).unwrap_or(usize::MAX))
+}

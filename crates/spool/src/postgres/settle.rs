@@ -1,0 +1,248 @@
+//! Writing down what came of items, in the transaction that takes them away.
+//!
+//! It waits for no standby: a settlement that is lost is a duplicate, and what is stored is sent on while a standby is away. Success needs no fence:
+//! MDSS has the object, whoever holds its item by now. Everything else must name the claim that still holds, because a late failure would undo a
+//! younger attempt.
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
+
+use futures_util::future::try_join_all;
+
+use super::base::Base;
+use super::delivery::shown;
+use super::failure::{Fate, Fault};
+use super::line::Line;
+use super::room::number;
+use super::slot::Held;
+use crate::claim::{Settled, Settlement};
+use crate::item::{Outcome, State};
+use crate::ticket::Lease;
+
+/// How often a batch is written again that has met another one.
+const TRIES: u32 = 3;
+
+/// For how long an item is put off that a relay with other settings may want.
+const DIFFERS: f64 = 60.0;
+
+/// Why it is.
+const SETTINGS_DIFFER: &str = "settings_differ";
+
+/// What goes. In the same statement the mark is kept, so that from here on a repetition is one; and who stays of a delivery has the bytes of those
+/// that leave it.
+const GONE: &str = "
+WITH ours AS MATERIALIZED (
+    SELECT item.id, u.accepted FROM unnest($1::int8[], $2::int4[], $3::int8[], $4::bool[]) AS u (id, token, claim, accepted)
+    JOIN mdss_relay.item ON item.id = u.id AND item.token = u.token AND (u.accepted OR item.claim = u.claim)
+    ORDER BY item.id FOR UPDATE OF item
+), gone AS (
+    DELETE FROM mdss_relay.item WHERE id = ANY (ARRAY(SELECT id FROM ours)) RETURNING id, delivery, mark, bytes
+), marked AS (
+    INSERT INTO mdss_relay.done (mark)
+    SELECT mark FROM gone WHERE $5 AND mark IS NOT NULL AND id = ANY (ARRAY(SELECT id FROM ours WHERE accepted)) ORDER BY mark ON CONFLICT DO NOTHING
+)";
+
+const AND_COUNT: &str = " SELECT count(*) FROM ours WHERE NOT accepted";
+
+const AND_INHERIT: &str = ", heirs AS (
+    UPDATE mdss_relay.item SET bytes = item.bytes + h.freed FROM (
+        SELECT min(i.id) AS id, g.freed FROM (SELECT delivery, (sum(bytes) - 512 * count(*))::int8 AS freed FROM gone GROUP BY 1) g
+        JOIN mdss_relay.item i ON i.delivery = g.delivery WHERE i.id <> ALL (ARRAY(SELECT id FROM gone)) GROUP BY g.delivery, g.freed) h
+    WHERE item.id = h.id
+) SELECT count(*) FROM ours WHERE NOT accepted";
+
+const PUT_OFF: &str = "
+WITH ours AS MATERIALIZED (
+    SELECT u.* FROM unnest($1::int8[], $2::int4[], $3::int8[], $4::text[], $5::int2[], $6::float8[], $7::text[], $8::text[], $9::int4[])
+        AS u (id, token, claim, lane, state, pause, reason, detail, tried)
+    JOIN mdss_relay.item ON item.id = u.id AND item.token = u.token AND item.claim = u.claim ORDER BY item.id FOR UPDATE OF item
+)
+UPDATE mdss_relay.item SET lane = coalesce(ours.lane, item.lane), state = ours.state, not_before = now() + ours.pause * interval '1 second',
+    reason = ours.reason, detail = ours.detail, attempts = item.attempts + ours.tried, claim = NULL
+FROM ours WHERE item.id = ANY (ARRAY(SELECT id FROM ours)) AND item.id = ours.id RETURNING item.id";
+
+/// In a statement of its own: the one that deletes the items would still see them.
+const EMPTIED: &str = "
+DELETE FROM mdss_relay.delivery WHERE id = ANY ($1) AND NOT EXISTS (SELECT FROM mdss_relay.item WHERE item.delivery = delivery.id)";
+
+/// Two relays that settle the last two items of a delivery would each see the other's: one waits for the other.
+const LOCK: &str = "SELECT FROM mdss_relay.delivery WHERE id = ANY ($1) AND items > 1 ORDER BY id FOR UPDATE";
+
+/// Writes down what came of items. One that is gone meanwhile stays gone.
+///
+/// # Errors
+/// If nothing was written, or that is not known; it may be written again.
+pub(super) async fn settle(base: &Base, held: &mut Held<'_>, batch: &[Settlement]) -> Result<Settled, Fault> {
+    let (mut tries, mut marks) = (0, true);
+    let settings = base.settings.lock().unwrap_or_else(|e| e.into_inner()).clone();
+    let settled = loop {
+        match held.ask(async |line| write(line, batch, &settings, marks).await).await {
+            // There is no room for marks; deleting makes some.
+            Err(Fault::Sql(e)) if e.code() == Some(&SqlState::DISK_FULL) && marks => marks = false,
+            Err(fault) if fault.meaning().fate == Fate::Again && tries < TRIES => tries += 1,
+            settled => break settled?,
+        }
+    };
+    // Their tickets have done their work, whoever drops them.
+    batch.iter().filter_map(|settlement| settlement.ticket.lease()).for_each(|lease| lease.lost());
+    base.counters.fenced.add(settled.fenced);
+    Ok(settled)
+}
+
+/// All of it behind each other on one connection, without waiting for each answer. If one statement fails, the last one takes everything back.
+async fn write(line: &Line, batch: &[Settlement], settings: &[u8], marks: bool) -> Result<Settled, Fault> {
+    let planned = batch.iter().any(|settlement| is_by_plan(&settlement.outcome));
+    let differ = planned && differ(line, settings).await?;
+    let rows = Rows::of(batch, differ);
+    let sql = [GONE, if rows.alone { AND_COUNT } else { AND_INHERIT }].concat();
+    let gone: [(&(dyn ToSql + Sync), Type); 5] = [
+        (&rows.gone.ids, Type::INT8_ARRAY),
+        (&rows.gone.tokens, Type::INT4_ARRAY),
+        (&rows.gone.claims, Type::INT8_ARRAY),
+        (&rows.accepted, Type::BOOL_ARRAY),
+        (&marks, Type::BOOL),
+    ];
+    let off: [(&(dyn ToSql + Sync), Type); 9] = [
+        (&rows.off.ids, Type::INT8_ARRAY),
+        (&rows.off.tokens, Type::INT4_ARRAY),
+        (&rows.off.claims, Type::INT8_ARRAY),
+        (&rows.lanes, Type::TEXT_ARRAY),
+        (&rows.states, Type::INT2_ARRAY),
+        (&rows.pauses, Type::FLOAT8_ARRAY),
+        (&rows.reasons, Type::TEXT_ARRAY),
+        (&rows.details, Type::TEXT_ARRAY),
+        (&rows.tried, Type::INT4_ARRAY),
+    ];
+    let deliveries: [(&(dyn ToSql + Sync), Type); 1] = [(&rows.deliveries, Type::INT8_ARRAY)];
+    let statements: [(bool, &str, &[(&(dyn ToSql + Sync), Type)]); 7] = [
+        (true, "BEGIN", &[]),
+        (true, "SELECT set_config('synchronous_commit', 'local', true)", &[]),
+        (!rows.alone, LOCK, &deliveries),
+        (!rows.gone.ids.is_empty(), &sql, &gone),
+        (!rows.off.ids.is_empty(), PUT_OFF, &off),
+        (!rows.gone.ids.is_empty(), EMPTIED, &deliveries),
+        (true, "COMMIT", &[]),
+    ];
+    let asked = statements.iter().map(async |(wanted, sql, parameters)| match wanted {
+        true => line.client.query_typed(sql, parameters).await,
+        false => Ok(Vec::new()),
+    });
+    let answers = try_join_all(asked).await?;
+    let skipped = answers[3].first().map(|row| row.try_get::<_, i64>(0)).transpose()?.unwrap_or(0);
+    let fitted = usize::try_from(skipped).unwrap_or(0) + answers[4].len();
+    let fenced = rows.accepted.iter().filter(|accepted| !**accepted).count() + rows.off.ids.len();
+    Ok(Settled { fenced: fenced.saturating_sub(fitted) })
+}
+
+/// Whether somebody else plans by other settings: a relay of yesterday's must neither delete nor park what one of today's has accepted.
+async fn differ(line: &Line, settings: &[u8]) -> Result<bool, Fault> {
+    let sql = "SELECT EXISTS (SELECT FROM mdss_relay.replica
+               WHERE seen > clock_timestamp() - interval '1 minute' AND settings IS DISTINCT FROM $1 AND settings IS NOT NULL)";
+    Ok(line.client.query_typed_one(sql, &[(&settings, Type::BYTEA)]).await?.try_get(0)?)
+}
+
+/// No request was made: today's settings alone have decided.
+fn is_by_plan(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Skipped => true,
+        Outcome::Again { state, attempted, .. } => *state == State::Held && !attempted,
+        Outcome::Parked { attempted, .. } => !attempted,
+        Outcome::Accepted | Outcome::Lane(_) => false,
+    }
+}
+
+/// Which items.
+#[derive(Default)]
+struct Which {
+    ids: Vec<i64>,
+    tokens: Vec<i32>,
+    claims: Vec<i64>,
+}
+
+impl Which {
+    fn add(&mut self, lease: &Lease) {
+        self.ids.push(lease.id.get());
+        self.tokens.push(lease.token);
+        self.claims.push(lease.claim);
+    }
+}
+
+/// A batch, column by column: what goes, and what is put off.
+#[derive(Default)]
+struct Rows<'b> {
+    gone: Which,
+    /// Of those that go: MDSS has them.
+    accepted: Vec<bool>,
+    /// In which deliveries they were, and whether each was the only item of its own.
+    deliveries: Vec<i64>,
+    alone: bool,
+    off: Which,
+    lanes: Vec<Option<&'b str>>,
+    states: Vec<i16>,
+    pauses: Vec<f64>,
+    reasons: Vec<Option<&'b str>>,
+    details: Vec<Option<String>>,
+    tried: Vec<i32>,
+}
+
+impl<'b> Rows<'b> {
+    fn of(batch: &'b [Settlement], differ: bool) -> Self {
+        let mut rows = Self { alone: true, ..Self::default() };
+        for Settlement { ticket, outcome } in batch {
+            // Every ticket of this engine has one.
+            let Some(lease) = ticket.lease() else { continue };
+            match outcome {
+                outcome if differ && is_by_plan(outcome) => {
+                    rows.put_off(
+                        lease,
+                        State::Waiting,
+                        DIFFERS,
+                        SETTINGS_DIFFER,
+                        "another relay has other settings",
+                        false,
+                    );
+                }
+                Outcome::Accepted => rows.go(lease, true),
+                Outcome::Skipped => rows.go(lease, false),
+                Outcome::Again { state, pause, reason, detail, attempted } => {
+                    rows.put_off(lease, *state, pause.as_secs_f64(), reason, detail, *attempted);
+                }
+                Outcome::Parked { reason, detail, attempted } => {
+                    rows.put_off(lease, State::Parked, 0.0, reason, detail, *attempted);
+                }
+                Outcome::Lane(lane) => {
+                    rows.put_off(lease, State::Waiting, 0.0, "", "", false);
+                    let last = rows.lanes.len() - 1;
+                    (rows.lanes[last], rows.reasons[last], rows.details[last]) =
+                        (Some(lane.as_str()), None, None);
+                }
+            }
+        }
+        rows
+    }
+
+    fn go(&mut self, lease: &Lease, accepted: bool) {
+        self.gone.add(lease);
+        self.accepted.push(accepted);
+        self.deliveries.push(lease.delivery);
+        self.alone &= lease.alone;
+    }
+
+    fn put_off(
+        &mut self,
+        lease: &Lease,
+        state: State,
+        pause: f64,
+        reason: &'b str,
+        detail: &str,
+        tried: bool,
+    ) {
+        self.off.add(lease);
+        self.lanes.push(None);
+        self.states.push(number(state));
+        self.pauses.push(pause);
+        self.reasons.push(Some(reason));
+        self.details.push(Some(shown(detail)));
+        self.tried.push(i32::from(tried));
+    }
+}
