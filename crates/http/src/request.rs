@@ -205,15 +205,16 @@ impl Call {
         peer.connection.set_delivering();
         let request = shared.repeat_delay.key(&source.name, &delivery.body);
         let (shared, source) = (shared.clone(), source.clone());
-        // On a task of its own: a sender that hangs up early loses its answer, not its event.
-        let work = tokio::spawn(async move {
+        // On a task of its own: a sender that hangs up early loses its answer, not its event. In a box: on its way into its task a future of a
+        // few kilobytes is copied half a dozen times.
+        let work = tokio::spawn(Box::pin(async move {
             let under_way = self.under_way.clone();
             let answer = AssertUnwindSafe(self.answer(delivery, entered.replay, deadline, &mut held));
             let answer = answer.catch_unwind().await.ok()?;
             held.is_answered_by(&answer);
             // The place, too, is given back when the answer is written: who takes none must not be given one after the other.
             Some(holding(answer, (place, held, under_way)))
-        });
+        }));
         let given = match work.await {
             Ok(Some(given)) => given,
             _ => response(defect(&source, &id)),

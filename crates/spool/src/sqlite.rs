@@ -12,11 +12,14 @@ mod glance;
 mod handle;
 mod health;
 mod jump;
+mod leave;
 mod names;
 mod room;
 mod salvage;
 mod schema;
 mod settle;
+mod statement;
+mod tally;
 #[cfg(test)]
 mod testing;
 mod thread;

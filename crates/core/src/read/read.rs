@@ -60,10 +60,9 @@ impl Delivery {
     /// these and no others: the rest may hold credentials.
     pub fn headers_to_keep(&self) -> Vec<(String, String)> {
         let kept = self.headers.iter().filter_map(|(name, value)| {
-            let mut known = table::headers().filter(|(known, _)| name.eq_ignore_ascii_case(known)).peekable();
-            let (name, _) = *known.peek()?;
-            let value = if known.any(|(_, valued)| valued) { value.as_str() } else { "" };
-            Some((name.to_owned(), value.to_owned()))
+            let (name, valued) =
+                table::headers().iter().find(|(known, _)| name.eq_ignore_ascii_case(known))?;
+            Some(((*name).to_owned(), if *valued { value.clone() } else { String::new() }))
         });
         kept.collect()
     }

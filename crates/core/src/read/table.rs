@@ -230,18 +230,28 @@ pub(super) fn withheld(dialect: Option<Dialect>) -> &'static [&'static str] {
     dialect.map_or(&ALL, |dialect| facts(dialect).withheld)
 }
 
-/// The headers that reading a delivery looks at, and whether their values count. Whoever keeps a delivery keeps these and no
+/// The headers that reading a delivery looks at, each once, and whether their values count. Whoever keeps a delivery keeps these and no
 /// others: the rest may hold credentials.
-pub(crate) fn headers() -> impl Iterator<Item = (&'static str, bool)> {
-    let marks = TABLE.iter().flat_map(|row| row.marks.iter().chain(row.pinned));
-    let marks = marks.filter_map(|mark| match mark {
-        // That it is there is all that counts; what it says is between sender and gate.
-        Mark::Header(name, Test::There) => Some((*name, false)),
-        Mark::Header(name, _) | Mark::Options(name, _) => Some((*name, true)),
-        Mark::Members(_) | Mark::Elements(_) | Mark::Text(_) | Mark::Type(_) | Mark::AnyObject => None,
+pub(crate) fn headers() -> &'static [(&'static str, bool)] {
+    static HEADERS: LazyLock<Vec<(&str, bool)>> = LazyLock::new(|| {
+        let marks = TABLE.iter().flat_map(|row| row.marks.iter().chain(row.pinned));
+        let marks = marks.filter_map(|mark| match mark {
+            // That it is there is all that counts; what it says is between sender and gate.
+            Mark::Header(name, Test::There) => Some((*name, false)),
+            Mark::Header(name, _) | Mark::Options(name, _) => Some((*name, true)),
+            Mark::Members(_) | Mark::Elements(_) | Mark::Text(_) | Mark::Type(_) | Mark::AnyObject => None,
+        });
+        let read = TABLE.iter().flat_map(|row| row.headers).map(|name| (*name, true));
+        let mut all: Vec<(&str, bool)> = Vec::new();
+        for (name, valued) in read.chain(marks) {
+            match all.iter_mut().find(|(known, _)| name.eq_ignore_ascii_case(known)) {
+                Some((_, known)) => *known |= valued,
+                None => all.push((name, valued)),
+            }
+        }
+        all
     });
-    let read = TABLE.iter().flat_map(|row| row.headers);
-    read.map(|name| (*name, true)).chain(marks)
+    &HEADERS
 }
 
 /// Whether a body has a mark by which events are told: the first of the members by which a row of another dialect than `own`

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::delivery;
 use super::thread::Turn;
@@ -12,7 +12,7 @@ use crate::intake::{Intake, NewItem, Written};
 use crate::item::State;
 use crate::shares::{Limits, Share, Shares};
 
-/// What an item's rows and index entries take of the disk beside the body. The triggers count with it (`2.sql`).
+/// What an item's rows and index entries take of the disk beside the body. The triggers know it, too (`2.sql`).
 pub(super) const ROW_BYTES: u64 = 512;
 
 /// Writes a delivery and its items, except those that are there already and those for which there is no room.
@@ -23,28 +23,25 @@ pub(super) fn accept(
     now: Moment,
 ) -> Result<Vec<Written>, Fault> {
     let size = (intake.headers.len() + intake.body.len()) as u64;
-    let (db, room) = (turn.db, turn.room()?);
+    let room = turn.room()?;
     room.takes(size, limits.bytes).map_err(Fault::Ours)?;
     let free = room.left(limits.bytes).saturating_sub(size);
     let mut shares = Shares::new(intake.whose(), limits, free);
     let share = size / intake.items.len().max(1) as u64;
     // What stays until somebody acts keeps the whole body, also when its neighbours have gone.
     let mut staying = size;
-    let mut known = db.prepare_cached(
-        "SELECT 1 FROM item WHERE mark = ?1 UNION ALL SELECT 1 FROM done WHERE mark = ?1 LIMIT 1",
-    )?;
     let mut marks = HashSet::new();
     let mut written = Vec::with_capacity(intake.items.len());
     for item in &intake.items {
         if let Some(mark) = &item.mark
-            && (marks.contains(mark) || known.exists([mark])?)
+            && (marks.contains(mark) || turn.statements.known.with(turn.db, |known| known.exists([mark]))?)
         {
             written.push(Written::Duplicate);
             continue;
         }
         let bytes = if item.state == State::Waiting { share } else { staying };
         if let Err(full) = shares
-            .take(item.state, &item.lane, bytes + ROW_BYTES, |share| taken(db, share, intake.whose()))?
+            .take(item.state, &item.lane, bytes + ROW_BYTES, |share| taken(turn, share, intake.whose()))?
         {
             written.push(Written::NoRoom(full));
             continue;
@@ -59,7 +56,7 @@ pub(super) fn accept(
     }
     let stored: Vec<_> =
         intake.items.iter().zip(&written).filter(|(_, w)| **w == Written::Stored).map(|(i, _)| i).collect();
-    insert(db, intake, &stored, size, now)?;
+    insert(turn, intake, &stored, size, now)?;
     if !stored.is_empty() {
         turn.take(size + stored.len() as u64 * ROW_BYTES);
     }
@@ -68,7 +65,7 @@ pub(super) fn accept(
 
 /// Each has an equal part of the body; if one stays until somebody acts, it has it all.
 fn insert(
-    db: &Connection,
+    turn: &Turn<'_>,
     intake: &Intake,
     items: &[&NewItem],
     size: u64,
@@ -77,11 +74,7 @@ fn insert(
     if items.is_empty() {
         return Ok(());
     }
-    let delivery = delivery::insert(db, intake, now)?;
-    let mut insert = db.prepare_cached(
-        "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bucket, key, mark, bytes, source)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
+    let delivery = delivery::insert(turn, intake, now)?;
     let heir = items.iter().position(|item| item.state != State::Waiting);
     for (n, item) in items.iter().enumerate() {
         let part = match heir {
@@ -89,7 +82,8 @@ fn insert(
             Some(_) => 0,
             None => size / items.len() as u64,
         };
-        insert.execute(params![
+        let bytes = i64::try_from(part + ROW_BYTES).unwrap_or(i64::MAX);
+        let row = params![
             delivery,
             item.path,
             item.lane,
@@ -101,20 +95,24 @@ fn insert(
             item.bucket,
             item.key,
             item.mark,
-            i64::try_from(part + ROW_BYTES).unwrap_or(i64::MAX),
+            bytes,
             intake.whose(),
-        ])?;
+        ];
+        turn.statements.item.with(turn.db, |item| item.execute(row))?;
+        let kind = [intake.whose(), &item.lane, item.state.name(), item.reason.unwrap_or_default()];
+        turn.tally.add(kind.map(str::as_bytes), 1, bytes);
     }
     Ok(())
 }
 
 /// How many bytes there are of a share.
-fn taken(db: &Connection, share: &Share, source: &str) -> rusqlite::Result<u64> {
+fn taken(turn: &Turn<'_>, share: &Share, source: &str) -> rusqlite::Result<u64> {
+    turn.tally.write(turn.db)?;
     const IDLE: &str = "(state = 'parked' OR state = 'held' AND lane = 'unrouted')";
     let sum = |which: String, value: &str| -> rusqlite::Result<u64> {
         // The first parameter need not be used.
         let sql = format!("SELECT ifnull(sum(bytes), 0) FROM tally WHERE ?1 = ?1 AND {which}");
-        let sum = db.prepare_cached(&sql)?.query_row(params![value], |row| row.get::<_, i64>(0))?;
+        let sum = turn.db.prepare_cached(&sql)?.query_row(params![value], |row| row.get::<_, i64>(0))?;
         Ok(u64::try_from(sum).unwrap_or(0))
     };
     match share {
@@ -178,7 +176,8 @@ mod tests {
             let intake = Intake::new(delivery, &plan, Sender::Proven);
             assert_eq!(intake.len(), 1);
             let group = db.unchecked_transaction().unwrap();
-            match accept(&Turn::new(&group, 0), &intake, limits, Moment::from_millis(0)) {
+            let kept = accept(&Turn::new(&group, 0), &intake, limits, Moment::from_millis(0));
+            match kept {
                 Ok(_) => group.commit().unwrap(),
                 Err(Fault::Sql(error)) => break error,
                 Err(fault) => panic!("{fault:?}"),

@@ -4,6 +4,7 @@ use mdss_relay_core::{Delivery, Dialect};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::column::{bytes, exact, number, shown};
+use super::thread::Turn;
 use crate::clock::Moment;
 use crate::intake::Intake;
 use crate::item::ItemId;
@@ -18,12 +19,8 @@ fn checksum(headers: &[u8], body: &[u8]) -> i64 {
 }
 
 /// Writes a delivery; gives its number.
-pub(super) fn insert(db: &Connection, intake: &Intake, received: Moment) -> rusqlite::Result<i64> {
-    let mut insert = db.prepare_cached(
-        "INSERT INTO delivery (name, source, dialect, method, headers, body, received, checksum)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
-    insert.insert(params![
+pub(super) fn insert(turn: &Turn<'_>, intake: &Intake, received: Moment) -> rusqlite::Result<i64> {
+    let row = params![
         intake.name,
         intake.source,
         intake.dialect,
@@ -32,7 +29,8 @@ pub(super) fn insert(db: &Connection, intake: &Intake, received: Moment) -> rusq
         intake.body,
         received.as_millis(),
         checksum(intake.headers.as_bytes(), &intake.body),
-    ])
+    ];
+    turn.statements.delivery.with(turn.db, |delivery| delivery.insert(row))
 }
 
 /// A delivery, read back.

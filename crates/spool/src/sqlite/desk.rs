@@ -8,7 +8,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use super::column::{maybe_shown, number, shown, state};
 use super::delivery;
 use super::due::lanes;
+use super::leave::leave;
 use super::room::Room;
+use super::thread::Turn;
 use crate::clock::Moment;
 use crate::item::{ItemId, State};
 use crate::stock::{Batch, Depth, Entry, Filter, Shown, Stock};
@@ -118,23 +120,23 @@ pub(super) enum Change {
 
 /// One step of a bulk change, from behind `after` on.
 pub(super) fn change(
-    db: &Connection,
+    turn: &Turn<'_>,
     filter: &Filter,
     after: Option<ItemId>,
     change: Change,
     now: Moment,
 ) -> rusqlite::Result<Batch> {
-    let entries = list(db, filter, after, BATCH)?;
+    let entries = list(turn.db, filter, after, BATCH)?;
     for entry in &entries {
-        let id = entry.id.get();
+        let id = entry.id;
         match change {
             Change::Retry => {
                 let sql = "UPDATE item SET state = 'waiting', not_before = ?2, since = ?2 WHERE id = ?1";
-                db.prepare_cached(sql)?.execute(params![id, now.as_millis()])?;
+                turn.tally.moved(turn.db, id, |db| {
+                    db.prepare_cached(sql)?.execute(params![id.get(), now.as_millis()])
+                })?;
             }
-            Change::Purge => {
-                db.prepare_cached("DELETE FROM item WHERE id = ?1")?.execute([id])?;
-            }
+            Change::Purge => leave(turn, id, None)?,
         }
     }
     let next = entries.last().filter(|_| entries.len() == BATCH).map(|entry| entry.id);

@@ -10,7 +10,7 @@ use mdss_relay_core::fields;
 use rusqlite::Connection;
 use tracing::error;
 
-use super::connect::{FILE, TAILS, connect, create, with_tail};
+use super::connect::{FILE, TAILS, connect, create, ours, with_tail};
 use super::names::{Loss, Names, plain};
 use super::salvage::{checkpoint, clear, give_up, resume, salvage, take_over};
 use super::schema;
@@ -242,6 +242,7 @@ fn open(path: &Path, now: Moment) -> Result<Opened, Trouble> {
         return Err(Trouble::new(TroubleKind::Unwritable, detail));
     }
     let fresh = schema::migrate(&mut db)?;
+    ours(&db).map_err(opening)?;
     let mut names = Names::hold(path, file)?;
     names.check().map_err(|loss| Trouble::new(TroubleKind::Taken, loss.what))?;
     Ok(Opened { db, names, fresh })

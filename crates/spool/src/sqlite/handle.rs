@@ -67,7 +67,7 @@ impl Sqlite {
         self.orders
             .ask(Order::Write, move |turn| {
                 let ours = || batch.iter().filter(|s| s.ticket.epoch() == Some(turn.epoch));
-                settle(turn.db, ours().map(|s| (s.ticket.id(), &s.outcome)), now)?;
+                settle(turn, ours().map(|s| (s.ticket.id(), &s.outcome)), now)?;
                 Ok(Settled { fenced: batch.len() - ours().count() })
             })
             .await
@@ -128,6 +128,6 @@ impl Sqlite {
 
     async fn change(&self, filter: &Filter, after: Option<ItemId>, what: Change) -> Result<Batch, Trouble> {
         let (now, filter) = (self.clock.now(), filter.clone());
-        self.orders.ask(Order::Write, move |turn| Ok(change(turn.db, &filter, after, what, now)?)).await
+        self.orders.ask(Order::Write, move |turn| Ok(change(turn, &filter, after, what, now)?)).await
     }
 }

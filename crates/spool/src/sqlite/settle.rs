@@ -1,8 +1,9 @@
 //! Writing down what came of items, in the transaction that takes them away.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql, params};
 
-use super::column::numbers;
+use super::leave::leave;
+use super::thread::Turn;
 use crate::clock::Moment;
 use crate::item::{ItemId, Outcome, State};
 
@@ -12,47 +13,39 @@ const MOST_DONE: i64 = 100_000;
 
 /// Writes down what came of items. One that is gone meanwhile (purged by hand) stays gone.
 pub(super) fn settle<'a>(
-    db: &Connection,
+    turn: &Turn<'_>,
     outcomes: impl Iterator<Item = (ItemId, &'a Outcome)>,
     now: Moment,
 ) -> rusqlite::Result<()> {
     const AGAIN: &str =
         "UPDATE item SET state = ?2, not_before = ?3, reason = ?4, detail = ?5, attempts = attempts + ?6
                          WHERE id = ?1";
-    let (mut accepted, mut gone) = (Vec::new(), Vec::new());
+    const LANE: &str = "UPDATE item SET lane = ?2, state = 'waiting', not_before = ?3, reason = NULL, detail = NULL WHERE id = ?1";
+    let moved = |id: ItemId, sql: &str, row: &[&dyn ToSql]| {
+        turn.tally.moved(turn.db, id, |db| db.prepare_cached(sql)?.execute(row))
+    };
+    let mut remembered = false;
     for (id, outcome) in outcomes {
+        let number = id.get();
         match outcome {
-            Outcome::Accepted => accepted.push(id.get()),
-            Outcome::Skipped => gone.push(id.get()),
+            Outcome::Accepted => {
+                leave(turn, id, Some(now))?;
+                remembered = true;
+            }
+            Outcome::Skipped => leave(turn, id, None)?,
             Outcome::Again { state, pause, reason, detail, attempted } => {
-                let row =
-                    params![id.get(), state.name(), now.plus(*pause).as_millis(), reason, detail, attempted];
-                db.prepare_cached(AGAIN)?.execute(row)?;
+                let at = now.plus(*pause).as_millis();
+                moved(id, AGAIN, params![number, state.name(), at, reason, detail, attempted])?;
             }
             Outcome::Parked { reason, detail, attempted } => {
-                let row = params![id.get(), State::Parked.name(), now.as_millis(), reason, detail, attempted];
-                db.prepare_cached(AGAIN)?.execute(row)?;
+                let (parked, at) = (State::Parked.name(), now.as_millis());
+                moved(id, AGAIN, params![number, parked, at, reason, detail, attempted])?;
             }
-            Outcome::Lane(lane) => {
-                db.prepare_cached(
-                    "UPDATE item SET lane = ?2, state = 'waiting', not_before = ?3, reason = NULL, detail = NULL WHERE id = ?1",
-                )?
-                .execute(params![id.get(), lane, now.as_millis()])?;
-            }
+            Outcome::Lane(lane) => moved(id, LANE, params![number, lane, now.as_millis()])?,
         }
     }
-    if !accepted.is_empty() {
-        // In the same transaction: from here on a repetition is one.
-        let sql = "INSERT INTO done (mark, at) SELECT mark, ?2 FROM item
-                   WHERE id IN (SELECT value FROM json_each(?1)) AND mark IS NOT NULL ON CONFLICT DO NOTHING";
-        db.prepare_cached(sql)?.execute(params![numbers(&accepted), now.as_millis()])?;
-        forget_done(db)?;
-    }
-    gone.append(&mut accepted);
-    if !gone.is_empty() {
-        // One statement for all: of each page that it changes SQLite keeps a copy, and neighbours share their pages.
-        let sql = "DELETE FROM item WHERE id IN (SELECT value FROM json_each(?1))";
-        db.prepare_cached(sql)?.execute([numbers(&gone)])?;
+    if remembered {
+        forget_done(turn.db)?;
     }
     Ok(())
 }
@@ -97,7 +90,12 @@ mod tests {
              INSERT INTO item (delivery, path, lane, state, since, not_before, mark, bytes) VALUES (1, '0', 'a', 'waiting', 0, 0, 'new', 0)",
         )
         .unwrap();
-        settle(&db, [(ItemId::new(1), &Outcome::Accepted)].into_iter(), Moment::from_millis(1)).unwrap();
+        settle(
+            &Turn::new(&db, 0),
+            [(ItemId::new(1), &Outcome::Accepted)].into_iter(),
+            Moment::from_millis(1),
+        )
+        .unwrap();
         assert_eq!(marks(&db), [MOST_DONE, MOST_DONE + 1]);
     }
 }

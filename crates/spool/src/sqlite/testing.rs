@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::connect::{FILE, connect, create};
+use super::connect::{FILE, connect, create, ours};
 use super::schema::migrate;
 
 /// A new file of today's version.
@@ -12,5 +12,6 @@ pub(super) fn file() -> (tempfile::TempDir, Connection) {
     create(&path).unwrap();
     let mut db = connect(&path).unwrap();
     migrate(&mut db).unwrap();
+    ours(&db).unwrap();
     (dir, db)
 }

@@ -15,12 +15,14 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
-use super::connect::{FILE, connect};
+use super::connect::{FILE, connect, ours};
 use super::due::release;
 use super::file::Held;
 use super::jump::Jumps;
 use super::room::Room;
 use super::schema;
+use super::statement::Statements;
+use super::tally::Tally;
 use super::trouble::{Fault, trouble};
 use crate::clock::Clock;
 use crate::said::{Said, Where};
@@ -58,11 +60,14 @@ pub(super) struct Turn<'d> {
     pub(super) epoch: u64,
     /// How much room there is; looked up by the first job of a group that asks.
     room: Cell<Option<Room>>,
+    /// What the group changes of the tally.
+    pub(super) tally: Tally,
+    pub(super) statements: Statements<'d>,
 }
 
 impl<'d> Turn<'d> {
     pub(super) fn new(db: &'d Connection, epoch: u64) -> Self {
-        Self { db, epoch, room: Cell::new(None) }
+        Self { db, epoch, room: Cell::new(None), tally: Tally::default(), statements: Statements::new() }
     }
 
     /// How much room there is, with what this group has taken. Asking the file and the disk costs as much as writing an event.
@@ -70,6 +75,11 @@ impl<'d> Turn<'d> {
         let room = self.room.get().map_or_else(|| Room::of(self.db), Ok)?;
         self.room.set(Some(room));
         Ok(room)
+    }
+
+    /// Writes what is kept back until the end of the group.
+    fn end(&self) -> Result<(), Fault> {
+        Ok(self.tally.write(self.db)?)
     }
 
     /// So many bytes more are in use.
@@ -137,6 +147,7 @@ impl Orders {
         }
         let mut db = connect(&path).map_err(|e| trouble(&e, &format!("opening {}", path.display())))?;
         schema::migrate(&mut db)?;
+        ours(&db).map_err(|e| trouble(&e, &format!("opening {}", path.display())))?;
         let (orders, mut queue) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new().name("spool-desk".into()).spawn(move || {
             while let Some(order) = queue.blocking_recv() {
@@ -182,10 +193,12 @@ fn group(
     // Mostly none fails. To be able to take one back, SQLite keeps a copy of each page that each of them changes.
     let group = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(writing)?;
     let turn = Turn::new(&group, epoch);
-    if jobs.iter_mut().all(|job| job.run(&turn).is_ok()) {
+    if jobs.iter_mut().all(|job| job.run(&turn).is_ok()) && turn.end().is_ok() {
+        drop(turn);
         group.commit().map_err(writing)?;
         return Ok(vec![Ok(()); jobs.len()]);
     }
+    drop(turn);
     drop(group);
     each_by_itself(db, epoch, jobs)
 }
@@ -200,7 +213,10 @@ fn each_by_itself(
     let mut group = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(writing)?;
     for job in jobs {
         let part = group.savepoint().map_err(writing)?;
-        let outcome = match job.run(&Turn::new(&part, epoch)) {
+        let turn = Turn::new(&part, epoch);
+        let outcome = job.run(&turn).and_then(|()| turn.end());
+        drop(turn);
+        let outcome = match outcome {
             Ok(()) => part.commit().map_err(writing),
             Err(fault) => {
                 // An error of the disk ends the transaction as a whole (<https://www.sqlite.org/lang_transaction.html>,

@@ -351,13 +351,14 @@ impl Worker {
             let now = Instant::now();
             let Some((ready, patience)) = self.pauses.next(now) else { break };
             let (relay, nudge) = (Arc::clone(&self.relay), Arc::clone(&self.nudge));
-            self.running.spawn(async move {
+            // In a box: on its way into its task a future of a few kilobytes is copied half a dozen times.
+            self.running.spawn(Box::pin(async move {
                 // A defect must not cost more than its own item, nor leave a breaker waiting for its probe.
                 let attempt = attempt(&relay, &ready.submission, &patience, &nudge);
                 let attempt = AssertUnwindSafe(attempt).catch_unwind();
                 let outcome = attempt.await.unwrap_or_else(|_| Err(defect("the attempt")));
                 Attempted { ready, outcome, took: now.elapsed() }
-            });
+            }));
         }
     }
 
