@@ -110,7 +110,7 @@ impl Worker {
     pub fn new(spool: Spool, relay: Arc<Relay>, pacing: Pacing) -> Self {
         let now = Instant::now();
         let concurrency = relay.settings().mdss.concurrency;
-        let timeout = relay.settings().mdss.timeout;
+        let timeout = relay.settings().mdss.timeout();
         let lease = spool.engine.lease(timeout);
         let needed = lease.map(|_| timeout + BEFORE_THE_END);
         Self {
