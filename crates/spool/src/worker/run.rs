@@ -222,7 +222,9 @@ impl Worker {
     }
 
     fn flush(&mut self) {
-        self.outcomes.flush(&self.spool.engine, Instant::now(), !self.running.is_empty());
+        // At the pace's rate nothing may be under way for a moment although the next request is due in the next.
+        let more = !self.running.is_empty() || self.pauses.lanes.queued() > 0;
+        self.outcomes.flush(&self.spool.engine, Instant::now(), more);
     }
 
     /// Asks for more when there is room and something may be due.
