@@ -12,7 +12,6 @@ mod meter;
 mod outage;
 mod pace;
 #[cfg(feature = "postgres")]
-#[expect(dead_code, reason = "the engine is not whole yet")]
 mod postgres;
 mod said;
 mod schedule;

@@ -25,6 +25,7 @@ mod settle;
 mod slot;
 mod standing;
 mod tidy;
+mod visit;
 
 pub use beat::Replica;
 pub(crate) use claim::LEASE;

@@ -10,11 +10,11 @@
 use std::collections::HashSet;
 
 use futures_util::future::join;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::config::Durability;
 use super::failure::Fault;
-use super::line::Line;
+use super::line::{Line, Parameter};
 use crate::trouble::{Trouble, TroubleKind};
 
 /// Rows are written in the order of their marks: two relays that store the same marks in another order would wait for each other.
@@ -98,7 +98,7 @@ pub(super) async fn accept(
     durability: Durability,
 ) -> Result<HashSet<i64>, Fault> {
     let Rows { items: i, deliveries: d } = rows;
-    let parameters: [(&(dyn ToSql + Sync), Type); 22] = [
+    let parameters: [Parameter<'_>; 22] = [
         (&i.ids, Type::INT8_ARRAY),
         (&i.tokens, Type::INT4_ARRAY),
         (&i.deliveries, Type::INT8_ARRAY),
@@ -136,7 +136,7 @@ pub(super) async fn probe(line: &Line, durability: Durability) -> Result<(), Fau
 async fn commit(
     line: &Line,
     sql: &str,
-    parameters: &[(&(dyn ToSql + Sync), Type)],
+    parameters: &[Parameter<'_>],
     durability: Durability,
 ) -> Result<HashSet<i64>, Fault> {
     line.listen();

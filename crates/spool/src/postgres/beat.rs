@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use mdss_relay_core::Rules;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::delivery::moment;
 use super::failure::Fault;
-use super::line::Line;
+use super::line::{Line, Parameter};
 use crate::clock::Moment;
 
 /// How often a relay says that it is there.
@@ -45,7 +45,7 @@ pub(super) async fn beat(line: &Line, id: &str, settings: &[u8]) -> Result<(), F
                INSERT INTO mdss_relay.replica (id, name, version, settings) SELECT $1::text::uuid, $2, $3, $4 FROM setting
                ON CONFLICT (id) DO UPDATE SET settings = excluded.settings, seen = clock_timestamp()";
     let settings = (!settings.is_empty()).then_some(settings);
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+    let parameters: [Parameter<'_>; 4] = [
         (&id, Type::TEXT),
         (&name(), Type::TEXT),
         (&env!("CARGO_PKG_VERSION"), Type::TEXT),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio_postgres::Row;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::base::Base;
 use super::delivery::{lost, moment, stored};
@@ -14,7 +14,7 @@ use super::due::{Lane, lanes};
 use super::failure::Fault;
 use super::floors::Floors;
 use super::lease::give_back;
-use super::line::Line;
+use super::line::{Line, Parameter};
 use super::room::state;
 use super::slot::Held;
 use crate::claim::{Claimed, Claims, DeliveryId, Stored, Want};
@@ -67,7 +67,7 @@ const TAKE: &str = "
  ranked AS (SELECT o.*, coalesce(octet_length(d.body), 0) AS size, coalesce(d.items, 1) = 1 AS alone, row_number() OVER (ORDER BY o.place, o.part,
                 CASE WHEN o.part = 0 THEN o.not_before END, CASE WHEN o.part = 0 THEN o.id END, o.not_before DESC, o.id DESC) AS rank
             FROM once o LEFT JOIN mdss_relay.delivery d ON d.id = o.delivery),
- sized AS (SELECT r.*, CASE WHEN rank = min(rank) OVER (PARTITION BY delivery) THEN size ELSE 0 END AS new FROM ranked r),
+ sized AS (SELECT r.*, CASE WHEN rank = min(rank) OVER (PARTITION BY delivery) THEN size ELSE 0 END AS new FROM ranked r WHERE rank <= $9),
  summed AS MATERIALIZED (SELECT s.*, sum(new) OVER (ORDER BY rank) AS bytes, first_value(delivery) OVER (ORDER BY rank) AS first FROM sized s),
  taken AS (UPDATE mdss_relay.item SET claim = ticket.n, not_before = now() + $6 * interval '1 second' FROM ticket
            WHERE item.id = ANY (ARRAY(SELECT id FROM summed WHERE bytes <= $5 OR delivery = first))
@@ -99,14 +99,11 @@ fn asked(mut lanes: Vec<Lane>, want: &Want) -> Vec<Asked> {
         let turn = want.turn % lanes.len();
         lanes.rotate_left(turn);
     }
-    let (share, mut left) = (want.most.div_ceil(lanes.len().max(1)), want.most);
+    let share = want.most.div_ceil(lanes.len().max(1));
     let mut asked = Vec::new();
     for Lane { name, .. } in lanes {
-        let most = share.min(cap(&name)).min(left);
-        if most == 0 {
-            continue;
-        }
-        left -= most;
+        // All together are cut at what is wanted, so that a lane in which nothing is due takes no other's place.
+        let most = share.min(cap(&name));
         asked.push(if want.most == 1 || cap(&name) == 1 {
             // It should say whether anything passes, and not meet the same poison over and over while what would pass waits behind it.
             Asked { lane: name, old: 0, young: 0, probe: 1 }
@@ -132,23 +129,20 @@ pub(super) async fn claim(base: &Base, held: &mut Held<'_>, want: &Want) -> Resu
         found.iter().filter(|lane| want.lanes.get(&lane.name) != Some(&0)).filter_map(|lane| lane.next).min();
     let mut claims = Claims { empty: found.is_empty(), next, ..Claims::default() };
     let asked = asked(found, want);
-    if asked.is_empty() {
+    if asked.is_empty() || want.most == 0 {
         return Ok(claims);
     }
     let begin = since_boot();
     let lease = want.lease.unwrap_or(LEASE);
-    let mut taken = held.ask(async |line| take(line, &asked, &floors, None, lease).await).await?;
+    let of = Of { asked: &asked, early: None, most: want.most, lease };
+    let mut taken = held.ask(async |line| take(line, &of, &floors).await).await?;
     if taken.items.is_empty()
         && let Some(spared) = &want.early
     {
-        // As many lanes as there are, one item of the first that has one.
-        let probes = asked.iter().map(|asked| Asked { lane: asked.lane.clone(), old: 0, young: 0, probe: 1 });
-        for probe in probes {
-            taken = held.ask(async |line| take(line, &[probe], &floors, Some(spared), lease).await).await?;
-            if !taken.items.is_empty() {
-                break;
-            }
-        }
+        let probe = |asked: &Asked| Asked { lane: asked.lane.clone(), old: 0, young: 0, probe: 1 };
+        let probes: Vec<_> = asked.iter().map(probe).collect();
+        let of = Of { asked: &probes, early: Some(spared), most: 1, lease };
+        taken = held.ask(async |line| take(line, &of, &floors).await).await?;
     }
     let found = taken.found;
     let mut items: Vec<_> = taken.items.into_iter().map(|taken| item(base, taken, begin)).collect();
@@ -196,13 +190,17 @@ struct Found {
     found: usize,
 }
 
-async fn take(
-    line: &Line,
-    asked: &[Asked],
-    floors: &Floors,
-    early: Option<&[ItemId]>,
+/// What one statement is to take.
+struct Of<'a> {
+    asked: &'a [Asked],
+    /// What is put off, but not these; otherwise what is due.
+    early: Option<&'a [ItemId]>,
+    most: usize,
     lease: Duration,
-) -> Result<Found, Fault> {
+}
+
+async fn take(line: &Line, of: &Of<'_>, floors: &Floors) -> Result<Found, Fault> {
+    let Of { asked, early, most, lease } = *of;
     let sql = format!(
         "WITH ticket AS MATERIALIZED (SELECT set_config('synchronous_commit', 'local', true), nextval('mdss_relay.claims') AS n),
          lanes AS MATERIALIZED (SELECT l.* FROM ticket, unnest($1::text[], $2::int8[], $3::int8[], $4::int8[], $8::timestamptz[])
@@ -217,7 +215,8 @@ async fn take(
     let spared: Vec<i64> = early.iter().flat_map(|ids| ids.iter()).map(|id| id.get()).collect();
     let floors: Vec<SystemTime> = asked.iter().map(|asked| floors.of(&asked.lane)).collect();
     let seconds = lease.as_secs_f64();
-    let parameters: [(&(dyn ToSql + Sync), Type); 8] = [
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let parameters: [Parameter<'_>; 9] = [
         (&names, Type::TEXT_ARRAY),
         (&old, Type::INT8_ARRAY),
         (&young, Type::INT8_ARRAY),
@@ -226,6 +225,7 @@ async fn take(
         (&seconds, Type::FLOAT8),
         (&spared, Type::INT8_ARRAY),
         (&floors, Type::TIMESTAMPTZ_ARRAY),
+        (&most, Type::INT8),
     ];
     let rows = line.client.query_typed(&sql, &parameters).await?;
     let found = rows.first().map(|row| row.try_get::<_, i64>(12)).transpose()?.unwrap_or(0);

@@ -41,19 +41,21 @@ pub(super) async fn count(base: &Base) -> Result<Counted, Fault> {
 pub(super) async fn count_on(base: &Base, held: &mut Held<'_>) -> Result<Counted, Fault> {
     let begun = Instant::now();
     base.room.begin();
-    let (heaps, at) = held.ask_within(DEADLINE, async |line| heaps(line).await).await?;
-    let took = begun.elapsed();
+    let (heaps, at, took) = held.ask_within(DEADLINE, async |line| heaps(line).await).await?;
     base.room.counted(heaps.clone(), begun, took);
-    Ok(Counted { heaps, at, age: took, took })
+    Ok(Counted { heaps, at, age: begun.elapsed(), took })
 }
 
-async fn heaps(line: &Line) -> Result<(Vec<Heap>, Moment), Fault> {
-    let sql = "SELECT source, lane, state, coalesce(reason, ''), count(*), sum(bytes)::int8, min(since), now() FROM mdss_relay.item GROUP BY 1, 2, 3, 4
-               UNION ALL SELECT '', '', -1::int2, '', 0, 0, now(), now()";
+/// What there is, at which time, and how long the server took.
+async fn heaps(line: &Line) -> Result<(Vec<Heap>, Moment, Duration), Fault> {
+    let sql = "SELECT source, lane, state, coalesce(reason, ''), count(*), sum(bytes)::int8, min(since), now(), 0::float8 FROM mdss_relay.item GROUP BY 1, 2, 3, 4
+               UNION ALL SELECT '', '', -1::int2, '', 0, 0, now(), now(),
+                                extract(epoch FROM clock_timestamp() - statement_timestamp())::float8";
     let rows = line.client.query_typed(sql, &[]).await?;
-    let (mut heaps, mut at) = (Vec::new(), Moment::from_millis(0));
+    let (mut heaps, mut at, mut took) = (Vec::new(), Moment::from_millis(0), Duration::ZERO);
     for row in &rows {
         at = moment(row.try_get(7)?);
+        took = took.max(seconds(row.try_get(8)?));
         let state: i16 = row.try_get(2)?;
         // One row is there for the time alone.
         if state >= 0 {
@@ -68,7 +70,7 @@ async fn heaps(line: &Line) -> Result<(Vec<Heap>, Moment), Fault> {
             });
         }
     }
-    Ok((heaps, at))
+    Ok((heaps, at, took))
 }
 
 /// What there is, as somebody has counted it for all relays, or counted now.

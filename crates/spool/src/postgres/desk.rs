@@ -1,11 +1,11 @@
 //! What an operator sees of the items, and what an operator changes.
 
 use tokio_postgres::Row;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::delivery::{lost, moment, stored};
 use super::failure::Fault;
-use super::line::Line;
+use super::line::{Line, Parameter};
 use super::room::{number, state};
 use super::slot::Held;
 use crate::item::ItemId;
@@ -49,7 +49,7 @@ async fn listed(
     let before = filter.received_before.map(|moment| moment.as_millis());
     let ids: Vec<i64> = filter.ids.iter().map(|id| id.get()).collect();
     let mut sql = ENTRY.to_owned();
-    let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&after, Type::INT8)];
+    let mut parameters: Vec<Parameter<'_>> = vec![(&after, Type::INT8)];
     let texts = [("lane", &filter.lane), ("bucket", &filter.bucket), ("reason", &filter.reason)];
     for (column, value) in texts.iter().filter_map(|(column, value)| value.as_ref().map(|v| (column, v))) {
         parameters.push((value, Type::TEXT));
@@ -172,7 +172,7 @@ pub(super) async fn change(
 
 async fn purge(line: &Line, ids: &[i64], deliveries: &[i64]) -> Result<Vec<Row>, Fault> {
     let (ids, deliveries) = ([(&ids as _, Type::INT8_ARRAY)], [(&deliveries as _, Type::INT8_ARRAY)]);
-    let nothing: &[(&(dyn ToSql + Sync), Type)] = &[];
+    let nothing: &[Parameter<'_>] = &[];
     let statements =
         [("BEGIN", nothing), (LOCK, &deliveries), (PURGE, &ids), (EMPTIED, &deliveries), ("COMMIT", nothing)];
     let asked = statements.iter().map(|(sql, parameters)| line.client.query_typed(sql, parameters));

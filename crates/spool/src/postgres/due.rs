@@ -6,7 +6,7 @@ use tokio_postgres::types::Type;
 
 use super::delivery::seconds;
 use super::failure::Fault;
-use super::line::Line;
+use super::line::{Line, Parameter};
 use crate::item::ItemId;
 
 /// A lane that has anything to be tried.
@@ -56,15 +56,15 @@ pub(super) async fn release(
     };
     let spared: Vec<i64> = spared.iter().map(|id| id.get()).collect();
     let sql = "WITH setting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'local', true)),
-               some AS MATERIALIZED (
+               chosen AS MATERIALIZED (
                    SELECT d.id FROM setting, unnest($1::text[]) AS l (lane), LATERAL (
                        SELECT id FROM mdss_relay.item
                        WHERE item.lane = l.lane AND state <> 2 AND not_before > now() AND claim IS NULL AND NOT id = ANY ($2)
                        ORDER BY not_before LIMIT $3 FOR UPDATE SKIP LOCKED) d
                    LIMIT $3)
-               UPDATE mdss_relay.item SET not_before = now() WHERE id = ANY (ARRAY(SELECT id FROM some))";
+               UPDATE mdss_relay.item SET not_before = now() WHERE id = ANY (ARRAY(SELECT id FROM chosen))";
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+    let parameters: [Parameter<'_>; 3] =
         [(&lanes, Type::TEXT_ARRAY), (&spared, Type::INT8_ARRAY), (&most, Type::INT8)];
     let released = line.client.execute_typed(sql, &parameters).await?;
     Ok(usize::try_from(released).unwrap_or(usize::MAX))

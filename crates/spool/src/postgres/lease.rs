@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::base::Base;
 use super::failure::Fault;
 use super::floors::Floors;
-use super::line::Line;
+use super::line::{Line, Parameter};
 use super::slot::Held;
 use crate::clock::since_boot;
 use crate::ticket::{Hold, Lease};
@@ -38,8 +38,9 @@ pub(super) async fn give_back(base: &Base, held: &mut Held<'_>, floors: &mut Flo
 /// # Errors
 /// As [`give_back`].
 pub(super) async fn return_all(base: &Base) -> Result<(), Fault> {
-    let mut floors = base.floors.lock().await;
+    // In this order, as a claim does.
     let mut held = base.work.take().await?;
+    let mut floors = base.floors.lock().await;
     give_back(base, &mut held, &mut floors).await
 }
 
@@ -53,7 +54,7 @@ async fn back(line: &Line, leases: &[Arc<Lease>]) -> Result<(), Fault> {
                    JOIN mdss_relay.item ON item.id = u.id AND item.claim = u.claim ORDER BY item.id FOR UPDATE OF item)
                UPDATE mdss_relay.item SET not_before = ours.due, claim = NULL FROM ours
                WHERE item.id = ANY (ARRAY(SELECT id FROM ours)) AND item.id = ours.id";
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+    let parameters: [Parameter<'_>; 3] =
         [(&ids, Type::INT8_ARRAY), (&claims, Type::INT8_ARRAY), (&due, Type::TIMESTAMPTZ_ARRAY)];
     line.client.execute_typed(sql, &parameters).await?;
     Ok(())
@@ -92,7 +93,7 @@ async fn keep(line: &Line, holds: &[Hold]) -> Result<std::collections::HashSet<i
                    JOIN mdss_relay.item ON item.id = u.id AND item.claim = u.claim ORDER BY item.id FOR UPDATE OF item)
                UPDATE mdss_relay.item SET not_before = now() + ours.length * interval '1 second' FROM ours
                WHERE item.id = ANY (ARRAY(SELECT id FROM ours)) AND item.id = ours.id RETURNING item.id";
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+    let parameters: [Parameter<'_>; 3] =
         [(&ids, Type::INT8_ARRAY), (&claims, Type::INT8_ARRAY), (&lengths, Type::FLOAT8_ARRAY)];
     let rows = line.client.query_typed(sql, &parameters).await?;
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
@@ -14,6 +15,9 @@ use tracing::debug;
 use super::config::Database;
 use super::failure::text;
 use crate::trouble::{Trouble, TroubleKind};
+
+/// A parameter of a statement, with its type: a statement without a name can be sent with them in one go, through any pooler.
+pub(super) type Parameter<'p> = (&'p (dyn ToSql + Sync), Type);
 
 /// How long a server may take beyond the connect itself: TLS, password, and whether it takes writes.
 const GREETING: Duration = Duration::from_secs(5);

@@ -16,7 +16,7 @@ use crate::shares::Share;
 pub(super) const ROW_BYTES: u64 = 512;
 
 /// A count that took this long at most is made afresh whenever it matters.
-const CHEAP: Duration = Duration::from_millis(5);
+const CHEAP: Duration = Duration::from_millis(20);
 
 /// Otherwise counting has a hundredth of the time; and it is never older than this, if anybody can count.
 const PART: u32 = 100;

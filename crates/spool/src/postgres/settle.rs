@@ -5,14 +5,14 @@
 //! younger attempt.
 
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use futures_util::future::try_join_all;
 
 use super::base::Base;
 use super::delivery::shown;
 use super::failure::{Fate, Fault};
-use super::line::Line;
+use super::line::{Line, Parameter};
 use super::room::number;
 use super::slot::Held;
 use crate::claim::{Settled, Settlement};
@@ -95,14 +95,14 @@ async fn write(line: &Line, batch: &[Settlement], settings: &[u8], marks: bool) 
     let differ = planned && differ(line, settings).await?;
     let rows = Rows::of(batch, differ);
     let sql = [GONE, if rows.alone { AND_COUNT } else { AND_INHERIT }].concat();
-    let gone: [(&(dyn ToSql + Sync), Type); 5] = [
+    let gone: [Parameter<'_>; 5] = [
         (&rows.gone.ids, Type::INT8_ARRAY),
         (&rows.gone.tokens, Type::INT4_ARRAY),
         (&rows.gone.claims, Type::INT8_ARRAY),
         (&rows.accepted, Type::BOOL_ARRAY),
         (&marks, Type::BOOL),
     ];
-    let off: [(&(dyn ToSql + Sync), Type); 9] = [
+    let off: [Parameter<'_>; 9] = [
         (&rows.off.ids, Type::INT8_ARRAY),
         (&rows.off.tokens, Type::INT4_ARRAY),
         (&rows.off.claims, Type::INT8_ARRAY),
@@ -113,8 +113,8 @@ async fn write(line: &Line, batch: &[Settlement], settings: &[u8], marks: bool) 
         (&rows.details, Type::TEXT_ARRAY),
         (&rows.tried, Type::INT4_ARRAY),
     ];
-    let deliveries: [(&(dyn ToSql + Sync), Type); 1] = [(&rows.deliveries, Type::INT8_ARRAY)];
-    let statements: [(bool, &str, &[(&(dyn ToSql + Sync), Type)]); 7] = [
+    let deliveries: [Parameter<'_>; 1] = [(&rows.deliveries, Type::INT8_ARRAY)];
+    let statements: [(bool, &str, &[Parameter<'_>]); 7] = [
         (true, "BEGIN", &[]),
         (true, "SELECT set_config('synchronous_commit', 'local', true)", &[]),
         (!rows.alone, LOCK, &deliveries),

@@ -147,11 +147,6 @@ impl Held<'_> {
         outcome
     }
 
-    /// The connection is to be given up after all.
-    pub(super) fn leave(mut self) {
-        self.state.line = None;
-    }
-
     /// How many connections were made in this place, this one included.
     pub(super) fn made(&self) -> u64 {
         self.state.made

@@ -38,9 +38,13 @@ impl Chores {
     pub(super) fn begin(&mut self, relay: Arc<Relay>) {
         let engine = self.engine.clone();
         self.tasks.spawn(async move {
-            let first = retried(async || engine.begin(&relay.settings().rules).await).await;
-            if first == Some(true) {
-                release(&engine, None, Arc::default()).await;
+            loop {
+                match engine.begin(&relay.settings().rules).await {
+                    Ok(true) => return release(&engine, None, Arc::default()).await,
+                    Ok(false) => return,
+                    Err(trouble) if !later(&trouble).await => return,
+                    Err(_) => {}
+                }
             }
         });
     }
@@ -72,18 +76,21 @@ impl Chores {
 }
 
 async fn release(engine: &Engine, lane: Option<String>, spared: Arc<[ItemId]>) {
-    while retried(async || engine.release(lane.clone(), Arc::clone(&spared), ROWS).await).await >= Some(ROWS)
-    {
+    loop {
+        match engine.release(lane.clone(), Arc::clone(&spared), ROWS).await {
+            Ok(ROWS..) => {}
+            Ok(_) => return,
+            Err(trouble) if !later(&trouble).await => return,
+            Err(_) => {}
+        }
     }
 }
 
-/// Tries until it works: the engine says why it does not, and when it works again, so does this. `None`: the engine has gone.
-async fn retried<T>(mut work: impl AsyncFnMut() -> Result<T, Trouble>) -> Option<T> {
-    loop {
-        match work().await {
-            Ok(done) => return Some(done),
-            Err(trouble) if trouble.kind == TroubleKind::Stopped => return None,
-            Err(_) => tokio::time::sleep(AGAIN).await,
-        }
+/// The engine has said why it could not; when it works again, so does this. False if it has gone.
+async fn later(trouble: &Trouble) -> bool {
+    let comes = trouble.kind != TroubleKind::Stopped;
+    if comes {
+        tokio::time::sleep(AGAIN).await;
     }
+    comes
 }

@@ -110,7 +110,7 @@ impl Worker {
     pub fn new(spool: Spool, relay: Arc<Relay>, pacing: Pacing) -> Self {
         let now = Instant::now();
         let concurrency = relay.settings().mdss.concurrency;
-        let timeout = relay.settings().mdss.timeout;
+        let timeout = relay.settings().mdss.timeout();
         let lease = spool.engine.lease(timeout);
         let needed = lease.map(|_| timeout + BEFORE_THE_END);
         Self {
@@ -222,7 +222,9 @@ impl Worker {
     }
 
     fn flush(&mut self) {
-        self.outcomes.flush(&self.spool.engine, Instant::now(), !self.running.is_empty());
+        // At the pace's rate nothing may be under way for a moment although the next request is due in the next.
+        let more = !self.running.is_empty() || self.pauses.lanes.queued() > 0;
+        self.outcomes.flush(&self.spool.engine, Instant::now(), more);
     }
 
     /// Asks for more when there is room and something may be due.

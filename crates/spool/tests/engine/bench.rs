@@ -6,24 +6,49 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mdss_relay_spool::seam::{Claimed, Claims, Outcome, Settled, Settlement, Want};
-use mdss_relay_spool::{Clock, Config, Desk, Moment, Place, Spool, StoreThread, SystemClock};
+use mdss_relay_spool::{
+    Clock, Config, Database, Desk, Durability, Moment, Place, Spool, StoreThread, SystemClock,
+};
+use postgres_rig::Server;
 use tempfile::TempDir;
 
 /// One place where events are kept. What knows the engine's kind is in here and nowhere else in this suite.
-pub(crate) struct Bench {
-    dir: TempDir,
-    clock: Arc<Passing>,
+pub(crate) enum Bench {
+    File { dir: TempDir, clock: Arc<Passing> },
+    Database { server: &'static Server, url: String },
 }
 
 impl Bench {
     /// A file on this machine.
     pub(crate) fn sqlite() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), clock: Arc::default() }
+        Self::File { dir: tempfile::tempdir().unwrap(), clock: Arc::default() }
+    }
+
+    /// A database of its own, on a server that all tests share; `None` where there is no PostgreSQL, and a line says so.
+    pub(crate) fn postgres() -> Option<Self> {
+        postgres_rig::shared().unwrap().map(Self::database)
+    }
+
+    fn database(server: &'static Server) -> Self {
+        Self::Database { server, url: wait(async { server.database().await.unwrap() }) }
     }
 
     /// Another place, empty, of the same kind.
     pub(crate) fn another(&self) -> Self {
-        Self::sqlite()
+        match self {
+            Self::File { .. } => Self::sqlite(),
+            Self::Database { server, .. } => Self::database(server),
+        }
+    }
+
+    fn place(&self) -> Place {
+        match self {
+            Self::File { dir, .. } => Place::Directory(dir.path().to_owned()),
+            // The server of the tests has no standby, and does not even sync.
+            Self::Database { url, .. } => {
+                Place::Database(Database::of_url(url).unwrap().durable(Durability::Server))
+            }
+        }
     }
 
     /// What a relay has of it.
@@ -33,25 +58,77 @@ impl Bench {
 
     /// The same, with a limit of bytes.
     pub(crate) fn open_with(&self, limit: u64) -> Open {
-        let config = Config { place: Place::Directory(self.dir.path().to_owned()), limit };
-        let (spool, thread) = Spool::start(config, self.clock.clone()).unwrap();
+        let config = Config { place: self.place(), limit };
+        let clock: Arc<dyn Clock> = match self {
+            Self::File { clock, .. } => clock.clone(),
+            Self::Database { .. } => Arc::new(SystemClock),
+        };
+        let (spool, thread) = Spool::start(config, clock).unwrap();
         Open { spool, thread }
     }
 
     /// What an operator has of it, in another process.
     pub(crate) fn desk(&self) -> Desk {
-        Desk::open(self.dir.path()).unwrap()
+        Desk::at(&self.place()).unwrap()
     }
 
     /// What an operator is told of it.
     pub(crate) fn is_worked_on(&self) -> bool {
-        Desk::is_worked_on(self.dir.path())
+        match self {
+            Self::File { dir, .. } => Desk::is_worked_on(dir.path()),
+            Self::Database { .. } => {
+                let desk = self.desk();
+                wait(async { !desk.replicas().await.unwrap().is_empty() })
+            }
+        }
     }
 
-    /// Time passes for the engine, and for nobody else.
+    /// Time passes for the engine, and for nobody else. A database has a clock that nobody moves, so what it has noted is moved.
     pub(crate) fn pass(&self, time: Duration) {
-        self.clock.0.fetch_add(time.as_millis().try_into().unwrap(), Ordering::SeqCst);
+        match self {
+            Self::File { clock, .. } => {
+                clock.0.fetch_add(time.as_millis().try_into().unwrap(), Ordering::SeqCst);
+            }
+            Self::Database { url, .. } => wait(async {
+                let of = |table: &str, columns: &[&str]| {
+                    let back =
+                        |column: &&str| format!("{column} = {column} - interval '{} ms'", time.as_millis());
+                    let columns: Vec<_> = columns.iter().map(back).collect();
+                    format!("UPDATE mdss_relay.{table} SET {};", columns.join(", "))
+                };
+                // Who holds an item goes on holding it, as long as for all others.
+                let leased =
+                    "CASE WHEN claim IS NOT NULL AND not_before > now() THEN not_before ELSE not_before";
+                let not_before = format!("not_before = {leased} - interval '{} ms' END", time.as_millis());
+                let all = format!("UPDATE mdss_relay.item SET {not_before};")
+                    + &of("item", &["since"])
+                    + &of("delivery", &["received"])
+                    + &of("done", &["at"])
+                    + &of("stock", &["at"])
+                    + &of("meta", &["released"])
+                    + &of("breaker", &["until", "since"])
+                    + &of("pace", &["at", "lowered"]);
+                // A worker may be in between.
+                while let Err(error) = postgres_rig::ask(url, &all).await {
+                    assert!(error.to_string().contains("deadlock"), "{error}");
+                }
+            }),
+        }
     }
+
+    /// A text as it is shown.
+    pub(crate) fn shown(&self, text: &str) -> String {
+        match self {
+            Self::File { .. } => text.to_owned(),
+            Self::Database { .. } => text.replace('\0', "\u{fffd}"),
+        }
+    }
+}
+
+/// Waits on a thread of its own, so that a test need not be asynchronous where it is not for a file.
+fn wait<T: Send>(work: impl Future<Output = T> + Send) -> T {
+    let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+    std::thread::scope(|scope| scope.spawn(run).join().unwrap())
 }
 
 /// An open engine, behind the handle that adapters have.
@@ -78,7 +155,7 @@ impl Deref for Open {
 
 /// The system's clock, and how much more time has passed.
 #[derive(Default)]
-struct Passing(AtomicU64);
+pub(crate) struct Passing(AtomicU64);
 
 impl Passing {
     fn passed(&self) -> Duration {

@@ -26,6 +26,17 @@ macro_rules! suite {
                 })+
             })+
         }
+
+        mod postgres {
+            $(mod $room {
+                $(#[tokio::test]
+                async fn $test() {
+                    if let Some(bench) = crate::bench::Bench::postgres() {
+                        crate::$room::$test(bench).await;
+                    }
+                })+
+            })+
+        }
     };
 }
 
