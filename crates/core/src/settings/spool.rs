@@ -129,7 +129,11 @@ mod tests {
             ..want
         };
         assert_eq!(place(&all), &SpoolPlace::Database(file));
-        assert!(all.settings.warnings[0].starts_with("RELAY_DATA_DIR: has no effect"), "{:?}", all.settings.warnings);
+        assert!(
+            all.settings.warnings[0].starts_with("RELAY_DATA_DIR: has no effect"),
+            "{:?}",
+            all.settings.warnings
+        );
         assert_eq!(place(&draft(&[("RELAY_DATA_DIR", "/data")])), &SpoolPlace::Directory("/data".into()));
     }
 
@@ -137,14 +141,26 @@ mod tests {
     fn what_does_not_go_together_is_said() {
         let url = ("RELAY_SPOOL_URL", "postgres://relay:s3cret@db/mdss_relay");
         for (vars, want) in [
-            (&[url, ("RELAY_SPOOL_URL_FILE", "/f")][..], "RELAY_SPOOL_URL_FILE: expected no value, because RELAY_SPOOL_URL is set"),
+            (
+                &[url, ("RELAY_SPOOL_URL_FILE", "/f")][..],
+                "RELAY_SPOOL_URL_FILE: expected no value, because RELAY_SPOOL_URL is set",
+            ),
             (&[], "RELAY_DATA_DIR: expected the directory the spool is in"),
-            (&[("RELAY_DATA_DIR", "/d"), ("RELAY_SPOOL_DURABILITY", "server")], "RELAY_SPOOL_DURABILITY: expected no value without RELAY_SPOOL_URL"),
-            (&[url, ("RELAY_SPOOL_DURABILITY", "standby")], "found \"standby\", expected replicated or server"),
+            (
+                &[("RELAY_DATA_DIR", "/d"), ("RELAY_SPOOL_DURABILITY", "server")],
+                "RELAY_SPOOL_DURABILITY: expected no value without RELAY_SPOOL_URL",
+            ),
+            (
+                &[url, ("RELAY_SPOOL_DURABILITY", "standby")],
+                "found \"standby\", expected replicated or server",
+            ),
             (&[url, ("RELAY_SPOOL_CA_FILE", "/nonexistent/ca")], "a file of certificates in PEM"),
         ] {
             let mistakes: Vec<_> = draft(vars).mistakes.iter().map(ToString::to_string).collect();
-            assert!(mistakes.len() == 1 && mistakes[0].contains(want) && !mistakes[0].contains("s3cret"), "{vars:?}: {mistakes:?}");
+            assert!(
+                mistakes.len() == 1 && mistakes[0].contains(want) && !mistakes[0].contains("s3cret"),
+                "{vars:?}: {mistakes:?}"
+            );
         }
     }
 }

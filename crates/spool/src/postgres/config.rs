@@ -99,16 +99,16 @@ impl Database {
     /// The mistake in the URL, or in the file that has it; without its password.
     pub fn of_settings(settings: &DatabaseSettings) -> Result<Self, Mistake> {
         let database = match &settings.url {
-            DatabaseUrl::Text(url) => {
-                Self::of_url(url.expose()).map_err(|why| Mistake::new("RELAY_SPOOL_URL", format!("the URL of a database: {why}")))?
-            }
+            DatabaseUrl::Text(url) => Self::of_url(url.expose())
+                .map_err(|why| Mistake::new("RELAY_SPOOL_URL", format!("the URL of a database: {why}")))?,
             DatabaseUrl::File(path) => Self::of_file(path.clone()).map_err(|why| {
                 let expected = format!("a file with the URL of a database ({why})");
                 Mistake::path("RELAY_SPOOL_URL_FILE", &path.to_string_lossy(), expected)
             })?,
         };
         let trusting = database.trusting(settings.certificates.clone());
-        let trusting = trusting.map_err(|why| Mistake::new("RELAY_SPOOL_CA_FILE", format!("authorities: {why}")))?;
+        let trusting =
+            trusting.map_err(|why| Mistake::new("RELAY_SPOOL_CA_FILE", format!("authorities: {why}")))?;
         let durability = if settings.replicated { Durability::Replicated } else { Durability::Server };
         Ok(trusting.durable(durability).migrating(settings.migrate))
     }
