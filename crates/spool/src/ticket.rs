@@ -116,7 +116,7 @@ impl Ticket {
     }
 
     /// Its lease, if more than a third of it is over.
-    pub(crate) fn to_renew(&self) -> Option<Hold> {
+    pub fn to_renew(&self) -> Option<Hold> {
         let lease = self.lease()?;
         let left = lease.left();
         (!left.is_zero() && left < lease.length() * 2 / 3).then(|| Hold(Arc::clone(lease)))

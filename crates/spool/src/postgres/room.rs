@@ -203,10 +203,10 @@ mod tests {
     fn counting_has_a_hundredth_of_the_time() {
         let ms = Duration::from_millis;
         for (age, took, fresh) in [
-            (0, 5, false),
-            (0, 6, true),
-            (599, 6, true),
-            (601, 6, false),
+            (0, 20, false),
+            (0, 21, true),
+            (2099, 21, true),
+            (2101, 21, false),
             (14_999, 9000, true),
             (15_000, 9000, false),
         ] {

@@ -1,0 +1,110 @@
+//! What stands around the tables: TLS, poolers, other versions, what is refused.
+
+use mdss_relay_spool::{Database, Durability, TroubleKind};
+use postgres_rig::{Pooler, Server};
+
+use crate::common::*;
+use crate::store::{Store, claim, desk, send, settle};
+
+#[tokio::test]
+async fn a_pooler_in_transaction_mode_may_stand_in_between() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let name = url.rsplit('/').next().unwrap().split('?').next().unwrap();
+    let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
+    let Some(pooler) = Pooler::start(&binaries, server).unwrap() else { return };
+    let store = Store::open(&pooler.url(name));
+    let sends = (0..200).map(async |n| send(&store, &format!("k{n}")).await);
+    assert!(futures_util::future::join_all(sends).await.iter().all(Result::is_ok));
+    for _ in 0..20 {
+        let items = claim(&store, 20, std::time::Duration::from_secs(60)).await.items;
+        settle(&store, items, |_| mdss_relay_spool::seam::Outcome::Accepted).await;
+    }
+    assert!(empty(&store).await);
+    store.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_keep_what_is_asked_of_it_is_refused_and_says_why() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let store = Store::of(Database::of_url(&url).unwrap());
+    let trouble = send(&store, "k").await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Unsafe);
+    assert!(trouble.detail.contains("synchronous_standby_names is empty"), "{trouble}");
+    assert_eq!(store.ready().await.unwrap_err().kind, TroubleKind::Unsafe);
+    let standing = Database::of_url(&url).unwrap().check().await.unwrap();
+    assert!(standing.holds().is_err() && !standing.fsync && standing.server >= 140_000);
+    let knowingly = Database::of_url(&url).unwrap().durable(Durability::Server);
+    assert!(knowingly.check().await.unwrap().holds().is_ok());
+    let knowingly = Store::of(knowingly);
+    assert_eq!(send(&knowingly, "k").await.unwrap(), "spooled:-");
+}
+
+#[tokio::test]
+async fn tables_of_another_version_are_used_as_long_as_they_may_be() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let database = || Database::of_url(&url).unwrap().durable(Durability::Server);
+    // Who may not make tables needs somebody who does.
+    let store = Store::of(database().migrating(false));
+    let trouble = send(&store, "k").await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Foreign);
+    assert!(trouble.detail.contains("mdss-relay spool migrate"), "{trouble}");
+    assert_eq!(database().check().await.unwrap_err().kind, TroubleKind::Foreign);
+    let made =
+        futures_util::future::join_all((0..4).map(|_| async { database().migrate().await.unwrap() })).await;
+    assert!(made.iter().all(|(_, after)| *after == Database::TABLES), "{made:?}");
+    until("the tables are there", async || send(&store, "k").await.is_ok()).await;
+    // A later relay has added a column, and lets this one go on; then one that does not.
+    let later = "ALTER TABLE mdss_relay.item ADD COLUMN colour text; UPDATE mdss_relay.meta SET version = 99";
+    postgres_rig::ask(&url, later).await.unwrap();
+    let newer = Store::open(&url);
+    assert_eq!(send(&newer, "k").await.unwrap(), "skipped:duplicate");
+    assert_eq!(claim(&newer, 1, std::time::Duration::from_secs(60)).await.items.len(), 1);
+    postgres_rig::ask(&url, "UPDATE mdss_relay.meta SET oldest = 99").await.unwrap();
+    let trouble = send(&Store::open(&url), "k").await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Foreign);
+    assert!(desk(&url).stock().await.is_err());
+    // By hand, in another database.
+    let url = server.database().await.unwrap();
+    postgres_rig::ask(&url, &Database::script(0)).await.unwrap();
+    let store = Store::of(Database::of_url(&url).unwrap().durable(Durability::Server).migrating(false));
+    assert_eq!(send(&store, "k").await.unwrap(), "spooled:-");
+}
+
+#[tokio::test]
+async fn a_server_is_believed_by_its_certificate_for_its_name() {
+    let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let server = Server::setup(&binaries)
+        .file("server.crt", made.cert.pem())
+        .file("server.key", made.signing_key.serialize_pem())
+        .setting("ssl", "on")
+        .start()
+        .unwrap();
+    let name =
+        server.database().await.unwrap().rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
+    let url = |host: &str| format!("postgres://relay@{host}:{}/{name}", server.port());
+    let trusting = |host: &str| {
+        Database::of_url(&url(host))
+            .unwrap()
+            .durable(Durability::Server)
+            .trusting(made.cert.pem().as_bytes())
+            .unwrap()
+    };
+    let store = Store::of(trusting("localhost"));
+    assert_eq!(send(&store, "k").await.unwrap(), "spooled:-");
+    let sql =
+        "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'relay'";
+    let ssl = postgres_rig::ask(&server.admin_url(&name), sql).await.unwrap();
+    assert_eq!(ssl, ["t"]);
+    for (what, database) in [
+        ("another name", trusting("127.0.0.1")),
+        ("nobody's certificate", Database::of_url(&url("localhost")).unwrap()),
+    ] {
+        let trouble = database.check().await.unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Unreachable, "{what}");
+        assert!(trouble.detail.contains("certificate"), "{what}: {trouble}");
+    }
+}

@@ -1,0 +1,259 @@
+//! Two relays on one database.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use mdss_relay_spool::seam::Outcome;
+use mdss_relay_spool::{Filter, State};
+
+use crate::common::*;
+use crate::store::{Store, again, claim, desk, send, settle};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const MOMENT: Duration = Duration::from_millis(200);
+
+/// A database of its own for each test; none where there is no PostgreSQL.
+async fn database() -> Option<String> {
+    match postgres_rig::shared().unwrap() {
+        Some(server) => Some(server.database().await.unwrap()),
+        None => None,
+    }
+}
+
+#[tokio::test]
+async fn no_item_is_given_out_twice_within_its_lease() {
+    let Some(url) = database().await else { return };
+    let stores = [Store::open(&url), Store::open(&url), Store::open(&url)];
+    let records: Vec<_> = (0..500).map(|n| record("b", &format!("k{n}"), None)).collect();
+    accept(&stores[0], &routed(), delivery(&records)).await.unwrap();
+    let (mut given, mut all) = (BTreeMap::new(), Vec::new());
+    while given.len() < 500 {
+        let claims = futures_util::future::join_all(stores.iter().map(|s| claim(s, 40, MINUTE))).await;
+        for item in claims.into_iter().flat_map(|claims| claims.items) {
+            *given.entry(item.ticket.id()).or_insert(0) += 1;
+            all.push(item);
+        }
+    }
+    assert!(given.values().all(|times| *times == 1), "{given:?}");
+    // What one of them lets go is another one's at once.
+    let back = all.split_off(490);
+    let ids: BTreeSet<_> = back.iter().map(|item| item.ticket.id()).collect();
+    drop(back);
+    let found = async || {
+        let claims = claim(&stores[1], 40, MINUTE).await;
+        let found: BTreeSet<_> = claims.items.iter().map(|item| item.ticket.id()).collect();
+        (!found.is_empty()).then_some((found, claims))
+    };
+    let mut seen = BTreeSet::new();
+    let mut kept = Vec::new();
+    until("all are given out again", async || {
+        if let Some((found, claims)) = found().await {
+            seen.extend(found);
+            kept.push(claims);
+        }
+        seen == ids
+    })
+    .await;
+}
+
+/// A relay that has died, or sleeps: its items are due again when their lease ends.
+#[tokio::test]
+async fn what_nobody_renews_is_given_to_others_and_a_late_failure_changes_nothing() {
+    let Some(url) = database().await else { return };
+    let (first, second) = (Store::open(&url), Store::open(&url));
+    for key in ["done", "failed", "renewed"] {
+        send(&first, key).await.unwrap();
+    }
+    let key = |path: &str| path.to_owned();
+    let late = claim(&first, 10, MOMENT).await.items;
+    assert_eq!((late.len(), key(&late[0].path)), (3, "0".into()));
+    let engine = second.engine();
+    let entries = engine.list(&Filter::default(), None, 10).await.unwrap();
+    let id = |of: &str| entries.iter().find(|entry| entry.key.as_deref() == Some(of)).unwrap().id;
+    let mut young = Vec::new();
+    until("the leases end", async || {
+        young.extend(claim(&second, 10, MINUTE).await.items);
+        young.len() == 3
+    })
+    .await;
+    assert!(late.iter().all(|item| !item.ticket.lasts(Duration::ZERO)));
+    // The second one has failed with one of them by now, for good; and the first one hears of all that it had asked for.
+    let (failed, held): (Vec<_>, Vec<_>) =
+        young.into_iter().partition(|item| item.ticket.id() == id("failed"));
+    settle(&second, failed, |_| Outcome::Parked { reason: "x", detail: String::new(), attempted: true })
+        .await;
+    let done = id("done");
+    let settled = settle(&first, late, |item| match item.ticket.id() {
+        of if of == done => Outcome::Accepted,
+        _ => again(Duration::ZERO),
+    })
+    .await;
+    assert_eq!(settled.fenced, 2);
+    let left: Vec<_> = engine.list(&Filter::default(), None, 10).await.unwrap();
+    let word =
+        |e: &mdss_relay_spool::Entry| format!("{} {} {}", e.key.as_deref().unwrap(), e.state, e.attempts);
+    // MDSS has the one: that is written, whoever holds it.
+    assert_eq!(left.iter().map(word).collect::<Vec<_>>(), ["failed parked 1", "renewed waiting 0"]);
+    // What the second one was told by MDSS of the item that is gone is late as well.
+    let settled = settle(&second, held, |_| again(Duration::ZERO)).await;
+    assert_eq!(settled.fenced, 1);
+    assert_eq!(first.engine().sharing().await.unwrap().fenced, 2);
+}
+
+#[tokio::test]
+async fn a_renewed_lease_holds_and_one_that_is_lost_is_known_to_be() {
+    let Some(url) = database().await else { return };
+    let (first, second) = (Store::open(&url), Store::open(&url));
+    for key in ["kept", "lost"] {
+        send(&first, key).await.unwrap();
+    }
+    let lease = Duration::from_millis(1500);
+    let kept = claim(&first, 1, lease).await.items;
+    let lost = claim(&first, 1, MOMENT).await.items;
+    until("one is lost", async || {
+        // As a worker does every second; here more often.
+        let holds: Vec<_> = kept.iter().filter_map(|item| item.ticket.to_renew()).collect();
+        let count = holds.len();
+        assert_eq!(first.engine().renew(holds).await.unwrap(), count);
+        let found = claim(&second, 10, MINUTE).await.items;
+        assert!(found.iter().all(|item| item.ticket.id() == lost[0].ticket.id()));
+        !found.is_empty()
+    })
+    .await;
+    let begin = std::time::Instant::now();
+    while begin.elapsed() < 2 * lease {
+        let holds: Vec<_> = kept.iter().filter_map(|item| item.ticket.to_renew()).collect();
+        first.engine().renew(holds).await.unwrap();
+        assert!(kept[0].ticket.lasts(Duration::from_millis(1)));
+        let found = claim(&second, 10, MINUTE).await.items;
+        assert!(found.iter().all(|item| item.ticket.id() == lost[0].ticket.id()), "{found:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(first.engine().sharing().await.unwrap().renewed >= 2);
+}
+
+/// Senders repeat an event at several relays at once.
+#[tokio::test]
+async fn the_same_writes_at_two_relays_are_kept_once() {
+    let Some(url) = database().await else { return };
+    let stores = [Store::open(&url), Store::open(&url)];
+    let relay = routed();
+    let sends = (0..200).map(|n| {
+        let (spool, relay) = (&stores[n % 2], &relay);
+        // In another order at each: they would wait for each other.
+        let mut records: Vec<_> =
+            (0..10).map(|m| record("b", &format!("k{}", (n / 8) * 10 + m), Some("01"))).collect();
+        if n % 2 == 1 {
+            records.reverse();
+        }
+        async move { results(&accept(spool, relay, delivery(&records)).await.unwrap()) }
+    });
+    let heard = futures_util::future::join_all(sends).await.concat();
+    let count = |what: &str| heard.iter().filter(|heard| *heard == what).count();
+    assert_eq!((count("spooled:-"), count("skipped:duplicate")), (250, 1750));
+    assert_eq!(items(&stores[0]).await, 250);
+}
+
+/// The last two items of a delivery leave at the same time, at two relays.
+#[tokio::test]
+async fn a_delivery_goes_with_its_last_item_whoever_settles_it() {
+    let Some(url) = database().await else { return };
+    let stores = [Store::open(&url), Store::open(&url)];
+    for round in 0..20 {
+        let records: Vec<_> = (0..2).map(|n| record("b", &format!("{round}-{n}"), None)).collect();
+        accept(&stores[0], &routed(), delivery(&records)).await.unwrap();
+        let one = claim(&stores[0], 1, MINUTE).await.items;
+        let other = claim(&stores[1], 1, MINUTE).await.items;
+        assert_eq!((one.len(), other.len()), (1, 1));
+        tokio::join!(
+            settle(&stores[0], one, |_| Outcome::Accepted),
+            settle(&stores[1], other, |_| Outcome::Skipped)
+        );
+    }
+    let left = postgres_rig::ask(&url, "SELECT count(*) FROM mdss_relay.delivery").await.unwrap();
+    assert_eq!(left, ["0"]);
+}
+
+/// In an upgrade: what the relay of yesterday does not want, or cannot read, may be what today's has accepted.
+#[tokio::test]
+async fn a_plan_decides_nothing_while_another_relay_plans_otherwise() {
+    let Some(url) = database().await else { return };
+    let (old, new) = (Store::open(&url), Store::open(&url));
+    let rules = |relay: &mdss_relay_core::Relay| relay.settings().rules.clone();
+    let (yesterday, today) = (rules(&routed()), rules(&relay(NOWHERE, &[])));
+    assert!(old.engine().begin(&yesterday).await.unwrap(), "it makes everything due");
+    assert!(!new.engine().begin(&yesterday).await.unwrap(), "one of several does");
+    assert!(new.engine().begin(&today).await.unwrap(), "other settings may be the mended ones");
+    for key in ["skipped", "held", "parked", "accepted", "refused"] {
+        send(&new, key).await.unwrap();
+    }
+    let entries = old.engine().list(&Filter::default(), None, 10).await.unwrap();
+    let key = move |id| entries.iter().find(|e| e.id == id).unwrap().key.clone().unwrap();
+    let plan = |item: &mdss_relay_spool::seam::Claimed| {
+        let (reason, detail) = ("x", String::new());
+        match key(item.ticket.id()).as_str() {
+            "skipped" => Outcome::Skipped,
+            "held" => Outcome::Again { state: State::Held, pause: MINUTE, reason, detail, attempted: false },
+            "parked" => Outcome::Parked { reason, detail, attempted: false },
+            "accepted" => Outcome::Accepted,
+            // MDSS itself has said so.
+            _ => Outcome::Parked { reason, detail, attempted: true },
+        }
+    };
+    let claims = claim(&old, 10, MINUTE).await.items;
+    settle(&old, claims, &plan).await;
+    let differ = "waiting settings_differ".to_owned();
+    let want =
+        [("held", &differ), ("parked", &differ), ("refused", &"parked x".to_owned()), ("skipped", &differ)];
+    let want: BTreeMap<_, _> = want.map(|(key, word)| (key.to_owned(), word.clone())).into();
+    assert_eq!(states(&old).await, want);
+    assert_eq!(old.engine().replicas().await.unwrap().iter().filter(|r| r.differs).count(), 1);
+    // The other one has gone.
+    new.close();
+    desk(&url)
+        .retry(&Filter { reason: Some("settings_differ".into()), ..Filter::default() }, None)
+        .await
+        .unwrap();
+    let claims = claim(&old, 10, MINUTE).await.items;
+    settle(&old, claims, &plan).await;
+    let want = [("held", "held x"), ("parked", "parked x"), ("refused", "parked x")];
+    let want: BTreeMap<_, _> = want.map(|(key, word)| (key.to_owned(), word.to_owned())).into();
+    assert_eq!(states(&old).await, want);
+}
+
+/// An operator does not take from a relay what it has under way.
+#[tokio::test]
+async fn a_retry_leaves_alone_what_is_under_way_and_says_so() {
+    let Some(url) = database().await else { return };
+    let store = Store::open(&url);
+    for key in ["away", "here"] {
+        send(&store, key).await.unwrap();
+    }
+    let under_way = claim(&store, 1, MINUTE).await.items;
+    let batch = desk(&url).retry(&Filter::default(), None).await.unwrap();
+    let keys = |entries: &[mdss_relay_spool::Entry]| -> Vec<_> { entries.iter().map(|e| e.id).collect() };
+    assert_eq!((keys(&batch.entries).len(), keys(&batch.busy)), (1, vec![under_way[0].ticket.id()]));
+    // A purge deletes it all the same: it may be accepted until then.
+    assert_eq!(desk(&url).purge(&Filter::default(), None).await.unwrap().entries.len(), 2);
+    settle(&store, under_way, |_| Outcome::Accepted).await;
+    assert!(empty(&store).await);
+}
+
+/// One database, two workers in two engines, one MDSS.
+#[tokio::test]
+async fn two_relays_send_each_object_once() {
+    let Some(url) = database().await else { return };
+    let sim = sim().await;
+    let stores = [Store::open(&url), Store::open(&url)];
+    let relay = relay_for(&sim, &[("RELAY_CONCURRENCY", "4")]);
+    let workers: Vec<_> = stores.iter().map(|store| Running::start(store, &relay)).collect();
+    for n in 0..200 {
+        keep(&stores[n % 2], &relay, &format!("k{n}")).await;
+    }
+    until("everything is sent", async || empty(&stores[0]).await).await;
+    for worker in workers {
+        worker.stop().await;
+    }
+    let got = accepted(&sim);
+    assert!(got.len() == 200 && got.values().all(|times| *times == 1), "{got:?}");
+}
