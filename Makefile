@@ -84,10 +84,16 @@ bench: ## figures against the floors (nginx, function, server, spool), how cost 
 	$(CARGO) bench --quiet --package mdss-relay-http --bench server
 	$(CARGO) bench --quiet --package mdss-relay-http --bench growth
 	$(CARGO) bench --quiet --package mdss-relay-spool --bench spool
+	@test -x "$$(pg_config --bindir 2>/dev/null)/initdb" || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+		|| { echo "make: no PostgreSQL here; its figures are skipped" >&2; exit 0; } && $(CARGO) bench --quiet --package mdss-relay-spool --bench cluster
 
-chaos: ## break everything around the relay, and the relay, hundreds of times, and count what was lost; some minutes
+chaos: ## break everything around the relay, and the relay, hundreds of times, and count what was lost, then make cluster; some minutes
 	$(CARGO) build --package mdss-relay-http --package mdss-relay-chaos
 	@$${CARGO_TARGET_DIR:-target}/debug/mdss-chaos run --jobs 4
+	@sh .ci/cluster --if-possible
+
+cluster: ## the same around relays that share a spool in PostgreSQL (make postgres), and around builds that are broken on purpose; some minutes
+	@sh .ci/cluster
 
 attack: ## hostile senders against a release build (or RELAY=PATH): memory, log, seats, and whether others get through; some minutes
 	$(CARGO) build --release --package mdss-relay-http --package mdss-relay-chaos

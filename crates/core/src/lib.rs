@@ -53,6 +53,7 @@ pub use select::route::Route;
 pub use select::rules::{Rules, UnitNames};
 pub use select::survey::Remark;
 pub use settings::{
-    Applies, Draft, FunctionSettings, HttpSettings, KEY_IN_CLEAR, Listed, MdssSettings, NOT_VERIFIED, Origin,
-    Role, SETTINGS, Setting, Settings, Source, SpoolSettings, Without, settings_help,
+    Applies, DatabaseSettings, DatabaseUrl, Draft, FunctionSettings, HttpSettings, KEY_IN_CLEAR, Listed,
+    MdssSettings, NOT_VERIFIED, Origin, Role, SETTINGS, Setting, Settings, Source, SpoolPlace, SpoolSettings,
+    Without, settings_help,
 };

@@ -27,7 +27,8 @@ use crate::select::rules::Rules;
 use reader::Reader;
 
 pub use groups::{
-    FunctionSettings, HttpSettings, Listed, MdssSettings, Role, Settings, Source, SpoolSettings,
+    DatabaseSettings, DatabaseUrl, FunctionSettings, HttpSettings, Listed, MdssSettings, Role, Settings,
+    Source, SpoolPlace, SpoolSettings,
 };
 pub use help::settings_help;
 pub use mdss::{KEY_IN_CLEAR, NOT_VERIFIED};

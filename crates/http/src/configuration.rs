@@ -13,7 +13,10 @@ use mdss_relay_core::{
 };
 use mdss_relay_gate::{Proxies, Sources};
 use mdss_relay_host::{Read, text};
+use mdss_relay_spool::{Config, Place};
 use tokio::sync::Semaphore;
+
+use crate::keeping;
 
 /// Requests of one source under way at once; its further requests wait before their bodies are read. Each source has places of
 /// its own: one that stalls, or is open to everybody, must not keep the others waiting.
@@ -26,6 +29,8 @@ pub struct Configuration {
     pub(crate) sources: Sources,
     proxies: Proxies,
     origin: Origin,
+    /// Where events are kept, in spooled mode.
+    kept: Option<Config>,
 }
 
 /// A configuration as it was read, with every mistake in it.
@@ -46,6 +51,17 @@ impl Configuration {
             let expected = "another port than that of RELAY_LISTEN";
             draft.mistakes.push(Mistake::found("RELAY_ADMIN_LISTEN", &http.listen.to_string(), expected));
         }
+        let kept = http.spool.as_ref().map(keeping::config).transpose();
+        let kept = kept.map_err(|mistake| draft.mistakes.push(mistake)).ok().flatten();
+        if let Some(Place::Database(database)) = kept.as_ref().map(|kept| &kept.place)
+            && !database.is_verified()
+            && !database.is_local()
+        {
+            draft.settings.warnings.push(format!(
+                "RELAY_SPOOL_URL: sslmode=disable: events, and the password, travel to {} in the clear",
+                database.place()
+            ));
+        }
         let shown = http.text_log.then(|| text(!no_colour && std::io::stderr().is_terminal()));
         let origin = std::mem::take(&mut draft.origin);
         let (filter, mut warnings) = (draft.settings.log.clone(), draft.settings.warnings.clone());
@@ -55,7 +71,7 @@ impl Configuration {
         let outcome =
             draft.finish().and_then(|settings| Relay::new(settings).map_err(|mistake| vec![mistake]));
         let outcome = outcome
-            .map(|relay| Self { relay, http, sources, proxies, origin })
+            .map(|relay| Self { relay, http, sources, proxies, origin, kept })
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect());
         Read { filter, shown, warnings, outcome }
     }
@@ -85,6 +101,8 @@ pub(crate) struct InForce {
     pub(crate) proxies: Proxies,
     /// Where it was read.
     pub(crate) origin: Origin,
+    /// Where events are kept, in spooled mode.
+    pub(crate) kept: Option<Config>,
     /// For each source, one for each request that may be under way.
     pub(crate) places: HashMap<String, Arc<Semaphore>>,
 }
@@ -108,11 +126,11 @@ impl InForce {
     }
 
     fn of(configuration: Configuration, remembering: impl FnOnce(Relay) -> Relay) -> Self {
-        let Configuration { relay, http, sources, proxies, origin } = configuration;
+        let Configuration { relay, http, sources, proxies, origin, kept } = configuration;
         let places = |name: &str| (name.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)));
         let places = sources.names().map(places).collect();
         let (relay, sources) = (Arc::new(remembering(relay)), Arc::new(sources));
-        Self { relay, http, sources, proxies, origin, places }
+        Self { relay, http, sources, proxies, origin, kept, places }
     }
 
     /// Where MDSS is and how it is reached, for the log.
@@ -123,7 +141,7 @@ impl InForce {
     /// What differs between this configuration and a newer one that only a new start can exchange.
     pub(crate) fn fixed(&self, newer: &Configuration) -> Vec<&'static str> {
         let (old, new) = (&self.http, &newer.http);
-        let place = |http: &HttpSettings| http.spool.as_ref().map(|s| (s.dir.clone(), s.limit));
+        let place = |http: &HttpSettings| http.spool.as_ref().map(|s| (s.place.clone(), s.limit));
         let mut fixed = Vec::new();
         if old.listen != new.listen {
             fixed.push("RELAY_LISTEN");
@@ -134,7 +152,7 @@ impl InForce {
         if old.spool.is_some() != new.spool.is_some() {
             fixed.push("RELAY_MODE");
         } else if place(old) != place(new) {
-            fixed.push("RELAY_DATA_DIR or RELAY_SPOOL_LIMIT");
+            fixed.push("RELAY_DATA_DIR, RELAY_SPOOL_LIMIT or where the database is");
         }
         if self.relay.settings().log != newer.relay.settings().log {
             fixed.push("RELAY_LOG");

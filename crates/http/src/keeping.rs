@@ -5,21 +5,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use mdss_relay_core::{SpoolSettings, Watch};
-use mdss_relay_spool::{Config, Pacing, Parties, Place, Spool, StoreThread, SystemClock, Worker};
+use mdss_relay_core::{Mistake, SpoolPlace, SpoolSettings, Watch};
+use mdss_relay_spool::{Config, Database, Pacing, Parties, Place, Spool, StoreThread, SystemClock, Worker};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::error;
 
 use crate::configuration::InForce;
 
+/// What the spool needs to know of the settings.
+///
+/// # Errors
+/// The mistake in the URL of the database, or in the file that has it.
+pub(crate) fn config(settings: &SpoolSettings) -> Result<Config, Mistake> {
+    let place = match &settings.place {
+        SpoolPlace::Directory(dir) => Place::Directory(dir.clone()),
+        SpoolPlace::Database(database) => Place::Database(Database::of_settings(database)?),
+    };
+    Ok(Config { place, limit: settings.limit })
+}
+
 /// Opens the spool.
 ///
 /// # Errors
-/// If the system has no thread for it. What is wrong with the directory shows in readiness, and is tried again.
-pub(crate) fn open(settings: &SpoolSettings) -> std::io::Result<(Spool, StoreThread)> {
-    let config = Config { place: Place::Directory(settings.dir.clone()), limit: settings.limit };
-    Spool::start(config, Arc::new(SystemClock))
+/// If the system has no thread for it. What is wrong with the directory or the database shows in readiness, and is tried again.
+pub(crate) fn open(config: &Config) -> std::io::Result<(Spool, StoreThread)> {
+    Spool::start(config.clone(), Arc::new(SystemClock))
 }
 
 /// Sends what is stored until `stop` says so. A new configuration gets a new worker, which tries at once what was held because of the

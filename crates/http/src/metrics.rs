@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use mdss_relay_core::{ATTEMPT_BOUNDS, Attempts, Report, ResultKind, SkipReason};
-use mdss_relay_spool::{Counts, LATENCY_BOUNDS, Position, Snapshot, TroubleKind};
+use mdss_relay_spool::{Counts, LATENCY_BOUNDS, Position, Replica, Sharing, Snapshot, Standing, TroubleKind};
 
 /// Every metric: name, kind, and what it says.
 pub const METRICS: &[(&str, &str, &str)] = &[
@@ -115,6 +115,55 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "gauge",
         "requests a second that are sent at most now, from 1 to RELAY_SPOOL_RATE: it grows until MDSS answers 429 or 503; absent before the worker runs",
     ),
+    (
+        "mdss_relay_spool_stock_age_seconds",
+        "gauge",
+        "how old the counts of spool_items, _bytes and _oldest are; with a database one relay counts for all: dashboards take their max, not their sum",
+    ),
+    (
+        "mdss_relay_spool_durability_kept",
+        "gauge",
+        "1 if the database keeps events as RELAY_SPOOL_DURABILITY asks for, 0 if events are refused because it does not; absent until it is reached",
+    ),
+    (
+        "mdss_relay_spool_standbys",
+        "gauge",
+        "synchronous standbys that are connected to the database; absent if its role may not see them (pg_monitor)",
+    ),
+    (
+        "mdss_relay_spool_replicas",
+        "gauge",
+        "relays that share the database, by version and settings (same as the relay heard of last, other)",
+    ),
+    (
+        "mdss_relay_spool_dead_rows",
+        "gauge",
+        "rows of items in the database that nobody needs and vacuum has not cleared, as the server estimates",
+    ),
+    ("mdss_relay_spool_live_rows", "gauge", "rows of items in the database, as the server estimates"),
+    (
+        "mdss_relay_spool_oldest_transaction_seconds",
+        "gauge",
+        "how long the oldest transaction of the database has been open, as far as its role may see: nothing after it can be cleared",
+    ),
+    (
+        "mdss_relay_spool_unknown_total",
+        "counter",
+        "deliveries of which it is not known whether the database stored them; their senders heard 503",
+    ),
+    (
+        "mdss_relay_spool_fenced_total",
+        "counter",
+        "outcomes of attempts that were not written, because another relay had been given the item, or it had gone",
+    ),
+    ("mdss_relay_spool_renewed_total", "counter", "leases on items that were renewed"),
+    ("mdss_relay_spool_reconnects_total", "counter", "connections to the database that were made anew"),
+    (
+        "mdss_relay_spool_tokens_total",
+        "counter",
+        "requests to MDSS that the pace of all relays has granted this one",
+    ),
+    ("mdss_relay_spool_commit_seconds", "histogram", "duration of one commit of accepted events"),
     // The old names of two metrics, for one release.
     (
         "mdss_relay_spool_accepted_total",
@@ -127,6 +176,14 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "old name of mdss_relay_attempts_total, in spooled mode alone; the release after 0.1 no longer has it",
     ),
 ];
+
+/// What is known of a database that several relays share; what does not come in time is missing.
+#[derive(Debug, Default)]
+pub(crate) struct Cluster {
+    pub(crate) standing: Option<Standing>,
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) sharing: Option<Sharing>,
+}
 
 /// Counters of the server itself.
 #[derive(Debug, Default)]
@@ -199,7 +256,12 @@ impl Counters {
 
     /// Everything there is to show, with every attempt of this process. `spool` is `None` without one; there is no snapshot if its file
     /// cannot be read just now.
-    pub(crate) fn text(&self, attempts: &Attempts, spool: Option<(&Counts, Option<&Snapshot>)>) -> String {
+    pub(crate) fn text(
+        &self,
+        attempts: &Attempts,
+        spool: Option<(&Counts, Option<&Snapshot>)>,
+        cluster: Option<&Cluster>,
+    ) -> String {
         let mut page = Page::default();
         page.put("mdss_relay_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
         {
@@ -242,6 +304,12 @@ impl Counters {
                 page.stock(snapshot);
             }
             page.counts(counts);
+            if let Some(cluster) = cluster {
+                if let Some(snapshot) = snapshot {
+                    page.put("mdss_relay_spool_stock_age_seconds", &[], snapshot.stock.age.as_secs_f64());
+                }
+                page.cluster(cluster);
+            }
         }
         page.finish()
     }
@@ -365,6 +433,41 @@ impl Page {
         }
     }
 
+    fn cluster(&mut self, cluster: &Cluster) {
+        if let Some(standing) = &cluster.standing {
+            let kept = f64::from(u8::from(standing.holds().is_ok()));
+            self.put("mdss_relay_spool_durability_kept", &[], kept);
+            if let Some(standbys) = standing.standbys {
+                self.put("mdss_relay_spool_standbys", &[], f64::from(standbys));
+            }
+            self.put("mdss_relay_spool_dead_rows", &[], standing.dead_rows as f64);
+            self.put("mdss_relay_spool_live_rows", &[], standing.live_rows as f64);
+            let oldest = standing.oldest_transaction.as_secs_f64();
+            self.put("mdss_relay_spool_oldest_transaction_seconds", &[], oldest);
+        }
+        let mut replicas: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+        for replica in &cluster.replicas {
+            let settings = if replica.differs { "other" } else { "same" };
+            *replicas.entry((&replica.version, settings)).or_default() += 1.0;
+        }
+        for ((version, settings), n) in replicas {
+            self.put("mdss_relay_spool_replicas", &[("version", version), ("settings", settings)], n);
+        }
+        if let Some(Sharing { unknown, fenced, renewed, reconnects, tokens, commits }) = &cluster.sharing {
+            for (name, n) in [
+                ("mdss_relay_spool_unknown_total", unknown),
+                ("mdss_relay_spool_fenced_total", fenced),
+                ("mdss_relay_spool_renewed_total", renewed),
+                ("mdss_relay_spool_reconnects_total", reconnects),
+                ("mdss_relay_spool_tokens_total", tokens),
+            ] {
+                self.put(name, &[], *n as f64);
+            }
+            let name = "mdss_relay_spool_commit_seconds";
+            self.histogram(name, &LATENCY_BOUNDS, &commits.counts, commits.sum_seconds);
+        }
+    }
+
     fn finish(self) -> String {
         let mut text = String::new();
         for (metric, lines) in self.0 {
@@ -405,7 +508,7 @@ mod tests {
             counters.answered(source, status);
         }
         counters.reloaded("taken");
-        let text = counters.text(&Attempts::default(), Some((&Counts::default(), None)));
+        let text = counters.text(&Attempts::default(), Some((&Counts::default(), None)), None);
         let lines: Vec<_> =
             text.lines().filter(|l| !l.starts_with("# HELP") && !l.contains("_attempt_seconds")).collect();
         assert_eq!(
@@ -428,6 +531,6 @@ mod tests {
                 "# TYPE mdss_relay_spool_stored_total counter",
             ]
         );
-        assert!(!Counters::default().text(&Attempts::default(), None).contains("_spool_"));
+        assert!(!Counters::default().text(&Attempts::default(), None, None).contains("_spool_"));
     }
 }

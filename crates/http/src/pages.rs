@@ -11,11 +11,12 @@ use axum::routing::get;
 use mdss_relay_core::{Answers, Cause, Failure, Watch};
 use mdss_relay_request::{Happened, Rejection, answer};
 use mdss_relay_spool::Spool;
+use mdss_relay_spool::seam::Engine;
 use tokio::time::timeout;
 
 use crate::arrived::pairs;
 use crate::connection::HEAD_TIMEOUT;
-use crate::metrics::Counters;
+use crate::metrics::{Cluster, Counters};
 use crate::rejections::Rejections;
 use crate::request::{Peer, given};
 use crate::response::response;
@@ -55,7 +56,7 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     let happened = match timeout(HEAD_TIMEOUT, spool.ready()).await {
         Ok(Ok(())) => Happened::Ready,
         Ok(Err(trouble)) => Happened::NotReady(trouble.to_string()),
-        Err(_) => Happened::NotReady("the disk does not answer".to_owned()),
+        Err(_) => Happened::NotReady("what keeps the events does not answer".to_owned()),
     };
     response(answer(&happened, &Answers::DEFAULT))
 }
@@ -67,11 +68,27 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn page(counters: &Counters, watch: &Watch, spool: Option<&Spool>) -> String {
-    let Some(spool) = spool else { return counters.text(&watch.read(), None) };
-    match timeout(SCRAPE_TIMEOUT, spool.snapshot()).await {
-        Ok(Ok(snapshot)) => counters.text(&watch.read(), Some((&snapshot.counts, Some(&snapshot)))),
-        _ => counters.text(&watch.read(), Some((&spool.counts(), None))),
+    let Some(spool) = spool else { return counters.text(&watch.read(), None, None) };
+    let (snapshot, cluster) = tokio::join!(timeout(SCRAPE_TIMEOUT, spool.snapshot()), cluster(spool));
+    match snapshot {
+        Ok(Ok(snapshot)) => {
+            counters.text(&watch.read(), Some((&snapshot.counts, Some(&snapshot))), cluster.as_ref())
+        }
+        _ => counters.text(&watch.read(), Some((&spool.counts(), None)), cluster.as_ref()),
     }
+}
+
+/// What is known of the database; `None` where a file keeps the events.
+async fn cluster(spool: &Spool) -> Option<Cluster> {
+    let engine = spool.engine();
+    let Engine::Postgres(_) = engine else { return None };
+    let (sharing, replicas) =
+        tokio::join!(timeout(SCRAPE_TIMEOUT, engine.sharing()), timeout(SCRAPE_TIMEOUT, engine.replicas()));
+    Some(Cluster {
+        standing: engine.standing(),
+        replicas: replicas.ok().and_then(Result::ok).unwrap_or_default(),
+        sharing: sharing.ok().flatten(),
+    })
 }
 
 /// Another method than GET on one of them. The router adds which are allowed.

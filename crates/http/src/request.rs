@@ -279,7 +279,7 @@ impl Call {
         {
             Ok(Ok(report)) => Ok(report),
             Ok(Err(trouble)) => Err(trouble.to_string()),
-            Err(_) => Err("the disk does not answer".to_owned()),
+            Err(_) => Err("what keeps the events does not answer".to_owned()),
         }
     }
 }

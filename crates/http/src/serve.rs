@@ -29,7 +29,7 @@ use crate::refusals::Refusals;
 use crate::repeat_delay::RepeatDelay;
 use crate::request::receive;
 use crate::slots::{Capacity, Slots};
-use crate::start_line::{number, started};
+use crate::start_line::{left_behind, number, started};
 use crate::state::Shared;
 
 /// The longest a stop waits for the spool's file to be closed. It need not be: that only makes the next start quicker.
@@ -80,15 +80,16 @@ impl Server {
         let running = self.running.subscribe();
         let first = running.borrow().clone();
         let grace = first.relay.settings().mdss.deadline + HEAD_TIMEOUT;
-        let (spool, kept) = match &first.http.spool {
-            Some(settings) => {
-                let (spool, kept) = keeping::open(settings)?;
+        let (spool, kept) = match &first.kept {
+            Some(config) => {
+                let (spool, kept) = keeping::open(config)?;
                 (Some(spool), Some(kept))
             }
             None => (None, None),
         };
         // Before anything happens that it would explain.
         started(&first, spool.as_ref()).await;
+        left_behind(&first).await;
         let calls = Arc::new(Calls::default());
         let outages = tokio::spawn(outage::tell(self.watch.clone(), self.counters.clone(), spool.clone()));
         let (alive, mut all_done) = mpsc::channel(1);

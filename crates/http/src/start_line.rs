@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use mdss_relay_core::fields;
-use mdss_relay_spool::{Spool, State};
+use mdss_relay_core::{DatabaseSettings, SpoolPlace, fields};
+use mdss_relay_spool::{Database, Desk, Glance, Place, Spool, Standing, State};
 use tokio::time::timeout;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::configuration::InForce;
 
@@ -80,19 +80,32 @@ pub(crate) async fn started(running: &InForce, spool: Option<&Spool>) {
         Some(spool) => Stored::count(spool, COUNT_TIMEOUT).await,
         None => None,
     };
-    let dir = running.http.spool.as_ref().map(|spool| spool.dir.display().to_string());
+    let (dir, database) = match running.kept.as_ref().map(|kept| &kept.place) {
+        Some(Place::Directory(dir)) => (Some(dir.display().to_string()), None),
+        Some(Place::Database(database)) => (None, Some(database)),
+        None => (None, None),
+    };
     let mode = if spool.is_some() { "spooled" } else { "direct" };
-    let waits = match (&stored, &dir) {
-        (Some(Stored { waiting, held, parked }), Some(dir)) => {
-            format!(" in {dir:?} with {waiting} waiting, {held} held, {parked} parked")
+    let place = match (&dir, database) {
+        (Some(dir), _) => Some(format!(" in {dir:?}")),
+        (None, Some(database)) => {
+            let standing = spool.and_then(|spool| spool.engine().standing());
+            Some(format!(" in the database {}", in_database(database, standing)))
         }
-        (None, Some(dir)) => format!(" in {dir:?}, which could not be counted yet"),
+        (None, None) => None,
+    };
+    let waits = match (&stored, place) {
+        (Some(Stored { waiting, held, parked }), Some(place)) => {
+            format!("{place} with {waiting} waiting, {held} held, {parked} parked")
+        }
+        (None, Some(place)) => format!("{place}, which could not be counted yet"),
         (_, None) => String::new(),
     };
     info!(
         { fields::SERVICE_VERSION } = env!("CARGO_PKG_VERSION"),
         { fields::MODE } = mode,
         { fields::SPOOL_DIR } = dir,
+        { fields::SPOOL_DATABASE } = database.map(Database::place),
         { fields::SPOOL_WAITING } = stored.as_ref().map(|stored| stored.waiting),
         { fields::SPOOL_HELD } = stored.as_ref().map(|stored| stored.held),
         { fields::SPOOL_PARKED } = stored.as_ref().map(|stored| stored.parked),
@@ -105,6 +118,43 @@ pub(crate) async fn started(running: &InForce, spool: Option<&Spool>) {
         "mdss-relay-http {} starts in {mode} mode{waits}; {summary}",
         env!("CARGO_PKG_VERSION")
     );
+}
+
+/// Where the database is, how safe an event is to be there, and what of it the server says it keeps.
+fn in_database(database: &Database, standing: Option<Standing>) -> String {
+    let (place, durability) = (database.place(), database.durability().name());
+    let found = standing.map_or_else(
+        || "not reached yet".to_owned(),
+        |standing| match standing.holds() {
+            Ok(()) => standing.words(),
+            Err(trouble) => format!("{}; events are refused: {trouble}", standing.words()),
+        },
+    );
+    format!("{place} (RELAY_SPOOL_DURABILITY={durability}; {found})")
+}
+
+/// Says what an earlier relay has left in a data directory that is still named, because nobody sends it from there.
+pub(crate) async fn left_behind(running: &InForce) {
+    let settings = running.http.spool.as_ref().map(|spool| &spool.place);
+    let Some(SpoolPlace::Database(DatabaseSettings { former: Some(dir), .. })) = settings else { return };
+    let looked = dir.clone();
+    let count = tokio::task::spawn_blocking(move || {
+        // Another version is left alone: opening it would change it.
+        if !matches!(Desk::glance(&looked).version, Ok(Some(Glance::NEWEST))) {
+            return None;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+        let stock = runtime.block_on(Desk::open(&looked).ok()?.stock()).ok()?;
+        Some(stock.depths.iter().map(|depth| depth.items).sum::<u64>())
+    });
+    if let Ok(Ok(Some(items @ 1..))) = timeout(COUNT_TIMEOUT, count).await {
+        error!(
+            { fields::SPOOL_DIR } = %dir.display(),
+            { fields::SPOOL_ITEMS } = items,
+            "{} in {dir:?}, from where nobody sends them, because this relay's spool is in a database: mdss-relay spool move takes them there",
+            if items == 1 { "1 item waits".to_owned() } else { format!("{items} items wait") }
+        );
+    }
 }
 
 /// The line of an exchanged configuration.

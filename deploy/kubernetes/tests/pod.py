@@ -319,7 +319,16 @@ def shared(programs, folder, mdss):
     said = pods[0].exec("mdss-relay", "spool", "stats")
     assert said.returncode == 0, said.stderr
     sent = replaced("shared", mdss, pods, lambda n: Pod(manifests, folder / f"pod-new-{n}", mdss, secrets))
-    return f"postgresql: tables by the Job, two relays with TLS and CloudNativePG's Secrets, both replaced under load: {sent} events, none refused"
+    # A database that is away takes the pods out of the Service and restarts none of them.
+    last = Pod(manifests, folder / "last", mdss, secrets).start().ready()
+    database.process.send_signal(signal.SIGQUIT)
+    database.process.wait(LIMIT)
+    wait(lambda: last.probe("readinessProbe") == 503, "it is ready without its database")
+    assert last.probe("livenessProbe") == 200, "it is restarted because its database is away"
+    assert posted(last, "shared-away") == 503
+    taken = last.end()
+    return (f"postgresql: tables by the Job, two relays with TLS and CloudNativePG's Secrets, both replaced under load: {sent} events, none refused; "
+            f"without the database not ready, alive, 503, and ended after {taken:.1f} s")
 
 
 def main():

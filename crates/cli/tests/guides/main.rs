@@ -77,13 +77,19 @@ fn with_helm() -> bool {
     available("helm", built.unwrap().join("kubernetes/bin/helm").is_file()).unwrap()
 }
 
+/// A server, which plays the database of the guide.
+fn with_postgres() -> bool {
+    let server = std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| versions.next().is_some());
+    available("postgres", server).unwrap()
+}
+
 /// Its Deployment becomes a StatefulSet; all else is the same.
 #[test]
 fn kubernetes_without_a_database() {
     let text = read(KUBERNETES);
     let other = text.replace("\n  engine: postgresql\n", "\n  engine: sqlite\n");
     assert_ne!(text, other);
-    if with_helm() {
+    if with_helm() && with_postgres() {
         follow_text(KUBERNETES, &other);
     }
 }

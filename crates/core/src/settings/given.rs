@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
 
 use crate::model::event::UnknownEvents;
 use crate::model::unit::{ObjectName, StorageClientId, StorageType};
 use crate::plain::secret::Secret;
-use crate::settings::groups::{FunctionSettings, HttpSettings, Listed, MdssSettings, SpoolSettings};
+use crate::settings::groups::{FunctionSettings, HttpSettings, Listed, MdssSettings};
 
 /// Every field that a row fills, whoever reads the settings.
 #[derive(Debug)]
@@ -22,8 +25,22 @@ pub(super) struct Given {
     pub(super) token_file: Option<PathBuf>,
     /// Whether a spool is wanted; `spool` says the rest.
     pub(super) spooled: bool,
-    pub(super) spool: SpoolSettings,
+    pub(super) spool: Spool,
     pub(super) log: String,
+}
+
+/// What is said of the spool: it is in a directory or in a database.
+#[derive(Debug, Default)]
+pub(super) struct Spool {
+    pub(super) dir: Option<PathBuf>,
+    pub(super) url: Option<Secret>,
+    pub(super) url_file: Option<PathBuf>,
+    pub(super) certificates: Vec<CertificateDer<'static>>,
+    pub(super) replicated: bool,
+    pub(super) migrate: bool,
+    pub(super) limit: u64,
+    pub(super) rate: u32,
+    pub(super) park_after: Option<Duration>,
 }
 
 /// Where the TOML stands: one of the two.
@@ -66,7 +83,7 @@ impl Given {
             },
             token_file: None,
             spooled: false,
-            spool: SpoolSettings::default(),
+            spool: Spool::default(),
             log: String::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -99,16 +99,59 @@ pub struct HttpSettings {
 }
 
 /// What an operator can choose about the spool.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpoolSettings {
-    /// Its directory.
-    pub dir: PathBuf,
+    /// Where it is.
+    pub place: SpoolPlace,
     /// Bytes it may hold, about.
     pub limit: u64,
     /// Requests to MDSS a second, at most.
     pub rate: u32,
     /// After how long an object that MDSS does not take is parked; `None`: never.
     pub park_after: Option<Duration>,
+}
+
+/// Where a spool is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpoolPlace {
+    /// A directory on a disk of this machine, for this relay alone.
+    Directory(PathBuf),
+    /// A database that several relays may share.
+    Database(DatabaseSettings),
+}
+
+impl SpoolPlace {
+    /// The directory, if it is one.
+    pub fn dir(&self) -> Option<&Path> {
+        match self {
+            Self::Directory(dir) => Some(dir),
+            Self::Database(_) => None,
+        }
+    }
+}
+
+/// A database for the spool, as plain data: the spool understands its URL, and adds the mistakes in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseSettings {
+    /// Where it is, and who asks.
+    pub url: DatabaseUrl,
+    /// Authorities that are trusted beside the public ones.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// Whether a synchronous standby must have an event before its sender hears "done".
+    pub replicated: bool,
+    /// Whether the relay may make its tables, and bring them to today's version.
+    pub migrate: bool,
+    /// The data directory that is set as well: what an earlier relay has left there is not sent from here.
+    pub former: Option<PathBuf>,
+}
+
+/// The URL of a database, which may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// As it is.
+    Text(Secret),
+    /// In a file, which is read again at each connection.
+    File(PathBuf),
 }
 
 /// One `[[source]]`: who may post where.

@@ -129,7 +129,12 @@ fn every_mistake_is_reported_at_once() {
 fn the_spool_has_settings_of_its_own() {
     let spool = |vars: &[(&str, &str)]| drafted(vars, Role::Explain);
     let draft = spool(&[("RELAY_MODE", "spooled"), ("RELAY_DATA_DIR", "/data")]);
-    let want = SpoolSettings { dir: "/data".into(), limit: 4 << 30, rate: 10_000, park_after: None };
+    let want = SpoolSettings {
+        place: SpoolPlace::Directory("/data".into()),
+        limit: 4 << 30,
+        rate: 10_000,
+        park_after: None,
+    };
     assert_eq!(draft.settings.http.unwrap().spool, Some(want));
     // One relay for all, where a function is many.
     assert_eq!((draft.settings.mdss.concurrency, spool(&[]).settings.mdss.concurrency), (128, 16));

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use mdss_relay_core::{DatabaseSettings, DatabaseUrl, Mistake};
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
@@ -93,17 +93,33 @@ impl Database {
         Self { url, roots: Vec::new(), durability: Durability::default(), migrate: true }
     }
 
-    /// Trusts the authorities of a PEM text beside the compiled-in ones.
+    /// The database that the settings name.
     ///
     /// # Errors
-    /// What was found instead of certificates.
-    pub fn trusting(mut self, pem: &[u8]) -> Result<Self, String> {
-        let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-        self.roots = found.map_err(|e| e.to_string())?;
-        if self.roots.is_empty() {
-            return Err("no certificate in it".into());
-        }
-        mdss_relay_core::public_tls(&self.roots)?;
+    /// The mistake in the URL, or in the file that has it; without its password.
+    pub fn of_settings(settings: &DatabaseSettings) -> Result<Self, Mistake> {
+        let database = match &settings.url {
+            DatabaseUrl::Text(url) => Self::of_url(url.expose())
+                .map_err(|why| Mistake::new("RELAY_SPOOL_URL", format!("the URL of a database: {why}")))?,
+            DatabaseUrl::File(path) => Self::of_file(path.clone()).map_err(|why| {
+                let expected = format!("a file with the URL of a database ({why})");
+                Mistake::path("RELAY_SPOOL_URL_FILE", &path.to_string_lossy(), expected)
+            })?,
+        };
+        let trusting = database.trusting(settings.certificates.clone());
+        let trusting =
+            trusting.map_err(|why| Mistake::new("RELAY_SPOOL_CA_FILE", format!("authorities: {why}")))?;
+        let durability = if settings.replicated { Durability::Replicated } else { Durability::Server };
+        Ok(trusting.durable(durability).migrating(settings.migrate))
+    }
+
+    /// Trusts authorities beside the compiled-in ones.
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    pub fn trusting(mut self, roots: Vec<CertificateDer<'static>>) -> Result<Self, String> {
+        mdss_relay_core::public_tls(&roots)?;
+        self.roots = roots;
         Ok(self)
     }
 
@@ -269,7 +285,7 @@ mod tests {
         }
         let database = Database::of_url("postgres://r:secret@a/d").unwrap();
         assert!(!format!("{database:?}").contains("secret"));
-        assert!(database.clone().trusting(b"x").is_err());
+        assert!(database.trusting(vec![CertificateDer::from_slice(b"x")]).is_err());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What the promise rests on: what the server does with a commit, asked of it at each connect and then regularly.
 
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::config::Durability;
+use super::delivery::seconds;
 use super::failure::Fault;
 use super::line::Line;
 use crate::trouble::{Trouble, TroubleKind};
@@ -34,9 +35,39 @@ pub struct Standing {
     pub wal_level: String,
     /// The server is a standby itself.
     pub in_recovery: bool,
+    /// Rows of items that nobody needs any more and vacuum has not cleared, as the server estimates, and rows that are there.
+    pub dead_rows: u64,
+    /// See `dead_rows`.
+    pub live_rows: u64,
+    /// How long the oldest transaction of this database has been open, as far as this role may see it: what came after it cannot be cleared.
+    pub oldest_transaction: Duration,
 }
 
 impl Standing {
+    /// The server's version, for people: 15.18.
+    pub fn version(&self) -> String {
+        format!("{}.{}", self.server / 10_000, self.server % 10_000)
+    }
+
+    /// What was found, in a few words.
+    pub fn words(&self) -> String {
+        let standbys = match self.standbys {
+            Some(1) => "1 synchronous standby connected".to_owned(),
+            Some(n) => format!("{n} synchronous standbys connected"),
+            None => "this role may not see standbys".to_owned(),
+        };
+        let on = |is: bool| if is { "on" } else { "off" };
+        format!(
+            "PostgreSQL {}, tables of version {}, synchronous_commit {}, synchronous_standby_names {:?}, {standbys}, fsync {}, wal_level {}",
+            self.version(),
+            self.tables,
+            self.synchronous_commit,
+            self.standby_names,
+            on(self.fsync),
+            self.wal_level
+        )
+    }
+
     /// Whether it can keep what is asked of it.
     ///
     /// # Errors
@@ -127,9 +158,14 @@ pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
                current_setting('wal_level'), pg_is_in_recovery(),
                (SELECT count(*)::int FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')),
                pg_has_role(current_user, 'pg_monitor', 'USAGE') OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
-               (SELECT version FROM mdss_relay.meta)";
+               (SELECT version FROM mdss_relay.meta), s.n_dead_tup, s.n_live_tup,
+               (SELECT coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid())
+               FROM (SELECT) one LEFT JOIN pg_stat_user_tables s ON s.relid = to_regclass('mdss_relay.item')";
     let row = line.client.query_typed_one(sql, &[]).await?;
     let standbys: i32 = row.try_get(7)?;
+    let rows =
+        |column: usize| row.try_get::<_, Option<i64>>(column).map(|n| n.unwrap_or(0).max(0).unsigned_abs());
     let sees: bool = row.try_get(8)?;
     let standing = Standing {
         durability: watched.durability,
@@ -142,6 +178,9 @@ pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
         full_page_writes: row.try_get(4)?,
         wal_level: row.try_get(5)?,
         in_recovery: row.try_get(6)?,
+        dead_rows: rows(10)?,
+        live_rows: rows(11)?,
+        oldest_transaction: seconds(row.try_get(12)?),
     };
     if standing.server < OLDEST_SERVER {
         let detail =
@@ -168,6 +207,9 @@ mod tests {
             full_page_writes: true,
             wal_level: "replica".into(),
             in_recovery: false,
+            dead_rows: 0,
+            live_rows: 0,
+            oldest_transaction: Duration::ZERO,
         }
     }
 

@@ -47,6 +47,7 @@ fn candidates(dir: &std::path::Path) -> Vec<String> {
         "on",
         "off",
         "spooled",
+        "server",
         "text",
         "amazon-s3",
         "bucket/key",
@@ -144,5 +145,5 @@ fn a_mistake_shows_a_value_only_where_no_secret_can_be() {
         }
     }
     let secrets: Vec<_> = SETTINGS.iter().filter(|s| s.holds == Holds::Secret).map(|s| s.variable).collect();
-    assert_eq!(secrets, ["APIKEY", "RELAY_CONFIG_TOML", "RELAY_TOKEN", "RELAY_AUTH"]);
+    assert_eq!(secrets, ["APIKEY", "RELAY_CONFIG_TOML", "RELAY_TOKEN", "RELAY_AUTH", "RELAY_SPOOL_URL"]);
 }
