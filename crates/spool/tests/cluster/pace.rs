@@ -39,7 +39,8 @@ async fn fill(store: &Store, relay: &mdss_relay_core::Relay, bucket: &str, count
 async fn the_rate_is_that_of_all_relays_together() {
     let Some(url) = database().await else { return };
     let sim = sim().await;
-    let relay = relay_for(&sim, &[]);
+    // With few at a time none of them claims all there is.
+    let relay = relay_for(&sim, &[("RELAY_CONCURRENCY", "2")]);
     let stores = [Store::open(&url), Store::open(&url), Store::open(&url)];
     fill(&stores[0], &relay, "b", 600).await;
     let pacing = Pacing { rate: 150, ..PACING };
@@ -129,8 +130,17 @@ async fn a_unit_that_refuses_is_left_alone_by_all_of_them() {
     until("both know", async || stores.iter().all(open)).await;
     fill(&stores[1], &relay, "on", 200).await;
     until("the others are sent", async || accepted(&sim).len() == 200).await;
-    let refused = sim.requests().iter().filter(|r| r.storage_client_id.as_deref() == Some("off")).count();
-    assert!(refused < 30, "{refused}");
+    let refused = || {
+        let off = |r: &&mdss_sim::Recorded| r.storage_client_id.as_deref() == Some("off");
+        sim.requests().iter().filter(off).map(|r| r.time).collect::<Vec<_>>()
+    };
+    // One of them looks whether it is back, after a second and after two more.
+    let before = refused().len();
+    assert!(before < 30, "{before}");
+    until("it is looked at again and again", async || refused().len() >= before + 2).await;
+    let late = refused().split_off(before);
+    let apart = late[1].duration_since(late[0]).unwrap();
+    assert!(apart >= Duration::from_millis(900), "{apart:?}");
     for worker in workers {
         worker.stop().await;
     }
