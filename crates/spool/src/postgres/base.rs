@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::mpsc;
 
@@ -35,6 +36,8 @@ pub(super) struct Base {
     pub(super) id: String,
     /// The hash of what its worker plans by; empty until there is one.
     pub(super) settings: Mutex<Vec<u8>>,
+    /// Whether this relay has said that it finds out about something.
+    pub(super) told: AtomicBool,
     /// Where leases go that nobody has any more.
     pub(super) back: mpsc::UnboundedSender<Arc<Lease>>,
     pub(super) returned: tokio::sync::Mutex<mpsc::UnboundedReceiver<Arc<Lease>>>,
@@ -58,6 +61,7 @@ impl Base {
             said: Mutex::new(Said::new(Where::Database(database.place()))),
             id: uuid(),
             settings: Mutex::default(),
+            told: AtomicBool::new(false),
             back,
             returned: tokio::sync::Mutex::new(returned),
             floors: tokio::sync::Mutex::default(),
