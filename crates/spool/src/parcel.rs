@@ -55,3 +55,11 @@ pub(crate) fn mark_on_the_way(parcel: &Parcel, item: &Carried) -> String {
 pub(crate) fn hash(mark: &[u8]) -> Vec<u8> {
     digest(&SHA256, mark).as_ref().to_vec()
 }
+
+/// Marks of what MDSS has accepted, each with its time in milliseconds since 1970, and the number of the last one; `None`: there are no more.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    pub(crate) marks: Vec<Vec<u8>>,
+    pub(crate) times: Vec<i64>,
+    pub(crate) last: Option<i64>,
+}
