@@ -15,6 +15,7 @@ use super::slot::Slot;
 use super::standing::Watched;
 use crate::said::{Said, Where};
 use crate::ticket::Lease;
+use crate::trouble::Trouble;
 
 /// The connections of one relay, and what it knows of the database. No pool is needed: each has its work.
 pub(super) struct Base {
@@ -32,6 +33,8 @@ pub(super) struct Base {
     pub(super) room: Room,
     pub(super) counters: Counters,
     pub(super) said: Mutex<Said>,
+    /// What could not be done last, and has not been done since: only that tells that it can be done again.
+    failing: Mutex<Option<&'static str>>,
     /// Who this relay is: random, for a process; hosts are reused under the same name.
     pub(super) id: String,
     /// The hash of what its worker plans by; empty until there is one.
@@ -59,6 +62,7 @@ impl Base {
             room: Room::default(),
             counters: Counters::default(),
             said: Mutex::new(Said::new(Where::Database(database.place()))),
+            failing: Mutex::default(),
             id: uuid(),
             settings: Mutex::default(),
             told: AtomicBool::new(false),
@@ -74,6 +78,17 @@ impl Base {
     pub(super) fn slots(&self) -> [&Slot; 5] {
         let [first, second] = &self.accepts;
         [first, second, &self.work, &self.peers, &self.look]
+    }
+
+    /// Says what could not be done with what is stored, and when it can be done again.
+    pub(super) fn tell(&self, doing: &'static str, outcome: Result<(), Trouble>) {
+        let mut failing = self.failing.lock().unwrap_or_else(|e| e.into_inner());
+        match outcome {
+            Ok(()) if *failing == Some(doing) => *failing = None,
+            Ok(()) => return,
+            Err(_) => *failing = Some(doing),
+        }
+        self.said().reading(outcome);
     }
 
     pub(super) fn said(&self) -> std::sync::MutexGuard<'_, Said> {

@@ -112,7 +112,7 @@ impl Postgres {
         let base = self.base();
         let told = async move {
             let outcome = work.await.map_err(|fault| fault.trouble(doing));
-            base.said().reading(outcome.as_ref().map(|_| ()).map_err(Clone::clone));
+            base.tell(doing, outcome.as_ref().map(|_| ()).map_err(Clone::clone));
             outcome
         };
         self.0.runtime.spawn(told).await.unwrap_or_else(|_| Err(Trouble::stopped()))

@@ -79,6 +79,7 @@ impl Pauses {
 
     /// What is to be asked of the other relays now, if anything.
     pub(super) fn ask(&mut self, now: Instant) -> Option<Ask> {
+        self.grants.as_ref()?;
         let open = self.told_open();
         let (queued, rate) = (self.lanes.queued(), self.pace.rate());
         self.grants.as_mut()?.ask(queued, rate, open, now)

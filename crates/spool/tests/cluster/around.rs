@@ -90,7 +90,7 @@ async fn a_server_is_believed_by_its_certificate_for_its_name() {
         Database::of_url(&url(host))
             .unwrap()
             .durable(Durability::Server)
-            .trusting(made.cert.pem().as_bytes())
+            .trusting(vec![made.cert.der().clone()])
             .unwrap()
     };
     let store = Store::of(trusting("localhost"));
