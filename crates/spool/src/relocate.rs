@@ -67,9 +67,11 @@ async fn into_database(
 ) -> Result<Moved, Trouble> {
     let mut moved = Moved::default();
     let mut after = 0;
-    while let (marks, times, Some(last)) = from.marks(after, MARKS).await? {
-        door.remember(&marks, &times).await?;
-        (after, moved.marks) = (last, moved.marks + marks.len() as u64);
+    loop {
+        let marks = from.marks(after, MARKS).await?;
+        let Some(last) = marks.last else { break };
+        door.remember(&marks).await?;
+        (after, moved.marks) = (last, moved.marks + marks.texts.len() as u64);
     }
     let mut after = 0;
     loop {

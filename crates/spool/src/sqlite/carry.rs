@@ -7,7 +7,7 @@ use super::leave::leave;
 use super::thread::Turn;
 use crate::clock::Moment;
 use crate::item::ItemId;
-use crate::parcel::{Carried, Parcel};
+use crate::parcel::{Carried, Marks, Parcel};
 
 /// The next deliveries behind `after`, at most so many, and so many bytes of bodies or one.
 pub(super) fn parcels(
@@ -132,25 +132,21 @@ pub(super) fn adopt(turn: &Turn<'_>, parcels: &[Parcel]) -> rusqlite::Result<usi
     Ok(count)
 }
 
-/// Marks of what MDSS has accepted, behind `after`, with the number of the last one.
-pub(super) fn marks(
-    turn: &Turn<'_>,
-    after: i64,
-    most: usize,
-) -> rusqlite::Result<(Vec<Vec<u8>>, Vec<i64>, Option<i64>)> {
+/// Marks of what MDSS has accepted, behind `after`.
+pub(super) fn marks(turn: &Turn<'_>, after: i64, most: usize) -> rusqlite::Result<Marks> {
     let sql = "SELECT id, mark, at FROM done WHERE id > ?1 ORDER BY id LIMIT ?2";
     let mut statement = turn.db.prepare_cached(sql)?;
     let mut rows = statement.query(params![after, i64::try_from(most).unwrap_or(i64::MAX)])?;
-    let (mut marks, mut times, mut last) = (Vec::new(), Vec::new(), None);
+    let mut marks = Marks::default();
     while let Some(row) = rows.next()? {
-        last = Some(number(row, 0)?);
-        marks.push(bytes(row, 1)?.to_vec());
-        times.push(number(row, 2)?);
+        marks.last = Some(number(row, 0)?);
+        marks.texts.push(bytes(row, 1)?.to_vec());
+        marks.times.push(number(row, 2)?);
     }
-    Ok((marks, times, last))
+    Ok(marks)
 }
 
-/// Items whose delivery is missing, which nobody can carry; and whether there is any item at all.
+/// Items whose delivery is missing, which nobody can carry.
 pub(super) fn orphans(turn: &Turn<'_>) -> rusqlite::Result<u64> {
     let sql = "SELECT count(*) FROM item WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.id = item.delivery)";
     let count = turn.db.prepare_cached(sql)?.query_row([], |row| number(row, 0)).optional()?;
