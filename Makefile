@@ -18,6 +18,7 @@ run: ## the server in spooled mode until it is stopped; a stand-in plays MDSS un
 
 test: check ## everything: the checks, every test, and the demo
 	$(CARGO) test --workspace
+	@sh .ci/kubernetes --pod
 	@$(MAKE) --no-print-directory demo
 
 check: fmt clippy doc layers ## formatting, lints, documentation, the layers between the crates, scripts
@@ -28,6 +29,7 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/azure --if-there
 	@sh .ci/google --if-there
 	@sh .ci/containers --if-there
+	@sh .ci/kubernetes --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
 
 fmt:
@@ -82,10 +84,16 @@ bench: ## figures against the floors (nginx, function, server, spool), how cost 
 	$(CARGO) bench --quiet --package mdss-relay-http --bench server
 	$(CARGO) bench --quiet --package mdss-relay-http --bench growth
 	$(CARGO) bench --quiet --package mdss-relay-spool --bench spool
+	@test -x "$$(pg_config --bindir 2>/dev/null)/initdb" || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+		|| { echo "make: no PostgreSQL here; its figures are skipped" >&2; exit 0; } && $(CARGO) bench --quiet --package mdss-relay-spool --bench cluster
 
-chaos: ## break everything around the relay, and the relay, hundreds of times, and count what was lost; some minutes
+chaos: ## break everything around the relay, and the relay, hundreds of times, and count what was lost, then make cluster; some minutes
 	$(CARGO) build --package mdss-relay-http --package mdss-relay-chaos
 	@$${CARGO_TARGET_DIR:-target}/debug/mdss-chaos run --jobs 4
+	@sh .ci/cluster --if-possible
+
+cluster: ## the same around relays that share a spool in PostgreSQL (make postgres), and around builds that are broken on purpose; some minutes
+	@sh .ci/cluster
 
 attack: ## hostile senders against a release build (or RELAY=PATH): memory, log, seats, and whether others get through; some minutes
 	$(CARGO) build --release --package mdss-relay-http --package mdss-relay-chaos
@@ -157,8 +165,16 @@ image: ## an image for each deployable as an OCI archive, from what `make dist` 
 image-test: ## unpack what `make image` made, and run it (root)
 	@python3 .ci/image-test.py
 
-containers-check: ## deploy/compose.yaml and deploy/kubernetes against their schemas (make check does it too, if those are there)
+containers-check: ## deploy/compose.yaml against its schema (make check does it too, if that is there)
 	@sh .ci/containers
+
+kubernetes-check: ## the chart, what it renders and what its pods run, with helm and Kubernetes' schemas (make check and make test do it too, if those are there)
+	@sh .ci/kubernetes
+	@sh .ci/kubernetes --pod
+
+kubernetes-render: ## write deploy/kubernetes/plain anew out of the chart; read the diff
+	@BLESS=1 sh .ci/kubernetes
+	@git --no-pager diff --stat -- deploy/kubernetes/plain
 
 # Oracle's command line, from PyPI, in a virtual environment: 800 MB and some minutes, so no part of `make test`.
 OCI_CLI_VENV ?= target/oci-cli

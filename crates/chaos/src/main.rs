@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod attack;
+mod cluster;
 mod fault;
 mod mdss;
 mod options;
@@ -10,6 +11,7 @@ mod sender;
 mod sockets;
 mod stage;
 mod table;
+mod watching;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -36,6 +38,8 @@ struct Line {
 enum Command {
     /// Runs faults against a relay, and prints a row for each; exit status 1 if the promise was broken
     Run(Arguments),
+    /// Runs faults against several relays that share a spool in PostgreSQL, and prints a row for each
+    Cluster(cluster::Arguments),
     /// Attacks the relay as hostile senders would, and prints a row for each; exit status 1 if harm was done
     Attack(attack::Arguments),
     #[command(name = COMMAND, hide = true)]
@@ -58,6 +62,13 @@ fn main() -> ExitCode {
             }
         }
         Command::Attack(arguments) => runtime.block_on(attack(arguments)),
+        Command::Cluster(arguments) => {
+            let json = arguments.json;
+            match arguments.plan() {
+                Ok(plan) => runtime.block_on(cluster(plan, json)),
+                Err(mistake) => complain(2, &mistake),
+            }
+        }
         Command::Run(arguments) => {
             let json = arguments.json;
             match arguments.options(key) {
@@ -82,19 +93,41 @@ async fn run(options: Options, json: bool) -> ExitCode {
         _ = terminate.recv() => return complain(1, "stopped"),
         _ = interrupt.recv() => return complain(1, "stopped"),
     };
-    let skipped: Vec<_> = options.skipped.iter().map(|(fault, why)| (fault.name(), *why)).collect();
+    let skipped = options.skipped.iter().map(|(fault, why)| (fault.name(), (*why).to_owned())).collect();
+    report(options.seed, &rows, skipped, json)
+}
+
+async fn cluster(plan: cluster::Plan, json: bool) -> ExitCode {
+    let plan = Arc::new(plan);
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return complain(1, "cannot watch signals");
+    };
+    progress(&format!("seed {}", plan.seed));
+    let rows = tokio::select! {
+        rows = cluster::run(&plan) => rows,
+        // Relays and servers end with what is dropped here.
+        _ = terminate.recv() => return complain(1, "stopped"),
+        _ = interrupt.recv() => return complain(1, "stopped"),
+    };
+    report(plan.seed, &rows, plan.skipped(), json)
+}
+
+/// Says what came of it.
+fn report(seed: u64, rows: &[Row], skipped: Vec<(String, String)>, json: bool) -> ExitCode {
     let ok = rows.iter().all(Row::ok);
     if json {
         let skipped: Vec<_> =
             skipped.iter().map(|(fault, why)| json!({ "fault": fault, "why": why })).collect();
-        say(&json!({ "seed": options.seed, "rows": rows, "skipped": skipped, "ok": ok }).to_string());
+        say(&json!({ "seed": seed, "rows": rows, "skipped": skipped, "ok": ok }).to_string());
     } else {
-        say(table::table(&rows, &skipped).trim_end());
+        say(table::table(rows, &skipped).trim_end());
     }
     for row in rows.iter().filter(|row| !row.output.is_empty()) {
         // The end of it is what matters.
         let lines: Vec<_> = row.output.lines().collect();
-        for line in &lines[lines.len().saturating_sub(20)..] {
+        for line in &lines[lines.len().saturating_sub(45)..] {
             progress(&format!("{}, the relay: {line}", row.fault));
         }
     }

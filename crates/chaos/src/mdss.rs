@@ -64,6 +64,10 @@ impl Mdss {
         format!("http://{}{}", self.listen, mdss_sim::WEBHOOK_PATH)
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listen
+    }
+
     /// Starts it where it was before.
     pub(crate) async fn up(&mut self) -> Result<(), String> {
         let me =

@@ -1,6 +1,6 @@
 //! The oracle: who was told what, who said "done", and what MDSS has accepted. It knows nothing of relays.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// One object that was announced; its number is its name.
@@ -111,6 +111,13 @@ impl Book {
         self.pages().issued.iter().filter(|(_, acknowledged)| *acknowledged).count() as u64
     }
 
+    /// The numbers of the objects that were acknowledged so far.
+    pub(crate) fn acknowledged_so_far(&self) -> HashSet<usize> {
+        let pages = self.pages();
+        let numbers = pages.issued.iter().enumerate();
+        numbers.filter(|(_, (_, acknowledged))| *acknowledged).map(|(number, _)| number).collect()
+    }
+
     /// How often an object was announced in vain so far.
     pub(crate) fn refusals(&self) -> u64 {
         self.pages().unanswered
@@ -144,6 +151,14 @@ impl Book {
         }
         count.strangers.sort();
         count
+    }
+
+    /// Splits what is lost: what had to arrive, and how many of it may be missing because their numbers are among these.
+    pub(crate) fn forgive(&self, lost: Vec<String>, numbers: &HashSet<usize>) -> (Vec<String>, u64) {
+        let (forgone, lost): (Vec<_>, Vec<_>) = lost
+            .into_iter()
+            .partition(|key| self.number(key).is_some_and(|number| numbers.contains(&number)));
+        (lost, forgone.len() as u64)
     }
 
     /// The number of an object of this row. Only the one spelling counts: a key is handed on as it is or wrong.

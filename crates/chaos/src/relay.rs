@@ -9,7 +9,7 @@ use drive::{Process, Program};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::mdss::{Mdss, with_causes};
+use crate::mdss::with_causes;
 use crate::oracle::Unit;
 
 /// How long a start or an orderly stop may take. Only a machine in trouble comes near it.
@@ -36,25 +36,36 @@ pub(crate) struct Ours {
 pub(crate) struct Setup<'a> {
     pub(crate) program: &'a Path,
     pub(crate) mode: &'a str,
+    /// Where it sends what it has.
+    pub(crate) webhook: String,
     pub(crate) concurrency: u32,
     /// The time-out of its requests to MDSS.
     pub(crate) timeout: &'a str,
     /// Whether its log goes into a pipe that nobody reads.
     pub(crate) unread_log: bool,
-    /// More of its settings.
-    pub(crate) more: &'a [(&'static str, &'static str)],
+    /// More of its settings. With a URL for its spool it has no data directory.
+    pub(crate) more: &'a [(&'a str, &'a str)],
     pub(crate) dir: &'a Path,
+    /// Where it listens; else where there is room.
+    pub(crate) address: Option<SocketAddr>,
+    /// Whether it knows the odd unit's bucket.
+    pub(crate) odd: bool,
 }
 
 impl Ours {
-    pub(crate) fn new(setup: &Setup<'_>, mdss: &Mdss) -> Result<Self, String> {
-        let address = free_address()?;
+    pub(crate) fn new(setup: &Setup<'_>, key: &str) -> Result<Self, String> {
+        let address = match setup.address {
+            Some(address) => address,
+            None => free_address()?,
+        };
         let key_file = setup.dir.join("key");
-        std::fs::write(&key_file, &mdss.key).map_err(|e| format!("{}: {e}", key_file.display()))?;
+        std::fs::write(&key_file, key).map_err(|e| format!("{}: {e}", key_file.display()))?;
         let program = std::path::absolute(setup.program).map_err(|e| e.to_string())?;
-        let routes = [Unit::Good, Unit::Odd].map(|unit| {
+        let units: &[Unit] = if setup.odd { &[Unit::Good, Unit::Odd] } else { &[Unit::Good] };
+        let route = |unit: &Unit| {
             format!("[[route]]\nbucket = \"{}\"\nstorage_client_id = \"{}\"\n", unit.bucket(), unit.id())
-        });
+        };
+        let routes: String = units.iter().map(route).collect();
         let program = if setup.unread_log {
             // Opened for both ways, so that opening waits for no reader. The process keeps the shell's number.
             let pipe = "rm -f \"$1\" && mkfifo \"$1\" && exec 2<> \"$1\" && exec \"$0\"";
@@ -65,14 +76,14 @@ impl Ours {
         let mut program = program
             .env("RELAY_LISTEN", address.to_string())
             .env("RELAY_AUTH", "none")
-            .env("RELAY_CONFIG_TOML", routes.concat())
-            .env("APIENDPOINT", mdss.webhook())
+            .env("RELAY_CONFIG_TOML", routes)
+            .env("APIENDPOINT", &setup.webhook)
             .env("APIKEY_FILE", &key_file)
             .env("RELAY_TIMEOUT", setup.timeout)
             .env("RELAY_CONCURRENCY", setup.concurrency.to_string())
             .env("RELAY_LOG", "warn")
             .env("RELAY_MODE", setup.mode);
-        if setup.mode == "spooled" {
+        if setup.mode == "spooled" && setup.more.iter().all(|(name, _)| *name != "RELAY_SPOOL_URL") {
             program = program.env("RELAY_DATA_DIR", setup.dir.join(DATA));
         }
         program = program.envs(setup.more.iter().copied());
@@ -148,6 +159,11 @@ impl Ours {
         std::fs::write(&beside, key)
             .and_then(|()| std::fs::rename(&beside, &self.key_file))
             .map_err(|e| format!("{}: {e}", self.key_file.display()))
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// What the last process has printed.

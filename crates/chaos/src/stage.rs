@@ -20,6 +20,7 @@ use crate::relay::{DATA, Ours, Relay, Setup, free_address};
 use crate::sender::{Sender, Wording, record};
 use crate::sockets::misbehave;
 use crate::table::Row;
+use crate::watching::{drain, fresh, refused};
 
 /// Steps of a storm; no relay uses them up before it is over.
 const STORM: usize = 5000;
@@ -35,9 +36,6 @@ const UNREAD: u64 = 400;
 
 /// Senders wait for two seconds and come again: who serves at all acknowledges something in this time.
 const STANDSTILL: Duration = Duration::from_secs(15);
-
-/// Nothing more comes when nothing has come for this long.
-const QUIET: Duration = Duration::from_millis(500);
 
 struct Stage {
     options: Arc<Options>,
@@ -112,6 +110,7 @@ impl Stage {
                     &Setup {
                         program: &options.relay,
                         mode: if fault == Fault::AwayMdss { Mode::Direct } else { options.mode }.name(),
+                        webhook: mdss.webhook(),
                         concurrency: options.concurrency,
                         timeout: if fault.hangs() { "2s" } else { "10s" },
                         unread_log: fault == Fault::StalledLog,
@@ -124,8 +123,10 @@ impl Stage {
                             _ => &[],
                         },
                         dir: dir.path(),
+                        address: None,
+                        odd: true,
                     },
-                    &mdss,
+                    &mdss.key,
                 )?;
                 ours.start()?;
                 ours.up().await?;
@@ -435,14 +436,7 @@ impl Stage {
 
     /// Waits until senders are refused, so that a fault has not been injected in vain.
     async fn refused(&self, otherwise: &str) -> Result<(), String> {
-        let (begin, before) = (Instant::now(), self.sender.book.refusals());
-        while self.sender.book.refusals() < before + 5 {
-            if begin.elapsed() > self.options.patience {
-                return Err(otherwise.to_owned());
-            }
-            sleep(Duration::from_millis(10)).await;
-        }
-        Ok(())
+        refused(&self.sender, self.options.patience, otherwise).await
     }
 
     /// Waits until so many more objects were acknowledged, as long as some are.
@@ -481,43 +475,11 @@ impl Stage {
         if let Relay::Ours(ours) = &mut self.relay {
             ours.up().await?;
         }
-        let begin = Instant::now();
-        let object = self.sender.book.issue(unit, true);
-        let body = self.sender.body(&[object], &[]);
-        while !self.sender.tell(&[object], body.clone()).await {
-            if begin.elapsed() > self.options.patience {
-                return Ok(false);
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-        let name = (unit.id().to_owned(), self.sender.book.key(object));
-        loop {
-            self.mdss.look()?;
-            if self.mdss.tally.contains_key(&name) {
-                return Ok(true);
-            }
-            if begin.elapsed() > self.options.patience {
-                return Ok(false);
-            }
-            sleep(Duration::from_millis(10)).await;
-        }
+        fresh(&self.sender, &mut self.mdss, unit, self.options.patience).await
     }
 
-    /// Waits until everything that was acknowledged has arrived, or nothing has for as long as patience lasts; and then
-    /// until nothing more comes.
     async fn drain(&mut self) -> Result<(), String> {
-        let mut last = Instant::now();
-        loop {
-            if self.mdss.look()? {
-                last = Instant::now();
-            }
-            let quiet = last.elapsed();
-            let complete = quiet > QUIET && self.sender.book.compare(&self.mdss.tally).lost.is_empty();
-            if complete || quiet > self.options.patience {
-                return Ok(());
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
+        drain(&self.sender, &mut self.mdss, self.options.patience).await.map(|_| ())
     }
 }
 

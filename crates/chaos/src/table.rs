@@ -22,12 +22,16 @@ pub(crate) struct Row {
     /// How many duplicates there may be; none if nobody can say.
     pub(crate) duplicates_allowed: Option<u64>,
     pub(crate) lost: u64,
+    /// Acknowledged and lost where the operator has chosen that it may be.
+    pub(crate) forgone: u64,
     pub(crate) unissued: u64,
     /// Whether an event that was sent afterwards was delivered.
     pub(crate) fresh: bool,
     pub(crate) seconds: f64,
     /// Some of what is lost or was not issued.
     pub(crate) examples: Vec<String>,
+    /// What was measured beside the counting.
+    pub(crate) notes: Vec<String>,
     /// What went wrong beside the counting.
     pub(crate) trouble: Option<String>,
     /// What the relay has printed, if the row failed.
@@ -99,7 +103,7 @@ const HEAD: [&str; 11] = [
 ];
 
 /// A table in Markdown, with what failed below it.
-pub(crate) fn table(rows: &[Row], skipped: &[(String, &str)]) -> String {
+pub(crate) fn table(rows: &[Row], skipped: &[(String, String)]) -> String {
     let cells: Vec<[String; 11]> = rows
         .iter()
         .map(|row| {
@@ -143,6 +147,11 @@ pub(crate) fn table(rows: &[Row], skipped: &[(String, &str)]) -> String {
     }
     for (fault, why) in skipped {
         text.push_str(&format!("\nnot tried: {fault}: {why}"));
+    }
+    for row in rows {
+        for note in &row.notes {
+            text.push_str(&format!("\n{}: {note}", row.fault));
+        }
     }
     for row in rows.iter().filter(|row| !row.ok()) {
         for complaint in row.complaints() {

@@ -30,18 +30,19 @@ pub struct Pooler {
 }
 
 impl Pooler {
+    /// Whether pgbouncer is installed.
+    #[must_use]
+    pub fn installed() -> bool {
+        program().is_some()
+    }
+
     /// Starts one in front of `server`; nothing if pgbouncer is not installed, and then a line says so.
     ///
     /// # Errors
     ///
     /// If it is missing and `REQUIRE_TOOLS` names `pgbouncer`, or does not start.
     pub fn start(binaries: &Binaries, server: &Server) -> Result<Option<Self>, RigError> {
-        let works = |program: &Path| {
-            let mut command = Command::new(program);
-            command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            command.status().is_ok_and(|status| status.success())
-        };
-        let found = [Path::new("pgbouncer"), Path::new(SBIN)].into_iter().find(|program| works(program));
+        let found = program();
         drive::available("pgbouncer", found.is_some())
             .map_err(|error| RigError::Missing(error.to_string()))?;
         let Some(program) = found else { return Ok(None) };
@@ -103,4 +104,13 @@ impl Pooler {
         self.watch = Some(watch);
         Ok(())
     }
+}
+
+fn program() -> Option<&'static Path> {
+    let works = |program: &&Path| {
+        let mut command = Command::new(program);
+        command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    [Path::new("pgbouncer"), Path::new(SBIN)].into_iter().find(works)
 }

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{self, AsyncReadExt as _, AsyncWriteExt as _};
@@ -36,6 +37,7 @@ pub enum Line {
 pub struct Proxy {
     address: SocketAddr,
     state: watch::Sender<State>,
+    passed: Arc<AtomicU64>,
     serve: AbortHandle,
 }
 
@@ -59,14 +61,21 @@ impl Proxy {
         let address = listener.local_addr().map_err(failed())?;
         let (state, seen) =
             watch::channel(State { line: Line::Open, delay: Duration::ZERO, targets: targets.into() });
-        let serve = tokio::spawn(serve(listener, seen)).abort_handle();
-        Ok(Self { address, state, serve })
+        let passed = Arc::default();
+        let serve = tokio::spawn(serve(listener, seen, Arc::clone(&passed))).abort_handle();
+        Ok(Self { address, state, passed, serve })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many bytes have come from clients and were passed on.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
     }
 
     /// Cuts the line, or mends it.
@@ -92,7 +101,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn serve(listener: TcpListener, state: watch::Receiver<State>) {
+async fn serve(listener: TcpListener, state: watch::Receiver<State>, passed: Arc<AtomicU64>) {
     // Dropped with this, they end.
     let mut connections = JoinSet::new();
     let mut turn = 0;
@@ -101,7 +110,7 @@ async fn serve(listener: TcpListener, state: watch::Receiver<State>) {
             accepted = listener.accept() => {
                 // Out of file descriptors, for instance: the client sees a connection that leads nowhere.
                 let Ok((client, _)) = accepted else { sleep(Duration::from_millis(10)).await; continue };
-                connections.spawn(connect(client, state.clone(), turn));
+                connections.spawn(connect(client, state.clone(), turn, Arc::clone(&passed)));
                 turn = turn.wrapping_add(1);
             }
             Some(_) = connections.join_next() => {}
@@ -109,7 +118,8 @@ async fn serve(listener: TcpListener, state: watch::Receiver<State>) {
     }
 }
 
-async fn connect(client: TcpStream, mut state: watch::Receiver<State>, turn: usize) {
+async fn connect(client: TcpStream, mut state: watch::Receiver<State>, turn: usize, passed: Arc<AtomicU64>) {
+    let back = AtomicU64::new(0);
     let Ok(now) = state.wait_for(|state| state.line != Line::Held).await.map(|now| now.clone()) else {
         return;
     };
@@ -128,8 +138,8 @@ async fn connect(client: TcpStream, mut state: watch::Receiver<State>, turn: usi
     tokio::select! {
         Ok(_) = broken.wait_for(|state| state.line == Line::Reset) => {}
         Ok(_) = async { tokio::try_join!(
-            pump(&mut client_side, to_target, state.clone(), |line| matches!(line, Line::Open | Line::Unheard)),
-            pump(&mut target_side, to_client, state.clone(), |line| line == Line::Open),
+            pump(&mut client_side, to_target, state.clone(), |line| matches!(line, Line::Open | Line::Unheard), &passed),
+            pump(&mut target_side, to_client, state.clone(), |line| line == Line::Open, &back),
         ) } => return,
         else => {}
     }
@@ -154,6 +164,7 @@ async fn pump(
     mut to: OwnedWriteHalf,
     mut state: watch::Receiver<State>,
     passes: impl Fn(Line) -> bool,
+    passed: &AtomicU64,
 ) -> io::Result<()> {
     let mut piece = vec![0; PIECE];
     loop {
@@ -166,6 +177,7 @@ async fn pump(
         if read == 0 {
             return to.shutdown().await;
         }
+        passed.fetch_add(read as u64, Ordering::Relaxed);
         to.write_all(&piece[..read]).await?;
     }
 }

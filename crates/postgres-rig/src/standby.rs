@@ -18,10 +18,19 @@ impl Server {
     ///
     /// If the copy fails, or the standby does not start; with its log.
     pub fn standby(&self, name: &str) -> Result<Self, RigError> {
+        self.standby_by(name, self.port())
+    }
+
+    /// The same by way of another port on 127.0.0.1, of a [`Proxy`](crate::Proxy) for instance, through which it follows, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::standby`].
+    pub fn standby_by(&self, name: &str, port: u16) -> Result<Self, RigError> {
         let folder = Folder::new(&self.binaries)?;
         let mut standby = self.sibling(folder);
         standby.name(name);
-        self.copy_to(&standby)?;
+        self.copy_to(&standby, port)?;
         standby.first_start()?;
         Ok(standby)
     }
@@ -33,6 +42,15 @@ impl Server {
     ///
     /// As [`Server::standby`]; if it runs.
     pub fn rejoin(&mut self, primary: &Self, name: &str) -> Result<(), RigError> {
+        self.rejoin_by(primary, name, primary.port())
+    }
+
+    /// The same by way of another port, as [`Server::standby_by`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::rejoin`].
+    pub fn rejoin_by(&mut self, primary: &Self, name: &str, port: u16) -> Result<(), RigError> {
         if self.pid().is_ok() {
             return Err(RigError::Failed {
                 what: "a server that runs cannot rejoin".into(),
@@ -41,7 +59,7 @@ impl Server {
         }
         std::fs::remove_dir_all(self.data()).map_err(RigError::system("old data cannot be removed"))?;
         self.name(name);
-        primary.copy_to(self)?;
+        primary.copy_to(self, port)?;
         self.start()
     }
 
@@ -88,11 +106,11 @@ impl Server {
         self.override_setting("wal_retrieve_retry_interval", "100ms");
     }
 
-    fn copy_to(&self, standby: &Self) -> Result<(), RigError> {
+    fn copy_to(&self, standby: &Self, port: u16) -> Result<(), RigError> {
         self.binaries.run("pg_basebackup", |command| {
             command
                 .args(["--checkpoint=fast", "--no-sync", "--write-recovery-conf", "--wal-method=stream"])
-                .arg(format!("--dbname=host=127.0.0.1 port={} user={ADMIN} sslmode=disable", self.port()))
+                .arg(format!("--dbname=host=127.0.0.1 port={port} user={ADMIN} sslmode=disable"))
                 .arg("--pgdata")
                 .arg(standby.data())
         })

@@ -97,6 +97,8 @@ async fn what_nobody_hears_of_is_done_all_the_same() {
         .await
         .unwrap();
     assert!(!insert.is_finished());
+    let passed = proxy.passed();
+    assert!(passed > "INSERT INTO t VALUES (1)".len() as u64, "{passed}");
     proxy.set(Line::Reset);
     assert!(insert.await.unwrap().is_err());
     assert!(client(&unheard).await.is_err(), "a new connection is reset, too");

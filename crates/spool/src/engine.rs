@@ -12,6 +12,7 @@ use mdss_relay_core::Rules;
 
 use crate::claim::{Claims, Settled, Settlement, Want};
 use crate::clock::Clock;
+use crate::grant::{Ask, Grant};
 use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
@@ -175,6 +176,22 @@ impl Engine {
             Self::Sqlite(_) => Ok(holds.len()),
             #[cfg(feature = "postgres")]
             Self::Postgres(engine) => engine.renew(holds).await,
+        }
+    }
+
+    /// Asks for requests to MDSS, of all that the relays of a database may make together, and says what this one finds out; `None`: it is alone,
+    /// and its own pace and breakers are all there are.
+    ///
+    /// # Errors
+    /// If the others are not to be heard of; then nothing may be sent.
+    pub async fn share(&self, ask: Ask) -> Result<Option<Grant>, Trouble> {
+        match self {
+            Self::Sqlite(_) => {
+                drop(ask);
+                Ok(None)
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.share(ask).await.map(Some),
         }
     }
 

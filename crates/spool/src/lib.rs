@@ -5,6 +5,7 @@ mod claim;
 mod clock;
 mod desk;
 mod engine;
+mod grant;
 mod health;
 mod intake;
 mod item;
@@ -51,6 +52,7 @@ pub use worker::{Pacing, Worker};
 pub mod seam {
     pub use crate::claim::{Claimed, Claims, DeliveryId, Settled, Settlement, Stored, Want};
     pub use crate::engine::Engine;
+    pub use crate::grant::{Ask, Grant};
     pub use crate::intake::{Intake, Written};
     pub use crate::item::Outcome;
     pub use crate::shares::{Limits, NoRoom};

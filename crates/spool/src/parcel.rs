@@ -44,17 +44,6 @@ pub(crate) struct Carried {
     pub(crate) source: String,
 }
 
-/// Marks of what MDSS has accepted.
-#[derive(Debug, Default)]
-pub(crate) struct Marks {
-    /// As a file has them.
-    pub(crate) texts: Vec<Vec<u8>>,
-    /// When, in milliseconds since 1970.
-    pub(crate) times: Vec<i64>,
-    /// Where the next ones begin; `None`: these are none.
-    pub(crate) last: Option<i64>,
-}
-
 /// The mark of an item that has none: a step that was interrupted and is repeated must find what it has carried already. Nothing else has such a
 /// mark, because a delivery's name is its own.
 pub(crate) fn mark_on_the_way(parcel: &Parcel, item: &Carried) -> String {
@@ -65,4 +54,12 @@ pub(crate) fn mark_on_the_way(parcel: &Parcel, item: &Carried) -> String {
 /// A mark as a database has it.
 pub(crate) fn hash(mark: &[u8]) -> Vec<u8> {
     digest(&SHA256, mark).as_ref().to_vec()
+}
+
+/// Marks of what MDSS has accepted, each with its time in milliseconds since 1970, and the number of the last one; `None`: there are no more.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    pub(crate) marks: Vec<Vec<u8>>,
+    pub(crate) times: Vec<i64>,
+    pub(crate) last: Option<i64>,
 }

@@ -23,6 +23,7 @@ mod numbers;
 mod room;
 mod schema;
 mod settle;
+mod share;
 mod slot;
 mod standing;
 mod tidy;

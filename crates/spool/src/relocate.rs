@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mdss_relay_core::{Delivery, Dialect, Rules, plan};
 
 use crate::clock::SystemClock;
-use crate::parcel::{Parcel, hash, mark_on_the_way};
+use crate::parcel::{Parcel, Remembered, hash, mark_on_the_way};
 use crate::postgres::{Database, Door};
 use crate::sqlite::Sqlite;
 use crate::trouble::{Trouble, TroubleKind};
@@ -67,11 +67,9 @@ async fn into_database(
 ) -> Result<Moved, Trouble> {
     let mut moved = Moved::default();
     let mut after = 0;
-    loop {
-        let marks = from.marks(after, MARKS).await?;
-        let Some(last) = marks.last else { break };
-        door.remember(&marks).await?;
-        (after, moved.marks) = (last, moved.marks + marks.texts.len() as u64);
+    while let Remembered { marks, times, last: Some(last) } = from.marks(after, MARKS).await? {
+        door.remember(&marks, &times).await?;
+        (after, moved.marks) = (last, moved.marks + marks.len() as u64);
     }
     let mut after = 0;
     loop {

@@ -3,6 +3,7 @@
 mod accept;
 #[cfg(feature = "postgres")]
 mod carry;
+mod checkpoint;
 mod claim;
 mod column;
 mod connect;

@@ -6,6 +6,7 @@
 mod attempt;
 mod chores;
 mod claims;
+mod grants;
 mod lanes;
 mod lines;
 mod outcomes;

@@ -10,6 +10,7 @@
 mod page;
 mod world;
 
+use drive::available;
 use page::Use;
 
 /// Of the blocks that a reader runs, the test may leave out one in this many.
@@ -17,9 +18,15 @@ const ONE_IN: usize = 3;
 
 /// Runs a page, and fails with what it printed.
 fn follow(name: &str) {
-    let root = world::repository();
-    let text = std::fs::read_to_string(root.join(name)).unwrap();
-    let blocks = page::blocks(&text).unwrap_or_else(|wrong| panic!("{name}: {}", wrong.join("\n")));
+    follow_text(name, &read(name));
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(world::repository().join(name)).unwrap()
+}
+
+fn follow_text(name: &str, text: &str) {
+    let blocks = page::blocks(text).unwrap_or_else(|wrong| panic!("{name}: {}", wrong.join("\n")));
     let count = |what: fn(&Use) -> bool| blocks.iter().filter(|block| what(&block.used)).count();
     let (typed, written) = (count(|u| *u == Use::Typed), count(|u| matches!(u, Use::Written { .. })));
     let excused = count(|u| matches!(u, Use::NotRun(_)));
@@ -59,4 +66,37 @@ guides! {
     operation: "docs/operation.md",
     other_stores: "docs/other-stores.md",
     readme: "README.md",
+}
+
+const KUBERNETES: &str = "docs/kubernetes.md";
+
+/// Helm, which `.ci/kubernetes` puts where this looks for it.
+fn with_helm() -> bool {
+    let built =
+        std::path::Path::new(env!("CARGO_BIN_EXE_mdss-relay")).parent().and_then(std::path::Path::parent);
+    available("helm", built.unwrap().join("kubernetes/bin/helm").is_file()).unwrap()
+}
+
+/// A server, which plays the database of the guide.
+fn with_postgres() -> bool {
+    let server = std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| versions.next().is_some());
+    available("postgres", server).unwrap()
+}
+
+#[test]
+fn kubernetes() {
+    if with_helm() && with_postgres() {
+        follow(KUBERNETES);
+    }
+}
+
+/// Its Deployment becomes a StatefulSet; all else is the same.
+#[test]
+fn kubernetes_without_a_database() {
+    let text = read(KUBERNETES);
+    let other = text.replace("\n  engine: postgresql\n", "\n  engine: sqlite\n");
+    assert_ne!(text, other);
+    if with_helm() && with_postgres() {
+        follow_text(KUBERNETES, &other);
+    }
 }

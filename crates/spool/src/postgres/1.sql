@@ -84,20 +84,20 @@ CREATE TABLE mdss_relay.pace (
     one     boolean PRIMARY KEY DEFAULT true CHECK (one),
     tokens  float8 NOT NULL,
     at      timestamptz NOT NULL,
-    rate    float8 NOT NULL,
-    lowered timestamptz NOT NULL
+    granted int NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50);
+COMMENT ON TABLE mdss_relay.pace IS 'requests that may be made to MDSS: one bucket for all relays';
+COMMENT ON COLUMN mdss_relay.pace.granted IS 'to whoever asked last';
 
 CREATE TABLE mdss_relay.breaker (
-    lane        text PRIMARY KEY,
-    until       timestamptz NOT NULL,
-    pause       interval NOT NULL,
-    reason      text NOT NULL,
-    since       timestamptz NOT NULL DEFAULT clock_timestamp(),
-    probe       uuid,
-    probe_until timestamptz
+    lane   text PRIMARY KEY,
+    holder uuid NOT NULL,
+    until  timestamptz NOT NULL,
+    since  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    reason text NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50);
-COMMENT ON TABLE mdss_relay.breaker IS 'breakers that are not closed; the endpoint''s lane is empty';
+COMMENT ON TABLE mdss_relay.breaker IS 'lanes that one relay probes and all others leave alone; MDSS itself is the empty lane';
+COMMENT ON COLUMN mdss_relay.breaker.until IS 'if nothing is heard of the holder until then, the others try again';
 
 CREATE TABLE mdss_relay.stock (
     one     boolean PRIMARY KEY DEFAULT true CHECK (one),

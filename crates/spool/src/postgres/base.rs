@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::mpsc;
 
@@ -14,6 +15,7 @@ use super::slot::Slot;
 use super::standing::Watched;
 use crate::said::{Said, Where};
 use crate::ticket::Lease;
+use crate::trouble::Trouble;
 
 /// The connections of one relay, and what it knows of the database. No pool is needed: each has its work.
 pub(super) struct Base {
@@ -31,10 +33,14 @@ pub(super) struct Base {
     pub(super) room: Room,
     pub(super) counters: Counters,
     pub(super) said: Mutex<Said>,
+    /// What could not be done last, and has not been done since: only that tells that it can be done again.
+    failing: Mutex<Option<&'static str>>,
     /// Who this relay is: random, for a process; hosts are reused under the same name.
     pub(super) id: String,
     /// The hash of what its worker plans by; empty until there is one.
     pub(super) settings: Mutex<Vec<u8>>,
+    /// Whether this relay has said that it finds out about something.
+    pub(super) told: AtomicBool,
     /// Where leases go that nobody has any more.
     pub(super) back: mpsc::UnboundedSender<Arc<Lease>>,
     pub(super) returned: tokio::sync::Mutex<mpsc::UnboundedReceiver<Arc<Lease>>>,
@@ -56,8 +62,10 @@ impl Base {
             room: Room::default(),
             counters: Counters::default(),
             said: Mutex::new(Said::new(Where::Database(database.place()))),
+            failing: Mutex::default(),
             id: uuid(),
             settings: Mutex::default(),
+            told: AtomicBool::new(false),
             back,
             returned: tokio::sync::Mutex::new(returned),
             floors: tokio::sync::Mutex::default(),
@@ -70,6 +78,17 @@ impl Base {
     pub(super) fn slots(&self) -> [&Slot; 5] {
         let [first, second] = &self.accepts;
         [first, second, &self.work, &self.peers, &self.look]
+    }
+
+    /// Says what could not be done with what is stored, and when it can be done again.
+    pub(super) fn tell(&self, doing: &'static str, outcome: Result<(), Trouble>) {
+        let mut failing = self.failing.lock().unwrap_or_else(|e| e.into_inner());
+        match outcome {
+            Ok(()) if *failing == Some(doing) => *failing = None,
+            Ok(()) => return,
+            Err(_) => *failing = Some(doing),
+        }
+        self.said().reading(outcome);
     }
 
     pub(super) fn said(&self) -> std::sync::MutexGuard<'_, Said> {

@@ -19,7 +19,7 @@ use super::room::{number, state};
 use super::schema;
 use super::standing::{self, Watched};
 use crate::clock::Moment;
-use crate::parcel::{Carried, Marks, Parcel, hash};
+use crate::parcel::{Carried, Parcel, hash};
 use crate::trouble::Trouble;
 
 /// How long one step may take.
@@ -191,9 +191,9 @@ impl Door {
     ///
     /// # Errors
     /// If that cannot be written; it may be written again.
-    pub(crate) async fn remember(&self, marks: &Marks) -> Result<(), Trouble> {
-        let hashes: Vec<Vec<u8>> = marks.texts.iter().map(|mark| hash(mark)).collect();
-        let times: Vec<i64> = marks.times.iter().map(|at| (*at).clamp(0, LAST)).collect();
+    pub(crate) async fn remember(&self, marks: &[Vec<u8>], times: &[i64]) -> Result<(), Trouble> {
+        let hashes: Vec<Vec<u8>> = marks.iter().map(|mark| hash(mark)).collect();
+        let times: Vec<i64> = times.iter().map(|at| (*at).clamp(0, LAST)).collect();
         let sql = "INSERT INTO mdss_relay.done (mark, at) SELECT d.mark, to_timestamp(d.at / 1000.0) FROM unnest($1::bytea[], $2::int8[]) AS d (mark, at)
                    ORDER BY d.mark ON CONFLICT DO NOTHING";
         let written = async {

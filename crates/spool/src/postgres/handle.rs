@@ -1,6 +1,7 @@
 //! What the engine can be asked for, each call a task on the engine's own thread.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
 use mdss_relay_core::Rules;
@@ -21,9 +22,11 @@ use super::health;
 use super::keeper;
 use super::lease::{renew, return_all};
 use super::settle::settle;
+use super::share::share;
 use super::slot::DEADLINE;
 use super::standing::Standing;
 use crate::claim::{Claims, Settled, Settlement, Want};
+use crate::grant::{Ask, Grant};
 use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
@@ -109,7 +112,7 @@ impl Postgres {
         let base = self.base();
         let told = async move {
             let outcome = work.await.map_err(|fault| fault.trouble(doing));
-            base.said().reading(outcome.as_ref().map(|_| ()).map_err(Clone::clone));
+            base.tell(doing, outcome.as_ref().map(|_| ()).map_err(Clone::clone));
             outcome
         };
         self.0.runtime.spawn(told).await.unwrap_or_else(|_| Err(Trouble::stopped()))
@@ -174,6 +177,20 @@ impl Postgres {
             let mut held = base.peers.take().await?;
             held.ask(async |line| beat::beat(line, &base.id, &settings).await).await?;
             held.ask(async |line| beat::first(line, &settings).await).await
+        })
+        .await
+    }
+
+    pub(crate) async fn share(&self, ask: Ask) -> Result<Grant, Trouble> {
+        let base = self.base();
+        self.ask("asking for requests", async move {
+            // What was said once is taken back once.
+            let told = base.told.swap(!ask.open.is_empty(), Ordering::SeqCst) || !ask.open.is_empty();
+            let mut held = base.peers.take().await?;
+            let grant = held.ask(async |line| share(line, &base.id, &ask, told).await).await;
+            base.told.fetch_or(told && grant.is_err(), Ordering::SeqCst);
+            base.counters.tokens.add(grant.as_ref().map_or(0, |grant| grant.tokens as usize));
+            grant
         })
         .await
     }

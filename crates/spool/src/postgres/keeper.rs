@@ -79,14 +79,17 @@ struct Chores<'b> {
     base: &'b Base,
     beaten: Option<Instant>,
     looked: Option<Instant>,
+    forgotten: Instant,
     tidied: Instant,
+    cleared: Option<Instant>,
     /// What was last said of the standing.
     said: Option<Result<Option<String>, Trouble>>,
 }
 
 impl<'b> Chores<'b> {
     fn new(base: &'b Base) -> Self {
-        Self { base, beaten: None, looked: None, tidied: Instant::now(), said: None }
+        let now = Instant::now();
+        Self { base, beaten: None, looked: None, forgotten: now, tidied: now, cleared: None, said: None }
     }
 
     async fn run(mut self) {
@@ -118,12 +121,33 @@ impl<'b> Chores<'b> {
         if base.room.age().is_none_or(|age| age >= OLD) {
             count::count(base).await?;
         }
-        if self.tidied.elapsed() >= tidy::EVERY {
+        if self.forgotten.elapsed() >= tidy::EVERY {
+            self.forgotten = Instant::now();
+            let mut held = base.look.take().await?;
+            tidy::forget(&mut held).await?;
+        }
+        if self.tidied.elapsed() >= tidy::SELDOM {
             self.tidied = Instant::now();
             let mut held = base.look.take().await?;
             tidy::tidy(&mut held).await?;
         }
+        self.clear();
         Ok(())
+    }
+
+    /// Clears dead rows, if there are far too many, and not more often than the rest.
+    fn clear(&mut self) {
+        let bloated = self.base.standing.last().is_some_and(|(standing, _)| tidy::is_bloated(&standing));
+        if bloated && self.cleared.is_none_or(|cleared| cleared.elapsed() >= tidy::SELDOM) {
+            self.cleared = Some(Instant::now());
+            let database = Arc::clone(&self.base.database);
+            // Nobody waits for it, and it ends with the thread.
+            tokio::spawn(async move {
+                if let Err(trouble) = tidy::clear(&database).await {
+                    debug!("beside the events: {trouble}");
+                }
+            });
+        }
     }
 
     /// Says how the server stands, if that is new.

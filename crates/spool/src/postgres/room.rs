@@ -71,9 +71,9 @@ impl Room {
         self.known().counted.as_ref().is_some_and(|(_, when, took)| is_fresh(when.elapsed(), *took))
     }
 
-    /// Whether it was counted at all, not too long ago.
+    /// Whether it was counted at all. What this relay has stored since then is known in any case.
     pub(super) fn is_known(&self) -> bool {
-        self.known().counted.as_ref().is_some_and(|(_, when, _)| when.elapsed() < 2 * OLD)
+        self.known().counted.is_some()
     }
 
     /// How old the last count is; `None`: there is none.

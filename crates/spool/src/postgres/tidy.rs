@@ -4,11 +4,22 @@ use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
+use super::config::Database;
 use super::failure::Fault;
+use super::line::Line;
 use super::slot::Held;
+use super::standing::Standing;
+use crate::trouble::Trouble;
 
-/// How often, by one of the relays.
-pub(super) const EVERY: Duration = Duration::from_secs(60);
+/// How often marks are forgotten, and how often the rest is done, which reads whole tables.
+pub(super) const EVERY: Duration = Duration::from_secs(300);
+pub(super) const SELDOM: Duration = Duration::from_secs(3600);
+
+/// Dead rows that are so many times the living, and so many at least, are cleared by a relay: autovacuum may be busy elsewhere for hours. Not while
+/// a transaction is open for longer than this, because nothing could be cleared.
+const DEAD: u64 = 10;
+const MANY: u64 = 100_000;
+const YOUNG: Duration = Duration::from_secs(60);
 
 /// Marks of accepted writes are remembered so long, and so many of them: about 110 MB.
 const MARKS: &str = "72 hours";
@@ -21,7 +32,24 @@ const STEPS: usize = 100;
 /// Who tidies holds this lock until the end of its transaction.
 const LOCK: i64 = 0x4d44_5354;
 
-/// Does it, if no other relay does it now.
+/// Whether a relay is to clear dead rows itself.
+pub(super) fn is_bloated(standing: &Standing) -> bool {
+    standing.dead_rows > MANY.max(DEAD.saturating_mul(standing.live_rows))
+        && standing.oldest_transaction < YOUNG
+}
+
+/// Clears dead rows, on a connection of its own: that may take minutes.
+///
+/// # Errors
+/// If they cannot be cleared; somebody else may be at it.
+pub(super) async fn clear(database: &Database) -> Result<(), Trouble> {
+    let line = Line::connect(database).await?;
+    let cleared = line.client.batch_execute("VACUUM (TRUNCATE off) mdss_relay.item").await;
+    line.close().await;
+    cleared.map_err(|e| Fault::from(e).trouble("clearing dead rows"))
+}
+
+/// Looks for deliveries without items, and forgets relays that have gone, if no other relay does it now.
 ///
 /// # Errors
 /// If something of it could not be done; the rest is done the next time.
@@ -37,6 +65,14 @@ pub(super) async fn tidy(held: &mut Held<'_>) -> Result<(), Fault> {
         held.ask(async |line| Ok(line.client.execute_typed(&locked(what), &[(&LOCK, Type::INT8)]).await?))
             .await?;
     }
+    Ok(())
+}
+
+/// Forgets marks that are old or too many, if no other relay does it now.
+///
+/// # Errors
+/// If they cannot be forgotten now.
+pub(super) async fn forget(held: &mut Held<'_>) -> Result<(), Fault> {
     let old = format!("at < now() - interval '{MARKS}'");
     let many = format!("at <= (SELECT at FROM mdss_relay.done ORDER BY at DESC OFFSET {MOST_MARKS} LIMIT 1)");
     for which in [old, many] {

@@ -7,7 +7,7 @@ use super::leave::leave;
 use super::thread::Turn;
 use crate::clock::Moment;
 use crate::item::ItemId;
-use crate::parcel::{Carried, Marks, Parcel};
+use crate::parcel::{Carried, Parcel, Remembered};
 
 /// The next deliveries behind `after`, at most so many, and so many bytes of bodies or one.
 pub(super) fn parcels(
@@ -133,17 +133,17 @@ pub(super) fn adopt(turn: &Turn<'_>, parcels: &[Parcel]) -> rusqlite::Result<usi
 }
 
 /// Marks of what MDSS has accepted, behind `after`.
-pub(super) fn marks(turn: &Turn<'_>, after: i64, most: usize) -> rusqlite::Result<Marks> {
+pub(super) fn marks(turn: &Turn<'_>, after: i64, most: usize) -> rusqlite::Result<Remembered> {
     let sql = "SELECT id, mark, at FROM done WHERE id > ?1 ORDER BY id LIMIT ?2";
     let mut statement = turn.db.prepare_cached(sql)?;
     let mut rows = statement.query(params![after, i64::try_from(most).unwrap_or(i64::MAX)])?;
-    let mut marks = Marks::default();
+    let mut found = Remembered::default();
     while let Some(row) = rows.next()? {
-        marks.last = Some(number(row, 0)?);
-        marks.texts.push(bytes(row, 1)?.to_vec());
-        marks.times.push(number(row, 2)?);
+        found.last = Some(number(row, 0)?);
+        found.marks.push(bytes(row, 1)?.to_vec());
+        found.times.push(number(row, 2)?);
     }
-    Ok(marks)
+    Ok(found)
 }
 
 /// Items whose delivery is missing, which nobody can carry.

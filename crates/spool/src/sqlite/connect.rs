@@ -40,9 +40,8 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "foreign_keys", true)?;
     // 8 MB, whatever the file's size: memory stays flat.
     db.pragma_update(None, "cache_size", -8000)?;
-    // 4 MB of log before it is put into the file: that costs two syncs and a write for every page, however often it was changed. A commit
-    // waits meanwhile: with 16 MB, p99 of an accept was twice as long (docs/performance.md), and an event cost the processor no less.
-    db.pragma_update(None, "wal_autocheckpoint", 1000)?;
+    // 16 MB of log before a commit puts it into the file and waits for that: mostly it has been done before (`checkpoint.rs`).
+    db.pragma_update(None, "wal_autocheckpoint", 4000)?;
     // After a flood the log shrinks again.
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;
     // What a statement or a savepoint may have to take back is kept in memory; in a temporary file every settled row wrote every page

@@ -10,6 +10,7 @@ use mdss_relay_core::fields;
 use rusqlite::Connection;
 use tracing::error;
 
+use super::checkpoint::Checkpoints;
 use super::connect::{FILE, TAILS, connect, create, ours, with_tail};
 use super::names::{Loss, Names, plain};
 use super::salvage::{checkpoint, clear, give_up, resume, salvage, take_over};
@@ -41,6 +42,8 @@ pub(super) struct Held {
 }
 
 pub(super) struct Opened {
+    /// Dropped before the connection, which is the last one that closes.
+    pub(super) checkpoints: Checkpoints,
     pub(super) db: Connection,
     /// Dropped after the connection.
     pub(super) names: Names,
@@ -243,7 +246,9 @@ fn open(path: &Path, now: Moment) -> Result<Opened, Trouble> {
     }
     let fresh = schema::migrate(&mut db)?;
     ours(&db).map_err(opening)?;
+    // Before the names are looked at: what it has opened by them is what they lead to.
+    let checkpoints = Checkpoints::start(path);
     let mut names = Names::hold(path, file)?;
     names.check().map_err(|loss| Trouble::new(TroubleKind::Taken, loss.what))?;
-    Ok(Opened { db, names, fresh })
+    Ok(Opened { checkpoints, db, names, fresh })
 }

@@ -20,7 +20,7 @@ use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
 #[cfg(feature = "postgres")]
-use crate::parcel::{Marks, Parcel};
+use crate::parcel::{Parcel, Remembered};
 use crate::shares::Limits;
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
 use crate::ticket::Given;
@@ -153,9 +153,9 @@ impl Sqlite {
         self.orders.ask(Order::Write, move |turn| Ok(carry::adopt(turn, &parcels)?)).await
     }
 
-    /// Marks of what MDSS has accepted.
+    /// Marks of what MDSS has accepted, when it did, and the number of the last one.
     #[cfg(feature = "postgres")]
-    pub(crate) async fn marks(&self, after: i64, most: usize) -> Result<Marks, Trouble> {
+    pub(crate) async fn marks(&self, after: i64, most: usize) -> Result<Remembered, Trouble> {
         self.orders.ask(Order::Read, move |turn| Ok(carry::marks(turn, after, most)?)).await
     }
 

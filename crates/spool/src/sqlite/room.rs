@@ -10,8 +10,8 @@ use rusqlite::Connection;
 
 use crate::trouble::{Trouble, TroubleKind};
 
-/// Free bytes on the disk and in the file, together, that are left to outcomes: 16 MB of log (it is put into the file every 4 MB,
-/// and grows while somebody reads), and as much again for the marks of what MDSS has accepted, twice.
+/// Free bytes on the disk and in the file, together, that are left to outcomes: 16 MB of log (by then it is put into the file, and
+/// grows while somebody reads), and as much again for the marks of what MDSS has accepted, twice.
 pub(super) const RESERVE: u64 = 64 << 20;
 
 /// Of those, the part on the disk: what is free in the file is no room for the log.

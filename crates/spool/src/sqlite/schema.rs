@@ -83,6 +83,7 @@ fn version(db: &Connection) -> rusqlite::Result<Found> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{counted, tally};
     use super::*;
 
     const TWO: &[&str] = &["CREATE TABLE a (x)", "ALTER TABLE a ADD COLUMN y DEFAULT 7"];
@@ -133,27 +134,6 @@ mod tests {
             assert_eq!(trouble.kind, TroubleKind::Foreign, "{what}: {trouble}");
             assert_eq!(version(&db).unwrap().tables, before, "{what}");
         }
-    }
-
-    /// What the tally must say, counted.
-    fn counted(db: &Connection) -> Vec<(String, String, String, String, i64, i64)> {
-        let sql = "SELECT source, lane, state, ifnull(reason, ''), count(*), sum(bytes) FROM item GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
-        tally_by(db, sql)
-    }
-
-    fn tally(db: &Connection) -> Vec<(String, String, String, String, i64, i64)> {
-        tally_by(
-            db,
-            "SELECT source, lane, state, reason, items, bytes FROM tally WHERE items <> 0 OR bytes <> 0 ORDER BY 1, 2, 3, 4",
-        )
-    }
-
-    fn tally_by(db: &Connection, sql: &str) -> Vec<(String, String, String, String, i64, i64)> {
-        let mut query = db.prepare(sql).unwrap();
-        let row = |row: &rusqlite::Row<'_>| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
-        };
-        query.query_map([], row).unwrap().map(Result::unwrap).collect()
     }
 
     /// A spool as the first version has left it: of a batch of three two have gone, of another one none, and one delivery was deleted by hand.

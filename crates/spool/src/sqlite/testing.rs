@@ -15,3 +15,26 @@ pub(super) fn file() -> (tempfile::TempDir, Connection) {
     ours(&db).unwrap();
     (dir, db)
 }
+
+/// Source, lane, state, reason, items and bytes.
+pub(super) type Row = (String, String, String, String, i64, i64);
+
+/// What the tally must say, counted.
+pub(super) fn counted(db: &Connection) -> Vec<Row> {
+    let sql = "SELECT source, lane, state, ifnull(reason, ''), count(*), sum(bytes) FROM item GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
+    rows(db, sql)
+}
+
+/// What it says.
+pub(super) fn tally(db: &Connection) -> Vec<Row> {
+    let sql = "SELECT source, lane, state, reason, items, bytes FROM tally WHERE items <> 0 OR bytes <> 0 ORDER BY 1, 2, 3, 4";
+    rows(db, sql)
+}
+
+fn rows(db: &Connection, sql: &str) -> Vec<Row> {
+    let mut query = db.prepare(sql).unwrap();
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+    };
+    query.query_map([], row).unwrap().map(Result::unwrap).collect()
+}

@@ -358,6 +358,7 @@ impl Keeper {
             let trouble = Trouble::new(TroubleKind::Taken, loss.what.clone());
             return Err(self.file.rescue(&loss).err().unwrap_or(trouble));
         }
+        opened.checkpoints.committed();
         Ok(outcomes)
     }
 

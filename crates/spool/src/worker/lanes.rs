@@ -18,6 +18,8 @@ struct Lane {
     window: Window,
     /// Whether the last claim has left some behind.
     more: bool,
+    /// Another relay finds out about it.
+    elsewhere: bool,
 }
 
 impl Lane {
@@ -28,11 +30,16 @@ impl Lane {
             under_way: 0,
             window: Window::new(),
             more: false,
+            elsewhere: false,
         }
     }
 
+    fn leave(&self, now: Instant) -> Leave {
+        if self.elsewhere { Leave::NoneBefore(None) } else { self.breaker.leave(now) }
+    }
+
     fn is_closed(&self, now: Instant) -> bool {
-        matches!(self.breaker.leave(now), Leave::NoneBefore(_))
+        matches!(self.leave(now), Leave::NoneBefore(_))
     }
 }
 
@@ -91,7 +98,7 @@ impl Lanes {
     pub(super) fn caps(&self, ahead: usize, now: Instant) -> HashMap<String, usize> {
         let free = ahead.saturating_sub(self.queued);
         let cap = |(name, lane): (&String, &Lane)| {
-            let cap = match lane.breaker.leave(now) {
+            let cap = match lane.leave(now) {
                 // As many as leave a third of that free.
                 Leave::Any => (Self::SHARE * free).saturating_sub(lane.queue.len()) / (Self::SHARE + 1),
                 Leave::One => usize::from(lane.queue.is_empty()),
@@ -186,10 +193,33 @@ impl Lanes {
     pub(super) fn failed(&mut self, name: &str, item: ItemId, now: Instant) -> Option<Vec<Ticket>> {
         let lane = self.lanes.get_mut(name)?;
         let opened = lane.breaker.failed(item, now);
-        opened.then(|| {
-            self.queued -= lane.queue.len();
-            lane.queue.drain(..).map(|ready| ready.item.ticket).collect()
-        })
+        opened.then(|| Self::empty(&mut self.queued, lane))
+    }
+
+    fn empty(queued: &mut usize, lane: &mut Lane) -> Vec<Ticket> {
+        *queued -= lane.queue.len();
+        lane.queue.drain(..).map(|ready| ready.item.ticket).collect()
+    }
+
+    /// Another relay finds out about a lane: what waits in front of it is to be given back.
+    pub(super) fn leave_to_others(&mut self, name: &str) -> Vec<Ticket> {
+        let lane = self.lanes.entry(name.to_owned()).or_insert_with(Lane::new);
+        lane.elsewhere = true;
+        Self::empty(&mut self.queued, lane)
+    }
+
+    /// Another relay finds out about MDSS itself: everything that waits is to be given back.
+    pub(super) fn give_up(&mut self) -> Vec<Ticket> {
+        let queued = &mut self.queued;
+        self.lanes.values_mut().flat_map(|lane| Self::empty(queued, lane)).collect()
+    }
+
+    /// Another relay has found out that its unit accepts objects again, or is heard of no more.
+    pub(super) fn back_from_others(&mut self, name: &str) {
+        if let Some(lane) = self.lanes.get_mut(name) {
+            lane.elsewhere = false;
+            lane.breaker.succeeded();
+        }
     }
 
     /// A request ended without saying anything about its lane.
@@ -212,7 +242,7 @@ impl Lanes {
 
     /// When the first closed lane may be probed.
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
-        let open = |lane: &Lane| match lane.breaker.leave(now) {
+        let open = |lane: &Lane| match lane.leave(now) {
             Leave::NoneBefore(then) => then,
             Leave::Any | Leave::One => None,
         };

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use mdss_relay_core::{Blame, Cause, Failure};
 
 use super::attempt::Patience;
+use super::grants::Grants;
 use super::lanes::Lanes;
 use super::lines;
 use super::ready::{Item, Ready};
 use crate::breaker::{Leave, Position};
+use crate::grant::{Ask, Grant};
 use crate::item::ItemId;
 use crate::meter::Meter;
 use crate::outage::{self, Outage, Return};
@@ -35,6 +37,8 @@ pub(super) struct Pauses {
     pub(super) lanes: Lanes,
     endpoint: Outage,
     pace: Pace,
+    /// What the other relays of the same spool allow; `None`: there are none.
+    grants: Option<Grants>,
     /// When it was last said that MDSS asks for less.
     told: Option<Instant>,
     meter: Arc<Meter>,
@@ -51,6 +55,7 @@ impl Pauses {
             lanes: Lanes::new(seats, needed),
             endpoint: Outage::new(seats),
             pace: Pace::new(rate),
+            grants: needed.map(|_| Grants::new(rate)),
             told: None,
             meter,
             reasons: BTreeMap::new(),
@@ -69,7 +74,53 @@ impl Pauses {
 
     /// How many requests the endpoint allows.
     pub(super) fn endpoint(&self, now: Instant) -> Leave {
-        self.endpoint.leave(now)
+        if self.is_left_to_others("") { Leave::NoneBefore(None) } else { self.endpoint.leave(now) }
+    }
+
+    /// What is to be asked of the other relays now, if anything.
+    pub(super) fn ask(&mut self, now: Instant) -> Option<Ask> {
+        self.grants.as_ref()?;
+        let open = self.told_open();
+        let (queued, rate) = (self.lanes.queued(), self.pace.rate());
+        self.grants.as_mut()?.ask(queued, rate, open, now)
+    }
+
+    /// The lanes that this relay finds out about.
+    fn told_open(&self) -> Vec<(String, String)> {
+        let open = self.open().into_iter().filter(|(lane, _)| !self.is_left_to_others(lane));
+        open.map(|(lane, (_, reason))| (lane, reason.to_owned())).collect()
+    }
+
+    /// Whether another relay finds out about a lane, or about MDSS itself (`""`).
+    pub(super) fn is_left_to_others(&self, lane: &str) -> bool {
+        self.grants.as_ref().is_some_and(|grants| grants.is_elsewhere(lane))
+    }
+
+    /// The answer of the other relays, or none. Gives the items that are to be given back.
+    pub(super) fn granted(&mut self, grant: Option<Grant>, now: Instant) -> Vec<Ticket> {
+        let Some(grants) = &mut self.grants else { return Vec::new() };
+        let (closed, back) = grants.answered(grant, now);
+        for lane in back {
+            self.meter.breaker(&lane, Position::Closed);
+            if lane.is_empty() {
+                // Others wait for it as well, and it may have just started.
+                self.endpoint.forget();
+                self.pace.begin();
+            } else {
+                self.lanes.back_from_others(&lane);
+            }
+        }
+        let mut tickets = Vec::new();
+        for lane in closed {
+            self.meter.breaker(&lane, Position::Open);
+            // Whoever finds out needs something to do so with.
+            if lane.is_empty() {
+                tickets.extend(self.lanes.give_up());
+            } else {
+                tickets.extend(self.lanes.leave_to_others(&lane));
+            }
+        }
+        tickets
     }
 
     /// The items that a probe may not be before their time; `None`: none may be.
@@ -84,15 +135,18 @@ impl Pauses {
 
     /// The next item whose request is to be made now, if any may be, and how long that may take.
     pub(super) fn next(&mut self, now: Instant) -> Option<(Ready, Patience)> {
-        let probe = match self.endpoint.leave(now) {
+        let probe = match self.endpoint(now) {
             Leave::NoneBefore(_) => return None,
             Leave::One => true,
             Leave::Any => false,
         };
-        if self.pace.wait(now).is_some() {
+        if self.pace.wait(now).is_some() || self.grants.as_ref().is_some_and(|grants| !grants.may(now)) {
             return None;
         }
         let ready = self.lanes.next(now, probe)?;
+        if let Some(grants) = &mut self.grants {
+            grants.take(now);
+        }
         let most = self.endpoint.started(ready.item.id(), now);
         let patience = Patience { most, usual: self.endpoint.longest(), again: outage::FIRST };
         self.pace.started(now);
@@ -236,8 +290,10 @@ impl Pauses {
 
     /// When the next request may be made, as far as that is known.
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
-        let pace = self.pace.wait(now).filter(|_| self.lanes.queued() > 0);
-        [pace, self.endpoint.wake(now), self.lanes.wake(now)].into_iter().flatten().min()
+        let queued = self.lanes.queued();
+        let pace = self.pace.wait(now).filter(|_| queued > 0);
+        let grants = self.grants.as_ref().and_then(|grants| grants.wake(queued, &self.told_open(), now));
+        [pace, self.endpoint.wake(now), self.lanes.wake(now), grants].into_iter().flatten().min()
     }
 }
 

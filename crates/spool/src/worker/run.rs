@@ -21,6 +21,7 @@ use crate::breaker::Leave;
 use crate::claim::{Claimed, Claims, Want};
 use crate::clock::{Clock as _, SystemClock};
 use crate::engine::Engine;
+use crate::grant::Grant;
 use crate::health::{Known, Teller};
 use crate::item::{Outcome, State};
 use crate::schedule::{Backoff, HELD_BY_PLAN, LONGEST};
@@ -75,6 +76,8 @@ pub struct Worker {
     nudge: Arc<Notify>,
     claiming: JoinSet<Found>,
     claims: usize,
+    /// A question to the other relays.
+    asking: JoinSet<Option<Grant>>,
     /// Whether there may be something due that is not queued.
     look: bool,
     /// When the engine was last asked for items.
@@ -127,6 +130,7 @@ impl Worker {
             nudge: Arc::default(),
             claiming: JoinSet::new(),
             claims: 0,
+            asking: JoinSet::new(),
             look: true,
             claimed: now,
             looked: now,
@@ -159,6 +163,7 @@ impl Worker {
             }
             self.flush();
             self.refill();
+            self.ask();
             self.start();
             let wake = self.wake();
             tokio::select! {
@@ -167,6 +172,7 @@ impl Worker {
                 Some(done) = self.running.join_next() => self.attempted(done),
                 Some(done) = self.outcomes.written() => self.look |= self.outcomes.settled(done, Instant::now()),
                 Some(done) = self.claiming.join_next() => self.claimed(done).await,
+                Some(done) = self.asking.join_next() => self.granted(done),
                 () = self.chores.done() => self.look = true,
                 () = news.notified() => self.look = true,
                 () = tokio::time::sleep_until(wake.into()) => self.woken(),
@@ -297,7 +303,10 @@ impl Worker {
         for item in claims.items {
             // Its lane's breaker may have opened meanwhile.
             let now = Instant::now();
-            if self.pauses.endpoint(now) == Leave::Any && self.pauses.lanes.is_closed(&item.lane, now) {
+            let endpoint = self.pauses.endpoint(now);
+            if self.pauses.is_left_to_others("")
+                || (endpoint == Leave::Any && self.pauses.lanes.is_closed(&item.lane, now))
+            {
                 back.push(item.ticket);
             } else {
                 self.sort(item, when).await;
@@ -340,6 +349,21 @@ impl Worker {
             }
             Sorted::Park(failure) => self.park(item, &object, failure, false),
         }
+    }
+
+    /// Asks the other relays of the same spool how much may be sent, if there are any and it is time.
+    fn ask(&mut self) {
+        if let Some(ask) = self.pauses.ask(Instant::now()) {
+            let engine = self.spool.engine.clone();
+            // The engine says why there is no answer. Nothing is sent without one.
+            self.asking.spawn(async move { engine.share(ask).await.ok().flatten() });
+        }
+    }
+
+    fn granted(&mut self, done: Result<Option<Grant>, JoinError>) {
+        let back = self.pauses.granted(done.ok().flatten(), Instant::now());
+        self.look |= !back.is_empty();
+        self.chores.give_back(back);
     }
 
     /// Starts what may start.

@@ -6,6 +6,7 @@ mod around;
 #[path = "../common/mod.rs"]
 #[expect(dead_code, reason = "the other tests need the rest of it")]
 mod common;
+mod pace;
 mod relays;
 mod standby;
 mod states;

@@ -1,0 +1,159 @@
+//! Several relays that share a spool in PostgreSQL: whatever of it is broken, the promise is the same.
+//!
+//! Each row has servers of its own, two or more relays behind a balancer, and a line from each relay to each server that
+//! can be held. The oracle, the senders and MDSS are those of the other rows.
+
+mod failover;
+mod field;
+mod kind;
+mod play;
+mod rate;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use postgres_rig::{Binaries, Pooler, SmallDisk, wrong_clock};
+use tokio::task::JoinSet;
+
+use crate::table::Row;
+use kind::Kind;
+
+/// What a run with several relays is given.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The relay to start; by default the mdss-relay-http beside this program
+    #[arg(long, value_name = "PATH")]
+    relay: Option<PathBuf>,
+    /// A newer relay, with a migration of the tables, for the row `upgrade`; without it that row is left out
+    #[arg(long, value_name = "PATH")]
+    newer: Option<PathBuf>,
+    /// A row, repeatable; by default all
+    #[arg(long = "row", value_enum, value_name = "NAME", hide_possible_values = true)]
+    rows: Vec<Kind>,
+    /// How often each fault is injected, instead of its own number
+    #[arg(long, value_name = "N")]
+    cycles: Option<u32>,
+    /// How many relays share the spool
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=8))]
+    replicas: u32,
+    /// How many senders post at a time
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    senders: u32,
+    /// Requests to MDSS that each relay has under way at a time
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(4..=1000))]
+    concurrency: u32,
+    /// How many rows run at a time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    jobs: u32,
+    /// Seconds without an accepted object after which missing objects count as lost; the relay's longest pause is 300
+    #[arg(long, value_name = "SECONDS", default_value_t = 330)]
+    patience: u64,
+    /// Repeats the random choices of the run with this seed; timing still depends on the machine
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What a run is to do.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    relay: PathBuf,
+    newer: Option<PathBuf>,
+    binaries: Binaries,
+    rows: Vec<Kind>,
+    /// Rows that cannot be played here, and why.
+    skipped: Vec<(Kind, String)>,
+    cycles: Option<u32>,
+    replicas: u32,
+    senders: u32,
+    concurrency: u32,
+    jobs: usize,
+    patience: Duration,
+    pub(crate) seed: u64,
+}
+
+impl Arguments {
+    /// # Errors
+    /// What is wrong with the command line, or that there is no PostgreSQL.
+    pub(crate) fn plan(self) -> Result<Plan, String> {
+        let relay = match self.relay {
+            Some(relay) => relay,
+            None => std::env::current_exe().map_err(|e| e.to_string())?.with_file_name("mdss-relay-http"),
+        };
+        for program in [Some(&relay), self.newer.as_ref()].into_iter().flatten() {
+            if !program.is_file() {
+                return Err(format!(
+                    "{} is not a file; expected a relay, which `cargo build --package mdss-relay-http` builds",
+                    program.display()
+                ));
+            }
+        }
+        let binaries = Binaries::find().map_err(|e| e.to_string())?;
+        let (mut rows, mut skipped) = (Vec::new(), Vec::new());
+        for kind in if self.rows.is_empty() { Kind::value_variants().to_vec() } else { self.rows } {
+            match why_not(kind, &binaries, self.newer.is_some()) {
+                Some(why) => skipped.push((kind, why)),
+                None => rows.push(kind),
+            }
+        }
+        Ok(Plan {
+            relay,
+            newer: self.newer,
+            binaries,
+            rows,
+            skipped,
+            cycles: self.cycles,
+            replicas: self.replicas,
+            senders: self.senders,
+            concurrency: self.concurrency,
+            jobs: self.jobs as usize,
+            patience: Duration::from_secs(self.patience),
+            seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
+        })
+    }
+}
+
+/// Why a row cannot be played here, if it cannot.
+fn why_not(kind: Kind, binaries: &Binaries, newer: bool) -> Option<String> {
+    match kind {
+        Kind::Upgrade if !newer => Some("it needs a second version of the relay, with --newer".into()),
+        Kind::RestartPooler if !Pooler::installed() => Some("it needs pgbouncer".into()),
+        Kind::ClockSkew if wrong_clock(0).is_none() => Some("it needs libfaketime".into()),
+        Kind::FullDisk => {
+            let refused = SmallDisk::mount(binaries, 1 << 20).err()?;
+            Some(format!("it needs a disk of its own: {}", refused.to_string().replace('\n', " ")))
+        }
+        _ => None,
+    }
+}
+
+impl Plan {
+    /// Rows that are left out, and why.
+    pub(crate) fn skipped(&self) -> Vec<(String, String)> {
+        self.skipped.iter().map(|(kind, why)| (kind.name(), why.clone())).collect()
+    }
+}
+
+/// All rows in their order, some at a time.
+pub(crate) async fn run(plan: &Arc<Plan>) -> Vec<Row> {
+    let mut running = JoinSet::new();
+    let mut done: Vec<Option<Row>> = vec![None; plan.rows.len()];
+    for (place, kind) in plan.rows.iter().enumerate() {
+        while running.len() >= plan.jobs {
+            crate::take(&mut running, &mut done).await;
+        }
+        crate::progress(&format!("{}: begins", kind.name()));
+        let (plan, kind) = (Arc::clone(plan), *kind);
+        running.spawn(async move { (place, play::run(plan, kind).await) });
+    }
+    while !running.is_empty() {
+        crate::take(&mut running, &mut done).await;
+    }
+    // A row that panicked would be missing: that is no success.
+    let rows = plan.rows.iter().zip(done);
+    rows.map(|(kind, row)| row.unwrap_or_else(|| Row::new(kind.name()))).collect()
+}

@@ -1,0 +1,48 @@
+//! The command for several relays. `make cluster` plays its rows.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails, and says how")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn kit(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mdss-chaos")).arg("cluster").args(args).output().unwrap()
+}
+
+#[test]
+fn mistakes_end_with_2_and_start_nothing() {
+    for (args, sentence) in [
+        (&["--relay", "/nowhere"][..], "/nowhere is not a file; expected a relay"),
+        (&["--row", "kill"], "invalid value 'kill'"),
+        (&["--replicas", "1"], "1 is not in 2..=8"),
+    ] {
+        let output = kit(args);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {text}");
+        assert!(text.contains(sentence), "{args:?}: {text}");
+    }
+}
+
+/// Otherwise nobody would notice before `make cluster` builds them.
+#[test]
+fn the_builds_that_must_be_found_out_can_be_made() {
+    let works = Command::new("patch").arg("--version").stdout(Stdio::null()).status();
+    if !drive::available("patch", works.is_ok_and(|status| status.success())).unwrap() {
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let patches: Vec<PathBuf> =
+        std::fs::read_dir("broken").unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(patches.len(), 4, "{patches:?}");
+    for patch in patches {
+        let output = Command::new("patch")
+            .args(["--dry-run", "--strip=1", "--force", "--input"])
+            .arg(std::path::absolute(&patch).unwrap())
+            .current_dir(&root)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{}: {said}", patch.display());
+    }
+}
