@@ -288,9 +288,10 @@ async fn a_database_is_checked_and_its_tables_are_made_by_whoever_may() {
     let refused = replicated();
     assert_eq!(refused.status.code(), Some(1));
     assert!(out(&refused).contains("synchronous_standby_names is empty"), "{}", out(&refused));
-    server.set("synchronous_standby_names", "'*'").unwrap();
+    server.set("synchronous_standby_names", "*").unwrap();
     let named = replicated();
     assert_eq!((named.status.code(), checks(&named).len()), (Some(0), 6), "{}", out(&named));
+    server.set("synchronous_standby_names", "").unwrap();
     // A role that may not write.
     let name = url.rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
     let revoke =

@@ -146,7 +146,7 @@ pub(super) fn marks(turn: &Turn<'_>, after: i64, most: usize) -> rusqlite::Resul
     Ok(found)
 }
 
-/// Items whose delivery is missing, which nobody can carry; and whether there is any item at all.
+/// Items whose delivery is missing, which nobody can carry.
 pub(super) fn orphans(turn: &Turn<'_>) -> rusqlite::Result<u64> {
     let sql = "SELECT count(*) FROM item WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.id = item.delivery)";
     let count = turn.db.prepare_cached(sql)?.query_row([], |row| number(row, 0)).optional()?;
