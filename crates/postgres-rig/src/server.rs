@@ -296,6 +296,35 @@ impl Server {
         signal("CONT", &[pid])
     }
 
+    /// SIGSTOP to one of its processes, whose number `pg_stat_activity` tells.
+    ///
+    /// # Errors
+    ///
+    /// If that is none of its children.
+    pub fn freeze_one(&mut self, pid: u32) -> Result<(), RigError> {
+        self.is_child(pid)?;
+        // A fast shutdown would wait for it, and so would the end of everything.
+        self.frozen = true;
+        signal("STOP", &[pid])
+    }
+
+    /// SIGCONT to one of them.
+    ///
+    /// # Errors
+    ///
+    /// If that is none of its children.
+    pub fn thaw_one(&mut self, pid: u32) -> Result<(), RigError> {
+        self.is_child(pid)?;
+        signal("CONT", &[pid])
+    }
+
+    fn is_child(&self, pid: u32) -> Result<(), RigError> {
+        if children(self.pid()?)?.contains(&pid) {
+            return Ok(());
+        }
+        Err(RigError::Failed { what: format!("{pid} is no process of the server"), said: String::new() })
+    }
+
     /// Gives its processes more of an environment, [`wrong_clock`](crate::wrong_clock) for instance, from the next start on.
     pub fn env(&mut self, vars: Vec<(String, String)>) {
         self.env = vars;

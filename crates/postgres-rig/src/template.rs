@@ -12,7 +12,7 @@ use crate::folder::Folder;
 /// Who may do everything. Nobody but this machine's users reaches the server, and everybody is trusted.
 pub(crate) const ADMIN: &str = "postgres";
 
-/// Who owns the databases, and may do nothing else: what a relay has.
+/// Who owns the databases, may see how the server does, and may do nothing else: what a relay has.
 pub(crate) const ROLE: &str = "relay";
 
 /// Lays a new data directory at `data`.
@@ -47,7 +47,8 @@ fn make(binaries: &Binaries) -> Result<Folder, RigError> {
         .map_err(RigError::system("postgres --single cannot be started"))?;
     if let Some(mut words) = single.stdin.take() {
         // One that has ended by itself says below why.
-        let _ = words.write_all(format!("CREATE ROLE {ROLE} LOGIN;\n").as_bytes());
+        let _ =
+            words.write_all(format!("CREATE ROLE {ROLE} LOGIN;\nGRANT pg_monitor TO {ROLE};\n").as_bytes());
     }
     let output = single.wait_with_output().map_err(RigError::system("postgres --single is gone"))?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

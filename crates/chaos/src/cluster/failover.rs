@@ -134,8 +134,23 @@ impl Field {
             }
             sleep(Duration::from_millis(5)).await;
         }
-        self.pause(0..1500).await;
+        // The list is filled again, and sessions see it, while the process that has commits wait for it is busy.
+        let checkpointer =
+            self.ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'").await?;
+        let checkpointer = checkpointer.concat().parse().map_err(|_| "no checkpointer".to_owned())?;
+        said(self.servers[primary].freeze_one(checkpointer))?;
         said(self.servers[primary].set("synchronous_standby_names", NAMES[standby]))?;
+        let begin = Instant::now();
+        while self.ask("SHOW synchronous_standby_names").await?.concat() != NAMES[standby] {
+            if begin.elapsed() > LIMIT {
+                return Err("nobody sees the new list of standbys".into());
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        let busy: Vec<Object> = (0..VAIN).map(|_| self.sender.book.issue(Unit::Good, true)).collect();
+        let meanwhile = self.announce(&busy);
+        self.unheard(meanwhile).await?;
+        said(self.servers[primary].thaw_one(checkpointer))?;
         // What comes now waits again, and the relay gives up by itself.
         self.unheard(announced).await?;
         self.lose_primary().await

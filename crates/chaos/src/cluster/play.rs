@@ -59,7 +59,7 @@ pub(super) async fn run(plan: Arc<Plan>, kind: Kind) -> Row {
                 ));
             }
             if !row.ok() {
-                row.output = field.output();
+                row.output = field.output() + &field.tables().await;
             }
             outcome.map(|_| ())
         }
@@ -101,6 +101,14 @@ impl Field {
             return Err(format!("an object came {late:?} after the relay that held it had died"));
         }
         Ok(passes)
+    }
+
+    /// What the database says of items that have not gone out.
+    async fn tables(&self) -> String {
+        let items = "SELECT format('%s %s, attempts %s, reason %s, claim %s, next %s', key, state, attempts, reason, claim, not_before - now()) \
+                     FROM mdss_relay.item ORDER BY id LIMIT 10";
+        let told = self.ask(items).await.unwrap_or_else(|trouble| vec![trouble]);
+        told.iter().map(|line| format!("in the database: {line}\n")).collect()
     }
 
     async fn inject_all(&mut self) -> Result<(), String> {

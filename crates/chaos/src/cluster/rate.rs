@@ -22,13 +22,16 @@ impl Field {
         let rate = self.kind.rate().unwrap_or_default();
         let many = (rate * SECONDS) as usize;
         let objects: Vec<Object> = (0..many).map(|_| self.sender.book.issue(Unit::Good, true)).collect();
-        let patient = self.sender.patient();
-        for some in objects.chunks(TOGETHER) {
-            if !patient.deliver(some, &[]).await {
-                return Err("relays in order took no events".into());
-            }
-        }
         let begin = Instant::now();
+        let patient = self.sender.patient();
+        let announced = tokio::spawn(async move {
+            for some in objects.chunks(TOGETHER) {
+                if !patient.deliver(some, &[]).await {
+                    return false;
+                }
+            }
+            true
+        });
         let (mut arrivals, mut there) = (Vec::<Instant>::new(), 0);
         while there < many {
             self.mdss.look()?;
@@ -39,6 +42,9 @@ impl Field {
                 return Err(format!("{there} of {many} objects were sent within {:?}", self.plan.patience));
             }
             sleep(Duration::from_millis(10)).await;
+        }
+        if !announced.await.unwrap_or(false) {
+            return Err("relays in order took no events".into());
         }
         let most = |window: Duration| most(&arrivals, window);
         let (ten, one) = (most(WINDOW), most(SECOND));

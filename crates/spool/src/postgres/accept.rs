@@ -3,11 +3,13 @@
 //! "Done" from the driver is not enough (each of these was seen with PostgreSQL 15):
 //! - a wait for the standby that somebody cancels ends with "ok" and a warning;
 //! - so does one that ends because the list of standbys was emptied, without a warning;
+//! - a list that is filled again is seen by sessions before commits wait for it: see [`SETTLED`];
 //! - a role, a database or a pooler may have lowered `synchronous_commit`, so the statement sets it itself;
 //! - a duplicate that is found by a statement which writes nothing waits for no standby, so the sender would hear of a row that only the primary
 //!   has, and that dies with it. Therefore every statement writes something: a message of a few bytes into the log, which an ordinary role may.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use futures_util::future::join;
 use tokio_postgres::types::Type;
@@ -49,7 +51,25 @@ WITH setting AS MATERIALIZED (
 )
 SELECT setting.sync, pg_is_in_recovery(), current_setting('synchronous_standby_names'), NULL::int8[] FROM setting";
 
-const AFTER: &str = "SELECT current_setting('synchronous_standby_names')";
+const AFTER: &str = "
+SELECT current_setting('synchronous_standby_names'), extract(epoch FROM clock_timestamp() - pg_conf_load_time())::float8,
+       CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_insert_lsn()::text END";
+
+/// How far the standbys that are waited for have come, as far as this role may see it (`pg_read_all_stats`).
+const REACHED: &str = "
+SELECT count(flush_lsn), count(*) FILTER (WHERE flush_lsn >= $1::text::pg_lsn) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')";
+
+/// A configuration that was loaded so many seconds ago is in force in every process of the server. Sessions take up a new list of standbys with their
+/// next statement, but commits wait for it only once the checkpointer has taken it up, which may be busy
+/// (<https://github.com/postgres/postgres/blob/REL_15_STABLE/src/backend/replication/syncrep.c>, `SyncRepUpdateSyncStandbysDefined`). Between them no
+/// commit waits, and nothing tells (seen with PostgreSQL 15).
+const SETTLED: f64 = 60.0;
+
+/// The same where nobody may see how far standbys have come: senders are refused for so many seconds after each reload, and no longer.
+const UNSEEN: f64 = 5.0;
+
+/// How often it is looked whether a standby has come far enough.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// The rows of a group, column by column.
 #[derive(Default)]
@@ -133,7 +153,11 @@ pub(super) async fn probe(line: &Line, durability: Durability) -> Result<(), Fau
     commit(line, PROBE, &[], durability).await.map(drop)
 }
 
-async fn commit(
+/// Commits, and makes sure that it was done as asked for.
+///
+/// # Errors
+/// As [`accept`].
+pub(super) async fn commit(
     line: &Line,
     sql: &str,
     parameters: &[Parameter<'_>],
@@ -169,8 +193,36 @@ async fn commit(
     if standby {
         return Err(unsure(TroubleKind::Unsafe, "the database is a standby"));
     }
-    if durability == Durability::Replicated && names.iter().any(|names| names.is_empty()) {
-        return Err(unsure(TroubleKind::Unsafe, "synchronous_standby_names is empty"));
+    if durability == Durability::Replicated {
+        if names.iter().any(|names| names.is_empty()) {
+            return Err(unsure(TroubleKind::Unsafe, "synchronous_standby_names is empty"));
+        }
+        let (age, end): (f64, &str) =
+            (after.try_get(1).map_err(unreadable)?, after.try_get(2).map_err(unreadable)?);
+        if age < SETTLED && !reached(line, end, age).await? {
+            let why = "the database has loaded its configuration a moment ago, and may not wait for the standby yet";
+            return Err(unsure(TroubleKind::Unsafe, why));
+        }
     }
     Ok(stored.into_iter().flatten().collect())
+}
+
+/// Whether a standby that is waited for has all up to `end`. The caller's deadline ends the wait for it.
+async fn reached(line: &Line, end: &str, age: f64) -> Result<bool, Fault> {
+    let unsure = |e: tokio_postgres::Error| {
+        let detail = format!("whether the event is safe is not known: {}", super::failure::text(&e));
+        Fault::Unsure(Trouble::new(TroubleKind::Unreachable, detail))
+    };
+    loop {
+        let rows = line.client.query_typed(REACHED, &[(&end, Type::TEXT)]).await.map_err(unsure)?;
+        let Some(row) = rows.first() else { return Ok(false) };
+        let (seen, reached): (i64, i64) = (row.try_get(0).map_err(unsure)?, row.try_get(1).map_err(unsure)?);
+        if reached > 0 {
+            return Ok(true);
+        }
+        if seen == 0 {
+            return Ok(age >= UNSEEN);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
