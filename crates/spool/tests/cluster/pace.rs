@@ -61,6 +61,33 @@ async fn the_rate_is_that_of_all_relays_together() {
     assert!(600.0 >= 0.6 * 150.0 * lasted, "{lasted} s");
 }
 
+/// Each finds by what it is refused how much it may send, as flows on one road do.
+#[tokio::test]
+async fn a_gateway_that_refuses_above_a_rate_is_given_by_all_of_them_what_it_takes() {
+    let Some(url) = database().await else { return };
+    let rate = mdss_sim::Rate { per_second: 300, burst: 30 };
+    let sim = Sim::start(SimConfig { rate: Some(rate), ..SimConfig::default() }).await.unwrap();
+    let relay = relay_for(&sim, &[("RELAY_CONCURRENCY", "16")]);
+    let stores = [Store::open(&url), Store::open(&url), Store::open(&url)];
+    for from in 0..24 {
+        let records: Vec<_> = (0..100).map(|n| record("b", &format!("{from}-{n}"), None)).collect();
+        accept(&stores[0], &relay, delivery(&records)).await.unwrap();
+    }
+    let workers: Vec<_> = stores.iter().map(|store| Running::start(store, &relay)).collect();
+    until("the rate is found", async || accepted(&sim).len() >= 600).await;
+    let begin = Instant::now();
+    until("most are sent", async || accepted(&sim).len() >= 1800).await;
+    let goodput = 1200.0 / begin.elapsed().as_secs_f64();
+    let requests = sim.requests();
+    let refused =
+        requests.iter().filter(|r| r.status == Some(mdss_sim::StatusCode::SERVICE_UNAVAILABLE)).count();
+    for worker in workers {
+        worker.stop().await;
+    }
+    assert!(goodput >= 0.6 * 300.0, "{goodput:.0} a second");
+    assert!(refused * 10 <= requests.len(), "{refused} of {} refused", requests.len());
+}
+
 /// One of them asks whether MDSS is back, and when it is, both go on at once.
 #[tokio::test]
 async fn while_mdss_is_away_one_relay_asks_and_all_others_wait() {
