@@ -6,6 +6,7 @@
 mod account;
 mod check;
 mod checklist;
+mod database;
 mod files;
 mod key;
 mod machine;
@@ -31,6 +32,7 @@ use clap::Args;
 use crate::visible::visible;
 use check::Group;
 use checklist::Counts;
+pub(crate) use outcome::{Outcome, Status};
 use results::{Finding, LONGEST, Results, off_thread};
 use subject::Subject;
 
@@ -121,13 +123,14 @@ async fn examine(subject: &Arc<Subject>, offline: bool, live: bool) -> Vec<Findi
         match group {
             Group::Settings => settings::run(of, to).await,
             Group::Machine => machine::run(of, to).await,
+            Group::Database => database::run(of, to).await,
             Group::Network => network::run(of, to).await,
             Group::Mdss => mdss::run(of, to, live).await,
             Group::Relay => relay::run(of, to).await,
         }
         to.end(group);
     };
-    let [settings, machine, network, mdss, relay] = Group::ALL.map(one);
-    tokio::join!(settings, machine, network, mdss, relay);
+    let [settings, machine, database, network, mdss, relay] = Group::ALL.map(one);
+    tokio::join!(settings, machine, database, network, mdss, relay);
     results.findings()
 }

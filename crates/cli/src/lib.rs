@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod columns;
+mod database;
 mod doctor;
 mod explain;
 mod input;

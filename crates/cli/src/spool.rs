@@ -1,6 +1,9 @@
-//! `spool`: what a relay has on disk, looked at and changed from outside, while it runs or while it does not.
+//! `spool`: what a relay keeps, on a disk or in a database, looked at and changed from outside, while it runs or while it does not.
 
+mod check;
+mod migrate;
 mod place;
+mod relocate;
 mod standing;
 mod table;
 mod units;
@@ -13,10 +16,11 @@ use std::process::ExitCode;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use clap::{Args, Subcommand};
-use mdss_relay_spool::{Clock, Desk, Entry, Filter, ItemId, Moment, State, SystemClock, Trouble};
+use clap::{ArgGroup, Args, Subcommand};
+use mdss_relay_spool::{Clock, Desk, Entry, Filter, ItemId, Moment, Place, State, SystemClock, Trouble};
 use serde_json::{Value, json};
 
+use crate::database;
 use crate::visible::visible;
 use standing::Standing;
 use units::Units;
@@ -25,7 +29,11 @@ use which::Which;
 /// Items that are read, or changed, in one step: a bulk change is many short ones, so that the relay never waits for long.
 const PAGE: usize = 500;
 
-/// Shows and changes what a relay keeps on disk, while it runs or while it does not. Run it as the relay's user.
+/// Shows and changes what a relay keeps, on disk or in a database, while it runs or while it does not. Run it as the relay's user.
+///
+/// The spool is the one of --data-dir or --url-file; without either, the database that RELAY_SPOOL_URL, RELAY_SPOOL_URL_FILE or the configuration
+/// names; without one, the data directory. RELAY_SPOOL_CA_FILE and RELAY_SPOOL_DURABILITY mean what they mean to the relay. A password is never
+/// given on the command line.
 ///
 /// `list` and `stats` begin with how MDSS stands: since when it is reachable or not, its last answer, the breakers, what came and went in the last minute.
 ///
@@ -36,6 +44,9 @@ pub(crate) struct Arguments {
     /// The data directory of the relay; without it, the variable RELAY_DATA_DIR, else /var/lib/mdss-relay if there is one.
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
+    /// A file with the URL of the spool's database: postgres://user:password@host:port/database.
+    #[arg(long, value_name = "FILE", global = true, conflicts_with = "data_dir")]
+    url_file: Option<PathBuf>,
     /// The configuration whose routes name the storage units; without it, RELAY_CONFIG, else /etc/mdss-relay/relay.toml if there is one.
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
@@ -85,52 +96,90 @@ enum Task {
     },
     /// Counts items by lane, state and reason.
     Stats,
+    /// Looks whether a relay can work with the database, and keeps what RELAY_SPOOL_DURABILITY asks for; changes nothing.
+    ///
+    /// Exit status: 0 if nothing failed, 1 if something did, 2 if no database is named.
+    Check,
+    /// Makes the tables in the database, or brings them to today's version. A relay does that by itself, unless RELAY_SPOOL_MIGRATE is off.
+    Migrate {
+        /// Prints the statements that would be run, and runs none.
+        #[arg(long)]
+        print: bool,
+    },
+    /// Moves everything from a data directory into a database, or back. Interrupted, it is taken up by the same command.
+    ///
+    /// Each step is committed where the items go before it is deleted where they come from, and what a half step has moved is recognised: nothing
+    /// is lost, and nothing is there twice. No relay may work on the directory, and on the way back none on the database either.
+    #[command(group(ArgGroup::new("from_where").args(["from", "from_url_file"]).required(true)))]
+    #[command(group(ArgGroup::new("to_where").args(["to", "to_url_file"]).required(true)))]
+    Move(relocate::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let Some(dir) = data_dir(arguments.data_dir.clone()) else {
-        say(&format!(
-            "expected the data directory of a relay, in --data-dir or RELAY_DATA_DIR; there is no {}",
-            place::STANDARD
-        ));
-        return ExitCode::from(2);
-    };
-    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    if let Some(sentence) = place::denied(&dir, &place::command_line(&dir, words)) {
-        say(&sentence);
-        return ExitCode::from(2);
-    }
-    let units = match Units::read(arguments.config.as_deref()) {
-        Ok(units) => units,
-        Err(sentence) => {
-            say(&sentence);
-            return ExitCode::from(2);
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             say(&format!("cannot start: {error}"));
             return ExitCode::from(2);
         }
     };
-    let done = Desk::open(&dir).and_then(|desk| runtime.block_on(task(&desk, &dir, &units, arguments)));
-    match done {
+    match runtime.block_on(command(arguments)) {
         Ok(status) => ExitCode::from(status),
-        Err(trouble) => {
-            say(&trouble.detail);
+        Err(sentence) => {
+            say(&sentence);
             ExitCode::from(2)
         }
     }
 }
 
-async fn task(desk: &Desk, dir: &Path, units: &Units, arguments: &Arguments) -> Result<u8, Trouble> {
+/// What is asked for; a sentence if it could not be begun.
+async fn command(arguments: &Arguments) -> Result<u8, String> {
+    if let Task::Move(way) = &arguments.task {
+        return relocate::run(way, arguments.config.as_deref(), arguments.json).await;
+    }
+    let place = meant(arguments)?;
+    match (&arguments.task, &place) {
+        (Task::Check, Place::Database(database)) => return Ok(check::run(database, arguments.json).await),
+        (Task::Migrate { print }, Place::Database(database)) => return migrate::run(database, *print).await,
+        (Task::Check | Task::Migrate { .. }, Place::Directory(_)) => {
+            return Err("expected a database, in --url-file, RELAY_SPOOL_URL or RELAY_SPOOL_URL_FILE".into());
+        }
+        _ => {}
+    }
+    if let Place::Directory(dir) = &place {
+        let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+        if let Some(sentence) = place::denied(dir, &place::command_line(dir, words)) {
+            return Err(sentence);
+        }
+    }
+    let units = Units::read(arguments.config.as_deref())?;
+    let done = async { task(&Desk::at(&place)?, &place, &units, arguments).await };
+    done.await.map_err(|trouble: Trouble| trouble.detail)
+}
+
+/// The spool that is meant.
+fn meant(arguments: &Arguments) -> Result<Place, String> {
+    if arguments.data_dir.is_none() {
+        let variables = place::variables(arguments.config.as_deref());
+        if let Some(database) = database::meant(variables, arguments.url_file.as_deref())? {
+            return Ok(Place::Database(database));
+        }
+    }
+    data_dir(arguments.data_dir.clone()).map(Place::Directory).ok_or_else(|| {
+        format!(
+            "expected the data directory of a relay, in --data-dir or RELAY_DATA_DIR, or the URL of its database; there is no {}",
+            place::STANDARD
+        )
+    })
+}
+
+async fn task(desk: &Desk, place: &Place, units: &Units, arguments: &Arguments) -> Result<u8, Trouble> {
     let now = SystemClock.now();
     let json = arguments.json;
     match &arguments.task {
         Task::List { which, limit } => {
             let unknown = which.unknown(desk, units).await?;
-            let standing = Standing::of(desk, dir).await?;
+            let standing = Standing::of(desk, place).await?;
             let mut entries = Vec::new();
             let more = pages(desk, &which.filter(units, now), *limit, |entry| entries.push(entry)).await?;
             let head = if json {
@@ -179,9 +228,12 @@ async fn task(desk: &Desk, dir: &Path, units: &Units, arguments: &Arguments) -> 
                 return Ok(1);
             }
             let filter = which.filter(units, now);
-            let count = retry(desk, &filter).await?;
-            let text = json!({ "retried": count }).to_string();
+            let (count, busy) = retry(desk, &filter).await?;
+            let text = json!({ "retried": count, "under_way": busy }).to_string();
             print(&if json { text } else { format!("{} due now", items(count)) });
+            if busy > 0 && !json {
+                say(&format!("{} left as they are, because a relay has them under way", items(busy)));
+            }
             Ok(u8::from(unknown.items || (count == 0 && !all)))
         }
         Task::Purge { which, all, yes } => {
@@ -211,8 +263,10 @@ async fn task(desk: &Desk, dir: &Path, units: &Units, arguments: &Arguments) -> 
             }
             Ok(purge(desk, &filter, now, json).await?.max(u8::from(unknown.items)))
         }
+        // They were done before.
+        Task::Check | Task::Migrate { .. } | Task::Move(_) => Ok(0),
         Task::Stats => {
-            print(&stats(desk, &Standing::of(desk, dir).await?, units, now, json).await?);
+            print(&stats(desk, &Standing::of(desk, place).await?, units, now, json).await?);
             Ok(0)
         }
     }
@@ -273,17 +327,32 @@ async fn stats(
 
 /// The counts and the items, each a line of JSON, for a file that somebody else reads; in their place why they cannot be had.
 pub(crate) async fn report(given: Option<PathBuf>, config: Option<&Path>, most: usize) -> (String, String) {
-    let Some(dir) = data_dir(given) else { return ("there is no data directory".into(), String::new()) };
+    let database = match &given {
+        Some(_) => Ok(None),
+        None => database::meant(place::variables(config), None),
+    };
+    let place = match database {
+        Err(sentence) => return (sentence, String::new()),
+        // Whoever writes a report changes no tables.
+        Ok(Some(database)) => Place::Database(database.migrating(false)),
+        Ok(None) => match data_dir(given) {
+            Some(dir) => Place::Directory(dir),
+            None => return ("there is no data directory".into(), String::new()),
+        },
+    };
     let read = async {
         let units = Units::read(config).unwrap_or_default();
-        let (desk, now) = (Desk::open(&dir)?, SystemClock.now());
-        let standing = Standing::of(&desk, &dir).await?;
+        let (desk, now) = (Desk::at(&place)?, SystemClock.now());
+        let standing = Standing::of(&desk, &place).await?;
         let mut items = Vec::new();
         pages(&desk, &Filter::default(), most, |entry| items.push(entry)).await?;
         Ok((stats(&desk, &standing, &units, now, true).await?, shown(&items, Some(&standing), now, true)))
     };
-    read.await
-        .unwrap_or_else(|trouble: Trouble| (format!("{}: {}", dir.display(), trouble.detail), String::new()))
+    let named = match &place {
+        Place::Directory(dir) => dir.display().to_string(),
+        Place::Database(database) => database.place(),
+    };
+    read.await.unwrap_or_else(|trouble: Trouble| (format!("{named}: {}", trouble.detail), String::new()))
 }
 
 fn data_dir(given: Option<PathBuf>) -> Option<PathBuf> {
@@ -335,16 +404,17 @@ async fn pages(
     }
 }
 
-/// Makes everything that fits due, step by step; gives how many.
-async fn retry(desk: &Desk, filter: &Filter) -> Result<usize, Trouble> {
+/// Makes everything that fits due, step by step; gives how many, and how many a relay has under way.
+async fn retry(desk: &Desk, filter: &Filter) -> Result<(usize, usize), Trouble> {
     let mut progress = Progress::new("due now");
-    let mut after = None;
+    let (mut after, mut busy) = (None, 0);
     loop {
         let batch = desk.retry(filter, after).await?;
         progress.step(batch.entries.len());
+        busy += batch.busy.len();
         after = batch.next;
         if after.is_none() {
-            return Ok(progress.end());
+            return Ok((progress.end(), busy));
         }
     }
 }

@@ -218,15 +218,15 @@ async fn deepen(url: &str, depth: usize) {
         }
         let most = depth - there;
         let copy = format!(
-            "WITH some AS (SELECT id FROM mdss_relay.item ORDER BY id LIMIT {most}),
+            "WITH chosen AS (SELECT id FROM mdss_relay.item ORDER BY id LIMIT {most}),
                   above AS (SELECT max(id) + 1000 AS by FROM mdss_relay.item),
                   i AS (INSERT INTO mdss_relay.item SELECT (x).* FROM (
                       SELECT jsonb_populate_record(item, jsonb_build_object('id', item.id + above.by, 'delivery', item.delivery + above.by,
                           'mark', '\\x' || encode(sha256((item.id + above.by)::text::bytea), 'hex'))) AS x
-                      FROM mdss_relay.item JOIN some USING (id), above) y)
+                      FROM mdss_relay.item JOIN chosen USING (id), above) y)
              INSERT INTO mdss_relay.delivery SELECT (x).* FROM (
                  SELECT jsonb_populate_record(delivery, jsonb_build_object('id', delivery.id + above.by)) AS x
-                 FROM mdss_relay.delivery, above WHERE delivery.id IN (SELECT delivery FROM mdss_relay.item JOIN some USING (id))) y"
+                 FROM mdss_relay.delivery, above WHERE delivery.id IN (SELECT delivery FROM mdss_relay.item JOIN chosen USING (id))) y"
         );
         postgres_rig::ask(url, &copy).await.unwrap();
     }

@@ -14,7 +14,11 @@ mod meter;
 mod outage;
 mod pace;
 #[cfg(feature = "postgres")]
+mod parcel;
+#[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod relocate;
 mod said;
 mod schedule;
 mod shares;
@@ -35,7 +39,9 @@ pub use intake::Sender;
 pub use item::{ItemId, LANE_UNROUTED, State};
 pub use meter::{Counts, Histogram, LATENCY_BOUNDS, Snapshot};
 #[cfg(feature = "postgres")]
-pub use postgres::{Database, Durability, Replica, Sharing, Standing};
+pub use postgres::{Database, Durability, Examined, Replica, Sharing, Standing};
+#[cfg(feature = "postgres")]
+pub use relocate::{Moved, move_to_database, move_to_directory};
 pub use shares::Parties;
 pub use spool::Spool;
 pub use stock::{Batch, Depth, Entry, Filter, Shown, Stock};

@@ -3,6 +3,7 @@
 mod accept;
 mod base;
 mod beat;
+mod carry;
 mod claim;
 mod committer;
 mod config;
@@ -29,8 +30,10 @@ mod tidy;
 mod visit;
 
 pub use beat::Replica;
+pub(crate) use carry::Door;
 pub(crate) use claim::LEASE;
 pub use config::{Database, Durability};
 pub use counters::Sharing;
 pub(crate) use handle::Postgres;
 pub use standing::Standing;
+pub use visit::Examined;

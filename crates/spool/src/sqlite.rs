@@ -1,6 +1,8 @@
 //! The engine of one machine: a file, and one thread that owns it. Nothing outside this folder knows rusqlite.
 
 mod accept;
+#[cfg(feature = "postgres")]
+mod carry;
 mod checkpoint;
 mod claim;
 mod column;

@@ -5,19 +5,22 @@
 pub(crate) enum Group {
     Settings,
     Machine,
+    Database,
     Network,
     Mdss,
     Relay,
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 5] = [Self::Settings, Self::Machine, Self::Network, Self::Mdss, Self::Relay];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Settings, Self::Machine, Self::Database, Self::Network, Self::Mdss, Self::Relay];
 
     /// The first part of the ids of its checks.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Settings => "settings",
             Self::Machine => "machine",
+            Self::Database => "database",
             Self::Network => "network",
             Self::Mdss => "mdss",
             Self::Relay => "relay",
@@ -74,7 +77,7 @@ const fn live(group: Group, id: &'static str, worst: Worst, looks_at: &'static s
     Check { live: true, ..row(group, id, worst, looks_at) }
 }
 
-use Group::{Machine, Mdss, Network, Relay, Settings};
+use Group::{Database, Machine, Mdss, Network, Relay, Settings};
 use Worst::{Fail, Warn};
 
 /// Every check, in the order in which they are printed.
@@ -95,6 +98,22 @@ pub(crate) const CHECKS: &[Check] = &[
     row(Machine, "machine.spool_version", Fail, "whether this version can open the spool"),
     row(Machine, "machine.spool_damaged_files", Warn, "spool files that were set aside as damaged"),
     row(Machine, "machine.open_files", Warn, "how many files and connections may be open"),
+    row(
+        Database,
+        "database.reached",
+        Fail,
+        "a connection to the spool's database, with TLS, to a server that takes writes",
+    ),
+    row(Database, "database.tables", Fail, "the server's and the tables' version"),
+    row(Database, "database.rights", Fail, "what the role may do"),
+    row(
+        Database,
+        "database.durability",
+        Fail,
+        "whether a commit is as safe as RELAY_SPOOL_DURABILITY asks for: synchronous_commit, standbys' names, fsync, wal_level",
+    ),
+    row(Database, "database.standbys", Warn, "synchronous standbys that are connected"),
+    row(Database, "database.vacuum", Warn, "old transactions and dead rows"),
     row(Network, "network.dns", Fail, "the addresses of MDSS's host, or of the proxy's"),
     row(Network, "network.connect", Fail, "a TCP connection"),
     row(Network, "network.proxy", Fail, "whether the proxy lets through to MDSS"),

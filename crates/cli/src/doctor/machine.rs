@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mdss_relay_core::SpoolSettings;
 use mdss_relay_spool::{Desk, Glance, TroubleKind};
 
 use super::outcome::Outcome;
@@ -34,11 +33,18 @@ const UNSAFE: [(u64, &str); 6] = [
     (0x8584_58f6, "ramfs, which is in memory"),
 ];
 
+/// A spool on a disk of this machine.
+struct Spool {
+    dir: PathBuf,
+    limit: u64,
+}
+
 pub(crate) async fn run(subject: &Arc<Subject>, results: &Results) {
-    if let Some(spool) = &subject.http.spool {
-        let place = spool.dir.display().to_string();
-        let look = |at: fn(&Subject, &SpoolSettings) -> Outcome| {
-            let (subject, spool) = (subject.clone(), spool.clone());
+    let spool = subject.http.spool.as_ref();
+    if let Some((spool, dir)) = spool.and_then(|spool| Some((spool, spool.place.dir()?))) {
+        let place = dir.display().to_string();
+        let look = |at: fn(&Subject, &Spool) -> Outcome| {
+            let (subject, spool) = (subject.clone(), Spool { dir: dir.to_owned(), limit: spool.limit });
             off_thread(move || at(&subject, &spool))
         };
         let need = &[DATA_DIR];
@@ -54,7 +60,7 @@ pub(crate) async fn run(subject: &Arc<Subject>, results: &Results) {
 
 // === The data directory ===
 
-fn data_dir(subject: &Subject, spool: &SpoolSettings) -> Outcome {
+fn data_dir(subject: &Subject, spool: &Spool) -> Outcome {
     let dir = &spool.dir;
     let service = subject.service.as_ref();
     if dir.as_os_str().is_empty() {
@@ -192,7 +198,7 @@ fn sync(path: &PathBuf) -> std::io::Result<Duration> {
     took.and_then(|took| removed.map(|()| took))
 }
 
-fn disk(_: &Subject, spool: &SpoolSettings) -> Outcome {
+fn disk(_: &Subject, spool: &Spool) -> Outcome {
     // What the relay will make is on the disk of what is there.
     let dir = spool.dir.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"));
     let free = match rustix::fs::statvfs(dir) {
@@ -230,7 +236,7 @@ fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
 
-fn spool_version(_: &Subject, spool: &SpoolSettings) -> Outcome {
+fn spool_version(_: &Subject, spool: &Spool) -> Outcome {
     let newest = Glance::NEWEST;
     match Desk::glance(&spool.dir).version {
         Ok(None) => Outcome::ok("there is no spool yet"),
@@ -254,7 +260,7 @@ fn spool_version(_: &Subject, spool: &SpoolSettings) -> Outcome {
     }
 }
 
-fn spool_damaged_files(_: &Subject, spool: &SpoolSettings) -> Outcome {
+fn spool_damaged_files(_: &Subject, spool: &Spool) -> Outcome {
     let set_aside = Desk::glance(&spool.dir).set_aside;
     let Some((newest, _)) = set_aside.last() else {
         return Outcome::ok("no file was set aside as damaged");

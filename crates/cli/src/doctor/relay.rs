@@ -6,6 +6,7 @@ mod page;
 mod stored;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use drive::HttpPoster;
@@ -100,7 +101,13 @@ async fn silent(why: &str, subject: &Subject) -> Outcome {
             format!("start it: systemctl enable --now {unit}; if it was started: systemctl status {unit}"),
         );
     };
-    let dir = spool.dir.clone();
+    let Some(dir) = spool.place.dir().map(Path::to_owned) else {
+        return Outcome::warn(
+            format!("nothing answers ({why}): no relay runs here now; others may share the database"),
+            expected,
+            format!("start it: systemctl enable --now {unit}; if it was started: systemctl status {unit}"),
+        );
+    };
     let spool = off_thread(move || Desk::glance(&dir)).await;
     if matches!(spool.version, Ok(None)) && spool.set_aside.is_empty() {
         return Outcome::warn(

@@ -5,10 +5,14 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::input;
 use crate::visible::quoted;
 
 /// Where the package has it. Commands of alerts and guides run as they stand there.
 pub(super) const STANDARD: &str = "/var/lib/mdss-relay";
+
+/// Where the package has the configuration.
+const CONFIG: &str = "/etc/mdss-relay/relay.toml";
 
 /// The user of the package's service.
 const USER: &str = "mdss-relay";
@@ -21,6 +25,14 @@ pub(super) fn data_dir(
 ) -> Option<PathBuf> {
     let given = given.or_else(|| variable.map(PathBuf::from)).filter(|dir| !dir.as_os_str().is_empty());
     given.or_else(|| std::fs::symlink_metadata(standard).is_ok().then(|| standard.to_owned()))
+}
+
+/// The variables of this process with the configuration that a relay of the package has: the one given, else the standard one.
+pub(super) fn variables(config: Option<&Path>) -> Vec<(OsString, OsString)> {
+    let named = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let by_variables = named("RELAY_CONFIG") || named("RELAY_CONFIG_TOML");
+    let standard = (!by_variables && Path::new(CONFIG).is_file()).then_some(Path::new(CONFIG));
+    input::variables(config.or(standard))
 }
 
 /// What a user who may not read and write the spool is told: that, and whose command it is. `None` if he may, or if something else is

@@ -1,6 +1,6 @@
 //! How MDSS stands, by the word of the relay's worker: the first question of whoever looks at what waits.
 
-use mdss_relay_spool::{Desk, LANE_UNROUTED, Moment, Noted, Position, State, Trouble};
+use mdss_relay_spool::{Desk, LANE_UNROUTED, Moment, Noted, Place, Position, Replica, State, Trouble};
 use serde_json::{Value, json};
 
 use super::table::age;
@@ -9,11 +9,38 @@ use super::table::age;
 pub(super) struct Standing {
     runs: bool,
     noted: Option<Noted>,
+    /// Where several relays share a database: that, how it stands, and they.
+    shared: Option<(String, Option<mdss_relay_spool::Standing>, Vec<Replica>)>,
 }
 
 impl Standing {
-    pub(super) async fn of(desk: &Desk, dir: &std::path::Path) -> Result<Self, Trouble> {
-        Ok(Self { runs: Desk::is_worked_on(dir), noted: desk.noted().await? })
+    pub(super) async fn of(desk: &Desk, place: &Place) -> Result<Self, Trouble> {
+        let noted = desk.noted().await?;
+        Ok(match place {
+            Place::Directory(dir) => Self { runs: Desk::is_worked_on(dir), noted, shared: None },
+            Place::Database(database) => {
+                let replicas = desk.replicas().await?;
+                let runs = !replicas.is_empty();
+                Self { runs, noted, shared: Some((database.place(), desk.standing(), replicas)) }
+            }
+        })
+    }
+
+    /// What is said of a relay, or of several.
+    fn relays(&self, now: Moment) -> String {
+        let Some((place, _, replicas)) = &self.shared else {
+            return if self.runs { "a relay runs here" } else { "no relay runs here" }.to_owned();
+        };
+        let each = replicas.iter().map(|replica| {
+            let other = if replica.differs { ", by other settings" } else { "" };
+            format!("{} ({}, for {}{other})", replica.name, replica.version, age(now.since(replica.since)))
+        });
+        let each: Vec<_> = each.collect();
+        match each.len() {
+            0 => format!("no relay works on {place}"),
+            1 => format!("a relay works on {place}: {}", each.join(", ")),
+            n => format!("{n} relays work on {place}: {}", each.join(", ")),
+        }
     }
 
     /// Why a running relay sends nothing to a lane now; what is parked would not be sent anyway.
@@ -33,12 +60,13 @@ impl Standing {
 
     /// For people, a line a fact.
     pub(super) fn lines(&self, now: Moment) -> Vec<String> {
-        let relay = if self.runs { "a relay runs here" } else { "no relay runs here" };
+        let relay = self.relays(now);
         let Some(Noted { health, at }) = &self.noted else {
             return vec![format!("{relay}; none has said yet how MDSS stands")];
         };
         let ago = |then: Moment| format!("{} ago", age(now.since(then)));
         let mut lines = vec![format!("{relay}; as of {}:", ago(*at))];
+        lines.extend(self.shared.iter().filter_map(|(_, standing, _)| Some(standing.as_ref()?.words())));
         lines.extend(health.way.clone());
         lines.push(match (&health.away, health.since) {
             (Some(away), since) => {
@@ -112,6 +140,26 @@ impl Standing {
                 "accepted_last_minute": accepted,
             })
         });
-        json!({ "relay_runs": self.runs, "mdss": mdss })
+        let mut all = json!({ "relay_runs": self.runs, "mdss": mdss });
+        if let Some((place, standing, replicas)) = &self.shared {
+            let relays = replicas.iter().map(|replica| {
+                json!({
+                    "id": replica.id,
+                    "name": replica.name,
+                    "version": replica.version,
+                    "since": replica.since.to_string(),
+                    "seen": replica.seen.to_string(),
+                    "other_settings": replica.differs,
+                })
+            });
+            all["relays"] = relays.collect();
+            all["database"] = json!({
+                "place": place,
+                "server": standing.as_ref().map(mdss_relay_spool::Standing::version),
+                "tables": standing.as_ref().map(|standing| standing.tables),
+                "synchronous_standby_names": standing.as_ref().map(|standing| standing.standby_names.clone()),
+            });
+        }
+        all
     }
 }

@@ -4,10 +4,7 @@ use std::path::Path;
 
 use mdss_relay_core::{Role, Rules, Settings, UnitNames};
 
-use crate::input;
-
-/// Where the package has the configuration.
-const STANDARD: &str = "/etc/mdss-relay/relay.toml";
+use super::place;
 
 /// The names that a configuration gives to storage units; none without a configuration.
 #[derive(Default)]
@@ -20,10 +17,7 @@ impl Units {
     /// # Errors
     /// Why the file that is named cannot be read; without one there is no error.
     pub(super) fn read(config: Option<&Path>) -> Result<Self, String> {
-        let named = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let by_variables = named("RELAY_CONFIG") || named("RELAY_CONFIG_TOML");
-        let standard = (!by_variables && Path::new(STANDARD).is_file()).then_some(Path::new(STANDARD));
-        let draft = Settings::read(input::variables(config.or(standard)), Role::Explain);
+        let draft = Settings::read(place::variables(config), Role::Explain);
         let rules = draft.settings.rules.clone();
         if let (Some(_), Err(mistakes)) = (config, draft.finish())
             && rules.units() == 0
@@ -32,6 +26,11 @@ impl Units {
             return Err(mistakes.join("; "));
         }
         Ok(Self(rules))
+    }
+
+    /// The rules that the configuration has.
+    pub(super) fn rules(&self) -> &Rules {
+        &self.0
     }
 
     /// What the unit with this id is called; `None` if the configuration does not say.

@@ -83,6 +83,13 @@ fn with_postgres() -> bool {
     available("postgres", server).unwrap()
 }
 
+#[test]
+fn kubernetes() {
+    if with_helm() && with_postgres() {
+        follow(KUBERNETES);
+    }
+}
+
 /// Its Deployment becomes a StatefulSet; all else is the same.
 #[test]
 fn kubernetes_without_a_database() {

@@ -153,7 +153,11 @@ pub(super) async fn probe(line: &Line, durability: Durability) -> Result<(), Fau
     commit(line, PROBE, &[], durability).await.map(drop)
 }
 
-async fn commit(
+/// Commits, and makes sure that it was done as asked for.
+///
+/// # Errors
+/// As [`accept`].
+pub(super) async fn commit(
     line: &Line,
     sql: &str,
     parameters: &[Parameter<'_>],

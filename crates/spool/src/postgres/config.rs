@@ -135,6 +135,11 @@ impl Database {
         Self { migrate, ..self }
     }
 
+    /// Whether the tables may be made and brought to today's version.
+    pub(super) fn migrates(&self) -> bool {
+        self.migrate
+    }
+
     /// What a commit must have outlived.
     pub fn durability(&self) -> Durability {
         self.durability

@@ -41,7 +41,7 @@ pub(super) struct Version {
 
 impl Version {
     /// Whether this program may work on such tables.
-    fn check(self) -> Result<(), Trouble> {
+    pub(super) fn check(self) -> Result<(), Trouble> {
         if self.oldest > NEWEST {
             let detail = format!(
                 "the tables are for relays of version {} or later; this relay writes version {NEWEST}",

@@ -7,6 +7,7 @@ use super::config::Durability;
 use super::delivery::seconds;
 use super::failure::Fault;
 use super::line::Line;
+use super::schema;
 use crate::trouble::{Trouble, TroubleKind};
 
 /// The oldest server whose statements and settings are those that the relay uses.
@@ -19,7 +20,7 @@ pub struct Standing {
     pub durability: Durability,
     /// Its version, as `server_version_num` has it: 150018.
     pub server: i32,
-    /// The version of the tables.
+    /// The version of the tables; 0: there are none.
     pub tables: i32,
     /// `synchronous_commit` of a session of this role. An accept asks for at least `on`, whatever it is.
     pub synchronous_commit: String,
@@ -153,12 +154,13 @@ impl Watched {
 /// # Errors
 /// If that cannot be read, or the server is too old.
 pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
+    let tables = schema::version(line).await?.version;
     let sql = "SELECT current_setting('server_version_num')::int, current_setting('synchronous_commit'),
                current_setting('synchronous_standby_names'), current_setting('fsync') = 'on', current_setting('full_page_writes') = 'on',
                current_setting('wal_level'), pg_is_in_recovery(),
                (SELECT count(*)::int FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')),
                pg_has_role(current_user, 'pg_monitor', 'USAGE') OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
-               (SELECT version FROM mdss_relay.meta), s.n_dead_tup, s.n_live_tup,
+               s.n_dead_tup, s.n_live_tup,
                (SELECT coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity
                 WHERE datname = current_database() AND pid <> pg_backend_pid())
                FROM (SELECT) one LEFT JOIN pg_stat_user_tables s ON s.relid = to_regclass('mdss_relay.item')";
@@ -170,7 +172,7 @@ pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
     let standing = Standing {
         durability: watched.durability,
         server: row.try_get(0)?,
-        tables: row.try_get(9)?,
+        tables,
         synchronous_commit: row.try_get(1)?,
         standby_names: row.try_get(2)?,
         standbys: sees.then(|| u32::try_from(standbys).unwrap_or(0)),
@@ -178,9 +180,9 @@ pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
         full_page_writes: row.try_get(4)?,
         wal_level: row.try_get(5)?,
         in_recovery: row.try_get(6)?,
-        dead_rows: rows(10)?,
-        live_rows: rows(11)?,
-        oldest_transaction: seconds(row.try_get(12)?),
+        dead_rows: rows(9)?,
+        live_rows: rows(10)?,
+        oldest_transaction: seconds(row.try_get(11)?),
     };
     if standing.server < OLDEST_SERVER {
         let detail =

@@ -9,6 +9,33 @@ use super::schema;
 use super::standing::{self, Standing, Watched};
 use crate::trouble::Trouble;
 
+/// Rights that a relay needs and this role has not, table by table; and whether it may make the schema.
+const RIGHTS: &str = "
+SELECT ARRAY(
+    SELECT needed.privilege || ' on mdss_relay.' || c.relname FROM pg_class c, unnest(CASE
+        WHEN c.relkind = 'S' THEN ARRAY['USAGE'] WHEN c.relname = 'meta' THEN ARRAY['SELECT', 'UPDATE']
+        WHEN c.relkind = 'r' THEN ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] ELSE ARRAY['SELECT'] END) AS needed (privilege)
+    WHERE c.relnamespace = to_regnamespace('mdss_relay') AND c.relkind IN ('r', 'S')
+      AND NOT CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, needed.privilege) ELSE has_table_privilege(c.oid, needed.privilege) END
+    ORDER BY 1),
+    CASE WHEN to_regnamespace('mdss_relay') IS NULL THEN has_database_privilege(current_database(), 'CREATE')
+         ELSE has_schema_privilege('mdss_relay', 'CREATE') END";
+
+/// What was found of a database.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// How its server stands.
+    pub standing: Standing,
+    /// Whether this program may work on its tables, if there are any.
+    pub fits: Result<(), Trouble>,
+    /// Rights that a relay needs and the role has not.
+    pub missing: Vec<String>,
+    /// Whether the role may make the tables.
+    pub may_create: bool,
+    /// Whether a relay makes the tables, and brings them to today's version (`RELAY_SPOOL_MIGRATE`).
+    pub migrates: bool,
+}
+
 impl Database {
     /// The version of the tables that this program writes, and brings older ones to.
     pub const TABLES: i32 = schema::NEWEST;
@@ -30,22 +57,24 @@ impl Database {
         steps.map_err(|fault| fault.trouble("making the tables"))
     }
 
-    /// Looks whether the database can be used and how its server stands, and changes nothing.
+    /// Looks whether a relay could work there, and changes nothing.
     ///
     /// # Errors
-    /// Why a relay would not work there: no connection, no tables, or tables for other relays. Whether it keeps what is asked of it is what
-    /// [`Standing::holds`] says.
-    pub async fn check(&self) -> Result<Standing, Trouble> {
+    /// If that cannot be told: no connection, or a server that is too old.
+    pub async fn examine(&self) -> Result<Examined, Trouble> {
         let line = Line::connect(self).await?;
         let watched = Arc::new(Watched::new(self.durability()));
         let looked = async {
-            schema::ready(&line, false).await?;
-            standing::look(&line, &watched).await
+            let fits = schema::version(&line).await?.check();
+            standing::look(&line, &watched).await?;
+            let row = line.client.query_typed_one(RIGHTS, &[]).await?;
+            Ok((fits, row.try_get(0)?, row.try_get(1)?))
         };
-        let looked: Result<(), Fault> = looked.await;
+        let looked: Result<_, Fault> = looked.await;
         line.close().await;
-        looked.map_err(|fault| fault.trouble("looking at the database"))?;
-        watched.last().map(|(standing, _)| standing).ok_or_else(Trouble::stopped)
+        let (fits, missing, may_create) = looked.map_err(|fault| fault.trouble("looking at the database"))?;
+        let (standing, _) = watched.last().ok_or_else(Trouble::stopped)?;
+        Ok(Examined { standing, fits, missing, may_create, migrates: self.migrate })
     }
 
     /// The statements that make the tables, or bring them from a version to today's, for whoever runs them with a tool of their own.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::accept::{accept, probe};
+#[cfg(feature = "postgres")]
+use super::carry;
 use super::claim::{At, claim};
 use super::desk::{Change, change, list, show, stock};
 use super::due::release;
@@ -17,6 +19,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
+#[cfg(feature = "postgres")]
+use crate::parcel::{Parcel, Remembered};
 use crate::shares::Limits;
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
 use crate::ticket::Given;
@@ -124,6 +128,41 @@ impl Sqlite {
 
     pub(crate) async fn purge(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
         self.change(filter, after, Change::Purge).await
+    }
+
+    /// The next deliveries, to carry them elsewhere.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn parcels(
+        &self,
+        after: i64,
+        most: usize,
+        most_bytes: usize,
+    ) -> Result<Vec<Parcel>, Trouble> {
+        self.orders.ask(Order::Read, move |turn| Ok(carry::parcels(turn, after, most, most_bytes)?)).await
+    }
+
+    /// Deletes items that have arrived elsewhere.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn gone(&self, ids: Vec<i64>) -> Result<(), Trouble> {
+        self.orders.ask(Order::Write, move |turn| Ok(carry::gone(turn, &ids)?)).await
+    }
+
+    /// Writes deliveries that come from elsewhere.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn adopt(&self, parcels: Arc<Vec<Parcel>>) -> Result<usize, Trouble> {
+        self.orders.ask(Order::Write, move |turn| Ok(carry::adopt(turn, &parcels)?)).await
+    }
+
+    /// Marks of what MDSS has accepted, when it did, and the number of the last one.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn marks(&self, after: i64, most: usize) -> Result<Remembered, Trouble> {
+        self.orders.ask(Order::Read, move |turn| Ok(carry::marks(turn, after, most)?)).await
+    }
+
+    /// How many items have lost their delivery.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn orphans(&self) -> Result<u64, Trouble> {
+        self.orders.ask(Order::Read, move |turn| Ok(carry::orphans(turn)?)).await
     }
 
     async fn change(&self, filter: &Filter, after: Option<ItemId>, what: Change) -> Result<Batch, Trouble> {

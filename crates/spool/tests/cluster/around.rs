@@ -33,10 +33,10 @@ async fn a_server_that_cannot_keep_what_is_asked_of_it_is_refused_and_says_why()
     assert_eq!(trouble.kind, TroubleKind::Unsafe);
     assert!(trouble.detail.contains("synchronous_standby_names is empty"), "{trouble}");
     assert_eq!(store.ready().await.unwrap_err().kind, TroubleKind::Unsafe);
-    let standing = Database::of_url(&url).unwrap().check().await.unwrap();
+    let standing = Database::of_url(&url).unwrap().examine().await.unwrap().standing;
     assert!(standing.holds().is_err() && !standing.fsync && standing.server >= 140_000);
     let knowingly = Database::of_url(&url).unwrap().durable(Durability::Server);
-    assert!(knowingly.check().await.unwrap().holds().is_ok());
+    assert!(knowingly.examine().await.unwrap().standing.holds().is_ok());
     let knowingly = Store::of(knowingly);
     assert_eq!(send(&knowingly, "k").await.unwrap(), "spooled:-");
 }
@@ -51,7 +51,8 @@ async fn tables_of_another_version_are_used_as_long_as_they_may_be() {
     let trouble = send(&store, "k").await.unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Foreign);
     assert!(trouble.detail.contains("mdss-relay spool migrate"), "{trouble}");
-    assert_eq!(database().check().await.unwrap_err().kind, TroubleKind::Foreign);
+    let found = database().examine().await.unwrap();
+    assert!(found.standing.tables == 0 && found.may_create && found.missing.is_empty(), "{found:?}");
     let made =
         futures_util::future::join_all((0..4).map(|_| async { database().migrate().await.unwrap() })).await;
     assert!(made.iter().all(|(_, after)| *after == Database::TABLES), "{made:?}");
@@ -103,7 +104,7 @@ async fn a_server_is_believed_by_its_certificate_for_its_name() {
         ("another name", trusting("127.0.0.1")),
         ("nobody's certificate", Database::of_url(&url("localhost")).unwrap()),
     ] {
-        let trouble = database.check().await.unwrap_err();
+        let trouble = database.examine().await.unwrap_err();
         assert_eq!(trouble.kind, TroubleKind::Unreachable, "{what}");
         assert!(trouble.detail.contains("certificate"), "{what}: {trouble}");
     }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mdss_relay_core::{Cause, SpoolSettings};
-use mdss_relay_spool::{Desk, Glance, Stock};
+use mdss_relay_core::{Cause, DatabaseSettings, DatabaseUrl, SpoolPlace, SpoolSettings};
+use mdss_relay_spool::{Database, Desk, Glance, Place, Stock};
 
 use super::age;
 use super::page::Page;
@@ -50,11 +50,14 @@ pub(super) enum Stored {
 
 impl Stored {
     pub(super) async fn of(page: Option<&Page>, subject: &Subject) -> Self {
-        let Some(SpoolSettings { dir, .. }) = &subject.http.spool else { return Self::Direct };
+        let Some(SpoolSettings { place, .. }) = &subject.http.spool else { return Self::Direct };
         match page.filter(|page| page.value("mdss_relay_spool_up") == Some(1.0)) {
             Some(page) => Self::counted(page),
             None => {
-                let dir = dir.clone();
+                let dir = match place {
+                    SpoolPlace::Directory(dir) => dir.clone(),
+                    SpoolPlace::Database(settings) => return Self::in_database(settings).await,
+                };
                 let from_file = off_thread(move || Self::in_file(dir));
                 let limit = tokio::time::timeout(super::LONGEST_PAGE, from_file);
                 limit.await.unwrap_or_else(|_| Self::Unknown {
@@ -62,6 +65,21 @@ impl Stored {
                     remedy: "see machine.data_dir".into(),
                 })
             }
+        }
+    }
+
+    /// As the database has it, with the connection of an operator.
+    async fn in_database(settings: &DatabaseSettings) -> Self {
+        let remedy = "see the group database".to_owned();
+        let database = match Database::of_settings(settings) {
+            Ok(database) => database.migrating(false),
+            Err(mistake) => return Self::Unknown { why: mistake.to_string(), remedy },
+        };
+        let counted = async { Desk::at(&Place::Database(database))?.stock().await };
+        match tokio::time::timeout(super::LONGEST_PAGE, counted).await {
+            Ok(Ok(stock)) => Self::from_stock(&stock),
+            Ok(Err(trouble)) => Self::Unknown { why: trouble.detail, remedy },
+            Err(_) => Self::Unknown { why: "the database does not answer".into(), remedy },
         }
     }
 
@@ -221,6 +239,16 @@ impl Stored {
 
 /// The command that shows the items concerned.
 fn list(subject: &Subject, which: &str) -> String {
-    let dir = subject.http.spool.as_ref().map(|spool| spool.dir.display().to_string()).unwrap_or_default();
-    format!("sudo -u mdss-relay mdss-relay spool --data-dir {dir} list {which}")
+    match subject.http.spool.as_ref().map(|spool| &spool.place) {
+        Some(SpoolPlace::Database(DatabaseSettings { url: DatabaseUrl::File(file), .. })) => {
+            format!("sudo -u mdss-relay mdss-relay spool --url-file {} list {which}", file.display())
+        }
+        // Its variable has the URL, which no command line may show.
+        Some(SpoolPlace::Database(_)) => format!("mdss-relay spool list {which}"),
+        place => {
+            let dir =
+                place.and_then(SpoolPlace::dir).map(|dir| dir.display().to_string()).unwrap_or_default();
+            format!("sudo -u mdss-relay mdss-relay spool --data-dir {dir} list {which}")
+        }
+    }
 }

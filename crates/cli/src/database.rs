@@ -1,0 +1,186 @@
+//! The database of a spool: which one is meant, and whether a relay can work with it. `spool check` and `doctor` say the same of it.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use mdss_relay_core::{Role, Settings, SpoolPlace};
+use mdss_relay_spool::{Database, Durability, Examined, TroubleKind};
+
+use crate::doctor::Outcome;
+
+/// A transaction that is open for longer keeps vacuum from clearing rows, and claims slow down.
+const LONG: Duration = Duration::from_secs(600);
+
+/// The database that the variables, or the configuration that they name, have for a spool; `None` if they have none. A file of the command line
+/// stands for their URL.
+///
+/// # Errors
+/// The mistakes in what they say of it, without its password.
+pub(crate) fn meant(
+    mut variables: Vec<(OsString, OsString)>,
+    url_file: Option<&Path>,
+) -> Result<Option<Database>, String> {
+    variables.retain(|(name, _)| name != "RELAY_MODE");
+    variables.push(("RELAY_MODE".into(), "spooled".into()));
+    if let Some(file) = url_file {
+        variables.retain(|(name, _)| name != "RELAY_SPOOL_URL" && name != "RELAY_SPOOL_URL_FILE");
+        variables.push(("RELAY_SPOOL_URL_FILE".into(), file.into()));
+    }
+    let draft = Settings::read(variables, Role::Explain);
+    let spool = draft.settings.http.as_ref().and_then(|http| http.spool.as_ref());
+    let Some(SpoolPlace::Database(database)) = spool.map(|spool| &spool.place) else { return Ok(None) };
+    // What else is wrong with the settings concerns nobody here.
+    let concerns = |name: &str| name.contains("SPOOL_") || name.contains("spool_");
+    let mistakes = draft.mistakes.iter().filter(|mistake| concerns(&mistake.name));
+    let mistakes: Vec<_> = mistakes.map(ToString::to_string).collect();
+    if !mistakes.is_empty() {
+        return Err(mistakes.join("; "));
+    }
+    Database::of_settings(database).map(Some).map_err(|mistake| mistake.to_string())
+}
+
+/// What one check found.
+pub(crate) type Checked = (&'static str, Outcome);
+
+/// Looks at a database as a relay would, and changes nothing.
+pub(crate) async fn examine(database: &Database) -> Vec<Checked> {
+    let found = match database.examine().await {
+        Ok(found) => found,
+        Err(trouble) => {
+            let id =
+                if trouble.kind == TroubleKind::Foreign { "database.tables" } else { "database.reached" };
+            let remedy = "see the server's log, and RELAY_SPOOL_URL; a standby, or a server with another certificate, is not taken";
+            return vec![(
+                id,
+                Outcome::fail(trouble.detail, "a PostgreSQL, 14 or newer, that takes writes", remedy),
+            )];
+        }
+    };
+    vec![
+        ("database.reached", reached(database, &found)),
+        ("database.tables", tables(&found)),
+        ("database.rights", rights(&found)),
+        ("database.durability", durability(&found)),
+        ("database.standbys", standbys(&found)),
+        ("database.vacuum", vacuum(&found)),
+    ]
+}
+
+fn reached(database: &Database, found: &Examined) -> Outcome {
+    let place = format!("{}, PostgreSQL {}", database.place(), found.standing.version());
+    if found.standing.in_recovery {
+        return Outcome::fail(
+            format!("{place}: a standby"),
+            "a server that takes writes",
+            "list all hosts of the cluster in the URL: host1,host2; the relay takes the one that takes writes",
+        );
+    }
+    if !database.is_verified() && !database.is_local() {
+        return Outcome::warn(
+            format!("{place}, without TLS"),
+            "TLS: events and the password travel in the clear",
+            "take sslmode=disable out of the URL; RELAY_SPOOL_CA_FILE names an authority of your own",
+        );
+    }
+    Outcome::ok(place)
+}
+
+fn tables(found: &Examined) -> Outcome {
+    let (there, newest) = (found.standing.tables, Database::TABLES);
+    let migrate = "mdss-relay spool migrate, with a role that may create; --print shows the statements";
+    if let Err(trouble) = &found.fits {
+        return Outcome::fail(
+            &trouble.detail,
+            format!("tables for version {newest}"),
+            "install a newer mdss-relay",
+        );
+    }
+    match there {
+        _ if there == newest => Outcome::ok(format!("version {there}")),
+        _ if there > newest => {
+            Outcome::ok(format!("version {there}, of a later relay, which lets this one work"))
+        }
+        _ if found.migrates && found.may_create => {
+            Outcome::ok(format!("version {there}; the next start makes version {newest}"))
+        }
+        _ => Outcome::fail(
+            format!(
+                "version {there}, and {}",
+                if found.migrates { "the role may not create" } else { "RELAY_SPOOL_MIGRATE is off" }
+            ),
+            format!("version {newest}"),
+            migrate,
+        ),
+    }
+}
+
+fn rights(found: &Examined) -> Outcome {
+    if found.missing.is_empty() {
+        return Outcome::ok("the role may do what a relay does");
+    }
+    Outcome::fail(
+        format!("missing: {}", found.missing.join(", ")),
+        "select, insert, update and delete on the tables of the schema mdss_relay, usage on its sequences",
+        "GRANT ... ON ALL TABLES IN SCHEMA mdss_relay TO the role, USAGE ON ALL SEQUENCES too (docs/kubernetes.md)",
+    )
+}
+
+fn durability(found: &Examined) -> Outcome {
+    let standing = &found.standing;
+    let words = format!("RELAY_SPOOL_DURABILITY={}; {}", standing.durability.name(), standing.words());
+    match standing.holds() {
+        // A standby has a finding of its own.
+        Err(trouble) if trouble.kind == TroubleKind::Unsafe => Outcome::fail(
+            format!("{} ({words})", trouble.detail),
+            "a commit that waits for a synchronous standby",
+            "set synchronous_standby_names and the rest on the server; or RELAY_SPOOL_DURABILITY=server, if what the one server or its storage promises is enough",
+        ),
+        _ if !standing.fsync || !standing.full_page_writes => Outcome::warn(
+            words,
+            "fsync and full_page_writes on",
+            "turn them on: a crash of the server's machine loses or damages what waits",
+        ),
+        _ if standing.durability == Durability::Server && standing.standby_names.is_empty() => {
+            Outcome::ok(format!(
+                "{words}: the loss of the server's disk is the loss of what waits, unless its storage is replicated"
+            ))
+        }
+        _ => Outcome::ok(words),
+    }
+}
+
+fn standbys(found: &Examined) -> Outcome {
+    let standing = &found.standing;
+    match standing.standbys {
+        _ if standing.standby_names.is_empty() => Outcome::ok("no commit waits for one"),
+        Some(0) => Outcome::warn(
+            "no synchronous standby is connected: commits wait, and senders hear 503",
+            "a standby in sync",
+            "start the standby; SELECT * FROM pg_stat_replication",
+        ),
+        Some(n) => Outcome::ok(format!("{n} in sync")),
+        None => Outcome::unknown("the role may not see them", "GRANT pg_monitor TO the role"),
+    }
+}
+
+fn vacuum(found: &Examined) -> Outcome {
+    let standing = &found.standing;
+    let (oldest, dead, live) = (standing.oldest_transaction, standing.dead_rows, standing.live_rows);
+    let words = format!("oldest transaction {} s, {dead} dead rows beside {live}", oldest.as_secs());
+    if oldest > LONG {
+        return Outcome::warn(
+            words,
+            format!("no transaction of this database that is older than {} min", LONG.as_secs() / 60),
+            "end it (pg_stat_activity); give the relay a database of its own",
+        );
+    }
+    if dead > 100_000 && dead > live.saturating_mul(10) {
+        return Outcome::warn(
+            words,
+            "fewer dead rows than ten times the live ones",
+            "VACUUM mdss_relay.item; see what holds autovacuum up",
+        );
+    }
+    Outcome::ok(words)
+}

@@ -1,0 +1,30 @@
+//! `spool migrate`: the tables of a database, made or brought to today's version by whoever may.
+
+use mdss_relay_spool::Database;
+
+use super::print;
+
+/// Migrates, or prints the statements; the exit status.
+pub(super) async fn run(database: &Database, only_print: bool) -> Result<u8, String> {
+    if only_print {
+        // A database that cannot be reached gets the statements from the beginning: it may be made later.
+        let there = database.examine().await.map_or(0, |found| found.standing.tables);
+        if there >= Database::TABLES {
+            print(&format!(
+                "-- {} has the tables of version {there}: there is nothing to do",
+                database.place()
+            ));
+        } else {
+            print(Database::script(there).trim_end());
+        }
+        return Ok(0);
+    }
+    let (before, after) = database.migrate().await.map_err(|trouble| trouble.detail)?;
+    let place = database.place();
+    print(&match before {
+        0 => format!("{place}: the tables were made, version {after}"),
+        _ if before == after => format!("{place}: the tables have version {after} already"),
+        _ => format!("{place}: the tables were brought from version {before} to version {after}"),
+    });
+    Ok(0)
+}

@@ -1,0 +1,193 @@
+//! The server with its spool in a PostgreSQL, as a process: what hears 200 is in the database, and what is there reaches MDSS, by whichever relay.
+//! Without a PostgreSQL on the machine these are passed over, and say so.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, which clippy takes for production code"
+)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use drive::{Program, Server};
+use mdss_sim::{Config, DEFAULT_API_KEY, Sim, units};
+use serde_json::Value;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// In each URL of these tests; nobody may ever see it.
+const PASSWORD: &str = "s3cret-of-the-test";
+
+/// A file with the URL of a database, with a password in it. The servers of the rig ask for none, so any is right.
+fn url_file(folder: &Path, url: &str) -> std::path::PathBuf {
+    let file = folder.join("url");
+    std::fs::write(&file, url.replacen("relay@", &format!("relay:{PASSWORD}@"), 1) + "\n").unwrap();
+    file
+}
+
+/// One that sends to `endpoint`, and has no spool yet.
+fn bare(endpoint: &str) -> Program {
+    Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
+        .env("RELAY_LISTEN", "127.0.0.1:0")
+        .env("APIENDPOINT", endpoint)
+        .env("APIKEY", DEFAULT_API_KEY)
+        .env("STORAGECLIENTID", units::S3_COMPATIBLE)
+        .env("RELAY_AUTH", "none")
+        .env("RELAY_MODE", "spooled")
+}
+
+fn program(sim: &Sim, folder: &Path, url: &str) -> Program {
+    bare(&sim.url())
+        .env("RELAY_SPOOL_URL_FILE", url_file(folder, url))
+        .env("RELAY_SPOOL_DURABILITY", "server")
+}
+
+/// Ends it, and gives everything it has said.
+async fn stop(mut server: Server) -> String {
+    server.process.signal("TERM").unwrap();
+    server.process.wait(LIMIT).await.unwrap();
+    server.process.output()
+}
+
+async fn start(program: Program) -> Server {
+    Server::start(&program, LIMIT).await.unwrap()
+}
+
+async fn post(server: &Server, keys: &[&str]) -> u16 {
+    server.send("POST", "/events", &[], mdss_sim::created("minio:s3", "b", keys)).await.unwrap().status
+}
+
+async fn page(server: &Server, path: &str) -> (u16, String) {
+    let answer = server.send("GET", path, &[], "").await.unwrap();
+    (answer.status, answer.text())
+}
+
+async fn metric(server: &Server, name: &str) -> Option<f64> {
+    let (_, text) = page(server, "/metrics").await;
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
+async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
+    drive::until(what, LIMIT, holds).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_relays_on_one_database_deliver_each_object_once() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let one = start(program(&sim, folder.path(), &url)).await;
+    let two = start(program(&sim, folder.path(), &url)).await;
+    let mut keys = BTreeSet::new();
+    for n in 0..60 {
+        let key = format!("k{n}");
+        assert_eq!(post(if n % 2 == 0 { &one } else { &two }, &[&key]).await, 200);
+        keys.insert(key);
+    }
+    until("all are delivered", async || sim.accepted_keys().len() >= keys.len()).await;
+    // The same event again, at the other relay, is a duplicate, and neither sends it.
+    assert_eq!(post(&two, &["k0"]).await, 200);
+    until("both are heard of", async || {
+        let text = page(&two, "/metrics").await.1;
+        text.contains("settings=\"same\"} 2\n")
+    })
+    .await;
+    until("the count is that of an empty spool", async || {
+        let text = page(&one, "/metrics").await.1;
+        !text.contains("mdss_relay_spool_items{") && text.contains("mdss_relay_spool_stock_age_seconds ")
+    })
+    .await;
+    let accepted = sim.accepted_keys();
+    assert_eq!((accepted.len(), accepted.into_iter().collect::<BTreeSet<_>>()), (keys.len(), keys));
+    for name in
+        ["durability_kept", "unknown_total", "fenced_total", "reconnects_total", "commit_seconds_count"]
+    {
+        assert!(metric(&one, &format!("mdss_relay_spool_{name}")).await.is_some(), "{name}");
+    }
+    assert_eq!(metric(&one, "mdss_relay_spool_durability_kept").await, Some(1.0));
+
+    let mut logs = String::new();
+    for relay in [one, two] {
+        let (_, metrics) = page(&relay, "/metrics").await;
+        logs += &metrics;
+        logs += &stop(relay).await;
+    }
+    assert!(!logs.contains(PASSWORD), "{logs}");
+    let start: Value = serde_json::from_str(
+        logs.lines()
+            .find(|line| line.contains("\"mode\"") || line.contains("starts in spooled mode"))
+            .unwrap(),
+    )
+    .unwrap();
+    let text = start.to_string();
+    for piece in ["127.0.0.1:", "RELAY_SPOOL_DURABILITY=server", "PostgreSQL ", "fsync", "0 waiting"] {
+        assert!(text.contains(piece), "{piece}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_relay_outlives_its_database() {
+    let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
+    let mut server = postgres_rig::Server::setup(&binaries).start().unwrap();
+    let url = server.database().await.unwrap();
+    server.stop().unwrap();
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // It starts although there is no database.
+    let relay = start(program(&sim, folder.path(), &url)).await;
+    assert_eq!(page(&relay, "/readyz").await.0, 503);
+    assert_eq!(post(&relay, &["early"]).await, 503);
+    assert_eq!(metric(&relay, "mdss_relay_spool_up").await, Some(0.0));
+    server.start().unwrap();
+    until("it is ready by itself", async || page(&relay, "/readyz").await.0 == 200).await;
+    assert_eq!(post(&relay, &["k1"]).await, 200);
+    until("k1", async || sim.accepted_keys() == ["k1"]).await;
+    server.stop().unwrap();
+    until("senders are asked to come again", async || post(&relay, &["k2"]).await == 503).await;
+    server.start().unwrap();
+    until("and are let in", async || post(&relay, &["k2"]).await == 200).await;
+    until("k2", async || sim.accepted_keys().contains(&"k2".to_owned())).await;
+    let said = stop(relay).await;
+    assert!(said.contains("not reached yet") && !said.contains(PASSWORD), "{said}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_is_refused_and_what_was_left_behind_is_said() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // MDSS is away. A relay of before, with a directory, leaves something there.
+    let away = || bare("http://127.0.0.1:1").env("RELAY_DATA_DIR", folder.path().join("data"));
+    let before = start(away()).await;
+    assert_eq!(post(&before, &["old"]).await, 200);
+    stop(before).await;
+    // The server of the tests has no standby.
+    let relay = away().env("RELAY_SPOOL_URL_FILE", url_file(folder.path(), &url));
+    let relay = start(relay).await;
+    assert_eq!(post(&relay, &["k"]).await, 503);
+    let (status, why) = page(&relay, "/readyz").await;
+    assert!(status == 503 && why.contains("synchronous_standby_names is empty"), "{why}");
+    assert_eq!(metric(&relay, "mdss_relay_spool_durability_kept").await, Some(0.0));
+    let said = stop(relay).await;
+    for piece in ["RELAY_DATA_DIR: has no effect", "1 item waits in", "mdss-relay spool move"] {
+        assert!(said.contains(piece), "{piece}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_url_ends_the_start_and_stays_unseen() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (url, want) in [
+        ("postgres://relay@127.0.0.1:1", "no database in it"),
+        ("mysql://relay@127.0.0.1:1/d", "expected postgres://"),
+    ] {
+        let program = program(&sim, folder.path(), url);
+        let error = Server::start(&program, LIMIT).await.map(drop).unwrap_err().to_string();
+        assert!(error.contains("RELAY_SPOOL_URL_FILE") && error.contains(want), "{error}");
+        assert!(!error.contains(PASSWORD), "{error}");
+    }
+}
