@@ -1,4 +1,4 @@
-//! The command for several relays. `make cluster` plays its rows.
+//! Each row with several relays once, where PostgreSQL is installed. `make cluster` plays them for longer.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails, and says how")]
@@ -6,8 +6,40 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use serde_json::Value;
+
 fn kit(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mdss-chaos")).arg("cluster").args(args).output().unwrap()
+}
+
+#[test]
+fn the_promise_holds_with_several_relays() {
+    if postgres_rig::binaries().unwrap().is_none() {
+        return;
+    }
+    // Most of it is waiting for leases to end.
+    let output = kit(&["--cycles", "1", "--senders", "3", "--jobs", "8", "--patience", "120", "--json"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"));
+    assert_eq!(output.status.code(), Some(0), "{found:#}\n{said}");
+    let (rows, skipped) = (found["rows"].as_array().unwrap(), found["skipped"].as_array().unwrap());
+    assert_eq!(rows.len() + skipped.len(), 16, "{found:#}");
+    // One needs another build of the relay. The others need what not every machine has, and the CI installs.
+    let required = std::env::var("REQUIRE_TOOLS").unwrap_or_default();
+    for row in skipped {
+        let tool = match row["fault"].as_str().unwrap() {
+            "upgrade" => continue,
+            "restart-pooler" => "pgbouncer",
+            "clock-skew" => "faketime",
+            "full-disk" => "unshare",
+            other => panic!("{other}: {row}"),
+        };
+        assert!(!required.split_whitespace().any(|name| name == tool), "{row}");
+    }
+    for row in rows {
+        assert_eq!(row["injected"], 1, "{row:#}");
+        assert!(row["acknowledged"].as_u64().unwrap() > 0, "{row:#}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod grant;
 mod health;
 mod intake;
 mod item;
+mod jump;
 mod meter;
 mod outage;
 mod pace;

@@ -14,7 +14,6 @@ mod file;
 mod glance;
 mod handle;
 mod health;
-mod jump;
 mod leave;
 mod names;
 mod room;

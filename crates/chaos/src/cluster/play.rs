@@ -91,8 +91,12 @@ impl Field {
         for unit in units {
             passes &= self.fresh(*unit).await?;
         }
-        // Where something may be lost, nobody waits longer for it than until the last lease has ended.
-        let patience = if self.forgone.is_empty() { self.plan.patience } else { LEASE + LATE + SLACK };
+        let mut patience = self.plan.patience;
+        if !self.forgone.is_empty() {
+            self.emptied().await?;
+            // What is in no table does not come any more.
+            patience = LATE;
+        }
         let last = drain(&self.sender, &mut self.mdss, patience).await?;
         if let Some(died) = self.died
             && let late = last.saturating_duration_since(died)
@@ -101,6 +105,18 @@ impl Field {
             return Err(format!("an object came {late:?} after the relay that held it had died"));
         }
         Ok(passes)
+    }
+
+    /// Waits until nothing is stored any more.
+    async fn emptied(&self) -> Result<(), String> {
+        let begin = Instant::now();
+        while self.ask("SELECT count(*) FROM mdss_relay.item").await?.concat() != "0" {
+            if begin.elapsed() > self.plan.patience {
+                return Err("the spool is never empty".into());
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
     }
 
     /// What the database says of items that have not gone out.

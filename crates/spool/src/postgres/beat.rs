@@ -9,6 +9,7 @@ use super::delivery::moment;
 use super::failure::Fault;
 use super::line::{Line, Parameter};
 use crate::clock::Moment;
+use crate::trouble::{Trouble, TroubleKind};
 
 /// How often a relay says that it is there.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
@@ -36,14 +37,14 @@ pub(super) fn settings(rules: &Rules) -> Vec<u8> {
     ring::digest::digest(&ring::digest::SHA256, text.as_bytes()).as_ref().to_vec()
 }
 
-/// Says that this relay is there.
+/// Says that this relay is there. Gives what time it is in the database.
 ///
 /// # Errors
 /// If that cannot be written.
-pub(super) async fn beat(line: &Line, id: &str, settings: &[u8]) -> Result<(), Fault> {
+pub(super) async fn beat(line: &Line, id: &str, settings: &[u8]) -> Result<Moment, Fault> {
     let sql = "WITH setting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
                INSERT INTO mdss_relay.replica (id, name, version, settings) SELECT $1::text::uuid, $2, $3, $4 FROM setting
-               ON CONFLICT (id) DO UPDATE SET settings = excluded.settings, seen = clock_timestamp()";
+               ON CONFLICT (id) DO UPDATE SET settings = excluded.settings, seen = clock_timestamp() RETURNING seen";
     let settings = (!settings.is_empty()).then_some(settings);
     let parameters: [Parameter<'_>; 4] = [
         (&id, Type::TEXT),
@@ -51,8 +52,14 @@ pub(super) async fn beat(line: &Line, id: &str, settings: &[u8]) -> Result<(), F
         (&env!("CARGO_PKG_VERSION"), Type::TEXT),
         (&settings, Type::BYTEA),
     ];
-    line.client.execute_typed(sql, &parameters).await?;
-    Ok(())
+    let rows = line.client.query_typed(sql, &parameters).await?;
+    let row = rows.first().ok_or_else(|| {
+        Fault::Ours(Trouble::new(
+            TroubleKind::Internal,
+            "the database does not say what time it is".to_owned(),
+        ))
+    })?;
+    Ok(moment(row.try_get(0)?))
 }
 
 /// Whether a start with these settings is to make everything due: it may be the mended configuration. Of several relays that start together, with

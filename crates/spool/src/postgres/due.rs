@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
+use super::claim::LEASE;
 use super::delivery::seconds;
 use super::failure::Fault;
 use super::line::{Line, Parameter};
@@ -68,4 +69,27 @@ pub(super) async fn release(
         [(&lanes, Type::TEXT_ARRAY), (&spared, Type::INT8_ARRAY), (&most, Type::INT8)];
     let released = line.client.execute_typed(sql, &parameters).await?;
     Ok(usize::try_from(released).unwrap_or(usize::MAX))
+}
+
+/// Makes due what is put off, because the database's clock has gone back: what was to wait for a minute may be an hour away now. Who holds an item
+/// holds it for a lease from now at most. At most `most` of each lane; gives how many.
+///
+/// # Errors
+/// If nothing of it was done.
+pub(super) async fn mend(line: &Line, most: usize) -> Result<usize, Fault> {
+    let lanes: Vec<String> = lanes(line).await?.into_iter().map(|lane| lane.name).collect();
+    let sql = "WITH setting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'local', true)),
+               open AS (UPDATE mdss_relay.breaker SET until = now() + interval '10 s' FROM setting WHERE until > now() + interval '10 s'),
+               chosen AS MATERIALIZED (
+                   SELECT d.id FROM setting, unnest($1::text[]) AS l (lane), LATERAL (
+                       SELECT id FROM mdss_relay.item
+                       WHERE item.lane = l.lane AND state <> 2 AND not_before > now() AND (claim IS NULL OR not_before > now() + $3 * interval '1 second')
+                       ORDER BY not_before DESC LIMIT $2 FOR UPDATE SKIP LOCKED) d)
+               UPDATE mdss_relay.item SET not_before = now() + CASE WHEN claim IS NULL THEN 0 ELSE $3 END * interval '1 second'
+               WHERE id = ANY (ARRAY(SELECT id FROM chosen))";
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let parameters: [Parameter<'_>; 3] =
+        [(&lanes, Type::TEXT_ARRAY), (&most, Type::INT8), (&LEASE.as_secs_f64(), Type::FLOAT8)];
+    let mended = line.client.execute_typed(sql, &parameters).await?;
+    Ok(usize::try_from(mended).unwrap_or(usize::MAX))
 }

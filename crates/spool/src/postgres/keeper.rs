@@ -14,11 +14,13 @@ use super::base::Base;
 use super::beat;
 use super::committer::{self, Queue};
 use super::count;
+use super::due;
 use super::failure::Fault;
 use super::lease::return_all;
 use super::room::OLD;
 use super::standing;
 use super::tidy;
+use crate::jump::Jumps;
 use crate::trouble::Trouble;
 
 /// How often it looks what there is to do.
@@ -26,6 +28,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How often the server is asked how it stands.
 const STANDING: Duration = Duration::from_secs(15);
+
+/// Items that are made due in one statement after the database's clock has gone back.
+const STEP: usize = 1000;
 
 /// How long a goodbye may take. Whoever is not heard of any more is forgotten all the same.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -82,6 +87,10 @@ struct Chores<'b> {
     forgotten: Instant,
     tidied: Instant,
     cleared: Option<Instant>,
+    /// The database's clock, which is another one after a failover.
+    jumps: Jumps,
+    /// Whether it has gone back, and what is put off by it is not due yet.
+    behind: bool,
     /// What was last said of the standing.
     said: Option<Result<Option<String>, Trouble>>,
 }
@@ -89,7 +98,17 @@ struct Chores<'b> {
 impl<'b> Chores<'b> {
     fn new(base: &'b Base) -> Self {
         let now = Instant::now();
-        Self { base, beaten: None, looked: None, forgotten: now, tidied: now, cleared: None, said: None }
+        Self {
+            base,
+            beaten: None,
+            looked: None,
+            forgotten: now,
+            tidied: now,
+            cleared: None,
+            jumps: Jumps::default(),
+            behind: false,
+            said: None,
+        }
     }
 
     async fn run(mut self) {
@@ -109,8 +128,25 @@ impl<'b> Chores<'b> {
         if is_due(self.beaten, beat::EVERY) {
             let settings = base.settings.lock().unwrap_or_else(|e| e.into_inner()).clone();
             let mut held = base.peers.take().await?;
-            held.ask(async |line| beat::beat(line, &base.id, &settings).await).await?;
+            let asked = Instant::now();
+            let now = held.ask(async |line| beat::beat(line, &base.id, &settings).await).await?;
             self.beaten = Some(Instant::now());
+            // An answer that came late says little about when it was given.
+            if asked.elapsed() < LOOK
+                && let Some(jump) = self.jumps.look(now, asked)
+                && !jump.behind.is_zero()
+            {
+                warn!(
+                    { mdss_relay_core::fields::BEHIND_MS } =
+                        u64::try_from(jump.behind.as_millis()).unwrap_or(u64::MAX),
+                    "the database's clock has gone back, so every stored event is due now"
+                );
+                self.behind = true;
+            }
+        }
+        while self.behind {
+            let mut held = base.look.take().await?;
+            self.behind = held.ask(async |line| due::mend(line, STEP).await).await? >= STEP;
         }
         if is_due(self.looked, STANDING) {
             let mut held = base.look.take().await?;

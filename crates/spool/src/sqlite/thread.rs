@@ -18,13 +18,13 @@ use tracing::warn;
 use super::connect::{FILE, connect, ours};
 use super::due::release;
 use super::file::Held;
-use super::jump::Jumps;
 use super::room::Room;
 use super::schema;
 use super::statement::Statements;
 use super::tally::Tally;
 use super::trouble::{Fault, trouble};
 use crate::clock::Clock;
+use crate::jump::Jumps;
 use crate::said::{Said, Where};
 use crate::trouble::{Trouble, TroubleKind};
 

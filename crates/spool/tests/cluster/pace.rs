@@ -39,7 +39,8 @@ async fn fill(store: &Store, relay: &mdss_relay_core::Relay, bucket: &str, count
 async fn the_rate_is_that_of_all_relays_together() {
     let Some(url) = database().await else { return };
     let sim = sim().await;
-    let relay = relay_for(&sim, &[]);
+    // With few at a time none of them claims all there is.
+    let relay = relay_for(&sim, &[("RELAY_CONCURRENCY", "2")]);
     let stores = [Store::open(&url), Store::open(&url), Store::open(&url)];
     fill(&stores[0], &relay, "b", 600).await;
     let pacing = Pacing { rate: 150, ..PACING };
@@ -58,6 +59,33 @@ async fn the_rate_is_that_of_all_relays_together() {
     assert!(most <= 225, "{most} in a second");
     // On a busy machine timers are late.
     assert!(600.0 >= 0.6 * 150.0 * lasted, "{lasted} s");
+}
+
+/// Each finds by what it is refused how much it may send, as flows on one road do.
+#[tokio::test]
+async fn a_gateway_that_refuses_above_a_rate_is_given_by_all_of_them_what_it_takes() {
+    let Some(url) = database().await else { return };
+    let rate = mdss_sim::Rate { per_second: 300, burst: 30 };
+    let sim = Sim::start(SimConfig { rate: Some(rate), ..SimConfig::default() }).await.unwrap();
+    let relay = relay_for(&sim, &[("RELAY_CONCURRENCY", "16")]);
+    let stores = [Store::open(&url), Store::open(&url), Store::open(&url)];
+    for from in 0..24 {
+        let records: Vec<_> = (0..100).map(|n| record("b", &format!("{from}-{n}"), None)).collect();
+        accept(&stores[0], &relay, delivery(&records)).await.unwrap();
+    }
+    let workers: Vec<_> = stores.iter().map(|store| Running::start(store, &relay)).collect();
+    until("the rate is found", async || accepted(&sim).len() >= 600).await;
+    let begin = Instant::now();
+    until("most are sent", async || accepted(&sim).len() >= 1800).await;
+    let goodput = 1200.0 / begin.elapsed().as_secs_f64();
+    let requests = sim.requests();
+    let refused =
+        requests.iter().filter(|r| r.status == Some(mdss_sim::StatusCode::SERVICE_UNAVAILABLE)).count();
+    for worker in workers {
+        worker.stop().await;
+    }
+    assert!(goodput >= 0.6 * 300.0, "{goodput:.0} a second");
+    assert!(refused * 10 <= requests.len(), "{refused} of {} refused", requests.len());
 }
 
 /// One of them asks whether MDSS is back, and when it is, both go on at once.
@@ -129,8 +157,17 @@ async fn a_unit_that_refuses_is_left_alone_by_all_of_them() {
     until("both know", async || stores.iter().all(open)).await;
     fill(&stores[1], &relay, "on", 200).await;
     until("the others are sent", async || accepted(&sim).len() == 200).await;
-    let refused = sim.requests().iter().filter(|r| r.storage_client_id.as_deref() == Some("off")).count();
-    assert!(refused < 30, "{refused}");
+    let refused = || {
+        let off = |r: &&mdss_sim::Recorded| r.storage_client_id.as_deref() == Some("off");
+        sim.requests().iter().filter(off).map(|r| r.time).collect::<Vec<_>>()
+    };
+    // One of them looks whether it is back, after a second and after two more.
+    let before = refused().len();
+    assert!(before < 30, "{before}");
+    until("it is looked at again and again", async || refused().len() >= before + 2).await;
+    let late = refused().split_off(before);
+    let apart = late[1].duration_since(late[0]).unwrap();
+    assert!(apart >= Duration::from_millis(900), "{apart:?}");
     for worker in workers {
         worker.stop().await;
     }

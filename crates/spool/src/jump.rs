@@ -1,4 +1,4 @@
-//! Whether the wall's clock has jumped: what is in the file is put off by moments, and a moment says nothing once the clock has jumped.
+//! Whether the wall's clock has jumped: what is stored is put off by moments, and a moment says nothing once the clock has jumped.
 
 use std::time::{Duration, Instant};
 
@@ -12,18 +12,18 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// How far the clock has jumped; one of the two is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Jump {
-    pub(super) behind: Duration,
-    pub(super) ahead: Duration,
+pub(crate) struct Jump {
+    pub(crate) behind: Duration,
+    pub(crate) ahead: Duration,
 }
 
 /// When the two clocks were compared last.
 #[derive(Debug, Default)]
-pub(super) struct Jumps(Option<(Moment, Instant)>);
+pub(crate) struct Jumps(Option<(Moment, Instant)>);
 
 impl Jumps {
     /// Whether the wall's clock has jumped since this was asked last, a second ago or longer.
-    pub(super) fn look(&mut self, wall: Moment, now: Instant) -> Option<Jump> {
+    pub(crate) fn look(&mut self, wall: Moment, now: Instant) -> Option<Jump> {
         let Some((last_wall, last)) = self.0 else {
             self.0 = Some((wall, now));
             return None;
