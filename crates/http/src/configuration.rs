@@ -8,15 +8,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use mdss_relay_core::{
-    HttpSettings, MOST_FILE_BYTES, Memory, Mistake, Origin, Relay, ResultKind, Role, Settings, Watch,
-    plain_text,
+    HttpSettings, MOST_FILE_BYTES, Memory, Mistake, Origin, Relay, ResultKind, Role, Settings, SpoolPlace,
+    SpoolSettings, Watch, plain_text,
 };
 use mdss_relay_gate::{Proxies, Sources};
 use mdss_relay_host::{Read, text};
-use mdss_relay_spool::{Config, Place};
+use mdss_relay_spool::{Config, Database, Place};
 use tokio::sync::Semaphore;
-
-use crate::keeping;
 
 /// Requests of one source under way at once; its further requests wait before their bodies are read. Each source has places of
 /// its own: one that stalls, or is open to everybody, must not keep the others waiting.
@@ -51,7 +49,7 @@ impl Configuration {
             let expected = "another port than that of RELAY_LISTEN";
             draft.mistakes.push(Mistake::found("RELAY_ADMIN_LISTEN", &http.listen.to_string(), expected));
         }
-        let kept = http.spool.as_ref().map(keeping::config).transpose();
+        let kept = http.spool.as_ref().map(kept).transpose();
         let kept = kept.map_err(|mistake| draft.mistakes.push(mistake)).ok().flatten();
         if let Some(Place::Database(database)) = kept.as_ref().map(|kept| &kept.place)
             && !database.is_verified()
@@ -162,4 +160,16 @@ impl InForce {
         }
         fixed
     }
+}
+
+/// What the spool needs to know of the settings.
+///
+/// # Errors
+/// The mistake in the URL of the database, or in the file that has it.
+fn kept(settings: &SpoolSettings) -> Result<Config, Mistake> {
+    let place = match &settings.place {
+        SpoolPlace::Directory(dir) => Place::Directory(dir.clone()),
+        SpoolPlace::Database(database) => Place::Database(Database::of_settings(database)?),
+    };
+    Ok(Config { place, limit: settings.limit })
 }

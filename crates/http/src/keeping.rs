@@ -5,25 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use mdss_relay_core::{Mistake, SpoolPlace, SpoolSettings, Watch};
-use mdss_relay_spool::{Config, Database, Pacing, Parties, Place, Spool, StoreThread, SystemClock, Worker};
+use mdss_relay_core::{SpoolSettings, Watch};
+use mdss_relay_spool::{Config, Pacing, Parties, Spool, StoreThread, SystemClock, Worker};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::error;
 
 use crate::configuration::InForce;
-
-/// What the spool needs to know of the settings.
-///
-/// # Errors
-/// The mistake in the URL of the database, or in the file that has it.
-pub(crate) fn config(settings: &SpoolSettings) -> Result<Config, Mistake> {
-    let place = match &settings.place {
-        SpoolPlace::Directory(dir) => Place::Directory(dir.clone()),
-        SpoolPlace::Database(database) => Place::Database(Database::of_settings(database)?),
-    };
-    Ok(Config { place, limit: settings.limit })
-}
 
 /// Opens the spool.
 ///

@@ -31,9 +31,9 @@ mod visit;
 
 pub use beat::Replica;
 pub(crate) use carry::Door;
-pub(crate) use claim::LEASE;
 pub use config::{Database, Durability};
 pub use counters::Sharing;
+pub(crate) use due::LEASE;
 pub(crate) use handle::Postgres;
 pub use standing::Standing;
 pub use visit::Examined;

@@ -26,6 +26,7 @@ mod tally;
 mod testing;
 mod thread;
 mod trouble;
+mod turn;
 
 pub use glance::Glance;
 pub(crate) use handle::Sqlite;

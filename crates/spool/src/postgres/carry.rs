@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::accept::commit;
 use super::beat::{self, Replica};
-use super::config::Database;
+use super::config::{Database, Durability};
 use super::delivery::{moment, shown};
 use super::failure::Fault;
 use super::line::{Line, Parameter};
@@ -111,15 +111,11 @@ impl Door {
     ///
     /// # Errors
     /// Whether they were written need not be known: the same step may be done again.
-    pub(crate) async fn adopt(
-        &self,
-        parcels: &[Parcel],
-        durability: super::Durability,
-    ) -> Result<usize, Trouble> {
+    pub(crate) async fn adopt(&self, parcels: &[Parcel], durability: Durability) -> Result<usize, Trouble> {
         self.within("storing events", self.write(parcels, durability)).await
     }
 
-    async fn write(&self, parcels: &[Parcel], durability: super::Durability) -> Result<usize, Fault> {
+    async fn write(&self, parcels: &[Parcel], durability: Durability) -> Result<usize, Fault> {
         let count = parcels.iter().map(|parcel| 1 + parcel.items.len()).sum();
         let mut numbers = self.numbers.take(&self.line, count).await?.into_iter();
         let mut next = || numbers.next().unwrap_or_default();

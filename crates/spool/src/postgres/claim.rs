@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::base::Base;
 use super::delivery::{lost, moment, stored};
-use super::due::{Lane, lanes};
+use super::due::{LEASE, Lane, lanes};
 use super::failure::Fault;
 use super::floors::Floors;
 use super::lease::give_back;
@@ -27,9 +27,6 @@ const MOST_CLAIMED_BYTES: i64 = 2 << 20;
 
 /// Every nth place of a claim is for what came due last: oldest first, and yet the new does not wait for the whole backlog.
 const NEWEST_SHARE: usize = 4;
-
-/// How long an item is held by whoever asks for no time of its own.
-pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
 /// What is due: the oldest, the newest, and of a lane that is probed the one that was tried least of a hundred. Only what nobody holds just now.
 const DUE: &str = "

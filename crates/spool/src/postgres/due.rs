@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
-use super::claim::LEASE;
 use super::delivery::seconds;
 use super::failure::Fault;
 use super::line::{Line, Parameter};
 use crate::item::ItemId;
+
+/// How long an item is held by whoever asks for no time of its own.
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
 /// A lane that has anything to be tried.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use mdss_relay_core::fields;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -136,9 +137,9 @@ impl<'b> Chores<'b> {
                 && let Some(jump) = self.jumps.look(now, asked)
                 && !jump.behind.is_zero()
             {
+                let behind = u64::try_from(jump.behind.as_millis()).unwrap_or(u64::MAX);
                 warn!(
-                    { mdss_relay_core::fields::BEHIND_MS } =
-                        u64::try_from(jump.behind.as_millis()).unwrap_or(u64::MAX),
+                    { fields::BEHIND_MS } = behind,
                     "the database's clock has gone back, so every stored event is due now"
                 );
                 self.behind = true;

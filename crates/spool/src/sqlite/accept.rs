@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use rusqlite::params;
 
 use super::delivery;
-use super::thread::Turn;
 use super::trouble::Fault;
+use super::turn::Turn;
 use crate::clock::Moment;
 use crate::intake::{Intake, NewItem, Written};
 use crate::item::State;

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::column::{bytes, maybe_shown, number, shown, state};
 use super::leave::leave;
-use super::thread::Turn;
+use super::turn::Turn;
 use crate::clock::Moment;
 use crate::item::ItemId;
 use crate::parcel::{Carried, Parcel, Remembered};

@@ -4,7 +4,7 @@ use mdss_relay_core::{Delivery, Dialect};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::column::{bytes, exact, number, shown};
-use super::thread::Turn;
+use super::turn::Turn;
 use crate::clock::Moment;
 use crate::intake::Intake;
 use crate::item::ItemId;

@@ -10,7 +10,7 @@ use super::delivery;
 use super::due::lanes;
 use super::leave::leave;
 use super::room::Room;
-use super::thread::Turn;
+use super::turn::Turn;
 use crate::clock::Moment;
 use crate::item::{ItemId, State};
 use crate::stock::{Batch, Depth, Entry, Filter, Shown, Stock};

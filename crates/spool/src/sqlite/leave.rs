@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::accept::ROW_BYTES;
 use super::column::{Cell, number};
 use super::tally::kind;
-use super::thread::Turn;
+use super::turn::Turn;
 use crate::clock::Moment;
 use crate::item::ItemId;
 

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, ToSql, params};
 
 use super::leave::leave;
-use super::thread::Turn;
+use super::turn::Turn;
 use crate::clock::Moment;
 use crate::item::{ItemId, Outcome, State};
 

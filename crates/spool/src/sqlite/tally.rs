@@ -100,7 +100,7 @@ mod tests {
     use super::super::desk::{self, Change};
     use super::super::settle::settle;
     use super::super::testing::{counted, file, tally};
-    use super::super::thread::Turn;
+    use super::super::turn::Turn;
     use super::*;
     use crate::clock::Moment;
     use crate::intake::{Intake, Sender};

@@ -4,7 +4,6 @@
 //! everything that waits, does it in one transaction, syncs once and then answers all: while one group is being
 //! synced, the next one gathers by itself. Nobody is answered before the sync, and a group of one waits for nobody.
 
-use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -18,11 +17,9 @@ use tracing::warn;
 use super::connect::{FILE, connect, ours};
 use super::due::release;
 use super::file::Held;
-use super::room::Room;
 use super::schema;
-use super::statement::Statements;
-use super::tally::Tally;
 use super::trouble::{Fault, trouble};
+use super::turn::Turn;
 use crate::clock::Clock;
 use crate::jump::Jumps;
 use crate::said::{Said, Where};
@@ -51,41 +48,6 @@ pub(super) enum Order {
     Write(Box<dyn Job>),
     /// Comes after the commit: what is read must not be taken back.
     Read(Box<dyn Job>),
-}
-
-/// What a job works with.
-pub(super) struct Turn<'d> {
-    pub(super) db: &'d Connection,
-    /// Which file that leads to.
-    pub(super) epoch: u64,
-    /// How much room there is; looked up by the first job of a group that asks.
-    room: Cell<Option<Room>>,
-    /// What the group changes of the tally.
-    pub(super) tally: Tally,
-    pub(super) statements: Statements<'d>,
-}
-
-impl<'d> Turn<'d> {
-    pub(super) fn new(db: &'d Connection, epoch: u64) -> Self {
-        Self { db, epoch, room: Cell::new(None), tally: Tally::default(), statements: Statements::new() }
-    }
-
-    /// How much room there is, with what this group has taken. Asking the file and the disk costs as much as writing an event.
-    pub(super) fn room(&self) -> rusqlite::Result<Room> {
-        let room = self.room.get().map_or_else(|| Room::of(self.db), Ok)?;
-        self.room.set(Some(room));
-        Ok(room)
-    }
-
-    /// Writes what is kept back until the end of the group.
-    fn end(&self) -> Result<(), Fault> {
-        Ok(self.tally.write(self.db)?)
-    }
-
-    /// So many bytes more are in use.
-    pub(super) fn take(&self, bytes: u64) {
-        self.room.set(self.room.get().map(|room| room.with(bytes)));
-    }
 }
 
 pub(super) trait Job: Send {
