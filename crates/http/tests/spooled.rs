@@ -253,7 +253,7 @@ async fn what_only_a_new_start_can_exchange_is_said() {
     std::fs::write(folder.path().join("relay.toml"), more).unwrap();
     server.process.signal("HUP").unwrap();
     let line = server.process.wait_for_line("only be changed by a restart", LIMIT).await.unwrap();
-    assert!(line.contains("RELAY_DATA_DIR or RELAY_SPOOL_LIMIT"), "{line}");
+    assert!(line.contains("RELAY_DATA_DIR, RELAY_SPOOL_LIMIT or where the database is"), "{line}");
 }
 
 #[tokio::test]
