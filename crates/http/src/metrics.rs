@@ -128,7 +128,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "mdss_relay_spool_standbys",
         "gauge",
-        "synchronous standbys that are connected to the database; absent if its role may not see them (pg_monitor)",
+        "synchronous standbys that are connected to the database; absent if no commit waits for one, or the role may not see them (pg_monitor)",
     ),
     (
         "mdss_relay_spool_replicas",
@@ -437,7 +437,7 @@ impl Page {
         if let Some(standing) = &cluster.standing {
             let kept = f64::from(u8::from(standing.holds().is_ok()));
             self.put("mdss_relay_spool_durability_kept", &[], kept);
-            if let Some(standbys) = standing.standbys {
+            if let (Some(standbys), false) = (standing.standbys, standing.standby_names.is_empty()) {
                 self.put("mdss_relay_spool_standbys", &[], f64::from(standbys));
             }
             self.put("mdss_relay_spool_dead_rows", &[], standing.dead_rows as f64);

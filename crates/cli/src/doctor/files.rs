@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::service::{Credential, Service};
 
 /// Members of the TOML that name files without a secret in them. What is not listed here is taken for a secret.
-const PUBLIC: [&str; 4] = ["ca_file", "certificate_file", "jwks_file", "notification_file"];
+const PUBLIC: [&str; 5] = ["ca_file", "certificate_file", "jwks_file", "notification_file", "spool_ca_file"];
 
 /// Members of `auth` that are secrets themselves.
 const WRITTEN: [&str; 4] = ["token", "password", "secret", "secrets"];
@@ -61,7 +61,7 @@ impl NamedFile {
 
     /// One that a variable names.
     pub(super) fn of_variable(name: &str, value: &str, service: Option<&Service>) -> Self {
-        Self::of(name.to_owned(), value, name == "APIKEY_FILE", service)
+        Self::of(name.to_owned(), value, matches!(name, "APIKEY_FILE" | "RELAY_SPOOL_URL_FILE"), service)
     }
 }
 
@@ -115,13 +115,15 @@ mod tests {
 
     #[test]
     fn places_are_called_as_mistakes_call_them() {
-        let table = "[mdss]\napi_key_file = ' /k '\nca_file = '/ca'\n[[route]]\nnotification_file = '/n'\ntoken = 'no secret'\n[[source]]\n\
+        let table = "[http]\nspool_ca_file = '/db-ca'\nspool_url_file = '/url'\n[mdss]\napi_key_file = ' /k '\nca_file = '/ca'\n[[route]]\nnotification_file = '/n'\ntoken = 'no secret'\n[[source]]\n\
                      auth = { bearer = { token_file = '/t' }, hmac = { secret_files = ['/a', '/b'] } }\n[[source]]\n\
                      auth = { basic = { password = 'p' }, hmac = { secrets = ['x'], header = 'h' }, jwt = { jwks_file = '/j' } }\n";
         let found = InToml::of(&table.parse().unwrap(), None);
         let files: Vec<_> =
             found.files.iter().map(|f| (f.place.as_str(), f.named.to_str().unwrap(), f.is_secret)).collect();
         let want = [
+            ("http.spool_ca_file", "/db-ca", false),
+            ("http.spool_url_file", "/url", true),
             ("mdss.api_key_file", "/k", true),
             ("mdss.ca_file", "/ca", false),
             ("route[0].notification_file", "/n", false),

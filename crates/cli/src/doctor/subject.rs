@@ -86,7 +86,9 @@ impl Subject {
             let found = variables.iter().find(|(name, _)| name == wanted)?.1.to_str()?.trim();
             (!found.is_empty()).then_some(found)
         };
-        let files = ["RELAY_CONFIG", "APIKEY_FILE", "RELAY_CA_FILE"].into_iter();
+        let files =
+            ["RELAY_CONFIG", "APIKEY_FILE", "RELAY_CA_FILE", "RELAY_SPOOL_URL_FILE", "RELAY_SPOOL_CA_FILE"]
+                .into_iter();
         let files =
             files.filter_map(|name| Some(NamedFile::of_variable(name, value(name)?, service.as_ref())));
         let mut files: Vec<_> = files.collect();

@@ -26,6 +26,9 @@ pub(super) struct Grants {
     /// Requests a second for all relays, by the settings of this one.
     most: u32,
     tokens: u32,
+    /// Requests that were asked for last, and made since then.
+    wish: u32,
+    used: u32,
     until: Option<Instant>,
     /// When the next may be made, and how long it is to the one after it.
     next: Option<Instant>,
@@ -44,6 +47,8 @@ impl Grants {
         Self {
             most,
             tokens: 0,
+            wish: 0,
+            used: 0,
             until: None,
             next: None,
             gap: Duration::ZERO,
@@ -66,6 +71,7 @@ impl Grants {
     /// A request is made.
     pub(super) fn take(&mut self, now: Instant) {
         self.tokens = self.tokens.saturating_sub(1);
+        self.used = self.used.saturating_add(1);
         let from = self.next.map_or(now, |next| next.max(now.checked_sub(BURST).unwrap_or(now)));
         self.next = Some(from + self.gap);
     }
@@ -90,8 +96,11 @@ impl Grants {
         self.told = open.iter().map(|(lane, _)| lane.clone()).collect();
         let ahead = (rate * AHEAD.as_secs_f64()).ceil() as usize;
         let left = if self.has(now) { self.tokens } else { 0 };
-        let wish = u32::try_from(ahead.min(queued)).unwrap_or(u32::MAX).saturating_sub(left);
-        Some(Ask { wish, most: self.most, open })
+        // What waits is claimed piece by piece, so more comes behind it; but what is not used is nobody's, so not much more than lately.
+        let likely = queued.max(2 * self.used as usize);
+        self.wish = u32::try_from(ahead.min(likely)).unwrap_or(u32::MAX).saturating_sub(left);
+        self.used = 0;
+        Some(Ask { wish: self.wish, most: self.most, open })
     }
 
     /// When it is to be asked next; `None`: there is nothing to ask for.
@@ -119,7 +128,9 @@ impl Grants {
         let left = if self.has(now) { self.tokens } else { 0 };
         self.tokens = left.saturating_add(grant.tokens);
         self.until = Some(asked + HOLDS);
-        self.gap = if self.tokens > 0 { AHEAD / self.tokens } else { AHEAD };
+        // Spread, if it is less than was asked for; otherwise the pace of this relay spreads it.
+        let less = grant.tokens < self.wish && self.tokens > 0;
+        self.gap = if less { AHEAD / self.tokens } else { Duration::ZERO };
         let elsewhere: BTreeSet<String> = grant.elsewhere.into_iter().collect();
         let closed = elsewhere.difference(&self.elsewhere).cloned().collect();
         let back = self.elsewhere.difference(&elsewhere).cloned().collect();
@@ -168,13 +179,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_not_asked_for_again() {
+    fn what_is_left_is_not_asked_for_again_and_what_is_used_is() {
         let (mut grants, now) = (Grants::new(1000), Instant::now());
         grants.ask(500, 400.0, Vec::new(), now).unwrap();
         grants.answered(granted(100), now);
-        (0..60).for_each(|_| grants.take(now));
-        let ask = grants.ask(500, 400.0, Vec::new(), now + EVERY).unwrap();
-        assert_eq!(ask.wish, 60);
+        // All that was asked for: the pace of this relay is enough, and it has made 60 requests.
+        (0..60).for_each(|_| {
+            assert!(grants.may(now));
+            grants.take(now);
+        });
+        assert_eq!(grants.ask(500, 400.0, Vec::new(), now + EVERY).unwrap().wish, 60);
+        grants.answered(granted(60), now + EVERY);
+        // Little is queued, because it is claimed as it is sent.
+        (0..100).for_each(|_| grants.take(now + EVERY));
+        assert_eq!(grants.ask(8, 4000.0, Vec::new(), now + 2 * EVERY).unwrap().wish, 200);
+        // And little is asked for where little is used, however high the pace is.
+        grants.answered(granted(200), now + 2 * EVERY);
+        (0..5).for_each(|_| grants.take(now + 2 * EVERY));
+        assert_eq!(grants.ask(3, 4000.0, Vec::new(), now + 5 * EVERY).unwrap().wish, 10);
     }
 
     #[test]
