@@ -97,7 +97,7 @@ impl Field {
     /// Nobody may hear "done" while the standby is away, whoever ends the wait, and however often the same event comes: the
     /// primary has it, and dies with it.
     pub(super) async fn standby_away(&mut self, crash: bool) -> Result<(), String> {
-        self.pause(200..500).await;
+        self.settled().await?;
         let standby = self.standby();
         block_in_place(|| said(self.servers[standby].stop()))?;
         let events: Vec<Object> = (0..VAIN).map(|_| self.sender.book.issue(Unit::Good, true)).collect();
@@ -117,7 +117,7 @@ impl Field {
 
     /// A wait that is cancelled, and one that ends because the list of standbys is empty for a moment, both end with "ok".
     pub(super) async fn cancel_waits(&mut self) -> Result<(), String> {
-        self.pause(200..500).await;
+        self.settled().await?;
         let (primary, standby) = (self.primary, self.standby());
         block_in_place(|| said(self.servers[standby].stop()))?;
         let events: Vec<Object> = (0..VAIN).map(|_| self.sender.book.issue(Unit::Good, true)).collect();
@@ -154,6 +154,20 @@ impl Field {
         // What comes now waits again, and the relay gives up by itself.
         self.unheard(announced).await?;
         self.lose_primary().await
+    }
+
+    /// Waits until the relays trust the server's configuration. In its first minute they look where the standbys are, and what
+    /// else they rely on would never be tried.
+    async fn settled(&self) -> Result<(), String> {
+        let begin = Instant::now();
+        let young = "SELECT 1 WHERE pg_conf_load_time() > clock_timestamp() - interval '63 s'";
+        while !self.ask(young).await?.is_empty() {
+            if begin.elapsed() > 2 * LIMIT {
+                return Err("the server's configuration is loaded again and again".into());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
     }
 
     /// The primary dies, and the standby that was away takes over with what it had.
