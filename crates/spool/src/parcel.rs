@@ -5,8 +5,7 @@ use ring::digest::{SHA256, digest};
 use crate::clock::Moment;
 use crate::item::State;
 
-/// A delivery on its way.
-#[derive(Debug)]
+/// A delivery on its way. It has no `Debug`: headers and body are a stranger's.
 pub(crate) struct Parcel {
     /// Its number where it comes from.
     pub(crate) number: i64,
