@@ -83,9 +83,9 @@ impl Client {
         let denied =
             kind == TroubleKind::Denied || code.as_deref().is_some_and(|c| c.contains("NotAuthorized"));
         let mut trouble = self.trouble(kind, message.unwrap_or_else(|| "without a word".to_owned()));
-        trouble.bucket = bucket.map(str::to_owned);
+        trouble.bucket = bucket.map(Into::into);
         trouble.status = Some(answer.status);
-        trouble.code = code;
+        trouble.code = code.map(Into::into);
         trouble.permission = denied.then_some(permission);
         trouble.retry_after = answer
             .headers

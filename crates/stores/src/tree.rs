@@ -13,6 +13,9 @@ use crate::settings::{BUCKET, StoreSettings};
 use crate::trouble::{Trouble, TroubleKind};
 use walk::{Met, Walk};
 
+/// A walk that has been interrupted, and the path behind which that was.
+type UnderWay = (Vec<u8>, Walk);
+
 /// The tree of one bucket.
 pub(crate) struct Tree {
     store: String,
@@ -20,8 +23,7 @@ pub(crate) struct Tree {
     /// `None`: the name of the bucket is none of a directory.
     root: Option<PathBuf>,
     prefix: Vec<u8>,
-    /// A walk that has been interrupted behind a path.
-    under_way: Arc<Mutex<Option<(Vec<u8>, Walk)>>>,
+    under_way: Arc<Mutex<Option<UnderWay>>>,
 }
 
 impl Tree {
@@ -72,7 +74,7 @@ fn page(
     root: &Path,
     prefix: Vec<u8>,
     after: Vec<u8>,
-    under_way: &Mutex<Option<(Vec<u8>, Walk)>>,
+    under_way: &Mutex<Option<UnderWay>>,
 ) -> io::Result<Raw> {
     let mut under_way = under_way.lock().unwrap_or_else(PoisonError::into_inner);
     let named = |e: io::Error| {

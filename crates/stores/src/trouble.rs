@@ -16,11 +16,11 @@ pub struct Trouble {
     /// The store, by its name in the settings.
     pub store: String,
     /// The bucket that was asked for, if it was one.
-    pub bucket: Option<String>,
+    pub bucket: Option<Box<str>>,
     /// The status of the answer, if there was one.
     pub status: Option<u16>,
     /// The store's own word for it: `AccessDenied`, `NotAuthorizedOrNotFound`.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
     /// What happened, as a part of a sentence.
     pub detail: String,
     /// What the credentials may lack, in the words of that cloud: `s3:ListBucket`.
@@ -83,7 +83,7 @@ impl Trouble {
     }
 
     pub(crate) fn of(self, bucket: &str) -> Self {
-        Self { bucket: Some(bucket.to_owned()), ..self }
+        Self { bucket: Some(bucket.into()), ..self }
     }
 }
 

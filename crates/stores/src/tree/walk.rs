@@ -233,10 +233,7 @@ impl Walk {
 
 impl Level {
     fn wants(&self, name: &Name) -> bool {
-        let within = self.inside
-            && name.what == What::Directory
-            && self.after.len() > name.bytes.len()
-            && self.after.starts_with(&name.bytes);
+        let within = self.inside && name.what == What::Directory && self.after.starts_with(&name.bytes);
         within || name.bytes > self.after
     }
 }
