@@ -64,10 +64,11 @@ async fn read(
                 if code.contains("AccessDenied") || code.contains("NotAuthorized") {
                     (trouble.kind, trouble.permission) = (TroubleKind::Denied, Some(permission));
                 }
-                if code.contains("NonExistent") || code.contains("DoesNotExist") || code.contains("NotFound") {
+                if code.contains("NonExistent") || code.contains("DoesNotExist") || code.contains("NotFound")
+                {
                     trouble.kind = TroubleKind::Missing;
                 }
-                trouble.code = Some(code);
+                trouble.code = Some(code.into());
             }
             Err(trouble)
         }
@@ -79,7 +80,8 @@ pub(crate) fn unreadable(store: &Store, bucket: &str, what: &str) -> Trouble {
 }
 
 fn odd(store: &Store, bucket: &str) -> Trouble {
-    Trouble::new(TroubleKind::Refused, &store.settings().name, "no address can be made of this name").of(bucket)
+    Trouble::new(TroubleKind::Refused, &store.settings().name, "no address can be made of this name")
+        .of(bucket)
 }
 
 /// The text of a member.

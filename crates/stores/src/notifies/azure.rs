@@ -15,7 +15,8 @@ use crate::store::Store;
 use crate::trouble::{Trouble, TroubleKind};
 
 /// The role EventGrid EventSubscription Reader has both, and Reader of the resource group.
-const ON_ACCOUNT: &str = "Microsoft.EventGrid/eventSubscriptions/read (role EventGrid EventSubscription Reader)";
+const ON_ACCOUNT: &str =
+    "Microsoft.EventGrid/eventSubscriptions/read (role EventGrid EventSubscription Reader)";
 const TOPICS: &str = "Microsoft.EventGrid/systemTopics/read (role Reader of the resource group)";
 const OF_TOPIC: &str =
     "Microsoft.EventGrid/systemTopics/eventSubscriptions/read (role Reader of the resource group)";
@@ -68,7 +69,10 @@ pub(crate) async fn tells(store: &Store, container: &str) -> Result<Tells, Troub
 async fn topics(store: &Store, container: &str, account: &str) -> Result<Vec<Value>, Trouble> {
     // "/subscriptions/ID/resourceGroups/…": the topic may be in any group of the subscription.
     let subscription = account.split('/').nth(2).unwrap_or_default();
-    let path = format!("/subscriptions/{}/providers/Microsoft.EventGrid/systemTopics", encode(subscription.as_bytes()));
+    let path = format!(
+        "/subscriptions/{}/providers/Microsoft.EventGrid/systemTopics",
+        encode(subscription.as_bytes())
+    );
     let topics = pages(store, container, &path, &[], TOPICS).await?;
     let ours = topics.iter().filter(|topic| {
         text(&topic["properties"], "source").is_some_and(|source| source.eq_ignore_ascii_case(account))
@@ -88,7 +92,11 @@ async fn pages(
     more: &[(&str, &[u8])],
     permission: &'static str,
 ) -> Result<Vec<Value>, Trouble> {
-    let base = store.settings().management_endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+    let base = store
+        .settings()
+        .management_endpoint
+        .as_ref()
+        .map(|url| url.as_str().trim_end_matches('/').to_owned());
     let base = base.unwrap_or_else(|| "https://management.azure.com".to_owned());
     let pairs = [&[("api-version", API.as_bytes())][..], more].concat();
     let mut next = Some(format!("{base}{path}?{}", query(&pairs)));
@@ -98,7 +106,8 @@ async fn pages(
         let page = json(store, Service::AzureManagement, &address, container, permission).await?;
         all.extend_from_slice(list(&page, "value"));
         // A token is shown to nobody else.
-        next = text(&page, "nextLink").filter(|link| link.starts_with(&format!("{base}/"))).map(str::to_owned);
+        next =
+            text(&page, "nextLink").filter(|link| link.starts_with(&format!("{base}/"))).map(str::to_owned);
     }
     Ok(all)
 }
@@ -141,9 +150,15 @@ fn entry(subscription: &Value, container: &str) -> Option<Entry> {
     }
     let state = text(properties, "provisioningState").unwrap_or("Succeeded");
     let destination = &properties["destination"];
-    let destination =
-        if destination.is_object() { destination } else { &properties["deliveryWithResourceIdentity"]["destination"] };
-    let dead_letter = [&properties["deadLetterDestination"], &properties["deadLetterWithResourceIdentity"]["deadLetterDestination"]];
+    let destination = if destination.is_object() {
+        destination
+    } else {
+        &properties["deliveryWithResourceIdentity"]["destination"]
+    };
+    let dead_letter = [
+        &properties["deadLetterDestination"],
+        &properties["deadLetterWithResourceIdentity"]["deadLetterDestination"],
+    ];
     let place = dead_letter.into_iter().find(|place| place.is_object()).map(|place| &place["properties"]);
     Some(Entry {
         name: format!("subscription {}", text(subscription, "name").unwrap_or("without a name")),
@@ -152,7 +167,10 @@ fn entry(subscription: &Value, container: &str) -> Option<Entry> {
         selects: Selects::Tests(tests),
         creations: CREATIONS,
         dead_letter: match place {
-            Some(place) => DeadLetter::To(format!("the container {:?}", text(place, "blobContainerName").unwrap_or_default())),
+            Some(place) => DeadLetter::To(format!(
+                "the container {:?}",
+                text(place, "blobContainerName").unwrap_or_default()
+            )),
             // 400, 401, 403 and 413 are not tried again
             // (<https://learn.microsoft.com/en-us/azure/event-grid/delivery-and-retry>).
             None => DeadLetter::Nowhere,
@@ -184,17 +202,23 @@ fn advanced_test(advanced: &Value) -> Advanced {
     let operator = text(advanced, "operatorType").unwrap_or_default();
     let key = text(advanced, "key").unwrap_or_default();
     let values = texts(advanced, "values");
-    let of = |test: fn(Vec<u8>) -> Test| Advanced::Tests(values.iter().map(|value| test(value.clone().into_bytes())).collect());
+    let of = |test: fn(Vec<u8>) -> Test| {
+        Advanced::Tests(values.iter().map(|value| test(value.clone().into_bytes())).collect())
+    };
     match (key.to_lowercase().as_str(), operator) {
         ("subject", "StringBeginsWith") => of(Test::Begins),
         ("subject", "StringEndsWith") => of(Test::Ends),
         ("subject", "StringContains") => of(Test::Holds),
         ("subject", "StringIn") => of(Test::Is),
         // Beginnings of an upload, of which the end is announced, too.
-        ("data.api", "StringNotIn") if !UPLOADS.iter().any(|upload| values.iter().any(|value| value == upload)) => {
+        ("data.api", "StringNotIn")
+            if !UPLOADS.iter().any(|upload| values.iter().any(|value| value == upload)) =>
+        {
             Advanced::Harmless
         }
-        ("data.api", "StringIn") if UPLOADS.iter().all(|upload| values.iter().any(|value| value == upload)) => {
+        ("data.api", "StringIn")
+            if UPLOADS.iter().all(|upload| values.iter().any(|value| value == upload)) =>
+        {
             Advanced::Harmless
         }
         _ => Advanced::Unclear(format!("it has an advanced filter {operator} on {key}")),
@@ -222,28 +246,53 @@ mod tests {
             ("{}", "Yes"),
             (r#"{"includedEventTypes": ["Microsoft.Storage.BlobDeleted"]}"#, "No"),
             (r#"{"subjectBeginsWith": "/blobServices/default/containers/INVOICES/"}"#, "Yes"),
-            (r#"{"subjectBeginsWith": "/blobServices/default/containers/INVOICES/", "isSubjectCaseSensitive": true}"#, "none"),
+            (
+                r#"{"subjectBeginsWith": "/blobServices/default/containers/INVOICES/", "isSubjectCaseSensitive": true}"#,
+                "none",
+            ),
             (r#"{"subjectBeginsWith": "/blobServices/default/containers/other/"}"#, "none"),
             (r#"{"subjectBeginsWith": "/blobServices/default/containers/invoices/blobs/out/"}"#, "No"),
             (r#"{"subjectEndsWith": ".PDF"}"#, "Yes"),
             (r#"{"subjectEndsWith": ".doc"}"#, "No"),
-            (r#"{"advancedFilters": [{"operatorType": "StringBeginsWith", "key": "subject", "values": ["/blobServices/default/containers/a/", "/blobServices/default/containers/invoices/"]}]}"#, "Yes"),
-            (r#"{"advancedFilters": [{"operatorType": "StringBeginsWith", "key": "Subject", "values": ["/blobServices/default/containers/a/"]}]}"#, "none"),
-            (r#"{"advancedFilters": [{"operatorType": "StringNotIn", "key": "data.api", "values": ["CreateFile"]}]}"#, "Yes"),
-            (r#"{"advancedFilters": [{"operatorType": "StringIn", "key": "data.api", "values": ["PutBlob"]}]}"#, "Unclear"),
-            (r#"{"advancedFilters": [{"operatorType": "NumberLessThan", "key": "data.contentLength", "value": 5}]}"#, "Unclear"),
+            (
+                r#"{"advancedFilters": [{"operatorType": "StringBeginsWith", "key": "subject", "values": ["/blobServices/default/containers/a/", "/blobServices/default/containers/invoices/"]}]}"#,
+                "Yes",
+            ),
+            (
+                r#"{"advancedFilters": [{"operatorType": "StringBeginsWith", "key": "Subject", "values": ["/blobServices/default/containers/a/"]}]}"#,
+                "none",
+            ),
+            (
+                r#"{"advancedFilters": [{"operatorType": "StringNotIn", "key": "data.api", "values": ["CreateFile"]}]}"#,
+                "Yes",
+            ),
+            (
+                r#"{"advancedFilters": [{"operatorType": "StringIn", "key": "data.api", "values": ["PutBlob"]}]}"#,
+                "Unclear",
+            ),
+            (
+                r#"{"advancedFilters": [{"operatorType": "NumberLessThan", "key": "data.contentLength", "value": 5}]}"#,
+                "Unclear",
+            ),
         ] {
             let entry = subscription(filter);
-            let said = entry.map_or("none".to_owned(), |entry| format!("{:?}", entry.takes(created, "in/a.pdf")));
+            let said =
+                entry.map_or("none".to_owned(), |entry| format!("{:?}", entry.takes(created, "in/a.pdf")));
             assert!(said.starts_with(want), "{filter}: {said}");
         }
-        assert!(matches!(subscription("{}").unwrap().takes("Microsoft.Storage.BlobDeleted", "x"), Takes::Yes));
+        assert!(matches!(
+            subscription("{}").unwrap().takes("Microsoft.Storage.BlobDeleted", "x"),
+            Takes::Yes
+        ));
     }
 
     #[test]
     fn whom_a_destination_names() {
         let queue = serde_json::json!({ "resourceId": "/subscriptions/s/a", "queueName": "q" });
-        assert_eq!(targets(&queue), ["/subscriptions/s/a/queueServices/default/queues/q", "/subscriptions/s/a"]);
+        assert_eq!(
+            targets(&queue),
+            ["/subscriptions/s/a/queueServices/default/queues/q", "/subscriptions/s/a"]
+        );
         assert!(targets(&Value::Null).is_empty());
     }
 }

@@ -54,7 +54,9 @@ impl Document {
             let names: Vec<&str> = path.iter().map(String::as_str).collect();
             match (names.as_slice(), step) {
                 (["NotificationConfiguration"], _) => root = true,
-                (["NotificationConfiguration", "EventBridgeConfiguration"], _) => document.event_bridge = true,
+                (["NotificationConfiguration", "EventBridgeConfiguration"], _) => {
+                    document.event_bridge = true
+                }
                 (["NotificationConfiguration", _], Step::Begin) => {
                     if document.entries.len() >= MOST_ENTRIES {
                         return Err(format!("more than {MOST_ENTRIES} entries"));
@@ -68,9 +70,13 @@ impl Document {
                 ([_, _, "Filter", inner @ ..], Step::End { text, .. }) => {
                     let Some(raw) = &mut raw else { return Ok(()) };
                     match inner {
-                        ["S3Key" | "Key" | "Object", "FilterRule", "Name"] => rule.0 = text.trim().to_lowercase(),
+                        ["S3Key" | "Key" | "Object", "FilterRule", "Name"] => {
+                            rule.0 = text.trim().to_lowercase()
+                        }
                         ["S3Key" | "Key" | "Object", "FilterRule", "Value"] => rule.1 = text.to_owned(),
-                        ["S3Key" | "Key" | "Object", "FilterRule"] => raw.rules.push(std::mem::take(&mut rule)),
+                        ["S3Key" | "Key" | "Object", "FilterRule"] => {
+                            raw.rules.push(std::mem::take(&mut rule))
+                        }
                         [other, .., "FilterRule"] => raw.unclear.push(format!("its filter looks at {other}")),
                         _ => {}
                     }
@@ -124,7 +130,14 @@ impl Raw {
         let selects = Selects::Tests(Tests { events: self.events, all, unclear, ..Tests::default() });
         let kind = kind.trim_end_matches("Configuration");
         let name = self.id.unwrap_or_else(|| format!("{kind} entry {}", index + 1));
-        Entry { name, targets, off: None, selects, creations: CREATIONS, dead_letter: DeadLetter::NoSuchThing }
+        Entry {
+            name,
+            targets,
+            off: None,
+            selects,
+            creations: CREATIONS,
+            dead_letter: DeadLetter::NoSuchThing,
+        }
     }
 }
 
@@ -143,7 +156,9 @@ mod tests {
     use crate::notifies::entry::Takes;
 
     fn parsed(inner: &str) -> Document {
-        let text = format!("<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{inner}</NotificationConfiguration>");
+        let text = format!(
+            "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{inner}</NotificationConfiguration>"
+        );
         Document::parse(text.as_bytes()).unwrap()
     }
 
@@ -155,17 +170,34 @@ mod tests {
         // Element and target, and the key that its filter takes.
         for (element, tag, target, key) in [
             ("QueueConfiguration", "Queue", "arn:aws:sqs:eu-central-1:111122223333:q", "a b/x.pdf"),
-            ("CloudFunctionConfiguration", "CloudFunction", "arn:aws:lambda:eu-west-1:111122223333:function:f", "a b/x.pdf"),
+            (
+                "CloudFunctionConfiguration",
+                "CloudFunction",
+                "arn:aws:lambda:eu-west-1:111122223333:function:f",
+                "a b/x.pdf",
+            ),
             // <https://github.com/minio/minio/blob/master/docs/bucket/notifications/README.md>
             ("QueueConfiguration", "Queue", "arn:minio:sqs::RELAY:webhook", "a+b/x.pdf"),
             // <https://docs.ceph.com/en/latest/radosgw/notifications/>
             ("TopicConfiguration", "Topic", "arn:aws:sns:default::relay", "a+b/x.pdf"),
             // <https://support.huaweicloud.com/intl/en-us/api-obs/obs_04_0040.html>
-            ("FunctionGraphConfiguration", "FunctionGraph", "urn:fss:cn-north-4:p:function:default:f", "a+b/x.pdf"),
+            (
+                "FunctionGraphConfiguration",
+                "FunctionGraph",
+                "urn:fss:cn-north-4:p:function:default:f",
+                "a+b/x.pdf",
+            ),
             // <https://docs.jdcloud.com/en/object-storage-service/put-bucket-notification-2>
-            ("TopicConfiguration", "Topic", "NS:https://relay.example/jd,https://other.example/", "a+b/x.pdf"),
+            (
+                "TopicConfiguration",
+                "Topic",
+                "NS:https://relay.example/jd,https://other.example/",
+                "a+b/x.pdf",
+            ),
         ] {
-            let document = parsed(&format!("<{element}><Id>ours</Id>{filter}<{tag}>{target}</{tag}>{event}</{element}>"));
+            let document = parsed(&format!(
+                "<{element}><Id>ours</Id>{filter}<{tag}>{target}</{tag}>{event}</{element}>"
+            ));
             let [entry] = document.entries.as_slice() else { panic!("{document:?}") };
             assert_eq!(entry.name, "ours");
             assert_eq!(entry.targets.join(","), target.trim_start_matches("NS:"));
@@ -180,15 +212,26 @@ mod tests {
     fn nothing_everything_and_what_is_not_known() {
         assert!(parsed("").entries.is_empty());
         assert!(parsed("<EventBridgeConfiguration/>").event_bridge);
-        let entry = parsed("<TopicConfiguration><Topic>arn:aws:sns:default::t</Topic></TopicConfiguration>").entries.remove(0);
-        assert_eq!((entry.name.as_str(), entry.takes("s3:ObjectCreated:Copy", "x")), ("Topic entry 1", Takes::Yes));
+        let entry = parsed("<TopicConfiguration><Topic>arn:aws:sns:default::t</Topic></TopicConfiguration>")
+            .entries
+            .remove(0);
+        assert_eq!(
+            (entry.name.as_str(), entry.takes("s3:ObjectCreated:Copy", "x")),
+            ("Topic entry 1", Takes::Yes)
+        );
         let with_tags = "<TopicConfiguration><Topic>t</Topic><Filter><S3Tags><FilterRule><Name>k</Name><Value>v</Value></FilterRule></S3Tags></Filter></TopicConfiguration>";
         assert!(matches!(parsed(with_tags).entries[0].takes("e", "x"), Takes::Unclear(_)));
     }
 
     #[test]
     fn what_is_no_such_document() {
-        for body in ["", "{}", "<html><body>Log in</body></html>", "<NotificationConfiguration><Queue", "<Error><Code>X</Code></Error>"] {
+        for body in [
+            "",
+            "{}",
+            "<html><body>Log in</body></html>",
+            "<NotificationConfiguration><Queue",
+            "<Error><Code>X</Code></Error>",
+        ] {
             assert!(Document::parse(body.as_bytes()).is_err(), "{body}");
         }
     }

@@ -137,7 +137,8 @@ impl Entry {
 /// Whether an event that an entry names is one of the creations, or a family of them.
 fn is_creation(named: &str, creations: &[&str]) -> bool {
     let stem = named.strip_suffix('*').unwrap_or(named);
-    let same = |event: &&str| if stem.len() < named.len() { event.starts_with(stem) } else { **event == *named };
+    let same =
+        |event: &&str| if stem.len() < named.len() { event.starts_with(stem) } else { **event == *named };
     // `s3:*` has creations, and everything else.
     creations.iter().any(same) && stem.len() > "s3:".len() || named.contains("ObjectCreated:")
 }
@@ -149,7 +150,8 @@ fn same(one: &str, other: &str) -> bool {
         text.trim().strip_prefix("//pubsub.googleapis.com/").unwrap_or(text.trim()).trim_end_matches('/')
     }
     let (one, other) = (bare(one), bare(other));
-    let loose = |text: &str| text.get(..15).is_some_and(|start| start.eq_ignore_ascii_case("/subscriptions/"));
+    let loose =
+        |text: &str| text.get(..15).is_some_and(|start| start.eq_ignore_ascii_case("/subscriptions/"));
     if loose(one) && loose(other) { one.eq_ignore_ascii_case(other) } else { one == other }
 }
 
@@ -163,7 +165,11 @@ impl Tests {
             return Takes::No(format!("it does not tell of {event}, only of {}", self.events.join(", ")));
         }
         let folded = |bytes: &[u8]| {
-            if self.any_case { String::from_utf8_lossy(bytes).to_lowercase().into_bytes() } else { bytes.to_vec() }
+            if self.any_case {
+                String::from_utf8_lossy(bytes).to_lowercase().into_bytes()
+            } else {
+                bytes.to_vec()
+            }
         };
         let text = folded(format!("{}{key}", self.before).as_bytes());
         for one_of in &self.all {

@@ -65,7 +65,12 @@ pub(crate) async fn tells(store: &Store, bucket: &str) -> Result<Tells, Trouble>
 }
 
 /// Every subscription of a project.
-async fn subscriptions(store: &Store, bucket: &str, base: &str, project: &str) -> Result<Vec<Value>, Trouble> {
+async fn subscriptions(
+    store: &Store,
+    bucket: &str,
+    base: &str,
+    project: &str,
+) -> Result<Vec<Value>, Trouble> {
     let mut all = Vec::new();
     let mut token: Option<String> = None;
     for _ in 0..MOST_PAGES {
@@ -73,7 +78,8 @@ async fn subscriptions(store: &Store, bucket: &str, base: &str, project: &str) -
         if let Some(token) = &token {
             pairs.push(("pageToken", token.as_bytes()));
         }
-        let address = format!("{base}/v1/projects/{}/subscriptions?{}", encode(project.as_bytes()), query(&pairs));
+        let address =
+            format!("{base}/v1/projects/{}/subscriptions?{}", encode(project.as_bytes()), query(&pairs));
         let page = json(store, Service::Own, &address, bucket, SUBSCRIPTIONS).await?;
         all.extend_from_slice(list(&page, "subscriptions"));
         token = text(&page, "nextPageToken").map(str::to_owned);
@@ -123,10 +129,14 @@ fn behind(entry: &mut Entry, topic: &str, all: &[Value], expects: &[String]) {
             tests.unclear.push(format!("{name} has a filter, {filter}"));
         }
         dead_letter = match (text(&one["deadLetterPolicy"], "deadLetterTopic"), text(one, "state")) {
-            (_, Some("RESOURCE_ERROR")) => DeadLetter::Doubtful(format!("{name} is in the state RESOURCE_ERROR and delivers nothing")),
+            (_, Some("RESOURCE_ERROR")) => {
+                DeadLetter::Doubtful(format!("{name} is in the state RESOURCE_ERROR and delivers nothing"))
+            }
             // "If the topic is deleted": `_deleted-topic_`.
             (Some(place), _) if place != "_deleted-topic_" => DeadLetter::To(place.to_owned()),
-            (Some(_), _) => DeadLetter::Doubtful(format!("the topic for dead letters of {name} has been deleted")),
+            (Some(_), _) => {
+                DeadLetter::Doubtful(format!("the topic for dead letters of {name} has been deleted"))
+            }
             (None, _) => DeadLetter::Nowhere,
         };
         entry.targets.extend(text(&one["pushConfig"], "pushEndpoint").map(str::to_owned));
@@ -150,7 +160,8 @@ mod tests {
             "kind": "storage#notification", "id": "7", "topic": "//pubsub.googleapis.com/projects/p/topics/t",
             "event_types": ["OBJECT_FINALIZE"], "object_name_prefix": "in/", "payload_format": "JSON_API_V1",
         });
-        let dead = serde_json::json!({ "deadLetterTopic": "projects/p/topics/dead", "maxDeliveryAttempts": 100 });
+        let dead =
+            serde_json::json!({ "deadLetterTopic": "projects/p/topics/dead", "maxDeliveryAttempts": 100 });
         let subscription = |name: &str, url: &str, dead: &Value| {
             let push = serde_json::json!({ "pushEndpoint": url });
             let mut one = serde_json::json!({ "name": name, "topic": "projects/p/topics/t", "pushConfig": push, "state": "ACTIVE" });

@@ -60,7 +60,9 @@ pub(crate) async fn tells(store: &Store, bucket: &str) -> Result<Tells, Trouble>
             Err(trouble) => tells.unseen.push(trouble),
         }
         // "Rules apply to events in the compartment in which you create them and any child compartments."
-        if tells.entries.iter().any(|entry| entry.off.is_none() && entry.names(expects)) || level + 1 == MOST_LEVELS {
+        if tells.entries.iter().any(|entry| entry.off.is_none() && entry.names(expects))
+            || level + 1 == MOST_LEVELS
+        {
             break;
         }
         match above(store, bucket, &here).await {

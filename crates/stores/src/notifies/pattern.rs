@@ -119,7 +119,12 @@ mod tests {
             (format!(r#"{all}, "detail": {{"bucket": {{"name": ["other"]}}}}}}"#), "None"),
             (format!(r#"{all}, "detail": {{"object": {{"key": [{{"prefix": "in/"}}]}}}}}}"#), "Yes"),
             (format!(r#"{all}, "detail": {{"object": {{"key": [{{"wildcard": "in/*.pdf"}}]}}}}}}"#), "Yes"),
-            (format!(r#"{all}, "detail": {{"object": {{"key": [{{"prefix": "out/"}}, {{"suffix": ".doc"}}]}}}}}}"#), "No"),
+            (
+                format!(
+                    r#"{all}, "detail": {{"object": {{"key": [{{"prefix": "out/"}}, {{"suffix": ".doc"}}]}}}}}}"#
+                ),
+                "No",
+            ),
             (format!(r#"{all}, "detail": {{"object": {{"key": [{{"anything-but": "x"}}]}}}}}}"#), "Unclear"),
             (format!(r#"{all}, "detail": {{"object": {{"size": [{{"numeric": ["<", 5]}}]}}}}}}"#), "Unclear"),
             (format!(r#"{all}, "detail": {{"reason": ["PutObject"]}}}}"#), "Unclear"),
@@ -130,12 +135,21 @@ mod tests {
             let takes = tests(&pattern, "b").map(|tests| {
                 let selects = Selects::Tests(tests);
                 let (targets, dead_letter) = (Vec::new(), DeadLetter::Nowhere);
-                let entry =
-                    Entry { name: String::new(), targets, off: None, selects, creations: CREATIONS, dead_letter };
+                let entry = Entry {
+                    name: String::new(),
+                    targets,
+                    off: None,
+                    selects,
+                    creations: CREATIONS,
+                    dead_letter,
+                };
                 entry.takes(CREATIONS[0], "in/a.pdf")
             });
             let said = takes.as_ref().map_or("None".to_owned(), |takes: &Takes| format!("{takes:?}"));
-            assert!(said.starts_with(want) && (want != "No" || !said.starts_with("None")), "{pattern}: {said}");
+            assert!(
+                said.starts_with(want) && (want != "No" || !said.starts_with("None")),
+                "{pattern}: {said}"
+            );
         }
     }
 }

@@ -35,7 +35,8 @@ pub(crate) async fn tells(store: &Store, bucket: &str) -> Result<Tells, Trouble>
     let answer = store.ask(bucket, &[("notification", "")]).await?;
     let answer = store.judge(answer, Some(bucket), DOCUMENT)?;
     let document = Document::parse(&answer.body).map_err(|why| {
-        Trouble::new(TroubleKind::Unreadable, &store.settings().name, format!("answers with {why}")).of(bucket)
+        Trouble::new(TroubleKind::Unreadable, &store.settings().name, format!("answers with {why}"))
+            .of(bucket)
     })?;
     let mut tells = Tells { entries: document.entries, ..Tells::default() };
     let region = region(store);
@@ -86,7 +87,9 @@ async fn rules(store: &Store, bucket: &str, region: &str) -> Result<Vec<Entry>, 
         let how = ("1.1", "AWSEvents.ListRules");
         let page = call(store, service, &address, how, &body, bucket, RULES).await?;
         for rule in list(&page, "Rules") {
-            let (Some(name), Some(pattern)) = (text(rule, "Name"), text(rule, "EventPattern")) else { continue };
+            let (Some(name), Some(pattern)) = (text(rule, "Name"), text(rule, "EventPattern")) else {
+                continue;
+            };
             let Some(tests) = pattern::tests(pattern, bucket) else { continue };
             let state = text(rule, "State").unwrap_or("ENABLED");
             // `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS` is on as well.
@@ -98,11 +101,13 @@ async fn rules(store: &Store, bucket: &str, region: &str) -> Result<Vec<Entry>, 
             break;
         }
     }
-    let targets = about.into_iter().map(|(name, off, tests)| async {
+    let address = &address;
+    let targets = about.into_iter().map(|(name, off, tests)| async move {
         // <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_ListTargetsByRule.html>
         let (how, body) = (("1.1", "AWSEvents.ListTargetsByRule"), json!({ "Rule": &name }));
-        let page = call(store, service, &address, how, &body, bucket, TARGETS).await?;
-        let targets = list(&page, "Targets").iter().filter_map(|target| text(target, "Arn").map(str::to_owned));
+        let page = call(store, service, address, how, &body, bucket, TARGETS).await?;
+        let targets =
+            list(&page, "Targets").iter().filter_map(|target| text(target, "Arn").map(str::to_owned));
         Ok(Entry {
             name: format!("rule {name}"),
             targets: targets.collect(),
@@ -155,7 +160,7 @@ async fn queue(
     let Some(place) = text(&policy, "deadLetterTargetArn").map(str::to_owned) else {
         return Ok(DeadLetter::Nowhere);
     };
-    let visibility = text(attributes, "VisibilityTimeout").and_then(|text| text.parse().ok());
+    let visibility: Option<u64> = text(attributes, "VisibilityTimeout").and_then(|text| text.parse().ok());
     Ok(match (visibility, slowest(store, bucket, arn, region).await) {
         (_, Err(trouble)) => DeadLetter::Unknown(format!(
             "events that are given up go to {place}; whether the queue hides messages long enough: {trouble}"
@@ -171,13 +176,19 @@ async fn queue(
 }
 
 /// The function with the longest time-out that takes from the queue, and that time-out in seconds; `None`: no function does.
-async fn slowest(store: &Store, bucket: &str, arn: &str, region: &str) -> Result<Option<(String, u64)>, Trouble> {
+async fn slowest(
+    store: &Store,
+    bucket: &str,
+    arn: &str,
+    region: &str,
+) -> Result<Option<(String, u64)>, Trouble> {
     let service = Service::Amazon { name: "lambda", region };
     let base = address(store, "lambda", region);
     let query = query(&[("EventSourceArn", arn.as_bytes())]);
     // <https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html>
     let mappings =
-        json(store, service, &format!("{base}2015-03-31/event-source-mappings?{query}"), bucket, MAPPINGS).await?;
+        json(store, service, &format!("{base}2015-03-31/event-source-mappings?{query}"), bucket, MAPPINGS)
+            .await?;
     let mut slowest = None;
     for mapping in list(&mappings, "EventSourceMappings") {
         let Some(function) = text(mapping, "FunctionArn") else { continue };

@@ -57,8 +57,10 @@ pub fn notifies(tells: &Tells, expects: &[String]) -> Verdict {
     }
     // MinIO and RustFS show the name of a target and never its address.
     let only_addresses = expects.iter().all(|wanted| wanted.contains("://"));
-    let hidden =
-        tells.entries.iter().find(|entry| entry.targets.iter().any(|t| t.starts_with("arn:") && !t.contains("://")));
+    let hidden = tells
+        .entries
+        .iter()
+        .find(|entry| entry.targets.iter().any(|t| t.starts_with("arn:") && !t.contains("://")));
     match (hidden, tells.unseen.first()) {
         (Some(hidden), _) if only_addresses => Verdict::Unknown(format!(
             "this store shows no addresses, and expects has nothing else; {} may be it{}",
@@ -68,7 +70,11 @@ pub fn notifies(tells: &Tells, expects: &[String]) -> Verdict {
         (_, Some(unseen)) => Verdict::Unknown(format!("{unseen}{}", listed(&tells.entries))),
         (_, None) => {
             let wanted: Vec<String> = expects.iter().map(|wanted| address(wanted)).collect();
-            Verdict::Bad(format!("none of its entries names {}{}", wanted.join(" or "), listed(&tells.entries)))
+            Verdict::Bad(format!(
+                "none of its entries names {}{}",
+                wanted.join(" or "),
+                listed(&tells.entries)
+            ))
         }
     }
 }
@@ -76,7 +82,9 @@ pub fn notifies(tells: &Tells, expects: &[String]) -> Verdict {
 /// Whether it tells us of every object that the routes take: each sample is tried on the entries that name us.
 pub fn filter(tells: &Tells, expects: &[String], samples: &[Sample]) -> Verdict {
     if samples.is_empty() {
-        return Verdict::Unknown("no route takes objects of this bucket, so there is nothing to compare with".into());
+        return Verdict::Unknown(
+            "no route takes objects of this bucket, so there is nothing to compare with".into(),
+        );
     }
     let entries: Vec<&Entry> = ours(tells, expects).collect();
     let mut doubt = None;
@@ -89,11 +97,13 @@ pub fn filter(tells: &Tells, expects: &[String], samples: &[Sample]) -> Verdict 
             }
             Takes::No(why) => why,
         };
-        let sentence = format!("route[{}] takes {:?}, and we are not told of it: {why}", sample.route, sample.key);
+        let sentence =
+            format!("route[{}] takes {:?}, and we are not told of it: {why}", sample.route, sample.key);
         match sample.undecided {
             None => return Verdict::Bad(sentence),
             Some(member) => {
-                let sentence = format!("{sentence}; whether the route's {member} asks for it is not known here");
+                let sentence =
+                    format!("{sentence}; whether the route's {member} asks for it is not known here");
                 doubt = doubt.or(Some(sentence));
             }
         }
@@ -203,7 +213,11 @@ fn shown<'e>(entries: impl ExactSizeIterator<Item = &'e Entry>) -> String {
     let one = |entry: &Entry| {
         let targets: Vec<String> = entry.targets.iter().map(|target| address(target)).collect();
         let off = if entry.off.is_some() { " (off)" } else { "" };
-        format!("{} -> {}{off}", name(entry), if targets.is_empty() { "nobody".into() } else { targets.join(", ") })
+        format!(
+            "{} -> {}{off}",
+            name(entry),
+            if targets.is_empty() { "nobody".into() } else { targets.join(", ") }
+        )
     };
     let mut list: Vec<String> = entries.take(MOST_SHOWN).map(one).collect();
     if left > 0 {
