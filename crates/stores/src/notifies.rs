@@ -5,6 +5,7 @@
 
 mod ask;
 mod azure;
+mod ceph;
 mod document;
 mod entry;
 mod google;
@@ -12,10 +13,12 @@ mod oci;
 mod pattern;
 mod rule;
 mod s3;
+mod takes;
 mod verdict;
 
-pub use entry::{DeadLetter, Entry, Selects, Switch, Takes, Tells, Test, Tests};
+pub use entry::{DeadLetter, Entry, Selects, Switch, Tells, Test, Tests};
 pub use rule::{OciBucket, OciRule};
+pub use takes::Takes;
 pub use verdict::{Verdict, created_only, dead_letter, emits, filter, notifies};
 
 use crate::kind::Kind;

@@ -228,7 +228,7 @@ fn advanced_test(advanced: &Value) -> Advanced {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notifies::entry::Takes;
+    use crate::notifies::takes::Takes;
 
     /// The shape of <https://learn.microsoft.com/en-us/rest/api/eventgrid/controlplane/event-subscriptions/get>, "Sample response".
     fn subscription(filter: &str) -> Option<Entry> {
@@ -294,5 +294,15 @@ mod tests {
             ["/subscriptions/s/a/queueServices/default/queues/q", "/subscriptions/s/a"]
         );
         assert!(targets(&Value::Null).is_empty());
+    }
+
+    /// What is asked for in sentences is what the document for doctor has.
+    #[test]
+    fn the_rights_are_those_of_the_document() {
+        let document = include_str!("../../../../deploy/azure/doctor-role.json");
+        for permission in [ON_ACCOUNT, TOPICS, OF_TOPIC] {
+            let permission = permission.split(' ').next().unwrap();
+            assert!(document.contains(&format!("\"{permission}\"")), "{permission}");
+        }
     }
 }

@@ -28,6 +28,9 @@ pub(crate) struct Document {
     pub(crate) entries: Vec<Entry>,
     /// Whether everything goes to EventBridge, too.
     pub(crate) event_bridge: bool,
+    /// Whether it is JD Cloud's: "If the match is successful, the message notification will be sent and the match is terminated"
+    /// (<https://docs.jdcloud.com/en/object-storage-service/callback-notification>).
+    pub(crate) first_alone: bool,
 }
 
 /// An entry as it is read.
@@ -65,6 +68,7 @@ impl Document {
                 }
                 (["NotificationConfiguration", kind], Step::End { .. }) => {
                     let raw = raw.take().unwrap_or_default();
+                    document.first_alone |= raw.target.starts_with("NS:");
                     document.entries.push(raw.entry(kind, document.entries.len()));
                 }
                 ([_, _, "Filter", inner @ ..], Step::End { text, .. }) => {
@@ -153,7 +157,7 @@ pub(crate) fn is_amazon(arn: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notifies::entry::Takes;
+    use crate::notifies::takes::Takes;
 
     fn parsed(inner: &str) -> Document {
         let text = format!(

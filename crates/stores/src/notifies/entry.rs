@@ -1,8 +1,10 @@
 //! What a bucket says whom it tells, in one form for all stores.
 
 use mdss_relay_core::Pattern;
+use url::Url;
 
 use crate::notifies::rule::OciRule;
+use crate::notifies::takes::Takes;
 use crate::trouble::Trouble;
 
 /// Whom a bucket tells of its objects.
@@ -10,6 +12,8 @@ use crate::trouble::Trouble;
 pub struct Tells {
     /// Everything that tells somebody of new objects of this bucket, or might.
     pub entries: Vec<Entry>,
+    /// Whether only the first entry that takes an object tells of it (JD Cloud).
+    pub first_alone: bool,
     /// The store's own switch, if it has one.
     pub switch: Option<Switch>,
     /// What could not be looked at: somebody may be told there.
@@ -96,17 +100,6 @@ pub enum Test {
     Like(String),
 }
 
-/// Whether an entry tells of an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Takes {
-    /// It does.
-    Yes,
-    /// It does not; why, as part of a sentence: `its prefix is "in/"`.
-    No(String),
-    /// It cannot be told; why.
-    Unclear(String),
-}
-
 impl Entry {
     /// Whether it tells of such an event of a key.
     pub fn takes(&self, event: &str, key: &str) -> Takes {
@@ -143,16 +136,29 @@ fn is_creation(named: &str, creations: &[&str]) -> bool {
     creations.iter().any(same) && stem.len() > "s3:".len() || named.contains("ObjectCreated:")
 }
 
-/// Whether two names are those of one target. Ids of Azure are the same in any case; an address has a `/` at its end or none; Google
-/// puts the name of the service before a topic.
+/// Whether two names are those of one target. Ids of Azure are the same in any case; Google puts the name of the service before a topic.
 fn same(one: &str, other: &str) -> bool {
     fn bare(text: &str) -> &str {
         text.trim().strip_prefix("//pubsub.googleapis.com/").unwrap_or(text.trim()).trim_end_matches('/')
     }
     let (one, other) = (bare(one), bare(other));
-    let loose =
+    let of_azure =
         |text: &str| text.get(..15).is_some_and(|start| start.eq_ignore_ascii_case("/subscriptions/"));
-    if loose(one) && loose(other) { one.eq_ignore_ascii_case(other) } else { one == other }
+    match (address(one), address(other)) {
+        (Some(one), Some(other)) => {
+            let place = |url: &Url| (url.origin(), url.path().trim_end_matches('/').to_owned());
+            // Azure shows an address without its query.
+            let query = one.query().is_none() || other.query().is_none() || one.query() == other.query();
+            place(&one) == place(&other) && query
+        }
+        _ if of_azure(one) && of_azure(other) => one.eq_ignore_ascii_case(other),
+        _ => one == other,
+    }
+}
+
+/// An address; user and password in it are no part of where it leads.
+fn address(text: &str) -> Option<Url> {
+    Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
 impl Tests {
@@ -227,6 +233,10 @@ mod tests {
             ("//pubsub.googleapis.com/projects/p/topics/t", "projects/p/topics/t", true),
             ("https://relay.example/minio", "https://relay.example/minio/", true),
             ("https://relay.example/minio", "https://relay.example/other", false),
+            ("https://relay.example/minio", "https://other.example/minio", false),
+            ("https://relay:password@relay.example/ceph", "https://relay.example:443/ceph", true),
+            ("https://relay.example/azure", "https://relay.example/azure?code=x", true),
+            ("https://relay.example/azure?code=y", "https://relay.example/azure?code=x", false),
             ("/subscriptions/A/resourceGroups/G", "/SUBSCRIPTIONS/a/resourcegroups/g", true),
         ] {
             assert_eq!(same(one, other), want, "{one} {other}");

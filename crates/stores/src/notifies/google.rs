@@ -151,7 +151,7 @@ fn behind(entry: &mut Entry, topic: &str, all: &[Value], expects: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notifies::entry::Takes;
+    use crate::notifies::takes::Takes;
 
     #[test]
     fn a_configuration_and_what_is_behind_it() {
@@ -190,5 +190,14 @@ mod tests {
         let mut alone = entry(&configuration);
         behind(&mut alone, "projects/p/topics/t", &[], &[]);
         assert!(matches!(alone.dead_letter, DeadLetter::Unknown(_)));
+    }
+
+    /// What is asked for in sentences is what the document for doctor has.
+    #[test]
+    fn the_rights_are_those_of_the_document() {
+        let document = include_str!("../../../../deploy/google/doctor-role.yaml");
+        for permission in [CONFIGURATIONS, SUBSCRIPTIONS, "storage.objects.list"] {
+            assert!(document.contains(permission), "{permission}");
+        }
     }
 }

@@ -196,3 +196,18 @@ fn address(store: &Store, service: &str) -> String {
         (service, _, None) => format!("https://{service}.{}.oci.oraclecloud.com", region()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is asked for in sentences is what the document for doctor has.
+    #[test]
+    fn the_rights_are_those_of_the_document() {
+        let document = include_str!("../../../../deploy/oci/doctor-statements.json");
+        for permission in [NAMESPACE, BUCKET, RULES, RULE, COMPARTMENTS, "\"to inspect objects\""] {
+            let words = permission.split('"').nth(1).unwrap().trim_start_matches("to ");
+            assert!(document.contains(&format!("to {words} in")), "{permission}");
+        }
+    }
+}

@@ -107,7 +107,8 @@ fn keys(wanted: &Value) -> Option<Vec<Test>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notifies::entry::{DeadLetter, Entry, Selects, Takes};
+    use crate::notifies::entry::{DeadLetter, Entry, Selects};
+    use crate::notifies::takes::Takes;
 
     #[test]
     fn what_patterns_take() {

@@ -4,7 +4,7 @@
 use mdss_relay_core::Condition;
 use serde_json::{Value, json};
 
-use crate::notifies::entry::Takes;
+use crate::notifies::takes::Takes;
 
 /// An overwritten object is an update. A rule for the first alone never tells of it.
 /// <https://docs.oracle.com/en-us/iaas/Content/Events/Reference/eventsproducers.htm>

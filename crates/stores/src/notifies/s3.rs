@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::list::query::{encode, query};
 use crate::notifies::ask::{call, json, list, text};
+use crate::notifies::ceph;
 use crate::notifies::document::{Document, is_amazon};
 use crate::notifies::entry::{DeadLetter, Entry, Selects, Switch, Tells};
 use crate::notifies::pattern;
@@ -38,7 +39,22 @@ pub(crate) async fn tells(store: &Store, bucket: &str) -> Result<Tells, Trouble>
         Trouble::new(TroubleKind::Unreadable, &store.settings().name, format!("answers with {why}"))
             .of(bucket)
     })?;
-    let mut tells = Tells { entries: document.entries, ..Tells::default() };
+    let mut tells =
+        Tells { entries: document.entries, first_alone: document.first_alone, ..Tells::default() };
+    if document.event_bridge {
+        tells.switch = Some(Switch { name: "sending to Amazon EventBridge", on: Some(true) });
+    }
+    if !of_amazon(store) {
+        // Topics of Ceph: they are read where that can tell something, and another's may not be.
+        for entry in &mut tells.entries {
+            let named = entry.names(&store.settings().expects);
+            match ceph::behind(store, bucket, entry).await {
+                Ok(()) => {}
+                Err(trouble) if named => entry.dead_letter = DeadLetter::Unknown(trouble.to_string()),
+                Err(trouble) => tells.unseen.push(trouble),
+            }
+        }
+    }
     let region = region(store);
     let beside = of_amazon(store) || store.settings().management_endpoint.is_some();
     // Other stores that speak of EventBridge do not give the switch back: moto 5.2 is one.
@@ -68,6 +84,7 @@ pub(crate) async fn tells(store: &Store, bucket: &str) -> Result<Tells, Trouble>
     if beside {
         let expects = &store.settings().expects;
         let ours = tells.entries.iter_mut().filter(|entry| entry.names(expects));
+        let ours = ours.filter(|entry| entry.targets.iter().any(|target| is_amazon(target)));
         join_all(ours.map(|entry| dead_letters(store, bucket, entry))).await;
     }
     Ok(tells)
@@ -227,4 +244,18 @@ fn address(store: &Store, service: &str, region: &str) -> String {
     }
     let above = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("https://{service}.{region}.{above}/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is asked for in sentences is what the document for doctor has.
+    #[test]
+    fn the_rights_are_those_of_the_document() {
+        let document = include_str!("../../../../deploy/aws/doctor-policy.json");
+        for permission in [DOCUMENT, RULES, TARGETS, QUEUE, MAPPINGS, FUNCTION, "s3:ListBucket"] {
+            assert!(document.contains(permission), "{permission}");
+        }
+    }
 }
