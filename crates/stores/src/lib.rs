@@ -18,6 +18,9 @@ mod trouble;
 mod watch;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use cursor::Cursor;
 pub use kind::Kind;
 pub use listing::Listing;

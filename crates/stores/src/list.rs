@@ -6,5 +6,5 @@ pub(crate) mod oci;
 pub(crate) mod query;
 pub(crate) mod s3;
 pub(crate) mod s3_bucket;
-mod s3_page;
+pub(crate) mod s3_page;
 pub(crate) mod xml;
