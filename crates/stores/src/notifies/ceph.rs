@@ -57,7 +57,7 @@ pub(crate) async fn behind(store: &Store, bucket: &str, entry: &mut Entry) -> Re
 }
 
 /// The attribute `EndPoint`, which is JSON.
-fn endpoint_of(body: &[u8]) -> Result<Value, String> {
+pub(crate) fn endpoint_of(body: &[u8]) -> Result<Value, String> {
     let (mut key, mut found) = (String::new(), None);
     walk(body, |path, step| {
         if let (Some(name), Step::End { text, .. }) = (path.last(), step) {
