@@ -17,20 +17,18 @@ use serde_json::Value;
 use crate::found::{Found, doctor};
 use stand::Stand;
 
+/// A check, its status, and a part of what it says.
+pub(crate) type Want = (&'static str, &'static str, &'static str);
+
 /// One store of a run: its members without its name, and what is wanted of it.
 pub(crate) struct Case {
     pub(crate) what: &'static str,
     pub(crate) members: String,
-    /// A check, its status, and a part of what it says.
-    pub(crate) want: Vec<(&'static str, &'static str, &'static str)>,
+    pub(crate) want: Vec<Want>,
 }
 
 impl Case {
-    pub(crate) fn of(
-        what: &'static str,
-        members: impl Into<String>,
-        want: &[(&'static str, &'static str, &'static str)],
-    ) -> Self {
+    pub(crate) fn of(what: &'static str, members: impl Into<String>, want: &[Want]) -> Self {
         Self { what, members: members.into(), want: want.to_vec() }
     }
 }

@@ -127,13 +127,9 @@ impl Entry {
     }
 }
 
-/// Whether an event that an entry names is one of the creations, or a family of them.
+/// Whether an event that an entry names is a creation. A family is one only if it is the family of creations: `s3:*` has everything else, too.
 fn is_creation(named: &str, creations: &[&str]) -> bool {
-    let stem = named.strip_suffix('*').unwrap_or(named);
-    let same =
-        |event: &&str| if stem.len() < named.len() { event.starts_with(stem) } else { **event == *named };
-    // `s3:*` has creations, and everything else.
-    creations.iter().any(same) && stem.len() > "s3:".len() || named.contains("ObjectCreated:")
+    creations.contains(&named.strip_suffix('*').unwrap_or(named)) || named.contains("ObjectCreated:")
 }
 
 /// Whether two names are those of one target. Ids of Azure are the same in any case; Google puts the name of the service before a topic.

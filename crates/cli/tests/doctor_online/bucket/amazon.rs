@@ -1,6 +1,6 @@
 //! S3 and its relatives: the document of each, and what Amazon has behind it.
 
-use super::{Case, Stand, look, of_store, says_nothing, secret};
+use super::{Case, Stand, Want, look, of_store, says_nothing, secret};
 use crate::found::said;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
@@ -104,7 +104,7 @@ async fn what_amazon_and_its_relatives_say_of_a_bucket() {
     let theirs = "arn:aws:sqs:eu-central-1:111122223333:theirs";
     let mut stands = Vec::new();
     let mut cases = Vec::new();
-    let rows: Vec<(&'static str, Amazon, &str, bool, &[(&'static str, &'static str, &'static str)])> = vec![
+    let rows: Vec<(&'static str, Amazon, &str, bool, &[Want])> = vec![
         (
             "healthy",
             Amazon::default(),

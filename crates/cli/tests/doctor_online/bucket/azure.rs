@@ -1,6 +1,6 @@
 //! Azure: subscriptions of Event Grid, on the account and on its system topic.
 
-use super::{Case, Stand, look, secret};
+use super::{Case, Stand, Want, look, secret};
 
 const ACCOUNT: &str = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/acct";
 
@@ -38,13 +38,7 @@ async fn what_azure_says_of_a_container() {
     let folder = tempfile::tempdir().unwrap();
     let key = secret(&folder);
     let with = |filter: &str| subscriptions(filter, true, "Succeeded", OURS);
-    type Row = (
-        &'static str,
-        (u16, String),
-        (u16, String),
-        (u16, String),
-        Vec<(&'static str, &'static str, &'static str)>,
-    );
+    type Row = (&'static str, (u16, String), (u16, String), (u16, String), Vec<Want>);
     let none = || (200, NONE.to_owned());
     let rows: Vec<Row> = vec![
         (

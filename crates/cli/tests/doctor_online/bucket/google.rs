@@ -1,6 +1,6 @@
 //! Google: notification configurations, and the subscriptions of their topics.
 
-use super::{Case, Stand, look, secret};
+use super::{Case, Stand, Want, look, secret};
 
 /// <https://cloud.google.com/storage/docs/json_api/v1/notifications/list>
 fn configurations(more: &str) -> String {
@@ -31,13 +31,7 @@ async fn what_google_says_of_a_bucket() {
     let token = secret(&folder);
     let (topic, url) = ("projects/p/topics/t", "https://relay.example/gcs");
     let good = || (200, subscriptions(DEAD));
-    type Row = (
-        &'static str,
-        (u16, String),
-        (u16, String),
-        &'static str,
-        Vec<(&'static str, &'static str, &'static str)>,
-    );
+    type Row = (&'static str, (u16, String), (u16, String), &'static str, Vec<Want>);
     let rows: Vec<Row> = vec![
         (
             "healthy",

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rsa::pkcs8::EncodePrivateKey as _;
 
-use super::{Case, Stand, look, of_store, says_nothing};
+use super::{Case, Stand, Want, look, of_store, says_nothing};
 use crate::found::{file, said};
 
 const FUNCTION: &str = "ocid1.fnfunc.oc1.eu-frankfurt-1.relay";
@@ -77,7 +77,7 @@ async fn what_oci_says_of_a_bucket() {
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
     let key = file(folder.path(), "oci.pem", &pem);
     let ours = FUNCTION;
-    let rows: Vec<(&'static str, Oci, &[(&'static str, &'static str, &'static str)])> = vec![
+    let rows: Vec<(&'static str, Oci, &[Want])> = vec![
         (
             "healthy",
             Oci::default(),
@@ -111,7 +111,7 @@ async fn what_oci_says_of_a_bucket() {
                 ..Oci::default()
             },
             &[
-                ("bucket.notifies", "fail", "relay.other"),
+                ("bucket.notifies", "fail", "frankfurt-1.other"),
                 ("bucket.notifies", "fail", "oci events rule create"),
                 ("bucket.notifies", "fail", "FAAS"),
             ],

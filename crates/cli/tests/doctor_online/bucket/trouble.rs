@@ -1,7 +1,7 @@
 //! Stores that do not answer as they should, and set-ups that say too little.
 
 use super::amazon::{EMPTY, OURS, document};
-use super::{Case, Stand, look, of_store, run, says_nothing, secret};
+use super::{Case, Stand, Want, look, of_store, run, says_nothing, secret};
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 fn error(code: &str) -> String {
@@ -20,12 +20,7 @@ async fn d8_what_is_not_known_is_unknown_and_names_the_permission() {
     let key = secret(&folder);
     let mut stands = Vec::new();
     let mut cases = Vec::new();
-    let rows: Vec<(
-        &'static str,
-        (u16, String),
-        (u16, String),
-        &[(&'static str, &'static str, &'static str)],
-    )> = vec![
+    let rows: Vec<(&'static str, (u16, String), (u16, String), &[Want])> = vec![
         (
             "denied",
             (200, EMPTY.into()),
