@@ -33,27 +33,18 @@ pub const GAP_FROM: &str = "mdss.gap.from";
 /// When the last of them did.
 pub const GAP_TO: &str = "mdss.gap.to";
 
-/// What the settings come to: a hash, hexadecimal.
-pub const DIGEST: &str = "mdss.settings.digest";
-
 /// MDSS has the object.
 pub const ACCEPTED: &str = "accepted";
 /// It is kept, and not tried again until somebody retries it.
 pub const PARKED: &str = "parked";
 /// Settings that have changed no longer select it: it was not sent, and is gone.
-pub const SKIPPED: &str = "skipped";
+pub const UNSELECTED: &str = "unselected";
 /// Somebody has made items due by hand.
 pub const RETRIED: &str = "retried";
 /// Somebody has deleted items by hand.
 pub const PURGED: &str = "purged";
 /// Facts that could not be kept.
 pub const GAP: &str = "gap";
-/// A relay has begun.
-pub const STARTED: &str = "started";
-/// Other settings hold from here on.
-pub const SETTINGS: &str = "settings";
-/// The system's clock has jumped.
-pub const CLOCK: &str = "clock";
 
 /// One member of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,13 +58,13 @@ pub struct Member {
 }
 
 /// Every kind of fact.
-pub const KINDS: &[&str] = &[ACCEPTED, PARKED, SKIPPED, RETRIED, PURGED, GAP, STARTED, SETTINGS, CLOCK];
+pub const KINDS: &[&str] = &[ACCEPTED, PARKED, UNSELECTED, RETRIED, PURGED, GAP];
 
 /// The kinds that are about one object.
-pub const OF_OBJECTS: &[&str] = &[ACCEPTED, PARKED, SKIPPED];
+pub const OF_OBJECTS: &[&str] = &[ACCEPTED, PARKED, UNSELECTED];
 
-/// What a fact may say. Texts are texts; `mdss.object.size_bytes`, `http.request.resend_count`, `mdss.count`, `behind_ms` and `ahead_ms` are
-/// integers; a member that has nothing to say is not there.
+/// What a fact may say. `mdss.object.size_bytes`, `http.request.resend_count` and `mdss.count` are integers, everything else is text; a member
+/// that has nothing to say is not there.
 pub const MEMBERS: &[Member] = &[
     Member { name: TIMESTAMP, kinds: KINDS, line: true },
     Member { name: KIND, kinds: KINDS, line: false },
@@ -91,15 +82,10 @@ pub const MEMBERS: &[Member] = &[
     Member { name: fields::LANE, kinds: OF_OBJECTS, line: true },
     Member { name: fields::CORRELATION_ID, kinds: &[ACCEPTED], line: true },
     Member { name: fields::ORIGIN, kinds: OF_OBJECTS, line: true },
-    Member { name: fields::REASON, kinds: &[PARKED, SKIPPED, GAP], line: false },
+    Member { name: fields::REASON, kinds: &[PARKED, UNSELECTED, GAP], line: false },
     Member { name: ACTOR, kinds: &[RETRIED, PURGED], line: false },
     Member { name: COUNT, kinds: &[RETRIED, PURGED, GAP], line: false },
     Member { name: FILTER, kinds: &[RETRIED, PURGED], line: false },
     Member { name: GAP_FROM, kinds: &[GAP], line: false },
     Member { name: GAP_TO, kinds: &[GAP], line: false },
-    Member { name: fields::SERVICE_VERSION, kinds: &[STARTED], line: false },
-    Member { name: DIGEST, kinds: &[STARTED, SETTINGS], line: false },
-    Member { name: fields::CHANGED, kinds: &[SETTINGS], line: false },
-    Member { name: fields::BEHIND_MS, kinds: &[CLOCK], line: false },
-    Member { name: fields::AHEAD_MS, kinds: &[CLOCK], line: false },
 ];
