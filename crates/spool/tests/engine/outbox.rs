@@ -151,7 +151,7 @@ pub(crate) async fn a_worker_tells_what_becomes_of_each_item(bench: Bench) {
     bench.desk().purge(&Filter::default(), None).await.unwrap();
     keep(&spool, &routed(), "no").await;
     bench.pass(Duration::from_secs(60));
-    bench.desk().retry(&Filter::default(), None).await.unwrap();
+    spool.engine().retry(&Filter::default(), None, None).await.unwrap();
     let relay = relay_for(&sim, &[("STORAGECLIENTID", ""), ("RELAY_CONFIG_TOML", UNSELECTED)]);
     let running = Running::start(&spool, &relay);
     until("nothing is left", async || empty(&spool).await).await;
