@@ -212,7 +212,9 @@ async fn a_full_disk_of_the_ledger_stops_no_scan_and_is_said() {
         env!("CARGO_BIN_EXE_mdss-relay-http")
     );
     let outer = Program::new("unshare").args(unshare).args(["sh", "-c", &mount]).inherit_env();
-    let server = start(&configured(outer, &sim, folder.path())).await;
+    // The line that says where it listens, and errors; a line for each event would push them out of what a test keeps.
+    let log = "error,mdss_relay_http=info";
+    let server = start(&configured(outer, &sim, folder.path()).env("RELAY_LOG", log)).await;
     let (first, second) = (keys("first", 2000), keys("second", 10));
     for some in first.chunks(100) {
         post(&server, some).await;

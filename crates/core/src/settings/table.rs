@@ -543,7 +543,7 @@ pub const SETTINGS: &[Setting] = &[
         "ledger.limit",
         Spooled,
         Value("10GiB"),
-        fills!(given.ledger.limit = size::<u64>(64 * MIB..=16 * TIB)),
+        fills!(given.ledger.limit = size::<u64>(MIB..=16 * TIB)),
         "about how many bytes the ledger may have; above it the oldest entries go. A million objects take about 0.4 GB",
     ),
     setting(
