@@ -40,7 +40,8 @@ fn row(n: u64) -> String {
         r#"{{"timestamp":"2026-11-21T18:57:00.123Z","kind":"accepted","mdss.source":"minio","mdss.dialect":"minio","faas.document.collection":"invoices","faas.document.name":"{key}","mdss.object.etag":"{scattered:016x}{n:016x}","mdss.object.size_bytes":{},"faas.document.time":"2026-11-21T18:56:59.001Z","mdss.received_time":"2026-11-21T18:56:59.500Z","http.request.resend_count":0,"mdss.lane":"0c54{:032}","mdss.correlation_id":"{:024x}"}}"#,
         n % 1_000_000,
         n % UNITS,
-        scattered >> 8,
+        // As MDSS gives them: the seconds first.
+        (u128::from(0x6560_0000 + n / 1000) << 64) | u128::from(scattered),
     )
 }
 

@@ -8,7 +8,7 @@ use crate::asked::{Fault, Run, Verified};
 use crate::chain;
 use crate::checkpoint::Checkpoint;
 use crate::entry::{Entry, Head};
-use crate::hash::{Hash, hex};
+use crate::hash::{ERASED, Hash, PRUNED, hex};
 use crate::kind::Kind;
 
 /// Faults that are kept in words.
@@ -59,14 +59,14 @@ struct Erased {
 /// The digest over the numbers of such entries.
 pub(crate) fn erased_digest() -> Context {
     let mut context = Context::new(&SHA256);
-    context.update(&[chain::ERASED]);
+    context.update(&[ERASED]);
     context
 }
 
 /// The digest over the checkpoints up to the one up to which everything was removed.
 pub(crate) fn pruned_digest<'c>(checkpoints: impl Iterator<Item = &'c Checkpoint>) -> Hash {
     let mut context = Context::new(&SHA256);
-    context.update(&[chain::PRUNED]);
+    context.update(&[PRUNED]);
     for checkpoint in checkpoints {
         context.update(&checkpoint.signature);
     }

@@ -120,10 +120,6 @@ impl<'t> Pen<'t> {
         self.ink.key
     }
 
-    pub(super) fn keys(&self) -> Keys {
-        self.ink.keys
-    }
-
     /// Writes an entry and gives its number.
     pub(super) fn write(&mut self, fact: &Fact) -> Result<u64, Fault> {
         self.write_with(fact, None)
@@ -131,6 +127,7 @@ impl<'t> Pen<'t> {
 
     /// The same of a result with the one before it about the same write.
     pub(super) fn write_with(&mut self, fact: &Fact, before: Option<u64>) -> Result<u64, Fault> {
+        let fact = &*fact.tidied();
         let place = self.place(fact)?;
         let keys = self.ink.keys;
         let hashed;
