@@ -136,7 +136,8 @@ fn cells(ledger: &str, buffer: &mut Vec<u8>, entry: &Entry) -> [Option<Cell>; CO
         Keys::Hashed | Keys::Off => hex(key),
     });
     let took = fact.settled_time.zip(fact.received_time).filter(|_| fact.kind == Kind::Accepted);
-    let took = took.and_then(|(end, begin)| u64::try_from(end.as_millis() - begin.as_millis()).ok());
+    let took =
+        took.and_then(|(end, begin)| u64::try_from(end.as_millis().saturating_sub(begin.as_millis())).ok());
     [
         number(Some(entry.seq)),
         text(Some(ledger)),

@@ -29,7 +29,7 @@ pub(super) fn export(
     let first = match export.from {
         Some(from) => number("SELECT seq FROM entry WHERE at >= ?1 ORDER BY seq LIMIT 1", from.as_millis())?
             .unwrap_or(i64::MAX),
-        None => head.base.cast_signed() + 1,
+        None => head.base.cast_signed().saturating_add(1),
     };
     let last = match export.until {
         Some(until) => {
@@ -39,7 +39,7 @@ pub(super) fn export(
         None => head.seq.cast_signed(),
     };
     let base = head.base.cast_signed();
-    let before: Option<[u8; 32]> = if first > base + 1 {
+    let before: Option<[u8; 32]> = if first > base.saturating_add(1) {
         db.prepare("SELECT hash FROM entry WHERE seq < ?1 ORDER BY seq DESC LIMIT 1")?
             .query_row([first], |row| row.get(0))
             .optional()?

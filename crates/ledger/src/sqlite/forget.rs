@@ -40,7 +40,7 @@ pub(super) fn forget(file: &File, forget: &Forget) -> Result<Forgotten, Trouble>
 /// Erases the next of them, and writes who did it and why. An entry has the numbers of its erased entries as a digest, so nobody can erase another one
 /// in its name.
 fn step(pen: &mut Pen<'_>, forget: &Forget) -> Result<usize, Fault> {
-    let by = pen.seq() + 1;
+    let by = pen.seq().saturating_add(1);
     let mut found: Vec<(i64, Vec<u8>, Salt)> = Vec::new();
     for (place, keys) in places(pen.tx, &forget.bucket)? {
         let (from, prefix) = match (&forget.which, keys) {
