@@ -75,6 +75,8 @@ impl Client {
         let kind = match answer.status {
             401 | 403 => TroubleKind::Denied,
             404 => TroubleKind::Missing,
+            // Not implemented, and no such version: it will not be a moment later.
+            501 | 505 => TroubleKind::Refused,
             408 | 429 | 500.. => TroubleKind::Busy,
             _ => TroubleKind::Refused,
         };

@@ -17,6 +17,9 @@ mod trouble;
 mod watch;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use cursor::Cursor;
 pub use kind::Kind;
 pub use listing::Listing;

@@ -6,5 +6,5 @@ pub(crate) mod oci;
 mod query;
 pub(crate) mod s3;
 pub(crate) mod s3_bucket;
-mod s3_page;
+pub(crate) mod s3_page;
 mod xml;

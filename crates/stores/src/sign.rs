@@ -267,7 +267,7 @@ impl ProvideCredential for AzureFile {
 /// Asks for a token for the management of Azure where one for its storage is asked for: the signers know the latter alone
 /// (reqsign-azure-storage 3.3.0, `provide_credential/`), and the name of the resource is the only difference.
 #[derive(Clone, Debug)]
-struct ForManagement(Wire);
+pub(crate) struct ForManagement(pub(crate) Wire);
 
 impl HttpSend for ForManagement {
     async fn http_send(&self, request: Request<Bytes>) -> reqsign_core::Result<Response<Bytes>> {

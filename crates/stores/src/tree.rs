@@ -1,6 +1,6 @@
 //! Lists a tree of directories: a disk, or a share that is mounted.
 
-mod names;
+pub(crate) mod names;
 mod walk;
 
 use std::io;

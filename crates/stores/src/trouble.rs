@@ -34,7 +34,7 @@ pub struct Trouble {
 pub enum TroubleKind {
     /// No answer came.
     Unreachable,
-    /// It answers that it cannot now (408, 429, 5xx).
+    /// It answers that it cannot now (408, 429, 5xx but 501 and 505).
     Busy,
     /// There are no credentials, or their source does not give them.
     Credentials,

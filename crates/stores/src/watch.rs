@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use crate::page::{Listed, Order};
 
 /// So many pages in succession may be empty: stores that sort by themselves pass over deleted keys so.
-const MOST_EMPTY: u32 = 10_000;
+const MOST_EMPTY: u32 = 1000;
 
 /// What has been seen of a listing.
 pub(crate) struct Watch {

@@ -133,17 +133,16 @@ fn is_machines_own(url: &Url) -> bool {
 
 /// Whether the certificate of the other side is not believed.
 fn untrusted(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = error.downcast_ref::<rustls::Error>();
-        let tls = tls.or_else(|| inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()));
-        if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+    matches!(tls_error(error), Some(rustls::Error::InvalidCertificate(_)))
+}
+
+/// An I/O error that wraps another one does not name it as its source, so both ways are followed.
+fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error
+        .downcast_ref::<rustls::Error>()
+        .or_else(|| tls_error(wrapped?))
+        .or_else(|| tls_error(error.source()?))
 }
 
 /// The innermost cause: the outer layers only say "error sending request".

@@ -83,7 +83,7 @@ impl AzureLister {
 }
 
 /// A page.
-fn parse(body: &[u8]) -> Result<Raw, String> {
+pub(crate) fn parse(body: &[u8]) -> Result<Raw, String> {
     let mut raw = Raw::default();
     let mut blob: Option<(Listed, bool)> = None;
     let mut complete = false;

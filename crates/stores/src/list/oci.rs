@@ -17,7 +17,8 @@ use crate::sign::Service;
 use crate::trouble::{Trouble, TroubleKind};
 
 const PERMISSION: &str = "OBJECT_INSPECT (\"to inspect objects\")";
-const NAMESPACE_PERMISSION: &str = "OBJECTSTORAGE_NAMESPACE_READ, which every user has who may sign in";
+const NAMESPACE_PERMISSION: &str =
+    "OBJECTSTORAGE_NAMESPACE_READ, which is not needed if the settings name the namespace";
 
 const FIELDS: &[u8] = b"name,size,etag,timeCreated,timeModified,storageTier,archivalState";
 

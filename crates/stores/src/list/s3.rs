@@ -53,7 +53,7 @@ impl S3Lister {
         } else {
             page
         };
-        let plus = if page.has_plus() { self.plus().await? } else { Plus::Space };
+        let plus = self.plus(&page).await?;
         let more = page.truncated == Some(true);
         let token = page.token.clone();
         let next_marker = page.next_marker.as_ref().map(|marker| page.decoded(marker, plus));
@@ -120,26 +120,27 @@ impl S3Lister {
             .of(&self.bucket.name)
     }
 
-    /// What a `+` means in encoded keys. Amazon and MinIO write a space so, as forms do, and a plus `%2B`; a SeaweedFS filer writes a
-    /// plus as it is (`url.PathEscape`, `weed/s3api/s3api_object_handlers_list.go`), and a wrong guess would be another object's name.
-    /// So the store is asked to repeat a prefix in which both stand.
-    async fn plus(&self) -> Result<Plus, Trouble> {
+    /// What a `+` means in encoded keys. Amazon and MinIO write a space so, as forms do, and a plus `%2B`; SeaweedFS writes a plus as it
+    /// is (`url.PathEscape`: `weed/s3api/s3api_object_handlers_list.go` in seaweedfs/seaweedfs). A wrong guess would be another object's
+    /// name. So the store is asked for the keys that begin with the one reading of a key, and with the other one: where the key is, that
+    /// is what it means.
+    async fn plus(&self, page: &S3Page) -> Result<Plus, Trouble> {
+        let Some(key) = page.first_plus() else { return Ok(Plus::Space) };
         if let Some(known) = *self.plus.lock().unwrap_or_else(PoisonError::into_inner) {
             return Ok(known);
         }
-        let mut pairs: Vec<(&str, &[u8])> =
-            vec![("encoding-type", b"url"), ("max-keys", b"1"), ("prefix", b"+ ")];
-        if !self.first_version.load(Ordering::Relaxed) {
-            pairs.push(("list-type", b"2"));
+        for plus in [Plus::Space, Plus::Plus] {
+            let read = page.decoded(key, plus);
+            let mut pairs: Vec<(&str, &[u8])> = vec![("encoding-type", b"url"), ("prefix", &read)];
+            if !self.first_version.load(Ordering::Relaxed) {
+                pairs.push(("list-type", b"2"));
+            }
+            if self.parsed(&pairs).await?.has(key) {
+                *self.plus.lock().unwrap_or_else(PoisonError::into_inner) = Some(plus);
+                return Ok(plus);
+            }
         }
-        let page = self.parsed(&pairs).await?;
-        let plus = match page.prefix.as_deref() {
-            Some("+%20") => Plus::Plus,
-            // It writes neither so, and yet there is a plus in its keys: it can only be itself.
-            Some("%2B%20") => Plus::Plus,
-            _ => Plus::Space,
-        };
-        *self.plus.lock().unwrap_or_else(PoisonError::into_inner) = Some(plus);
-        Ok(plus)
+        // It has gone meanwhile; the page is asked for again.
+        Err(self.unreadable("a key with a plus that it then does not have; plus in the store's settings can say what it means".to_owned()))
     }
 }

@@ -15,15 +15,13 @@ const ARCHIVED: &[&str] = &["GLACIER", "DEEP_ARCHIVE"];
 
 /// A page as it stands there.
 #[derive(Debug, Default)]
-pub(super) struct S3Page {
+pub(crate) struct S3Page {
     entries: Vec<Entry>,
     /// Whether keys are encoded.
     encoded: bool,
     pub(super) truncated: Option<bool>,
     pub(super) token: Option<String>,
     pub(super) next_marker: Option<String>,
-    /// The prefix, as the store repeats it.
-    pub(super) prefix: Option<String>,
     /// Whether the store speaks version 1, whatever it was asked in.
     pub(super) first_version: bool,
 }
@@ -37,7 +35,7 @@ struct Entry {
 impl S3Page {
     /// # Errors
     /// Why it is no page.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
         let mut page = Self::default();
         let (mut marker, mut counted) = (false, false);
         walk(body, |path, step| {
@@ -62,7 +60,6 @@ impl S3Page {
                     "NextContinuationToken" => page.token = Some(text.to_owned()),
                     "NextMarker" => page.next_marker = Some(text.to_owned()),
                     "EncodingType" => page.encoded = text.trim() == "url",
-                    "Prefix" => page.prefix = Some(text.to_owned()),
                     "Marker" => marker = true,
                     "KeyCount" => counted = true,
                     _ => {}
@@ -81,13 +78,19 @@ impl S3Page {
         Ok(page)
     }
 
-    /// Whether it depends on what a `+` means.
-    pub(super) fn has_plus(&self) -> bool {
-        self.encoded && self.entries.iter().any(|entry| entry.key.contains('+'))
+    /// The first encoded key of which it is not clear what it means.
+    pub(super) fn first_plus(&self) -> Option<&str> {
+        let keys = self.entries.iter().map(|entry| entry.key.as_str());
+        keys.filter(|_| self.encoded).find(|key| key.contains('+'))
+    }
+
+    /// Whether a key is among its keys, as it is encoded.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
     }
 
     /// The objects, with their keys decoded once.
-    pub(super) fn objects(self, plus: Plus) -> Vec<Listed> {
+    pub(crate) fn objects(self, plus: Plus) -> Vec<Listed> {
         let encoded = self.encoded;
         let decoded = |Entry { key, object }| {
             let key = if encoded { decode(&key, plus) } else { key.into_bytes() };

@@ -11,21 +11,21 @@ use std::os::fd::AsFd;
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 
 /// Bytes of names that are kept of a walk, about.
-pub(super) const BUDGET: usize = 16 << 20;
+pub(super) const BUDGET: usize = 8 << 20;
 
 /// What a name costs besides its bytes.
 const OVERHEAD: usize = 48;
 
 /// A name in a directory. The order is that of keys: the name of a directory has the slash that comes behind it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Name {
-    pub(super) bytes: Vec<u8>,
-    pub(super) what: What,
+pub(crate) struct Name {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) what: What,
 }
 
 /// What bears a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum What {
+pub(crate) enum What {
     Directory,
     File,
     Link,
@@ -44,7 +44,7 @@ impl Name {
 }
 
 /// The first of the names that are wanted, up to a budget, and whether those are all.
-pub(super) fn first(
+pub(crate) fn first(
     directory: impl AsFd,
     budget: usize,
     wanted: impl Fn(&Name) -> bool,

@@ -123,7 +123,7 @@ pub(crate) async fn r3_goes_on_where_it_was_broken_off(store: &Store, bucket: &s
         let cursor: Cursor = cursor.to_string().parse().unwrap();
         let rest = whole_from(store.list(bucket, b""), Some(cursor.clone())).await.unwrap();
         before += (all.objects.len() - before) - rest.objects.len();
-        assert_eq!(rest.objects, all.objects[before..], "{cursor}");
+        assert_eq!(rest.keys(), all.keys()[before..], "{cursor}");
         reached.push(before);
     }
     assert!(reached.windows(2).all(|pair| pair[0] < pair[1]), "{reached:?}");

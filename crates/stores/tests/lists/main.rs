@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod azurite;
+mod bucket;
 mod circles;
 mod common;
 mod fake_gcs;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use percent_encoding::percent_decode_str;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 /// A request, as far as the stand-ins look at it.
 #[derive(Clone, Debug)]
@@ -82,6 +82,28 @@ impl Server {
         Self { address, asked, task }
     }
 
+    /// The same with TLS.
+    pub(crate) async fn start_tls(
+        served: Arc<rustls::ServerConfig>,
+        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let (answer, all) = (Arc::new(answer), asked.clone());
+        let task = tokio::spawn(async move {
+            let acceptor = tokio_rustls::TlsAcceptor::from(served);
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answer, all, acceptor) = (answer.clone(), all.clone(), acceptor.clone());
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    serve(stream, &*answer, &all).await;
+                });
+            }
+        });
+        Self { address, asked, task }
+    }
+
     /// The members of a `[[store]]` of kind `s3` here.
     pub(crate) fn s3(&self, secret: &str) -> String {
         let address = &self.address;
@@ -101,7 +123,11 @@ impl Drop for Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: &(impl Fn(&Asked) -> Reply + ?Sized), all: &Mutex<Vec<Asked>>) {
+async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    answer: &(impl Fn(&Asked) -> Reply + ?Sized),
+    all: &Mutex<Vec<Asked>>,
+) {
     let mut read = Vec::new();
     loop {
         let end = loop {
