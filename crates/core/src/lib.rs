@@ -48,6 +48,7 @@ pub use plan::skip::SkipReason;
 pub use plan::subject::{Subject, subjects};
 pub use read::carried::is_http_request;
 pub use read::item::{Confirmation, Reply};
+pub use read::record::reconcile::{ListedObject, found_objects};
 pub use select::condition::{Condition, Mismatch, suggest};
 pub use select::notification::{
     Address, Affix, Field, Miss, Notification, NotificationVerdict, Rule, Store, Target,
