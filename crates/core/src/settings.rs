@@ -83,7 +83,7 @@ impl Settings {
         }
         let routes = reader.routes(http.as_ref().map_or(&[], |http| &http.sources));
         let mut keys = keys::rules(&reader.table, &reader.vars, &mut reader.mistakes);
-        let stores = reader.stores();
+        let (stores, reconciles) = (reader.stores(), reader.reconciles());
         let Reader { given, mistakes, warnings, vars, table, .. } = reader;
         keys.set_buckets_folder(given.seaweedfs_buckets);
         let settings = Self {
@@ -93,6 +93,7 @@ impl Settings {
             rules: Rules { routes, keys, unknown_events: given.unknown_events },
             log: given.log,
             stores,
+            reconciles,
             warnings,
         };
         Draft { settings, mistakes, origin: Origin::new(vars, table) }

@@ -44,6 +44,8 @@ pub struct Settings {
     pub log: String,
     /// What is asked for what it holds (`[[store]]`), as plain data.
     pub stores: Vec<Element>,
+    /// Which buckets a server compares by itself, and how often (`[[reconcile]]`), as plain data.
+    pub reconciles: Vec<Element>,
     /// What should be seen at start although it is no mistake.
     pub warnings: Vec<String>,
 }
