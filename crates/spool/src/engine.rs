@@ -75,6 +75,9 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// The file of a data directory.
+    pub(crate) const FILE: &str = Sqlite::FILE;
+
     /// The engine of a relay. What is wrong with the directory or the file shows in every call, and is tried again with the next one.
     ///
     /// # Errors

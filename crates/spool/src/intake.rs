@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mdss_relay_core::{Decision, Delivery, Dialect, FailureKind, Plan, Planned, facts};
+use mdss_relay_core::{Decision, Delivery, Dialect, FailureKind, Kept, Plan, Planned, facts};
 
 use crate::clock::Moment;
 use crate::fact::Fact;
@@ -82,6 +82,19 @@ impl Intake {
     /// Whose share it takes; what came through no source shares one.
     pub(crate) fn whose(&self) -> &str {
         self.source.as_deref().unwrap_or_default()
+    }
+
+    /// What became of each record of the plan, by what became of the items.
+    pub(crate) fn kept(&self, plan: &Plan, written: Vec<Written>) -> Vec<Kept> {
+        let mut kept = vec![Kept::Nothing; plan.records.len()];
+        for (item, written) in self.items.iter().zip(written) {
+            kept[item.record] = match written {
+                Written::Stored => Kept::Spooled,
+                Written::Duplicate => Kept::Duplicate,
+                Written::NoRoom(NoRoom { why, .. }) => Kept::NoRoom(why),
+            };
+        }
+        kept
     }
 
     /// The same intake, which tells the ledger of what is parked from the beginning: nothing will ever come of that.

@@ -8,6 +8,7 @@ use super::accept::{accept, probe};
 #[cfg(feature = "postgres")]
 use super::carry;
 use super::claim::{At, claim};
+use super::connect::FILE;
 use super::desk::{Change, change, list, show, stock};
 use super::due::release;
 use super::file::is_held;
@@ -41,6 +42,9 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// What the file is called in its directory.
+    pub(crate) const FILE: &str = FILE;
+
     /// The engine of a relay, and its thread.
     pub(crate) fn work(dir: PathBuf, clock: Arc<dyn Clock>) -> std::io::Result<(Self, JoinHandle<()>)> {
         let room = Room::default();
