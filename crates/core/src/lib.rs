@@ -10,7 +10,7 @@ mod select;
 mod settings;
 
 pub use deliver::deadline::{Deadline, platform_time_left};
-pub use deliver::lines::{Became, Line, Stored};
+pub use deliver::lines::{Became, Line, Stored, Write};
 pub use deliver::memory::Memory;
 pub use deliver::offload::{Panicked, offload};
 pub use deliver::relay::Relay;
@@ -33,6 +33,7 @@ pub use model::event::{
 };
 pub use model::failure::{Cause, Failure, FailureKind};
 pub use model::unit::{StorageClientId, StorageType};
+pub use plain::facts;
 pub use plain::fields;
 pub use plain::file::{MOST_FILE_BYTES, plain_file, plain_text};
 pub use plain::line::one_line;
@@ -41,12 +42,13 @@ pub use plain::pattern::Pattern;
 pub use plain::secret::Secret;
 pub use plan::explain::{Door, explain, explain_by};
 pub use plan::mark::WriteMark;
-pub use plan::plan::{Decision, Plan, Planned, plan};
+pub use plan::plan::{Decision, Plan, Planned, RulesInForce, plan};
 pub use plan::queue::QUEUE_ANSWER;
 pub use plan::skip::SkipReason;
 pub use plan::subject::{Subject, subjects};
 pub use read::carried::is_http_request;
 pub use read::item::{Confirmation, Reply};
+pub use read::record::reconcile::{ListedObject, found_objects};
 pub use select::condition::{Condition, Mismatch, suggest};
 pub use select::notification::{
     Address, Affix, Field, Miss, Notification, NotificationVerdict, Rule, Store, Target,
@@ -57,6 +59,7 @@ pub use select::samples::Sample;
 pub use select::survey::Remark;
 pub use settings::{
     Applies, DatabaseSettings, DatabaseUrl, Draft, Element, Entry, FunctionSettings, HttpSettings,
-    KEY_IN_CLEAR, Listed, MdssSettings, NOT_VERIFIED, Origin, Role, SETTINGS, Setting, Settings, Source,
-    SpoolPlace, SpoolSettings, Without, certificates_in, duration_in, settings_help,
+    KEY_IN_CLEAR, LedgerKeys, LedgerPlace, LedgerSettings, Listed, MdssSettings, NOT_VERIFIED, Origin, Role,
+    SETTINGS, Setting, Settings, Source, SpoolPlace, SpoolSettings, Without, certificates_in, duration_in,
+    settings_help,
 };

@@ -10,6 +10,7 @@ mod groups;
 mod help;
 mod http;
 mod keys;
+mod ledger;
 mod mdss;
 mod origin;
 mod proxies;
@@ -29,8 +30,8 @@ use reader::Reader;
 
 pub use entry::{Element, Entry};
 pub use groups::{
-    DatabaseSettings, DatabaseUrl, FunctionSettings, HttpSettings, Listed, MdssSettings, Role, Settings,
-    Source, SpoolPlace, SpoolSettings,
+    DatabaseSettings, DatabaseUrl, FunctionSettings, HttpSettings, LedgerKeys, LedgerPlace, LedgerSettings,
+    Listed, MdssSettings, Role, Settings, Source, SpoolPlace, SpoolSettings,
 };
 pub use help::settings_help;
 pub use mdss::{KEY_IN_CLEAR, NOT_VERIFIED};
@@ -82,7 +83,7 @@ impl Settings {
         }
         let routes = reader.routes(http.as_ref().map_or(&[], |http| &http.sources));
         let mut keys = keys::rules(&reader.table, &reader.vars, &mut reader.mistakes);
-        let stores = reader.stores();
+        let (stores, reconciles) = (reader.stores(), reader.reconciles());
         let Reader { given, mistakes, warnings, vars, table, .. } = reader;
         keys.set_buckets_folder(given.seaweedfs_buckets);
         let settings = Self {
@@ -92,6 +93,7 @@ impl Settings {
             rules: Rules { routes, keys, unknown_events: given.unknown_events },
             log: given.log,
             stores,
+            reconciles,
             warnings,
         };
         Draft { settings, mistakes, origin: Origin::new(vars, table) }

@@ -8,7 +8,7 @@ use crate::settings::reader::Reader;
 use crate::settings::table::SETTINGS;
 
 /// The lists of tables.
-const LISTS: [&str; 3] = ["route", "source", "store"];
+const LISTS: [&str; 4] = ["reconcile", "route", "source", "store"];
 
 impl Reader {
     /// Reads the text that `RELAY_CONFIG` or `RELAY_CONFIG_TOML` names.

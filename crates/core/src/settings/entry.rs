@@ -78,6 +78,34 @@ impl Entry<'_> {
         self.text(member)
     }
 
+    /// Yes or no, if the member is there.
+    pub fn flag(&mut self, member: &str) -> Option<bool> {
+        match self.table.get(member)? {
+            toml::Value::Boolean(flag) => Some(*flag),
+            other => {
+                let found = other.type_str();
+                self.mistake(member, found, "true or false, without quotes");
+                None
+            }
+        }
+    }
+
+    /// A number, if the member is there.
+    pub fn number(&mut self, member: &str, bounds: std::ops::RangeInclusive<f64>) -> Option<f64> {
+        let number = match self.table.get(member)? {
+            toml::Value::Integer(number) => Some(*number as f64),
+            toml::Value::Float(number) => Some(*number),
+            _ => None,
+        };
+        let fitting = number.filter(|number| bounds.contains(number));
+        if fitting.is_none() {
+            let found = number.map_or_else(|| self.table[member].type_str().to_owned(), |n| n.to_string());
+            let expected = format!("a number from {} to {}, without quotes", bounds.start(), bounds.end());
+            self.mistake(member, &found, &expected);
+        }
+        fitting
+    }
+
     /// A text or a list of texts. An empty one would take, or exclude, everything.
     pub fn list(&mut self, member: &str) -> Vec<String> {
         const EXPECTED: &str = "a text or a list of texts, none of them empty";

@@ -11,7 +11,7 @@ use std::os::fd::AsFd;
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 
 /// Bytes of names that are kept of a walk, about.
-pub(super) const BUDGET: usize = 16 << 20;
+pub(super) const BUDGET: usize = 8 << 20;
 
 /// What a name costs besides its bytes.
 const OVERHEAD: usize = 48;

@@ -206,8 +206,10 @@ impl Walk {
                 if !kind.is_file() {
                     return Ok(Some(passed(key, PassedWhy::Special)));
                 }
-                let nanosecond = i32::try_from(stat.st_mtime_nsec).unwrap_or_default();
-                let modified = Timestamp::new(stat.st_mtime, nanosecond).ok();
+                // Not the time of the last write: whoever may write a file chooses that one (utimensat(2)), and must not make new content
+                // look old. Nobody chooses the time of the last change, which is never before it.
+                let nanosecond = i32::try_from(stat.st_ctime_nsec).unwrap_or_default();
+                let modified = Timestamp::new(stat.st_ctime, nanosecond).ok();
                 let size = u64::try_from(stat.st_size).ok();
                 Ok(Some(Met::Object(Listed { key, size, modified, ..Listed::default() })))
             }
@@ -225,8 +227,8 @@ impl Walk {
         let led = fs::canonicalize(own).ok().filter(|end| end.starts_with(&self.canonical));
         let file = led.and_then(|end| fs::symlink_metadata(end).ok()).filter(fs::Metadata::is_file);
         let Some(file) = file else { return Some(passed(key, PassedWhy::Link)) };
-        let nanosecond = i32::try_from(file.mtime_nsec()).unwrap_or_default();
-        let modified = Timestamp::new(file.mtime(), nanosecond).ok();
+        let nanosecond = i32::try_from(file.ctime_nsec()).unwrap_or_default();
+        let modified = Timestamp::new(file.ctime(), nanosecond).ok();
         Some(Met::Object(Listed { key, size: Some(file.len()), modified, ..Listed::default() }))
     }
 }
