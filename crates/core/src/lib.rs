@@ -54,6 +54,6 @@ pub use select::rules::{Rules, UnitNames};
 pub use select::survey::Remark;
 pub use settings::{
     Applies, DatabaseSettings, DatabaseUrl, Draft, FunctionSettings, HttpSettings, KEY_IN_CLEAR, Listed,
-    MdssSettings, NOT_VERIFIED, Origin, Role, SETTINGS, Setting, Settings, Source, SpoolPlace, SpoolSettings,
-    Without, settings_help,
+    MdssSettings, NOT_VERIFIED, Origin, ResultsSource, Role, SETTINGS, Setting, Settings, Source, SpoolPlace,
+    SpoolSettings, Without, settings_help,
 };

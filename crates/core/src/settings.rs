@@ -14,6 +14,7 @@ mod mdss;
 mod origin;
 mod proxies;
 mod reader;
+mod results;
 mod routes;
 mod sources;
 mod spool;
@@ -27,8 +28,8 @@ use crate::select::rules::Rules;
 use reader::Reader;
 
 pub use groups::{
-    DatabaseSettings, DatabaseUrl, FunctionSettings, HttpSettings, Listed, MdssSettings, Role, Settings,
-    Source, SpoolPlace, SpoolSettings,
+    DatabaseSettings, DatabaseUrl, FunctionSettings, HttpSettings, Listed, MdssSettings, ResultsSource, Role,
+    Settings, Source, SpoolPlace, SpoolSettings,
 };
 pub use help::settings_help;
 pub use mdss::{KEY_IN_CLEAR, NOT_VERIFIED};

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use mdss_relay_core::{Answers, Cause, Failure, fields};
-use mdss_relay_gate::{Answered, Refusal, Source};
+use mdss_relay_gate::{Answered, Refusal, Source, Takes};
 use tracing::{error, warn};
 
 use crate::answers::{Answer, Happened, Rejection, answer};
@@ -116,6 +116,9 @@ pub fn answered(source: Option<&Source>, answered: &Answered) -> Rejected {
                 line: Some(Line::of(source, failure, hint)),
                 ..rejected(source, Rejection::UnknownPath, failure)
             };
+        }
+        Answered::WrongMethod(_) if source.is_some_and(|source| source.takes == Takes::Results) => {
+            Rejection::WrongMethodForResults
         }
         Answered::WrongMethod(_) => Rejection::WrongMethod,
         Answered::Unavailable(_) => Rejection::KeyUnavailable,

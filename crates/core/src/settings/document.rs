@@ -52,12 +52,12 @@ impl Reader {
             SETTINGS.iter().filter_map(|s| s.toml).filter_map(|path| path.split_once('.')).collect();
         let mut tables: Vec<&str> = members.iter().map(|(table, _)| *table).collect();
         tables.dedup();
-        tables.extend(["keys", "route", "source"]);
+        tables.extend(["keys", "results", "route", "source"]);
         let mut mistakes = Vec::new();
         for (name, value) in &self.table {
             match (name.as_str(), value) {
-                ("route" | "source", toml::Value::Array(_)) => {}
-                ("route" | "source", _) => {
+                ("results" | "route" | "source", toml::Value::Array(_)) => {}
+                ("results" | "route" | "source", _) => {
                     mistakes.push(Mistake::new(name, format!("[[{name}]], with two brackets")))
                 }
                 ("keys", toml::Value::Table(_)) => {}

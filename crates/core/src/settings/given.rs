@@ -77,6 +77,7 @@ impl Given {
                 token: None,
                 open: false,
                 sources: Vec::new(),
+                results: Vec::new(),
                 trusted_proxies: Listed::default(),
                 text_log: false,
                 spool: None,

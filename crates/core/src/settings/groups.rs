@@ -90,6 +90,8 @@ pub struct HttpSettings {
     pub open: bool,
     /// Who may post where; empty: `/events` alone.
     pub sources: Vec<Source>,
+    /// Where MDSS tells which files it has scanned.
+    pub results: Vec<ResultsSource>,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Listed,
     /// Whether its log is lines for people instead of JSON.
@@ -171,6 +173,17 @@ pub struct Source {
     pub redelivers: Option<Redelivers>,
     /// The topics whose subscriptions are confirmed by visiting their URL; none by default.
     pub confirm_topics: Vec<String>,
+}
+
+/// One `[[results]]`: where MDSS tells which files it has scanned.
+#[derive(Clone)]
+pub struct ResultsSource {
+    /// Its name, in logs and metrics.
+    pub name: String,
+    /// The path it posts to; with a secret in the path, what stands before the secret.
+    pub path: String,
+    /// How it proves who it is, as plain data: the gate understands it. `None` is a mistake that is reported already.
+    pub auth: Option<toml::Value>,
 }
 
 /// A list as plain data, and the name of the setting it stands in: another crate reads it, and adds the mistakes in it.
@@ -271,6 +284,13 @@ impl fmt::Debug for MdssSettings {
             .field("deadline", &self.deadline)
             .field("concurrency", &self.concurrency)
             .finish()
+    }
+}
+
+impl fmt::Debug for ResultsSource {
+    /// `auth` may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResultsSource").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

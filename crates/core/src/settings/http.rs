@@ -16,9 +16,11 @@ impl Reader {
     pub(super) fn http(&mut self, deadline: Duration) -> Option<HttpSettings> {
         let spool = self.spool();
         if self.role == Role::Function && !self.table.contains_key("source") {
+            self.results(&[]);
             return None;
         }
         let sources = self.sources();
+        let results = self.results(&sources);
         self.guarded();
         match self.role {
             Role::Http if spool.is_none() => {
@@ -27,7 +29,7 @@ impl Reader {
             Role::Function => self.impatient(&sources, deadline, "a function has no disk, so"),
             Role::Http | Role::Explain => {}
         }
-        Some(HttpSettings { sources, spool, ..self.given.http.clone() })
+        Some(HttpSettings { sources, results, spool, ..self.given.http.clone() })
     }
 
     /// Sources whose senders do not wait for MDSS, or do not come again: without a disk what MDSS does not take at once is lost. `here`
