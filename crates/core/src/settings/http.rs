@@ -21,6 +21,12 @@ impl Reader {
         }
         let sources = self.sources();
         let results = self.results(&sources);
+        let has_ledger = spool.as_ref().is_some_and(|spool| spool.ledger.is_some());
+        if self.role == Role::Http && !results.is_empty() && !has_ledger && !self.unclear {
+            let expected =
+                "RELAY_LEDGER=on, and RELAY_MODE=spooled, beside [[results]]: results are kept in the ledger";
+            self.mistakes.push(Mistake::new("results", expected));
+        }
         self.guarded();
         match self.role {
             Role::Http if spool.is_none() => {

@@ -64,7 +64,12 @@ mod tests {
     use crate::settings::{Role, Settings};
 
     fn mistakes(role: Role, config: &str) -> Vec<String> {
+        mistakes_with(role, config, "on")
+    }
+
+    fn mistakes_with(role: Role, config: &str, ledger: &str) -> Vec<String> {
         let vars = [
+            ("RELAY_LEDGER", ledger),
             ("APIENDPOINT", "https://mdss.example"),
             ("APIKEY", "k"),
             ("STORAGECLIENTID", "u"),
@@ -73,7 +78,8 @@ mod tests {
             ("RELAY_DATA_DIR", "/d"),
             ("RELAY_CONFIG_TOML", config),
         ];
-        let vars = vars.into_iter().filter(|(name, _)| role == Role::Http || !name.starts_with("RELAY_MODE"));
+        let of_server = |name: &str| ["RELAY_MODE", "RELAY_LEDGER"].contains(&name);
+        let vars = vars.into_iter().filter(|(name, _)| role == Role::Http || !of_server(name));
         Settings::read(vars.map(|(name, value)| (name.into(), value.into())), role)
             .mistakes
             .iter()
@@ -114,6 +120,13 @@ mod tests {
             let found = mistakes(Role::Http, &config);
             assert!(found.len() == 1 && found[0].starts_with(want), "{config}: {found:?}");
         }
+        let found = mistakes_with(Role::Http, full, "off");
+        assert_eq!(
+            found,
+            [
+                "results: expected RELAY_LEDGER=on, and RELAY_MODE=spooled, beside [[results]]: results are kept in the ledger"
+            ]
+        );
         let found = mistakes(Role::Function, full);
         assert_eq!(found, ["results: expected no [[results]]: a function has no ledger to keep results in"]);
     }
