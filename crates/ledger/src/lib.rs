@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod asked;
+mod audit;
 mod chain;
 mod checkpoint;
 mod engine;
@@ -9,6 +10,7 @@ mod export;
 mod fact;
 mod form;
 mod hash;
+mod keyfile;
 mod kind;
 mod latency;
 mod ledger;
@@ -28,7 +30,7 @@ pub use asked::{
 pub use checkpoint::Checkpoint;
 pub use entry::{Entry, Genesis, Head, LedgerId, Salt};
 pub use export::Manifest;
-pub use fact::{Fact, Unreadable};
+pub use fact::{Fact, MOST_LINE_BYTES, Unreadable};
 pub use hash::Hash;
 pub use kind::{Keys, Kind, Origin};
 pub use ledger::Ledger;
