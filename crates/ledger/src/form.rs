@@ -8,7 +8,7 @@ use std::fmt;
 
 /// What a path is relative to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Base {
+pub(crate) enum Base {
     /// The bucket: the path is the key.
     Key,
     /// What holds the bucket: the bucket's name and a slash stand before the key.
@@ -19,19 +19,19 @@ pub enum Base {
 
 /// The form of a unit's paths.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Form {
+pub(crate) struct Form {
     /// Whether a slash stands before all of it.
-    pub slash: bool,
+    pub(crate) slash: bool,
     /// What it is relative to.
-    pub base: Base,
+    pub(crate) base: Base,
 }
 
 impl Form {
     /// The documented one, in its plainest reading: the path is the key.
-    pub const KEY: Self = Self { slash: false, base: Base::Key };
+    pub(crate) const KEY: Self = Self { slash: false, base: Base::Key };
 
     /// The forms of which a key can be computed from the path alone.
-    pub const COMPUTED: [Self; 4] = [
+    pub(crate) const COMPUTED: [Self; 4] = [
         Self::KEY,
         Self { slash: true, base: Base::Key },
         Self { slash: false, base: Base::Container },
@@ -39,7 +39,7 @@ impl Form {
     ];
 
     /// The key that has this path in this form, in a bucket of this name; `None`: none has.
-    pub fn key(&self, path: &str, bucket: Option<&str>) -> Option<String> {
+    pub(crate) fn key(&self, path: &str, bucket: Option<&str>) -> Option<String> {
         let path = if self.slash { path.strip_prefix('/')? } else { path };
         let key = match &self.base {
             Base::Key => path.to_owned(),
@@ -50,7 +50,7 @@ impl Form {
     }
 
     /// The form below a folder by which this key has this path, if it has one: the folder ends in a slash.
-    pub fn below(key: &str, path: &str, slash: bool) -> Option<Self> {
+    pub(crate) fn below(key: &str, path: &str, slash: bool) -> Option<Self> {
         let path = if slash { path.strip_prefix('/')? } else { path };
         let folder = key.strip_suffix(path)?;
         (!path.is_empty() && folder.ends_with('/'))
@@ -58,7 +58,7 @@ impl Form {
     }
 
     /// As it stands in the ledger.
-    pub fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         let (slash, text) = match text.strip_prefix('/') {
             Some(rest) => (true, rest),
             None => (false, text),

@@ -18,7 +18,7 @@ const MOST: usize = 80;
 
 /// Counts by duration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Latency {
+pub(crate) struct Latency {
     counts: Vec<u64>,
     /// The shortest, in milliseconds.
     least: Option<u64>,
@@ -26,7 +26,7 @@ pub struct Latency {
 
 impl Latency {
     /// One more.
-    pub fn add(&mut self, took: Duration) {
+    pub(crate) fn add(&mut self, took: Duration) {
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let place = (0..MOST).find(|place| took <= bound(*place)).unwrap_or(MOST);
         if self.counts.len() <= place {
@@ -37,17 +37,17 @@ impl Latency {
     }
 
     /// How many there are.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.counts.iter().fold(0, |all, one| all.saturating_add(*one))
     }
 
     /// The shortest; `None` before there are enough.
-    pub fn least(&self) -> Option<Duration> {
+    pub(crate) fn least(&self) -> Option<Duration> {
         self.least.filter(|_| self.count() >= ENOUGH / 5).map(Duration::from_millis)
     }
 
     /// The bound that 99 of 100 keep; `None` before there are enough.
-    pub fn p99(&self) -> Option<Duration> {
+    pub(crate) fn p99(&self) -> Option<Duration> {
         let all = self.count();
         if all < ENOUGH {
             return None;
@@ -64,7 +64,7 @@ impl Latency {
     }
 
     /// Each bound in seconds with its count, for a metric.
-    pub fn bounds(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+    pub(crate) fn bounds(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         self.counts.iter().enumerate().map(|(place, count)| (bound(place).as_secs_f64(), *count))
     }
 }

@@ -24,6 +24,9 @@ pub(crate) const UNCONFIRMED: Duration = Duration::from_secs(3600);
 /// And never later than this, however late results have come.
 const MOST_UNCONFIRMED: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// What is too old, or too much, is removed so often.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+
 /// What was learned just now, which becomes an entry of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Learned {
@@ -103,6 +106,8 @@ pub(crate) struct Lessons {
     pub(crate) last: Option<i64>,
     /// What became of results, since the ledger began.
     pub(crate) counts: Counts,
+    /// When what is too old was removed, in milliseconds.
+    pruned: i64,
 }
 
 /// What became of results.
@@ -152,6 +157,16 @@ impl Lessons {
         } else {
             (self.writes_then, self.blocked) = (Some(writes), 0);
         }
+    }
+
+    /// Whether it is time to remove what is too old; then it was.
+    pub(crate) fn prunes(&mut self, now: Moment) -> bool {
+        let then = Moment::from_millis(self.pruned);
+        let is_due = now < then || now.since(then) >= PRUNE_EVERY;
+        if is_due {
+            self.pruned = now.as_millis();
+        }
+        is_due
     }
 
     /// Whether results come, and only blocked ones, while MDSS has accepted this many writes.

@@ -19,6 +19,7 @@ mod matching;
 mod moment;
 mod notice;
 mod place;
+mod results;
 mod sqlite;
 mod trouble;
 
@@ -34,6 +35,10 @@ pub use fact::{Fact, MOST_LINE_BYTES, Unreadable};
 pub use hash::Hash;
 pub use kind::{Keys, Kind, Origin};
 pub use ledger::Ledger;
+pub use lessons::Counts;
+pub use matching::Confidence;
 pub use moment::{Clock, Moment, SystemClock};
+pub use notice::Verdict;
 pub use place::{Access, Options, Place};
+pub use results::{Became, Loop, LoopUnit, Posted, RAW_DAYS, Swept, Taken};
 pub use trouble::{Trouble, TroubleKind};

@@ -54,40 +54,30 @@ impl Verdict {
 
 /// One notification, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// `FilePath`, as it is.
-    pub path: String,
+    pub(crate) path: String,
     /// `FileId`.
-    pub file_id: Option<String>,
+    pub(crate) file_id: Option<String>,
     /// What was found.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// `FileState`, or `FileStatus` if that is not documented.
-    pub state: Option<String>,
+    pub(crate) state: Option<String>,
     /// `ScanCompletedTimeStamp`.
-    pub scanned: Option<Moment>,
+    pub(crate) scanned: Option<Moment>,
     /// What else is shown of it: a text of JSON without any path.
-    pub detail: Option<String>,
+    pub(crate) detail: Option<String>,
     /// What makes two of them the same.
     pub(crate) digest: Hash,
 }
 
 /// What cannot be used of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotUsed {
+pub(crate) enum NotUsed {
     /// It is about something else, such as a whole scan that has ended.
     Other,
     /// It is not understood: lower case, no full stop, nothing of the body but its kind.
     Unreadable(String),
-}
-
-impl NotUsed {
-    /// `other` or `unreadable`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Other => "other",
-            Self::Unreadable(_) => "unreadable",
-        }
-    }
 }
 
 impl Notice {
@@ -95,7 +85,7 @@ impl Notice {
     ///
     /// # Errors
     /// [`NotUsed`].
-    pub fn read(body: &[u8]) -> Result<Self, NotUsed> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, NotUsed> {
         let unreadable = |why: &str| NotUsed::Unreadable(why.to_owned());
         let members = match serde_json::from_slice(body) {
             Ok(Value::Object(members)) => members,
@@ -147,6 +137,32 @@ impl Notice {
         })
     }
 
+    /// What is kept of it: a body that reads the same, without its path if that may not be known.
+    pub(crate) fn kept(&self, clear: bool) -> Vec<u8> {
+        let mut members: Map<String, Value> =
+            self.detail.as_deref().and_then(|detail| serde_json::from_str(detail).ok()).unwrap_or_default();
+        let mut put =
+            |name: &str, text: &str| members.insert(name.to_owned(), Value::String(text.to_owned()));
+        put("FilePath", if clear { &self.path } else { "-" });
+        put(
+            "FileStatus",
+            match self.verdict {
+                Verdict::Allowed => "Allowed",
+                Verdict::Blocked => "Blocked",
+                Verdict::Failed | Verdict::Unknown => "",
+            },
+        );
+        for (name, text) in [("FileId", &self.file_id), ("FileState", &self.state)] {
+            if let Some(text) = text {
+                put(name, text);
+            }
+        }
+        if let Some(scanned) = self.scanned {
+            put("ScanCompletedTimeStamp", &scanned.to_string());
+        }
+        Value::Object(members).to_string().into_bytes()
+    }
+
     /// When it was scanned, for comparisons with writes: never later than it was heard of, so that a wrong clock closes nothing in advance.
     pub(crate) fn moment(&self, heard: Moment) -> Moment {
         self.scanned.map_or(heard, |scanned| scanned.min(heard))
@@ -165,7 +181,8 @@ fn text(members: &Map<String, Value>, name: &str) -> Result<Option<String>, NotU
 }
 
 fn cut(text: &str) -> String {
-    text[..text.floor_char_boundary(MOST_TEXT)].to_owned()
+    let end = (0..=MOST_TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text[..end.unwrap_or(0)].to_owned()
 }
 
 #[cfg(test)]
@@ -256,6 +273,21 @@ mod tests {
         assert_eq!(digest(&one), digest(&other));
         other["ScanCompletedTimeStamp"] = "2025-08-28T10:00:01Z".into();
         assert_ne!(digest(&one), digest(&other));
+    }
+
+    #[test]
+    fn what_is_kept_reads_the_same() {
+        for (status, state) in
+            [("Allowed", "Available"), ("Blocked", "FailedRemediation"), ("", "Failed"), ("Odd", "Available")]
+        {
+            let mut body = body();
+            (body["FileStatus"], body["FileState"]) = (status.into(), state.into());
+            let notice = read(&body).unwrap();
+            let again = Notice::read(&notice.kept(true)).unwrap();
+            assert_eq!(Notice { digest: notice.digest, ..again }, notice, "{status} {state}");
+            let hidden = notice.kept(false);
+            assert!(!String::from_utf8(hidden).unwrap().contains("folder"));
+        }
     }
 
     proptest! {

@@ -116,7 +116,7 @@ pub struct Swept {
 }
 
 /// The closed loop, as far as it is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loop {
     /// What became of results, since the ledger began.
     pub counts: Counts,
@@ -135,7 +135,7 @@ pub struct Loop {
 }
 
 /// One storage unit in the loop.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LoopUnit {
     /// Its id.
     pub unit: Option<Arc<str>>,

@@ -96,7 +96,9 @@ impl Search<'_> {
         for one in sought {
             let Some(form) = Form::read(&one.form) else { continue };
             for (place, (spot, _)) in &self.spots.0 {
-                let fits = |mine: &Option<String>, its: &Option<Arc<str>>| mine.is_none() || mine.as_deref() == its.as_deref();
+                let fits = |mine: &Option<String>, its: &Option<Arc<str>>| {
+                    mine.is_none() || mine.as_deref() == its.as_deref()
+                };
                 if !fits(&one.bucket, &spot.bucket) || !fits(&one.unit, &spot.unit) {
                     continue;
                 }
@@ -115,7 +117,8 @@ impl Search<'_> {
             self.below(&mut found, path)?;
         }
         let told = |found: &Found| {
-            found.fit.trusted && found.fit.writes.iter().any(|write| write.accepted <= self.scanned.plus(SKEW))
+            found.fit.trusted
+                && found.fit.writes.iter().any(|write| write.accepted <= self.scanned.plus(SKEW))
         };
         if !found.iter().any(told) {
             found.append(&mut others);
@@ -162,7 +165,14 @@ impl Search<'_> {
         statement.query_map([seq.cast_signed()], write)?.collect()
     }
 
-    fn writes(&self, list: &mut Vec<Found>, place: i64, spot: &Spot, key: &[u8], form: &Form) -> rusqlite::Result<()> {
+    fn writes(
+        &self,
+        list: &mut Vec<Found>,
+        place: i64,
+        spot: &Spot,
+        key: &[u8],
+        form: &Form,
+    ) -> rusqlite::Result<()> {
         let mut statement = self.db.prepare_cached(
             "SELECT seq, settled_time, result_seq, correlation_id FROM entry
              WHERE place = ?1 AND key = ?2 AND kind = ?3 ORDER BY seq DESC LIMIT ?4",
@@ -175,8 +185,16 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn add(&self, list: &mut Vec<Found>, spot: &Spot, key: &str, form: &Form, rows: Vec<(Write, Option<String>)>) {
-        let name = |name: &Option<Arc<str>>| name.as_deref().map_or_else(String::new, |name| hex(name.as_bytes()));
+    fn add(
+        &self,
+        list: &mut Vec<Found>,
+        spot: &Spot,
+        key: &str,
+        form: &Form,
+        rows: Vec<(Write, Option<String>)>,
+    ) {
+        let name =
+            |name: &Option<Arc<str>>| name.as_deref().map_or_else(String::new, |name| hex(name.as_bytes()));
         // The texts are anything, so their lengths must not be: hexadecimal has no dot.
         let object = format!("{}.{}.{}.{key}", name(&spot.unit), name(&spot.bucket), name(&spot.namespace));
         let at = list.iter().position(|found| *found.fit.object == *object && found.fit.form == *form);
@@ -220,7 +238,9 @@ impl Search<'_> {
             let mut rows = statement.query(params![place, latest, i64::try_from(left).unwrap_or(0)])?;
             while let Some(row) = rows.next()? {
                 left = left.saturating_sub(1);
-                let Some(key) = bytes(row, 0)?.and_then(|key| std::str::from_utf8(key).ok()) else { continue };
+                let Some(key) = bytes(row, 0)?.and_then(|key| std::str::from_utf8(key).ok()) else {
+                    continue;
+                };
                 for slash in [false, true] {
                     if let Some(form) = Form::below(key, path, slash)
                         && !keys.iter().any(|(other, known)| *other == form && *known == key.as_bytes())
@@ -242,7 +262,10 @@ impl Search<'_> {
 }
 
 fn same_object(one: &Spot, other: &Spot) -> bool {
-    one.unit == other.unit && one.bucket == other.bucket && one.namespace == other.namespace && one.keys == other.keys
+    one.unit == other.unit
+        && one.bucket == other.bucket
+        && one.namespace == other.namespace
+        && one.keys == other.keys
 }
 
 fn write(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Write, Option<String>)> {

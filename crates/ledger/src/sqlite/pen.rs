@@ -108,6 +108,11 @@ impl<'t> Pen<'t> {
         self.seq
     }
 
+    /// Accepted writes since the beginning.
+    pub(super) fn writes(&self) -> u64 {
+        self.writes
+    }
+
     pub(super) fn now(&self) -> Moment {
         self.ink.now
     }

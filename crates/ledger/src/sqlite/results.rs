@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::OptionalExtension;
 use serde_json::json;
 
 use super::append::attribute;
@@ -22,9 +22,6 @@ use crate::moment::Moment;
 use crate::notice::{NotUsed, Notice};
 use crate::results::{Became, Posted, Swept, Taken};
 
-/// The unit under which the lessons of the whole installation stand.
-pub(super) const WHOLE: &str = "";
-
 /// What was learned so far, during one transaction.
 pub(super) struct Class {
     pub(super) whole: Lessons,
@@ -40,7 +37,7 @@ impl Class {
     }
 
     fn put_down(&self, pen: &Pen<'_>) -> Result<(), Fault> {
-        kept::put_lesson(pen.tx, WHOLE, &self.whole)?;
+        kept::put_lesson(pen.tx, kept::WHOLE, &self.whole)?;
         for unit in &self.changed {
             if let Some(lessons) = self.units.get(unit) {
                 kept::put_lesson(pen.tx, unit, lessons)?;
@@ -69,6 +66,8 @@ pub(super) fn receive(pen: &mut Pen<'_>, posted: &[Posted]) -> Result<Vec<Taken>
         all.push(take(pen, &mut class, posted)?);
     }
     class.put_down(pen)?;
+    // Whoever publishes asks for it.
+    pen.checkpoint(false)?;
     Ok(all)
 }
 
@@ -95,7 +94,11 @@ fn take(pen: &mut Pen<'_>, class: &mut Class, posted: &Posted) -> Result<Taken, 
     };
     if kept::is_known(pen.tx, &notice.digest)? {
         class.whole.counts.repeated += 1;
-        return Ok(Taken { file_id: notice.file_id, verdict: Some(notice.verdict), ..nothing(Became::Repeated) });
+        return Ok(Taken {
+            file_id: notice.file_id,
+            verdict: Some(notice.verdict),
+            ..nothing(Became::Repeated)
+        });
     }
     let heard = pen.now();
     let blocked = notice.verdict == crate::notice::Verdict::Blocked;
@@ -115,9 +118,8 @@ fn take(pen: &mut Pen<'_>, class: &mut Class, posted: &Posted) -> Result<Taken, 
             class.whole.counts.ambiguous += u64::from(taken.became == Became::Ambiguous);
             let due = (taken.became == Became::Waiting).then(|| heard.plus(kept::pause(0)));
             let raw = kept::Raw {
-                id: 0,
                 heard,
-                source: Some(case.source),
+                source: case.source,
                 path: case.path,
                 file_id: notice.file_id.as_deref(),
                 became: taken.became,
@@ -151,9 +153,8 @@ fn unused(pen: &mut Pen<'_>, class: &mut Class, posted: &Posted, not_used: NotUs
     // A key may stand in it.
     let most = if pen.keys() == Keys::Clear { kept::MOST_BODY } else { 0 };
     let raw = kept::Raw {
-        id: 0,
         heard: pen.now(),
-        source: Some(&posted.source),
+        source: &posted.source,
         path: None,
         file_id: None,
         became,
@@ -230,7 +231,9 @@ fn of_id(
     let Some(id) = notice.file_id.as_deref() else { return Ok(None) };
     let seq: Option<i64> = pen
         .tx
-        .prepare_cached("SELECT seq FROM entry WHERE correlation_id = ?1 AND kind = 1 AND result_seq IS NULL")?
+        .prepare_cached(
+            "SELECT seq FROM entry WHERE correlation_id = ?1 AND kind = 1 AND result_seq IS NULL",
+        )?
         .query_row([Packed(Some(id))], |row| row.get(0))
         .optional()?;
     let Some(seq) = seq.map(i64::cast_unsigned) else { return Ok(None) };
@@ -320,7 +323,12 @@ fn record(
 }
 
 /// What was learned changes how later results are understood, so it stands in the chain.
-fn learned_now(pen: &mut Pen<'_>, found: Option<&Found>, learned: &Learned, taken: &mut Taken) -> Result<(), Fault> {
+fn learned_now(
+    pen: &mut Pen<'_>,
+    found: Option<&Found>,
+    learned: &Learned,
+    taken: &mut Taken,
+) -> Result<(), Fault> {
     let (reason, detail, sentence) = match learned {
         Learned::Form(form) => (
             "results_form",
@@ -362,11 +370,11 @@ pub(super) fn sweep(pen: &mut Pen<'_>) -> Result<Swept, Fault> {
         }
         class.put_down(pen)?;
     }
-    swept.dropped = kept::prune(pen.tx, now)?;
-    if swept.dropped > 0 {
-        let (mut whole, _) = kept::lessons(pen.tx)?;
+    let (mut whole, _) = kept::lessons(pen.tx)?;
+    if whole.prunes(now) {
+        swept.dropped = kept::prune(pen.tx, now)?;
         whole.counts.dropped += swept.dropped;
-        kept::put_lesson(pen.tx, WHOLE, &whole)?;
+        kept::put_lesson(pen.tx, kept::WHOLE, &whole)?;
     }
     Ok(swept)
 }
@@ -374,7 +382,7 @@ pub(super) fn sweep(pen: &mut Pen<'_>) -> Result<Swept, Fault> {
 fn again(pen: &mut Pen<'_>, class: &mut Class, row: &kept::Waiting, swept: &mut Swept) -> Result<(), Fault> {
     let Ok(notice) = Notice::read(&row.body) else {
         // It was put in by somebody else.
-        return kept::rest(pen.tx, row.id, Became::Unreadable);
+        return Ok(kept::rest(pen.tx, row.id, Became::Unreadable)?);
     };
     let known = row.path.is_some();
     let sought = match &row.path {
@@ -387,7 +395,7 @@ fn again(pen: &mut Pen<'_>, class: &mut Class, row: &kept::Waiting, swept: &mut 
         heard: row.heard,
         sought,
         path: row.path.as_deref(),
-        source: row.source.as_deref().unwrap_or_default(),
+        source: &row.source,
     };
     let mut taken = settle(pen, class, &case)?;
     taken.path = taken.path.filter(|_| known);

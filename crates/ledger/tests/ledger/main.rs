@@ -4,5 +4,7 @@
 
 mod append;
 mod common;
+mod oracle;
 mod read;
+mod results;
 mod verify;
