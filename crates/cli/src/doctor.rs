@@ -6,6 +6,7 @@
 mod account;
 mod check;
 mod checklist;
+mod closed_loop;
 mod database;
 mod files;
 mod key;
@@ -127,6 +128,7 @@ async fn examine(subject: &Arc<Subject>, offline: bool, live: bool) -> Vec<Findi
             Group::Network => network::run(of, to).await,
             Group::Mdss => mdss::run(of, to, live).await,
             Group::Relay => relay::run(of, to).await,
+            Group::Loop => closed_loop::run(of, to).await,
         }
         to.end(group);
     };

@@ -249,6 +249,11 @@ impl Sources {
         self.list.iter().map(|source| source.name.as_str())
     }
 
+    /// The names of those that take events.
+    pub fn names_of_events(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().filter(|source| source.takes == Takes::Events).map(|source| source.name.as_str())
+    }
+
     /// The walk through the door, as far as it goes without a `body` and with these `keys`. It starts at the method each time, so a
     /// delivery has passed every check, however often it was asked.
     ///

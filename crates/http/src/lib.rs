@@ -19,6 +19,7 @@ mod reload;
 mod repeat_delay;
 mod request;
 mod response;
+mod results;
 mod serve;
 mod slots;
 mod start_line;
