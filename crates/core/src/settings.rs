@@ -29,8 +29,8 @@ use crate::select::rules::Rules;
 use reader::Reader;
 
 pub use groups::{
-    DatabaseSettings, DatabaseUrl, FunctionSettings, HttpSettings, LedgerKeys, LedgerPlace, LedgerSettings,
-    Listed, MdssSettings, ResultsSource, Role, Settings, Source, SpoolPlace, SpoolSettings,
+    DatabaseSettings, DatabaseUrl, FileApiSettings, FunctionSettings, HttpSettings, LedgerKeys, LedgerPlace,
+    LedgerSettings, Listed, MdssSettings, ResultsSource, Role, Settings, Source, SpoolPlace, SpoolSettings,
 };
 pub use help::settings_help;
 pub use mdss::{KEY_IN_CLEAR, NOT_VERIFIED};

@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::file_api::FileApi;
 use jiff::Timestamp;
 use mdss_relay_core::{
     HttpSettings, LedgerPlace, LedgerSettings, MOST_FILE_BYTES, Memory, Mistake, Origin, Relay, ResultKind,
@@ -59,6 +60,9 @@ impl Configuration {
                 "RELAY_SPOOL_URL: sslmode=disable: events, and the password, travel to {} in the clear",
                 database.place()
             ));
+        }
+        if let Err(mistake) = FileApi::of(&http.file_api) {
+            draft.mistakes.push(mistake);
         }
         // Until the ledger has tables there.
         if http

@@ -178,6 +178,7 @@ pub(crate) fn results_text(seen: &results::Seen) -> String {
         for unit in &state.units {
             let lane = [("lane", unit.unit.as_deref().unwrap_or("-"))];
             page.put("mdss_relay_loop_unconfirmed", &lane, unit.unconfirmed as f64);
+            page.put("mdss_relay_loop_never_scanned", &lane, unit.never as f64);
             page.put("mdss_relay_loop_unconfirmed_after_seconds", &lane, unit.after.as_secs_f64());
         }
         page.put("mdss_relay_loop_blocked_only", &[], f64::from(u8::from(state.blocked_only)));

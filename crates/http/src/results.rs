@@ -21,6 +21,10 @@ pub(crate) const MOST_BYTES: usize = 64 * 1024;
 /// Results that wait to be written; with more, their senders wait.
 const MOST_WAITING: usize = 256;
 
+/// How long a ledger is waited for that cannot be written, and how often it is tried.
+const PATIENCE: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_millis(50);
+
 /// What waited is looked at again so often.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -147,11 +151,7 @@ impl Desk {
             answers.push(job.answer);
         }
         let sources: Vec<_> = posted.iter().map(|posted| posted.source.clone()).collect();
-        let taken = match book.ledger() {
-            Some(ledger) => ledger.receive(posted).await.map_err(|trouble| trouble.to_string()),
-            None => Err("the ledger cannot be written just now".to_owned()),
-        };
-        match taken {
+        match receive(book, posted).await {
             Ok(taken) => {
                 for ((taken, source), answer) in taken.iter().zip(&sources).zip(answers) {
                     *locked(&self.seen).came.entry((source.clone(), taken.became.name())).or_default() += 1;
@@ -174,6 +174,21 @@ impl Desk {
             }
             locked(&self.seen).state = Some(state);
         }
+    }
+}
+
+/// Writes results down. MDSS sends none again, so a ledger that is just being opened, or has a short trouble, is waited for.
+async fn receive(book: &Book, posted: Vec<Posted>) -> Result<Vec<Taken>, String> {
+    let begun = Instant::now();
+    loop {
+        let taken = match book.ledger() {
+            Some(ledger) => ledger.receive(posted.clone()).await.map_err(|trouble| trouble.to_string()),
+            None => Err("the ledger cannot be written just now".to_owned()),
+        };
+        if taken.is_ok() || begun.elapsed() >= PATIENCE {
+            return taken;
+        }
+        sleep(RETRY).await;
     }
 }
 

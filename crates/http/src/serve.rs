@@ -27,6 +27,7 @@ use crate::listeners::Listeners;
 use crate::metrics::Counters;
 use crate::outage;
 use crate::pages::{pages, pages_alone};
+use crate::referee;
 use crate::refusals::Refusals;
 use crate::repeat_delay::RepeatDelay;
 use crate::request::receive;
@@ -108,9 +109,10 @@ impl Server {
         let results = book.clone().map(|book| {
             let of_results = first.sources.iter().filter(|source| source.takes == Takes::Results);
             let (results, desk) = Results::new(of_results.map(|source| source.name.as_str()));
-            let running = running.clone();
+            let of_settings = running.clone();
             let expected =
-                move || running.borrow().sources.iter().any(|source| source.takes == Takes::Results);
+                move || of_settings.borrow().sources.iter().any(|source| source.takes == Takes::Results);
+            tasks_of_spool.spawn(referee::ask(book.clone(), running.clone()));
             tasks_of_spool.spawn(results::keep(desk, book, expected));
             results
         });

@@ -7,6 +7,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -191,6 +192,14 @@ async fn a_relay_that_is_killed_between_outbox_and_ledger_loses_nothing_and_writ
     assert!(verified(dir, Vec::new()).await.faults.is_empty());
 }
 
+/// Writes until nothing fits any more.
+fn fill(filler: &Path) {
+    let mut file = std::fs::File::create(filler).unwrap();
+    for size in [1 << 16, 1 << 12, 1] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+}
+
 /// The child sees a disk of its own, which needs user namespaces; a kernel may not give them to everybody.
 #[tokio::test]
 async fn a_full_disk_of_the_ledger_stops_no_scan_and_is_said() {
@@ -207,13 +216,21 @@ async fn a_full_disk_of_the_ledger_stops_no_scan_and_is_said() {
     let dir = folder.path().join("ledger");
     std::fs::create_dir(&dir).unwrap();
     let mount = format!(
-        "mount -t tmpfs -o size=4m tmpfs {0} && head -c 3500000 /dev/zero > {0}/filler && exec {1}",
+        "mount -t tmpfs -o size=8m tmpfs {0} && exec {1}",
         dir.display(),
         env!("CARGO_BIN_EXE_mdss-relay-http")
     );
     let outer = Program::new("unshare").args(unshare).args(["sh", "-c", &mount]).inherit_env();
-    let server = start(&configured(outer, &sim, folder.path())).await;
+    // The line that says where it listens, and errors; a line for each event would push them out of what a test keeps.
+    let log = "error,mdss_relay_http=info";
+    let server = start(&configured(outer, &sim, folder.path()).env("RELAY_LOG", log)).await;
     let (first, second) = (keys("first", 2000), keys("second", 10));
+    until("the ledger is there", async || metric(&server, "mdss_relay_ledger_healthy").await == Some(1.0))
+        .await;
+    // Its root is the way to its disk.
+    let inside =
+        PathBuf::from(format!("/proc/{}/root", server.process.id())).join(dir.strip_prefix("/").unwrap());
+    fill(&inside.join("filler"));
     for some in first.chunks(100) {
         post(&server, some).await;
     }
@@ -227,9 +244,6 @@ async fn a_full_disk_of_the_ledger_stops_no_scan_and_is_said() {
         metric(&server, "mdss_relay_ledger_outbox_rows").await > Some(0.0)
     })
     .await;
-    // Its root is the way to its disk.
-    let inside =
-        PathBuf::from(format!("/proc/{}/root", server.process.id())).join(dir.strip_prefix("/").unwrap());
     std::fs::remove_file(inside.join("filler")).unwrap();
     until("it is written again", async || server.process.output().contains("the ledger is written again"))
         .await;

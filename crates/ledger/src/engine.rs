@@ -12,7 +12,7 @@ use crate::entry::Head;
 use crate::export::Manifest;
 use crate::fact::Fact;
 use crate::place::{Options, Place};
-use crate::results::{Loop, Posted, Swept, Taken};
+use crate::results::{Found, Loop, Posted, Question, Swept, Taken};
 use crate::sqlite::Sqlite;
 use crate::trouble::Trouble;
 
@@ -72,6 +72,8 @@ impl Engine {
         receive(posted: Vec<Posted>) -> Vec<Taken>;
         sweep() -> Swept;
         the_loop() -> Loop;
+        questions() -> Vec<Question>;
+        answered(seq: u64, found: Option<Found>) -> bool;
         head() -> Head;
     }
 }

@@ -40,5 +40,5 @@ pub use matching::Confidence;
 pub use moment::{Clock, Moment, SystemClock};
 pub use notice::Verdict;
 pub use place::{Access, Options, Place};
-pub use results::{Became, Loop, LoopUnit, Posted, RAW_DAYS, Swept, Taken};
+pub use results::{Became, Found, Loop, LoopUnit, Posted, Question, RAW_DAYS, Swept, Taken};
 pub use trouble::{Trouble, TroubleKind};

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::form::Form;
 use crate::lessons::Counts;
-use crate::matching::Confidence;
+use crate::matching::{Confidence, SKEW};
 use crate::moment::Moment;
 use crate::notice::Verdict;
 
@@ -115,6 +116,53 @@ pub struct Swept {
     pub dropped: u64,
 }
 
+/// MDSS is asked again about a write so much later,
+pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(3600);
+
+/// and when it has not known of a scan so often, the write was never scanned.
+pub(crate) const ASK_TIMES: u32 = 2;
+
+/// A write that MDSS is to be asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The number of its entry.
+    pub seq: u64,
+    /// Its storage unit.
+    pub unit: Option<Arc<str>>,
+    /// Its bucket.
+    pub bucket: Option<Arc<str>>,
+    /// Its object's key.
+    pub key: String,
+    /// When MDSS has accepted it.
+    pub accepted: Moment,
+    /// The form of its unit's paths, if it was learned.
+    pub form: Option<String>,
+}
+
+impl Question {
+    /// Whether this is the path of its object, in the form of its unit.
+    pub fn is_about(&self, path: &str) -> bool {
+        let form = self.form.as_deref().and_then(Form::read).unwrap_or(Form::KEY);
+        form.key(path, self.bucket.as_deref()).as_deref() == Some(self.key.as_str())
+    }
+
+    /// Whether a scan that ended then can have seen it.
+    pub fn was_seen_by(&self, scanned: Moment) -> bool {
+        self.accepted <= scanned.plus(SKEW)
+    }
+}
+
+/// What MDSS has said of a write when it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What MDSS calls the file.
+    pub file_id: Option<String>,
+    /// What it has found.
+    pub verdict: Verdict,
+    /// When the scan ended.
+    pub at: Moment,
+}
+
 /// The closed loop, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loop {
@@ -145,6 +193,8 @@ pub struct LoopUnit {
     pub open: u64,
     /// Those of them that have waited for longer than `after`.
     pub unconfirmed: u64,
+    /// Those of which MDSS was asked and does not know of a scan: never scanned, for certain.
+    pub never: u64,
     /// From when on a write without a result is unconfirmed.
     pub after: Duration,
     /// Whether that was learned from results; if not, it is the fixed hour.

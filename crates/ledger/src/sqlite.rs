@@ -12,6 +12,7 @@ mod look;
 mod open;
 mod pack;
 mod pen;
+mod referee;
 mod results;
 mod row;
 mod runs;

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use drive::HttpPoster;
 use mdss_relay_ledger::{BucketName, Ledger, Options, Place, Verified, Verify};
 use rusqlite::Connection;
 use tokio::time::sleep;
@@ -87,7 +88,24 @@ impl Stage {
         // It stops nothing.
         self.recovered().await?;
         fs::remove_file(&filler).map_err(|e| format!("{}: {e}", filler.display()))?;
+        self.is_written_again().await?;
         self.recovered().await
+    }
+
+    /// Waits until the relay says that its ledger is written.
+    async fn is_written_again(&mut self) -> Result<(), String> {
+        let url = format!("http://{}/metrics", self.relay.ours()?.address());
+        let begin = Instant::now();
+        loop {
+            let page = HttpPoster::new(LIMIT).send("GET", &url, &[], "").await;
+            if page.is_ok_and(|page| page.text().lines().any(|line| line == "mdss_relay_ledger_healthy 1")) {
+                return Ok(());
+            }
+            if begin.elapsed() > LIMIT {
+                return Err("the ledger is not written although its disk has room".into());
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// While no relay runs somebody edits a row; it must be named. Then the file is put back.

@@ -140,7 +140,17 @@ mod tests {
     fn unit(results: u64, unconfirmed: u64) -> LoopUnit {
         let after = Duration::from_secs(3600);
         let unit = Some("u".into());
-        LoopUnit { unit, form: None, open: 9, unconfirmed, after, learned: false, results, took: Vec::new() }
+        LoopUnit {
+            unit,
+            form: None,
+            open: 9,
+            unconfirmed,
+            never: 0,
+            after,
+            learned: false,
+            results,
+            took: Vec::new(),
+        }
     }
 
     /// What is not known is never shown as good.

@@ -92,6 +92,8 @@ pub struct HttpSettings {
     pub sources: Vec<Source>,
     /// Where MDSS tells which files it has scanned.
     pub results: Vec<ResultsSource>,
+    /// How MDSS is asked what became of a file.
+    pub file_api: FileApiSettings,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Listed,
     /// Whether its log is lines for people instead of JSON.
@@ -209,6 +211,15 @@ pub struct Source {
     pub redelivers: Option<Redelivers>,
     /// The topics whose subscriptions are confirmed by visiting their URL; none by default.
     pub confirm_topics: Vec<String>,
+}
+
+/// How MDSS's file API is asked, of which nothing is documented but its filters.
+#[derive(Clone, Debug, Default)]
+pub struct FileApiSettings {
+    /// Its path on MDSS's host; `None`: it is not asked.
+    pub path: Option<String>,
+    /// What it calls things, as plain data: the server understands it.
+    pub names: Listed,
 }
 
 /// One `[[results]]`: where MDSS tells which files it has scanned.

@@ -27,6 +27,10 @@ impl Reader {
                 "RELAY_LEDGER=on, and RELAY_MODE=spooled, beside [[results]]: results are kept in the ledger";
             self.mistakes.push(Mistake::new("results", expected));
         }
+        if let Some(name) = self.place("RELAY_LOOP_FILE_API").filter(|_| self.given.spooled && !has_ledger) {
+            let expected = "no value without RELAY_LEDGER=on: what MDSS says is kept in the ledger";
+            self.mistakes.push(Mistake::new(name, expected));
+        }
         self.guarded();
         match self.role {
             Role::Http if spool.is_none() => {

@@ -543,8 +543,27 @@ pub const SETTINGS: &[Setting] = &[
         "ledger.limit",
         Spooled,
         Value("10GiB"),
-        fills!(given.ledger.limit = size::<u64>(64 * MIB..=16 * TIB)),
+        fills!(given.ledger.limit = size::<u64>(MIB..=16 * TIB)),
         "about how many bytes the ledger may have; above it the oldest entries go. A million objects take about 0.4 GB",
+    ),
+    setting(
+        "RELAY_LOOP_FILE_API",
+        "loop.file_api",
+        Spooled,
+        Nothing("MDSS is not asked"),
+        fills!(given.http.file_api.path = some(folder())),
+        "the path of MDSS's file API, such as `/api/files`, which no public page tells: with it MDSS is asked about accepted objects for which no result came in time",
+    ),
+    setting(
+        "RELAY_LOOP_FILE_API_NAMES",
+        "loop.file_api_names",
+        Spooled,
+        Nothing("what is guessed"),
+        Reads::List {
+            values: "names such as `path=filePath`, with commas between them",
+            fill: |listed, given| given.http.file_api.names = listed,
+        },
+        "what the file API calls what no public page names: start, count, list, path, id, state, result, time",
     ),
     setting(
         "RELAY_LOG",

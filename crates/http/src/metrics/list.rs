@@ -207,6 +207,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "accepted objects for which no result was received in time, by lane; it is no proof that they were not scanned",
     ),
     (
+        "mdss_relay_loop_never_scanned",
+        "gauge",
+        "accepted objects of which MDSS was asked twice and knows of no scan, by lane",
+    ),
+    (
         "mdss_relay_loop_unconfirmed_after_seconds",
         "gauge",
         "after how long without a result an accepted object counts as unconfirmed, by lane: an hour, or what was learned",

@@ -23,3 +23,10 @@ ALTER TABLE result_raw ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
 CREATE UNIQUE INDEX result_raw_digest ON result_raw (digest) WHERE digest IS NOT NULL;
 CREATE INDEX result_raw_due ON result_raw (due) WHERE due IS NOT NULL;
 CREATE INDEX result_raw_why ON result_raw (why, id);
+
+-- Accepted writes that MDSS was asked about and does not know of a scan: how often, and when last.
+CREATE TABLE asked (
+    seq INTEGER PRIMARY KEY,
+    times INTEGER NOT NULL,
+    last INTEGER NOT NULL
+) STRICT;

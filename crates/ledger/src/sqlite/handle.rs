@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::file::File;
 use super::look::Sought;
-use super::{append, glance, look, open, results, runs, verify, view};
+use super::{append, glance, look, open, referee, results, runs, verify, view};
 use crate::asked::{
     Appended, BucketName, Export, Filter, Forget, Forgotten, Glance, Import, Imported, Limits, ObjectWrites,
     OutboxId, Pruned, Run, RunEnd, RunId, RunStart, ScanResult, Shown, Unscanned, Verified, Verify,
@@ -17,7 +17,7 @@ use crate::export::Manifest;
 use crate::fact::Fact;
 use crate::kind::Keys;
 use crate::place::Options;
-use crate::results::{Loop, Posted, Swept, Taken};
+use crate::results::{Found, Loop, Posted, Question, Swept, Taken};
 use crate::trouble::{Trouble, TroubleKind};
 
 const WRITING: &str = "writing to the ledger";
@@ -182,6 +182,18 @@ impl Sqlite {
             file.read(|db| view::the_loop(db, now))
         })
         .await
+    }
+
+    pub(crate) async fn questions(&self) -> Result<Vec<Question>, Trouble> {
+        self.with(|file| {
+            let now = file.options.clock.now();
+            file.read(|db| referee::questions(db, now))
+        })
+        .await
+    }
+
+    pub(crate) async fn answered(&self, seq: u64, found: Option<Found>) -> Result<bool, Trouble> {
+        self.with(move |file| file.write(WRITING, |pen| referee::answered(pen, seq, found.as_ref()))).await
     }
 
     pub(crate) async fn head(&self) -> Result<Head, Trouble> {

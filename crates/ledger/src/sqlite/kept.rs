@@ -203,6 +203,10 @@ pub(super) fn prune(db: &Connection, now: Moment) -> rusqlite::Result<u64> {
         "DELETE FROM result_seen WHERE at < (SELECT at FROM result_seen ORDER BY at DESC LIMIT 1 OFFSET ?1)",
     )?
     .execute([MOST_SEEN])?;
+    db.prepare_cached(
+        "DELETE FROM asked WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.seq = asked.seq AND e.kind = 1 AND e.result_seq IS NULL)",
+    )?
+    .execute([])?;
     let mut dropped = 0;
     for (whys, most) in [
         ("'foreign', 'unreadable', 'other'", MOST_FOREIGN),

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::kept;
 use super::row::{ChainRow, Spots};
 use crate::moment::Moment;
-use crate::results::{Loop, LoopUnit};
+use crate::results::{ASK_TIMES, Loop, LoopUnit};
 
 /// What is known, and how many writes have waited for too long.
 pub(super) fn the_loop(db: &Connection, now: Moment) -> Result<Loop, Fault> {
@@ -18,6 +18,9 @@ pub(super) fn the_loop(db: &Connection, now: Moment) -> Result<Loop, Fault> {
     let mut units: BTreeMap<Option<Arc<str>>, LoopUnit> = BTreeMap::new();
     let mut late = db.prepare_cached(
         "SELECT count(*) FROM entry WHERE place = ?1 AND kind = 1 AND result_seq IS NULL AND settled_time < ?2",
+    )?;
+    let mut never = db.prepare_cached(
+        "SELECT count(*) FROM asked a JOIN entry e ON e.seq = a.seq WHERE a.times >= ?2 AND e.place = ?1 AND e.result_seq IS NULL",
     )?;
     for (place, (spot, counted)) in &Spots::read(db)?.0 {
         if spot.bucket.is_none() {
@@ -30,6 +33,7 @@ pub(super) fn the_loop(db: &Connection, now: Moment) -> Result<Loop, Fault> {
             form: known.form().map(ToString::to_string),
             open: 0,
             unconfirmed: 0,
+            never: 0,
             after,
             learned,
             results: 0,
@@ -41,6 +45,8 @@ pub(super) fn the_loop(db: &Connection, now: Moment) -> Result<Loop, Fault> {
             let count: i64 =
                 late.query_row(params![place, now.minus(after).as_millis()], |row| row.get(0))?;
             unit.unconfirmed += count.cast_unsigned();
+            let count: i64 = never.query_row(params![place, ASK_TIMES], |row| row.get(0))?;
+            unit.never += count.cast_unsigned();
         }
     }
     Ok(Loop {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mdss_relay_ledger::{Became, BucketName, Fact, Filter, Keys, Moment, Posted, Taken, Verdict};
+use mdss_relay_ledger::{Became, BucketName, Fact, Filter, Found, Keys, Moment, Posted, Taken, Verdict};
 use serde_json::{Value, json};
 
 use crate::common::{Bench, START, hashed, write};
@@ -390,4 +390,49 @@ async fn how_sure_it_is_that_something_is_missing_follows_from_results() {
     let sure: Vec<_> = open.units.iter().map(|unit| (unit.open, unit.sure)).collect();
     use mdss_relay_ledger::Sure;
     assert_eq!(sure, [(1, Sure::ToldOnly), (1, Sure::NoResults)]);
+}
+
+#[tokio::test]
+async fn what_mdss_says_when_it_is_asked_settles_a_write() {
+    let bench = Bench::new().await;
+    bench.tell([told("a", "u", 1), told("a", "v", 2), told("b", "u", 3)]).await;
+    bench.clock.set(START + 60_000);
+    assert_eq!(bench.post(&notice("a", 10)).await.became, Became::Ambiguous);
+    let keys = |bench: &Bench| {
+        let ledger = bench.ledger.clone();
+        async move {
+            let asked = ledger.questions().await.unwrap().into_iter();
+            asked.map(|asked| (asked.seq, asked.unit.unwrap().to_string())).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(keys(&bench).await, [], "nothing is late yet");
+    bench.clock.go(HOUR);
+    let [(u, _), (v, _), (b, _)] = &keys(&bench).await[..] else { panic!() };
+    let found = Found {
+        file_id: Some("f".into()),
+        verdict: Verdict::Blocked,
+        at: Moment::from_millis(START + 10_000),
+    };
+    assert!(!bench.ledger.answered(*v, Some(found)).await.unwrap());
+    assert_eq!(bench.results("v", "a").await, [found_by("blocked")]);
+    assert_eq!(bench.results("u", "a").await, [None]);
+    // Once is not enough, and an hour has to pass.
+    assert!(!bench.ledger.answered(*u, None).await.unwrap());
+    assert!(!bench.ledger.answered(*b, None).await.unwrap());
+    assert_eq!(keys(&bench).await, []);
+    bench.clock.go(HOUR);
+    assert_eq!(keys(&bench).await.len(), 2);
+    assert!(bench.ledger.answered(*b, None).await.unwrap(), "never scanned, for certain");
+    bench.clock.go(HOUR);
+    assert_eq!(keys(&bench).await, [(*u, "u".to_owned())], "what is settled is not asked about");
+    let units = bench.ledger.the_loop().await.unwrap().units;
+    assert_eq!(units.iter().map(|unit| (unit.unconfirmed, unit.never)).collect::<Vec<_>>(), [(2, 1), (0, 0)]);
+    // MDSS's own word is stronger, whenever it comes.
+    assert_eq!(bench.post(&notice("b", 9000)).await.became, Became::Matched);
+    assert_eq!(bench.ledger.the_loop().await.unwrap().units[0].never, 0);
+    bench.intact().await;
+}
+
+fn found_by(result: &str) -> Option<(String, String)> {
+    found(result, "file-api")
 }
