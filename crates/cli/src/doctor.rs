@@ -132,7 +132,7 @@ async fn examine(subject: &Arc<Subject>, offline: bool, live: bool) -> Vec<Findi
         }
         to.end(group);
     };
-    let [settings, machine, database, network, mdss, relay] = Group::ALL.map(one);
-    tokio::join!(settings, machine, database, network, mdss, relay);
+    let [settings, machine, database, network, mdss, relay, closed_loop] = Group::ALL.map(one);
+    tokio::join!(settings, machine, database, network, mdss, relay, closed_loop);
     results.findings()
 }

@@ -6,7 +6,6 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::file_api::FileApi;
 use jiff::Timestamp;
 use mdss_relay_core::{
     HttpSettings, LedgerPlace, LedgerSettings, MOST_FILE_BYTES, Memory, Mistake, Origin, Relay, ResultKind,
@@ -16,6 +15,8 @@ use mdss_relay_gate::{Proxies, Sources};
 use mdss_relay_host::{Read, text};
 use mdss_relay_spool::{Config, Database, Place};
 use tokio::sync::Semaphore;
+
+use crate::file_api::FileApi;
 
 /// Requests of one source under way at once; its further requests wait before their bodies are read. Each source has places of
 /// its own: one that stalls, or is open to everybody, must not keep the others waiting.

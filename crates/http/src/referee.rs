@@ -20,6 +20,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// From one round to the next, if there was nothing to ask.
 const ROUND: Duration = Duration::from_secs(60);
 
+/// The ledger is being opened.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Pages that are read of one answer.
 const MOST_PAGES: usize = 10;
 
@@ -35,7 +38,11 @@ pub(crate) async fn ask(book: Book, running: watch::Receiver<Arc<InForce>>) {
         let api = FileApi::of(&now.http.file_api).ok().flatten();
         let asked = match (api, book.ledger()) {
             (Some(api), Some(ledger)) => round(&now, &api, &ledger, &mut said).await,
-            _ => 0,
+            (Some(_), None) => {
+                sleep(SOON).await;
+                continue;
+            }
+            (None, _) => 0,
         };
         if asked == 0 {
             sleep(ROUND).await;

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use drive::{Program, Server};
-use mdss_relay_ledger::{Became, BucketName, Ledger, Loop, Options, Place};
+use mdss_relay_ledger::{Became, BucketName, Fact, Kind, Ledger, Loop, Options, OutboxId, Place};
 use mdss_sim::{Away, Config, DEFAULT_API_KEY, FileIdForm, Notify, NotifyHeaders, NotifyMethod, Sim, units};
 use serde_json::json;
 
@@ -244,4 +244,48 @@ async fn other_forms_of_paths_and_equal_ids_are_learned_from_what_mdss_sends() {
     stage.upload("two", &["last"]).await;
     stage.until("one more", async |state| state.counts.matched == 121).await;
     assert_eq!(stage.results("two", "last").await, [Some(("allowed".into(), "id".into()))]);
+}
+
+/// What MDSS knows of a scan, it says when it is asked: at a path, and with names, that only an operator can know.
+#[tokio::test]
+async fn an_accepted_object_without_a_result_in_time_is_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = Sim::start(Config { file_api: true, ..Config::default() }).await.unwrap();
+    let before = mdss_relay_ledger::Moment::from_millis(jiff::Timestamp::now().as_millisecond() - 7_200_000);
+    {
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        let place = Place::Directory(folder.path().join("data"));
+        let ledger = Ledger::open(&place, Options::default()).await.unwrap();
+        let accepted = |n: i64, key: &str| {
+            let fact = Fact {
+                bucket: Some("one".into()),
+                unit: Some(units::S3_COMPATIBLE.into()),
+                key: Some(key.into()),
+                ..Fact::new(Kind::Accepted, before)
+            };
+            (OutboxId(n), fact)
+        };
+        ledger.append(vec![accepted(-2, "in/late.txt"), accepted(-1, "in/never.txt")]).await.unwrap();
+    }
+    let metadata = json!({ "s3": { "object": { "key": "in/late.txt" } } }).to_string();
+    let submission = json!({ "storageClientId": units::S3_COMPATIBLE, "metadata": metadata }).to_string();
+    let poster = drive::HttpPoster::new(LIMIT);
+    let headers = [("ApiKey", DEFAULT_API_KEY), ("content-type", "application/json")];
+    assert_eq!(poster.send("POST", &sim.url(), &headers, submission).await.unwrap().status, 200);
+    let program = program(&sim.url(), folder.path()).env("RELAY_LOOP_FILE_API", mdss_sim::FILES_PATH);
+    let server = Server::start(&program, LIMIT).await.unwrap();
+    let stage = Stage { folder, server, sim };
+    drive::until("it is asked about", LIMIT, async || {
+        stage.results("one", "in/late.txt").await == [Some(("allowed".into(), "file-api".into()))]
+    })
+    .await
+    .unwrap();
+    assert_eq!(stage.results("one", "in/never.txt").await, [None]);
+    let asked = stage.sim.requests().into_iter().filter(|request| request.path == mdss_sim::FILES_PATH);
+    let asked: Vec<_> = asked.map(|request| request.time).collect();
+    assert!(
+        asked.windows(2).all(|two| two[1].duration_since(two[0]).unwrap() >= Duration::from_millis(200)),
+        "{asked:?}"
+    );
+    assert!(stage.server.process.output().contains("as MDSS says when it is asked"));
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use mdss_relay_ledger::{Became, BucketName, Fact, Filter, Found, Keys, Moment, Posted, Taken, Verdict};
+use mdss_relay_ledger::{
+    Became, BucketName, Fact, Filter, Found, Keys, Moment, Posted, Sure, Taken, Verdict,
+};
 use serde_json::{Value, json};
 
 use crate::common::{Bench, START, hashed, write};
@@ -388,7 +390,6 @@ async fn how_sure_it_is_that_something_is_missing_follows_from_results() {
     assert_eq!((taken.became, taken.verdict), (Became::Matched, Some(Verdict::Allowed)));
     let open = bench.ledger.unscanned(&Filter { limit: 10, ..Filter::default() }).await.unwrap();
     let sure: Vec<_> = open.units.iter().map(|unit| (unit.open, unit.sure)).collect();
-    use mdss_relay_ledger::Sure;
     assert_eq!(sure, [(1, Sure::ToldOnly), (1, Sure::NoResults)]);
 }
 
@@ -425,11 +426,29 @@ async fn what_mdss_says_when_it_is_asked_settles_a_write() {
     assert!(bench.ledger.answered(*b, None).await.unwrap(), "never scanned, for certain");
     bench.clock.go(HOUR);
     assert_eq!(keys(&bench).await, [(*u, "u".to_owned())], "what is settled is not asked about");
+    // How sure it is that they were not scanned: of one of two MDSS was asked twice, then of both.
+    let sure = |bench: &Bench| {
+        let ledger = bench.ledger.clone();
+        async move {
+            let filter = Filter { limit: 1, ..Filter::default() };
+            ledger
+                .unscanned(&filter)
+                .await
+                .unwrap()
+                .units
+                .into_iter()
+                .map(|unit| unit.sure)
+                .collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(sure(&bench).await, [Sure::NoResults]);
     let units = bench.ledger.the_loop().await.unwrap().units;
     assert_eq!(units.iter().map(|unit| (unit.unconfirmed, unit.never)).collect::<Vec<_>>(), [(2, 1), (0, 0)]);
+    assert!(bench.ledger.answered(*u, None).await.unwrap());
+    assert_eq!(sure(&bench).await, [Sure::Asked]);
     // MDSS's own word is stronger, whenever it comes.
     assert_eq!(bench.post(&notice("b", 9000)).await.became, Became::Matched);
-    assert_eq!(bench.ledger.the_loop().await.unwrap().units[0].never, 0);
+    assert_eq!(bench.ledger.the_loop().await.unwrap().units[0].never, 1);
     bench.intact().await;
 }
 
