@@ -15,6 +15,9 @@ const SILENT: u64 = 100;
 /// Where the notification is switched on in MDSS: <https://www.opswat.com/docs/mdss/4.5.0/configuration/file-scanned-notifications>.
 const MENU: &str = "in MDSS: Settings, Notifications, \"Send a webhook notification when a file is scanned\", all scanned files";
 
+/// What one check found: of whom, if not of the ledger as a whole.
+type Looked = Vec<(Option<String>, Outcome)>;
+
 pub(super) async fn run(subject: &Subject, results: &Results) {
     let Some(ledger) = subject.http.spool.as_ref().and_then(|spool| spool.ledger.as_ref()) else { return };
     let sources = &subject.http.results;
@@ -37,7 +40,7 @@ pub(super) async fn run(subject: &Subject, results: &Results) {
             Err("the ledger is in a database, which is not looked into".to_owned()),
         ),
     };
-    let of = |look: fn(&Loop, bool) -> Vec<(Option<String>, Outcome)>| {
+    let of = |look: fn(&Loop, bool) -> Looked| {
         let found = match &state {
             Ok(state) => look(state, !sources.is_empty()),
             Err(why) => {
@@ -66,7 +69,7 @@ async fn read(place: Place) -> Result<Loop, String> {
     })
 }
 
-fn seen(state: &Loop, expected: bool) -> Vec<(Option<String>, Outcome)> {
+fn seen(state: &Loop, expected: bool) -> Looked {
     let outcome = match state.last {
         Some(last) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -88,7 +91,7 @@ fn seen(state: &Loop, expected: bool) -> Vec<(Option<String>, Outcome)> {
     vec![(None, outcome)]
 }
 
-fn blocked_only(state: &Loop, _: bool) -> Vec<(Option<String>, Outcome)> {
+fn blocked_only(state: &Loop, _: bool) -> Looked {
     let outcome = match state.last {
         None => Outcome::unknown("no result has come", ""),
         Some(_) if state.blocked_only => Outcome::warn(
@@ -101,7 +104,7 @@ fn blocked_only(state: &Loop, _: bool) -> Vec<(Option<String>, Outcome)> {
     vec![(None, outcome)]
 }
 
-fn unconfirmed(state: &Loop, _: bool) -> Vec<(Option<String>, Outcome)> {
+fn unconfirmed(state: &Loop, _: bool) -> Looked {
     let unit = |unit: &mdss_relay_ledger::LoopUnit| {
         let minutes = unit.after.as_secs() / 60;
         let outcome = match (unit.results, unit.unconfirmed) {
