@@ -2,16 +2,20 @@
 
 mod append;
 mod connect;
+mod export;
 mod fault;
 mod file;
 mod fits;
+mod forget;
 mod glance;
 mod handle;
+mod import;
 mod kept;
 mod look;
 mod open;
 mod pack;
 mod pen;
+mod prune;
 mod referee;
 mod results;
 mod row;

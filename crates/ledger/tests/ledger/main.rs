@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod append;
+mod carry;
 mod common;
+mod erase;
 mod oracle;
 mod read;
 mod results;
+mod trouble;
 mod verify;
