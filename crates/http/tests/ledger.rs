@@ -103,7 +103,7 @@ fn held(file: PathBuf) -> Connection {
 }
 
 #[tokio::test]
-async fn what_mdss_has_accepted_is_in_the_ledger_and_what_the_log_publishes_fits() {
+async fn l8_what_mdss_has_accepted_is_in_the_ledger_and_what_the_log_publishes_fits() {
     let sim = Sim::start(Config::default()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (dir, keys) = (folder.path().join("ledger"), keys("a", 20));
@@ -299,7 +299,7 @@ async fn a_damaged_ledger_is_set_aside_and_the_new_one_begins_with_a_gap() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_edited_by_hand_is_named() {
+async fn l9_a_row_that_is_edited_by_hand_is_named() {
     let sim = Sim::start(Config::default()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("ledger");
