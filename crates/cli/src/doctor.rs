@@ -6,6 +6,7 @@
 mod account;
 mod check;
 mod checklist;
+mod closed_loop;
 mod database;
 mod files;
 mod key;
@@ -127,10 +128,11 @@ async fn examine(subject: &Arc<Subject>, offline: bool, live: bool) -> Vec<Findi
             Group::Network => network::run(of, to).await,
             Group::Mdss => mdss::run(of, to, live).await,
             Group::Relay => relay::run(of, to).await,
+            Group::Loop => closed_loop::run(of, to).await,
         }
         to.end(group);
     };
-    let [settings, machine, database, network, mdss, relay] = Group::ALL.map(one);
-    tokio::join!(settings, machine, database, network, mdss, relay);
+    let [settings, machine, database, network, mdss, relay, closed_loop] = Group::ALL.map(one);
+    tokio::join!(settings, machine, database, network, mdss, relay, closed_loop);
     results.findings()
 }
