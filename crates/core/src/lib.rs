@@ -10,7 +10,7 @@ mod select;
 mod settings;
 
 pub use deliver::deadline::{Deadline, platform_time_left};
-pub use deliver::lines::{Became, Line, Stored};
+pub use deliver::lines::{Became, Line, Stored, Write};
 pub use deliver::memory::Memory;
 pub use deliver::offload::{Panicked, offload};
 pub use deliver::relay::Relay;
@@ -32,6 +32,7 @@ pub use model::event::{
 };
 pub use model::failure::{Cause, Failure, FailureKind};
 pub use model::unit::{StorageClientId, StorageType};
+pub use plain::facts;
 pub use plain::fields;
 pub use plain::file::{MOST_FILE_BYTES, plain_file, plain_text};
 pub use plain::line::one_line;

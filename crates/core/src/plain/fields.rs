@@ -45,6 +45,14 @@ fields! {
     REPETITIONS = "faas.repetitions", "integer", "process",
         "how often the platform has called for the same event before, where it says so (Azure Functions)";
     ITEM = "mdss.item", "text", "object", "the record's path in its delivery";
+    NAMESPACE = "mdss.namespace", "text", "accepted object", "the namespace that the bucket is in (OCI)";
+    VERSION = "mdss.object.version", "text", "accepted object", "the object's version, as the event names it";
+    ETAG = "mdss.object.etag", "text", "accepted object", "the object's ETag, as the event names it, without quotes";
+    OBJECT_SIZE_BYTES = "mdss.object.size_bytes", "integer, bytes", "accepted object", "how large the object is, by the event's word";
+    EVENT_TIME = "faas.document.time", "text", "accepted object", "when the object was stored, by the store's clock, UTC; OpenTelemetry's name for it";
+    RECEIVED_TIME = "mdss.received_time", "text", "accepted object", "when its delivery came, by the relay's clock, UTC";
+    ORIGIN = "mdss.origin", "text", "accepted object",
+        "what brought it here, if no event did: `reconcile`, or `retry` for an item that was retried by hand";
     CORRELATION_ID = "mdss.correlation_id", "text", "object", "what MDSS calls the accepted object";
     REASON = "mdss.reason", "text", "object",
         "why the record was skipped or failed: a token of the list in `docs/answers.md`; of a unit whose events wait, all its tokens with commas";
@@ -60,7 +68,7 @@ fields! {
     OBJECTS = "mdss.objects", "text", "many objects", "the objects they name: a text of JSON, a list of pairs of bucket and key";
     TIMES = "mdss.times", "integer", "many objects", "how many equal lines were left out within a minute";
 
-    SOURCE = "mdss.source", "text", "server", "the name of the HTTP source";
+    SOURCE = "mdss.source", "text", "accepted object, server", "the name of the HTTP source";
     CHECK = "mdss.check", "text", "server", "the check of the gate that refused";
     CLIENT_ADDRESS = "client.address", "text", "server",
         "who posts: the connection's other end or, behind a trusted proxy, the address in `X-Forwarded-For`";
@@ -72,7 +80,7 @@ fields! {
     SERVER_ADDRESS = "server.address", "text", "server", "the address that the server listens on";
     SERVER_PORT = "server.port", "integer", "server", "the port that the server listens on";
 
-    LANE = "mdss.lane", "text", "spool", "the storage unit's id, or `unrouted`";
+    LANE = "mdss.lane", "text", "accepted object, spool", "the storage unit's id, or `unrouted`";
     SPOOL_ITEM = "mdss.spool.item", "integer", "spool", "the item's number, as `mdss-relay spool show` takes it";
     SPOOL_STATE = "mdss.spool.state", "text", "spool", "`waiting`, `held` or `parked`: the item's state from now on";
     SPOOL_PAUSE_MS = "mdss.spool.pause_ms", "integer, ms", "spool", "how long the item waits for its next attempt";
