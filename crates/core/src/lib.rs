@@ -54,7 +54,7 @@ pub use select::route::Route;
 pub use select::rules::{Rules, UnitNames};
 pub use select::survey::Remark;
 pub use settings::{
-    Applies, DatabaseSettings, DatabaseUrl, Draft, FunctionSettings, HttpSettings, KEY_IN_CLEAR, Listed,
-    MdssSettings, NOT_VERIFIED, Origin, Role, SETTINGS, Setting, Settings, Source, SpoolPlace, SpoolSettings,
-    Without, settings_help,
+    Applies, DatabaseSettings, DatabaseUrl, Draft, FunctionSettings, HttpSettings, KEY_IN_CLEAR, LedgerKeys,
+    LedgerPlace, LedgerSettings, Listed, MdssSettings, NOT_VERIFIED, Origin, Role, SETTINGS, Setting,
+    Settings, Source, SpoolPlace, SpoolSettings, Without, settings_help,
 };

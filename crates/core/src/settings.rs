@@ -10,6 +10,7 @@ mod groups;
 mod help;
 mod http;
 mod keys;
+mod ledger;
 mod mdss;
 mod origin;
 mod proxies;
@@ -27,8 +28,8 @@ use crate::select::rules::Rules;
 use reader::Reader;
 
 pub use groups::{
-    DatabaseSettings, DatabaseUrl, FunctionSettings, HttpSettings, Listed, MdssSettings, Role, Settings,
-    Source, SpoolPlace, SpoolSettings,
+    DatabaseSettings, DatabaseUrl, FunctionSettings, HttpSettings, LedgerKeys, LedgerPlace, LedgerSettings,
+    Listed, MdssSettings, Role, Settings, Source, SpoolPlace, SpoolSettings,
 };
 pub use help::settings_help;
 pub use mdss::{KEY_IN_CLEAR, NOT_VERIFIED};

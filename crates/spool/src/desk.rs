@@ -16,6 +16,8 @@ pub struct Desk {
     /// `None` while it closes.
     engine: Option<Engine>,
     thread: Option<StoreThread>,
+    /// Who sits at it.
+    actor: Option<String>,
 }
 
 impl Desk {
@@ -33,7 +35,14 @@ impl Desk {
     /// As [`Desk::open`].
     pub fn at(place: &Place) -> Result<Self, Trouble> {
         let (engine, thread) = Engine::visit(place)?;
-        Ok(Self { engine: Some(engine), thread: Some(thread) })
+        Ok(Self { engine: Some(engine), thread: Some(thread), actor: None })
+    }
+
+    /// The same desk; the ledger is told who has made the changes.
+    #[must_use]
+    pub fn by(mut self, actor: impl Into<String>) -> Self {
+        self.actor = Some(actor.into());
+        self
     }
 
     /// What can be seen of the spool of a data directory without opening it.
@@ -108,7 +117,7 @@ impl Desk {
     /// # Errors
     /// If the file cannot be written; then nothing of this step was done.
     pub async fn retry(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
-        self.engine()?.retry(filter, after).await
+        self.engine()?.retry(filter, after, self.actor.as_deref()).await
     }
 
     /// Deletes items that fit, from behind `after` on, and gives back what they were. What the relay has under way may be accepted all
@@ -117,7 +126,7 @@ impl Desk {
     /// # Errors
     /// If the file cannot be written; then nothing of this step was done.
     pub async fn purge(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
-        self.engine()?.purge(filter, after).await
+        self.engine()?.purge(filter, after, self.actor.as_deref()).await
     }
 }
 

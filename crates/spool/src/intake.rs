@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use mdss_relay_core::{Decision, Delivery, FailureKind, Plan, Planned};
+use mdss_relay_core::{Decision, Delivery, Dialect, FailureKind, Plan, Planned, facts};
 
+use crate::clock::Moment;
+use crate::fact::Fact;
 use crate::item::{LANE_UNROUTED, State};
 use crate::schedule::HELD_BY_PLAN;
 use crate::shares::NoRoom;
@@ -33,6 +35,8 @@ pub(crate) struct NewItem {
     pub(crate) bucket: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) mark: Option<String>,
+    /// What the ledger is told of it, if it is parked and somebody keeps one.
+    pub(crate) fact: Option<String>,
 }
 
 /// What became of one item of an intake.
@@ -74,6 +78,32 @@ impl Intake {
     /// Whose share it takes; what came through no source shares one.
     pub(crate) fn whose(&self) -> &str {
         self.source.as_deref().unwrap_or_default()
+    }
+
+    /// The same intake, which tells the ledger of what is parked from the beginning: nothing will ever come of that.
+    #[must_use]
+    pub(crate) fn told(mut self, plan: &Plan, now: Moment) -> Self {
+        let source = self.source.as_deref();
+        for item in self.items.iter_mut().filter(|item| item.state == State::Parked) {
+            let planned = &plan.records[item.record];
+            let fact = Fact {
+                kind: facts::PARKED,
+                at: now,
+                source,
+                dialect: planned.dialect.map(Dialect::name),
+                bucket: item.bucket.as_deref(),
+                key: item.key.as_deref(),
+                details: &planned.details,
+                received: Some(now),
+                resends: None,
+                lane: &item.lane,
+                correlation: None,
+                origin: None,
+                reason: item.reason,
+            };
+            item.fact = Some(fact.json());
+        }
+        self
     }
 
     /// What is to be kept of a delivery.
@@ -118,5 +148,6 @@ fn item(record: usize, planned: &Planned, source: Option<&str>, sender: Sender) 
         bucket: planned.bucket.as_ref().map(|b| b.as_str().to_owned()),
         key: planned.key.as_ref().map(|k| k.as_str().to_owned()),
         mark: planned.write_mark(source).map(|m| m.as_str().to_owned()),
+        fact: None,
     })
 }

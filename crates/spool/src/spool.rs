@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mdss_relay_core::{Delivery, Kept, Plan, Report};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::engine::{Config, Engine, StoreThread};
 use crate::health::Teller;
 use crate::intake::{Intake, Sender, Written};
@@ -35,6 +35,10 @@ pub struct Spool {
     parties: Arc<Mutex<Parties>>,
     /// Wakes the worker.
     pub(crate) news: Arc<tokio::sync::Notify>,
+    /// Whether somebody keeps a ledger.
+    ledger: bool,
+    /// Wakes whoever feeds it.
+    pub(crate) settled: Arc<tokio::sync::Notify>,
 }
 
 struct Probe {
@@ -65,6 +69,8 @@ impl Spool {
             failed: Arc::default(),
             parties: Arc::default(),
             news: Arc::default(),
+            ledger: false,
+            settled: Arc::default(),
         };
         Ok((spool, thread))
     }
@@ -88,7 +94,11 @@ impl Spool {
         let started = Instant::now();
         let id = delivery.id.clone();
         let source = delivery.source.clone().unwrap_or_default();
-        let intake = Arc::new(Intake::new(delivery, plan, sender));
+        let mut intake = Intake::new(delivery, plan, sender);
+        if self.ledger {
+            intake = intake.told(plan, SystemClock.now());
+        }
+        let intake = Arc::new(intake);
         let mut kept = vec![Kept::Nothing; plan.records.len()];
         if !intake.is_empty() {
             let written = self.engine.accept(Arc::clone(&intake), self.limits()).await;
@@ -106,6 +116,22 @@ impl Spool {
             self.news.notify_one();
         }
         Ok(Report::kept(plan, &kept, started.elapsed(), &id))
+    }
+
+    /// The same spool, for somebody who keeps a ledger: each item that leaves has a fact in the outbox, and so has each that is parked.
+    #[must_use]
+    pub fn with_ledger(self) -> Self {
+        Self { ledger: true, ..self }
+    }
+
+    /// Whether somebody keeps a ledger.
+    pub fn has_ledger(&self) -> bool {
+        self.ledger
+    }
+
+    /// Waits until outcomes were written down since the last call.
+    pub async fn settled(&self) {
+        self.settled.notified().await;
     }
 
     /// What keeps the events.

@@ -109,6 +109,42 @@ pub struct SpoolSettings {
     pub rate: u32,
     /// After how long an object that MDSS does not take is parked; `None`: never.
     pub park_after: Option<Duration>,
+    /// The ledger of what has become of the events, if one is kept.
+    pub ledger: Option<LedgerSettings>,
+}
+
+/// What an operator can choose about the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerSettings {
+    /// Where it is.
+    pub place: LedgerPlace,
+    /// How the keys of objects are kept.
+    pub keys: LedgerKeys,
+    /// For how many days its entries are kept.
+    pub days: u32,
+    /// Bytes it may have, about.
+    pub limit: u64,
+}
+
+/// Where a ledger is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerPlace {
+    /// A directory on a disk of this machine.
+    Directory(PathBuf),
+    /// The database of the spool.
+    Database,
+}
+
+/// How a ledger keeps the keys of objects, which can be personal data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LedgerKeys {
+    /// As they are.
+    #[default]
+    Clear,
+    /// As a keyed hash: an object is found by its whole key, and by nothing else.
+    Hashed,
+    /// Not at all.
+    Off,
 }
 
 /// Where a spool is.

@@ -4,10 +4,12 @@ use std::cell::Cell;
 
 use rusqlite::Connection;
 
+use super::outbox::{Outbox, To};
 use super::room::Room;
 use super::statement::Statements;
 use super::tally::Tally;
 use super::trouble::Fault;
+use crate::clock::Moment;
 
 /// What a job works with.
 pub(super) struct Turn<'d> {
@@ -18,12 +20,15 @@ pub(super) struct Turn<'d> {
     room: Cell<Option<Room>>,
     /// What the group changes of the tally.
     pub(super) tally: Tally,
+    /// What it changes of the facts that wait for the ledger.
+    pub(super) outbox: Outbox,
     pub(super) statements: Statements<'d>,
 }
 
 impl<'d> Turn<'d> {
     pub(super) fn new(db: &'d Connection, epoch: u64) -> Self {
-        Self { db, epoch, room: Cell::new(None), tally: Tally::default(), statements: Statements::new() }
+        let (tally, outbox) = (Tally::default(), Outbox::default());
+        Self { db, epoch, room: Cell::new(None), tally, outbox, statements: Statements::new() }
     }
 
     /// How much room there is, with what this group has taken. Asking the file and the disk costs as much as writing an event.
@@ -35,7 +40,17 @@ impl<'d> Turn<'d> {
 
     /// Writes what is kept back until the end of the group.
     pub(super) fn end(&self) -> Result<(), Fault> {
+        self.outbox.write(self.db)?;
         Ok(self.tally.write(self.db)?)
+    }
+
+    /// Tells the ledger of something, in the same transaction.
+    pub(super) fn tell(&self, at: Moment, fact: &str) -> rusqlite::Result<()> {
+        self.outbox.put(self.to_outbox(), at, fact)
+    }
+
+    pub(super) fn to_outbox(&self) -> To<'_, 'd> {
+        To { db: self.db, fact: &self.statements.fact }
     }
 
     /// So many bytes more are in use.
