@@ -1,5 +1,6 @@
 //! The chain: how an entry becomes bytes, and how each one holds the one before. README.md has it in words, and an auditor's program is written from those.
 
+use crate::asked::{Run, RunStart};
 use crate::entry::{Entry, Genesis, Salt};
 use crate::fact::Fact;
 use crate::hash::Hash;
@@ -19,6 +20,10 @@ pub(crate) const CHECKPOINT: u8 = 3;
 pub(crate) const ERASED: u8 = 4;
 /// Of the columns of an export.
 pub(crate) const EXPORT: u8 = 5;
+/// Of a run.
+const RUN: u8 = 6;
+/// Of the checkpoints that were kept when entries were removed.
+pub(crate) const PRUNED: u8 = 7;
 
 /// The length that stands for a member that is not there.
 const NOTHING: u32 = u32::MAX;
@@ -122,4 +127,19 @@ pub(crate) fn genesis(genesis: &Genesis) -> Hash {
         &genesis.created.as_millis().to_be_bytes(),
         &genesis.public_key,
     ])
+}
+
+/// What a run comes to: what it was begun with, how it ended and what it reports. Its entry has this as its digest.
+pub(crate) fn run_digest(run: &Run, state: &str) -> Hash {
+    let RunStart { actor, store, bucket, route, question } = &run.start;
+    let mut out = vec![RUN, FORM];
+    text(&mut out, Some(actor));
+    text(&mut out, Some(store));
+    text(&mut out, Some(bucket));
+    text(&mut out, route.as_deref());
+    text(&mut out, Some(question));
+    moment(&mut out, Some(run.begun));
+    text(&mut out, Some(state));
+    text(&mut out, Some(&run.report));
+    Hash::of(&[&out])
 }

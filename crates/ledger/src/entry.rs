@@ -34,7 +34,7 @@ pub struct Entry {
     pub seq: u64,
     /// When it was written into the chain.
     pub at: Moment,
-    /// What it says. `None` is a kind that this version does not know, so it was put in by something else.
+    /// Whether this version knows its kind, its origin and its place. If not, something else has put it in.
     pub known: bool,
     /// What it says.
     pub fact: Fact,

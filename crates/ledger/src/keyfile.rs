@@ -110,7 +110,8 @@ impl KeyFile {
     pub(crate) fn sign(&self, ledger: LedgerId, seq: u64, at: Moment, writes: u64, hash: Hash) -> Checkpoint {
         let mut checkpoint =
             Checkpoint { ledger, seq, at, writes, hash, public_key: self.public(), signature: [0; 64] };
-        checkpoint.signature.copy_from_slice(self.pair.sign(&checkpoint.signed_text()).as_ref());
+        let signature = self.pair.sign(&checkpoint.signed_text());
+        checkpoint.signature.copy_from_slice(signature.as_ref());
         checkpoint
     }
 }

@@ -75,6 +75,10 @@ words! {
         Pruned = 14, "pruned";
         /// The chain up to here was signed.
         Checkpoint = 15, "checkpoint";
+        /// A relay has begun to work.
+        Started = 16, "started";
+        /// It has ended.
+        Stopped = 17, "stopped";
     }
 }
 
@@ -93,7 +97,9 @@ impl Kind {
             | Self::Settings
             | Self::Canary
             | Self::Gap
-            | Self::ClockJump => false,
+            | Self::ClockJump
+            | Self::Started
+            | Self::Stopped => false,
         }
     }
 }

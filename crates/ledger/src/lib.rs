@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod asked;
+mod audit;
 mod chain;
 mod checkpoint;
 mod engine;
@@ -8,6 +9,7 @@ mod entry;
 mod export;
 mod fact;
 mod hash;
+mod keyfile;
 mod kind;
 mod ledger;
 mod moment;
@@ -23,7 +25,7 @@ pub use asked::{
 pub use checkpoint::Checkpoint;
 pub use entry::{Entry, Genesis, Head, LedgerId, Salt};
 pub use export::Manifest;
-pub use fact::{Fact, Unreadable};
+pub use fact::{Fact, MOST_LINE_BYTES, Unreadable};
 pub use hash::Hash;
 pub use kind::{Keys, Kind, Origin};
 pub use ledger::Ledger;

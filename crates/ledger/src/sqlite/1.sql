@@ -36,7 +36,7 @@ CREATE TABLE entry (
     seq INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
     -- 1 accepted, 2 result, 3 parked, 4 retried, 5 purged, 6 unselected, 7 settings, 8 run, 9 canary, 10 gap, 11 clock_jump,
-    -- 12 imported, 13 forgotten, 14 pruned, 15 checkpoint
+    -- 12 imported, 13 forgotten, 14 pruned, 15 checkpoint, 16 started, 17 stopped
     kind INTEGER NOT NULL,
     hash BLOB NOT NULL,
     place INTEGER NOT NULL,

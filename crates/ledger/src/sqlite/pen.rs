@@ -64,11 +64,7 @@ pub(super) struct Pen<'t> {
 }
 
 impl<'t> Pen<'t> {
-    pub(super) fn take(
-        tx: &'t Transaction<'t>,
-        places: &'t mut Places,
-        ink: Ink<'t>,
-    ) -> Result<Self, Fault> {
+    pub(super) fn take(tx: &'t Transaction<'t>, places: &'t mut Places, ink: Ink<'t>) -> Result<Self, Fault> {
         let Some(chain) = ChainRow::read(tx)? else {
             return Err(Trouble::new(TroubleKind::Damaged, "the ledger has lost the row of its chain").into());
         };
@@ -79,7 +75,9 @@ impl<'t> Pen<'t> {
         let (seq, hash) = match last {
             Some((seq, hash)) => (seq.cast_unsigned(), Hash(hash)),
             None if chain.base == 0 => (0, chain::genesis(&chain.genesis)),
-            None => return Err(Trouble::new(TroubleKind::Damaged, "the ledger has lost all its entries").into()),
+            None => {
+                return Err(Trouble::new(TroubleKind::Damaged, "the ledger has lost all its entries").into());
+            }
         };
         let insert = tx.prepare_cached(
             "INSERT INTO entry (seq, at, kind, hash, place, key, salt, version, etag, size, event_time, received_time, settled_time, attempts,
@@ -226,7 +224,8 @@ impl<'t> Pen<'t> {
     }
 
     fn intern(&mut self, spot: &Spot) -> Result<i64, Fault> {
-        let names = params![spot.source, spot.dialect, spot.bucket, spot.namespace, spot.unit, spot.keys.number()];
+        let names =
+            params![spot.source, spot.dialect, spot.bucket, spot.namespace, spot.unit, spot.keys.number()];
         let found = self
             .tx
             .prepare_cached(
@@ -284,7 +283,9 @@ impl<'t> Pen<'t> {
         }
         let checkpoint = self.ink.key.sign(self.genesis.ledger, self.seq, now, self.writes, self.hash);
         self.tx
-            .prepare_cached("INSERT INTO checkpoint (seq, at, writes, hash, signature) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .prepare_cached(
+                "INSERT INTO checkpoint (seq, at, writes, hash, signature) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
             .execute(params![
                 checkpoint.seq.cast_signed(),
                 checkpoint.at.as_millis(),
@@ -304,9 +305,7 @@ impl<'t> Pen<'t> {
     /// Writes what was counted. Nothing else is written after it.
     pub(super) fn put_down(self) -> Result<(), Fault> {
         if self.new_writes > 0 {
-            self.tx
-                .prepare_cached("UPDATE chain SET writes = ?1")?
-                .execute([self.writes.cast_signed()])?;
+            self.tx.prepare_cached("UPDATE chain SET writes = ?1")?.execute([self.writes.cast_signed()])?;
         }
         let mut update = self.tx.prepare_cached(
             "UPDATE place SET open = open + ?2, results = results + ?3, last_result = CASE WHEN ?3 > 0 THEN ?4 ELSE last_result END WHERE id = ?1",

@@ -56,7 +56,11 @@ impl Spots {
                 bucket: name(3)?,
                 namespace: name(4)?,
                 unit: name(5)?,
-                keys: number(row, 6)?.and_then(Keys::from_number).unwrap_or_default(),
+                keys: match number(row, 6)?.and_then(Keys::from_number) {
+                    Some(keys) => keys,
+                    // Something else has written it: its entries have no place that is known.
+                    None => continue,
+                },
             };
             let counted = Counted {
                 open: number(row, 7)?.unwrap_or(0),
@@ -75,6 +79,7 @@ impl Spots {
         let kind = number(row, 2)?.and_then(Kind::from_number);
         let moment = |column| -> rusqlite::Result<_> { Ok(number(row, column)?.map(Moment::from_millis)) };
         let unsigned = |column| -> rusqlite::Result<_> { Ok(number(row, column)?.map(i64::cast_unsigned)) };
+        let origin = number(row, 16)?;
         let fact = Fact {
             kind: kind.unwrap_or_default(),
             source: spot.and_then(|s| s.source.clone()),
@@ -91,7 +96,7 @@ impl Spots {
             settled_time: moment(13)?,
             attempts: unsigned(14)?,
             correlation_id: text(row, 15)?,
-            origin: number(row, 16)?.and_then(Origin::from_number),
+            origin: origin.and_then(Origin::from_number),
             actor: text(row, 17)?,
             count: unsigned(18)?,
             reason: text(row, 19)?,
@@ -107,7 +112,7 @@ impl Spots {
         let entry = Entry {
             seq: row.get::<_, i64>(0)?.cast_unsigned(),
             at: moment(1)?.unwrap_or_default(),
-            known: kind.is_some() && spot.is_some(),
+            known: kind.is_some() && spot.is_some() && origin.is_some() == fact.origin.is_some(),
             fact,
             keys: spot.map(|s| s.keys).unwrap_or_default(),
             salt: bytes(row, 6)?.and_then(|salt| salt.try_into().ok()),

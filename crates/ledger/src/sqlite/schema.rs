@@ -46,11 +46,11 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), Trouble> {
 /// The version of a file that is ours; 0 if it is empty.
 pub(super) fn check(db: &Connection) -> Result<i64, Trouble> {
     let looking = |e: rusqlite::Error| trouble(&e, "opening the ledger");
-    let application: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(looking)?;
+    let application: i32 =
+        db.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(looking)?;
     let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(looking)?;
-    let tables: i64 = db
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(looking)?;
+    let tables: i64 =
+        db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(looking)?;
     let foreign = |detail: String| Err(Trouble::new(TroubleKind::Foreign, detail));
     match (application, version, tables) {
         (0, 0, 0) => Ok(0),

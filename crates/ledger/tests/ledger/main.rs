@@ -1,0 +1,8 @@
+//! A ledger in a directory, from outside. The numbers in the names are those of the statements in docs/ledger.md.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod append;
+mod common;
+mod read;
+mod verify;
