@@ -2,15 +2,15 @@
 
 mod check;
 mod migrate;
-mod place;
+pub(crate) mod place;
 mod relocate;
 mod standing;
 mod table;
 mod units;
-mod which;
+pub(crate) mod which;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,6 +21,7 @@ use mdss_relay_spool::{Clock, Desk, Entry, Filter, ItemId, Moment, Place, State,
 use serde_json::{Value, json};
 
 use crate::database;
+use crate::terminal::{agreed, print, write};
 use crate::visible::visible;
 use standing::Standing;
 use units::Units;
@@ -483,17 +484,6 @@ impl Progress {
     }
 }
 
-/// Asks whoever is there; where nobody is, the answer is no.
-fn agreed(question: &str) -> bool {
-    if !std::io::stdin().is_terminal() {
-        say(&format!("{question} There is no terminal to ask at; --yes is the answer of a script"));
-        return false;
-    }
-    let _ = write!(std::io::stderr(), "{question} [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
-}
-
 fn items(count: usize) -> String {
     if count == 1 { "1 item".into() } else { format!("{count} items") }
 }
@@ -532,16 +522,6 @@ fn line(entry: &Entry, paused: Option<String>) -> Value {
         "item": entry.path,
         "bytes": entry.bytes,
     })
-}
-
-fn print(text: &str) {
-    let _ = write(&format!("{text}\n"));
-}
-
-fn write(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }
 
 fn say(text: &str) {

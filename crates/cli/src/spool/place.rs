@@ -9,7 +9,7 @@ use crate::input;
 use crate::visible::quoted;
 
 /// Where the package has it. Commands of alerts and guides run as they stand there.
-pub(super) const STANDARD: &str = "/var/lib/mdss-relay";
+pub(crate) const STANDARD: &str = "/var/lib/mdss-relay";
 
 /// Where the package has the configuration.
 const CONFIG: &str = "/etc/mdss-relay/relay.toml";
@@ -18,7 +18,7 @@ const CONFIG: &str = "/etc/mdss-relay/relay.toml";
 const USER: &str = "mdss-relay";
 
 /// The data directory that is meant: the one given, else the one of the variable, else the standard one if there is such a place.
-pub(super) fn data_dir(
+pub(crate) fn data_dir(
     given: Option<PathBuf>,
     variable: Option<OsString>,
     standard: &Path,
@@ -28,7 +28,7 @@ pub(super) fn data_dir(
 }
 
 /// The variables of this process with the configuration that a relay of the package has: the one given, else the standard one.
-pub(super) fn variables(config: Option<&Path>) -> Vec<(OsString, OsString)> {
+pub(crate) fn variables(config: Option<&Path>) -> Vec<(OsString, OsString)> {
     let named = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let by_variables = named("RELAY_CONFIG") || named("RELAY_CONFIG_TOML");
     let standard = (!by_variables && Path::new(CONFIG).is_file()).then_some(Path::new(CONFIG));
