@@ -1,5 +1,6 @@
 //! `spool`: what a relay keeps, on a disk or in a database, looked at and changed from outside, while it runs or while it does not.
 
+mod actor;
 mod check;
 mod migrate;
 pub(crate) mod place;
@@ -154,7 +155,7 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
         }
     }
     let units = Units::read(arguments.config.as_deref())?;
-    let done = async { task(&Desk::at(&place)?, &place, &units, arguments).await };
+    let done = async { task(&Desk::at(&place)?.by(actor::actor()), &place, &units, arguments).await };
     done.await.map_err(|trouble: Trouble| trouble.detail)
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use mdss_relay_core::{
-    HttpSettings, MOST_FILE_BYTES, Memory, Mistake, Origin, Relay, ResultKind, Role, Settings, SpoolPlace,
-    SpoolSettings, Watch, plain_text,
+    HttpSettings, LedgerPlace, LedgerSettings, MOST_FILE_BYTES, Memory, Mistake, Origin, Relay, ResultKind,
+    Role, Settings, SpoolPlace, SpoolSettings, Watch, plain_text,
 };
 use mdss_relay_gate::{Proxies, Sources};
 use mdss_relay_host::{Read, text};
@@ -59,6 +59,16 @@ impl Configuration {
                 "RELAY_SPOOL_URL: sslmode=disable: events, and the password, travel to {} in the clear",
                 database.place()
             ));
+        }
+        // Until the ledger has tables there.
+        if http
+            .spool
+            .as_ref()
+            .and_then(|spool| spool.ledger.as_ref())
+            .is_some_and(|ledger| ledger.place == LedgerPlace::Database)
+        {
+            let expected = "off: with the spool in a database no ledger can be kept yet";
+            draft.mistakes.push(Mistake::found("RELAY_LEDGER", "on", expected));
         }
         let shown = http.text_log.then(|| text(!no_colour && std::io::stderr().is_terminal()));
         let origin = std::mem::take(&mut draft.origin);
@@ -136,6 +146,11 @@ impl InForce {
         self.relay.settings().way()
     }
 
+    /// The ledger, if one is to be kept.
+    pub(crate) fn ledger(&self) -> Option<&LedgerSettings> {
+        self.http.spool.as_ref()?.ledger.as_ref()
+    }
+
     /// What differs between this configuration and a newer one that only a new start can exchange.
     pub(crate) fn fixed(&self, newer: &Configuration) -> Vec<&'static str> {
         let (old, new) = (&self.http, &newer.http);
@@ -151,6 +166,9 @@ impl InForce {
             fixed.push("RELAY_MODE");
         } else if place(old) != place(new) {
             fixed.push("RELAY_DATA_DIR, RELAY_SPOOL_LIMIT or where the database is");
+        }
+        if old.spool.as_ref().map(|s| &s.ledger) != new.spool.as_ref().map(|s| &s.ledger) {
+            fixed.push("the ledger's settings");
         }
         if self.relay.settings().log != newer.relay.settings().log {
             fixed.push("RELAY_LOG");

@@ -8,6 +8,7 @@ mod calls;
 mod configuration;
 mod connection;
 mod keeping;
+mod ledger;
 mod listeners;
 mod metrics;
 mod outage;

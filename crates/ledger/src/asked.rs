@@ -353,6 +353,8 @@ pub struct ScanResult {
 pub struct Glance {
     /// The version of its tables; `None` if there is no ledger.
     pub version: Option<i64>,
+    /// The version that this program writes, and brings older ones to.
+    pub newest: i64,
     /// Whether the file is one of ours.
     pub ours: bool,
     /// Bytes of its file.

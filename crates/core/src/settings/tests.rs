@@ -134,6 +134,7 @@ fn the_spool_has_settings_of_its_own() {
         limit: 4 << 30,
         rate: 10_000,
         park_after: None,
+        ledger: None,
     };
     assert_eq!(draft.settings.http.unwrap().spool, Some(want));
     // One relay for all, where a function is many.

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::connect::{FILE, TAILS, with_tail};
-use super::schema::APPLICATION_ID;
+use super::schema::{APPLICATION_ID, NEWEST};
 use crate::asked::Glance;
 use crate::keyfile;
 use crate::moment::{Clock, SystemClock};
@@ -36,6 +36,7 @@ pub(super) fn glance(dir: &Path) -> Glance {
     set_aside.sort();
     Glance {
         version: number(USER_VERSION).map(i64::from),
+        newest: NEWEST,
         ours: number(APPLICATION) == Some(APPLICATION_ID),
         bytes: file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |found| found.len()),
         key: dir.join(keyfile::FILE).exists(),

@@ -26,7 +26,8 @@ pub(super) fn put(from: &str, ids: usize, bodies: usize, has_room: bool) -> Stri
         format!(", facts AS (INSERT INTO mdss_relay.outbox (body) SELECT f.body FROM {facts} ORDER BY f.n)")
     } else {
         format!(
-            ", facts AS (UPDATE mdss_relay.outbox_state SET lost = lost + c.lost, lost_from = CASE WHEN outbox_state.lost = 0 THEN now() ELSE lost_from END,
+            ", facts AS (UPDATE mdss_relay.outbox_state SET lost = outbox_state.lost + c.lost,
+                 lost_from = CASE WHEN outbox_state.lost = 0 THEN now() ELSE outbox_state.lost_from END,
                  lost_to = now() FROM (SELECT count(*) AS lost FROM {facts}) c WHERE c.lost > 0)"
         )
     }

@@ -143,7 +143,7 @@ pub(crate) async fn a_worker_tells_what_becomes_of_each_item(bench: Bench) {
                 "mdss.object.size_bytes": 7, "faas.document.time": "2026-11-27T01:02:03.5Z",
                 "http.request.resend_count": 0, "mdss.lane": mdss_sim::units::AMAZON_S3 }),
             json!({ "kind": "parked", "mdss.source": "s", "mdss.dialect": "aws-s3", "faas.document.collection": "b",
-                "mdss.lane": "unrouted", "mdss.reason": "malformed_record" }),
+                "mdss.lane": "unrouted", "mdss.reason": "missing_key" }),
         ]
     );
     // What is retried by hand is what it is, and what the settings no longer select leaves with a fact.
@@ -151,7 +151,7 @@ pub(crate) async fn a_worker_tells_what_becomes_of_each_item(bench: Bench) {
     bench.desk().purge(&Filter::default(), None).await.unwrap();
     keep(&spool, &routed(), "no").await;
     bench.pass(Duration::from_secs(60));
-    bench.desk().retry(&Filter::default(), None).await.unwrap();
+    spool.engine().retry(&Filter::default(), None, None).await.unwrap();
     let relay = relay_for(&sim, &[("STORAGECLIENTID", ""), ("RELAY_CONFIG_TOML", UNSELECTED)]);
     let running = Running::start(&spool, &relay);
     until("nothing is left", async || empty(&spool).await).await;
