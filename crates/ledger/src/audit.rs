@@ -8,7 +8,7 @@ use crate::asked::{Fault, Run, Verified};
 use crate::chain;
 use crate::checkpoint::Checkpoint;
 use crate::entry::{Entry, Head};
-use crate::hash::{Hash, hex};
+use crate::hash::{ERASED, Hash, PRUNED, hex};
 use crate::kind::Kind;
 
 /// Faults that are kept in words.
@@ -59,14 +59,14 @@ struct Erased {
 /// The digest over the numbers of such entries.
 pub(crate) fn erased_digest() -> Context {
     let mut context = Context::new(&SHA256);
-    context.update(&[chain::ERASED]);
+    context.update(&[ERASED]);
     context
 }
 
 /// The digest over the checkpoints up to the one up to which everything was removed.
 pub(crate) fn pruned_digest<'c>(checkpoints: impl Iterator<Item = &'c Checkpoint>) -> Hash {
     let mut context = Context::new(&SHA256);
-    context.update(&[chain::PRUNED]);
+    context.update(&[PRUNED]);
     for checkpoint in checkpoints {
         context.update(&checkpoint.signature);
     }
@@ -91,10 +91,10 @@ impl Audit {
         let mut audit = Self {
             buffer: Vec::new(),
             previous: Vec::new(),
-            next: base + 1,
+            next: base.saturating_add(1),
             writes: None,
             foreign: BTreeMap::new(),
-            unspoken: own.range(base + 1..).map(|(seq, c)| (*seq, *c)).collect(),
+            unspoken: own.range(base.saturating_add(1)..).map(|(seq, c)| (*seq, *c)).collect(),
             runs: BTreeMap::new(),
             erased: HashMap::new(),
             results: 0,
@@ -112,7 +112,7 @@ impl Audit {
     /// Finds out where to begin.
     fn stand(&mut self) {
         let base = self.kept.head.base;
-        if let Some((from, previous)) = self.kept.from.filter(|(from, _)| *from > base + 1) {
+        if let Some((from, previous)) = self.kept.from.filter(|(from, _)| *from > base.saturating_add(1)) {
             (self.previous, self.next) = (vec![previous], from);
             self.unspoken.retain(|seq, _| *seq >= from);
         } else if base == 0 {
@@ -205,7 +205,7 @@ impl Audit {
         match entry.fact.kind {
             Kind::Accepted => {
                 if let Some(writes) = &mut self.writes {
-                    *writes += 1;
+                    *writes = writes.saturating_add(1);
                 }
             }
             Kind::Result => self.result(entry),

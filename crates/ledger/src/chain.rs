@@ -3,27 +3,9 @@
 use crate::asked::{Run, RunStart};
 use crate::entry::{Entry, Genesis, Salt};
 use crate::fact::Fact;
-use crate::hash::Hash;
+use crate::hash::{FORM, GENESIS, Hash, LINK, RUN, SUBJECT};
 use crate::kind::Keys;
 use crate::moment::Moment;
-
-/// The form of the fields; the first byte of them.
-pub(crate) const FORM: u8 = 1;
-
-// The first byte of everything that is hashed or signed says what it is.
-const SUBJECT: u8 = 0;
-const LINK: u8 = 1;
-const GENESIS: u8 = 2;
-/// Of the text that a checkpoint signs.
-pub(crate) const CHECKPOINT: u8 = 3;
-/// Of the numbers of entries whose keys were erased.
-pub(crate) const ERASED: u8 = 4;
-/// Of the columns of an export.
-pub(crate) const EXPORT: u8 = 5;
-/// Of a run.
-const RUN: u8 = 6;
-/// Of the checkpoints that were kept when entries were removed.
-pub(crate) const PRUNED: u8 = 7;
 
 /// The length that stands for a member that is not there.
 const NOTHING: u32 = u32::MAX;

@@ -4,9 +4,8 @@ use std::fmt;
 
 use ring::signature::{ED25519, UnparsedPublicKey};
 
-use crate::chain::CHECKPOINT;
 use crate::entry::LedgerId;
-use crate::hash::{Hash, from_hex, hex};
+use crate::hash::{CHECKPOINT, Hash, from_hex, hex};
 use crate::moment::Moment;
 
 /// How its text begins, wherever it stands: a line of its own, a member of a JSON line, somebody's log.

@@ -1,5 +1,6 @@
 //! What happened: one flat list of members for every kind, the same in a row of an outbox, in a line of a log, in the chain and in an export.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use mdss_relay_core::facts;
@@ -72,6 +73,41 @@ impl Fact {
     /// Something of this kind, without an object.
     pub fn new(kind: Kind, at: Moment) -> Self {
         Self { kind, settled_time: Some(at), ..Self::default() }
+    }
+}
+
+macro_rules! tidy {
+    ($fact:expr, $($member:ident),+) => {
+        $(if $fact.$member.as_ref().is_some_and(|text| text.is_empty()) {
+            $fact.to_mut().$member = None;
+        })+
+    };
+}
+
+impl Fact {
+    /// Without members that are empty: in CSV those cannot be told from members that are not there.
+    pub(crate) fn tidied(&self) -> Cow<'_, Self> {
+        let mut fact = Cow::Borrowed(self);
+        tidy!(
+            fact,
+            source,
+            dialect,
+            bucket,
+            namespace,
+            unit,
+            key,
+            version,
+            etag,
+            correlation_id,
+            actor,
+            reason,
+            file_id,
+            result,
+            file_state,
+            confidence,
+            detail
+        );
+        fact
     }
 }
 

@@ -1,8 +1,30 @@
-//! SHA-256 values, and hexadecimal.
+//! SHA-256 values, the byte that each begins with, and hexadecimal.
 
 use std::fmt;
 
 use ring::digest::{Context, SHA256};
+
+// The first byte of everything that is hashed or signed says what it is.
+
+/// Of what an entry says.
+pub(crate) const SUBJECT: u8 = 0;
+/// Of an entry and the one before it.
+pub(crate) const LINK: u8 = 1;
+/// Of the beginning of a chain.
+pub(crate) const GENESIS: u8 = 2;
+/// Of what a checkpoint signs.
+pub(crate) const CHECKPOINT: u8 = 3;
+/// Of the numbers of entries whose keys were erased.
+pub(crate) const ERASED: u8 = 4;
+/// Of the columns of an export.
+pub(crate) const EXPORT: u8 = 5;
+/// Of a run.
+pub(crate) const RUN: u8 = 6;
+/// Of the checkpoints that were kept when entries were removed.
+pub(crate) const PRUNED: u8 = 7;
+
+/// The form of what follows; the second byte where that may change one day.
+pub(crate) const FORM: u8 = 1;
 
 /// A SHA-256 value. It is shown as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]

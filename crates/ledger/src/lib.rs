@@ -24,7 +24,7 @@ pub use asked::{
 };
 pub use checkpoint::Checkpoint;
 pub use entry::{Entry, Genesis, Head, LedgerId, Salt};
-pub use export::Manifest;
+pub use export::{COLUMNS, Manifest};
 pub use fact::{Fact, MOST_LINE_BYTES, Unreadable};
 pub use hash::Hash;
 pub use kind::{Keys, Kind, Origin};

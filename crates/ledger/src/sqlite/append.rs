@@ -24,6 +24,7 @@ pub(super) fn append(pen: &mut Pen<'_>, rows: &[(OutboxId, Fact)]) -> Result<App
     let mut remember = tx.prepare_cached("INSERT OR REPLACE INTO outbox (id, digest) VALUES (?1, ?2)")?;
     let mut buffer = Vec::new();
     for (OutboxId(id), fact) in rows {
+        not_our_own(fact)?;
         let digest = digest(&mut buffer, fact);
         let there: Option<i64> = known.query_row([id], |row| row.get(0)).optional()?;
         if there == Some(digest) {
@@ -56,14 +57,19 @@ fn finish(pen: &mut Pen<'_>, mut appended: Appended) -> Result<Appended, Fault> 
     Ok(appended)
 }
 
-/// Writes one entry.
-pub(super) fn record(pen: &mut Pen<'_>, fact: &Fact) -> Result<Appended, Fault> {
+fn not_our_own(fact: &Fact) -> Result<(), Fault> {
     if fact.kind.is_our_own() {
         return Err(Fault::refused(format!(
             "an entry of the kind {} is written with what it is about",
             fact.kind
         )));
     }
+    Ok(())
+}
+
+/// Writes one entry.
+pub(super) fn record(pen: &mut Pen<'_>, fact: &Fact) -> Result<Appended, Fault> {
+    not_our_own(fact)?;
     pen.write(fact)?;
     finish(pen, Appended { entries: 1, repeated: 0, head: 0, checkpoint: None })
 }

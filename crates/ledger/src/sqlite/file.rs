@@ -230,8 +230,4 @@ impl File {
     pub(super) fn hashed(&self, key: &[u8]) -> Option<Vec<u8>> {
         Some(self.key.as_ref()?.hashed(key))
     }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
 }

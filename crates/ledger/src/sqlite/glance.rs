@@ -30,7 +30,11 @@ pub(super) fn glance(dir: &Path) -> Glance {
     let begin = format!("{FILE}{DAMAGED}");
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let mut set_aside: Vec<_> = entries
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&begin))
+        .filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with(&begin) && !TAILS[1..].iter().any(|tail| name.ends_with(tail))
+        })
         .map(|entry| (entry.path(), entry.metadata().map_or(0, |found| found.len())))
         .collect();
     set_aside.sort();

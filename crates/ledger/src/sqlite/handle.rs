@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::file::File;
 use super::look::Sought;
-use super::{append, glance, look, open, runs, verify};
+use super::{append, export, forget, glance, import, look, open, prune, runs, verify};
 use crate::asked::{
     Appended, BucketName, Export, Filter, Forget, Forgotten, Glance, Import, Imported, Limits, ObjectWrites,
     OutboxId, Pruned, Run, RunEnd, RunId, RunStart, ScanResult, Shown, Unscanned, Verified, Verify,
@@ -38,10 +38,6 @@ async fn aside<T: Send + 'static>(
         }
         Err(_) => Err(Trouble::stopped()),
     }
-}
-
-fn not_yet<T>() -> Result<T, Trouble> {
-    Err(Trouble::new(TroubleKind::Internal, "not yet"))
 }
 
 impl Sqlite {
@@ -175,31 +171,27 @@ impl Sqlite {
         self.with(|file| file.read(|db| verify::verify(db, verify))).await
     }
 
-    #[allow(unused_variables, clippy::unused_async)]
     pub(crate) async fn export(
         &self,
         export: Export,
         out: Box<dyn Write + Send>,
     ) -> Result<Manifest, Trouble> {
-        not_yet()
+        self.with(move |file| file.read(|db| export::export(db, &export, out))).await
     }
 
-    #[allow(unused_variables, clippy::unused_async)]
     pub(crate) async fn forget(&self, forget: Forget) -> Result<Forgotten, Trouble> {
-        not_yet()
+        self.with(move |file| forget::forget(file, &forget)).await
     }
 
-    #[allow(unused_variables, clippy::unused_async)]
     pub(crate) async fn prune(&self, limits: Limits) -> Result<Pruned, Trouble> {
-        not_yet()
+        self.with(move |file| prune::prune(file, limits)).await
     }
 
-    #[allow(unused_variables, clippy::unused_async)]
     pub(crate) async fn import(
         &self,
         import: Import,
         lines: Box<dyn BufRead + Send>,
     ) -> Result<Imported, Trouble> {
-        not_yet()
+        self.with(move |file| import::import(file, &import, lines)).await
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn unscanned(db: &Connection, filter: &Filter, now: Moment) -> Result
             sure: Sure::NoResults,
         });
         // Of the unit as a whole: whether results come at all does not depend on what was asked for.
-        unit.results += u64::try_from(counted.results).unwrap_or(0);
+        unit.results = unit.results.saturating_add(u64::try_from(counted.results).unwrap_or(0));
         unit.last_result = unit.last_result.max(counted.last_result);
         let wanted = filter.unit.as_deref().is_none_or(|unit| spot.unit.as_deref() == Some(unit))
             && of_bucket.as_ref().is_none_or(|places| places.iter().any(|(id, _)| id == place));

@@ -120,10 +120,6 @@ impl<'t> Pen<'t> {
         self.ink.key
     }
 
-    pub(super) fn keys(&self) -> Keys {
-        self.ink.keys
-    }
-
     /// Writes an entry and gives its number.
     pub(super) fn write(&mut self, fact: &Fact) -> Result<u64, Fault> {
         self.write_with(fact, None)
@@ -131,6 +127,12 @@ impl<'t> Pen<'t> {
 
     /// The same of a result with the one before it about the same write.
     pub(super) fn write_with(&mut self, fact: &Fact, before: Option<u64>) -> Result<u64, Fault> {
+        let mut fact = fact.tidied();
+        if fact.kind == Kind::Accepted && fact.settled_time.is_none() {
+            // What has no time would never be found among what is open.
+            fact.to_mut().settled_time = Some(self.ink.now);
+        }
+        let fact = &*fact;
         let place = self.place(fact)?;
         let keys = self.ink.keys;
         let hashed;
@@ -145,7 +147,7 @@ impl<'t> Pen<'t> {
         let salt = if key.is_some() { Some(self.salt()?) } else { None };
         let commitment = key.zip(salt).map(|(key, salt)| chain::commitment(&salt, key));
         let subject = chain::subject(&mut self.buffer, fact, keys, commitment.as_ref());
-        let (seq, at) = (self.seq + 1, self.ink.now);
+        let (seq, at) = (self.seq.saturating_add(1), self.ink.now);
         let hash = chain::link(&self.hash, seq, at, fact.kind.name(), &subject);
         self.insert.execute(params![
             seq.cast_signed(),
@@ -179,7 +181,7 @@ impl<'t> Pen<'t> {
         ])?;
         (self.seq, self.hash) = (seq, hash);
         if fact.kind == Kind::Accepted {
-            self.writes += 1;
+            self.writes = self.writes.saturating_add(1);
             self.new_writes += 1;
             self.changes.entry(place).or_default().open += 1;
         }
@@ -274,7 +276,7 @@ impl<'t> Pen<'t> {
         };
         // The entry about the last checkpoint is nothing new.
         let about = u64::from(last.is_some());
-        let new = self.seq.saturating_sub(seq + about);
+        let new = self.seq.saturating_sub(seq.saturating_add(about));
         // A clock that was set back does not put a checkpoint off.
         let now = self.ink.now;
         let late = now.since(at) >= self.ink.checkpoint_every || now < at;

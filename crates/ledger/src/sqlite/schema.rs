@@ -29,18 +29,25 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), Trouble> {
         let detail = format!("the file system gives no write-ahead log: journal_mode is {mode}");
         return Err(Trouble::new(TroubleKind::Unwritable, detail));
     }
+    let mut changed = false;
     loop {
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(opening)?;
         let version = check(&change)?;
         let Some(step) = usize::try_from(version).ok().and_then(|version| STEPS.get(version)) else {
-            return Ok(());
+            break;
         };
         let make = |e: rusqlite::Error| trouble(&e, "making the tables of the ledger");
         change.execute_batch(step).map_err(make)?;
         change.pragma_update(None, "application_id", APPLICATION_ID).map_err(make)?;
         change.pragma_update(None, "user_version", version + 1).map_err(make)?;
         change.commit().map_err(make)?;
+        changed = true;
     }
+    if changed {
+        // The first page says whose the file is, also to whoever does not open it. If somebody reads just now, the log has it.
+        let _ = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    }
+    Ok(())
 }
 
 /// The version of a file that is ours; 0 if it is empty.

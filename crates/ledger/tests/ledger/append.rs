@@ -77,7 +77,8 @@ async fn two_handles_write_one_chain() {
     for n in 0..20_u64 {
         let rows = |from: u64| writes(from..from + 5).map(|(id, fact)| (OutboxId(id), fact)).collect();
         let (one, two) = tokio::join!(a.append(rows(n * 10)), b.append(rows(n * 10 + 5)));
-        (one.unwrap(), two.unwrap());
+        one.unwrap();
+        two.unwrap();
         std::mem::swap(&mut a, &mut b);
     }
     assert_eq!(bench.intact().await.entries, 200);
@@ -97,4 +98,18 @@ async fn the_files_are_the_owners_alone() {
     let inner = bench.path().join("inner");
     Ledger::open(&Place::Directory(inner.clone()), bench.options.clone()).await.unwrap();
     assert_eq!(std::fs::metadata(&inner).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+/// In CSV an empty text is as good as none, so it is none everywhere.
+#[tokio::test]
+async fn an_empty_member_is_none() {
+    let bench = Bench::new().await;
+    let empty =
+        Fact { version: Some(String::new()), namespace: Some("".into()), key: Some(Vec::new()), ..write(1) };
+    bench.append([(1, empty)]).await;
+    let open =
+        bench.ledger.unscanned(&mdss_relay_ledger::Filter { limit: 1, ..Default::default() }).await.unwrap();
+    let fact = &open.writes[0].fact;
+    assert_eq!((&fact.version, &fact.namespace, &fact.key), (&None, &None, &None));
+    bench.intact().await;
 }

@@ -47,7 +47,15 @@ impl Bench {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::begin(tempfile::tempdir().unwrap(), change).await
+    }
+
+    /// Of a directory that is there.
+    pub(crate) async fn at(dir: TempDir) -> Self {
+        Self::begin(dir, |_| {}).await
+    }
+
+    async fn begin(dir: TempDir, change: impl FnOnce(&mut Options)) -> Self {
         let clock = Hand(Arc::new(AtomicI64::new(START)));
         let mut options = Options { clock: Arc::new(clock.clone()), ..Options::default() };
         change(&mut options);

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod append;
+mod carry;
 mod common;
+mod erase;
 mod read;
+mod trouble;
 mod verify;

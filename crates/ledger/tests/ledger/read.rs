@@ -72,7 +72,7 @@ async fn objects_come_in_the_byte_order_of_their_keys() {
     let fact = |n: usize| Fact {
         key: Some(keys[n].as_bytes().to_vec()),
         source: Some(["s", "t"][n % 2].into()),
-        namespace: (n % 3 == 0).then(|| "n".into()),
+        namespace: (n.is_multiple_of(3)).then(|| "n".into()),
         ..write(n as u64)
     };
     bench.append((0..keys.len()).map(|n| (n as i64, fact(n)))).await;
