@@ -39,7 +39,7 @@ pub use plain::mistake::{Mistake, nearest};
 pub use plain::secret::Secret;
 pub use plan::explain::{Door, explain, explain_by};
 pub use plan::mark::WriteMark;
-pub use plan::plan::{Decision, Plan, Planned, plan};
+pub use plan::plan::{Decision, Plan, Planned, RulesInForce, plan};
 pub use plan::queue::QUEUE_ANSWER;
 pub use plan::skip::SkipReason;
 pub use plan::subject::{Subject, subjects};

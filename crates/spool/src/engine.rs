@@ -132,6 +132,15 @@ impl Engine {
         }
     }
 
+    /// Whether it remembers plans of what it keeps, for the first claim of each.
+    pub(crate) fn remembers(&self) -> bool {
+        match self {
+            Self::Sqlite(engine) => engine.remembers(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => false,
+        }
+    }
+
     /// Gives out items that may be tried now.
     ///
     /// # Errors

@@ -1,10 +1,12 @@
 //! What is written down of a delivery: decided before anything is written, by the plan and by who has sent it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mdss_relay_core::{Decision, Delivery, FailureKind, Plan, Planned};
 
 use crate::item::{LANE_UNROUTED, State};
+use crate::known::Known;
 use crate::schedule::HELD_BY_PLAN;
 use crate::shares::NoRoom;
 
@@ -58,6 +60,8 @@ pub struct Intake {
     pub(crate) headers: String,
     pub(crate) body: Vec<u8>,
     pub(crate) items: Vec<NewItem>,
+    /// What is to be remembered of its plan.
+    pub(crate) known: Option<Arc<Known>>,
 }
 
 impl Intake {
@@ -90,7 +94,18 @@ impl Intake {
             method: delivery.method,
             body,
             items,
+            known: None,
         }
+    }
+
+    /// The same, and its plan is remembered if it has one item.
+    #[must_use]
+    pub(crate) fn remembered(self, plan: &Plan) -> Self {
+        let known = match self.items[..] {
+            [NewItem { record, .. }] => Known::of(plan, record, &self.name, &self.body),
+            _ => None,
+        };
+        Self { known: known.map(Arc::new), ..self }
     }
 }
 

@@ -10,6 +10,7 @@ mod health;
 mod intake;
 mod item;
 mod jump;
+mod known;
 mod meter;
 mod outage;
 mod pace;
@@ -56,6 +57,7 @@ pub mod seam {
     pub use crate::grant::{Ask, Grant};
     pub use crate::intake::{Intake, Written};
     pub use crate::item::Outcome;
+    pub use crate::known::Known;
     pub use crate::shares::{Limits, NoRoom};
     pub use crate::ticket::{Hold, Ticket};
 }

@@ -88,7 +88,8 @@ impl Spool {
         let started = Instant::now();
         let id = delivery.id.clone();
         let source = delivery.source.clone().unwrap_or_default();
-        let intake = Arc::new(Intake::new(delivery, plan, sender));
+        let intake = Intake::new(delivery, plan, sender);
+        let intake = Arc::new(if self.engine.remembers() { intake.remembered(plan) } else { intake });
         let mut kept = vec![Kept::Nothing; plan.records.len()];
         if !intake.is_empty() {
             let written = self.engine.accept(Arc::clone(&intake), self.limits()).await;

@@ -2,6 +2,8 @@
 //!
 //! `plan(rules, delivery)` is pure. The fixtures in `events/` test exactly this function.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::mdss::request::Submission;
 use crate::model::delivery::Delivery;
 use crate::model::dialect::Dialect;
@@ -58,6 +60,17 @@ pub struct Planned {
     pub(crate) message: Option<usize>,
 }
 
+/// Which rules a plan was made by: those of one relay, for as long as they are in force. No two are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RulesInForce(u64);
+
+impl RulesInForce {
+    pub(crate) fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// What will be done with a delivery.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -73,6 +86,8 @@ pub struct Plan {
     pub confirm: Option<Confirmation>,
     /// The source the delivery came through; `None` on functions.
     pub source: Option<String>,
+    /// By which rules it was made; `None`: by some that are in force nowhere.
+    pub by: Option<RulesInForce>,
     /// The messages of a queue batch.
     pub(crate) messages: Option<Vec<QueueMessage>>,
 }
@@ -121,6 +136,7 @@ pub fn plan(rules: &Rules, delivery: &Delivery) -> Plan {
         receipt: parsed.receipt,
         confirm: parsed.confirm,
         source: delivery.source.clone(),
+        by: None,
         messages: parsed.messages,
     }
 }

@@ -277,7 +277,7 @@ pub(super) fn names_objects(body: &[u8], own: Dialect) -> bool {
     let mut members = Vec::new();
     match json::each_member(&text, |name, value| members.push((name.to_owned(), value))) {
         Ok(()) => firsts.any(|(name, test)| {
-            members.iter().any(|(member, value)| member == name && test.holds(Some(value)))
+            members.iter().any(|(member, value)| member == name && test.holds(Some(*value)))
         }),
         Err(_) => {
             firsts.any(|(name, test)| matches!(test, Test::There) && text.contains(&format!("\"{name}\"")))

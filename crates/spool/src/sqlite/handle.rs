@@ -19,6 +19,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
+use crate::known::Room;
 #[cfg(feature = "postgres")]
 use crate::parcel::{Parcel, Remembered};
 use crate::shares::Limits;
@@ -32,24 +33,32 @@ pub struct Sqlite {
     orders: Orders,
     clock: Arc<dyn Clock>,
     given: Given,
+    /// For more plans.
+    room: Room,
 }
 
 impl Sqlite {
     /// The engine of a relay, and its thread.
     pub(crate) fn work(dir: PathBuf, clock: Arc<dyn Clock>) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (orders, thread) = Orders::work(dir, Arc::clone(&clock))?;
-        Ok((Self { orders, clock, given: Given::default() }, thread))
+        let room = Room::default();
+        let (orders, thread) = Orders::work(dir, Arc::clone(&clock), room.clone())?;
+        Ok((Self { orders, clock, given: Given::default(), room }, thread))
     }
 
     /// The same file, from outside.
     pub(crate) fn visit(dir: &Path) -> Result<(Self, JoinHandle<()>), Trouble> {
         let (orders, thread) = Orders::visit(dir)?;
-        Ok((Self { orders, clock: Arc::new(SystemClock), given: Given::default() }, thread))
+        let (given, room) = (Given::default(), Room::default());
+        Ok((Self { orders, clock: Arc::new(SystemClock), given, room }, thread))
     }
 
     /// Whether a relay works on a directory.
     pub(crate) fn is_worked_on(dir: &Path) -> bool {
         is_held(dir)
+    }
+
+    pub(crate) fn remembers(&self) -> bool {
+        self.room.is_left()
     }
 
     pub(crate) async fn accept(&self, intake: Arc<Intake>, limits: Limits) -> Result<Vec<Written>, Trouble> {
@@ -61,7 +70,8 @@ impl Sqlite {
         let (now, given) = (self.clock.now(), self.given.clone());
         self.orders
             .ask(Order::Read, move |turn| {
-                Ok(claim(turn.db, &want, &At { now, epoch: turn.epoch, given: &given })?)
+                let at = At { now, epoch: turn.epoch, given: &given, memory: turn.memory };
+                Ok(claim(turn.db, &want, &at)?)
             })
             .await
     }

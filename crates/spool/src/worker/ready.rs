@@ -35,7 +35,7 @@ pub(super) struct Item {
 
 impl Item {
     pub(super) fn of(item: Claimed, claimed: Instant) -> Self {
-        let Claimed { ticket, path, lane, state, attempts, waited, reason, delivery } = item;
+        let Claimed { ticket, path, lane, state, attempts, waited, reason, delivery, known: _ } = item;
         let invocation = delivery.delivery.as_ref().map_or_else(|_| String::new(), |d| d.id.clone());
         let (received, age) = (delivery.received, delivery.age);
         Self { ticket, path, lane, state, attempts, reason, invocation, received, claimed, waited, age }
@@ -118,6 +118,7 @@ pub(super) mod testing {
             waited: Duration::ZERO,
             reason: None,
             delivery: Arc::new(stored),
+            known: None,
         };
         let item = Item::of(claimed, Instant::now());
         Ready { item, object: Object::of(planned), submission: submission.clone() }

