@@ -1,8 +1,9 @@
 //! `spool`: what a relay keeps, on a disk or in a database, looked at and changed from outside, while it runs or while it does not.
 
+mod actor;
 mod check;
 mod migrate;
-mod place;
+pub(crate) mod place;
 mod relocate;
 mod standing;
 mod table;
@@ -153,7 +154,7 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
         }
     }
     let units = Units::read(arguments.config.as_deref())?;
-    let done = async { task(&Desk::at(&place)?, &place, &units, arguments).await };
+    let done = async { task(&Desk::at(&place)?.by(actor::actor()), &place, &units, arguments).await };
     done.await.map_err(|trouble: Trouble| trouble.detail)
 }
 
@@ -356,7 +357,7 @@ pub(crate) async fn report(given: Option<PathBuf>, config: Option<&Path>, most: 
 }
 
 fn data_dir(given: Option<PathBuf>) -> Option<PathBuf> {
-    place::data_dir(given, std::env::var_os("RELAY_DATA_DIR"), Path::new(place::STANDARD))
+    place::meant(given)
 }
 
 /// MDSS works, and items wait for nothing but the end of their pause: who knows that it works need not wait with them.

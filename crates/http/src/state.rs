@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use crate::budget::Budget;
 use crate::calls::Calls;
 use crate::configuration::InForce;
+use crate::ledger::Book;
 use crate::metrics::Counters;
 use crate::refusals::Refusals;
 use crate::repeat_delay::RepeatDelay;
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) running: watch::Receiver<Arc<InForce>>,
     /// On disk before the sender hears "done"; `None` in direct mode.
     pub(crate) spool: Option<Spool>,
+    /// The ledger, if one is kept.
+    pub(crate) book: Option<Book>,
     pub(crate) admissions: Arc<Admissions>,
     pub(crate) budget: Budget,
     pub(crate) refusals: Arc<Refusals>,

@@ -1,7 +1,7 @@
 //! Figures of the spool, each against a floor in the same run: the disk's own sync rate, the same code on a file system in
 //! memory, a bare client loop. And what a million events cost: restart and memory, in processes of their own.
 //!
-//! `cargo bench -p mdss-relay-spool`, or only the drain with `-- drain`; the disk is that of `TMPDIR`, the memory `/dev/shm`.
+//! `cargo bench -p mdss-relay-spool`, only the drain with `-- drain`, or the drain with a fact for a ledger in each outcome with `-- ledger`; the disk is that of `TMPDIR`, the memory `/dev/shm`.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,6 +36,8 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     if let Some(at) = args.iter().position(|arg| arg == CHILD) {
         runtime.block_on(child(&args[at + 1], Path::new(&args[at + 2]), &args[at + 3]));
+    } else if args.iter().any(|arg| arg == "ledger") {
+        runtime.block_on(tells());
     } else if args.iter().any(|arg| arg == "drain") {
         runtime.block_on(drains());
     } else {
@@ -152,6 +154,30 @@ async fn drains() {
     }
 }
 
+/// The drain with a fact in each outcome against without, in turns. Nobody takes the facts: that has a bench of its own, the server's.
+async fn tells() {
+    let sim = Sim::start(SimConfig { keep_requests: 10, ..SimConfig::default() }).await.unwrap();
+    let more = format!("{} {DRAINED}", sim.url());
+    let mut rates = [Vec::new(), Vec::new()];
+    for turn in 0..6 {
+        for place in [turn % 2, (turn + 1) % 2] {
+            let disk = tempfile::tempdir().unwrap();
+            accepts(disk.path(), 64, DRAINED).await;
+            rates[place].push(run(["drain", "tell"][place], disk.path(), &more).0);
+        }
+    }
+    let mut ratios: Vec<f64> = rates[1].iter().zip(&rates[0]).map(|(told, not)| told / not).collect();
+    ratios.sort_by(f64::total_cmp);
+    println!(
+        "drain with facts against without: {:.2} to {:.2}, median {:.2} (budget: at least 0.9); without {:.0?}, with {:.0?}",
+        ratios[0],
+        ratios[5],
+        (ratios[2] + ratios[3]) / 2.0,
+        rates[0],
+        rates[1],
+    );
+}
+
 /// Gives the rate of the bare loop, which has a process of its own as the drain has.
 async fn drain(sim: &Sim, disk: &Path, memory: &Path) -> f64 {
     let more = format!("{} {DRAINED}", sim.url());
@@ -211,7 +237,8 @@ fn run(what: &str, dir: &Path, more: &str) -> (f64, f64) {
 async fn child(what: &str, dir: &Path, more: &str) {
     let figure = match what {
         "open" => open(dir).await,
-        "drain" => drained(dir, more).await,
+        "drain" => drained(dir, more, false).await,
+        "tell" => drained(dir, more, true).await,
         _ => {
             let (url, count) = more.split_once(' ').unwrap();
             bare(url, count.parse().unwrap()).await
@@ -237,11 +264,12 @@ async fn open(dir: &Path) -> f64 {
     seconds
 }
 
-/// Items a second that leave the file.
-async fn drained(dir: &Path, more: &str) -> f64 {
+/// Items a second that leave the file; each with a fact for a ledger, or none.
+async fn drained(dir: &Path, more: &str, tells: bool) -> f64 {
     let (url, count) = more.split_once(' ').unwrap();
     let count: u64 = count.parse().unwrap();
     let (spool, keeping) = start(dir);
+    let spool = if tells { spool.with_ledger() } else { spool };
     spool.ready().await.unwrap();
     let begin = Instant::now();
     let worker = Worker::new(spool.clone(), relay(url), Pacing { rate: 1_000_000, park_after: None });

@@ -97,6 +97,12 @@ pub(crate) const CHECKS: &[Check] = &[
     row(Machine, "machine.disk", Fail, "free space for the spool"),
     row(Machine, "machine.spool_version", Fail, "whether this version can open the spool"),
     row(Machine, "machine.spool_damaged_files", Warn, "spool files that were set aside as damaged"),
+    row(
+        Machine,
+        "machine.ledger_version",
+        Fail,
+        "whether this version can open the ledger, and its key is there",
+    ),
     row(Machine, "machine.open_files", Warn, "how many files and connections may be open"),
     row(
         Database,

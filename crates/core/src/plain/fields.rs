@@ -123,6 +123,13 @@ fields! {
     OUTAGE_REFUSED = "mdss.outage.refused", "integer", "outage", "deliveries whose senders were answered 500 or 503 since (direct mode)";
     OUTAGE_NEXT_MS = "mdss.outage.next_ms", "integer, ms", "outage", "when the next request to MDSS is made (spooled mode)";
 
+    LEDGER_DIR = "mdss.ledger.dir", "text", "start", "the directory of the ledger; absent if none is kept";
+    CHECKPOINT = "mdss.ledger.checkpoint", "text", "ledger", "a signed word about where the ledger stood: keep it elsewhere, and `mdss-relay ledger verify --checkpoint` compares the ledger with it";
+    LEDGER_ENTRIES = "mdss.ledger.entries", "integer", "ledger", "how many of its entries were removed because of their age, or for want of room";
+    LEDGER_ASIDE = "mdss.ledger.aside", "text", "ledger", "the name that a damaged ledger was given";
+    OUTBOX_ROWS = "mdss.ledger.outbox_rows", "integer", "ledger", "how many facts wait for the ledger";
+    OUTBOX_LOST = "mdss.ledger.outbox_lost", "integer", "ledger", "for how many facts there was no room: the ledger gets a gap that counts them";
+
     ERROR = "error", "text", "process", "what the system, the platform or a library said";
     SIGNAL = "signal", "text", "process", "the signal that asked the process to stop";
     CODE_FILE = "code.file.path", "text", "process", "where the program panicked";

@@ -16,6 +16,7 @@ use crate::model::dialect::Dialect;
 use crate::plain::mistake::Mistake;
 use crate::plain::secret::Secret;
 use crate::select::rules::Rules;
+use crate::settings::entry::Element;
 
 /// Who reads the settings: not everybody needs everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,10 @@ pub struct Settings {
     pub rules: Rules,
     /// The log filter.
     pub log: String,
+    /// What is asked for what it holds (`[[store]]`), as plain data.
+    pub stores: Vec<Element>,
+    /// Which buckets a server compares by itself, and how often (`[[reconcile]]`), as plain data.
+    pub reconciles: Vec<Element>,
     /// What should be seen at start although it is no mistake.
     pub warnings: Vec<String>,
 }
@@ -109,6 +114,42 @@ pub struct SpoolSettings {
     pub rate: u32,
     /// After how long an object that MDSS does not take is parked; `None`: never.
     pub park_after: Option<Duration>,
+    /// The ledger of what has become of the events, if one is kept.
+    pub ledger: Option<LedgerSettings>,
+}
+
+/// What an operator can choose about the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerSettings {
+    /// Where it is.
+    pub place: LedgerPlace,
+    /// How the keys of objects are kept.
+    pub keys: LedgerKeys,
+    /// For how many days its entries are kept.
+    pub days: u32,
+    /// Bytes it may have, about.
+    pub limit: u64,
+}
+
+/// Where a ledger is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerPlace {
+    /// A directory on a disk of this machine.
+    Directory(PathBuf),
+    /// The database of the spool.
+    Database,
+}
+
+/// How a ledger keeps the keys of objects, which can be personal data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LedgerKeys {
+    /// As they are.
+    #[default]
+    Clear,
+    /// As a keyed hash: an object is found by its whole key, and by nothing else.
+    Hashed,
+    /// Not at all.
+    Off,
 }
 
 /// Where a spool is.
@@ -206,6 +247,11 @@ impl Settings {
             Way::Through(proxy) => Some(way::place(&proxy)),
         };
         Some((way::place(url), proxy))
+    }
+
+    /// The proxies that the usual variables name.
+    pub fn proxies(&self) -> Proxies {
+        self.mdss.proxies.clone()
     }
 
     /// Whether both send the same API key.

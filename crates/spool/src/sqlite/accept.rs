@@ -75,6 +75,9 @@ fn insert(
         return Ok(());
     }
     let delivery = delivery::insert(turn, intake, now)?;
+    if let Some(known) = &intake.known {
+        turn.accepted(delivery, now, known);
+    }
     let heir = items.iter().position(|item| item.state != State::Waiting);
     for (n, item) in items.iter().enumerate() {
         let part = match heir {
@@ -101,6 +104,9 @@ fn insert(
         turn.statements.item.with(turn.db, |item| item.execute(row))?;
         let kind = [intake.whose(), &item.lane, item.state.name(), item.reason.unwrap_or_default()];
         turn.tally.add(kind.map(str::as_bytes), 1, bytes);
+        if let Some(fact) = &item.fact {
+            turn.tell(now, fact)?;
+        }
     }
     Ok(())
 }
