@@ -7,6 +7,7 @@ mod account;
 mod bucket;
 mod check;
 mod checklist;
+mod closed_loop;
 mod database;
 mod files;
 mod key;
@@ -129,10 +130,11 @@ async fn examine(subject: &Arc<Subject>, offline: bool, live: bool) -> Vec<Findi
             Group::Mdss => mdss::run(of, to, live).await,
             Group::Bucket => bucket::run(of, to).await,
             Group::Relay => relay::run(of, to).await,
+            Group::Loop => closed_loop::run(of, to).await,
         }
         to.end(group);
     };
-    let [settings, machine, database, network, mdss, bucket, relay] = Group::ALL.map(one);
-    tokio::join!(settings, machine, database, network, mdss, bucket, relay);
+    let [settings, machine, database, network, mdss, bucket, relay, closed_loop] = Group::ALL.map(one);
+    tokio::join!(settings, machine, database, network, mdss, bucket, relay, closed_loop);
     results.findings()
 }

@@ -58,8 +58,8 @@ pub use select::rules::{Rules, UnitNames};
 pub use select::samples::Sample;
 pub use select::survey::Remark;
 pub use settings::{
-    Applies, DatabaseSettings, DatabaseUrl, Draft, Element, Entry, FunctionSettings, HttpSettings,
-    KEY_IN_CLEAR, LedgerKeys, LedgerPlace, LedgerSettings, Listed, MdssSettings, NOT_VERIFIED, Origin, Role,
-    SETTINGS, Setting, Settings, Source, SpoolPlace, SpoolSettings, Without, certificates_in, duration_in,
-    settings_help,
+    Applies, DatabaseSettings, DatabaseUrl, Draft, Element, Entry, FileApiSettings, FunctionSettings,
+    HttpSettings, KEY_IN_CLEAR, LedgerKeys, LedgerPlace, LedgerSettings, Listed, MdssSettings, NOT_VERIFIED,
+    Origin, ResultsSource, Role, SETTINGS, Setting, Settings, Source, SpoolPlace, SpoolSettings, Without,
+    certificates_in, duration_in, settings_help,
 };

@@ -15,6 +15,7 @@ mod mdss;
 mod origin;
 mod proxies;
 mod reader;
+mod results;
 mod routes;
 mod sources;
 mod spool;
@@ -30,8 +31,8 @@ use reader::Reader;
 
 pub use entry::{Element, Entry};
 pub use groups::{
-    DatabaseSettings, DatabaseUrl, FunctionSettings, HttpSettings, LedgerKeys, LedgerPlace, LedgerSettings,
-    Listed, MdssSettings, Role, Settings, Source, SpoolPlace, SpoolSettings,
+    DatabaseSettings, DatabaseUrl, FileApiSettings, FunctionSettings, HttpSettings, LedgerKeys, LedgerPlace,
+    LedgerSettings, Listed, MdssSettings, ResultsSource, Role, Settings, Source, SpoolPlace, SpoolSettings,
 };
 pub use help::settings_help;
 pub use mdss::{KEY_IN_CLEAR, NOT_VERIFIED};

@@ -18,6 +18,8 @@ use mdss_relay_spool::{Config, Database, Place};
 use mdss_relay_stores::StoreSettings;
 use tokio::sync::Semaphore;
 
+use crate::file_api::FileApi;
+
 /// Requests of one source under way at once; its further requests wait before their bodies are read. Each source has places of
 /// its own: one that stalls, or is open to everybody, must not keep the others waiting.
 pub(crate) const MOST_REQUESTS: usize = 32;
@@ -73,6 +75,9 @@ impl Configuration {
                 "RELAY_SPOOL_URL: sslmode=disable: events, and the password, travel to {} in the clear",
                 database.place()
             ));
+        }
+        if let Err(mistake) = FileApi::of(&http.file_api) {
+            draft.mistakes.push(mistake);
         }
         // Until the ledger has tables there.
         if http

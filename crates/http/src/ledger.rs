@@ -91,7 +91,7 @@ impl Book {
         self.standing().seen
     }
 
-    /// The ledger, once it is open.
+    /// The ledger itself, while it can be written.
     pub(crate) fn ledger(&self) -> Option<Ledger> {
         self.standing().ledger.clone()
     }

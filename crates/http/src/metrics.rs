@@ -17,6 +17,7 @@ use mdss_relay_spool::{
 
 use crate::compared::Compared;
 use crate::ledger::Seen;
+use crate::results;
 pub use list::METRICS;
 
 /// What is known of a database that several relays share; what does not come in time is missing.
@@ -171,6 +172,31 @@ impl Counters {
         }
         page.finish()
     }
+}
+
+/// What there is to show of results.
+pub(crate) fn results_text(seen: &results::Seen) -> String {
+    let mut page = Page::default();
+    for ((source, became), n) in &seen.came {
+        page.put("mdss_relay_results_total", &[("source", source), ("became", became)], *n as f64);
+    }
+    if let Some(state) = &seen.state {
+        if let Some(last) = state.last {
+            let name = "mdss_relay_loop_last_result_timestamp_seconds";
+            page.put(name, &[], last.as_millis() as f64 / 1000.0);
+        }
+        for (became, n) in &state.kept {
+            page.put("mdss_relay_loop_kept", &[("became", became.name())], *n as f64);
+        }
+        for unit in &state.units {
+            let lane = [("lane", unit.unit.as_deref().unwrap_or("-"))];
+            page.put("mdss_relay_loop_unconfirmed", &lane, unit.unconfirmed as f64);
+            page.put("mdss_relay_loop_never_scanned", &lane, unit.never as f64);
+            page.put("mdss_relay_loop_unconfirmed_after_seconds", &lane, unit.after.as_secs_f64());
+        }
+        page.put("mdss_relay_loop_blocked_only", &[], f64::from(u8::from(state.blocked_only)));
+    }
+    page.finish()
 }
 
 fn now() -> f64 {

@@ -10,11 +10,20 @@ pub(crate) enum Group {
     Mdss,
     Bucket,
     Relay,
+    Loop,
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Settings, Self::Machine, Self::Database, Self::Network, Self::Mdss, Self::Bucket, Self::Relay];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Settings,
+        Self::Machine,
+        Self::Database,
+        Self::Network,
+        Self::Mdss,
+        Self::Bucket,
+        Self::Relay,
+        Self::Loop,
+    ];
 
     /// The first part of the ids of its checks.
     pub(crate) const fn name(self) -> &'static str {
@@ -26,6 +35,7 @@ impl Group {
             Self::Mdss => "mdss",
             Self::Bucket => "bucket",
             Self::Relay => "relay",
+            Self::Loop => "loop",
         }
     }
 
@@ -79,7 +89,7 @@ const fn live(group: Group, id: &'static str, worst: Worst, looks_at: &'static s
     Check { live: true, ..row(group, id, worst, looks_at) }
 }
 
-use Group::{Bucket, Database, Machine, Mdss, Network, Relay, Settings};
+use Group::{Bucket, Database, Loop, Machine, Mdss, Network, Relay, Settings};
 use Worst::{Fail, Warn};
 
 /// Every check, in the order in which they are printed.
@@ -156,6 +166,10 @@ pub(crate) const CHECKS: &[Check] = &[
     row(Relay, "relay.held", Fail, "objects that wait for an operator"),
     row(Relay, "relay.parked", Warn, "objects that are not tried any more"),
     row(Relay, "relay.last_event", Warn, "when the last event came"),
+    row(Loop, "loop.results_source", Warn, "whether MDSS has a place to say what it has scanned"),
+    row(Loop, "loop.webhook_seen", Warn, "whether its results come"),
+    row(Loop, "loop.blocked_only", Warn, "whether it tells of all files, or of blocked ones alone"),
+    row(Loop, "loop.unconfirmed", Warn, "accepted objects without a result, by storage unit"),
 ];
 
 #[cfg(test)]

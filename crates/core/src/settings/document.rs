@@ -8,7 +8,7 @@ use crate::settings::reader::Reader;
 use crate::settings::table::SETTINGS;
 
 /// The lists of tables.
-const LISTS: [&str; 4] = ["reconcile", "route", "source", "store"];
+const LISTS: [&str; 5] = ["reconcile", "results", "route", "source", "store"];
 
 impl Reader {
     /// Reads the text that `RELAY_CONFIG` or `RELAY_CONFIG_TOML` names.

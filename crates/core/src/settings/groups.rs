@@ -95,6 +95,10 @@ pub struct HttpSettings {
     pub open: bool,
     /// Who may post where; empty: `/events` alone.
     pub sources: Vec<Source>,
+    /// Where MDSS tells which files it has scanned.
+    pub results: Vec<ResultsSource>,
+    /// How MDSS is asked what became of a file.
+    pub file_api: FileApiSettings,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Listed,
     /// Whether its log is lines for people instead of JSON.
@@ -214,6 +218,26 @@ pub struct Source {
     pub confirm_topics: Vec<String>,
 }
 
+/// How MDSS's file API is asked, of which nothing is documented but its filters.
+#[derive(Clone, Debug, Default)]
+pub struct FileApiSettings {
+    /// Its path on MDSS's host; `None`: it is not asked.
+    pub path: Option<String>,
+    /// What it calls things, as plain data: the server understands it.
+    pub names: Listed,
+}
+
+/// One `[[results]]`: where MDSS tells which files it has scanned.
+#[derive(Clone)]
+pub struct ResultsSource {
+    /// Its name, in logs and metrics.
+    pub name: String,
+    /// The path it posts to; with a secret in the path, what stands before the secret.
+    pub path: String,
+    /// How it proves who it is, as plain data: the gate understands it. `None` is a mistake that is reported already.
+    pub auth: Option<toml::Value>,
+}
+
 /// A list as plain data, and the name of the setting it stands in: another crate reads it, and adds the mistakes in it.
 #[derive(Clone, Debug, Default)]
 pub struct Listed {
@@ -317,6 +341,13 @@ impl fmt::Debug for MdssSettings {
             .field("deadline", &self.deadline)
             .field("concurrency", &self.concurrency)
             .finish()
+    }
+}
+
+impl fmt::Debug for ResultsSource {
+    /// `auth` may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResultsSource").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
