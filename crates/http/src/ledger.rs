@@ -91,7 +91,8 @@ impl Book {
         self.standing().seen
     }
 
-    fn ledger(&self) -> Option<Ledger> {
+    /// The ledger itself, while it can be written.
+    pub(crate) fn ledger(&self) -> Option<Ledger> {
         self.standing().ledger.clone()
     }
 }

@@ -17,10 +17,11 @@ use tokio::time::timeout;
 use crate::arrived::pairs;
 use crate::connection::HEAD_TIMEOUT;
 use crate::ledger::{Book, Seen};
-use crate::metrics::{Cluster, Counters};
+use crate::metrics::{Cluster, Counters, results_text};
 use crate::rejections::Rejections;
 use crate::request::{Peer, given};
 use crate::response::response;
+use crate::results::Results;
 use crate::state::Shared;
 
 /// The longest `/metrics` waits for the spool. Prometheus waits 10 s for a page
@@ -65,7 +66,12 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 /// Counters and gauges, for Prometheus.
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let ledger = shared.book.as_ref().map(Book::seen);
-    let page = page(&shared.counters, &shared.watch, shared.spool.as_ref(), ledger.as_ref()).await;
+    let results = shared.results.as_ref().map(Results::seen);
+    let (ledger, results) = (ledger.as_ref(), results.as_ref());
+    let mut page = page(&shared.counters, &shared.watch, shared.spool.as_ref(), ledger).await;
+    if let Some(seen) = results {
+        page.push_str(&results_text(seen));
+    }
     response(answer(&Happened::Counted(page), &Answers::DEFAULT))
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use jiff::Timestamp;
 use mdss_relay_core::{Watch, fields};
+use mdss_relay_gate::Takes;
 use mdss_relay_request::Admissions;
 use mdss_relay_spool::StoreThread;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -26,9 +27,12 @@ use crate::listeners::Listeners;
 use crate::metrics::Counters;
 use crate::outage;
 use crate::pages::{pages, pages_alone};
+use crate::reconcile::Comparing;
+use crate::referee;
 use crate::refusals::Refusals;
 use crate::repeat_delay::RepeatDelay;
 use crate::request::receive;
+use crate::results::{self, Results};
 use crate::slots::{Capacity, Slots};
 use crate::start_line::{left_behind, number, started};
 use crate::state::Shared;
@@ -54,7 +58,7 @@ impl Server {
     /// One that has not begun to serve.
     pub fn new(configuration: Configuration) -> Self {
         let counters = Counters::default();
-        counters.add_sources(configuration.sources.names(), configuration.takes_as());
+        counters.add_sources(configuration.sources.names_of_events(), configuration.takes_as());
         counters.configured();
         let watch = Arc::new(Watch::default());
         Self {
@@ -103,6 +107,16 @@ impl Server {
         });
         let stop_ledger = watch::Sender::new(false);
         let book = first.ledger().map(|_| Book::default());
+        let results = book.clone().map(|book| {
+            let of_results = first.sources.iter().filter(|source| source.takes == Takes::Results);
+            let (results, desk) = Results::new(of_results.map(|source| source.name.as_str()));
+            let of_settings = running.clone();
+            let expected =
+                move || of_settings.borrow().sources.iter().any(|source| source.takes == Takes::Results);
+            tasks_of_spool.spawn(referee::ask(book.clone(), running.clone()));
+            tasks_of_spool.spawn(results::keep(desk, book, expected));
+            results
+        });
         let ledger = match (spool.clone(), first.ledger().cloned(), book.clone()) {
             (Some(spool), Some(settings), Some(book)) => Some(tokio::spawn(ledger::feed(
                 spool,
@@ -117,9 +131,14 @@ impl Server {
             }
             _ => None,
         };
+        if let Some(spool) = spool.clone() {
+            let (counters, running, stop) = (self.counters.clone(), running.clone(), stop_worker.subscribe());
+            tasks_of_spool.spawn(Comparing { spool, book: book.clone(), counters, running, stop }.run());
+        }
         let shared = Arc::new(Shared {
             running,
             book,
+            results,
             spool,
             admissions: Arc::new(Admissions::new()),
             budget: Budget::new(),

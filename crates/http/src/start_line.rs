@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mdss_relay_core::{DatabaseSettings, LedgerPlace, SpoolPlace, fields};
+use mdss_relay_gate::Takes;
 use mdss_relay_spool::{Database, Desk, Glance, Place, Spool, Standing, State};
 use tokio::time::timeout;
 use tracing::{error, info};
@@ -49,7 +50,8 @@ impl Words {
         let (endpoint, proxy) = settings.endpoint().unwrap_or_default();
         let sources = running.sources.iter().map(|source| {
             let open = if source.policy.is_none() { " (open to everybody)" } else { "" };
-            format!("{} at {}{open}", source.name, source.place())
+            let results = if source.takes == Takes::Results { " (results of MDSS)" } else { "" };
+            format!("{} at {}{results}{open}", source.name, source.place())
         });
         let sources: Vec<_> = sources.collect();
         let routes: Vec<_> = settings.rules.routes().iter().map(ToString::to_string).collect();

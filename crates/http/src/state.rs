@@ -16,6 +16,7 @@ use crate::ledger::Book;
 use crate::metrics::Counters;
 use crate::refusals::Refusals;
 use crate::repeat_delay::RepeatDelay;
+use crate::results::Results;
 
 pub(crate) struct Shared {
     /// The configuration in force; exchanged as a whole.
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) spool: Option<Spool>,
     /// The ledger, if one is kept.
     pub(crate) book: Option<Book>,
+    /// Where results are handed in, if a ledger is kept.
+    pub(crate) results: Option<Results>,
     pub(crate) admissions: Arc<Admissions>,
     pub(crate) budget: Budget,
     pub(crate) refusals: Arc<Refusals>,

@@ -125,7 +125,7 @@ pub enum Sure {
     NoResults,
     /// Results of this unit do come, and these did not. They are sent once and may be lost, so it is no proof that MDSS has not scanned.
     ToldOnly,
-    /// MDSS was asked.
+    /// MDSS was asked about each of them, twice, an hour apart, and knows of no scan.
     Asked,
 }
 

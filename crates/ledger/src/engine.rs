@@ -12,6 +12,7 @@ use crate::entry::Head;
 use crate::export::Manifest;
 use crate::fact::Fact;
 use crate::place::{Options, Place};
+use crate::results::{Found, Loop, Posted, Question, Swept, Taken};
 use crate::sqlite::Sqlite;
 use crate::trouble::Trouble;
 
@@ -68,6 +69,11 @@ impl Engine {
         run_checkpoint(run: RunId, cursor: Option<&str>, report: &str) -> ();
         run_end(run: RunId, state: &str, report: &str) -> RunEnd;
         last_run(bucket: Option<&str>) -> Option<Run>;
+        receive(posted: Vec<Posted>) -> Vec<Taken>;
+        sweep() -> Swept;
+        the_loop() -> Loop;
+        questions() -> Vec<Question>;
+        answered(seq: u64, found: Option<Found>) -> bool;
         head() -> Head;
     }
 }

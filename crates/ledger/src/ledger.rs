@@ -13,6 +13,7 @@ use crate::entry::Head;
 use crate::export::Manifest;
 use crate::fact::Fact;
 use crate::place::{Options, Place};
+use crate::results::{Found, Loop, Posted, Question, Swept, Taken};
 use crate::trouble::Trouble;
 
 /// A ledger. Cheap to clone. Every call may fail with a [`Trouble`], and then it has changed nothing that it does not say.
@@ -225,6 +226,47 @@ impl Ledger {
     /// [`Trouble`].
     pub async fn last_run(&self, bucket: Option<&str>) -> Result<Option<Run>, Trouble> {
         self.engine.last_run(bucket).await
+    }
+
+    /// Takes results that were posted, in one transaction with one sync: each is attributed to the writes that it is certain to be about, or kept.
+    /// One that comes again is known, so after an error the same ones can be handed in again.
+    ///
+    /// # Errors
+    /// [`Trouble`]: nothing was written, or the outcome is unknown.
+    pub async fn receive(&self, posted: Vec<Posted>) -> Result<Vec<Taken>, Trouble> {
+        self.engine.receive(posted).await
+    }
+
+    /// Looks again at results that waited, and removes those that are too old or too many. To be called every second or so.
+    ///
+    /// # Errors
+    /// [`Trouble`]: nothing was written, or the outcome is unknown.
+    pub async fn sweep(&self) -> Result<Swept, Trouble> {
+        self.engine.sweep().await
+    }
+
+    /// What is known of the closed loop.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn the_loop(&self) -> Result<Loop, Trouble> {
+        self.engine.the_loop().await
+    }
+
+    /// Accepted writes without a result in time that MDSS may be asked about, the oldest first: each at most twice, an hour apart.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn questions(&self) -> Result<Vec<Question>, Trouble> {
+        self.engine.questions().await
+    }
+
+    /// Writes down what MDSS has said of one of them; `None`: it knows of no scan. `true` if it is settled by this that there was none.
+    ///
+    /// # Errors
+    /// [`Trouble`]: nothing was written, or the outcome is unknown.
+    pub async fn answered(&self, seq: u64, found: Option<Found>) -> Result<bool, Trouble> {
+        self.engine.answered(seq, found).await
     }
 
     /// Where the chain ends now.

@@ -127,6 +127,14 @@ fields! {
     CHECKPOINT = "mdss.ledger.checkpoint", "text", "ledger", "a signed word about where the ledger stood: keep it elsewhere, and `mdss-relay ledger verify --checkpoint` compares the ledger with it";
     LEDGER_ENTRIES = "mdss.ledger.entries", "integer", "ledger", "how many of its entries were removed because of their age, or for want of room";
     LEDGER_ASIDE = "mdss.ledger.aside", "text", "ledger", "the name that a damaged ledger was given";
+    RESULT = "mdss.result", "text", "result", "what MDSS has found: `allowed`, `blocked`, `failed` (scanned, and not judged) or `unknown`";
+    FILE_ID = "mdss.file_id", "text", "result", "what MDSS calls the file that it has scanned";
+    FILE_PATH = "mdss.file_path", "text", "result", "the file's path as MDSS tells it, relative to something that only it knows; absent unless keys are kept in the clear";
+    FILE_STATE = "mdss.file_state", "text", "result", "what became of the file in MDSS, in its words";
+    CONFIDENCE = "mdss.confidence", "text", "result",
+        "how sure it is that the result belongs to the object: `id`, `file-api`, `path`, or `path-shared` if another unit has an object of this path";
+    WRITES = "mdss.writes", "integer", "result", "how many writes of the object it is the result of";
+    UNCONFIRMED = "mdss.unconfirmed", "integer", "result", "accepted objects of the unit for which no result was received in time";
     OUTBOX_ROWS = "mdss.ledger.outbox_rows", "integer", "ledger", "how many facts wait for the ledger";
     OUTBOX_LOST = "mdss.ledger.outbox_lost", "integer", "ledger", "for how many facts there was no room: the ledger gets a gap that counts them";
 

@@ -9,7 +9,9 @@ use rustls::pki_types::CertificateDer;
 use crate::model::event::UnknownEvents;
 use crate::model::unit::{ObjectName, StorageClientId, StorageType};
 use crate::plain::secret::Secret;
-use crate::settings::groups::{FunctionSettings, HttpSettings, LedgerKeys, Listed, MdssSettings};
+use crate::settings::groups::{
+    FileApiSettings, FunctionSettings, HttpSettings, LedgerKeys, Listed, MdssSettings,
+};
 
 /// Every field that a row fills, whoever reads the settings.
 #[derive(Debug)]
@@ -88,6 +90,8 @@ impl Given {
                 token: None,
                 open: false,
                 sources: Vec::new(),
+                results: Vec::new(),
+                file_api: FileApiSettings::default(),
                 trusted_proxies: Listed::default(),
                 text_log: false,
                 spool: None,

@@ -547,6 +547,25 @@ pub const SETTINGS: &[Setting] = &[
         "about how many bytes the ledger may have; above it the oldest entries go. A million objects take about 0.4 GB",
     ),
     setting(
+        "RELAY_LOOP_FILE_API",
+        "loop.file_api",
+        Spooled,
+        Nothing("MDSS is not asked"),
+        fills!(given.http.file_api.path = some(folder())),
+        "the path of MDSS's file API, such as `/api/files`, which no public page tells: with it MDSS is asked about accepted objects for which no result came in time",
+    ),
+    setting(
+        "RELAY_LOOP_FILE_API_NAMES",
+        "loop.file_api_names",
+        Spooled,
+        Nothing("what is guessed"),
+        Reads::List {
+            values: "names such as `path=filePath`, with commas between them",
+            fill: |listed, given| given.http.file_api.names = listed,
+        },
+        "what the file API calls what no public page names: start, count, list, path, id, state, result, time",
+    ),
+    setting(
         "RELAY_LOG",
         "log.filter",
         Everywhere,

@@ -186,6 +186,62 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "counter",
         "gaps that this process has written into the ledger: something is missing there",
     ),
+    (
+        "mdss_relay_reconcile_failing",
+        "gauge",
+        "1 if the bucket could not be compared the last time, by store and bucket; absent before the first comparison, as are the others of it",
+    ),
+    (
+        "mdss_relay_reconcile_last_run_timestamp_seconds",
+        "gauge",
+        "when the last comparison that came to its end began",
+    ),
+    ("mdss_relay_reconcile_listed", "gauge", "objects that it has listed"),
+    (
+        "mdss_relay_reconcile_missing",
+        "gauge",
+        "those of them that MDSS was never told of, or only of an earlier write",
+    ),
+    (
+        "mdss_relay_reconcile_coverage_ratio",
+        "gauge",
+        "how much of what ought to be covered is, from 0 to 1; absent if there is nothing",
+    ),
+    (
+        "mdss_relay_results_total",
+        "counter",
+        "results that MDSS has posted, by source and what became of them (matched, again, repeated, ambiguous, unlearned, waiting, other, unreadable)",
+    ),
+    (
+        "mdss_relay_loop_last_result_timestamp_seconds",
+        "gauge",
+        "when the last result came; absent before the first, and without a ledger",
+    ),
+    (
+        "mdss_relay_loop_kept",
+        "gauge",
+        "results that are kept and belong to no object, by what became of them (ambiguous, unlearned, waiting, foreign, other, unreadable)",
+    ),
+    (
+        "mdss_relay_loop_unconfirmed",
+        "gauge",
+        "accepted objects for which no result was received in time, by lane; it is no proof that they were not scanned",
+    ),
+    (
+        "mdss_relay_loop_never_scanned",
+        "gauge",
+        "accepted objects of which MDSS was asked twice and knows of no scan, by lane",
+    ),
+    (
+        "mdss_relay_loop_unconfirmed_after_seconds",
+        "gauge",
+        "after how long without a result an accepted object counts as unconfirmed, by lane: an hour, or what was learned",
+    ),
+    (
+        "mdss_relay_loop_blocked_only",
+        "gauge",
+        "1 if only results of blocked files come: then nobody can tell an allowed file from one that was never scanned",
+    ),
     // The old names of two metrics, for one release.
     (
         "mdss_relay_spool_accepted_total",

@@ -98,13 +98,13 @@ fn step(pen: &mut Pen<'_>, forget: &Forget) -> Result<usize, Fault> {
 }
 
 /// Removes results that have matched nothing and may be about such a key. MDSS does not say their bucket, and a path may have something in front of the
-/// key, so more are removed rather than fewer; they are kept for thirty days at most anyway.
+/// key, or leave out where it begins, so more are removed rather than fewer; they are kept for thirty days at most anyway.
 fn raw(pen: &mut Pen<'_>, which: &Which) -> Result<u64, Fault> {
     let (Which::Prefix(text) | Which::Key(text)) = which;
     let text = String::from_utf8_lossy(text);
     let removed = pen
         .tx
-        .prepare_cached("DELETE FROM result_raw WHERE path IS NULL OR instr(path, ?1) > 0 OR ?1 = ''")?
+        .prepare_cached("DELETE FROM result_raw WHERE path IS NULL OR instr(path, ?1) > 0 OR instr(?1, ltrim(path, '/')) > 0 OR ?1 = ''")?
         .execute([text.trim_start_matches('/')])?;
     Ok(removed as u64)
 }

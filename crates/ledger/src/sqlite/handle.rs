@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::file::File;
 use super::look::Sought;
-use super::{append, export, forget, glance, import, look, open, prune, runs, verify};
+use super::{
+    append, export, forget, glance, import, look, open, prune, referee, results, runs, verify, view,
+};
 use crate::asked::{
     Appended, BucketName, Export, Filter, Forget, Forgotten, Glance, Import, Imported, Limits, ObjectWrites,
     OutboxId, Pruned, Run, RunEnd, RunId, RunStart, ScanResult, Shown, Unscanned, Verified, Verify,
@@ -17,6 +19,7 @@ use crate::export::Manifest;
 use crate::fact::Fact;
 use crate::kind::Keys;
 use crate::place::Options;
+use crate::results::{Found, Loop, Posted, Question, Swept, Taken};
 use crate::trouble::{Trouble, TroubleKind};
 
 const WRITING: &str = "writing to the ledger";
@@ -161,6 +164,34 @@ impl Sqlite {
     pub(crate) async fn last_run(&self, bucket: Option<&str>) -> Result<Option<Run>, Trouble> {
         let bucket = bucket.map(str::to_owned);
         self.with(move |file| file.read(|db| runs::last(db, bucket.as_deref()))).await
+    }
+
+    pub(crate) async fn receive(&self, posted: Vec<Posted>) -> Result<Vec<Taken>, Trouble> {
+        self.with(move |file| file.write(WRITING, |pen| results::receive(pen, &posted))).await
+    }
+
+    pub(crate) async fn sweep(&self) -> Result<Swept, Trouble> {
+        self.with(|file| file.write(WRITING, results::sweep)).await
+    }
+
+    pub(crate) async fn the_loop(&self) -> Result<Loop, Trouble> {
+        self.with(|file| {
+            let now = file.options.clock.now();
+            file.read(|db| view::the_loop(db, now))
+        })
+        .await
+    }
+
+    pub(crate) async fn questions(&self) -> Result<Vec<Question>, Trouble> {
+        self.with(|file| {
+            let now = file.options.clock.now();
+            file.read(|db| referee::questions(db, now))
+        })
+        .await
+    }
+
+    pub(crate) async fn answered(&self, seq: u64, found: Option<Found>) -> Result<bool, Trouble> {
+        self.with(move |file| file.write(WRITING, |pen| referee::answered(pen, seq, found.as_ref()))).await
     }
 
     pub(crate) async fn head(&self) -> Result<Head, Trouble> {

@@ -12,6 +12,7 @@ use super::row::{COLUMNS, Spots};
 use crate::asked::{Filter, OpenUnit, Sure, Unscanned};
 use crate::entry::Entry;
 use crate::moment::Moment;
+use crate::results::ASK_TIMES;
 
 /// The oldest of them, and how many there are by unit. The index has nothing but writes without a result.
 pub(super) fn unscanned(db: &Connection, filter: &Filter, now: Moment) -> Result<Unscanned, Fault> {
@@ -27,6 +28,11 @@ pub(super) fn unscanned(db: &Connection, filter: &Filter, now: Moment) -> Result
     let mut oldest = db.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM entry e WHERE place = ?1 AND settled_time < ?2 AND kind = 1 AND result_seq IS NULL ORDER BY settled_time LIMIT ?3"
     ))?;
+    let mut asked = db.prepare_cached(
+        "SELECT count(*) FROM asked a JOIN entry e ON e.seq = a.seq
+         WHERE e.place = ?1 AND e.settled_time < ?2 AND e.kind = 1 AND e.result_seq IS NULL AND a.times >= ?3",
+    )?;
+    let mut settled: BTreeMap<Option<Arc<str>>, u64> = BTreeMap::new();
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
     let mut units: BTreeMap<Option<Arc<str>>, OpenUnit> = BTreeMap::new();
     let mut writes: Vec<Entry> = Vec::new();
@@ -52,6 +58,8 @@ pub(super) fn unscanned(db: &Connection, filter: &Filter, now: Moment) -> Result
         let Some(first) = first else { continue };
         unit.open += u64::try_from(open).unwrap_or(0);
         unit.oldest = unit.oldest.min(Moment::from_millis(first));
+        let known: i64 = asked.query_row(params![place, before.as_millis(), ASK_TIMES], |row| row.get(0))?;
+        *settled.entry(spot.unit.clone()).or_default() += known.cast_unsigned();
         let mut rows = oldest.query(params![place, before.as_millis(), limit])?;
         while let Some(row) = rows.next()? {
             writes.push(spots.entry(row)?.0);
@@ -61,7 +69,9 @@ pub(super) fn unscanned(db: &Connection, filter: &Filter, now: Moment) -> Result
     writes.truncate(filter.limit);
     let mut units: Vec<_> = units.into_values().filter(|unit| unit.open > 0).collect();
     for unit in &mut units {
-        if unit.results > 0 {
+        if settled.get(&unit.unit) == Some(&unit.open) {
+            unit.sure = Sure::Asked;
+        } else if unit.results > 0 {
             unit.sure = Sure::ToldOnly;
         }
     }

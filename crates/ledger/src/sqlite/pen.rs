@@ -108,6 +108,16 @@ impl<'t> Pen<'t> {
         self.seq
     }
 
+    /// Accepted writes since the beginning.
+    pub(super) fn writes(&self) -> u64 {
+        self.writes
+    }
+
+    /// How keys are kept.
+    pub(super) fn keys(&self) -> Keys {
+        self.ink.keys
+    }
+
     pub(super) fn now(&self) -> Moment {
         self.ink.now
     }

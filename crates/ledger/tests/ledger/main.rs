@@ -6,6 +6,8 @@ mod append;
 mod carry;
 mod common;
 mod erase;
+mod oracle;
 mod read;
+mod results;
 mod trouble;
 mod verify;
