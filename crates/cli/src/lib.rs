@@ -8,6 +8,7 @@ mod input;
 mod matching;
 mod notification;
 mod pages;
+mod reconcile;
 mod replay;
 mod secret;
 mod spool;
@@ -35,6 +36,7 @@ enum Command {
     #[command(subcommand)]
     Notification(notification::Command),
     Pages(pages::Arguments),
+    Reconcile(Box<reconcile::Arguments>),
     Replay(replay::Arguments),
     Secret(secret::Arguments),
     Spool(spool::Arguments),
@@ -50,6 +52,7 @@ pub fn run() -> ExitCode {
         Command::Match(arguments) => matching::run(&arguments),
         Command::Notification(command) => notification::run(&command),
         Command::Pages(arguments) => pages::run(&arguments, Arguments::command()),
+        Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Secret(arguments) => secret::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),

@@ -3,7 +3,7 @@
 mod actor;
 mod check;
 mod migrate;
-mod place;
+pub(crate) mod place;
 mod relocate;
 mod standing;
 mod table;
@@ -357,7 +357,7 @@ pub(crate) async fn report(given: Option<PathBuf>, config: Option<&Path>, most: 
 }
 
 fn data_dir(given: Option<PathBuf>) -> Option<PathBuf> {
-    place::data_dir(given, std::env::var_os("RELAY_DATA_DIR"), Path::new(place::STANDARD))
+    place::meant(given)
 }
 
 /// MDSS works, and items wait for nothing but the end of their pause: who knows that it works need not wait with them.

@@ -1,6 +1,7 @@
 //! The ground: reading foreign JSON, foreign text in sentences, mistakes, secrets, the names of log fields. Nothing here knows what
 //! an event or MDSS is.
 
+pub(crate) mod checked;
 pub mod facts;
 pub mod fields;
 pub(crate) mod file;

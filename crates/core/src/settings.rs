@@ -19,6 +19,7 @@ mod results;
 mod routes;
 mod sources;
 mod spool;
+mod stores;
 mod table;
 mod value;
 
@@ -28,6 +29,7 @@ use crate::plain::mistake::Mistake;
 use crate::select::rules::Rules;
 use reader::Reader;
 
+pub use entry::{Element, Entry};
 pub use groups::{
     DatabaseSettings, DatabaseUrl, FileApiSettings, FunctionSettings, HttpSettings, LedgerKeys, LedgerPlace,
     LedgerSettings, Listed, MdssSettings, ResultsSource, Role, Settings, Source, SpoolPlace, SpoolSettings,
@@ -36,6 +38,7 @@ pub use help::settings_help;
 pub use mdss::{KEY_IN_CLEAR, NOT_VERIFIED};
 pub use origin::Origin;
 pub use table::{Applies, SETTINGS, Setting, Without};
+pub use value::{certificates_in, duration_in};
 
 /// Requests to MDSS at the same time. A function has what one call brings, and there are many of it.
 const CONCURRENCY: usize = 16;
@@ -81,6 +84,7 @@ impl Settings {
         }
         let routes = reader.routes(http.as_ref().map_or(&[], |http| &http.sources));
         let mut keys = keys::rules(&reader.table, &reader.vars, &mut reader.mistakes);
+        let (stores, reconciles) = (reader.stores(), reader.reconciles());
         let Reader { given, mistakes, warnings, vars, table, .. } = reader;
         keys.set_buckets_folder(given.seaweedfs_buckets);
         let settings = Self {
@@ -89,6 +93,8 @@ impl Settings {
             http,
             rules: Rules { routes, keys, unknown_events: given.unknown_events },
             log: given.log,
+            stores,
+            reconciles,
             warnings,
         };
         Draft { settings, mistakes, origin: Origin::new(vars, table) }

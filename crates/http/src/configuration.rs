@@ -13,7 +13,9 @@ use mdss_relay_core::{
 };
 use mdss_relay_gate::{Proxies, Sources};
 use mdss_relay_host::{Read, text};
+use mdss_relay_reconcile::Schedule;
 use mdss_relay_spool::{Config, Database, Place};
+use mdss_relay_stores::StoreSettings;
 use tokio::sync::Semaphore;
 
 use crate::file_api::FileApi;
@@ -31,6 +33,8 @@ pub struct Configuration {
     origin: Origin,
     /// Where events are kept, in spooled mode.
     kept: Option<Config>,
+    /// Buckets that are compared again and again.
+    schedules: Vec<Schedule>,
 }
 
 /// A configuration as it was read, with every mistake in it.
@@ -45,11 +49,21 @@ impl Configuration {
         let mut draft = Settings::read(variables, Role::Http);
         let sources = Sources::of(&mut draft, Timestamp::now(), &|path| plain_text(path, MOST_FILE_BYTES));
         let proxies = Proxies::trusted(&mut draft);
+        // Before the settings of HTTP are taken away: whose routes a store has is a matter of the sources.
+        let mut mistakes = Vec::new();
+        let stores = StoreSettings::read(&draft.settings, &mut mistakes);
+        let schedules = Schedule::read(&draft.settings, &stores, &mut mistakes);
+        draft.mistakes.extend(mistakes);
         let http = draft.settings.http.take().expect("every role except a function's has them");
         // Two ports that are one: the system would say only that the address is in use.
         if http.listen.port() != 0 && http.admin_listen == Some(http.listen) {
             let expected = "another port than that of RELAY_LISTEN";
             draft.mistakes.push(Mistake::found("RELAY_ADMIN_LISTEN", &http.listen.to_string(), expected));
+        }
+        if let (Some(element), None) = (draft.settings.reconciles.first(), &http.spool) {
+            let expected =
+                "RELAY_MODE=spooled: what is missing goes through the spool, and only then there is a ledger";
+            draft.mistakes.push(Mistake::new(element.place.clone(), expected));
         }
         let kept = http.spool.as_ref().map(kept).transpose();
         let kept = kept.map_err(|mistake| draft.mistakes.push(mistake)).ok().flatten();
@@ -84,7 +98,7 @@ impl Configuration {
         let outcome =
             draft.finish().and_then(|settings| Relay::new(settings).map_err(|mistake| vec![mistake]));
         let outcome = outcome
-            .map(|relay| Self { relay, http, sources, proxies, origin, kept })
+            .map(|relay| Self { relay, http, sources, proxies, origin, kept, schedules })
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect());
         Read { filter, shown, warnings, outcome }
     }
@@ -116,6 +130,8 @@ pub(crate) struct InForce {
     pub(crate) origin: Origin,
     /// Where events are kept, in spooled mode.
     pub(crate) kept: Option<Config>,
+    /// Buckets that are compared again and again.
+    pub(crate) schedules: Vec<Schedule>,
     /// For each source, one for each request that may be under way.
     pub(crate) places: HashMap<String, Arc<Semaphore>>,
 }
@@ -139,11 +155,11 @@ impl InForce {
     }
 
     fn of(configuration: Configuration, remembering: impl FnOnce(Relay) -> Relay) -> Self {
-        let Configuration { relay, http, sources, proxies, origin, kept } = configuration;
+        let Configuration { relay, http, sources, proxies, origin, kept, schedules } = configuration;
         let places = |name: &str| (name.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)));
         let places = sources.names().map(places).collect();
         let (relay, sources) = (Arc::new(remembering(relay)), Arc::new(sources));
-        Self { relay, http, sources, proxies, origin, kept, places }
+        Self { relay, http, sources, proxies, origin, kept, schedules, places }
     }
 
     /// Where MDSS is and how it is reached, for the log.

@@ -15,6 +15,7 @@ use mdss_relay_spool::{
     Counts, LATENCY_BOUNDS, OutboxSize, Position, Replica, Sharing, Snapshot, Standing, TroubleKind,
 };
 
+use crate::compared::Compared;
 use crate::ledger::Seen;
 use crate::results;
 pub use list::METRICS;
@@ -40,6 +41,8 @@ struct Own {
     /// Seconds since 1970, as Prometheus has moments.
     configured: Option<f64>,
     last_events: BTreeMap<String, f64>,
+    /// What was found in each bucket of each store, the last time that it was compared to the end; and whether the last attempt failed.
+    compared: BTreeMap<(String, String), (Option<Compared>, bool)>,
 }
 
 impl Counters {
@@ -87,6 +90,13 @@ impl Counters {
         }
     }
 
+    /// What was found in a bucket; `None`: it could not be compared.
+    pub(crate) fn compared(&self, store: &str, bucket: &str, found: Option<Compared>) {
+        let mut counts = self.counts();
+        let known = counts.compared.entry((store.to_owned(), bucket.to_owned())).or_default();
+        *known = (found.or(known.0), found.is_none());
+    }
+
     /// A configuration, read just now, is in force.
     pub(crate) fn configured(&self) {
         self.counts().configured = Some(now());
@@ -129,6 +139,9 @@ impl Counters {
             }
             for (source, at) in &counts.last_events {
                 page.put("mdss_relay_last_event_timestamp_seconds", &[("source", source)], *at);
+            }
+            for ((store, bucket), (found, failed)) in &counts.compared {
+                page.compared(&[("store", store), ("bucket", bucket)], found.as_ref(), *failed);
             }
         }
         page.put("mdss_relay_log_lines_dropped_total", &[], mdss_relay_host::lines_dropped() as f64);
@@ -210,6 +223,18 @@ impl Page {
         }
         let end = if labels.is_empty() { "" } else { "}" };
         let _ = writeln!(lines, "{end} {value}");
+    }
+
+    fn compared(&mut self, labels: &[(&str, &str)], found: Option<&Compared>, failed: bool) {
+        self.put("mdss_relay_reconcile_failing", labels, f64::from(u8::from(failed)));
+        if let Some(found) = found {
+            self.put("mdss_relay_reconcile_last_run_timestamp_seconds", labels, found.at);
+            self.put("mdss_relay_reconcile_listed", labels, found.listed as f64);
+            self.put("mdss_relay_reconcile_missing", labels, found.missing as f64);
+            if let Some(coverage) = found.coverage {
+                self.put("mdss_relay_reconcile_coverage_ratio", labels, coverage);
+            }
+        }
     }
 
     fn attempts(&mut self, name: &str, attempts: &Attempts) {

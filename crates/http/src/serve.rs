@@ -27,6 +27,7 @@ use crate::listeners::Listeners;
 use crate::metrics::Counters;
 use crate::outage;
 use crate::pages::{pages, pages_alone};
+use crate::reconcile::Comparing;
 use crate::referee;
 use crate::refusals::Refusals;
 use crate::repeat_delay::RepeatDelay;
@@ -130,6 +131,10 @@ impl Server {
             }
             _ => None,
         };
+        if let Some(spool) = spool.clone() {
+            let (counters, running, stop) = (self.counters.clone(), running.clone(), stop_worker.subscribe());
+            tasks_of_spool.spawn(Comparing { spool, book: book.clone(), counters, running, stop }.run());
+        }
         let shared = Arc::new(Shared {
             running,
             book,

@@ -125,3 +125,92 @@ pub(crate) fn run_digest(run: &Run, state: &str) -> Hash {
     text(&mut out, Some(&run.report));
     Hash::of(&[&out])
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::entry::LedgerId;
+    use crate::kind::{Kind, Origin};
+
+    /// Made by a program of a few lines in Python, from README.md. What is written today must be read for ever.
+    #[test]
+    fn the_form_of_an_entry_never_changes() {
+        let mut ledger = LedgerId::default();
+        (0..).zip(&mut ledger.0).for_each(|(n, byte)| *byte = n);
+        let at = |n: i64| Moment::from_millis(1_795_000_000_000 + n);
+        let first = genesis(&Genesis { ledger, created: at(0), public_key: [7; 32] });
+        assert_eq!(first.to_string(), "04312902c76d51aee6a4e49288eaecf1978778a7721a0b0bd98f048e2ffa0d42");
+        let fact = Fact {
+            source: Some("s".into()),
+            dialect: Some("minio".into()),
+            bucket: Some("invoices".into()),
+            unit: Some("u-1".into()),
+            version: Some("v".into()),
+            etag: Some("e".into()),
+            size: Some(7),
+            event_time: Some(Moment::from_millis(-1)),
+            received_time: Some(at(1)),
+            attempts: Some(2),
+            correlation_id: Some("c".into()),
+            origin: Some(Origin::Reconcile),
+            ..Fact::new(Kind::Accepted, at(2))
+        };
+        let commitment = commitment(&[9; 16], "a b/é.pdf".as_bytes());
+        let subject = subject(&mut Vec::new(), &fact, Keys::Clear, Some(&commitment));
+        assert_eq!(subject.to_string(), "c75995192459b2d9fc51f5247c1cefe2df2c62c89e164326bbc1a7bfdb2907d9");
+        let hash = link(&first, 1, at(3), Kind::Accepted.name(), &subject);
+        assert_eq!(hash.to_string(), "7e08800f22cf5637418d4c167c0a5801795d5a4f5546a026a9360b7bf68af52f");
+    }
+
+    fn text() -> impl Strategy<Value = Option<String>> {
+        prop::option::of("[ab]{0,2}")
+    }
+
+    fn fact() -> impl Strategy<Value = Fact> {
+        let number = || prop::option::of(0..2_u64);
+        (
+            (text(), text(), text(), text(), text()),
+            (text(), text(), text(), text()),
+            (number(), number(), number()),
+        )
+            .prop_map(
+                |(
+                    (source, bucket, unit, version, etag),
+                    (correlation_id, actor, reason, detail),
+                    (size, count, about),
+                )| Fact {
+                    source: source.map(Into::into),
+                    bucket: bucket.map(Into::into),
+                    unit: unit.map(Into::into),
+                    version,
+                    etag,
+                    correlation_id,
+                    actor,
+                    reason,
+                    detail,
+                    size,
+                    count,
+                    about,
+                    ..Fact::default()
+                },
+            )
+    }
+
+    proptest! {
+        /// What is told apart by nobody but the members must be told apart by the bytes.
+        #[test]
+        fn two_facts_have_the_same_bytes_only_if_they_are_the_same(one in fact(), other in fact()) {
+            let bytes = |fact: &Fact| {
+                let mut out = Vec::new();
+                canonical(&mut out, fact, Keys::Clear, None);
+                out
+            };
+            prop_assert_eq!(bytes(&one) == bytes(&other), one == other);
+            // A text that moves from one member to the next.
+            let moved = Fact { version: one.etag.clone(), etag: one.version.clone(), ..one.clone() };
+            prop_assert_eq!(bytes(&one) == bytes(&moved), one == moved);
+        }
+    }
+}

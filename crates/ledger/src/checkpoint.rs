@@ -97,3 +97,54 @@ impl fmt::Display for Checkpoint {
         write!(f, "{MARK}{ledger}:{seq}:{}:{writes}:{hash}:{public_key}:{signature}", at.as_millis())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn checkpoint() -> Checkpoint {
+        Checkpoint {
+            ledger: LedgerId([1; 16]),
+            seq: 10_000,
+            at: Moment::from_millis(-5),
+            writes: 9_998,
+            hash: Hash([2; 32]),
+            public_key: [3; 32],
+            signature: [4; 64],
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_is_found_wherever_its_text_stands() {
+        let text = checkpoint().to_string();
+        for around in [
+            text.clone(),
+            format!("{text}\n"),
+            format!(
+                r#"{{"timestamp":"2026-11-27T02:00:00Z","mdss.ledger.checkpoint":"{text}","target":"x"}}"#
+            ),
+            format!(r#"{{"log":"{{\"mdss.ledger.checkpoint\":\"{text}\"}}\n"}}"#),
+            format!("Nov 27 relay[1]: ledger checkpoint mdss.ledger.checkpoint={text} {text}"),
+        ] {
+            assert_eq!(Checkpoint::find(&around), (vec![checkpoint()], 0), "{around}");
+        }
+        for broken in [
+            &text[..text.len() - 1],
+            "mdss-relay-checkpoint:1:",
+            &format!("{text}:1"),
+            &text.replace(":10000:", ":x:"),
+        ] {
+            assert_eq!(Checkpoint::find(broken), (vec![], 1), "{broken}");
+        }
+        assert!(!checkpoint().is_signed());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_searched_without_a_panic(text in "(mdss-relay-checkpoint:1:|[0-9a-f:]{0,9}|\\PC){0,9}") {
+            let _ = Checkpoint::find(&text);
+        }
+    }
+}

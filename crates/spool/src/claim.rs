@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mdss_relay_core::Delivery;
+use mdss_relay_core::{Delivery, RulesInForce};
 
 use crate::clock::Moment;
 use crate::item::{ItemId, Outcome, State};
+use crate::known::Known;
 use crate::ticket::Ticket;
 
 /// What a claim asks for.
@@ -23,6 +24,8 @@ pub struct Want {
     pub early: Option<Vec<ItemId>>,
     /// For how long they are given out, where that has an end; `None`: for as long as is usual.
     pub lease: Option<Duration>,
+    /// Plans by these rules may come in place of what they were made from.
+    pub rules: Option<RulesInForce>,
 }
 
 /// What a claim found.
@@ -59,6 +62,8 @@ pub struct Claimed {
     pub reason: Option<String>,
     /// What it came in.
     pub delivery: Arc<Stored>,
+    /// Its plan, if that is remembered and was asked for. Then its delivery was not read: the name is all there is of it.
+    pub known: Option<Arc<Known>>,
 }
 
 /// Which delivery, among all that an engine has ever kept: two that are equal are one. A number alone is not enough, because

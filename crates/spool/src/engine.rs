@@ -75,6 +75,9 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// The file of a data directory.
+    pub(crate) const FILE: &str = Sqlite::FILE;
+
     /// The engine of a relay. What is wrong with the directory or the file shows in every call, and is tried again with the next one.
     ///
     /// # Errors
@@ -131,6 +134,15 @@ impl Engine {
             Self::Sqlite(engine) => engine.accept(intake, limits).await,
             #[cfg(feature = "postgres")]
             Self::Postgres(engine) => engine.accept(intake, limits).await,
+        }
+    }
+
+    /// Whether it remembers plans of what it keeps, for the first claim of each.
+    pub(crate) fn remembers(&self) -> bool {
+        match self {
+            Self::Sqlite(engine) => engine.remembers(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => false,
         }
     }
 

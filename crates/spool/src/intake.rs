@@ -1,12 +1,14 @@
 //! What is written down of a delivery: decided before anything is written, by the plan and by who has sent it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use mdss_relay_core::{Decision, Delivery, Dialect, FailureKind, Plan, Planned, facts};
+use mdss_relay_core::{Decision, Delivery, Dialect, FailureKind, Kept, Plan, Planned, facts};
 
 use crate::clock::Moment;
 use crate::fact::Fact;
 use crate::item::{LANE_UNROUTED, State};
+use crate::known::Known;
 use crate::schedule::HELD_BY_PLAN;
 use crate::shares::NoRoom;
 
@@ -62,6 +64,8 @@ pub struct Intake {
     pub(crate) headers: String,
     pub(crate) body: Vec<u8>,
     pub(crate) items: Vec<NewItem>,
+    /// What is to be remembered of its plan.
+    pub(crate) known: Option<Arc<Known>>,
 }
 
 impl Intake {
@@ -78,6 +82,19 @@ impl Intake {
     /// Whose share it takes; what came through no source shares one.
     pub(crate) fn whose(&self) -> &str {
         self.source.as_deref().unwrap_or_default()
+    }
+
+    /// What became of each record of the plan, by what became of the items.
+    pub(crate) fn kept(&self, plan: &Plan, written: Vec<Written>) -> Vec<Kept> {
+        let mut kept = vec![Kept::Nothing; plan.records.len()];
+        for (item, written) in self.items.iter().zip(written) {
+            kept[item.record] = match written {
+                Written::Stored => Kept::Spooled,
+                Written::Duplicate => Kept::Duplicate,
+                Written::NoRoom(NoRoom { why, .. }) => Kept::NoRoom(why),
+            };
+        }
+        kept
     }
 
     /// The same intake, which tells the ledger of what is parked from the beginning: nothing will ever come of that.
@@ -120,7 +137,20 @@ impl Intake {
             method: delivery.method,
             body,
             items,
+            known: None,
         }
+    }
+
+    /// The same, and its plan is remembered if it has one item.
+    #[must_use]
+    pub(crate) fn remembered(self, plan: &Plan) -> Self {
+        let known = match self.items[..] {
+            [NewItem { record, .. }] => {
+                Known::of(plan, record, &self.name, self.source.as_deref(), &self.body)
+            }
+            _ => None,
+        };
+        Self { known: known.map(Arc::new), ..self }
     }
 }
 

@@ -11,6 +11,7 @@ mod health;
 mod intake;
 mod item;
 mod jump;
+mod known;
 mod meter;
 mod outage;
 mod outbox;
@@ -60,6 +61,7 @@ pub mod seam {
     pub use crate::grant::{Ask, Grant};
     pub use crate::intake::{Intake, Written};
     pub use crate::item::Outcome;
+    pub use crate::known::Known;
     pub use crate::shares::{Limits, NoRoom};
     pub use crate::ticket::{Hold, Ticket};
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use mdss_relay_core::{Delivery, Kept, Plan, Report};
+use mdss_relay_core::{Delivery, Plan, Report};
 
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Config, Engine, StoreThread};
 use crate::health::Teller;
-use crate::intake::{Intake, Sender, Written};
+use crate::intake::{Intake, Sender};
 use crate::meter::{Counts, Meter, Snapshot};
-use crate::shares::{Limits, NoRoom, Parties};
+use crate::shares::{Limits, Parties};
 use crate::trouble::Trouble;
 
 /// How long an answer to "can you write?" holds: probes come from several sides, and each costs a sync.
@@ -95,27 +95,23 @@ impl Spool {
         let id = delivery.id.clone();
         let source = delivery.source.clone().unwrap_or_default();
         let mut intake = Intake::new(delivery, plan, sender);
+        if self.engine.remembers() {
+            intake = intake.remembered(plan);
+        }
         if self.ledger {
             intake = intake.told(plan, SystemClock.now());
         }
         let intake = Arc::new(intake);
-        let mut kept = vec![Kept::Nothing; plan.records.len()];
+        let mut written = Vec::new();
         if !intake.is_empty() {
-            let written = self.engine.accept(Arc::clone(&intake), self.limits()).await;
-            let failed = written.as_ref().err().map(|trouble| Probe::now(Err(trouble.clone())));
+            let outcome = self.engine.accept(Arc::clone(&intake), self.limits()).await;
+            let failed = outcome.as_ref().err().map(|trouble| Probe::now(Err(trouble.clone())));
             *self.failed.lock().unwrap_or_else(|e| e.into_inner()) = failed;
-            let written = written.inspect_err(|trouble| self.meter.refused(trouble.kind))?;
+            written = outcome.inspect_err(|trouble| self.meter.refused(trouble.kind))?;
             self.meter.accepted(&source, &written);
-            for (item, written) in intake.items.iter().zip(written) {
-                kept[item.record] = match written {
-                    Written::Stored => Kept::Spooled,
-                    Written::Duplicate => Kept::Duplicate,
-                    Written::NoRoom(NoRoom { why, .. }) => Kept::NoRoom(why),
-                };
-            }
             self.news.notify_one();
         }
-        Ok(Report::kept(plan, &kept, started.elapsed(), &id))
+        Ok(Report::kept(plan, &intake.kept(plan, written), started.elapsed(), &id))
     }
 
     /// The same spool, for somebody who keeps a ledger: each item that leaves has a fact in the outbox, and so has each that is parked.

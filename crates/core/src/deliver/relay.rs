@@ -22,13 +22,14 @@ use crate::model::delivery::Delivery;
 use crate::model::failure::{Cause, Failure, FailureKind};
 use crate::plain::fields;
 use crate::plain::mistake::Mistake;
-use crate::plan::plan::{Decision, Plan, Planned, plan};
+use crate::plan::plan::{Decision, Plan, Planned, RulesInForce, plan};
 use crate::plan::skip::SkipReason;
 use crate::settings::Settings;
 
 /// The relay: settings, a connection to MDSS, and what to do with a delivery.
 pub struct Relay {
     settings: Settings,
+    rules: RulesInForce,
     client: Client,
     retry: RetryPolicy,
     /// Caps the requests under way towards MDSS, over all deliveries.
@@ -51,7 +52,8 @@ impl Relay {
         let client = settings.client()?;
         let retry = RetryPolicy::new(settings.mdss.attempts);
         let slots = Semaphore::new(settings.mdss.concurrency);
-        Ok(Self { settings, client, retry, slots, memory: None, watcher: None })
+        let rules = RulesInForce::next();
+        Ok(Self { settings, rules, client, retry, slots, memory: None, watcher: None })
     }
 
     /// The same relay, remembering which writes MDSS has accepted: the same event told again is skipped as a duplicate. For
@@ -83,7 +85,12 @@ impl Relay {
 
     /// Decides what becomes of a delivery.
     pub fn plan(&self, delivery: &Delivery) -> Plan {
-        plan(&self.settings.rules, delivery)
+        Plan { by: Some(self.rules), ..plan(&self.settings.rules, delivery) }
+    }
+
+    /// By which rules it plans.
+    pub fn rules(&self) -> RulesInForce {
+        self.rules
     }
 
     /// Does what the plan says, all records at once up to the cap, and returns before the deadline. `id` names the

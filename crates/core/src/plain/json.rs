@@ -10,11 +10,12 @@ use std::fmt::{self, Display};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde::Deserializer;
+use serde::de::{MapAccess, Visitor};
 
+use crate::plain::checked::{Checked, Text, complaint};
 use crate::plain::line::clip;
+use crate::plain::members::Object;
 
 /// Members of an object that are of interest, each still raw; `None` is "absent or null". Named, so that a member that
 /// stands there twice is an error and not a choice; everything else is passed over unread.
@@ -27,25 +28,21 @@ macro_rules! members {
         $vis struct $object<'a> {
             $(
                 $(#[$member_meta])*
-                $member_vis $member: Option<&'a serde_json::value::RawValue>,
+                $member_vis $member: Option<$crate::plain::checked::Checked<'a>>,
             )+
         }
 
-        impl<'de: 'a, 'a> serde::Deserialize<'de> for $object<'a> {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                const NAMES: &[&str] = &[$($name,)+];
-                const { assert!(NAMES.len() <= $crate::plain::members::MOST) };
-                let mut object = Self::default();
-                $crate::plain::members::fill(deserializer, NAMES, &mut [$(&mut object.$member,)+])?;
-                Ok(object)
+        impl<'a> $crate::plain::members::Object<'a> for $object<'a> {
+            const NAMES: &'static [&'static str] = &[$($name,)+];
+
+            fn fill(&mut self, json: $crate::plain::checked::Checked<'a>) -> bool {
+                const { assert!(Self::NAMES.len() <= $crate::plain::members::MOST) };
+                $crate::plain::members::fill(json, Self::NAMES, &mut [$(&mut self.$member,)+])
             }
         }
     };
 }
 pub(crate) use members;
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The JSON type of a value, with its article, for sentences.
 pub(crate) fn found(raw: &str) -> &'static str {
@@ -65,27 +62,44 @@ pub(crate) fn found(raw: &str) -> &'static str {
 /// # Errors
 /// A sentence that begins with `place`: not an object, or a member of interest stands in it twice, which two readers
 /// would understand in two ways.
-pub(crate) fn object<'a, T: Deserialize<'a>>(raw: &'a str, place: impl Display) -> Result<T, String> {
-    if !raw.trim_start().starts_with('{') {
-        return Err(not_read(&place, &format_args!("expected an object, found {}", found(raw))));
+pub(crate) fn object<'a, T: Object<'a>>(json: Checked<'a>, place: impl Display) -> Result<T, String> {
+    let mut object = T::default();
+    match json.get().starts_with('{') && object.fill(json) {
+        true => Ok(object),
+        false => Err(not_read(json.get(), T::NAMES, &place)),
     }
-    serde_json::from_str(raw).map_err(|e| not_read(&place, &e))
 }
 
-fn not_read(place: &dyn Display, why: &dyn Display) -> String {
-    format!("{place}: {why}")
+/// The same for a text that nobody has read yet.
+///
+/// # Errors
+/// As [`object`], or it is not one JSON value.
+pub(crate) fn object_in<'a, T: Object<'a>>(text: &'a str, place: impl Display) -> Result<T, String> {
+    let mut object = T::default();
+    match Checked::read(text) {
+        Ok(json) if json.get().starts_with('{') && object.fill(json) => Ok(object),
+        _ => Err(not_read(text, T::NAMES, &place)),
+    }
+}
+
+fn not_read(text: &str, names: &[&'static str], place: &dyn Display) -> String {
+    if text.trim_start().starts_with('{') {
+        format!("{place}: {}", complaint(text, names))
+    } else {
+        format!("{place}: expected an object, found {}", found(text))
+    }
 }
 
 /// Reads an object that may be absent or of another type; then it has no members.
 ///
 /// # Errors
 /// A member of interest stands in it twice.
-pub(crate) fn object_or_empty<'a, T: Deserialize<'a> + Default>(
-    raw: Option<&'a RawValue>,
+pub(crate) fn object_or_empty<'a, T: Object<'a>>(
+    raw: Option<Checked<'a>>,
     place: impl Display,
 ) -> Result<T, String> {
     match raw {
-        Some(raw) if raw.get().starts_with('{') => object(raw.get(), place),
+        Some(raw) if raw.get().starts_with('{') => object(raw, place),
         _ => Ok(T::default()),
     }
 }
@@ -96,10 +110,10 @@ pub(crate) fn object_or_empty<'a, T: Deserialize<'a> + Default>(
 /// It is not one JSON object.
 pub(crate) fn each_member<'a>(
     text: &'a str,
-    each: impl FnMut(&str, &'a RawValue),
+    each: impl FnMut(&str, Checked<'a>),
 ) -> Result<(), serde_json::Error> {
     struct Each<F>(F);
-    impl<'de, F: FnMut(&str, &'de RawValue)> Visitor<'de> for Each<F> {
+    impl<'de, F: FnMut(&str, Checked<'de>)> Visitor<'de> for Each<F> {
         type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,7 +122,7 @@ pub(crate) fn each_member<'a>(
 
         fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
             while let Some(name) = map.next_key::<Text<'_>>()? {
-                (self.0)(&name.0, map.next_value()?);
+                (self.0)(&name.0, Checked::of(map.next_value()?));
             }
             Ok(())
         }
@@ -119,43 +133,24 @@ pub(crate) fn each_member<'a>(
 }
 
 /// One member of an object, still raw; `None` if it is none, has no such member, or has it twice.
-pub(crate) fn member<'a>(raw: &'a RawValue, name: &str) -> Option<&'a RawValue> {
-    let (mut found, mut count) = (None, 0);
-    let read = each_member(raw.get(), |member, value| {
-        if member == name {
-            (found, count) = (Some(value), count + 1);
+pub(crate) fn member<'a>(raw: Checked<'a>, name: &str) -> Option<Checked<'a>> {
+    let mut found = None;
+    for (member, value) in raw.members() {
+        if member? == name && found.replace(value).is_some() {
+            return None;
         }
-    });
-    found.filter(|_| read.is_ok() && count == 1)
+    }
+    found
 }
 
 /// The elements of an array, each still raw; `None` if it is no array.
 ///
 /// At most `most` of them are kept, and the second member counts all: a few million elements fit into a body.
-pub(crate) fn array(raw: &RawValue, most: usize) -> Option<(Vec<&RawValue>, usize)> {
-    struct Elements(usize);
-    impl<'de> Visitor<'de> for Elements {
-        type Value = (Vec<&'de RawValue>, usize);
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an array")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut kept = Vec::new();
-            while kept.len() < self.0
-                && let Some(element) = list.next_element()?
-            {
-                kept.push(element);
-            }
-            let mut all = kept.len();
-            while list.next_element::<IgnoredAny>()?.is_some() {
-                all += 1;
-            }
-            Ok((kept, all))
-        }
-    }
-    serde_json::Deserializer::from_str(raw.get()).deserialize_seq(Elements(most)).ok()
+pub(crate) fn array(raw: Checked<'_>, most: usize) -> Option<(Vec<Checked<'_>>, usize)> {
+    let mut elements = raw.get().starts_with('[').then(|| raw.elements())?;
+    let kept: Vec<_> = elements.by_ref().take(most).collect();
+    let all = kept.len() + elements.count();
+    Some((kept, all))
 }
 
 /// Why a member is no text.
@@ -179,28 +174,24 @@ impl NoText {
 }
 
 /// A member that must be a string.
-pub(crate) fn string<'a>(raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, NoText> {
+pub(crate) fn string<'a>(raw: Option<Checked<'a>>) -> Result<Cow<'a, str>, NoText> {
     let Some(raw) = raw else { return Err(NoText::Absent) };
     if !raw.get().starts_with('"') {
         return Err(NoText::Type(found(raw.get())));
     }
-    // Raw JSON has been read once: a string without escapes is what stands between its quotes.
-    match raw.get().strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        Some(text) if !text.contains('\\') => Ok(Cow::Borrowed(text)),
-        _ => serde_json::from_str::<Text<'a>>(raw.get()).map(|t| t.0).map_err(|_| NoText::NotUnicode),
-    }
+    raw.text().ok_or(NoText::NotUnicode)
 }
 
 /// A member by which one event or request is told from the next: a text that is not empty. Anything else is none, and
 /// nobody needs a warning about it.
-pub(crate) fn mark(raw: Option<&RawValue>) -> Option<String> {
+pub(crate) fn mark(raw: Option<Checked<'_>>) -> Option<String> {
     string(raw).ok().filter(|mark| !mark.is_empty()).map(Cow::into_owned)
 }
 
 /// A member that ought to be a string and may be a number (versions and ETags are, here and there): its text, with
 /// the empty string read as absent. Anything else is absent with a warning.
 pub(crate) fn text(
-    raw: Option<&RawValue>,
+    raw: Option<Checked<'_>>,
     place: impl Display,
     warnings: &mut Vec<String>,
 ) -> Option<String> {
@@ -208,7 +199,7 @@ pub(crate) fn text(
 }
 
 // What is behind the generic functions is no generic one: each reader has places of its own type, and the work is the same.
-fn text_at(raw: Option<&RawValue>, place: &dyn Display, warnings: &mut Vec<String>) -> Option<String> {
+fn text_at(raw: Option<Checked<'_>>, place: &dyn Display, warnings: &mut Vec<String>) -> Option<String> {
     match string(raw) {
         Ok(text) => (!text.is_empty()).then(|| text.into_owned()),
         Err(NoText::Absent) => None,
@@ -226,11 +217,11 @@ fn text_at(raw: Option<&RawValue>, place: &dyn Display, warnings: &mut Vec<Strin
 
 /// A size in bytes: an integer or decimal text from 0 to 2^63−1 (Ceph's documentation and JD's console show text).
 /// Anything else is absent with a warning, because a wrong size is no reason to miss a scan.
-pub(crate) fn size(raw: Option<&RawValue>, place: impl Display, warnings: &mut Vec<String>) -> Option<u64> {
+pub(crate) fn size(raw: Option<Checked<'_>>, place: impl Display, warnings: &mut Vec<String>) -> Option<u64> {
     size_at(raw, &place, warnings)
 }
 
-fn size_at(raw: Option<&RawValue>, place: &dyn Display, warnings: &mut Vec<String>) -> Option<u64> {
+fn size_at(raw: Option<Checked<'_>>, place: &dyn Display, warnings: &mut Vec<String>) -> Option<u64> {
     let raw = raw?;
     let digits = match string(Some(raw)) {
         Ok(text) if text.is_empty() => return None,
@@ -248,7 +239,7 @@ fn size_at(raw: Option<&RawValue>, place: &dyn Display, warnings: &mut Vec<Strin
 /// A time: RFC 3339 (also with a space for the `T`, as older Ceph and ctyun write it) or RFC 1123 (JD Cloud).
 /// Anything else is absent with a warning.
 pub(crate) fn time(
-    raw: Option<&RawValue>,
+    raw: Option<Checked<'_>>,
     place: impl Display,
     warnings: &mut Vec<String>,
 ) -> Option<Timestamp> {
@@ -278,7 +269,7 @@ fn moment_at(text: &str, place: &dyn Display, warnings: &mut Vec<String>) -> Opt
 /// A time as a count since 1970, of which `per_second` make a second: 1, or 1000 for milliseconds. A number, or a text of
 /// digits. Anything else is absent with a warning.
 pub(crate) fn unix_time(
-    raw: Option<&RawValue>,
+    raw: Option<Checked<'_>>,
     per_second: i64,
     place: impl Display,
     warnings: &mut Vec<String>,
@@ -301,7 +292,7 @@ pub(crate) fn unix_time(
 
 /// An ETag without the quotes some producers put around it, and nothing else lost.
 pub(crate) fn etag(
-    raw: Option<&RawValue>,
+    raw: Option<Checked<'_>>,
     place: impl Display,
     warnings: &mut Vec<String>,
 ) -> Option<String> {
@@ -314,8 +305,8 @@ pub(crate) fn etag(
 mod tests {
     use super::*;
 
-    fn raw(json: &str) -> Box<RawValue> {
-        RawValue::from_string(json.to_owned()).unwrap()
+    fn raw(json: &str) -> Checked<'_> {
+        Checked::read(json).unwrap()
     }
 
     #[test]
@@ -338,7 +329,7 @@ mod tests {
             ("{}", None),
         ] {
             let mut warnings = Vec::new();
-            assert_eq!(size(Some(&raw(json)), "size", &mut warnings), want, "{json}");
+            assert_eq!(size(Some(raw(json)), "size", &mut warnings), want, "{json}");
             assert_eq!(warnings.len(), usize::from(want.is_none() && json != "\"\""), "{json}: {warnings:?}");
         }
         assert_eq!(size(None, "size", &mut Vec::new()), None);
@@ -361,8 +352,8 @@ mod tests {
             ("1533550791", ""),
         ] {
             let mut warnings = Vec::new();
-            let json = raw(&format!("{text:?}"));
-            let time = time(Some(&json), "eventTime", &mut warnings);
+            let json = format!("{text:?}");
+            let time = time(Some(raw(&json)), "eventTime", &mut warnings);
             assert_eq!(time.map(|t| t.to_string()).unwrap_or_default(), want, "{text}");
             assert_eq!(warnings.is_empty(), !want.is_empty(), "{text}: {warnings:?}");
         }
@@ -384,7 +375,7 @@ mod tests {
             ("{}", 1, ""),
         ] {
             let mut warnings = Vec::new();
-            let time = unix_time(Some(&raw(json)), per_second, "eventTime", &mut warnings);
+            let time = unix_time(Some(raw(json)), per_second, "eventTime", &mut warnings);
             assert_eq!(time.map(|t| t.to_string()).unwrap_or_default(), want, "{json}");
             assert_eq!(warnings.is_empty(), !want.is_empty(), "{json}: {warnings:?}");
         }
@@ -403,17 +394,16 @@ mod tests {
             ("null", None),
             ("12", Some("12")),
         ] {
-            let owned = raw(json);
-            let value = (json != "null").then_some(&*owned);
+            let value = (json != "null").then_some(raw(json));
             assert_eq!(etag(value, "eTag", &mut Vec::new()).as_deref(), want, "{json}");
         }
     }
 
     #[test]
     fn a_string_is_a_string() {
-        assert_eq!(string(Some(&raw(r#""\u00e9""#))).unwrap(), "é");
-        assert_eq!(string(Some(&raw(r#""\ud800""#))), Err(NoText::NotUnicode));
-        assert_eq!(string(Some(&raw("7"))), Err(NoText::Type("a number")));
+        assert_eq!(string(Some(raw(r#""\u00e9""#))).unwrap(), "é");
+        assert_eq!(string(Some(raw(r#""\ud800""#))), Err(NoText::NotUnicode));
+        assert_eq!(string(Some(raw("7"))), Err(NoText::Type("a number")));
         assert_eq!(string(None), Err(NoText::Absent));
     }
 }

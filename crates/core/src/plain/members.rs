@@ -1,80 +1,37 @@
 //! How the objects of [`json::members!`](crate::plain::json) are read: by one function for all of them. Derived, it would be the same
 //! code once for each of some sixty objects, and the function has a budget for its size.
 
-use std::fmt;
-
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use crate::plain::checked::Checked;
 
 /// The most names of one object: each has a bit.
 pub(crate) const MOST: usize = 64;
 
-/// Puts each member of an object that is named in `names` into the slot of the same index; `null` is left out.
-///
-/// # Errors
-/// It is no object, or a name stands in it twice.
-pub(crate) fn fill<'de: 'a, 'a, D: Deserializer<'de>>(
-    deserializer: D,
-    names: &'static [&'static str],
-    slots: &mut [&mut Option<&'a RawValue>],
-) -> Result<(), D::Error> {
-    deserializer.deserialize_map(Members { names, slots })
+/// An object of which some members are of interest.
+pub(crate) trait Object<'a>: Default {
+    /// What they are called.
+    const NAMES: &'static [&'static str];
+
+    /// Takes them out of a value; `false` if that is not possible, see [`fill`].
+    fn fill(&mut self, json: Checked<'a>) -> bool;
 }
 
-struct Members<'s, 't, 'a> {
-    names: &'static [&'static str],
-    slots: &'s mut [&'t mut Option<&'a RawValue>],
-}
-
-impl<'de: 'a, 'a> Visitor<'de> for Members<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        // One bit for each name: a member that is `null` fills no slot and must not stand there twice either.
-        let mut seen: u64 = 0;
-        while let Some(index) = map.next_key_seed(Index(self.names))? {
-            let Some((index, name, slot)) =
-                index.and_then(|i| Some((i, self.names.get(i)?, self.slots.get_mut(i)?)))
-            else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            if seen & (1 << index) != 0 {
-                return Err(A::Error::duplicate_field(name));
-            }
-            seen |= 1 << index;
-            **slot = map.next_value()?;
+/// Puts each member of an object that is named in `names` into the slot of the same index; `null` is left out. Gives `false` if a
+/// name stands in the object twice, or one is not Unicode.
+pub(crate) fn fill<'a>(json: Checked<'a>, names: &[&str], slots: &mut [&mut Option<Checked<'a>>]) -> bool {
+    // One bit for each name: a member that is `null` fills no slot and must not stand there twice either.
+    let mut seen: u64 = 0;
+    for (name, value) in json.members() {
+        let Some(name) = name else { return false };
+        let Some(index) = names.iter().position(|known| *known == name) else { continue };
+        if seen & (1 << index) != 0 {
+            return false;
         }
-        Ok(())
+        seen |= 1 << index;
+        if let Some(slot) = slots.get_mut(index) {
+            **slot = Some(value).filter(|value| value.get() != "null");
+        }
     }
-}
-
-/// Where a name stands in the list.
-struct Index(&'static [&'static str]);
-
-impl<'de> DeserializeSeed<'de> for Index {
-    type Value = Option<usize>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_identifier(self)
-    }
-}
-
-impl Visitor<'_> for Index {
-    type Value = Option<usize>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a member")
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().position(|&known| known == name))
-    }
+    true
 }
 
 #[cfg(test)]
@@ -90,7 +47,7 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<(Option<&str>, Option<&str>), String> {
-        let pair = json::object::<Pair<'_>>(text, "here")?;
+        let pair = json::object_in::<Pair<'_>>(text, "here")?;
         Ok((pair.one.map(|raw| raw.get()), pair.two.map(|raw| raw.get())))
     }
 

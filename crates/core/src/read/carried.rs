@@ -19,7 +19,7 @@ json::members! {
 /// Functions host (Azure/azure-functions-host, `HttpRequestExtensions.cs`, `GetRequestAsJObject`). Nothing that a sender of such
 /// a request chooses decides it.
 pub fn is_http_request(event: &str) -> bool {
-    let Ok(marks) = json::object::<Marks<'_>>(event, "") else { return false };
+    let Ok(marks) = json::object_in::<Marks<'_>>(event, "") else { return false };
     if marks.request_context.is_some_and(|raw| raw.get().starts_with('{')) {
         let names_request = marks.raw_path.is_some() || marks.http_method.is_some();
         return names_request && marks.request_payload.is_none();

@@ -1,6 +1,6 @@
 //! Reading a list: each of its elements is looked up on its own, so that a bad one takes no neighbour along.
 
-use serde_json::value::RawValue;
+use crate::plain::checked::Checked;
 
 use super::item::{Item, Parsed, Reading};
 use super::kept::kept;
@@ -29,7 +29,7 @@ impl Reader<'_> {
         let unreadable = |detail| Some(Parsed::unreadable(Cause::Unreadable, detail));
         let elements = match list.member {
             // One that stands alone is a list of one.
-            "" if seen.count == 0 => serde_json::from_str(seen.text).map(|raw| (vec![raw], 1)).ok(),
+            "" if seen.count == 0 => Checked::read(seen.text).map(|raw| (vec![raw], 1)).ok(),
             "" => Some((seen.elements.clone(), seen.count)),
             member => seen.get(member).and_then(|raw| json::array(raw, self.left)),
         };
@@ -46,7 +46,7 @@ impl Reader<'_> {
         let left = self.left;
         let mut parsed = Parsed { items: Vec::with_capacity(elements.len()), ..Parsed::default() };
         let (mut strangers, mut any_known, mut unknown) = (Strangers::default(), false, 0);
-        for (index, raw) in elements.iter().enumerate() {
+        for (index, raw) in elements.iter().copied().enumerate() {
             let place = match list.element {
                 "" => format!("{}[{index}]", list.place),
                 element => format!("{element}{index}"),
@@ -108,7 +108,7 @@ impl Reader<'_> {
     fn element(
         &mut self,
         list: &List,
-        raw: &RawValue,
+        raw: Checked<'_>,
         place: &str,
         index: usize,
         outer: &Seen<'_>,
@@ -121,7 +121,7 @@ impl Reader<'_> {
         }
         let twice = |e: serde_json::Error| Unread::Broken(format!("{place}: {e}"));
         for stands in list.elements {
-            let seen = Seen::object(raw.get(), &table::group(*stands).names).map_err(twice)?;
+            let seen = Seen::element(raw, &table::group(*stands).names).map_err(twice)?;
             let spot = Spot { stands: *stands, ..spot };
             let mut from = 0;
             loop {
@@ -198,8 +198,7 @@ impl Reader<'_> {
                 }
             }
         }
-        let seen =
-            Seen::object(raw.get(), &table::group(*list.elements.last().unwrap_or(&Stands::Alone)).names);
+        let seen = Seen::element(raw, &table::group(*list.elements.last().unwrap_or(&Stands::Alone)).names);
         Err(stranger(list, &seen.map_err(twice)?, place, spot.pin))
     }
 }

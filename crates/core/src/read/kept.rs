@@ -6,18 +6,18 @@ use serde_json::value::RawValue;
 use super::item::{Item, Reading};
 use super::withheld;
 use crate::model::raw::Raw;
+use crate::plain::checked::Checked;
 use crate::plain::json;
 
 /// Keeps what an item was read from. `key_place` leads to the key in it; empty: none does. The texts of the members called as in
 /// `names` are withheld.
-pub(super) fn kept(item: &Item, sent: &RawValue, key_place: &[&str], names: &[&str]) -> Raw {
-    match withheld::in_json(sent, names).and_then(|sent| RawValue::from_string(sent).ok()) {
-        Some(sent) => kept_as_it_is(item, &sent, key_place),
-        None => kept_as_it_is(item, sent, key_place),
-    }
+pub(super) fn kept(item: &Item, sent: Checked<'_>, key_place: &[&str], names: &[&str]) -> Raw {
+    let without = withheld::in_json(sent, names);
+    let without = without.as_deref().and_then(|without| Checked::read(without).ok());
+    kept_as_it_is(item, without.unwrap_or(sent), key_place)
 }
 
-fn kept_as_it_is(item: &Item, sent: &RawValue, key_place: &[&str]) -> Raw {
+fn kept_as_it_is(item: &Item, sent: Checked<'_>, key_place: &[&str]) -> Raw {
     let decoded = match &item.reading {
         Reading::Object(event) if !key_place.is_empty() => {
             let key = key_place.iter().try_fold(sent, |value, name| json::member(value, name));
@@ -25,11 +25,11 @@ fn kept_as_it_is(item: &Item, sent: &RawValue, key_place: &[&str]) -> Raw {
         }
         _ => None,
     };
-    Raw { sent: sent.to_owned(), decoded }
+    Raw { sent: sent.to_raw(), decoded }
 }
 
 /// The same JSON with a text in the place of `part`, which is borrowed from it; `None` if that stands there already.
-fn replaced(whole: &RawValue, part: &RawValue, text: &str) -> Option<Box<RawValue>> {
+fn replaced(whole: Checked<'_>, part: Checked<'_>, text: &str) -> Option<Box<RawValue>> {
     if json::string(Some(part)).is_ok_and(|sent| sent == text) {
         return None;
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use serde_json::value::RawValue;
+use crate::plain::checked::Checked;
 
 use crate::model::dialect::KeyEncoding;
 use crate::model::event::{KeyError, ObjectKey};
@@ -15,7 +15,7 @@ use crate::plain::{json, line};
 /// # Errors
 /// [`Cause::MissingKey`] if there is none, [`Cause::InvalidKey`] if it is no Unicode text once decoded.
 pub(super) fn read(
-    raw: Option<&RawValue>,
+    raw: Option<Checked<'_>>,
     place: impl Display,
     encoding: impl FnOnce(&str) -> KeyEncoding,
 ) -> Result<ObjectKey, Failure> {

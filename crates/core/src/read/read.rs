@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::value::RawValue;
+use crate::plain::checked::Checked;
 
 use crate::model::delivery::Delivery;
 use crate::model::dialect::{Dialect, KeyRules};
@@ -256,8 +256,9 @@ impl<'r> Reader<'r> {
         let seen = match begin.as_bytes().first() {
             None => return Parsed::unreadable(Cause::Unreadable, "the body is empty, expected JSON"),
             Some(b'{') => Seen::object(text, &table::group(Stands::Alone).names),
-            Some(b'[') => serde_json::from_str::<&RawValue>(text)
-                .map(|raw| Seen::array(raw, self.left).unwrap_or_else(|| Seen::text(text))),
+            Some(b'[') => {
+                Checked::read(text).map(|raw| Seen::array(raw, self.left).unwrap_or_else(|| Seen::text(text)))
+            }
             Some(_) => Ok(Seen::text(text)),
         };
         // What is not one JSON value may be something else.
@@ -296,7 +297,7 @@ impl<'r> Reader<'r> {
         };
         if self.keep && begin.starts_with('{') {
             // Elements of a list hold their own already, and what came in a message was read from that message.
-            let sent = serde_json::from_str::<&RawValue>(text).ok();
+            let sent = Checked::read(text).ok();
             for item in parsed.items.iter_mut().filter(|i| i.raw.is_none() && i.message.is_none()) {
                 item.raw = sent.map(|sent| kept(item, sent, key_place(item), withheld(item)));
             }

@@ -5,13 +5,9 @@
 //! readers would understand two things. Nobody else is hurt by it.
 
 use std::cell::Cell;
-use std::fmt;
-
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::around::Around;
+use crate::plain::checked::{Checked, complaint};
 use crate::plain::json;
 
 /// Names of members that are looked for in one place: as many as a mask has bits.
@@ -73,7 +69,7 @@ pub(super) struct Seen<'a> {
     /// As it was sent.
     pub(super) text: &'a str,
     names: Option<&'static Names>,
-    members: Vec<&'a RawValue>,
+    members: Vec<Checked<'a>>,
     /// By the index of a name, which of the members it is, plus one.
     places: [u8; MOST_NAMES],
     /// Which members of interest it has.
@@ -82,7 +78,7 @@ pub(super) struct Seen<'a> {
     twice: u128,
     torn: Cell<u128>,
     /// The elements, if it is an array; of a very long one the first.
-    pub(super) elements: Vec<&'a RawValue>,
+    pub(super) elements: Vec<Checked<'a>>,
     /// How many there are.
     pub(super) count: usize,
 }
@@ -95,35 +91,65 @@ impl<'a> Seen<'a> {
         Self { text, names: None, members, places, present: 0, twice: 0, torn, elements, count: 0 }
     }
 
-    /// An object's members.
+    /// The members of an object that nobody has read yet.
     ///
     /// # Errors
     /// It is not one JSON object.
     pub(super) fn object(text: &'a str, names: &'static Names) -> Result<Self, serde_json::Error> {
-        let mut seen = Self { names: Some(names), members: Vec::with_capacity(16), ..Self::text(text) };
-        let mut reader = serde_json::Deserializer::from_str(text);
-        reader.deserialize_map(Walk { seen: &mut seen, names, strict: 0 })?;
-        reader.end()?;
-        Ok(seen)
+        let seen = Checked::read(text).ok().and_then(|json| Self::text(text).with(json, names));
+        seen.ok_or_else(|| complaint(text, &[]))
+    }
+
+    /// The same of one that was read.
+    ///
+    /// # Errors
+    /// The name of a member is not Unicode.
+    pub(super) fn element(json: Checked<'a>, names: &'static Names) -> Result<Self, serde_json::Error> {
+        Self::text(json.get()).with(json, names).ok_or_else(|| complaint(json.get(), &[]))
+    }
+
+    fn with(mut self, json: Checked<'a>, names: &'static Names) -> Option<Self> {
+        if !json.get().starts_with('{') {
+            return None;
+        }
+        self.names = Some(names);
+        self.members.reserve(16);
+        let mut met: u128 = 0;
+        for (name, value) in json.members() {
+            let Some(index) = names.index(&name?) else { continue };
+            let bit = 1 << index;
+            if met & bit != 0 {
+                // The first one stands for both; whoever asks is told.
+                self.twice |= bit;
+                continue;
+            }
+            met |= bit;
+            if value.get() != "null" {
+                self.members.push(value);
+                self.present |= bit;
+                self.places[index] = u8::try_from(self.members.len()).unwrap_or_default();
+            }
+        }
+        Some(self)
     }
 
     /// An array's elements, at most `most` of them; `None` if it is no array.
-    pub(super) fn array(raw: &'a RawValue, most: usize) -> Option<Self> {
+    pub(super) fn array(raw: Checked<'a>, most: usize) -> Option<Self> {
         let (elements, count) = json::array(raw, most)?;
         Some(Self { elements, count, ..Self::text(raw.get()) })
     }
 
     /// A member; `None` is "absent or null".
-    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub(super) fn get(&self, name: &str) -> Option<Checked<'a>> {
         self.member(self.names?.index(name)?)
     }
 
-    fn member(&self, index: usize) -> Option<&'a RawValue> {
+    fn member(&self, index: usize) -> Option<Checked<'a>> {
         self.members.get(usize::from(self.places[index]).checked_sub(1)?).copied()
     }
 
     /// The same for a mark, which is in doubt where it stands there twice.
-    fn mark(&self, name: &str) -> Option<&'a RawValue> {
+    fn mark(&self, name: &str) -> Option<Checked<'a>> {
         let index = self.names?.index(name)?;
         if self.twice != 0 {
             self.torn.set(self.torn.get() | self.twice & 1 << index);
@@ -152,82 +178,16 @@ impl<'a> Seen<'a> {
         if asked == 0 {
             return Ok(());
         }
+        let asked = (0..MOST_NAMES).filter(|index| asked & 1 << index != 0);
+        let asked: Vec<_> = asked.filter_map(|index| names.names.get(index).copied()).collect();
         // Once more, to say where.
-        let walk = Walk { seen: &mut Seen::text(self.text), names, strict: asked };
-        serde_json::Deserializer::from_str(self.text).deserialize_map(walk)
+        Err(complaint(self.text, &asked))
     }
 }
 
 /// A member of an object; `None` is "absent or null", and one that stands there twice.
-fn member<'a>(raw: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+fn member<'a>(raw: Checked<'a>, name: &str) -> Option<Checked<'a>> {
     json::member(raw, name).filter(|member| member.get() != "null")
-}
-
-/// One pass over an object.
-struct Walk<'s, 'a> {
-    seen: &'s mut Seen<'a>,
-    names: &'static Names,
-    /// Members of which a second one ends the pass.
-    strict: u128,
-}
-
-impl<'a> Visitor<'a> for Walk<'_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut met: u128 = 0;
-        while let Some(index) = map.next_key_seed(Index(self.names))? {
-            let Some(index) = index else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            let bit = 1 << index;
-            if met & self.strict & bit != 0 {
-                return Err(A::Error::duplicate_field(self.names.names[index]));
-            }
-            if met & bit != 0 {
-                // The first one stands for both; whoever asks is told.
-                self.seen.twice |= bit;
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            met |= bit;
-            let value = map.next_value::<&RawValue>()?;
-            if value.get() != "null" {
-                self.seen.members.push(value);
-                self.seen.present |= bit;
-                self.seen.places[index] = u8::try_from(self.seen.members.len()).unwrap_or_default();
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Finds a member's name among those that are looked for.
-struct Index(&'static Names);
-
-impl<'a> DeserializeSeed<'a> for Index {
-    type Value = Option<usize>;
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Index {
-    type Value = Option<usize>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.index(name))
-    }
 }
 
 /// What a member's value must be.
@@ -256,7 +216,7 @@ pub(super) enum Test {
 }
 
 impl Test {
-    pub(super) fn holds(self, raw: Option<&RawValue>) -> bool {
+    pub(super) fn holds(self, raw: Option<Checked<'_>>) -> bool {
         let text = |holds: &dyn Fn(&str) -> bool| json::string(raw).is_ok_and(|text| holds(&text));
         match self {
             Self::There => raw.is_some(),
@@ -325,7 +285,7 @@ impl Mark {
             Self::Members(members) => members.iter().all(|(name, test)| test.holds(seen.mark(name))),
             Self::Elements(members) => seen.elements.iter().any(|element| {
                 element.get().starts_with('{')
-                    && members.iter().all(|(name, test)| test.holds(member(element, name)))
+                    && members.iter().all(|(name, test)| test.holds(member(*element, name)))
             }),
             Self::Text(test) => seen.names.is_none() && test(seen.text),
             Self::AnyObject => seen.names.is_some(),
@@ -358,7 +318,7 @@ mod tests {
     fn members_are_found_and_whoever_asks_about_one_that_stands_there_twice_hears_it() {
         let text = r#"{"x":1,"own":[1],"a":null,"own":2,"b":"t","message":{"deep":{"er":7}}}"#;
         let seen = Seen::object(text, names()).unwrap();
-        assert_eq!(seen.get("b").map(RawValue::get), Some("\"t\""));
+        assert_eq!(seen.get("b").map(Checked::get), Some("\"t\""));
         assert_eq!((seen.get("a").is_none(), seen.get("x").is_none()), (true, true));
         let deep = |name| Test::Has("deep", Box::leak(Box::new(Test::Has(name, &Test::There))));
         assert!(deep("er").holds(seen.get("message")) && !deep("none").holds(seen.get("message")));

@@ -1,6 +1,6 @@
 //! What no row of the table knows: the sentences that say what was found, and what was expected.
 
-use serde_json::value::RawValue;
+use crate::plain::checked::Checked;
 
 use super::carried::is_http_request;
 use super::item::Parsed;
@@ -41,7 +41,7 @@ pub(super) fn unknown_object(text: &str, pin: Option<Dialect>, is_event: bool) -
 
 /// The same for whatever is no object.
 pub(super) fn unknown(text: &str) -> Parsed {
-    let raw: &RawValue = match serde_json::from_str(text) {
+    let raw: Checked<'_> = match Checked::read(text) {
         Ok(raw) => raw,
         Err(e) => return not_json(&e),
     };

@@ -16,6 +16,7 @@ use crate::model::dialect::Dialect;
 use crate::plain::mistake::Mistake;
 use crate::plain::secret::Secret;
 use crate::select::rules::Rules;
+use crate::settings::entry::Element;
 
 /// Who reads the settings: not everybody needs everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,10 @@ pub struct Settings {
     pub rules: Rules,
     /// The log filter.
     pub log: String,
+    /// What is asked for what it holds (`[[store]]`), as plain data.
+    pub stores: Vec<Element>,
+    /// Which buckets a server compares by itself, and how often (`[[reconcile]]`), as plain data.
+    pub reconciles: Vec<Element>,
     /// What should be seen at start although it is no mistake.
     pub warnings: Vec<String>,
 }
@@ -266,6 +271,11 @@ impl Settings {
             Way::Through(proxy) => Some(way::place(&proxy)),
         };
         Some((way::place(url), proxy))
+    }
+
+    /// The proxies that the usual variables name.
+    pub fn proxies(&self) -> Proxies {
+        self.mdss.proxies.clone()
     }
 
     /// Whether both send the same API key.

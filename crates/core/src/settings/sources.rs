@@ -48,8 +48,7 @@ impl Reader {
                 }
                 fits
             });
-            let dialect =
-                entry.text("dialect").and_then(|text| entry.read("dialect", &text, str::parse::<Dialect>));
+            let dialect = entry.text("dialect").and_then(|text| entry.read("dialect", &text, Dialect::sent));
             let redelivers = entry
                 .text("redelivers")
                 .and_then(|text| entry.read("redelivers", &text, str::parse::<Redelivers>));

@@ -270,6 +270,7 @@ fn item(base: &Base, taken: Taken, begin: Duration) -> Item {
         items: 1,
     };
     let claimed = Claimed {
+        known: None,
         ticket: Ticket::leased(taken.of, begin, base.back.clone()),
         path: taken.path.unwrap_or_default(),
         lane: taken.lane,

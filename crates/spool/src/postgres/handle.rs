@@ -83,7 +83,7 @@ impl Postgres {
         };
         let name = if works { "spool" } else { "spool-desk" };
         let thread = thread::Builder::new().name(name.into()).spawn(move || {
-            runtime.block_on(keeper::keep(base, works.then_some(queue), stop));
+            runtime.block_on(keeper::keep(base, queue, works, stop));
         })?;
         Ok((Self(Arc::new(gate)), thread))
     }

@@ -75,6 +75,9 @@ fn insert(
         return Ok(());
     }
     let delivery = delivery::insert(turn, intake, now)?;
+    if let Some(known) = &intake.known {
+        turn.accepted(delivery, now, known);
+    }
     let heir = items.iter().position(|item| item.state != State::Waiting);
     for (n, item) in items.iter().enumerate() {
         let part = match heir {

@@ -1,9 +1,11 @@
 //! Which items may be tried now. Nothing is written: what is given out is known to this process, and if it dies, the items are as they
 //! were.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use mdss_relay_core::Delivery;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::column::{Cell, exact, maybe_shown, number, numbers, state};
@@ -12,6 +14,7 @@ use super::due::lanes;
 use crate::claim::{Claimed, Claims, DeliveryId, Stored, Want};
 use crate::clock::Moment;
 use crate::item::{ItemId, State};
+use crate::known::{Accepted, Memory};
 use crate::ticket::Given;
 
 /// Bytes of bodies that one claim brings into memory, the first delivery aside.
@@ -31,6 +34,15 @@ pub(super) struct At<'g> {
     pub(super) now: Moment,
     pub(super) epoch: u64,
     pub(super) given: &'g Given,
+    /// Plans that need not be made again.
+    pub(super) memory: Option<&'g RefCell<Memory>>,
+}
+
+impl At<'_> {
+    /// What is known of a delivery and need not be read.
+    fn known(&self, want: &Want, delivery: i64) -> Option<Accepted> {
+        self.memory?.borrow_mut().take(self.epoch, delivery, want.rules?, self.now)
+    }
 }
 
 /// The items that may be tried now: from each lane the oldest that are due, and every fourth place for the newest.
@@ -72,20 +84,30 @@ pub(super) fn claim(db: &Connection, want: &Want, at: &At<'_>) -> rusqlite::Resu
         }
         for row in rows {
             let number: i64 = row.delivery;
+            let mut known = None;
             let delivery = match (&row.path, deliveries.get(&number)) {
                 (Err(why), _) => Arc::new(read(number, Err(why.clone()), &row, at)),
                 (Ok(_), Some(known)) => Arc::clone(known),
-                (Ok(_), None) => {
-                    let found = stored(db, number)?.ok_or_else(|| lost(number));
-                    let stored = Arc::new(read(number, found, &row, at));
-                    bytes += stored.delivery.as_ref().map_or(0, |d| d.body.len());
-                    if !deliveries.is_empty() && bytes > MOST_CLAIMED_BYTES {
-                        claims.cut = true;
-                        break 'lanes;
+                (Ok(_), None) => match at.known(want, number) {
+                    Some(accepted) => {
+                        let (id, source) = (accepted.known.name.clone(), accepted.known.source.clone());
+                        let delivery = Delivery { id, source, ..Delivery::default() };
+                        let found = Found { received: accepted.received, delivery: Ok(delivery), items: 1 };
+                        known = Some(accepted.known);
+                        Arc::new(read(number, Ok(found), &row, at))
                     }
-                    deliveries.insert(number, Arc::clone(&stored));
-                    stored
-                }
+                    None => {
+                        let found = stored(db, number)?.ok_or_else(|| lost(number));
+                        let stored = Arc::new(read(number, found, &row, at));
+                        bytes += stored.delivery.as_ref().map_or(0, |d| d.body.len());
+                        if !deliveries.is_empty() && bytes > MOST_CLAIMED_BYTES {
+                            claims.cut = true;
+                            break 'lanes;
+                        }
+                        deliveries.insert(number, Arc::clone(&stored));
+                        stored
+                    }
+                },
             };
             claims.items.push(Claimed {
                 ticket: at.given.give(at.epoch, row.id),
@@ -96,6 +118,7 @@ pub(super) fn claim(db: &Connection, want: &Want, at: &At<'_>) -> rusqlite::Resu
                 waited: at.now.since(row.since),
                 reason: row.reason,
                 delivery,
+                known,
             });
         }
     }

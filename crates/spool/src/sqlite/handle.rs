@@ -8,6 +8,7 @@ use super::accept::{accept, probe};
 #[cfg(feature = "postgres")]
 use super::carry;
 use super::claim::{At, claim};
+use super::connect::FILE;
 use super::desk::{Change, change, list, show, stock};
 use super::due::release;
 use super::file::is_held;
@@ -21,6 +22,7 @@ use crate::fact::ByHand;
 use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
+use crate::known::Room;
 use crate::outbox::{OutboxRow, OutboxSize};
 #[cfg(feature = "postgres")]
 use crate::parcel::{Parcel, Remembered};
@@ -35,24 +37,35 @@ pub struct Sqlite {
     orders: Orders,
     clock: Arc<dyn Clock>,
     given: Given,
+    /// For more plans.
+    room: Room,
 }
 
 impl Sqlite {
+    /// What the file is called in its directory.
+    pub(crate) const FILE: &str = FILE;
+
     /// The engine of a relay, and its thread.
     pub(crate) fn work(dir: PathBuf, clock: Arc<dyn Clock>) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (orders, thread) = Orders::work(dir, Arc::clone(&clock))?;
-        Ok((Self { orders, clock, given: Given::default() }, thread))
+        let room = Room::default();
+        let (orders, thread) = Orders::work(dir, Arc::clone(&clock), room.clone())?;
+        Ok((Self { orders, clock, given: Given::default(), room }, thread))
     }
 
     /// The same file, from outside.
     pub(crate) fn visit(dir: &Path) -> Result<(Self, JoinHandle<()>), Trouble> {
         let (orders, thread) = Orders::visit(dir)?;
-        Ok((Self { orders, clock: Arc::new(SystemClock), given: Given::default() }, thread))
+        let (given, room) = (Given::default(), Room::default());
+        Ok((Self { orders, clock: Arc::new(SystemClock), given, room }, thread))
     }
 
     /// Whether a relay works on a directory.
     pub(crate) fn is_worked_on(dir: &Path) -> bool {
         is_held(dir)
+    }
+
+    pub(crate) fn remembers(&self) -> bool {
+        self.room.is_left()
     }
 
     pub(crate) async fn accept(&self, intake: Arc<Intake>, limits: Limits) -> Result<Vec<Written>, Trouble> {
@@ -64,7 +77,8 @@ impl Sqlite {
         let (now, given) = (self.clock.now(), self.given.clone());
         self.orders
             .ask(Order::Read, move |turn| {
-                Ok(claim(turn.db, &want, &At { now, epoch: turn.epoch, given: &given })?)
+                let at = At { now, epoch: turn.epoch, given: &given, memory: turn.memory };
+                Ok(claim(turn.db, &want, &at)?)
             })
             .await
     }

@@ -4,6 +4,7 @@
 //! everything that waits, does it in one transaction, syncs once and then answers all: while one group is being
 //! synced, the next one gathers by itself. Nobody is answered before the sync, and a group of one waits for nobody.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -22,6 +23,7 @@ use super::trouble::{Fault, trouble};
 use super::turn::Turn;
 use crate::clock::Clock;
 use crate::jump::Jumps;
+use crate::known::{Accepted, Memory, Room};
 use crate::said::{Said, Where};
 use crate::trouble::{Trouble, TroubleKind};
 
@@ -82,10 +84,14 @@ impl<T: Send, F: FnMut(&Turn<'_>) -> Result<T, Fault> + Send> Job for Task<T, F>
 
 impl Orders {
     /// Starts the thread of a relay. It opens the file at once and, if that cannot be done, again with every order.
-    pub(super) fn work(dir: PathBuf, clock: Arc<dyn Clock>) -> std::io::Result<(Self, JoinHandle<()>)> {
+    pub(super) fn work(
+        dir: PathBuf,
+        clock: Arc<dyn Clock>,
+        room: Room,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (orders, queue) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new().name("spool".into()).spawn(move || {
-            let mut keeper = Keeper::new(dir, clock);
+            let mut keeper = Keeper::new(dir, clock, room);
             let opened = keeper.file.open().map(|_| ());
             keeper.said.writing(opened);
             keeper.serve(queue);
@@ -114,10 +120,11 @@ impl Orders {
         let thread = thread::Builder::new().name("spool-desk".into()).spawn(move || {
             while let Some(order) = queue.blocking_recv() {
                 match order {
-                    Order::Read(job) => drop(read(&db, 0, job)),
+                    Order::Read(job) => drop(read(&db, 0, job, None)),
                     Order::Write(job) => {
                         let mut jobs = [job];
-                        let outcome = group(&mut db, 0, &mut jobs).map(|mut outcomes| outcomes.remove(0));
+                        let outcome =
+                            group(&mut db, 0, &mut jobs).map(|(mut outcomes, _)| outcomes.remove(0));
                         let [job] = jobs;
                         job.answer(outcome.and_then(|outcome| outcome));
                     }
@@ -146,23 +153,24 @@ fn writing(error: rusqlite::Error) -> Trouble {
     trouble(&error, WRITING)
 }
 
+/// What became of each job, and what may be remembered of them all.
+type Done = (Vec<Result<(), Trouble>>, Vec<Accepted>);
+
 /// Does everything in one transaction. A job that fails is taken back alone, if SQLite lets it be.
-fn group(
-    db: &mut Connection,
-    epoch: u64,
-    jobs: &mut [Box<dyn Job>],
-) -> Result<Vec<Result<(), Trouble>>, Trouble> {
+fn group(db: &mut Connection, epoch: u64, jobs: &mut [Box<dyn Job>]) -> Result<Done, Trouble> {
     // Mostly none fails. To be able to take one back, SQLite keeps a copy of each page that each of them changes.
     let group = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(writing)?;
     let turn = Turn::new(&group, epoch);
     if jobs.iter_mut().all(|job| job.run(&turn).is_ok()) && turn.end().is_ok() {
+        let accepted = turn.to_remember();
         drop(turn);
         group.commit().map_err(writing)?;
-        return Ok(vec![Ok(()); jobs.len()]);
+        return Ok((vec![Ok(()); jobs.len()], accepted));
     }
     drop(turn);
     drop(group);
-    each_by_itself(db, epoch, jobs)
+    // Of these nothing is remembered: it is read again.
+    Ok((each_by_itself(db, epoch, jobs)?, Vec::new()))
 }
 
 /// The same, when one is known to fail.
@@ -205,9 +213,14 @@ fn each_by_itself(
 }
 
 /// In one transaction: each statement by itself would take and give back the file's locks. It ends by being dropped, because there is nothing to keep.
-fn read(db: &Connection, epoch: u64, mut job: Box<dyn Job>) -> Result<(), Trouble> {
+fn read(
+    db: &Connection,
+    epoch: u64,
+    mut job: Box<dyn Job>,
+    memory: Option<&RefCell<Memory>>,
+) -> Result<(), Trouble> {
     let moment = db.unchecked_transaction().map_err(Fault::from);
-    let outcome = moment.and_then(|moment| job.run(&Turn::new(&moment, epoch)));
+    let outcome = moment.and_then(|moment| job.run(&Turn::new(&moment, epoch).knowing(memory)));
     let outcome = outcome.map_err(|fault| fault.trouble("reading the spool"));
     job.answer(outcome.clone());
     outcome
@@ -221,12 +234,20 @@ struct Keeper {
     jumps: Jumps,
     /// Whether everything is to be made due, because the clock has jumped, and what is left of that.
     jumped: bool,
+    memory: RefCell<Memory>,
 }
 
 impl Keeper {
-    fn new(dir: PathBuf, clock: Arc<dyn Clock>) -> Self {
+    fn new(dir: PathBuf, clock: Arc<dyn Clock>, room: Room) -> Self {
         let (file, said) = (Held::new(dir.clone(), Arc::clone(&clock)), Said::new(Where::Directory(dir)));
-        Self { file, said, clock, jumps: Jumps::default(), jumped: false }
+        Self {
+            file,
+            said,
+            clock,
+            jumps: Jumps::default(),
+            jumped: false,
+            memory: RefCell::new(Memory::new(room)),
+        }
     }
 
     fn serve(&mut self, mut queue: mpsc::Receiver<Order>) {
@@ -314,13 +335,14 @@ impl Keeper {
 
     fn group(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Trouble>>, Trouble> {
         let (opened, epoch) = self.file.open()?;
-        let outcomes = group(&mut opened.db, epoch, jobs)?;
+        let (outcomes, accepted) = group(&mut opened.db, epoch, jobs)?;
         // What is in a log without a name is with nobody tomorrow.
         if let Err(loss) = opened.names.check() {
             let trouble = Trouble::new(TroubleKind::Taken, loss.what.clone());
             return Err(self.file.rescue(&loss).err().unwrap_or(trouble));
         }
         opened.checkpoints.committed();
+        self.memory.get_mut().remember(epoch, accepted, self.clock.now());
         Ok(outcomes)
     }
 
@@ -332,7 +354,7 @@ impl Keeper {
                 return self.failed(trouble);
             }
         };
-        let outcome = read(&opened.db, epoch, job);
+        let outcome = read(&opened.db, epoch, job, Some(&self.memory));
         if let Err(trouble) = &outcome {
             self.file.distrust(trouble);
         }
@@ -370,7 +392,7 @@ mod tests {
             db.execute("INSERT INTO t VALUES (2)", [])?;
             db.execute("INSERT INTO nowhere VALUES (1)", []).map(drop)
         });
-        let outcomes = group(&mut db, 0, &mut [write(), fail, write()]).unwrap();
+        let (outcomes, _) = group(&mut db, 0, &mut [write(), fail, write()]).unwrap();
         let kinds: Vec<_> =
             outcomes.into_iter().map(|outcome| outcome.err().map(|trouble| trouble.kind)).collect();
         assert_eq!(kinds, [None, Some(TroubleKind::Internal), None]);
@@ -382,7 +404,7 @@ mod tests {
     fn what_cannot_be_read_is_not_said_to_senders() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
-        let mut keeper = Keeper::new(data.clone(), Arc::new(SystemClock));
+        let mut keeper = Keeper::new(data.clone(), Arc::new(SystemClock), Room::default());
         let said = |keeper: &Keeper| keeper.said.kinds();
         std::fs::write(&data, "in the way").unwrap();
         keeper.read(job(|_| Ok(())));

@@ -1,6 +1,7 @@
 //! What one group of requests works with.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
@@ -10,6 +11,7 @@ use super::statement::Statements;
 use super::tally::Tally;
 use super::trouble::Fault;
 use crate::clock::Moment;
+use crate::known::{Accepted, Known, Memory};
 
 /// What a job works with.
 pub(super) struct Turn<'d> {
@@ -23,12 +25,40 @@ pub(super) struct Turn<'d> {
     /// What it changes of the facts that wait for the ledger.
     pub(super) outbox: Outbox,
     pub(super) statements: Statements<'d>,
+    /// Plans of what the group writes.
+    accepted: RefCell<Vec<Accepted>>,
+    /// Plans of what was written before.
+    pub(super) memory: Option<&'d RefCell<Memory>>,
 }
 
 impl<'d> Turn<'d> {
     pub(super) fn new(db: &'d Connection, epoch: u64) -> Self {
         let (tally, outbox) = (Tally::default(), Outbox::default());
-        Self { db, epoch, room: Cell::new(None), tally, outbox, statements: Statements::new() }
+        Self {
+            db,
+            epoch,
+            room: Cell::new(None),
+            tally,
+            outbox,
+            statements: Statements::new(),
+            accepted: RefCell::default(),
+            memory: None,
+        }
+    }
+
+    /// The same for a job that may be told what is remembered.
+    pub(super) fn knowing(self, memory: Option<&'d RefCell<Memory>>) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// The plan of a delivery may be remembered, once that is on disk.
+    pub(super) fn accepted(&self, delivery: i64, received: Moment, known: &Arc<Known>) {
+        self.accepted.borrow_mut().push(Accepted { delivery, received, known: Arc::clone(known) });
+    }
+
+    /// What may be remembered when all of it is on disk.
+    pub(super) fn to_remember(&self) -> Vec<Accepted> {
+        self.accepted.take()
     }
 
     /// How much room there is, with what this group has taken. Asking the file and the disk costs as much as writing an event.

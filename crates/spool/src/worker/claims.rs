@@ -1,4 +1,5 @@
-//! What becomes of a claimed item: its delivery is planned anew, with today's settings, so that a mended configuration heals what is held.
+//! What becomes of a claimed item: its delivery is planned anew, with today's settings, so that a mended configuration heals what is held. Where the plan is
+//! still known and the settings are the same, that is what counts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,17 +9,32 @@ use mdss_relay_core::{
 };
 
 use super::ready::{Item, Object};
-use crate::claim::{DeliveryId, Stored};
+use crate::claim::{Claimed, DeliveryId, Stored};
 use crate::item::LANE_UNROUTED;
+use crate::known::Known;
 
-/// The plan of a delivery, by the paths of its records.
-pub(super) type Plans = HashMap<String, Planned>;
+/// The plan of a delivery.
+pub(super) enum Plans {
+    /// By the paths of its records.
+    Made(Arc<HashMap<String, Planned>>),
+    /// Of its only one, as it was made when it came.
+    Known(Arc<Known>),
+}
+
+impl Plans {
+    fn of(&self, path: &str) -> Option<&Planned> {
+        match self {
+            Self::Made(plans) => plans.get(path),
+            Self::Known(known) => Some(&known.planned).filter(|planned| planned.item == path),
+        }
+    }
+}
 
 /// Plans deliveries.
 pub(super) struct Planner {
     relay: Arc<Relay>,
     /// The plan of the last delivery with several items.
-    last: Option<(DeliveryId, Arc<Plans>)>,
+    last: Option<(DeliveryId, Arc<HashMap<String, Planned>>)>,
 }
 
 impl Planner {
@@ -26,11 +42,15 @@ impl Planner {
         Self { relay, last: None }
     }
 
-    /// The plan of a stored delivery.
+    /// The plan of what an item came in.
     ///
     /// # Errors
     /// If it is no longer what was written, or cannot be planned. It will be no better the next time.
-    pub(super) async fn plans(&mut self, stored: &Arc<Stored>) -> Result<Arc<Plans>, Failure> {
+    pub(super) async fn plans(&mut self, claimed: &Claimed) -> Result<Plans, Failure> {
+        if let Some(known) = &claimed.known {
+            return Ok(Plans::Known(Arc::clone(known)));
+        }
+        let stored = &claimed.delivery;
         let body = match &stored.delivery {
             Ok(delivery) => delivery.body.len(),
             Err(why) => return Err(Failure::new(Cause::Internal, why.clone())),
@@ -38,7 +58,7 @@ impl Planner {
         if let Some((of, plans)) = &self.last
             && *of == stored.id
         {
-            return Ok(Arc::clone(plans));
+            return Ok(Plans::Made(Arc::clone(plans)));
         }
         let (relay, read) = (Arc::clone(&self.relay), Arc::clone(stored));
         // After a panic the worker would begin anew, and with the same item.
@@ -48,11 +68,11 @@ impl Planner {
         if stored.items > 1 {
             self.last = Some((stored.id, Arc::clone(&plans)));
         }
-        Ok(plans)
+        Ok(Plans::Made(plans))
     }
 }
 
-fn plan(relay: &Relay, stored: &Stored) -> Plans {
+fn plan(relay: &Relay, stored: &Stored) -> HashMap<String, Planned> {
     let records = stored.delivery.as_ref().map(|d| relay.plan(d).records).unwrap_or_default();
     records.into_iter().map(|planned| (planned.item.clone(), planned)).collect()
 }
@@ -73,7 +93,7 @@ pub(super) enum Sorted {
 
 /// Sorts an item by the plan of its delivery.
 pub(super) fn sort(item: &Item, plans: &Plans) -> (Object, Sorted) {
-    let Some(planned) = plans.get(&item.path) else {
+    let Some(planned) = plans.of(&item.path) else {
         let detail = format!("the stored delivery no longer has a record {:?}", item.path);
         return (Object::default(), Sorted::Hold(Failure::new(Cause::Internal, detail)));
     };

@@ -37,7 +37,7 @@ pub(super) struct Item {
 
 impl Item {
     pub(super) fn of(item: Claimed, claimed: Instant) -> Self {
-        let Claimed { ticket, path, lane, state, attempts, waited, reason, delivery } = item;
+        let Claimed { ticket, path, lane, state, attempts, waited, reason, delivery, known: _ } = item;
         let (invocation, source) = delivery
             .delivery
             .as_ref()
@@ -154,6 +154,7 @@ pub(super) mod testing {
             waited: Duration::ZERO,
             reason: None,
             delivery: Arc::new(stored),
+            known: None,
         };
         let item = Item::of(claimed, Instant::now());
         Ready { item, object: Object::of(planned), submission: submission.clone() }

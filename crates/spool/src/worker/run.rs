@@ -245,7 +245,7 @@ impl Worker {
         if !beside && !self.pauses.lanes.is_hungry(ahead, self.look, when) {
             return;
         }
-        let turn = self.claims + 1;
+        let (turn, rules) = (self.claims + 1, Some(self.relay.rules()));
         let want = match self.pauses.endpoint(when) {
             Leave::Any if queued < ahead => Want {
                 most: self.most(ahead - queued),
@@ -253,6 +253,7 @@ impl Worker {
                 turn,
                 early: None,
                 lease: self.lease,
+                rules,
             },
             // Whether MDSS answers at all is found out with any unit.
             Leave::One if queued == 0 => Want {
@@ -261,6 +262,7 @@ impl Worker {
                 turn,
                 early: self.pauses.early(when),
                 lease: self.lease,
+                rules,
             },
             _ => return,
         };
@@ -330,7 +332,7 @@ impl Worker {
 
     /// Plans an item anew, and does what the plan wants.
     async fn sort(&mut self, claimed: Claimed, when: Instant) {
-        let plans = self.planner.plans(&claimed.delivery).await;
+        let plans = self.planner.plans(&claimed).await;
         let item = Item::of(claimed, when);
         let (object, sorted) = match plans {
             Ok(plans) => sort(&item, &plans),

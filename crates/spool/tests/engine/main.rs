@@ -74,6 +74,7 @@ suite! {
         a_retry_makes_due_and_a_purge_deletes_what_fits
         a_bulk_change_goes_on_where_its_last_step_ended
         the_counts_are_those_of_the_items
+        what_is_handed_in_beside_a_relay_is_sent_by_it
         a_stock_says_how_long_the_oldest_has_been_waiting;
     outbox:
         a_fact_is_there_with_the_outcome_that_it_tells_of

@@ -1,6 +1,7 @@
 //! The worker, and what only a file can do to it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use mdss_relay_spool::seam::{Claimed, Outcome, Settled, Settlement, Want};
 use mdss_relay_spool::{Spool, TroubleKind};
@@ -59,19 +60,39 @@ async fn a_clock_that_jumps_back_delays_nothing() {
     worker.stop().await;
 }
 
+/// Of the bodies in the file.
+fn flip(dir: &Path) {
+    let db = rusqlite::Connection::open(dir.join("spool.db")).unwrap();
+    db.execute("UPDATE delivery SET body = CAST(replace(CAST(body AS TEXT), 'right', 'wrong') AS BLOB)", [])
+        .unwrap();
+}
+
 #[tokio::test]
 async fn a_flipped_byte_names_no_other_object() {
+    let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
+    let (spool, _keeping) = start(dir.path());
+    keep(&spool, &relay_for(&sim, &[]), "right").await;
+    flip(dir.path());
+    // With settings that were read anew, what was planned before counts no more.
+    let worker = Running::start(&spool, &relay_for(&sim, &[]));
+    until("it is parked", async || states(&spool).await["right"] == "parked internal").await;
+    worker.stop().await;
+    assert_eq!(sim.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn what_came_a_moment_ago_is_sent_without_being_read_and_read_when_it_is_tried_again() {
     let (dir, sim) = (tempfile::tempdir().unwrap(), sim().await);
     let relay = relay_for(&sim, &[]);
     let (spool, _keeping) = start(dir.path());
     keep(&spool, &relay, "right").await;
-    let db = rusqlite::Connection::open(dir.path().join("spool.db")).unwrap();
-    db.execute("UPDATE delivery SET body = CAST(replace(CAST(body AS TEXT), 'right', 'wrong') AS BLOB)", [])
-        .unwrap();
+    flip(dir.path());
+    sim.push_for("right", [Step::Unavailable]);
     let worker = Running::start(&spool, &relay);
     until("it is parked", async || states(&spool).await["right"] == "parked internal").await;
     worker.stop().await;
-    assert_eq!(sim.requests().len(), 0);
+    let requests = sim.requests();
+    assert!(requests.len() == 1 && format!("{requests:?}").contains("right"), "{requests:?}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 //! by visiting a URL that the request names; nobody here does, because whoever may post could have any address visited.
 //! Values of the headers: Azure/azure-sdk-for-net, `sdk/eventgrid/Microsoft.Azure.WebJobs.Extensions.EventGrid/src/TriggerBinding/HttpRequestProcessor.cs`.
 
-use serde_json::value::RawValue;
+use crate::plain::checked::Checked;
 
 use crate::model::delivery::Delivery;
 use crate::model::dialect::Dialect;
@@ -155,7 +155,7 @@ fn validation(delivery: &Delivery, names_objects: fn(&[u8], Dialect) -> bool) ->
     let [element] = elements[..] else {
         return Err(expected("a list of one event", format!("one of {}", elements.len())));
     };
-    let event: Validation<'_> = json::object(element.get(), "the body")?;
+    let event: Validation<'_> = json::object(element, "the body")?;
     let event_type = json::string(event.event_type).unwrap_or_default();
     if !event_type.eq_ignore_ascii_case(VALIDATION) {
         return Err(expected(
@@ -169,7 +169,7 @@ fn validation(delivery: &Delivery, names_objects: fn(&[u8], Dialect) -> bool) ->
     // Microsoft's own library also takes the data as a text of JSON.
     let inner = json::string(event.data).ok();
     let data: ValidationData<'_> = match &inner {
-        Some(text) => json::object(text, "data")?,
+        Some(text) => json::object_in(text, "data")?,
         None => json::object_or_empty(event.data, "data")?,
     };
     let code = json::string(data.code).unwrap_or_default();
@@ -181,8 +181,8 @@ fn validation(delivery: &Delivery, names_objects: fn(&[u8], Dialect) -> bool) ->
 }
 
 /// The elements of a list, or the one thing that there is. Two are enough to tell that it is not one.
-fn elements(text: &str) -> Vec<&RawValue> {
-    let Ok(raw) = serde_json::from_str::<&RawValue>(text.trim_start_matches('\u{feff}')) else {
+fn elements(text: &str) -> Vec<Checked<'_>> {
+    let Ok(raw) = Checked::read(text.trim_start_matches('\u{feff}')) else {
         return Vec::new();
     };
     json::array(raw, MOST_ELEMENTS).map_or_else(|| vec![raw], |(elements, _)| elements)

@@ -100,7 +100,7 @@ json::members! {
 /// The message in an envelope, for a handshake; `None` if the body is none.
 fn message(body: &[u8]) -> Option<String> {
     let text = Text::of(body).text;
-    let envelope: Message<'_> = json::object(&text, "").ok()?;
+    let envelope: Message<'_> = json::object_in(&text, "").ok()?;
     (envelope.topic_owner.is_some() && envelope.subscription_name.is_some()).then_some(())?;
     json::string(envelope.message).ok().map(Cow::into_owned)
 }

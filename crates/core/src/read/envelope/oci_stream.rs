@@ -7,10 +7,10 @@
 
 use std::borrow::Cow;
 
+use crate::plain::checked::Checked;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde_json::value::RawValue;
 
 use crate::model::dialect::Dialect;
 use crate::model::unit::StorageType;
@@ -75,7 +75,7 @@ fn open<'a>(seen: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
 }
 
 /// The event in a record's value.
-fn event(value: Option<&RawValue>, place: &str) -> Result<Vec<u8>, String> {
+fn event(value: Option<Checked<'_>>, place: &str) -> Result<Vec<u8>, String> {
     let text = json::string(value).map_err(|problem| {
         let found = match problem {
             NoText::Absent => "none",

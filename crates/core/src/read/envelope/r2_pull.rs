@@ -6,9 +6,9 @@
 
 use std::borrow::Cow;
 
+use crate::plain::checked::Checked;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::value::RawValue;
 
 use crate::model::dialect::Dialect;
 use crate::plain::json::{self, NoText};
@@ -85,7 +85,7 @@ fn open_answer<'a>(seen: &Seen<'a>, _: &Opening<'a>) -> Opened<'a> {
     }
     let letters = messages.into_iter().enumerate().map(|(index, raw)| {
         let place = format!("result.messages[{index}]");
-        let message: Result<Message<'a>, String> = json::object(raw.get(), &place);
+        let message: Result<Message<'a>, String> = json::object(raw, &place);
         match message {
             Ok(message) => letter(message.id, message.body, format!("{place}.body")),
             Err(detail) => letter_of(None, place, Err(detail)),
@@ -98,7 +98,7 @@ fn open_message<'a>(seen: &Seen<'a>, _: &Opening<'a>) -> Opened<'a> {
     Opened::Letters { letters: vec![letter(seen.get("id"), seen.get("body"), "body".into())], receipt: None }
 }
 
-fn letter<'a>(id: Option<&'a RawValue>, body: Option<&'a RawValue>, place: String) -> Letter<'a> {
+fn letter<'a>(id: Option<Checked<'a>>, body: Option<Checked<'a>>, place: String) -> Letter<'a> {
     let text = match json::string(body) {
         Ok(text) => match text.trim_start().starts_with('{') {
             true => Ok(Sent::Text(text)),
@@ -108,7 +108,7 @@ fn letter<'a>(id: Option<&'a RawValue>, body: Option<&'a RawValue>, place: Strin
                 .map_err(|e| format!("{place}: expected JSON, or JSON in base64: {e}")),
         },
         // A poller that has unpacked its messages.
-        Err(NoText::Type("an object")) => Ok(Sent::Text(body.map_or("", RawValue::get).into())),
+        Err(NoText::Type("an object")) => Ok(Sent::Text(body.map_or("", Checked::get).into())),
         Err(problem) => Err(format!("{place}: expected JSON, or JSON in base64, found {}", problem.found())),
     };
     letter_of(json::string(id).ok(), place, text)
@@ -119,8 +119,8 @@ fn letter_of<'a>(id: Option<Cow<'a, str>>, place: String, text: Result<Sent<'a>,
 }
 
 /// The code of the first error.
-fn code(errors: Option<&RawValue>) -> String {
+fn code(errors: Option<Checked<'_>>) -> String {
     let first = errors.and_then(|raw| json::array(raw, 1)?.0.first().copied());
-    let problem = first.and_then(|raw| json::object::<Problem<'_>>(raw.get(), "").ok());
+    let problem = first.and_then(|raw| json::object::<Problem<'_>>(raw, "").ok());
     problem.and_then(|problem| problem.code).map_or("unknown".into(), |code| line::clip(code.get(), 20))
 }

@@ -4,7 +4,7 @@
 //! envelope, and nothing for this file to do. A subscription over HTTPS is confirmed by visiting a URL the message names; as
 //! with OCI Notifications it is only named by the plan, and only if it leads to the topic's own service.
 
-use serde_json::value::RawValue;
+use crate::plain::checked::Checked;
 
 use crate::model::answers::{Answers, Patience};
 use crate::model::dialect::Dialect;
@@ -97,7 +97,7 @@ json::members! {
 fn open_record<'a>(seen: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
     let place = format!("{}.Sns", opening.place);
     let raw = seen.get("Sns").map_or("null", |raw| raw.get());
-    match json::object::<Message<'a>>(raw, &place) {
+    match json::object_in::<Message<'a>>(raw, &place) {
         Ok(message) => inside(message.message_id, message.message, format!("{place}.Message")),
         Err(detail) => Opened::Unreadable(detail),
     }
@@ -129,7 +129,7 @@ fn open<'a>(seen: &Seen<'a>, _: &Opening<'a>) -> Opened<'a> {
     }
 }
 
-fn inside<'a>(id: Option<&'a RawValue>, message: Option<&'a RawValue>, place: String) -> Opened<'a> {
+fn inside<'a>(id: Option<Checked<'a>>, message: Option<Checked<'a>>, place: String) -> Opened<'a> {
     let message = json::string(message)
         .map(Sent::Text)
         .map_err(|problem| format!("{place}: expected a string, found {}", problem.found()));

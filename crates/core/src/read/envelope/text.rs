@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
+use crate::plain::checked::Checked;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::value::RawValue;
 
 use crate::plain::json;
 use crate::read::row::{Called, Envelope, Holds, Inside, Letter, Opened, Opening, Read, Row, Sent};
@@ -61,7 +61,7 @@ fn letter<'a>(text: Sent<'a>) -> Opened<'a> {
 }
 
 fn open_quoted<'a>(seen: &Seen<'a>, _: &Opening<'a>) -> Opened<'a> {
-    let raw = serde_json::from_str::<&RawValue>(seen.text).ok();
+    let raw = Checked::read(seen.text).ok();
     match json::string(raw) {
         Ok(text) if is_json(&text) || is_base64(&text) => letter(Sent::Text(text)),
         _ => Opened::Pass,
@@ -91,7 +91,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// The first one is whole: so a text that is one broken JSON value is none. Whatever stands on the others costs it nothing.
 pub(in crate::read) fn is_lines(text: &str) -> bool {
     let mut all = lines(text).map(|(_, line)| line);
-    let whole = |line: &str| is_json(line) && serde_json::from_str::<&RawValue>(line).is_ok();
+    let whole = |line: &str| is_json(line) && Checked::read(line).is_ok();
     all.next().is_some_and(whole) && all.next().is_some()
 }
 

@@ -1,6 +1,6 @@
 //! The parameters an uploader may add to an event: shown, never trusted.
 
-use serde_json::value::RawValue;
+use crate::plain::checked::Checked;
 
 use crate::plain::json;
 
@@ -14,12 +14,12 @@ json::members! {
 const MOST_UNTRUSTED_BYTES: usize = 16 * 1024;
 
 /// The values of `x-oss-callback-*` URL parameters of an upload to JD Cloud: chosen by whoever uploads.
-pub(in crate::read) fn untrusted(raw: Option<&RawValue>) -> serde_json::Map<String, serde_json::Value> {
+pub(in crate::read) fn untrusted(raw: Option<Checked<'_>>) -> serde_json::Map<String, serde_json::Value> {
     variables(json::object_or_empty::<CallBackVar<'_>>(raw, "callBackVar").ok().and_then(|c| c.vars))
 }
 
 /// The same as a plain object: `xVars` of Alibaba Cloud and Volcengine.
-pub(in crate::read) fn variables(raw: Option<&RawValue>) -> serde_json::Map<String, serde_json::Value> {
+pub(in crate::read) fn variables(raw: Option<Checked<'_>>) -> serde_json::Map<String, serde_json::Value> {
     raw.filter(|vars| vars.get().len() <= MOST_UNTRUSTED_BYTES)
         .and_then(|vars| serde_json::from_str(vars.get()).ok())
         .unwrap_or_default()

@@ -6,7 +6,7 @@
 //! (`errorCode`), and of reads, the scanner's own among them. Keys are as the caller meant them, not encoded. The bytes it counts are
 //! those of the call, headers and framing included, and no object's size.
 
-use serde_json::value::RawValue;
+use crate::plain::checked::Checked;
 
 use crate::model::event::Change;
 use crate::plain::json;
@@ -75,8 +75,8 @@ pub(in crate::read) fn change(call: &Call<'_>, name: &str) -> Change {
 }
 
 /// "readOnly: identifies whether this operation is a read-only operation" (record contents). Without that word, the name says it.
-fn reads(name: &str, read_only: Option<&RawValue>) -> bool {
-    match read_only.map(RawValue::get) {
+fn reads(name: &str, read_only: Option<Checked<'_>>) -> bool {
+    match read_only.map(Checked::get) {
         Some("true" | "\"true\"") => true,
         Some("false" | "\"false\"") => false,
         _ => ["get", "head", "list"].iter().any(|verb| name.starts_with(verb)),
@@ -109,7 +109,7 @@ mod tests {
             (r#"{"eventName":"ImportObject","readOnly":false}"#, Change::Unknown),
             (r#"{"eventName":"ImportObject"}"#, Change::Unknown),
         ] {
-            let read: Call<'_> = serde_json::from_str(call).unwrap();
+            let read: Call<'_> = json::object_in(call, "").unwrap();
             let name = json::string(read.event_name).unwrap();
             assert_eq!(change(&read, &name), want, "{call}");
         }

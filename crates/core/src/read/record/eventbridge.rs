@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
+use crate::plain::checked::Checked;
 
 use crate::model::answers::{Answers, Patience};
 use crate::model::dialect::{Dialect, KeyEncoding, KeyRules};
@@ -192,7 +192,7 @@ fn read_untyped(seen: &Seen<'_>, context: &Context<'_>) -> Item {
 }
 
 fn in_event(
-    detail: Option<&RawValue>,
+    detail: Option<Checked<'_>>,
     outside: Outside,
     context: &Context<'_>,
     warnings: &mut Vec<String>,
@@ -206,13 +206,13 @@ fn read_detail(seen: &Seen<'_>, context: &Context<'_>) -> Item {
     let mut warnings = Vec::new();
     let outside = Outside { name: None, details: Details::default() };
     let places = Places { bucket: "bucket.name", key: "object.key" };
-    let detail = serde_json::from_str(seen.text).ok();
+    let detail = Checked::read(seen.text).ok();
     let reading = reading(detail, outside, places, context, &mut warnings);
     item(reading, warnings)
 }
 
 fn reading(
-    detail: Option<&RawValue>,
+    detail: Option<Checked<'_>>,
     outside: Outside,
     places: Places,
     context: &Context<'_>,
@@ -293,7 +293,7 @@ struct Places {
 fn object_event(
     change: Change,
     bucket: Option<Bucket>,
-    key: Option<&RawValue>,
+    key: Option<Checked<'_>>,
     places: Places,
     spoken_of: bool,
     details: Details,

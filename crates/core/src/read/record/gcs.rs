@@ -10,10 +10,10 @@
 //! written as they are: `objectId` and `name` in the samples are raw, and what is percent-encoded (`selfLink`, `mediaLink`,
 //! perhaps `ce-subject`) is not read.
 
+use crate::plain::checked::Checked;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 
 use crate::model::answers::Answers;
 use crate::model::dialect::{Dialect, KeyEncoding};
@@ -209,7 +209,7 @@ fn push(seen: &Seen<'_>, context: &Context<'_>) -> Item {
         Ok(both) => both,
         Err(detail) => return item(Reading::failed(Cause::Unreadable, detail), warnings),
     };
-    warnings.extend(repeated(seen.get("deliveryAttempt").map(RawValue::get)));
+    warnings.extend(repeated(seen.get("deliveryAttempt").map(Checked::get)));
     let type_place = format!("{names_place}.eventType");
     let around = Around {
         event_type: json::text(names.event_type, &type_place, &mut warnings),
@@ -252,7 +252,7 @@ fn function(seen: &Seen<'_>, context: &Context<'_>) -> Item {
         names: Attributes::default(),
         names_place: None,
     };
-    read(&around, seen.get("data").map_or("", RawValue::get), "data", context, warnings)
+    read(&around, seen.get("data").map_or("", Checked::get), "data", context, warnings)
 }
 
 /// Reads an object's resource that is all there is, but for headers: those of a CloudEvent, or of an unwrapped push.
@@ -289,7 +289,7 @@ fn empty<'a>(_: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
         Change::Removed | Change::Other => {
             Reading::Notice(Notice { kind: NoticeKind::Bucket, bucket: None, details })
         }
-        Change::Created | Change::Unknown => {
+        Change::Created | Change::Listed | Change::Unknown => {
             let detail = "the body is empty: an unwrapped push without a payload names its object in a header alone, and how a \
                           name is encoded there is not documented; give the notification the payload format json, or the \
                           subscription a wrapper";
@@ -311,7 +311,7 @@ fn read(
     let at = |member: &str| if place.is_empty() { member.to_owned() } else { format!("{place}.{member}") };
     let seen = match text {
         "" => Ok(Resource::default()),
-        text => json::object::<Resource<'_>>(text, if place.is_empty() { "the body" } else { place }),
+        text => json::object_in::<Resource<'_>>(text, if place.is_empty() { "the body" } else { place }),
     };
     let mut seen = match seen {
         // What the attributes say is enough: a payload that is none costs the size, and not the object.
@@ -376,8 +376,7 @@ fn read(
     let mut item = item(reading, warnings);
     if context.keep && seen.name.is_some() {
         // A condition sees the resource, in whatever it came.
-        item.raw =
-            serde_json::from_str::<&RawValue>(text).ok().map(|sent| kept(&item, sent, FACTS.key_place, &[]));
+        item.raw = Checked::read(text).ok().map(|sent| kept(&item, sent, FACTS.key_place, &[]));
     }
     item
 }

@@ -205,7 +205,7 @@ json::members! {
 /// twice.
 fn compartments(raw: &str) -> Compartments {
     let read = || -> Result<Vec<String>, String> {
-        let scopes: Scopes<'_> = json::object(raw, "the event")?;
+        let scopes: Scopes<'_> = json::object_in(raw, "the event")?;
         let mut compartments = Vec::new();
         for (scope, place) in [(scopes.extensions, "extensions"), (scopes.data, "data")] {
             let scope: Scope<'_> = json::object_or_empty(scope, place)?;

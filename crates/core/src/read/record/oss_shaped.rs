@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use serde_json::value::RawValue;
+use crate::plain::checked::Checked;
 
 use crate::model::dialect::Dialect;
 use crate::model::event::{Bucket, Details, Notice, NoticeKind};
@@ -139,6 +139,6 @@ fn reading(vendor: &Vendor, seen: &Seen<'_>, context: &Context<'_>, warnings: &m
     Ending { change, bucket, bucket_place: inside("bucket.name"), key, spoken_of, details }.reading()
 }
 
-fn request_id(response: Option<&RawValue>) -> Option<String> {
+fn request_id(response: Option<Checked<'_>>) -> Option<String> {
     json::object_or_empty::<Response<'_>>(response, "").ok().and_then(|r| json::mark(r.request_id))
 }

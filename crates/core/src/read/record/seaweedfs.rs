@@ -18,9 +18,9 @@
 
 use std::fmt::Display;
 
+use crate::plain::checked::Checked;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::value::RawValue;
 
 use crate::model::answers::Patience;
 use crate::model::dialect::{Dialect, KeyEncoding};
@@ -119,9 +119,9 @@ struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    fn of(raw: Option<&'a RawValue>, place: &'static str) -> Result<Option<Self>, String> {
+    fn of(raw: Option<Checked<'a>>, place: &'static str) -> Result<Option<Self>, String> {
         let Some(raw) = raw else { return Ok(None) };
-        let entry: Entry<'a> = json::object(raw.get(), place)?;
+        let entry: Entry<'a> = json::object(raw, place)?;
         let attributes = json::object_or_empty(entry.attributes, format_args!("{place}.attributes"))?;
         Ok(Some(Self { place, entry, attributes }))
     }
@@ -133,7 +133,8 @@ impl<'a> File<'a> {
     /// Whether there is nothing in it. Go leaves out what is empty, so there is no member for it either. A folder has content only where
     /// it stands in the entry itself.
     fn is_bare(&self) -> bool {
-        let nothing = |raw: Option<&RawValue>| raw.is_none_or(|raw| matches!(raw.get(), "\"\"" | "[]" | "0"));
+        let nothing =
+            |raw: Option<Checked<'_>>| raw.is_none_or(|raw| matches!(raw.get(), "\"\"" | "[]" | "0"));
         let Entry { chunks, content, remote, .. } = self.entry;
         let elsewhere = || remote.is_some() || !nothing(self.attributes.size);
         nothing(chunks) && nothing(content) && (self.is_directory() || !elsewhere())
@@ -168,7 +169,7 @@ impl<'a> File<'a> {
     fn parts(&self) -> [Option<&'a str>; 6] {
         let Entry { content, remote, .. } = self.entry;
         let Attributes { size, mtime, mtime_ns, md5 } = self.attributes;
-        [content, remote, size, mtime, mtime_ns, md5].map(|raw| raw.map(RawValue::get))
+        [content, remote, size, mtime, mtime_ns, md5].map(|raw| raw.map(Checked::get))
     }
 }
 
@@ -179,19 +180,19 @@ type ChunkMark = (u64, u64, u64, String, String);
 ///
 /// One chunk is written in two ways: the store packs `file_id` into `fid` and back, so an old entry has both and a new one only one
 /// of them (`weed/pb/filer_pb/filer_pb_helper.go`, `BeforeEntrySerialization`).
-fn chunks(raw: Option<&RawValue>) -> Option<Vec<ChunkMark>> {
+fn chunks(raw: Option<Checked<'_>>) -> Option<Vec<ChunkMark>> {
     let Some(raw) = raw else { return Some(Vec::new()) };
     let (chunks, count) = json::array(raw, MOST_CHUNKS)?;
     let chunks: Option<Vec<_>> = chunks.into_iter().map(chunk).collect();
     chunks.filter(|chunks| chunks.len() == count)
 }
 
-fn chunk(raw: &RawValue) -> Option<ChunkMark> {
-    let chunk: Chunk<'_> = json::object(raw.get(), "").ok()?;
-    let number = |raw: Option<&RawValue>| raw.map_or(Some(0), |raw| raw.get().parse::<u64>().ok());
+fn chunk(raw: Checked<'_>) -> Option<ChunkMark> {
+    let chunk: Chunk<'_> = json::object(raw, "").ok()?;
+    let number = |raw: Option<Checked<'_>>| raw.map_or(Some(0), |raw| raw.get().parse::<u64>().ok());
     let (volume, key, cookie) = match chunk.fid {
         Some(fid) => {
-            let fid: FileId<'_> = json::object(fid.get(), "").ok()?;
+            let fid: FileId<'_> = json::object(fid, "").ok()?;
             (number(fid.volume)?, number(fid.key)?, number(fid.cookie)?)
         }
         // "3,01637037d6": the volume, then key and cookie in hexadecimal, the cookie's eight digits last
@@ -204,7 +205,7 @@ fn chunk(raw: &RawValue) -> Option<ChunkMark> {
             (volume.parse().ok()?, if key.is_empty() { 0 } else { hex(key)? }, hex(cookie)?)
         }
     };
-    let text = |raw: Option<&RawValue>| raw.map_or_else(String::new, |raw| raw.get().to_owned());
+    let text = |raw: Option<Checked<'_>>| raw.map_or_else(String::new, |raw| raw.get().to_owned());
     Some((volume, key, cookie, text(chunk.offset), text(chunk.size)))
 }
 
@@ -235,8 +236,8 @@ fn read(seen: &Seen<'_>, context: &Context<'_>) -> Item {
 }
 
 fn reading(seen: &Seen<'_>, context: &Context<'_>, warnings: &mut Vec<String>) -> Reading {
-    let message = seen.get("message").map_or("{}", RawValue::get);
-    let members = json::object::<Message<'_>>(message, "message").and_then(|message| {
+    let message = seen.get("message").map_or("{}", Checked::get);
+    let members = json::object_in::<Message<'_>>(message, "message").and_then(|message| {
         let old = File::of(message.old, "message.old_entry")?;
         Ok((old, File::of(message.new, "message.new_entry")?, message.new_parent))
     });
@@ -321,7 +322,7 @@ fn object_key(name: &str, file: Option<&File<'_>>, context: &Context<'_>) -> Res
 }
 
 /// Where an entry is now: in the folder that is named, or in the one it was in.
-fn target(key: &str, parent: Option<&RawValue>, name: Option<&RawValue>) -> Result<String, Failure> {
+fn target(key: &str, parent: Option<Checked<'_>>, name: Option<Checked<'_>>) -> Result<String, Failure> {
     let name = path(name, "message.new_entry.name")?;
     let parent = match parent {
         Some(parent) => path(Some(parent), "message.new_parent_path")?,
@@ -331,7 +332,7 @@ fn target(key: &str, parent: Option<&RawValue>, name: Option<&RawValue>) -> Resu
 }
 
 /// A path, or a part of one.
-fn path(raw: Option<&RawValue>, place: impl Display) -> Result<String, Failure> {
+fn path(raw: Option<Checked<'_>>, place: impl Display) -> Result<String, Failure> {
     match json::string(raw) {
         Ok(path) if path.is_empty() => Err(key::missing(place, "an empty string")),
         Ok(path) => Ok(path.into_owned()),
@@ -370,7 +371,7 @@ mod tests {
     #[test]
     fn one_chunk_is_written_in_two_ways() {
         let same = |one: &str, other: &str| {
-            let chunks = |text: &str| chunks(Some(serde_json::from_str(text).unwrap()));
+            let chunks = |text: &str| chunks(Some(Checked::read(text).unwrap()));
             chunks(one).is_some() && chunks(one) == chunks(other)
         };
         const PACKED: &str = r#"[{"size":7,"fid":{"volume_id":3,"file_key":355,"cookie":1932979414}}]"#;

@@ -8,8 +8,8 @@
 
 use std::fmt::Display;
 
+use crate::plain::checked::Checked;
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::{Bucket, Change, Details, Notice, NoticeKind, ObjectKey};
@@ -178,7 +178,7 @@ fn meaning(name: &str) -> (Meaning, Option<String>) {
 }
 
 fn object_key(
-    raw: Option<&RawValue>,
+    raw: Option<Checked<'_>>,
     prefix: &str,
     place: impl Display,
     encoding: KeyEncoding,
@@ -209,12 +209,14 @@ mod tests {
             ("125/in/x", "125/in/x"),
             ("a%20b+c", "a%20b+c"),
         ] {
-            let raw = RawValue::from_string(format!("{text:?}")).unwrap();
-            let key = object_key(Some(&raw), "/125/in/", "key", KeyEncoding::Verbatim).unwrap();
+            let raw = format!("{text:?}");
+            let key =
+                object_key(Some(Checked::read(&raw).unwrap()), "/125/in/", "key", KeyEncoding::Verbatim)
+                    .unwrap();
             assert_eq!(key.as_str(), want, "{text}");
         }
-        let bare = RawValue::from_string("\"/125/in/\"".into()).unwrap();
-        let failure = object_key(Some(&bare), "/125/in/", "key", KeyEncoding::Verbatim).unwrap_err();
+        let bare = Checked::read("\"/125/in/\"").unwrap();
+        let failure = object_key(Some(bare), "/125/in/", "key", KeyEncoding::Verbatim).unwrap_err();
         assert_eq!(failure.cause, Cause::MissingKey);
     }
 

@@ -4,7 +4,7 @@
 //! tells neither size nor ETag. `ObjectUpdate` is the edit of an object's ACL (`en/_includes/functions/os-event.md`), so it is no
 //! content; that an overwrite is an `ObjectCreate` is an inference from that list, which has no other event for it.
 
-use serde_json::value::RawValue;
+use crate::plain::checked::Checked;
 
 use crate::model::answers::{Answers, Patience};
 use crate::model::dialect::{Dialect, KeyEncoding};
@@ -108,7 +108,7 @@ json::members! {
 }
 
 fn metadata<'a>(
-    raw: Option<&'a RawValue>,
+    raw: Option<Checked<'a>>,
     place: &str,
     warnings: &mut Vec<String>,
 ) -> Result<Details, String> {

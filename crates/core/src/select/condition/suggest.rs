@@ -81,7 +81,7 @@ pub fn suggest(events: &[&str]) -> Result<String, (usize, String)> {
 }
 
 fn values(event: &str) -> Result<Values, String> {
-    let envelope: Envelope<'_> = json::object(event, "the event")?;
+    let envelope: Envelope<'_> = json::object_in(event, "the event")?;
     let data: Data<'_> = json::object_or_empty(envelope.data, "data")?;
     let additional: Additional<'_> = json::object_or_empty(data.additional, "data.additionalDetails")?;
     let text = |raw| json::string(raw).ok().map(|text| text.into_owned());
