@@ -305,7 +305,7 @@ async fn export(ledger: &Ledger, period: &Period, format: Form, output: Option<&
         let mut name = output.as_os_str().to_owned();
         name.push(".manifest.json");
         let beside = PathBuf::from(name);
-        writeln!(create(&beside)?, "{:?}", manifest)
+        writeln!(create(&beside)?, "{}", manifest.to_json())
             .map_err(|error| format!("{}: {error}", beside.display()))?;
         said = format!("{said}, what belongs to it in {}", beside.display());
     }

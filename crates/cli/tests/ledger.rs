@@ -159,7 +159,7 @@ async fn l11_an_export_is_verified_by_sixty_lines_of_python() {
     let said = tool(dir.path(), &["export", "--output", &at("all.jsonl")]);
     assert_eq!(said.status, 0, "{}", said.stderr);
     let python = |file: &str| {
-        let script = tool::root().join("crates/cli/tests/verify_export.py");
+        let script = tool::root().join("crates/ledger/tests/verify_export.py");
         let output = Command::new("python3").arg(script).args([file, &at("kept.txt")]).output().unwrap();
         let all = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap(), String::from_utf8(all).unwrap())
@@ -248,7 +248,7 @@ async fn a_log_becomes_a_ledger_and_the_same_lines_count_once() {
         r#"{"timestamp":"2026-11-27T01:00:00.000Z","level":"INFO","message":"starting"}"#,
         "\n",
         "no json\n",
-        r#"{"timestamp":"2026-11-27T01:00:01.000Z","level":"INFO","message":"object accepted","faas.document.collection":"b","faas.document.name":"k","mdss.lane":"u","mdss.correlation_id":"c1","faas.document.time":"2026-11-27T01:00:00Z"}"#,
+        r#"{"timestamp":"2026-11-27T01:00:01.000Z","level":"INFO","message":"object accepted by MDSS","faas.document.collection":"b","faas.document.name":"k","mdss.lane":"u","mdss.correlation_id":"c1","faas.document.time":"2026-11-27T01:00:00Z"}"#,
         "\n",
     );
     let file = dir.path().join("lines.jsonl");

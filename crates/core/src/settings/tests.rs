@@ -281,7 +281,7 @@ fn a_configuration_is_checked_to_its_last_member() {
     let mut mistakes = mistakes(&[("RELAY_CONFIG_TOML", config), ("RELAY_SCAN_ID", "1")], Role::Http);
     mistakes.retain(|m| !m.starts_with("APIENDPOINT") && !m.starts_with("APIKEY"));
     insta::assert_snapshot!(mistakes.join("\n"), @r#"
-    color: expected a known name: one of mdss, events, function, http, ledger, log, keys, results, route, source
+    color: expected a known name: one of mdss, events, function, http, ledger, loop, log, keys, reconcile, results, route, source, store
     mdss.endpiont: expected a known name; is endpoint meant?
     mdss.timeout: found "array", expected a text or a number
     RELAY_SCAN_ID: expected no value, because the configuration has [[route]]: write it into the routes

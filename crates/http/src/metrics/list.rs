@@ -187,27 +187,6 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "gaps that this process has written into the ledger: something is missing there",
     ),
     (
-        "mdss_relay_reconcile_failing",
-        "gauge",
-        "1 if the bucket could not be compared the last time, by store and bucket; absent before the first comparison, as are the others of it",
-    ),
-    (
-        "mdss_relay_reconcile_last_run_timestamp_seconds",
-        "gauge",
-        "when the last comparison that came to its end began",
-    ),
-    ("mdss_relay_reconcile_listed", "gauge", "objects that it has listed"),
-    (
-        "mdss_relay_reconcile_missing",
-        "gauge",
-        "those of them that MDSS was never told of, or only of an earlier write",
-    ),
-    (
-        "mdss_relay_reconcile_coverage_ratio",
-        "gauge",
-        "how much of what ought to be covered is, from 0 to 1; absent if there is nothing",
-    ),
-    (
         "mdss_relay_results_total",
         "counter",
         "results that MDSS has posted, by source and what became of them (matched, again, repeated, ambiguous, unlearned, waiting, other, unreadable)",
@@ -241,6 +220,27 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "mdss_relay_loop_blocked_only",
         "gauge",
         "1 if only results of blocked files come: then nobody can tell an allowed file from one that was never scanned",
+    ),
+    (
+        "mdss_relay_reconcile_failing",
+        "gauge",
+        "1 if the bucket could not be compared the last time, by store and bucket; absent before the first comparison, as are the others of it",
+    ),
+    (
+        "mdss_relay_reconcile_last_run_timestamp_seconds",
+        "gauge",
+        "when the last comparison that came to its end began",
+    ),
+    ("mdss_relay_reconcile_listed", "gauge", "objects that it has listed"),
+    (
+        "mdss_relay_reconcile_missing",
+        "gauge",
+        "those of them that MDSS was never told of, or only of an earlier write",
+    ),
+    (
+        "mdss_relay_reconcile_coverage_ratio",
+        "gauge",
+        "how much of what ought to be covered is, from 0 to 1; absent if there is nothing",
     ),
     // The old names of two metrics, for one release.
     (
