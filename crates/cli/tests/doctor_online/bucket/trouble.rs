@@ -20,7 +20,8 @@ async fn d8_what_is_not_known_is_unknown_and_names_the_permission() {
     let key = secret(&folder);
     let mut stands = Vec::new();
     let mut cases = Vec::new();
-    let rows: Vec<(&'static str, (u16, String), (u16, String), &[Want])> = vec![
+    type Answer = (u16, String);
+    let rows: Vec<(&'static str, Answer, Answer, &[Want])> = vec![
         (
             "denied",
             (200, EMPTY.into()),
