@@ -126,6 +126,10 @@ impl<'t> Pen<'t> {
         &self.genesis
     }
 
+    pub(super) fn keys(&self) -> Keys {
+        self.ink.keys
+    }
+
     pub(super) fn key(&self) -> &KeyFile {
         self.ink.key
     }
