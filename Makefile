@@ -108,6 +108,7 @@ pubsub: ## Google's emulator of Pub/Sub in front of the relay, where it is insta
 bless: ## rewrite the answers in events/ and the tables in the documents; read the diff before you commit it
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay --test fixtures
 	BLESS=1 $(CARGO) test --quiet --package mdss-relay-core --test documents
+	BLESS=1 $(CARGO) test --quiet --package mdss-relay-stores --test settings
 	@git --no-pager diff --stat -- events docs || true
 
 # A stable compiler builds with a sanitizer only if RUSTC_BOOTSTRAP lets it pass for a nightly. The first folder takes what is found; the others

@@ -19,6 +19,12 @@ pub(crate) enum Fault {
     FullSpool,
     /// The spool's log, its index or the file itself is removed, or replaced by a copy, under the running relay; one time in three it is then killed
     TakenFiles,
+    /// The relay is killed between its outbox and its ledger: before the ledger has what waits, or before the outbox has let go of it
+    KillLedger,
+    /// The ledger's disk is full for a while: scanning goes on, and nothing is missing in the ledger afterwards
+    FullLedger,
+    /// Somebody edits a row of the ledger by hand, which must be named
+    EditedLedger,
     /// Senders that say nothing, stop half way, trickle, or hang up before the answer
     SlowSockets,
     /// Nobody reads the relay's log any more: its pipe is full, and it must serve and stop all the same
@@ -83,6 +89,9 @@ impl Fault {
             Self::FullDisk => (12, true),
             Self::FullSpool => (4, true),
             Self::TakenFiles => (40, true),
+            Self::KillLedger => (20, true),
+            Self::FullLedger => (3, true),
+            Self::EditedLedger => (5, true),
             Self::SlowSockets => (10, false),
             Self::StalledLog => (3, true),
             Self::KillMdss => (60, false),
@@ -102,6 +111,11 @@ impl Fault {
             Self::Everything => (100, true),
         };
         Facts { cycles, own }
+    }
+
+    /// Whether a ledger is kept, and compared with what MDSS has accepted.
+    pub(crate) fn has_ledger(self) -> bool {
+        matches!(self, Self::KillLedger | Self::FullLedger | Self::EditedLedger)
     }
 
     /// What the stand-in does with the requests of a storm, over and over again.

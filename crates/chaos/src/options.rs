@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::fault::Fault;
-use crate::relay::can_limit_files;
+use crate::relay::{can_have_disks, can_limit_files};
 use crate::sender::Wording;
 use crate::sockets::Target;
 
@@ -173,8 +173,13 @@ fn why_not(fault: Fault, foreign: bool, mode: Mode, wording: Wording) -> Option<
     if foreign && fault.facts().own {
         return Some("it needs the product's process or settings, and only a URL was given");
     }
-    if mode == Mode::Direct && matches!(fault, Fault::FullDisk | Fault::FullSpool | Fault::TakenFiles) {
+    let on_disk =
+        matches!(fault, Fault::FullDisk | Fault::FullSpool | Fault::TakenFiles) || fault.has_ledger();
+    if mode == Mode::Direct && on_disk {
         return Some("in direct mode the relay writes nothing to disk");
+    }
+    if fault == Fault::FullLedger && !can_have_disks() {
+        return Some("it needs a mount of its own, with unshare and user namespaces");
     }
     if fault == Fault::FullDisk && !can_limit_files() {
         return Some("it needs prlimit, of util-linux");

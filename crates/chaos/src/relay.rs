@@ -32,6 +32,16 @@ pub(crate) struct Ours {
     process: Option<Process>,
 }
 
+/// What a relay is started in.
+pub(crate) enum Around<'a> {
+    /// Nothing.
+    Nothing,
+    /// Its log goes into a pipe that nobody reads.
+    UnreadLog,
+    /// A directory is a disk of its own for it, of so many bytes.
+    SmallDisk(&'a Path, u64),
+}
+
 /// How a relay of ours is set up.
 pub(crate) struct Setup<'a> {
     pub(crate) program: &'a Path,
@@ -41,8 +51,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) concurrency: u32,
     /// The time-out of its requests to MDSS.
     pub(crate) timeout: &'a str,
-    /// Whether its log goes into a pipe that nobody reads.
-    pub(crate) unread_log: bool,
+    /// What it is started in.
+    pub(crate) around: Around<'a>,
     /// More of its settings. With a URL for its spool it has no data directory.
     pub(crate) more: &'a [(&'a str, &'a str)],
     pub(crate) dir: &'a Path,
@@ -66,12 +76,20 @@ impl Ours {
             format!("[[route]]\nbucket = \"{}\"\nstorage_client_id = \"{}\"\n", unit.bucket(), unit.id())
         };
         let routes: String = units.iter().map(route).collect();
-        let program = if setup.unread_log {
+        let program = match setup.around {
             // Opened for both ways, so that opening waits for no reader. The process keeps the shell's number.
-            let pipe = "rm -f \"$1\" && mkfifo \"$1\" && exec 2<> \"$1\" && exec \"$0\"";
-            Program::new("/bin/sh").args(["-c", pipe]).arg(program).arg(setup.dir.join("log"))
-        } else {
-            Program::new(program)
+            Around::UnreadLog => {
+                let pipe = "rm -f \"$1\" && mkfifo \"$1\" && exec 2<> \"$1\" && exec \"$0\"";
+                Program::new("/bin/sh").args(["-c", pipe]).arg(program).arg(setup.dir.join("log"))
+            }
+            // Likewise.
+            Around::SmallDisk(place, bytes) => {
+                std::fs::create_dir_all(place).map_err(|e| format!("{}: {e}", place.display()))?;
+                let mount = format!("mount -t tmpfs -o size={bytes} tmpfs \"$1\" && exec \"$0\"");
+                let inside = Program::new("unshare").args(UNSHARE).args(["sh", "-c", &mount]);
+                inside.arg(program).arg(place).inherit_env()
+            }
+            Around::Nothing => Program::new(program),
         };
         let mut program = program
             .env("RELAY_LISTEN", address.to_string())
@@ -166,6 +184,11 @@ impl Ours {
         self.address
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// What the last process has printed.
     pub(crate) fn output(&self) -> String {
         self.process.as_ref().map(Process::output).unwrap_or_default()
@@ -187,6 +210,17 @@ impl Relay {
             Self::Theirs { .. } => Err("this fault needs the relay's process".into()),
         }
     }
+}
+
+/// A mount that nobody else sees.
+const UNSHARE: [&str; 2] = ["--map-root-user", "--mount"];
+
+/// Whether a relay can have a disk of its own on this machine: a kernel may not give user namespaces to everybody.
+pub(crate) fn can_have_disks() -> bool {
+    let mount = ["mount", "-t", "tmpfs", "x", "/mnt"];
+    let mut quiet = Command::new("unshare");
+    quiet.args(UNSHARE).args(mount).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
 }
 
 /// Whether files can be limited on this machine.

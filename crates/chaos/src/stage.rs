@@ -1,6 +1,8 @@
 //! One row: everything is set up anew, senders begin, a fault is injected again and again, everything is mended, and then
 //! it is counted.
 
+mod ledger;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +18,7 @@ use crate::fault::Fault;
 use crate::mdss::Mdss;
 use crate::options::{Mode, Options};
 use crate::oracle::{Book, Object, Unit};
-use crate::relay::{DATA, Ours, Relay, Setup, free_address};
+use crate::relay::{Around, DATA, Ours, Relay, Setup, free_address};
 use crate::sender::{Sender, Wording, record};
 use crate::sockets::misbehave;
 use crate::table::Row;
@@ -103,6 +105,8 @@ impl Stage {
             None => free_address()?,
         };
         let mdss = Mdss::start(listen, dir.path(), options.api_key.clone()).await?;
+        let ledger = dir.path().join(ledger::LEDGER);
+        let with_ledger = [("RELAY_LEDGER", "on"), ("RELAY_LEDGER_DIR", ledger.to_str().unwrap_or_default())];
         let relay = match &options.url {
             Some(url) => Relay::Theirs { url: url.clone() },
             None => {
@@ -113,13 +117,18 @@ impl Stage {
                         webhook: mdss.webhook(),
                         concurrency: options.concurrency,
                         timeout: if fault.hangs() { "2s" } else { "10s" },
-                        unread_log: fault == Fault::StalledLog,
+                        around: match fault {
+                            Fault::StalledLog => Around::UnreadLog,
+                            Fault::FullLedger => Around::SmallDisk(&ledger, ledger::SMALL),
+                            _ => Around::Nothing,
+                        },
                         more: match fault {
                             // A line for each event: a pipe takes 64 KiB.
                             Fault::StalledLog => &[("RELAY_LOG", "info")],
                             Fault::FullSpool => &[("RELAY_SPOOL_LIMIT", "1MiB")],
                             // Longer than it is away, and than the pause between two tries.
                             Fault::AwayMdss => &[("RELAY_DEADLINE", "35s")],
+                            fault if fault.has_ledger() => &with_ledger,
                             _ => &[],
                         },
                         dir: dir.path(),
@@ -165,6 +174,9 @@ impl Stage {
             Err(trouble) => Err(trouble),
         };
         self.drain().await?;
+        if self.fault.has_ledger() {
+            self.compare_with_ledger().await?;
+        }
         self.held.clear();
         fresh
     }
@@ -262,6 +274,12 @@ impl Stage {
                     self.excused += 33 * at_once;
                 }
             }
+            Fault::KillLedger => {
+                self.kill_between().await?;
+                self.excused += 33 * at_once;
+            }
+            Fault::FullLedger => self.fill_the_ledger().await?,
+            Fault::EditedLedger => self.edit_a_row().await?,
             Fault::SlowSockets => {
                 for which in 0..25 {
                     let object = self.sender.book.issue(Unit::Good, self.rng.bool());

@@ -10,7 +10,7 @@ use mdss_relay_core::{
     Decision, Delivery, Dialect, Door, Failure, MOST_FILE_BYTES, Plan, Role, Rules, Settings, SkipReason,
     explain_by, plain_text, plan,
 };
-use mdss_relay_gate::{Answered, DoorVerdict, Entered, Keys, Proxies, Sources};
+use mdss_relay_gate::{Answered, DoorVerdict, Entered, Keys, Proxies, Sources, Takes};
 
 use crate::input::{self, Input, Request};
 use crate::visible::visible;
@@ -184,6 +184,10 @@ fn enter(
     let head = request.head(&headers, arguments.client);
     let now = arguments.at.unwrap_or_else(jiff::Timestamp::now);
     match sources.enter(&head, Some(&request.body), now, &Keys::new()) {
+        DoorVerdict::Entered(entered) if entered.source.takes == Takes::Results => {
+            say(&format!("{name}: a result of MDSS: it goes into the ledger, and nothing is sent"));
+            Err(Explained::of(&Rules::default(), name, &Plan::default()))
+        }
         DoorVerdict::Entered(entered) => Ok(entered),
         DoorVerdict::NeedBody(_) => unreachable!("there is a body"),
         DoorVerdict::NeedKey(_, url) => {

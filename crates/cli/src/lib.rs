@@ -5,14 +5,17 @@ mod database;
 mod doctor;
 mod explain;
 mod input;
+mod ledger;
 mod matching;
 mod notification;
 mod pages;
+mod reconcile;
 mod replay;
 mod secret;
 mod spool;
 mod support;
 mod tail;
+mod terminal;
 mod visible;
 
 use std::process::ExitCode;
@@ -31,10 +34,12 @@ struct Arguments {
 enum Command {
     Doctor(doctor::Arguments),
     Explain(explain::Arguments),
+    Ledger(ledger::Arguments),
     Match(matching::Arguments),
     #[command(subcommand)]
     Notification(notification::Command),
     Pages(pages::Arguments),
+    Reconcile(Box<reconcile::Arguments>),
     Replay(replay::Arguments),
     Secret(secret::Arguments),
     Spool(spool::Arguments),
@@ -47,9 +52,11 @@ pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Ledger(arguments) => ledger::run(&arguments),
         Command::Match(arguments) => matching::run(&arguments),
         Command::Notification(command) => notification::run(&command),
         Command::Pages(arguments) => pages::run(&arguments, Arguments::command()),
+        Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Secret(arguments) => secret::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),

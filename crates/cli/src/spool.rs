@@ -1,13 +1,14 @@
 //! `spool`: what a relay keeps, on a disk or in a database, looked at and changed from outside, while it runs or while it does not.
 
+mod actor;
 mod check;
 mod migrate;
-mod place;
+pub(crate) mod place;
 mod relocate;
 mod standing;
 mod table;
 mod units;
-mod which;
+pub(crate) mod which;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
@@ -21,6 +22,7 @@ use mdss_relay_spool::{Clock, Desk, Entry, Filter, ItemId, Moment, Place, State,
 use serde_json::{Value, json};
 
 use crate::database;
+use crate::terminal::{agreed, print, write};
 use crate::visible::visible;
 use standing::Standing;
 use units::Units;
@@ -153,7 +155,7 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
         }
     }
     let units = Units::read(arguments.config.as_deref())?;
-    let done = async { task(&Desk::at(&place)?, &place, &units, arguments).await };
+    let done = async { task(&Desk::at(&place)?.by(actor::actor()), &place, &units, arguments).await };
     done.await.map_err(|trouble: Trouble| trouble.detail)
 }
 
@@ -356,7 +358,7 @@ pub(crate) async fn report(given: Option<PathBuf>, config: Option<&Path>, most: 
 }
 
 fn data_dir(given: Option<PathBuf>) -> Option<PathBuf> {
-    place::data_dir(given, std::env::var_os("RELAY_DATA_DIR"), Path::new(place::STANDARD))
+    place::meant(given)
 }
 
 /// MDSS works, and items wait for nothing but the end of their pause: who knows that it works need not wait with them.
@@ -483,17 +485,6 @@ impl Progress {
     }
 }
 
-/// Asks whoever is there; where nobody is, the answer is no.
-fn agreed(question: &str) -> bool {
-    if !std::io::stdin().is_terminal() {
-        say(&format!("{question} There is no terminal to ask at; --yes is the answer of a script"));
-        return false;
-    }
-    let _ = write!(std::io::stderr(), "{question} [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
-}
-
 fn items(count: usize) -> String {
     if count == 1 { "1 item".into() } else { format!("{count} items") }
 }
@@ -532,16 +523,6 @@ fn line(entry: &Entry, paused: Option<String>) -> Value {
         "item": entry.path,
         "bytes": entry.bytes,
     })
-}
-
-fn print(text: &str) {
-    let _ = write(&format!("{text}\n"));
-}
-
-fn write(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }
 
 fn say(text: &str) {

@@ -2,6 +2,7 @@
 //! an event or MDSS is.
 
 pub(crate) mod checked;
+pub mod facts;
 pub mod fields;
 pub(crate) mod file;
 pub(crate) mod json;

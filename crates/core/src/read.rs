@@ -12,7 +12,7 @@ mod key;
 mod members;
 #[expect(clippy::module_inception, reason = "the folder is named after what it does, and this file does it")]
 pub(crate) mod read;
-mod record;
+pub(crate) mod record;
 mod row;
 mod seen;
 pub(crate) mod table;

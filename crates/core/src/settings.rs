@@ -10,13 +10,16 @@ mod groups;
 mod help;
 mod http;
 mod keys;
+mod ledger;
 mod mdss;
 mod origin;
 mod proxies;
 mod reader;
+mod results;
 mod routes;
 mod sources;
 mod spool;
+mod stores;
 mod table;
 mod value;
 
@@ -26,14 +29,16 @@ use crate::plain::mistake::Mistake;
 use crate::select::rules::Rules;
 use reader::Reader;
 
+pub use entry::{Element, Entry};
 pub use groups::{
-    DatabaseSettings, DatabaseUrl, FunctionSettings, HttpSettings, Listed, MdssSettings, Role, Settings,
-    Source, SpoolPlace, SpoolSettings,
+    DatabaseSettings, DatabaseUrl, FileApiSettings, FunctionSettings, HttpSettings, LedgerKeys, LedgerPlace,
+    LedgerSettings, Listed, MdssSettings, ResultsSource, Role, Settings, Source, SpoolPlace, SpoolSettings,
 };
 pub use help::settings_help;
 pub use mdss::{KEY_IN_CLEAR, NOT_VERIFIED};
 pub use origin::Origin;
 pub use table::{Applies, SETTINGS, Setting, Without};
+pub use value::{certificates_in, duration_in};
 
 /// Requests to MDSS at the same time. A function has what one call brings, and there are many of it.
 const CONCURRENCY: usize = 16;
@@ -79,6 +84,7 @@ impl Settings {
         }
         let routes = reader.routes(http.as_ref().map_or(&[], |http| &http.sources));
         let mut keys = keys::rules(&reader.table, &reader.vars, &mut reader.mistakes);
+        let (stores, reconciles) = (reader.stores(), reader.reconciles());
         let Reader { given, mistakes, warnings, vars, table, .. } = reader;
         keys.set_buckets_folder(given.seaweedfs_buckets);
         let settings = Self {
@@ -87,6 +93,8 @@ impl Settings {
             http,
             rules: Rules { routes, keys, unknown_events: given.unknown_events },
             log: given.log,
+            stores,
+            reconciles,
             warnings,
         };
         Draft { settings, mistakes, origin: Origin::new(vars, table) }

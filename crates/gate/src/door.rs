@@ -19,6 +19,15 @@ use crate::policy::Policy;
 use crate::replay::ReplayKey;
 use crate::verdict::{Refusal, Unavailable, Verdict};
 
+/// What is posted to a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// A storage provider's events: they become deliveries.
+    Events,
+    /// MDSS's word about files that it has scanned (`[[results]]`), by POST or PUT: it never becomes a delivery.
+    Results,
+}
+
 /// One source with its policy.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -32,6 +41,8 @@ pub struct Source {
     pub confirm_topics: Vec<String>,
     /// Who may post.
     pub policy: Policy,
+    /// What is posted to it.
+    pub takes: Takes,
     path: String,
     /// The same as the sender sees it.
     public_path: Option<String>,
@@ -145,6 +156,7 @@ impl Sources {
                 redelivers: None,
                 confirm_topics: Vec::new(),
                 policy,
+                takes: Takes::Events,
                 path: format!("/{}", Self::DEFAULT),
                 public_path: None,
             });
@@ -182,8 +194,38 @@ impl Sources {
                 redelivers: source.redelivers,
                 confirm_topics: source.confirm_topics.clone(),
                 policy,
+                takes: Takes::Events,
                 path: source.path.clone(),
                 public_path: source.public_path.clone(),
+            });
+        }
+        for (index, source) in settings.results.iter().enumerate() {
+            let Some(auth) = &source.auth else { continue };
+            let place = format!("results[{index}].auth");
+            let mut read = |path: &str| read(path).map_err(|error| error.to_string());
+            let policy = match Policy::parse(auth, &place, &mut read) {
+                Ok(policy) => policy,
+                Err(found) => {
+                    mistakes.extend(found);
+                    continue;
+                }
+            };
+            // It would refuse everything that MDSS sends.
+            if let Some((check, _)) = policy.signed_dialect() {
+                let expected = "a check that MDSS can pass, such as bearer or path_secret: it signs nothing";
+                mistakes.push(Mistake::new(format!("{place}.{check}"), expected));
+                continue;
+            }
+            warnings.extend(policy.warnings(now));
+            list.push(Source {
+                name: source.name.clone(),
+                dialect: None,
+                redelivers: None,
+                confirm_topics: Vec::new(),
+                policy,
+                takes: Takes::Results,
+                path: source.path.clone(),
+                public_path: None,
             });
         }
         draft.mistakes.append(&mut mistakes);
@@ -207,6 +249,11 @@ impl Sources {
         self.list.iter().map(|source| source.name.as_str())
     }
 
+    /// The names of those that take events.
+    pub fn names_of_events(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().filter(|source| source.takes == Takes::Events).map(|source| source.name.as_str())
+    }
+
     /// The walk through the door, as far as it goes without a `body` and with these `keys`. It starts at the method each time, so a
     /// delivery has passed every check, however often it was asked.
     ///
@@ -228,6 +275,12 @@ impl Sources {
         match head.method {
             "HEAD" => return answered(Answered::Present),
             "POST" => {}
+            // MDSS lets its operator choose: https://www.opswat.com/docs/mdss/4.5.0/configuration/file-scanned-notifications
+            "PUT" if source.takes == Takes::Results => {}
+            other if source.takes == Takes::Results => {
+                let found = format!("expected a POST or a PUT, found {other:?}");
+                return answered(Answered::WrongMethod(Failure::new(Cause::MethodNotAllowed, found)));
+            }
             "OPTIONS" if source.grants_permission(head) => {}
             other => {
                 let options = "; an OPTIONS is answered where its WebHook-Request-Origin is that of a sender which begins so";

@@ -21,7 +21,7 @@ mod secret;
 mod testing;
 mod verdict;
 
-pub use door::{Answered, DoorVerdict, Entered, RequestHead, Source, Sources};
+pub use door::{Answered, DoorVerdict, Entered, RequestHead, Source, Sources, Takes};
 pub use head::{Head, Request};
 pub use key_url::KeyUrl;
 pub use keys::Keys;

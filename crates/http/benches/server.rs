@@ -1,7 +1,7 @@
-//! What the real server costs, as a process, in two tables: a durable 200 (spooled mode on a disk, against the same server
-//! with its spool in memory, against direct mode, and against the disk's own syncs); the way from request to acceptance.
+//! What the real server costs, as a process, in three tables: a durable 200 (spooled mode on a disk, against the same server
+//! with its spool in memory, against direct mode, and against the disk's own syncs); the way from request to acceptance; accepts and drain with the ledger against without.
 //!
-//! `cargo bench -p mdss-relay-http`, or one table with `-- accepts` or `-- way`. The disk is that of `TMPDIR`, the
+//! `cargo bench -p mdss-relay-http`, or one table with `-- accepts`, `-- way` or `-- ledger`. The disk is that of `TMPDIR`, the
 //! memory `/dev/shm`. Rounds take turns, so that the noise of a machine meets all servers.
 
 #![allow(
@@ -51,12 +51,23 @@ struct Round {
 
 /// `rate`: how many requests a second the worker may make.
 async fn start(name: &'static str, sim: &Sim, data: Option<&Path>, rate: u32) -> Server {
+    start_with(name, sim, data, rate, "off").await
+}
+
+/// `ledger`: whether it keeps one.
+async fn start_with(name: &'static str, sim: &Sim, data: Option<&Path>, rate: u32, ledger: &str) -> Server {
     let spool = data.map(|data| ("RELAY_DATA_DIR", data.to_str().unwrap().to_owned()));
-    start_on(name, sim, spool, rate).await
+    start_on(name, sim, spool, rate, ledger).await
 }
 
 /// The same with its spool where a setting says; none: direct mode.
-async fn start_on(name: &'static str, sim: &Sim, spool: Option<(&str, String)>, rate: u32) -> Server {
+async fn start_on(
+    name: &'static str,
+    sim: &Sim,
+    spool: Option<(&str, String)>,
+    rate: u32,
+    ledger: &str,
+) -> Server {
     let mut program = Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
         .env("RELAY_LISTEN", "127.0.0.1:0")
         .env("APIENDPOINT", sim.url())
@@ -70,6 +81,7 @@ async fn start_on(name: &'static str, sim: &Sim, spool: Option<(&str, String)>, 
             .env(setting, place)
             .env("RELAY_SPOOL_DURABILITY", "server")
             .env("RELAY_SPOOL_LIMIT", "16GiB")
+            .env("RELAY_LEDGER", ledger)
             .env("RELAY_SPOOL_RATE", rate.to_string());
     }
     let begin = Instant::now();
@@ -171,6 +183,9 @@ async fn main() {
     if wanted("way") {
         way().await;
     }
+    if wanted("ledger") {
+        with_ledger().await;
+    }
 }
 
 /// Syncs a second of the disk by itself: over and over in the same place, as a log does.
@@ -258,6 +273,78 @@ async fn accepts() {
     }
 }
 
+/// The same server with a ledger and without: how many events it takes while it sends, and how fast it empties a spool. Rounds take turns.
+async fn with_ledger() {
+    let sim = Sim::start(Config { keep_requests: 10, ..Config::default() }).await.unwrap();
+    let (mut taken, mut emptied) = ([const { Vec::new() }; 2], [const { Vec::new() }; 2]);
+    let mut first = 20_000_000_000;
+    for turn in 0..ROUNDS {
+        // Whoever comes first meets a machine that has just been at rest.
+        let mut order = [(0, "off"), (1, "on")];
+        order.rotate_left(turn % 2);
+        for (place, ledger) in order {
+            let disk = tempfile::tempdir().unwrap();
+            first += 100_000_000;
+            // It is filled by one that sends nothing, so that each round empties the same.
+            let server = start_with("fills", &sim, Some(disk.path()), 1, ledger).await;
+            fill(&server, first).await;
+            end(server).await;
+            let server = start_with("empties", &sim, Some(disk.path()), 10_000, ledger).await;
+            let (begin, waiting) = (Instant::now(), stored(&server).await);
+            while stored(&server).await > 0.0 {
+                assert!(begin.elapsed() < LIMIT, "the spool is not emptied");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            emptied[place].push(waiting / begin.elapsed().as_secs_f64());
+            taken[place].push(round(&server.url, first + 50_000_000, 32).await.per_second);
+            end(server).await;
+        }
+    }
+    println!("\nwith the ledger against without, {ROUNDS} rounds in turns; the server sends while it takes");
+    for (what, rates) in [("accepts/s", &taken), ("drained/s", &emptied)] {
+        let [off, on] = rates;
+        let best = |rates: &Vec<f64>| rates.iter().copied().fold(0.0, f64::max);
+        let mut ratios: Vec<f64> = on.iter().zip(off).map(|(on, off)| on / off).collect();
+        ratios.sort_by(f64::total_cmp);
+        println!(
+            "{what:<10} without {:>7.0}, with {:>7.0}: best {:.2}, neighbouring rounds {:.2} to {:.2}, median {:.2} (budget: at least 0.9)",
+            best(off),
+            best(on),
+            best(on) / best(off),
+            ratios[0],
+            ratios[ROUNDS - 1],
+            ratios[ROUNDS / 2],
+        );
+    }
+}
+
+/// Events that a spool is filled with.
+const FILLED: u64 = 20_000;
+
+async fn fill(server: &Server, first: u64) {
+    let tasks: Vec<_> = (0..32)
+        .map(|sender| {
+            let (url, poster) = (server.url.clone(), HttpPoster::new(LIMIT));
+            tokio::spawn(async move {
+                for n in (sender..FILLED).step_by(32) {
+                    let answer = poster.send("POST", &url, &[], event(first + n)).await.unwrap();
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+/// Items that are in the spool.
+async fn stored(server: &Server) -> f64 {
+    let metrics = metrics(server).await;
+    let lines = metrics.lines().filter(|line| line.starts_with("mdss_relay_spool_items"));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
 async fn metrics(server: &Server) -> String {
     let url = server.url.replace("/events", "/metrics");
     HttpPoster::new(LIMIT).send("GET", &url, &[], "").await.unwrap().text()
@@ -278,7 +365,8 @@ async fn way() {
     });
     if let Some(database) = &database {
         let url = database.database().await.unwrap();
-        servers.push(start_on("spooled, PostgreSQL", &sim, Some(("RELAY_SPOOL_URL", url)), 10_000).await);
+        servers
+            .push(start_on("spooled, PostgreSQL", &sim, Some(("RELAY_SPOOL_URL", url)), 10_000, "off").await);
     }
     println!(
         "\nfrom request to MDSS, and to the sender's 200; requests at even distances, {TURNS} turns of {} s; late: what a sender overslept",

@@ -8,13 +8,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use mdss_relay_core::{
-    HttpSettings, MOST_FILE_BYTES, Memory, Mistake, Origin, Relay, ResultKind, Role, Settings, SpoolPlace,
-    SpoolSettings, Watch, plain_text,
+    HttpSettings, LedgerPlace, LedgerSettings, MOST_FILE_BYTES, Memory, Mistake, Origin, Relay, ResultKind,
+    Role, Settings, SpoolPlace, SpoolSettings, Watch, plain_text,
 };
 use mdss_relay_gate::{Proxies, Sources};
 use mdss_relay_host::{Read, text};
+use mdss_relay_reconcile::Schedule;
 use mdss_relay_spool::{Config, Database, Place};
+use mdss_relay_stores::StoreSettings;
 use tokio::sync::Semaphore;
+
+use crate::file_api::FileApi;
 
 /// Requests of one source under way at once; its further requests wait before their bodies are read. Each source has places of
 /// its own: one that stalls, or is open to everybody, must not keep the others waiting.
@@ -29,6 +33,8 @@ pub struct Configuration {
     origin: Origin,
     /// Where events are kept, in spooled mode.
     kept: Option<Config>,
+    /// Buckets that are compared again and again.
+    schedules: Vec<Schedule>,
 }
 
 /// A configuration as it was read, with every mistake in it.
@@ -43,11 +49,21 @@ impl Configuration {
         let mut draft = Settings::read(variables, Role::Http);
         let sources = Sources::of(&mut draft, Timestamp::now(), &|path| plain_text(path, MOST_FILE_BYTES));
         let proxies = Proxies::trusted(&mut draft);
+        // Before the settings of HTTP are taken away: whose routes a store has is a matter of the sources.
+        let mut mistakes = Vec::new();
+        let stores = StoreSettings::read(&draft.settings, &mut mistakes);
+        let schedules = Schedule::read(&draft.settings, &stores, &mut mistakes);
+        draft.mistakes.extend(mistakes);
         let http = draft.settings.http.take().expect("every role except a function's has them");
         // Two ports that are one: the system would say only that the address is in use.
         if http.listen.port() != 0 && http.admin_listen == Some(http.listen) {
             let expected = "another port than that of RELAY_LISTEN";
             draft.mistakes.push(Mistake::found("RELAY_ADMIN_LISTEN", &http.listen.to_string(), expected));
+        }
+        if let (Some(element), None) = (draft.settings.reconciles.first(), &http.spool) {
+            let expected =
+                "RELAY_MODE=spooled: what is missing goes through the spool, and only then there is a ledger";
+            draft.mistakes.push(Mistake::new(element.place.clone(), expected));
         }
         let kept = http.spool.as_ref().map(kept).transpose();
         let kept = kept.map_err(|mistake| draft.mistakes.push(mistake)).ok().flatten();
@@ -60,6 +76,19 @@ impl Configuration {
                 database.place()
             ));
         }
+        if let Err(mistake) = FileApi::of(&http.file_api) {
+            draft.mistakes.push(mistake);
+        }
+        // Until the ledger has tables there.
+        if http
+            .spool
+            .as_ref()
+            .and_then(|spool| spool.ledger.as_ref())
+            .is_some_and(|ledger| ledger.place == LedgerPlace::Database)
+        {
+            let expected = "off: with the spool in a database no ledger can be kept yet";
+            draft.mistakes.push(Mistake::found("RELAY_LEDGER", "on", expected));
+        }
         let shown = http.text_log.then(|| text(!no_colour && std::io::stderr().is_terminal()));
         let origin = std::mem::take(&mut draft.origin);
         let (filter, mut warnings) = (draft.settings.log.clone(), draft.settings.warnings.clone());
@@ -69,7 +98,7 @@ impl Configuration {
         let outcome =
             draft.finish().and_then(|settings| Relay::new(settings).map_err(|mistake| vec![mistake]));
         let outcome = outcome
-            .map(|relay| Self { relay, http, sources, proxies, origin, kept })
+            .map(|relay| Self { relay, http, sources, proxies, origin, kept, schedules })
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect());
         Read { filter, shown, warnings, outcome }
     }
@@ -101,6 +130,8 @@ pub(crate) struct InForce {
     pub(crate) origin: Origin,
     /// Where events are kept, in spooled mode.
     pub(crate) kept: Option<Config>,
+    /// Buckets that are compared again and again.
+    pub(crate) schedules: Vec<Schedule>,
     /// For each source, one for each request that may be under way.
     pub(crate) places: HashMap<String, Arc<Semaphore>>,
 }
@@ -124,16 +155,21 @@ impl InForce {
     }
 
     fn of(configuration: Configuration, remembering: impl FnOnce(Relay) -> Relay) -> Self {
-        let Configuration { relay, http, sources, proxies, origin, kept } = configuration;
+        let Configuration { relay, http, sources, proxies, origin, kept, schedules } = configuration;
         let places = |name: &str| (name.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)));
         let places = sources.names().map(places).collect();
         let (relay, sources) = (Arc::new(remembering(relay)), Arc::new(sources));
-        Self { relay, http, sources, proxies, origin, kept, places }
+        Self { relay, http, sources, proxies, origin, kept, schedules, places }
     }
 
     /// Where MDSS is and how it is reached, for the log.
     pub(crate) fn way(&self) -> Option<String> {
         self.relay.settings().way()
+    }
+
+    /// The ledger, if one is to be kept.
+    pub(crate) fn ledger(&self) -> Option<&LedgerSettings> {
+        self.http.spool.as_ref()?.ledger.as_ref()
     }
 
     /// What differs between this configuration and a newer one that only a new start can exchange.
@@ -151,6 +187,9 @@ impl InForce {
             fixed.push("RELAY_MODE");
         } else if place(old) != place(new) {
             fixed.push("RELAY_DATA_DIR, RELAY_SPOOL_LIMIT or where the database is");
+        }
+        if old.spool.as_ref().map(|s| &s.ledger) != new.spool.as_ref().map(|s| &s.ledger) {
+            fixed.push("the ledger's settings");
         }
         if self.relay.settings().log != newer.relay.settings().log {
             fixed.push("RELAY_LOG");

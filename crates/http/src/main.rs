@@ -15,8 +15,8 @@ const PROGRAM: Program = Program {
     filter_name: "RELAY_LOG",
 };
 
-/// What a SIGBUS of this process means: the index of the spool's log is the one file that it maps.
-const FAULT: &str = "SIGBUS: spool.db-shm was cut while it was in use, or its disk does not answer. The relay ends at once. Every acknowledged event \
+/// What a SIGBUS of this process means: the indexes of the logs of the spool and the ledger are the files that it maps.
+const FAULT: &str = "SIGBUS: spool.db-shm or ledger.db-shm was cut while it was in use, or its disk does not answer. The relay ends at once. Every acknowledged event \
                      is on disk and is sent after the next start: restart the relay";
 
 /// glibc's allocator keeps memory by thread, and what a request holds is given back by another one: at the spool, mostly.

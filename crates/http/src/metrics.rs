@@ -2,6 +2,8 @@
 //! 0.0.4). Names and labels are an interface: alerts are written on them. The list is in `docs/operation.md`, and a test
 //! compares it with [`METRICS`].
 
+mod list;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,173 +11,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use mdss_relay_core::{ATTEMPT_BOUNDS, Attempts, Report, ResultKind, SkipReason};
-use mdss_relay_spool::{Counts, LATENCY_BOUNDS, Position, Replica, Sharing, Snapshot, Standing, TroubleKind};
+use mdss_relay_spool::{
+    Counts, LATENCY_BOUNDS, OutboxSize, Position, Replica, Sharing, Snapshot, Standing, TroubleKind,
+};
 
-/// Every metric: name, kind, and what it says.
-pub const METRICS: &[(&str, &str, &str)] = &[
-    ("mdss_relay_build_info", "gauge", "1; the version is a label"),
-    (
-        "mdss_relay_requests_total",
-        "counter",
-        "HTTP responses, by source and status; source - stands for requests whose path matched no source",
-    ),
-    (
-        "mdss_relay_records_total",
-        "counter",
-        "records of deliveries, by source, by result (accepted, spooled, skipped, failed) and reason; accepted is direct mode, spooled is spooled mode",
-    ),
-    (
-        "mdss_relay_unusable_total",
-        "counter",
-        "records that can never be used and were not stored, by source; starts at 0",
-    ),
-    ("mdss_relay_reloads_total", "counter", "configurations read on SIGHUP, by outcome (taken, refused)"),
-    ("mdss_relay_configuration_timestamp_seconds", "gauge", "when the configuration in force was read"),
-    (
-        "mdss_relay_last_event_timestamp_seconds",
-        "gauge",
-        "when the last delivery came that was let in, by source; absent before the first",
-    ),
-    (
-        "mdss_relay_log_lines_dropped_total",
-        "counter",
-        "log lines dropped because standard error accepted no data for a while",
-    ),
-    (
-        "mdss_relay_attempts_total",
-        "counter",
-        "requests to MDSS, by lane and outcome (accepted, or the failure's reason)",
-    ),
-    ("mdss_relay_attempt_seconds", "histogram", "duration of one request to MDSS, whatever its outcome"),
-    (
-        "mdss_relay_endpoint_failing_since_timestamp_seconds",
-        "gauge",
-        "when the outage of MDSS began, or of the way to it: all requests since have failed; 0 without an outage",
-    ),
-    (
-        "mdss_relay_endpoint_last_attempt_timestamp_seconds",
-        "gauge",
-        "when the last request to MDSS ended, whatever its outcome; absent before the first",
-    ),
-    (
-        "mdss_relay_endpoint_last_answer_timestamp_seconds",
-        "gauge",
-        "when MDSS, or a proxy in its place, last answered; absent before the first",
-    ),
-    (
-        "mdss_relay_endpoint_last_accepted_timestamp_seconds",
-        "gauge",
-        "when MDSS last accepted an object; absent before the first",
-    ),
-    (
-        "mdss_relay_spool_up",
-        "gauge",
-        "1 if the spool can be read, else 0; at 0 the five gauges below are absent",
-    ),
-    ("mdss_relay_spool_items", "gauge", "stored items, by lane, state (waiting, held, parked) and reason"),
-    ("mdss_relay_spool_bytes", "gauge", "bytes of the spool in use"),
-    (
-        "mdss_relay_spool_limit_bytes",
-        "gauge",
-        "limit of the spool in bytes, above which no event is accepted (RELAY_SPOOL_LIMIT)",
-    ),
-    ("mdss_relay_spool_oldest_seconds", "gauge", "age of the oldest item that is waiting or held, by lane"),
-    (
-        "mdss_relay_spool_oldest_waiting_seconds",
-        "gauge",
-        "age of the oldest item that is waiting for MDSS, by lane; what is held does not count",
-    ),
-    ("mdss_relay_spool_stored_total", "counter", "deliveries of which at least one item was put on disk"),
-    ("mdss_relay_spool_spooled_total", "counter", "items put on disk"),
-    (
-        "mdss_relay_spool_duplicates_total",
-        "counter",
-        "records not stored because the same write was already stored or accepted",
-    ),
-    (
-        "mdss_relay_spool_no_room_total",
-        "counter",
-        "records not stored because a share of the spool was used up, by source and share (held, parked, all, source, unit)",
-    ),
-    ("mdss_relay_spool_refused_total", "counter", "deliveries that could not be stored, by reason"),
-    ("mdss_relay_spool_delivered_total", "counter", "items that MDSS has accepted, by lane"),
-    ("mdss_relay_spool_parked_total", "counter", "items parked by the worker, by lane and reason"),
-    (
-        "mdss_relay_spool_latency_seconds",
-        "histogram",
-        "time from the event's own time, else from its receipt, until MDSS accepted it",
-    ),
-    (
-        "mdss_relay_spool_breaker_open",
-        "gauge",
-        "circuit breaker, by lane: 0 closed, 0.5 half open, 1 open; lane - is MDSS's endpoint",
-    ),
-    (
-        "mdss_relay_spool_pace",
-        "gauge",
-        "requests a second that are sent at most now, from 1 to RELAY_SPOOL_RATE: it grows until MDSS answers 429 or 503; absent before the worker runs",
-    ),
-    (
-        "mdss_relay_spool_stock_age_seconds",
-        "gauge",
-        "how old the counts of spool_items, _bytes and _oldest are; with a database one relay counts for all: dashboards take their max, not their sum",
-    ),
-    (
-        "mdss_relay_spool_durability_kept",
-        "gauge",
-        "1 if the database keeps events as RELAY_SPOOL_DURABILITY asks for, 0 if events are refused because it does not; absent until it is reached",
-    ),
-    (
-        "mdss_relay_spool_standbys",
-        "gauge",
-        "synchronous standbys that are connected to the database; absent if no commit waits for one, or the role may not see them (pg_monitor)",
-    ),
-    (
-        "mdss_relay_spool_replicas",
-        "gauge",
-        "relays that share the database, by version and settings (same as the relay heard of last, other)",
-    ),
-    (
-        "mdss_relay_spool_dead_rows",
-        "gauge",
-        "rows of items in the database that nobody needs and vacuum has not cleared, as the server estimates",
-    ),
-    ("mdss_relay_spool_live_rows", "gauge", "rows of items in the database, as the server estimates"),
-    (
-        "mdss_relay_spool_oldest_transaction_seconds",
-        "gauge",
-        "how long the oldest transaction of the database has been open, as far as its role may see: nothing after it can be cleared",
-    ),
-    (
-        "mdss_relay_spool_unknown_total",
-        "counter",
-        "deliveries of which it is not known whether the database stored them; their senders heard 503",
-    ),
-    (
-        "mdss_relay_spool_fenced_total",
-        "counter",
-        "outcomes of attempts that were not written, because another relay had been given the item, or it had gone",
-    ),
-    ("mdss_relay_spool_renewed_total", "counter", "leases on items that were renewed"),
-    ("mdss_relay_spool_reconnects_total", "counter", "connections to the database that were made anew"),
-    (
-        "mdss_relay_spool_tokens_total",
-        "counter",
-        "requests to MDSS that the pace of all relays has granted this one",
-    ),
-    ("mdss_relay_spool_commit_seconds", "histogram", "duration of one commit of accepted events"),
-    // The old names of two metrics, for one release.
-    (
-        "mdss_relay_spool_accepted_total",
-        "counter",
-        "old name of mdss_relay_spool_stored_total; the release after 0.1 no longer has it",
-    ),
-    (
-        "mdss_relay_spool_attempts_total",
-        "counter",
-        "old name of mdss_relay_attempts_total, in spooled mode alone; the release after 0.1 no longer has it",
-    ),
-];
+use crate::compared::Compared;
+use crate::ledger::Seen;
+use crate::results;
+pub use list::METRICS;
 
 /// What is known of a database that several relays share; what does not come in time is missing.
 #[derive(Debug, Default)]
@@ -198,6 +41,8 @@ struct Own {
     /// Seconds since 1970, as Prometheus has moments.
     configured: Option<f64>,
     last_events: BTreeMap<String, f64>,
+    /// What was found in each bucket of each store, the last time that it was compared to the end; and whether the last attempt failed.
+    compared: BTreeMap<(String, String), (Option<Compared>, bool)>,
 }
 
 impl Counters {
@@ -245,6 +90,13 @@ impl Counters {
         }
     }
 
+    /// What was found in a bucket; `None`: it could not be compared.
+    pub(crate) fn compared(&self, store: &str, bucket: &str, found: Option<Compared>) {
+        let mut counts = self.counts();
+        let known = counts.compared.entry((store.to_owned(), bucket.to_owned())).or_default();
+        *known = (found.or(known.0), found.is_none());
+    }
+
     /// A configuration, read just now, is in force.
     pub(crate) fn configured(&self) {
         self.counts().configured = Some(now());
@@ -261,6 +113,7 @@ impl Counters {
         attempts: &Attempts,
         spool: Option<(&Counts, Option<&Snapshot>)>,
         cluster: Option<&Cluster>,
+        ledger: Option<&Seen>,
     ) -> String {
         let mut page = Page::default();
         page.put("mdss_relay_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
@@ -287,6 +140,9 @@ impl Counters {
             for (source, at) in &counts.last_events {
                 page.put("mdss_relay_last_event_timestamp_seconds", &[("source", source)], *at);
             }
+            for ((store, bucket), (found, failed)) in &counts.compared {
+                page.compared(&[("store", store), ("bucket", bucket)], found.as_ref(), *failed);
+            }
         }
         page.put("mdss_relay_log_lines_dropped_total", &[], mdss_relay_host::lines_dropped() as f64);
         page.attempts("mdss_relay_attempts_total", attempts);
@@ -311,8 +167,36 @@ impl Counters {
                 page.cluster(cluster);
             }
         }
+        if let Some(seen) = ledger {
+            page.ledger(seen);
+        }
         page.finish()
     }
+}
+
+/// What there is to show of results.
+pub(crate) fn results_text(seen: &results::Seen) -> String {
+    let mut page = Page::default();
+    for ((source, became), n) in &seen.came {
+        page.put("mdss_relay_results_total", &[("source", source), ("became", became)], *n as f64);
+    }
+    if let Some(state) = &seen.state {
+        if let Some(last) = state.last {
+            let name = "mdss_relay_loop_last_result_timestamp_seconds";
+            page.put(name, &[], last.as_millis() as f64 / 1000.0);
+        }
+        for (became, n) in &state.kept {
+            page.put("mdss_relay_loop_kept", &[("became", became.name())], *n as f64);
+        }
+        for unit in &state.units {
+            let lane = [("lane", unit.unit.as_deref().unwrap_or("-"))];
+            page.put("mdss_relay_loop_unconfirmed", &lane, unit.unconfirmed as f64);
+            page.put("mdss_relay_loop_never_scanned", &lane, unit.never as f64);
+            page.put("mdss_relay_loop_unconfirmed_after_seconds", &lane, unit.after.as_secs_f64());
+        }
+        page.put("mdss_relay_loop_blocked_only", &[], f64::from(u8::from(state.blocked_only)));
+    }
+    page.finish()
 }
 
 fn now() -> f64 {
@@ -339,6 +223,18 @@ impl Page {
         }
         let end = if labels.is_empty() { "" } else { "}" };
         let _ = writeln!(lines, "{end} {value}");
+    }
+
+    fn compared(&mut self, labels: &[(&str, &str)], found: Option<&Compared>, failed: bool) {
+        self.put("mdss_relay_reconcile_failing", labels, f64::from(u8::from(failed)));
+        if let Some(found) = found {
+            self.put("mdss_relay_reconcile_last_run_timestamp_seconds", labels, found.at);
+            self.put("mdss_relay_reconcile_listed", labels, found.listed as f64);
+            self.put("mdss_relay_reconcile_missing", labels, found.missing as f64);
+            if let Some(coverage) = found.coverage {
+                self.put("mdss_relay_reconcile_coverage_ratio", labels, coverage);
+            }
+        }
     }
 
     fn attempts(&mut self, name: &str, attempts: &Attempts) {
@@ -468,6 +364,25 @@ impl Page {
         }
     }
 
+    fn ledger(&mut self, seen: &Seen) {
+        let outbox = |value: fn(&OutboxSize) -> f64| seen.outbox.as_ref().map(value);
+        for (name, value) in [
+            ("mdss_relay_ledger_healthy", Some(f64::from(u8::from(seen.healthy)))),
+            ("mdss_relay_ledger_entries", seen.entries.map(|n| n as f64)),
+            ("mdss_relay_ledger_bytes", seen.bytes.map(|n| n as f64)),
+            ("mdss_relay_ledger_unscanned", seen.unscanned.map(|n| n as f64)),
+            ("mdss_relay_ledger_outbox_rows", outbox(|outbox| outbox.rows as f64)),
+            ("mdss_relay_ledger_outbox_bytes", outbox(|outbox| outbox.bytes as f64)),
+            ("mdss_relay_ledger_outbox_lost", outbox(|outbox| outbox.lost as f64)),
+            ("mdss_relay_ledger_lag_seconds", outbox(|outbox| outbox.age.as_secs_f64())),
+            ("mdss_relay_ledger_gaps_total", Some(seen.gaps as f64)),
+        ] {
+            if let Some(value) = value {
+                self.put(name, &[], value);
+            }
+        }
+    }
+
     fn finish(self) -> String {
         let mut text = String::new();
         for (metric, lines) in self.0 {
@@ -508,7 +423,7 @@ mod tests {
             counters.answered(source, status);
         }
         counters.reloaded("taken");
-        let text = counters.text(&Attempts::default(), Some((&Counts::default(), None)), None);
+        let text = counters.text(&Attempts::default(), Some((&Counts::default(), None)), None, None);
         let lines: Vec<_> =
             text.lines().filter(|l| !l.starts_with("# HELP") && !l.contains("_attempt_seconds")).collect();
         assert_eq!(
@@ -531,6 +446,6 @@ mod tests {
                 "# TYPE mdss_relay_spool_stored_total counter",
             ]
         );
-        assert!(!Counters::default().text(&Attempts::default(), None, None).contains("_spool_"));
+        assert!(!Counters::default().text(&Attempts::default(), None, None, None).contains("_spool_"));
     }
 }

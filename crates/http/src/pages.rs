@@ -16,10 +16,12 @@ use tokio::time::timeout;
 
 use crate::arrived::pairs;
 use crate::connection::HEAD_TIMEOUT;
-use crate::metrics::{Cluster, Counters};
+use crate::ledger::{Book, Seen};
+use crate::metrics::{Cluster, Counters, results_text};
 use crate::rejections::Rejections;
 use crate::request::{Peer, given};
 use crate::response::response;
+use crate::results::Results;
 use crate::state::Shared;
 
 /// The longest `/metrics` waits for the spool. Prometheus waits 10 s for a page
@@ -63,18 +65,24 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 
 /// Counters and gauges, for Prometheus.
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let page = page(&shared.counters, &shared.watch, shared.spool.as_ref()).await;
+    let ledger = shared.book.as_ref().map(Book::seen);
+    let results = shared.results.as_ref().map(Results::seen);
+    let (ledger, results) = (ledger.as_ref(), results.as_ref());
+    let mut page = page(&shared.counters, &shared.watch, shared.spool.as_ref(), ledger).await;
+    if let Some(seen) = results {
+        page.push_str(&results_text(seen));
+    }
     response(answer(&Happened::Counted(page), &Answers::DEFAULT))
 }
 
-async fn page(counters: &Counters, watch: &Watch, spool: Option<&Spool>) -> String {
-    let Some(spool) = spool else { return counters.text(&watch.read(), None, None) };
+async fn page(counters: &Counters, watch: &Watch, spool: Option<&Spool>, ledger: Option<&Seen>) -> String {
+    let Some(spool) = spool else { return counters.text(&watch.read(), None, None, None) };
     let (snapshot, cluster) = tokio::join!(timeout(SCRAPE_TIMEOUT, spool.snapshot()), cluster(spool));
     match snapshot {
         Ok(Ok(snapshot)) => {
-            counters.text(&watch.read(), Some((&snapshot.counts, Some(&snapshot))), cluster.as_ref())
+            counters.text(&watch.read(), Some((&snapshot.counts, Some(&snapshot))), cluster.as_ref(), ledger)
         }
-        _ => counters.text(&watch.read(), Some((&spool.counts(), None)), cluster.as_ref()),
+        _ => counters.text(&watch.read(), Some((&spool.counts(), None)), cluster.as_ref(), ledger),
     }
 }
 
@@ -146,7 +154,7 @@ mod tests {
         let config = Config { place: Place::Directory(dir.path().to_owned()), limit: 1 << 30 };
         let (spool, _) = Spool::start(config, Arc::new(Hanging)).unwrap();
         let started = tokio::time::Instant::now();
-        let text = page(&Counters::default(), &Watch::default(), Some(&spool)).await;
+        let text = page(&Counters::default(), &Watch::default(), Some(&spool), None).await;
         assert!(text.contains("\nmdss_relay_spool_up 0\n"), "{text}");
         assert!(text.contains("\nmdss_relay_spool_spooled_total 0\n"), "{text}");
         assert_eq!(started.elapsed().as_secs(), SCRAPE_TIMEOUT.as_secs());

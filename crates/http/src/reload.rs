@@ -22,7 +22,7 @@ impl Server {
                 if !fixed.is_empty() {
                     warn!("{} can only be changed by a restart, and stays as it was", fixed.join(", "));
                 }
-                self.counters.add_sources(configuration.sources.names(), configuration.takes_as());
+                self.counters.add_sources(configuration.sources.names_of_events(), configuration.takes_as());
                 let newer = Arc::new(InForce::after(configuration, &before, self.watch.clone()));
                 self.running.send_replace(newer.clone());
                 self.counters.configured();

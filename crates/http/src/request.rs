@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
@@ -11,8 +12,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use futures_util::FutureExt;
 use mdss_relay_core::{Cause, Deadline, Delivery, Failure, Plan, Report, fields, offload};
-use mdss_relay_gate::{DoorVerdict, ReplayKey, Source};
-use mdss_relay_request::{Answer, NotAdmitted, Rejection, defect, delivered};
+use mdss_relay_gate::{DoorVerdict, ReplayKey, Source, Takes};
+use mdss_relay_request::{Answer, Happened, NotAdmitted, Rejection, answer, defect, delivered};
 use mdss_relay_spool::{Sender, Spool};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -26,6 +27,7 @@ use crate::configuration::{InForce, MOST_REQUESTS};
 use crate::refusals::Delay;
 use crate::rejections::Rejections;
 use crate::response::{holding, response};
+use crate::results::MOST_BYTES;
 use crate::slots::ConnectionState;
 use crate::state::Shared;
 
@@ -153,6 +155,10 @@ impl Call {
     async fn take(self, peer: &Peer, parts: Parts, body: Body) -> Result<Response, Answer> {
         let Self { shared, running, source, .. } = &self;
         let (longest, largest) = (running.relay.settings().mdss.deadline, running.http.body_limit);
+        let largest = match source.takes {
+            Takes::Events => largest,
+            Takes::Results => largest.min(MOST_BYTES),
+        };
         let deadline = Deadline::new(None, longest);
         let places = running.places.get(&source.name).cloned().unwrap_or_else(|| Arc::new(Semaphore::new(1)));
         let Ok(Ok(place)) = timeout(longest, places.acquire_owned()).await else {
@@ -171,6 +177,11 @@ impl Call {
             })?;
         if !source.policy.is_none() {
             peer.connection.set_authenticated();
+        }
+        if source.takes == Takes::Results {
+            let body = request.body;
+            drop((place, room));
+            return self.result(body, longest).await.map(response);
         }
         if let Some(answer) = entered.replay.and_then(|replay| shared.admissions.answered(source, &replay)) {
             info!(
@@ -223,6 +234,20 @@ impl Call {
             shared.repeat_delay.pause(&source.name, request, shared.stopping.subscribe()).await;
         }
         Ok(given)
+    }
+
+    /// Hands a result to the ledger. MDSS does not send it again, so it is answered 2xx only when it is synced.
+    async fn result(&self, body: Vec<u8>, longest: Duration) -> Result<Answer, Answer> {
+        let taken = match &self.shared.results {
+            Some(results) => timeout(longest, results.take(&self.source.name, body)).await,
+            None => Ok(Err("there is no ledger".to_owned())),
+        };
+        let why = match taken {
+            Ok(Ok(())) => return Ok(answer(&Happened::Present, &self.source.answers(None))),
+            Ok(Err(why)) => why,
+            Err(_) => "the ledger does not answer".to_owned(),
+        };
+        Err(self.reject(Rejection::NotStored, Cause::LedgerUnavailable, why))
     }
 
     /// Delivers, and remembers the answer if it may have to be given again. In one piece with the delivery, so that a sender

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use jiff::Timestamp;
 use mdss_relay_core::{Watch, fields};
+use mdss_relay_gate::Takes;
 use mdss_relay_request::Admissions;
 use mdss_relay_spool::StoreThread;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,13 +22,17 @@ use crate::calls::Calls;
 use crate::configuration::{Configuration, InForce};
 use crate::connection::HEAD_TIMEOUT;
 use crate::keeping;
+use crate::ledger::{self, Book};
 use crate::listeners::Listeners;
 use crate::metrics::Counters;
 use crate::outage;
 use crate::pages::{pages, pages_alone};
+use crate::reconcile::Comparing;
+use crate::referee;
 use crate::refusals::Refusals;
 use crate::repeat_delay::RepeatDelay;
 use crate::request::receive;
+use crate::results::{self, Results};
 use crate::slots::{Capacity, Slots};
 use crate::start_line::{left_behind, number, started};
 use crate::state::Shared;
@@ -53,7 +58,7 @@ impl Server {
     /// One that has not begun to serve.
     pub fn new(configuration: Configuration) -> Self {
         let counters = Counters::default();
-        counters.add_sources(configuration.sources.names(), configuration.takes_as());
+        counters.add_sources(configuration.sources.names_of_events(), configuration.takes_as());
         counters.configured();
         let watch = Arc::new(Watch::default());
         Self {
@@ -83,6 +88,7 @@ impl Server {
         let (spool, kept) = match &first.kept {
             Some(config) => {
                 let (spool, kept) = keeping::open(config)?;
+                let spool = if first.ledger().is_some() { spool.with_ledger() } else { spool };
                 (Some(spool), Some(kept))
             }
             None => (None, None),
@@ -93,13 +99,46 @@ impl Server {
         let calls = Arc::new(Calls::default());
         let outages = tokio::spawn(outage::tell(self.watch.clone(), self.counters.clone(), spool.clone()));
         let (alive, mut all_done) = mpsc::channel(1);
+        let mut tasks_of_spool = JoinSet::new();
         let stop_worker = watch::Sender::new(false);
         let worker = spool.clone().map(|spool| {
             let watch = Arc::clone(&self.watch);
             tokio::spawn(keeping::empty(spool, running.clone(), stop_worker.subscribe(), watch))
         });
+        let stop_ledger = watch::Sender::new(false);
+        let book = first.ledger().map(|_| Book::default());
+        let results = book.clone().map(|book| {
+            let of_results = first.sources.iter().filter(|source| source.takes == Takes::Results);
+            let (results, desk) = Results::new(of_results.map(|source| source.name.as_str()));
+            let of_settings = running.clone();
+            let expected =
+                move || of_settings.borrow().sources.iter().any(|source| source.takes == Takes::Results);
+            tasks_of_spool.spawn(referee::ask(book.clone(), running.clone()));
+            tasks_of_spool.spawn(results::keep(desk, book, expected));
+            results
+        });
+        let ledger = match (spool.clone(), first.ledger().cloned(), book.clone()) {
+            (Some(spool), Some(settings), Some(book)) => Some(tokio::spawn(ledger::feed(
+                spool,
+                settings,
+                book,
+                running.clone(),
+                stop_ledger.subscribe(),
+            ))),
+            (Some(spool), ..) => {
+                tasks_of_spool.spawn(ledger::without(spool));
+                None
+            }
+            _ => None,
+        };
+        if let Some(spool) = spool.clone() {
+            let (counters, running, stop) = (self.counters.clone(), running.clone(), stop_worker.subscribe());
+            tasks_of_spool.spawn(Comparing { spool, book: book.clone(), counters, running, stop }.run());
+        }
         let shared = Arc::new(Shared {
             running,
+            book,
+            results,
             spool,
             admissions: Arc::new(Admissions::new()),
             budget: Budget::new(),
@@ -186,13 +225,26 @@ impl Server {
         log_more(&refusals, true);
         // The worker goes last: what the last calls have put on disk it may still send. What it has under way is finished.
         stop_worker.send_replace(true);
-        if let Some(worker) = worker
-            && timeout(grace, worker).await.is_err()
-        {
+        let worker_ended = match worker {
+            Some(worker) => timeout(grace, worker).await.is_ok(),
+            None => true,
+        };
+        if !worker_ended {
             warn!(
                 "stopped with requests to MDSS under way: objects that MDSS did not answer for are sent again after the next start"
             );
-        } else if let Some(kept) = kept
+        }
+        // Last of all: the outcomes of the worker are in the outbox by now.
+        tasks_of_spool.shutdown().await;
+        stop_ledger.send_replace(true);
+        if let Some(ledger) = ledger
+            && timeout(CLOSE_TIMEOUT, ledger).await.is_err()
+        {
+            warn!(
+                "stopped while the ledger was written: what is in the outbox goes into it after the next start"
+            );
+        }
+        if let Some(kept) = kept.filter(|_| worker_ended)
             && timeout(CLOSE_TIMEOUT, closed(kept)).await.is_err()
         {
             warn!("stopped while the spool's file was not closed: its events are read at the next start");

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use mdss_relay_core::{DatabaseSettings, SpoolPlace, fields};
+use mdss_relay_core::{DatabaseSettings, LedgerPlace, SpoolPlace, fields};
+use mdss_relay_gate::Takes;
 use mdss_relay_spool::{Database, Desk, Glance, Place, Spool, Standing, State};
 use tokio::time::timeout;
 use tracing::{error, info};
@@ -49,7 +50,8 @@ impl Words {
         let (endpoint, proxy) = settings.endpoint().unwrap_or_default();
         let sources = running.sources.iter().map(|source| {
             let open = if source.policy.is_none() { " (open to everybody)" } else { "" };
-            format!("{} at {}{open}", source.name, source.place())
+            let results = if source.takes == Takes::Results { " (results of MDSS)" } else { "" };
+            format!("{} at {}{results}{open}", source.name, source.place())
         });
         let sources: Vec<_> = sources.collect();
         let routes: Vec<_> = settings.rules.routes().iter().map(ToString::to_string).collect();
@@ -85,6 +87,10 @@ pub(crate) async fn started(running: &InForce, spool: Option<&Spool>) {
         Some(Place::Database(database)) => (None, Some(database)),
         None => (None, None),
     };
+    let ledger = running.ledger().and_then(|ledger| match &ledger.place {
+        LedgerPlace::Directory(dir) => Some(dir.display().to_string()),
+        LedgerPlace::Database => None,
+    });
     let mode = if spool.is_some() { "spooled" } else { "direct" };
     let place = match (&dir, database) {
         (Some(dir), _) => Some(format!(" in {dir:?}")),
@@ -101,6 +107,7 @@ pub(crate) async fn started(running: &InForce, spool: Option<&Spool>) {
         (None, Some(place)) => format!("{place}, which could not be counted yet"),
         (_, None) => String::new(),
     };
+    let kept = ledger.as_ref().map(|dir| format!(", with a ledger in {dir:?}")).unwrap_or_default();
     info!(
         { fields::SERVICE_VERSION } = env!("CARGO_PKG_VERSION"),
         { fields::MODE } = mode,
@@ -109,13 +116,14 @@ pub(crate) async fn started(running: &InForce, spool: Option<&Spool>) {
         { fields::SPOOL_WAITING } = stored.as_ref().map(|stored| stored.waiting),
         { fields::SPOOL_HELD } = stored.as_ref().map(|stored| stored.held),
         { fields::SPOOL_PARKED } = stored.as_ref().map(|stored| stored.parked),
+        { fields::LEDGER_DIR } = ledger,
         { fields::SOURCES } = sources,
         { fields::ROUTES } = routes,
         { fields::ENDPOINT } = endpoint,
         { fields::PROXY } = proxy,
         { fields::CONFIGURATION } = configuration,
         { fields::OVERRIDDEN } = overridden,
-        "mdss-relay-http {} starts in {mode} mode{waits}; {summary}",
+        "mdss-relay-http {} starts in {mode} mode{waits}{kept}; {summary}",
         env!("CARGO_PKG_VERSION")
     );
 }

@@ -12,15 +12,21 @@ use tokio::sync::{mpsc, watch};
 use crate::budget::Budget;
 use crate::calls::Calls;
 use crate::configuration::InForce;
+use crate::ledger::Book;
 use crate::metrics::Counters;
 use crate::refusals::Refusals;
 use crate::repeat_delay::RepeatDelay;
+use crate::results::Results;
 
 pub(crate) struct Shared {
     /// The configuration in force; exchanged as a whole.
     pub(crate) running: watch::Receiver<Arc<InForce>>,
     /// On disk before the sender hears "done"; `None` in direct mode.
     pub(crate) spool: Option<Spool>,
+    /// The ledger, if one is kept.
+    pub(crate) book: Option<Book>,
+    /// Where results are handed in, if a ledger is kept.
+    pub(crate) results: Option<Results>,
     pub(crate) admissions: Arc<Admissions>,
     pub(crate) budget: Budget,
     pub(crate) refusals: Arc<Refusals>,

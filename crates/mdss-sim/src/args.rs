@@ -2,14 +2,18 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
 use clap::Parser;
+use http::Uri;
 use jiff::SignedDuration;
-use mdss_sim::{ApiKey, Batch, Config, Date, KeyCheck, Rate, StatusCode, Statuses, StorageList, Tls, Unit};
+use mdss_sim::{
+    ApiKey, Batch, Config, Date, FileIdForm, Found, KeyCheck, Notify, NotifyHeader, NotifyHeaders,
+    NotifyMethod, Rate, StatusCode, Statuses, StorageList, Tls, Unit, UnitPath,
+};
 
 /// A stand-in for MetaDefender Storage Security: keeps to its webhook contract, fails on request.
 #[derive(Debug, Parser)]
@@ -69,6 +73,42 @@ pub(crate) struct Args {
     /// A file to which every accepted object is appended before it is answered
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
+    /// Tell this address (plain HTTP) of every file that was "scanned", as MDSS does under Settings, Notifications
+    #[arg(long, value_name = "URL")]
+    notify: Option<Uri>,
+    /// How it is told: post or put
+    #[arg(long, value_name = "METHOD", default_value = "post", requires = "notify")]
+    notify_method: NotifyMethod,
+    /// A header of notifications, repeatable: "Name: value"
+    #[arg(long = "notify-header", value_name = "HEADER", requires = "notify")]
+    notify_headers: Vec<NotifyHeader>,
+    /// How long a scan takes, from the acceptance to its time stamp
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration, requires = "notify")]
+    notify_scan: Duration,
+    /// How long after the end of the scan the notification leaves
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration, requires = "notify")]
+    notify_delay: Duration,
+    /// How often each notification is sent: 0 is never, 2 is twice
+    #[arg(long, value_name = "N", default_value = "1", requires = "notify")]
+    notify_times: u32,
+    /// Hold back N notifications, then send them in the opposite order
+    #[arg(long, value_name = "N", default_value = "1", requires = "notify")]
+    notify_reversed: NonZeroUsize,
+    /// What FilePath looks like, repeatable: [UNIT=]key, slash, below:FOLDER/ or in:CONTAINER
+    #[arg(long = "notify-path", value_name = "FORM", requires = "notify")]
+    notify_paths: Vec<UnitPath>,
+    /// What is found in keys with this end, repeatable: SUFFIX=allowed, blocked, failed, canceled, failed-remediation or never
+    #[arg(long = "notify-finding", value_name = "SUFFIX=FINDING", requires = "notify")]
+    notify_findings: Vec<Found>,
+    /// Tell of blocked files alone
+    #[arg(long, requires = "notify")]
+    notify_blocked_only: bool,
+    /// What FileId is: own, or correlation (equal to the correlationId)
+    #[arg(long, value_name = "FORM", default_value = "own", requires = "notify")]
+    notify_file_id: FileIdForm,
+    /// Answer GET /api/files, a file API of the stand-in's own form with MDSS's documented filters
+    #[arg(long)]
+    file_api: bool,
     /// Status of an accepted object
     #[arg(long, value_name = "STATUS", default_value = "200", value_parser = status)]
     status_accepted: StatusCode,
@@ -149,6 +189,20 @@ impl Args {
             script,
             keep_requests: default.keep_requests,
             journal: self.journal,
+            notify: self.notify.map(|url| Notify {
+                url,
+                method: self.notify_method,
+                headers: NotifyHeaders(self.notify_headers),
+                scan: self.notify_scan,
+                delay: self.notify_delay,
+                times: self.notify_times,
+                reversed: self.notify_reversed,
+                paths: self.notify_paths,
+                findings: self.notify_findings,
+                blocked_only: self.notify_blocked_only,
+                file_id: self.notify_file_id,
+            }),
+            file_api: self.file_api,
         };
         Ok(Program { config, port_file: self.port_file.map(PortFile) })
     }

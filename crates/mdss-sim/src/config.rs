@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::StatusCode;
 use jiff::SignedDuration;
 
+use crate::notify::Notify;
 use crate::rate::Rate;
 use crate::step::Batch;
 use crate::tls::Tls;
@@ -22,6 +23,9 @@ pub const WEBHOOK_PATH: &str = "/api/webhook/realtime";
 
 /// The path of the list of storage units below the base URL ([`StorageList`] has the source).
 pub const STORAGES_PATH: &str = "/api/Storage/all";
+
+/// The path of the file API below the base URL. **Made up here**: the documents give the API's filters and not its path.
+pub const FILES_PATH: &str = "/api/files";
 
 /// The API key of [`Config::default`].
 pub const DEFAULT_API_KEY: &str = "test-key";
@@ -77,6 +81,10 @@ pub struct Config {
     /// stand-in has accepted is then known after it was killed. An object that cannot be written there is answered
     /// 503. Default none.
     pub journal: Option<PathBuf>,
+    /// Who is told of every file that was scanned. Default nobody.
+    pub notify: Option<Notify>,
+    /// Answers the file API, in a form of its own. Default off: then its path is a page of the web interface, as any other.
+    pub file_api: bool,
 }
 
 impl Default for Config {
@@ -99,6 +107,8 @@ impl Default for Config {
             script: Vec::new(),
             keep_requests: 100_000,
             journal: None,
+            notify: None,
+            file_api: false,
         }
     }
 }
@@ -119,6 +129,7 @@ impl Config {
         if self.api_key.0.is_empty() {
             mistakes.push("the API key is empty, expected at least one character".into());
         }
+        mistakes.extend(self.notify.as_ref().and_then(Notify::mistake));
         for (index, unit) in self.units.iter().enumerate() {
             let id = &unit.storage_client_id;
             if self.units[..index].iter().any(|earlier| earlier.storage_client_id == *id) {
@@ -130,6 +141,10 @@ impl Config {
 
     pub(crate) fn webhook_path(&self) -> String {
         format!("{}{WEBHOOK_PATH}", self.prefix)
+    }
+
+    pub(crate) fn files_path(&self) -> String {
+        format!("{}{FILES_PATH}", self.prefix)
     }
 
     pub(crate) fn storages_path(&self) -> String {

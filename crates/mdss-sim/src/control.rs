@@ -15,6 +15,7 @@ pub(crate) fn owns(path: &str) -> bool {
 pub(crate) fn answer(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Reply {
     match (method.as_str(), path) {
         ("GET", "/_sim/accepted") => Reply::json(StatusCode::OK, &shared.recorder().accepted()),
+        ("GET", "/_sim/notified") => Reply::json(StatusCode::OK, &shared.scans().notified),
         ("GET", "/_sim/requests") => Reply::json(StatusCode::OK, &shared.recorder().requests()),
         ("DELETE", "/_sim/requests") => {
             shared.recorder().forget();
@@ -34,7 +35,7 @@ pub(crate) fn answer(shared: &Shared, method: &Method, path: &str, body: &[u8]) 
         }
         _ => Reply::message(
             StatusCode::NOT_FOUND,
-            "expected GET /_sim/accepted, GET or DELETE /_sim/requests, POST or DELETE /_sim/script",
+            "expected GET /_sim/accepted or /_sim/notified, GET or DELETE /_sim/requests, POST or DELETE /_sim/script",
         ),
     }
 }

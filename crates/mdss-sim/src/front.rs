@@ -1,9 +1,10 @@
 //! One request: read, recorded, then answered by the script, or else by the contract.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use jiff::fmt::rfc2822::DateTimePrinter;
@@ -12,7 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::config::{Config, Date, StorageList};
 use crate::control;
 use crate::ending::{Ending, Visit};
+use crate::file_api;
 use crate::judge::{Glimpse, Object, Objection, Rules, judge, knows_bearer, knows_key};
+use crate::notifier;
 use crate::recorder::Recorded;
 use crate::reply::Reply;
 use crate::shared::Shared;
@@ -27,7 +30,7 @@ const FAR: SignedDuration = SignedDuration::from_hours(24 * 3650);
 
 /// Answers one request, or says how its connection ends.
 pub(crate) async fn attend(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     visit: Visit,
     request: Request<Incoming>,
 ) -> Result<Reply, Ending> {
@@ -43,7 +46,7 @@ pub(crate) async fn attend(
     })
 }
 
-async fn answer(shared: &Shared, visit: Visit, request: Request<Incoming>) -> Result<Reply, Ending> {
+async fn answer(shared: &Arc<Shared>, visit: Visit, request: Request<Incoming>) -> Result<Reply, Ending> {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let body = match read(body).await {
@@ -81,7 +84,7 @@ async fn answer(shared: &Shared, visit: Visit, request: Request<Incoming>) -> Re
     let outcome = if body.is_none() {
         too_large()
     } else if path != shared.config.webhook_path() || head.method != Method::POST {
-        Ok(elsewhere(&shared.config, &head.method, path, &head.headers))
+        Ok(elsewhere(shared, &head.method, &head.uri, &head.headers))
     } else if !shared.within_rate(visit.peer.ip()) {
         Ok(Reply::unavailable())
     } else {
@@ -141,13 +144,16 @@ async fn perform(step: Option<Step>, decide: impl FnOnce() -> Reply) -> Result<R
 }
 
 /// The contract's answer. From here on an accepted object counts.
-fn decide(shared: &Shared, verdict: Result<Object, Objection>) -> Reply {
+fn decide(shared: &Arc<Shared>, verdict: Result<Object, Objection>) -> Reply {
     let statuses = &shared.config.statuses;
     match verdict {
         Ok(object) => {
             let id = shared.ids.next(SystemTime::now());
-            match shared.accept(object.storage_client_id, object.key, &id) {
-                Ok(()) => Reply::accepted(statuses.accepted, &id),
+            match shared.accept(object.storage_client_id.clone(), object.key.clone(), &id) {
+                Ok(()) => {
+                    notifier::scanned(shared, &object.storage_client_id, &object.key, &id);
+                    Reply::accepted(statuses.accepted, &id)
+                }
                 Err(_) => Reply::unavailable(),
             }
         }
@@ -158,11 +164,19 @@ fn decide(shared: &Shared, verdict: Result<Object, Objection>) -> Reply {
 }
 
 /// What the rest of MDSS answers: the web interface to a GET of anything, as a forwarder with a wrong URL
-/// finds it; below `/api` the REST API, which knows one other path here.
-fn elsewhere(config: &Config, method: &Method, path: &str, headers: &HeaderMap) -> Reply {
+/// finds it; below `/api` the REST API, which knows two other paths here.
+fn elsewhere(shared: &Shared, method: &Method, uri: &Uri, headers: &HeaderMap) -> Reply {
+    let (config, path) = (&shared.config, uri.path());
     // Its framework compares paths without regard to case (ASP.NET Core, "Routing").
     if method == Method::GET && path.eq_ignore_ascii_case(&config.storages_path()) {
         return storages(config, headers);
+    }
+    if config.file_api && method == Method::GET && path.eq_ignore_ascii_case(&config.files_path()) {
+        return if knows_key(headers, &config.api_key) {
+            file_api::answer(shared, uri.query().unwrap_or_default())
+        } else {
+            Reply::message(config.statuses.unauthorized, "Unauthorized")
+        };
     }
     let below = path.strip_prefix(&config.prefix);
     let in_api = below.is_some_and(|below| below == "/api" || below.starts_with("/api/"));

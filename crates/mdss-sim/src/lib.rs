@@ -7,9 +7,12 @@ mod control;
 mod correlation;
 mod ending;
 mod event;
+mod file_api;
 mod front;
 mod journal;
 mod judge;
+mod notifier;
+mod notify;
 mod rate;
 mod recorder;
 mod refusal;
@@ -23,10 +26,15 @@ mod unit;
 
 pub use away::Away;
 pub use config::{
-    ApiKey, Config, DEFAULT_API_KEY, Date, KeyCheck, STORAGES_PATH, Statuses, StorageList, WEBHOOK_PATH,
+    ApiKey, Config, DEFAULT_API_KEY, Date, FILES_PATH, KeyCheck, STORAGES_PATH, Statuses, StorageList,
+    WEBHOOK_PATH,
 };
 pub use event::{created, created_record};
 pub use http::{HeaderMap, HeaderValue, StatusCode};
+pub use notifier::Notified;
+pub use notify::{
+    FileIdForm, Finding, Found, Notify, NotifyHeader, NotifyHeaders, NotifyMethod, PathForm, UnitPath,
+};
 pub use rate::Rate;
 pub use recorder::{Accepted, Recorded};
 pub use refusal::Refusal;

@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::config::Config;
 use crate::connection;
 use crate::ending::Visit;
+use crate::notifier::Notified;
 use crate::recorder::{Accepted, Recorded};
 use crate::script::Script;
 use crate::shared::Shared;
@@ -111,6 +112,11 @@ impl Sim {
     /// The accepted objects by storage unit and key.
     pub fn accepted(&self) -> Vec<Accepted> {
         self.shared.recorder().accepted()
+    }
+
+    /// The notifications that were sent, in their order, each with what was answered.
+    pub fn notified(&self) -> Vec<Notified> {
+        self.shared.scans().notified.iter().cloned().collect()
     }
 
     /// The keys of the accepted objects, by storage unit and key.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::config::Config;
 use crate::correlation::CorrelationIds;
 use crate::journal::Journal;
+use crate::notifier::Scans;
 use crate::rate::Bucket;
 use crate::recorder::Recorder;
 use crate::script::Script;
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     connections: AtomicU64,
     recorder: Mutex<Recorder>,
     journal: Option<Journal>,
+    scans: Mutex<Scans>,
     script: Mutex<Script>,
     buckets: Mutex<HashMap<IpAddr, Bucket>>,
     /// When the last of the requests that wait will have been worked off.
@@ -39,6 +41,7 @@ impl Shared {
             connections: AtomicU64::new(0),
             recorder: Mutex::new(Recorder::new(config.keep_requests)),
             journal,
+            scans: Mutex::default(),
             script: Mutex::new(script),
             buckets: Mutex::default(),
             busy: Mutex::default(),
@@ -62,6 +65,10 @@ impl Shared {
         }
         self.recorder().accept(storage_client_id, key, correlation_id);
         Ok(())
+    }
+
+    pub(crate) fn scans(&self) -> MutexGuard<'_, Scans> {
+        lock(&self.scans)
     }
 
     pub(crate) fn script(&self) -> MutexGuard<'_, Script> {

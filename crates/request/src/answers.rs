@@ -55,6 +55,8 @@ pub enum Rejection {
     UnknownPath,
     /// It is posted to a source with another method than POST.
     WrongMethod,
+    /// It is posted to a source of results, and its method is neither POST nor PUT.
+    WrongMethodForResults,
     /// Another method than GET on one of the pages, whose router says which are allowed.
     WrongMethodOnPage,
     /// A check needs a key that cannot be had just now.
@@ -142,7 +144,9 @@ fn rejected(rejection: Rejection, failure: &Failure, statuses: &Answers) -> Answ
         Rejection::OtherVersion => (505, true),
         Rejection::HeadTooLarge => (431, true),
         Rejection::UnknownPath => (404, false),
-        Rejection::WrongMethod | Rejection::WrongMethodOnPage => (405, false),
+        Rejection::WrongMethod | Rejection::WrongMethodForResults | Rejection::WrongMethodOnPage => {
+            (405, false)
+        }
         // What is left of a body stands in the way of the next request.
         Rejection::BodyTooLarge => (statuses.unacceptable.unwrap_or(413), true),
         Rejection::BodyTooSlow => (statuses.incomplete.unwrap_or(408), true),
@@ -159,7 +163,11 @@ fn rejected(rejection: Rejection, failure: &Failure, statuses: &Answers) -> Answ
     let later = [503, 429].contains(&status);
     Answer {
         retry_after: later.then_some(RETRY_AFTER),
-        allow: (rejection == Rejection::WrongMethod).then_some("POST, HEAD"),
+        allow: match rejection {
+            Rejection::WrongMethod => Some("POST, HEAD"),
+            Rejection::WrongMethodForResults => Some("POST, PUT, HEAD"),
+            _ => None,
+        },
         closes,
         ..Answer::report(status, &Report::failed(failure.clone()))
     }
@@ -276,6 +284,7 @@ mod tests {
             (NoConnection, 503, false),
             (UnknownPath, 404, false),
             (WrongMethod, 405, false),
+            (WrongMethodForResults, 405, false),
             (WrongMethodOnPage, 405, false),
             (KeyUnavailable, 503, false),
             (TooManyRequests, 503, false),
@@ -295,7 +304,11 @@ mod tests {
             assert_eq!((given.status, given.closes()), (status, closes), "{rejection:?}");
             assert_eq!(header("retry-after").as_deref(), (status == 503).then_some("10"), "{rejection:?}");
             // The router of the pages adds its own.
-            let allow = (rejection == WrongMethod).then_some("POST, HEAD");
+            let allow = match rejection {
+                WrongMethod => Some("POST, HEAD"),
+                WrongMethodForResults => Some("POST, PUT, HEAD"),
+                _ => None,
+            };
             assert_eq!(header("allow").as_deref(), allow, "{rejection:?}");
             assert_eq!(header("content-type").as_deref(), Some("application/json"), "{rejection:?}");
         }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use mdss_relay_core::{Answers, Cause, Failure, fields};
-use mdss_relay_gate::{Answered, Refusal, Source};
+use mdss_relay_gate::{Answered, Refusal, Source, Takes};
 use tracing::{error, warn};
 
 use crate::answers::{Answer, Happened, Rejection, answer};
@@ -117,6 +117,9 @@ pub fn answered(source: Option<&Source>, answered: &Answered) -> Rejected {
                 ..rejected(source, Rejection::UnknownPath, failure)
             };
         }
+        Answered::WrongMethod(_) if source.is_some_and(|source| source.takes == Takes::Results) => {
+            Rejection::WrongMethodForResults
+        }
         Answered::WrongMethod(_) => Rejection::WrongMethod,
         Answered::Unavailable(_) => Rejection::KeyUnavailable,
     };
@@ -145,7 +148,8 @@ fn refused(source: Option<&Source>, refusal: &Refusal) -> Rejected {
 
 /// A body of at least `seen` bytes, of which `limit` are taken.
 pub fn body_too_large(source: &Source, seen: u64, limit: usize) -> Rejected {
-    let detail = format!("a body of at least {seen} bytes, expected at most {limit} (RELAY_BODY_LIMIT)");
+    let by = if source.takes == Takes::Results { "as results are smaller" } else { "RELAY_BODY_LIMIT" };
+    let detail = format!("a body of at least {seen} bytes, expected at most {limit} ({by})");
     let failure = Failure::new(Cause::BodyTooLarge, detail);
     let Rejected { answer, line } = rejected(Some(source), Rejection::BodyTooLarge, &failure);
     Rejected { answer, line: line.map(|line| Line { size_bytes: Some(seen), ..line }) }

@@ -1,7 +1,7 @@
 //! Figures of the spool, each against a floor in the same run: the disk's own sync rate, the same code on a file system in
 //! memory, a bare client loop. And what a million events cost: restart and memory, in processes of their own.
 //!
-//! `cargo bench -p mdss-relay-spool`, or only the drain with `-- drain`; the disk is that of `TMPDIR`, the memory `/dev/shm`.
+//! `cargo bench -p mdss-relay-spool`, only the drain with `-- drain`, or the drain with a fact for a ledger in each outcome with `-- ledger`; the disk is that of `TMPDIR`, the memory `/dev/shm`.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,6 +33,8 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     if let Some(args) = is_child(&args) {
         runtime.block_on(child(args));
+    } else if args.iter().any(|arg| arg == "ledger") {
+        runtime.block_on(tells());
     } else if args.iter().any(|arg| arg == "drain") {
         runtime.block_on(drains());
     } else {
@@ -135,6 +137,30 @@ async fn drains() {
     }
 }
 
+/// The drain with a fact in each outcome against without, in turns. Nobody takes the facts: that has a bench of its own, the server's.
+async fn tells() {
+    let sim = Sim::start(SimConfig { keep_requests: 10, ..SimConfig::default() }).await.unwrap();
+    let (url, count) = (sim.url(), DRAINED.to_string());
+    let mut rates = [Vec::new(), Vec::new()];
+    for turn in 0..6 {
+        for place in [turn % 2, (turn + 1) % 2] {
+            let disk = tempfile::tempdir().unwrap();
+            accepts(disk.path(), 64, DRAINED).await;
+            rates[place].push(run(&[["drain", "tell"][place], path(disk.path()), &url, &count]).0);
+        }
+    }
+    let mut ratios: Vec<f64> = rates[1].iter().zip(&rates[0]).map(|(told, not)| told / not).collect();
+    ratios.sort_by(f64::total_cmp);
+    println!(
+        "drain with facts against without: {:.2} to {:.2}, median {:.2} (budget: at least 0.9); without {:.0?}, with {:.0?}",
+        ratios[0],
+        ratios[5],
+        (ratios[2] + ratios[3]) / 2.0,
+        rates[0],
+        rates[1],
+    );
+}
+
 /// Gives the rate of the bare loop, which has a process of its own as the drain has.
 async fn drain(sim: &Sim, disk: &Path, memory: &Path) -> f64 {
     let (url, count) = (sim.url(), DRAINED.to_string());
@@ -159,7 +185,9 @@ async fn child(args: &[String]) {
     let dir = |at: usize| Path::new(&args[at]);
     tell(match args[0].as_str() {
         "open" => open(dir(1)).await,
-        "drain" => drained(dir(1), &args[2], args[3].parse().unwrap()).await,
+        what @ ("drain" | "tell") => {
+            drained(dir(1), &args[2], args[3].parse().unwrap(), what == "tell").await
+        }
         _ => bare(&args[1], args[2].parse().unwrap()).await,
     });
 }
@@ -178,9 +206,10 @@ async fn open(dir: &Path) -> f64 {
     seconds
 }
 
-/// Items a second that leave the file.
-async fn drained(dir: &Path, url: &str, count: u64) -> f64 {
+/// Items a second that leave the file; each with a fact for a ledger, or none.
+async fn drained(dir: &Path, url: &str, count: u64, tells: bool) -> f64 {
     let (spool, keeping) = start(dir);
+    let spool = if tells { spool.with_ledger() } else { spool };
     spool.ready().await.unwrap();
     let begin = Instant::now();
     let worker = Worker::new(spool.clone(), relay(url), Pacing { rate: 1_000_000, park_after: None });

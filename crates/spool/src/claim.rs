@@ -102,6 +102,8 @@ pub struct Settlement {
     pub ticket: Ticket,
     /// What came of it.
     pub outcome: Outcome,
+    /// What the ledger is told of it, if there is one: it is written where the item is, and only if that was still there.
+    pub fact: Option<String>,
 }
 
 /// What became of settlements.

@@ -1,21 +1,32 @@
 //! The operator's view of the spool, from another process: while a relay works on it, or when none does. Every change is a short
 //! transaction of its own, so that the relay never waits for long.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mdss_relay_core::{Delivery, Kept, Plan};
 
 use crate::engine::{Engine, Glance, Place, StoreThread};
 use crate::health::Noted;
+use crate::intake::{Intake, Sender};
 use crate::item::ItemId;
+use crate::outbox::OutboxSize;
 #[cfg(feature = "postgres")]
 use crate::postgres::{Replica, Standing};
+use crate::shares::{Limits, Parties};
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
-use crate::trouble::Trouble;
+use crate::trouble::{Trouble, TroubleKind};
 
 /// A spool seen from outside its relay.
 pub struct Desk {
     /// `None` while it closes.
     engine: Option<Engine>,
     thread: Option<StoreThread>,
+    /// The file, and which one it was when it was opened.
+    file: Option<(PathBuf, (u64, u64))>,
+    /// Who sits at it.
+    actor: Option<String>,
 }
 
 impl Desk {
@@ -32,8 +43,23 @@ impl Desk {
     /// # Errors
     /// As [`Desk::open`].
     pub fn at(place: &Place) -> Result<Self, Trouble> {
+        let file = match place {
+            Place::Directory(dir) => {
+                let path = dir.join(Engine::FILE);
+                inode(&path).map(|inode| (path, inode))
+            }
+            #[cfg(feature = "postgres")]
+            Place::Database(_) => None,
+        };
         let (engine, thread) = Engine::visit(place)?;
-        Ok(Self { engine: Some(engine), thread: Some(thread) })
+        Ok(Self { engine: Some(engine), thread: Some(thread), file, actor: None })
+    }
+
+    /// The same desk; the ledger is told who has made the changes.
+    #[must_use]
+    pub fn by(mut self, actor: impl Into<String>) -> Self {
+        self.actor = Some(actor.into());
+        self
     }
 
     /// What can be seen of the spool of a data directory without opening it.
@@ -43,6 +69,33 @@ impl Desk {
 
     fn engine(&self) -> Result<&Engine, Trouble> {
         self.engine.as_ref().ok_or_else(Trouble::stopped)
+    }
+
+    /// Keeps of a delivery what its plan wants sent or held, and says of each record what became of it. It is on disk when this returns, and
+    /// a relay that works on the spool sees it within a second. `bytes` and `parties` are the relay's: its limit, and whom it is for.
+    ///
+    /// # Errors
+    /// Nothing was kept, or whether it was is not known: it can be handed in again, and what was kept is then a duplicate.
+    pub async fn accept(
+        &self,
+        delivery: Delivery,
+        plan: &Plan,
+        bytes: u64,
+        parties: Parties,
+    ) -> Result<Vec<Kept>, Trouble> {
+        let intake = Arc::new(Intake::new(delivery, plan, Sender::Proven));
+        if intake.is_empty() {
+            return Ok(intake.kept(plan, Vec::new()));
+        }
+        let written = self.engine()?.accept(Arc::clone(&intake), Limits { bytes, parties }).await?;
+        // A relay that has found its file damaged has begun another one meanwhile. It looks after what is in it, and not after this.
+        if let Some((path, opened)) = &self.file
+            && inode(path).as_ref() != Some(opened)
+        {
+            let detail = format!("{} is another file than the one that was opened", path.display());
+            return Err(Trouble::new(TroubleKind::Taken, detail));
+        }
+        Ok(intake.kept(plan, written))
     }
 
     /// The items that fit, by number, those behind `after`, at most `most`.
@@ -82,6 +135,14 @@ impl Desk {
         self.engine()?.noted().await
     }
 
+    /// How many facts wait for the ledger.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub async fn outbox(&self) -> Result<OutboxSize, Trouble> {
+        self.engine()?.outbox_size().await
+    }
+
     /// The relays that share the spool now; none, if a file keeps the events.
     ///
     /// # Errors
@@ -108,7 +169,7 @@ impl Desk {
     /// # Errors
     /// If the file cannot be written; then nothing of this step was done.
     pub async fn retry(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
-        self.engine()?.retry(filter, after).await
+        self.engine()?.retry(filter, after, self.actor.as_deref()).await
     }
 
     /// Deletes items that fit, from behind `after` on, and gives back what they were. What the relay has under way may be accepted all
@@ -117,7 +178,7 @@ impl Desk {
     /// # Errors
     /// If the file cannot be written; then nothing of this step was done.
     pub async fn purge(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
-        self.engine()?.purge(filter, after).await
+        self.engine()?.purge(filter, after, self.actor.as_deref()).await
     }
 }
 
@@ -129,4 +190,9 @@ impl Drop for Desk {
             thread.wait();
         }
     }
+}
+
+/// Which file a name leads to.
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }

@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use mdss_relay_core::Rules;
+use mdss_relay_core::{Rules, facts};
 
 use crate::claim::{Claims, Settled, Settlement, Want};
 use crate::clock::Clock;
+use crate::fact::ByHand;
 use crate::grant::{Ask, Grant};
 use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
+use crate::outbox::{OutboxRow, OutboxSize};
 #[cfg(feature = "postgres")]
 use crate::postgres::{Database, LEASE, Postgres, Replica, Sharing, Standing};
 use crate::shares::{Limits, Parties};
@@ -73,6 +75,9 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// The file of a data directory.
+    pub(crate) const FILE: &str = Sqlite::FILE;
+
     /// The engine of a relay. What is wrong with the directory or the file shows in every call, and is tried again with the next one.
     ///
     /// # Errors
@@ -358,27 +363,95 @@ impl Engine {
         }
     }
 
-    /// Makes items due that fit, one step from behind `after` on; parked ones, too. Their age counts from now.
+    /// Makes items due that fit, one step from behind `after` on; parked ones, too. Their age counts from now. `actor` is who does it, for the
+    /// ledger, if there is one.
     ///
     /// # Errors
     /// If nothing of this step was done.
-    pub async fn retry(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
+    pub async fn retry(
+        &self,
+        filter: &Filter,
+        after: Option<ItemId>,
+        actor: Option<&str>,
+    ) -> Result<Batch, Trouble> {
+        let hand = by_hand(facts::RETRIED, filter, actor);
         match self {
-            Self::Sqlite(engine) => engine.retry(filter, after).await,
+            Self::Sqlite(engine) => engine.retry(filter, after, hand).await,
             #[cfg(feature = "postgres")]
-            Self::Postgres(engine) => engine.retry(filter, after).await,
+            Self::Postgres(engine) => engine.retry(filter, after, hand).await,
         }
     }
 
-    /// Deletes items that fit, one step from behind `after` on. What a worker holds may be accepted all the same.
+    /// Deletes items that fit, one step from behind `after` on. What a worker holds may be accepted all the same. `actor` is who does it, for the
+    /// ledger, if there is one.
     ///
     /// # Errors
     /// If nothing of this step was done.
-    pub async fn purge(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
+    pub async fn purge(
+        &self,
+        filter: &Filter,
+        after: Option<ItemId>,
+        actor: Option<&str>,
+    ) -> Result<Batch, Trouble> {
+        let hand = by_hand(facts::PURGED, filter, actor);
         match self {
-            Self::Sqlite(engine) => engine.purge(filter, after).await,
+            Self::Sqlite(engine) => engine.purge(filter, after, hand).await,
             #[cfg(feature = "postgres")]
-            Self::Postgres(engine) => engine.purge(filter, after).await,
+            Self::Postgres(engine) => engine.purge(filter, after, hand).await,
         }
     }
+
+    /// Says whether somebody keeps a ledger, and how many bytes of facts may wait for it. An operator's changes are told to it from then on. What
+    /// is in the outbox stays there.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub async fn outbox_keep(&self, room: Option<u64>) -> Result<(), Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.outbox_keep(room).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.outbox_keep(room).await,
+        }
+    }
+
+    /// The oldest facts, at most so many and a few megabytes, in their order; none while another relay takes them. They stay until they
+    /// are dropped.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub async fn outbox_take(&self, most: usize) -> Result<Vec<OutboxRow>, Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.outbox_take(most).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.outbox_take(most).await,
+        }
+    }
+
+    /// Deletes facts that the ledger has: all of what was taken at once. If there was no room for some, and now there is, that is the next fact.
+    ///
+    /// # Errors
+    /// If that cannot be written. They are taken again then.
+    pub async fn outbox_drop(&self, ids: Vec<i64>) -> Result<(), Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.outbox_drop(ids).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.outbox_drop(ids).await,
+        }
+    }
+
+    /// How much waits for the ledger.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn outbox_size(&self) -> Result<OutboxSize, Trouble> {
+        match self {
+            Self::Sqlite(engine) => engine.outbox_size().await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(engine) => engine.outbox_size().await,
+        }
+    }
+}
+
+fn by_hand(kind: &'static str, filter: &Filter, actor: Option<&str>) -> ByHand {
+    ByHand { kind, actor: actor.map(str::to_owned), filter: filter.to_string() }
 }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mdss_relay_core::{Decision, Delivery, FailureKind, Plan, Planned};
+use mdss_relay_core::{Decision, Delivery, Dialect, FailureKind, Kept, Plan, Planned, facts};
 
+use crate::clock::Moment;
+use crate::fact::Fact;
 use crate::item::{LANE_UNROUTED, State};
 use crate::known::Known;
 use crate::schedule::HELD_BY_PLAN;
@@ -35,6 +37,8 @@ pub(crate) struct NewItem {
     pub(crate) bucket: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) mark: Option<String>,
+    /// What the ledger is told of it, if it is parked and somebody keeps one.
+    pub(crate) fact: Option<String>,
 }
 
 /// What became of one item of an intake.
@@ -80,6 +84,45 @@ impl Intake {
         self.source.as_deref().unwrap_or_default()
     }
 
+    /// What became of each record of the plan, by what became of the items.
+    pub(crate) fn kept(&self, plan: &Plan, written: Vec<Written>) -> Vec<Kept> {
+        let mut kept = vec![Kept::Nothing; plan.records.len()];
+        for (item, written) in self.items.iter().zip(written) {
+            kept[item.record] = match written {
+                Written::Stored => Kept::Spooled,
+                Written::Duplicate => Kept::Duplicate,
+                Written::NoRoom(NoRoom { why, .. }) => Kept::NoRoom(why),
+            };
+        }
+        kept
+    }
+
+    /// The same intake, which tells the ledger of what is parked from the beginning: nothing will ever come of that.
+    #[must_use]
+    pub(crate) fn told(mut self, plan: &Plan, now: Moment) -> Self {
+        let source = self.source.as_deref();
+        for item in self.items.iter_mut().filter(|item| item.state == State::Parked) {
+            let planned = &plan.records[item.record];
+            let fact = Fact {
+                kind: facts::PARKED,
+                at: now,
+                source,
+                dialect: planned.dialect.map(Dialect::name),
+                bucket: item.bucket.as_deref(),
+                key: item.key.as_deref(),
+                details: &planned.details,
+                received: Some(now),
+                resends: None,
+                lane: &item.lane,
+                correlation: None,
+                origin: None,
+                reason: item.reason,
+            };
+            item.fact = Some(fact.json());
+        }
+        self
+    }
+
     /// What is to be kept of a delivery.
     pub fn new(mut delivery: Delivery, plan: &Plan, sender: Sender) -> Self {
         let body = delivery
@@ -102,7 +145,9 @@ impl Intake {
     #[must_use]
     pub(crate) fn remembered(self, plan: &Plan) -> Self {
         let known = match self.items[..] {
-            [NewItem { record, .. }] => Known::of(plan, record, &self.name, &self.body),
+            [NewItem { record, .. }] => {
+                Known::of(plan, record, &self.name, self.source.as_deref(), &self.body)
+            }
             _ => None,
         };
         Self { known: known.map(Arc::new), ..self }
@@ -133,5 +178,6 @@ fn item(record: usize, planned: &Planned, source: Option<&str>, sender: Sender) 
         bucket: planned.bucket.as_ref().map(|b| b.as_str().to_owned()),
         key: planned.key.as_ref().map(|k| k.as_str().to_owned()),
         mark: planned.write_mark(source).map(|m| m.as_str().to_owned()),
+        fact: None,
     })
 }

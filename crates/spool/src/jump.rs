@@ -12,18 +12,20 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// How far the clock has jumped; one of the two is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Jump {
-    pub(crate) behind: Duration,
-    pub(crate) ahead: Duration,
+pub struct Jump {
+    /// It was set back so far.
+    pub behind: Duration,
+    /// It was set ahead so far.
+    pub ahead: Duration,
 }
 
 /// When the two clocks were compared last.
 #[derive(Debug, Default)]
-pub(crate) struct Jumps(Option<(Moment, Instant)>);
+pub struct Jumps(Option<(Moment, Instant)>);
 
 impl Jumps {
     /// Whether the wall's clock has jumped since this was asked last, a second ago or longer.
-    pub(crate) fn look(&mut self, wall: Moment, now: Instant) -> Option<Jump> {
+    pub fn look(&mut self, wall: Moment, now: Instant) -> Option<Jump> {
         let Some((last_wall, last)) = self.0 else {
             self.0 = Some((wall, now));
             return None;

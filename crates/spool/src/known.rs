@@ -26,6 +26,8 @@ pub struct Known {
     by: RulesInForce,
     /// What the log calls the delivery.
     pub(crate) name: String,
+    /// The source it came through.
+    pub(crate) source: Option<String>,
     pub(crate) planned: Planned,
     /// What it takes of the memory, about.
     bytes: usize,
@@ -33,7 +35,13 @@ pub struct Known {
 
 impl Known {
     /// What is to be remembered of a record of a plan, if anything is.
-    pub(crate) fn of(plan: &Plan, record: usize, name: &str, body: &[u8]) -> Option<Self> {
+    pub(crate) fn of(
+        plan: &Plan,
+        record: usize,
+        name: &str,
+        source: Option<&str>,
+        body: &[u8],
+    ) -> Option<Self> {
         let (by, planned) = (plan.by?, plan.records.get(record)?);
         let is_small = body.len() <= LARGEST_BODY && planned.details.untrusted.is_empty();
         if !is_small || !matches!(planned.decision, Decision::Send(_)) {
@@ -41,7 +49,8 @@ impl Known {
         }
         // What a record says stands in its body, the key of the object up to three times in the plan.
         let bytes = size_of::<Self>() + 2 * body.len();
-        Some(Self { by, name: name.to_owned(), planned: planned.clone(), bytes })
+        let (name, source) = (name.to_owned(), source.map(str::to_owned));
+        Some(Self { by, name, source, planned: planned.clone(), bytes })
     }
 }
 
@@ -146,7 +155,7 @@ mod tests {
             r#"{{"Records":[{{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{{"bucket":{{"name":"b"}},"object":{{"key":"{key}"}}}}}}]}}"#
         );
         let plan = relay.plan(&Delivery { body: body.clone().into(), ..Delivery::default() });
-        let known = Arc::new(Known::of(&plan, 0, "name", body.as_bytes()).unwrap());
+        let known = Arc::new(Known::of(&plan, 0, "name", None, body.as_bytes()).unwrap());
         Accepted { delivery, received: NOW, known }
     }
 

@@ -5,6 +5,7 @@ mod claim;
 mod clock;
 mod desk;
 mod engine;
+mod fact;
 mod grant;
 mod health;
 mod intake;
@@ -13,6 +14,7 @@ mod jump;
 mod known;
 mod meter;
 mod outage;
+mod outbox;
 mod pace;
 #[cfg(feature = "postgres")]
 mod parcel;
@@ -38,7 +40,9 @@ pub use engine::{Config, Glance, Place, StoreThread};
 pub use health::{Away, Flow, Health, Noted, Pause};
 pub use intake::Sender;
 pub use item::{ItemId, LANE_UNROUTED, State};
+pub use jump::{Jump, Jumps};
 pub use meter::{Counts, Histogram, LATENCY_BOUNDS, Snapshot};
+pub use outbox::{OUTBOX_LIMIT, OutboxRow, OutboxSize};
 #[cfg(feature = "postgres")]
 pub use postgres::{Database, Durability, Examined, Replica, Sharing, Standing};
 #[cfg(feature = "postgres")]

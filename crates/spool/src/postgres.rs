@@ -20,6 +20,7 @@ mod keeper;
 mod lease;
 mod line;
 mod numbers;
+mod outbox;
 mod room;
 mod schema;
 mod settle;

@@ -89,6 +89,16 @@ async fn into_database(
         moved.there += (ids.len() as u64).saturating_sub(written);
         told(moved);
     }
+    // What is on its way to the ledger goes along; a step that is repeated is known by its numbers.
+    from.outbox_drop(Vec::new()).await?;
+    loop {
+        let facts = from.outbox_take(MARKS).await?;
+        if facts.is_empty() {
+            break;
+        }
+        door.adopt_facts(&facts).await?;
+        from.outbox_drop(facts.iter().map(|fact| fact.id).collect()).await?;
+    }
     moved.left = from.orphans().await?;
     Ok(moved)
 }
@@ -143,6 +153,15 @@ async fn into_directory(
     }
     // The transaction of the last step, which was empty.
     door.gone(&[], &[]).await?;
+    loop {
+        let facts = door.facts(MARKS).await?;
+        if facts.is_empty() {
+            break;
+        }
+        let ids: Vec<_> = facts.iter().map(|fact| fact.id).collect();
+        to.outbox_adopt(facts).await?;
+        door.drop_facts(&ids).await?;
+    }
     moved.left = door.left().await?;
     Ok(moved)
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use mdss_relay_core::{Delivery, Kept, Plan, Report};
+use mdss_relay_core::{Delivery, Plan, Report};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::engine::{Config, Engine, StoreThread};
 use crate::health::Teller;
-use crate::intake::{Intake, Sender, Written};
+use crate::intake::{Intake, Sender};
 use crate::meter::{Counts, Meter, Snapshot};
-use crate::shares::{Limits, NoRoom, Parties};
+use crate::shares::{Limits, Parties};
 use crate::trouble::Trouble;
 
 /// How long an answer to "can you write?" holds: probes come from several sides, and each costs a sync.
@@ -35,6 +35,10 @@ pub struct Spool {
     parties: Arc<Mutex<Parties>>,
     /// Wakes the worker.
     pub(crate) news: Arc<tokio::sync::Notify>,
+    /// Whether somebody keeps a ledger.
+    ledger: bool,
+    /// Wakes whoever feeds it.
+    pub(crate) settled: Arc<tokio::sync::Notify>,
 }
 
 struct Probe {
@@ -65,6 +69,8 @@ impl Spool {
             failed: Arc::default(),
             parties: Arc::default(),
             news: Arc::default(),
+            ledger: false,
+            settled: Arc::default(),
         };
         Ok((spool, thread))
     }
@@ -88,25 +94,40 @@ impl Spool {
         let started = Instant::now();
         let id = delivery.id.clone();
         let source = delivery.source.clone().unwrap_or_default();
-        let intake = Intake::new(delivery, plan, sender);
-        let intake = Arc::new(if self.engine.remembers() { intake.remembered(plan) } else { intake });
-        let mut kept = vec![Kept::Nothing; plan.records.len()];
+        let mut intake = Intake::new(delivery, plan, sender);
+        if self.engine.remembers() {
+            intake = intake.remembered(plan);
+        }
+        if self.ledger {
+            intake = intake.told(plan, SystemClock.now());
+        }
+        let intake = Arc::new(intake);
+        let mut written = Vec::new();
         if !intake.is_empty() {
-            let written = self.engine.accept(Arc::clone(&intake), self.limits()).await;
-            let failed = written.as_ref().err().map(|trouble| Probe::now(Err(trouble.clone())));
+            let outcome = self.engine.accept(Arc::clone(&intake), self.limits()).await;
+            let failed = outcome.as_ref().err().map(|trouble| Probe::now(Err(trouble.clone())));
             *self.failed.lock().unwrap_or_else(|e| e.into_inner()) = failed;
-            let written = written.inspect_err(|trouble| self.meter.refused(trouble.kind))?;
+            written = outcome.inspect_err(|trouble| self.meter.refused(trouble.kind))?;
             self.meter.accepted(&source, &written);
-            for (item, written) in intake.items.iter().zip(written) {
-                kept[item.record] = match written {
-                    Written::Stored => Kept::Spooled,
-                    Written::Duplicate => Kept::Duplicate,
-                    Written::NoRoom(NoRoom { why, .. }) => Kept::NoRoom(why),
-                };
-            }
             self.news.notify_one();
         }
-        Ok(Report::kept(plan, &kept, started.elapsed(), &id))
+        Ok(Report::kept(plan, &intake.kept(plan, written), started.elapsed(), &id))
+    }
+
+    /// The same spool, for somebody who keeps a ledger: each item that leaves has a fact in the outbox, and so has each that is parked.
+    #[must_use]
+    pub fn with_ledger(self) -> Self {
+        Self { ledger: true, ..self }
+    }
+
+    /// Whether somebody keeps a ledger.
+    pub fn has_ledger(&self) -> bool {
+        self.ledger
+    }
+
+    /// Waits until outcomes were written down since the last call.
+    pub async fn settled(&self) {
+        self.settled.notified().await;
     }
 
     /// What keeps the events.

@@ -16,6 +16,7 @@ mod handle;
 mod health;
 mod leave;
 mod names;
+mod outbox;
 mod room;
 mod salvage;
 mod schema;

@@ -1,5 +1,6 @@
 //! What an engine holds, as gauges and the operator see it.
 
+use std::fmt;
 use std::time::Duration;
 
 use mdss_relay_core::Delivery;
@@ -74,6 +75,26 @@ pub struct Filter {
     pub received_before: Option<Moment>,
     /// These numbers and no others; empty: all.
     pub ids: Vec<ItemId>,
+}
+
+impl fmt::Display for Filter {
+    /// Without numbers: how many there are says more to whoever reads of a change that was made.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts = [
+            ("state", self.state.map(|state| state.name().to_owned())),
+            ("lane", self.lane.clone()),
+            ("bucket", self.bucket.clone()),
+            ("reason", self.reason.clone()),
+            ("received until", self.received_before.map(|moment| moment.to_string())),
+            ("numbers", (!self.ids.is_empty()).then(|| self.ids.len().to_string())),
+        ];
+        let mut comma = "";
+        for (what, text) in texts.into_iter().filter_map(|(what, text)| text.map(|text| (what, text))) {
+            write!(f, "{comma}{what}: {text}")?;
+            comma = ", ";
+        }
+        Ok(())
+    }
 }
 
 /// One item, as an operator sees it.

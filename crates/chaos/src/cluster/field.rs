@@ -14,7 +14,7 @@ use super::Plan;
 use super::kind::{Base, Kind};
 use crate::mdss::{Mdss, with_causes};
 use crate::oracle::Book;
-use crate::relay::{Ours, Setup, free_address};
+use crate::relay::{Around, Ours, Setup, free_address};
 use crate::sender::{Sender, Wording};
 
 /// The relays' database.
@@ -252,7 +252,7 @@ fn relay(
         webhook: format!("http://{}{}", out.address(), mdss_sim::WEBHOOK_PATH),
         concurrency: plan.concurrency,
         timeout: "10s",
-        unread_log: false,
+        around: Around::Nothing,
         more: &more,
         dir,
         address,

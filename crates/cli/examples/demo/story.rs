@@ -91,7 +91,7 @@ pub(crate) async fn each_cloud(world: &World) -> Result<()> {
 /// MDSS stops, uploads go on, the relay is killed, both come back.
 pub(crate) async fn an_outage(world: &mut World) -> Result<()> {
     let directory = world.folder.path().join("spool").display().to_string();
-    let spooled = [("RELAY_MODE", "spooled"), ("RELAY_DATA_DIR", directory.as_str())];
+    let spooled = [("RELAY_MODE", "spooled"), ("RELAY_DATA_DIR", directory.as_str()), ("RELAY_LEDGER", "on")];
     let (mut relay, address) = world.server(&spooled).await?;
     world.stop_mdss();
     println!("\n2. MDSS stops. {UPLOADS} uploads go on.");

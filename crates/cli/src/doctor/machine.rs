@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mdss_relay_core::{LedgerPlace, LedgerSettings};
+use mdss_relay_ledger::Ledger;
 use mdss_relay_spool::{Desk, Glance, TroubleKind};
 
 use super::outcome::Outcome;
@@ -33,10 +35,19 @@ const UNSAFE: [(u64, &str); 6] = [
     (0x8584_58f6, "ramfs, which is in memory"),
 ];
 
-/// A spool on a disk of this machine.
+/// A spool on a disk of this machine, and its ledger.
 struct Spool {
     dir: PathBuf,
     limit: u64,
+    ledger: Option<(PathBuf, u64)>,
+}
+
+/// Where a ledger is on a disk of this machine, and how much it may have.
+fn ledger_of(settings: &LedgerSettings) -> Option<(PathBuf, u64)> {
+    match &settings.place {
+        LedgerPlace::Directory(dir) => Some((dir.clone(), settings.limit)),
+        LedgerPlace::Database => None,
+    }
 }
 
 pub(crate) async fn run(subject: &Arc<Subject>, results: &Results) {
@@ -44,7 +55,9 @@ pub(crate) async fn run(subject: &Arc<Subject>, results: &Results) {
     if let Some((spool, dir)) = spool.and_then(|spool| Some((spool, spool.place.dir()?))) {
         let place = dir.display().to_string();
         let look = |at: fn(&Subject, &Spool) -> Outcome| {
-            let (subject, spool) = (subject.clone(), Spool { dir: dir.to_owned(), limit: spool.limit });
+            let ledger = spool.ledger.as_ref().and_then(ledger_of);
+            let (subject, spool) =
+                (subject.clone(), Spool { dir: dir.to_owned(), limit: spool.limit, ledger });
             off_thread(move || at(&subject, &spool))
         };
         let need = &[DATA_DIR];
@@ -54,6 +67,18 @@ pub(crate) async fn run(subject: &Arc<Subject>, results: &Results) {
             results.check("machine.spool_version", &place, need, look(spool_version)),
             results.check("machine.spool_damaged_files", &place, need, look(spool_damaged_files)),
         );
+        if let Some((at, _)) = spool.ledger.as_ref().and_then(ledger_of) {
+            let place = at.display().to_string();
+            tokio::join!(
+                results.check("machine.ledger_version", &place, need, look(ledger_version)),
+                // On another disk than the spool there is a check of its own; on the same one they share it.
+                async {
+                    if at != dir {
+                        results.check("machine.disk", &place, need, look(disk_of_ledger)).await;
+                    }
+                },
+            );
+        }
     }
     results.check("machine.open_files", &subject.name, &[], async { open_files(subject) }).await;
 }
@@ -213,7 +238,26 @@ fn disk(_: &Subject, spool: &Spool) -> Outcome {
             "make room on the disk, or move the data directory",
         );
     }
-    let room = free.saturating_sub(reserve).saturating_add(used);
+    // A ledger in the same directory takes of the same disk.
+    let ledger = spool.ledger.as_ref().filter(|(at, _)| *at == spool.dir);
+    let (more, there) = ledger.map_or((0, 0), |(at, limit)| (*limit, Ledger::glance(at).bytes));
+    let room = free.saturating_sub(reserve).saturating_add(used).saturating_add(there);
+    if more > 0 && room >= spool.limit && room < spool.limit.saturating_add(more) {
+        return Outcome::warn(
+            format!(
+                "{} are free; the spool has {}, the ledger {}",
+                mebibytes(free),
+                mebibytes(used),
+                mebibytes(there)
+            ),
+            format!(
+                "room for RELAY_SPOOL_LIMIT and RELAY_LEDGER_LIMIT, {}, and {} that stay free",
+                mebibytes(spool.limit.saturating_add(more)),
+                mebibytes(reserve)
+            ),
+            "make room on the disk, lower RELAY_LEDGER_LIMIT, or put the ledger on another disk with RELAY_LEDGER_DIR: it takes room from events",
+        );
+    }
     if room < spool.limit {
         return Outcome::warn(
             format!("{} are free, and the spool has {}", mebibytes(free), mebibytes(used)),
@@ -230,6 +274,55 @@ fn disk(_: &Subject, spool: &Spool) -> Outcome {
         mebibytes(free),
         mebibytes(spool.limit)
     ))
+}
+
+fn disk_of_ledger(_: &Subject, spool: &Spool) -> Outcome {
+    let Some((at, limit)) = &spool.ledger else { return Outcome::ok("there is no ledger") };
+    let dir = at.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"));
+    let free = match rustix::fs::statvfs(dir) {
+        Ok(found) => found.f_bavail.saturating_mul(found.f_frsize),
+        Err(error) => return Outcome::unknown(format!("{}: {error}", dir.display()), "run doctor as root"),
+    };
+    let used = Ledger::glance(at).bytes;
+    if free.saturating_add(used) < *limit {
+        return Outcome::warn(
+            format!("{} are free, and the ledger has {}", mebibytes(free), mebibytes(used)),
+            format!("room for RELAY_LEDGER_LIMIT, {}", mebibytes(*limit)),
+            "make room on the disk, or lower RELAY_LEDGER_LIMIT: on a full disk the ledger gets gaps; events are not concerned",
+        );
+    }
+    Outcome::ok(format!("{} are free, of which the ledger may take {}", mebibytes(free), mebibytes(*limit)))
+}
+
+fn ledger_version(_: &Subject, spool: &Spool) -> Outcome {
+    let Some((at, _)) = &spool.ledger else { return Outcome::ok("there is no ledger") };
+    let found = Ledger::glance(at);
+    match found.version {
+        None if found.bytes == 0 => Outcome::ok("there is no ledger yet"),
+        None => Outcome::fail(
+            format!("{} is no database", at.join("ledger.db").display()),
+            "a ledger, or no file",
+            "look at what it is before the relay starts: then it is renamed to ledger.db.damaged-…, and a new one begun",
+        ),
+        Some(version) if !found.ours || version > found.newest => Outcome::fail(
+            format!(
+                "{} has version {version}{}",
+                at.join("ledger.db").display(),
+                if found.ours { "" } else { " of another program" }
+            ),
+            format!("a ledger of version {} at most", found.newest),
+            "install the mdss-relay that has made it, or give another directory; the file is not touched",
+        ),
+        Some(_) if !found.key => Outcome::fail(
+            format!("{} is missing, beside a ledger", at.join("ledger.key").display()),
+            "the key of the ledger: without it nothing is written into it",
+            "bring it back from the backup; or move ledger.db away, and a new ledger is begun",
+        ),
+        Some(version) if version == found.newest => Outcome::ok(format!("version {version}")),
+        Some(version) => {
+            Outcome::ok(format!("version {version}, which the next start brings to version {}", found.newest))
+        }
+    }
 }
 
 fn mebibytes(bytes: u64) -> String {

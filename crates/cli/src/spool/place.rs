@@ -9,7 +9,7 @@ use crate::input;
 use crate::visible::quoted;
 
 /// Where the package has it. Commands of alerts and guides run as they stand there.
-pub(super) const STANDARD: &str = "/var/lib/mdss-relay";
+pub(crate) const STANDARD: &str = "/var/lib/mdss-relay";
 
 /// Where the package has the configuration.
 const CONFIG: &str = "/etc/mdss-relay/relay.toml";
@@ -18,7 +18,7 @@ const CONFIG: &str = "/etc/mdss-relay/relay.toml";
 const USER: &str = "mdss-relay";
 
 /// The data directory that is meant: the one given, else the one of the variable, else the standard one if there is such a place.
-pub(super) fn data_dir(
+pub(crate) fn data_dir(
     given: Option<PathBuf>,
     variable: Option<OsString>,
     standard: &Path,
@@ -27,8 +27,13 @@ pub(super) fn data_dir(
     given.or_else(|| std::fs::symlink_metadata(standard).is_ok().then(|| standard.to_owned()))
 }
 
+/// The same of this process.
+pub(crate) fn meant(given: Option<PathBuf>) -> Option<PathBuf> {
+    data_dir(given, std::env::var_os("RELAY_DATA_DIR"), Path::new(STANDARD))
+}
+
 /// The variables of this process with the configuration that a relay of the package has: the one given, else the standard one.
-pub(super) fn variables(config: Option<&Path>) -> Vec<(OsString, OsString)> {
+pub(crate) fn variables(config: Option<&Path>) -> Vec<(OsString, OsString)> {
     let named = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let by_variables = named("RELAY_CONFIG") || named("RELAY_CONFIG_TOML");
     let standard = (!by_variables && Path::new(CONFIG).is_file()).then_some(Path::new(CONFIG));
@@ -37,7 +42,7 @@ pub(super) fn variables(config: Option<&Path>) -> Vec<(OsString, OsString)> {
 
 /// What a user who may not read and write the spool is told: that, and whose command it is. `None` if he may, or if something else is
 /// wrong.
-pub(super) fn denied(dir: &Path, command_line: &[String]) -> Option<String> {
+pub(crate) fn denied(dir: &Path, command_line: &[String]) -> Option<String> {
     let file = dir.join("spool.db");
     let opened = std::fs::OpenOptions::new().read(true).write(true).open(&file);
     if opened.err().is_none_or(|e| e.kind() != ErrorKind::PermissionDenied) {
@@ -71,7 +76,7 @@ fn name_of(uid: u32, users: &str) -> String {
 }
 
 /// The words behind the program's name, with the directory in them: sudo does not hand on the variable that may have named it.
-pub(super) fn command_line(dir: &Path, words: impl Iterator<Item = String>) -> Vec<String> {
+pub(crate) fn command_line(dir: &Path, words: impl Iterator<Item = String>) -> Vec<String> {
     let mut words: Vec<String> = words.collect();
     let named = words.iter().any(|word| word == "--data-dir" || word.starts_with("--data-dir="));
     if !named && dir != Path::new(STANDARD) {

@@ -6,7 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use drive::HttpPoster;
-use mdss_relay_core::{MOST_FILE_BYTES, Role, SETTINGS, Settings, fields, plain_text, public_tls};
+use mdss_relay_core::{
+    LedgerPlace, MOST_FILE_BYTES, Role, SETTINGS, Settings, fields, plain_text, public_tls,
+};
+use mdss_relay_ledger::Ledger;
 use serde_json::Value;
 use toml::Value as Toml;
 
@@ -42,10 +45,33 @@ pub(super) async fn all(
     section("spool", stats);
     let items: Vec<_> = items.lines().map(|line| keys(line, arguments.without_keys)).collect();
     section("items, without their bodies", items.join("\n"));
+    section("ledger", ledger(variables));
     for page in ["readyz", "metrics"] {
         section(page, self::page(arguments.url.as_deref(), page, variables).await);
     }
     section("log", log(arguments));
+    text
+}
+
+/// What can be seen of the ledger without opening it.
+fn ledger(variables: &[(OsString, OsString)]) -> String {
+    let draft = Settings::read(variables.iter().cloned(), Role::Http);
+    let spool = draft.settings.http.as_ref().and_then(|http| http.spool.as_ref());
+    let Some(LedgerPlace::Directory(dir)) = spool.and_then(|spool| spool.ledger.as_ref()).map(|l| &l.place)
+    else {
+        return "none is kept on this machine".into();
+    };
+    let found = Ledger::glance(dir);
+    let version = found.version.map_or_else(|| "none".to_owned(), |version| version.to_string());
+    let mut text = format!(
+        "{}: version {version}, {} bytes, key {}\n",
+        dir.display(),
+        found.bytes,
+        if found.key { "there" } else { "missing" }
+    );
+    for (file, bytes) in found.set_aside {
+        let _ = writeln!(text, "set aside: {}, {bytes} bytes", file.display());
+    }
     text
 }
 

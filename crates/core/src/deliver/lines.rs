@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tracing::{error, info, warn};
 
+use crate::model::event::Details;
 use crate::model::failure::{Failure, FailureKind};
 use crate::plain::fields;
 
@@ -64,6 +66,21 @@ pub struct Line<'l> {
     pub took: Option<Duration>,
     /// What there is to say of it because it was stored.
     pub stored: Option<Stored>,
+    /// Which write it is: for the line of an accepted object.
+    pub write: Write<'l>,
+}
+
+/// What the log says of an accepted object, so that a ledger can be made of the log. [`facts`](crate::facts) has the same names.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Write<'l> {
+    /// The HTTP source it came through.
+    pub source: Option<&'l str>,
+    /// What else its event says.
+    pub details: Option<&'l Details>,
+    /// When its delivery came.
+    pub received: Option<Timestamp>,
+    /// What brought it here, if no event did.
+    pub origin: Option<&'static str>,
 }
 
 /// What the log says of an object that was stored.
@@ -82,6 +99,7 @@ pub struct Stored {
 impl Line<'_> {
     /// Writes the line.
     pub fn write(&self, became: Became) {
+        let details = self.write.details;
         macro_rules! line {
             ($level:ident, $text:literal) => {
                 $level!(
@@ -104,6 +122,14 @@ impl Line<'_> {
                     { fields::SPOOL_STATE } = self.stored.and_then(|stored| stored.state),
                     { fields::SPOOL_PAUSE_MS } = self.stored.and_then(|stored| stored.pause).map(millis),
                     { fields::SPOOL_AGE_MS } = self.stored.and_then(|stored| stored.age).map(millis),
+                    { fields::SOURCE } = self.write.source,
+                    { fields::NAMESPACE } = details.and_then(|d| d.namespace.as_deref()),
+                    { fields::VERSION } = details.and_then(|d| d.version_id.as_deref()),
+                    { fields::ETAG } = details.and_then(|d| d.etag.as_deref()),
+                    { fields::OBJECT_SIZE_BYTES } = details.and_then(|d| d.size),
+                    { fields::EVENT_TIME } = details.and_then(|d| d.time).map(display),
+                    { fields::RECEIVED_TIME } = self.write.received.map(display),
+                    { fields::ORIGIN } = self.write.origin,
                     $text
                 )
             };

@@ -98,7 +98,7 @@ impl Relay {
     ///
     /// Dropping the future stops the work; what MDSS has accepted by then it keeps.
     pub async fn deliver(&self, plan: &Plan, deadline: Deadline, id: &str) -> Report {
-        let started = Instant::now();
+        let (started, received) = (Instant::now(), Timestamp::now());
         let duplicates = self.memory.as_ref().map(|memory| &memory.duplicates);
         let claims = duplicates.map_or_else(Vec::new, |duplicates| duplicates.claim(plan));
         let mut claims = claims.into_iter();
@@ -150,7 +150,7 @@ impl Relay {
         if let Some(repeats) = self.memory.as_ref().and_then(|memory| memory.repeats.as_ref()) {
             repeats.quieten(plan, &mut report);
         }
-        report.log(plan, id);
+        report.log(plan, id, Some(received));
         report
     }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use tracing::{error, info, warn};
 
-use crate::deliver::lines::{Became, Line};
+use crate::deliver::lines::{Became, Line, Write};
 use crate::model::dialect::Dialect;
 use crate::model::failure::{Cause, Failure, FailureKind};
 use crate::plain::fields;
@@ -253,7 +254,7 @@ impl Report {
         if any && report.outcome == Outcome::Permanent {
             report.outcome = Outcome::Done;
         }
-        report.log(plan, id);
+        report.log(plan, id, None);
         report
     }
 
@@ -294,8 +295,9 @@ impl Report {
 
     /// One line a record, and one a warning: nothing is dropped without a line that says what and why. Of records that were not
     /// taken the first hundred of a kind have a line of their own; further ones share lines that say how many they are and
-    /// which objects they name, so that a small body does not become a large log.
-    pub(crate) fn log(&self, plan: &Plan, delivery: &str) {
+    /// which objects they name, so that a small body does not become a large log. `received`: when the delivery came, for the lines of
+    /// accepted objects.
+    pub(crate) fn log(&self, plan: &Plan, delivery: &str, received: Option<Timestamp>) {
         if plan.records.is_empty() {
             info!(
                 { fields::INVOCATION } = delivery,
@@ -322,7 +324,19 @@ impl Report {
                 }
             }
             let untrusted = (!record.untrusted.is_empty()).then(|| text(&record.untrusted));
+            let (mut lane, mut write) = (None, Write::default());
+            if let (ResultKind::Accepted, Decision::Send(submission)) = (record.result, &planned.decision) {
+                lane = Some(submission.storage_client_id());
+                write = Write {
+                    source: plan.source.as_deref(),
+                    details: Some(&planned.details),
+                    received,
+                    ..Write::default()
+                };
+            }
             let line = Line {
+                lane,
+                write,
                 invocation: delivery,
                 item: &record.item,
                 dialect: record.dialect,

@@ -134,15 +134,16 @@ pub struct Page {
 }
 
 impl Client {
-    /// Gets a path of the endpoint's host, on the way on which objects go. Nothing is submitted by it.
+    /// Gets a path of the endpoint's host, perhaps with a query, on the way on which objects go. Nothing is submitted by it.
     ///
     /// # Errors
     /// What kept an answer from coming, or the proxy's word. Never holds the endpoint's URL or the key.
     pub async fn look(&self, path: &str, with: Credential) -> Result<Page, Failure> {
         let (endpoint, key) = (self.endpoint(), self.key());
         let mut url = endpoint.url.clone();
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         url.set_path(path);
-        url.set_query(None);
+        url.set_query(query);
         let credential = match with {
             Credential::Nothing => None,
             Credential::Key => Some((HeaderName::from_static("apikey"), key.header.clone())),

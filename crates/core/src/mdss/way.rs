@@ -17,7 +17,7 @@ use crate::plain::secret::Secret;
 
 /// Proxy addresses, as the usual variables give them.
 #[derive(Clone, Default)]
-pub(crate) struct Proxies {
+pub struct Proxies {
     pub(crate) http: Option<Url>,
     pub(crate) https: Option<Url>,
     pub(crate) exempt: Option<String>,
@@ -84,6 +84,14 @@ impl Proxies {
         match proxy {
             Some(proxy) if !self.exempts(to) => Way::Through(proxy.clone()),
             _ => Way::Direct,
+        }
+    }
+
+    /// The address of the proxy that leads to a URL, which may hold user and password; `None` if the way is direct.
+    pub fn through(&self, to: &Url) -> Option<Url> {
+        match self.way(to) {
+            Way::Direct => None,
+            Way::Through(proxy) => Some(proxy),
         }
     }
 

@@ -54,6 +54,7 @@ impl Cause {
             | Self::UnmappedBucket
             | Self::NoSource
             | Self::SpoolUnavailable
+            | Self::LedgerUnavailable
             | Self::KeyUnavailable
             | Self::Deadline => Blame::Object,
         }

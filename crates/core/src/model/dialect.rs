@@ -4,24 +4,31 @@ use std::fmt;
 use std::str::FromStr;
 
 macro_rules! dialects {
-    ($($(#[doc = $doc:literal])+ $(#[cfg($cfg:ident)])? $variant:ident = $name:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $(#[cfg($cfg:ident)])? $variant:ident = $name:literal;)+
+     own $($(#[doc = $own_doc:literal])+ $own:ident = $own_name:literal;)+) => {
         /// The dialects: what a provider's notification looks like. Nothing but names; what else there is to know of one is
         /// in its own file.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Dialect { $($(#[doc = $doc])+ $(#[cfg($cfg)])? $variant,)+ }
+        pub enum Dialect { $($(#[doc = $doc])+ $(#[cfg($cfg)])? $variant,)+ $($(#[doc = $own_doc])+ $own,)+ }
 
         impl Dialect {
-            /// Every dialect, in the order of the documentation.
+            /// Every dialect that somebody sends, in the order of the documentation.
             pub const ALL: &[Self] = &[$($(#[cfg($cfg)])? Self::$variant,)+];
+
+            /// What the relay tells itself. Nobody can send it: it is never recognised, and no source may be pinned to it.
+            pub const OWN: &[Self] = &[$(Self::$own,)+];
 
             /// The name used in settings, reports and the `explain` output.
             pub fn name(self) -> &'static str {
-                match self { $($(#[cfg($cfg)])? Self::$variant => $name,)+ }
+                match self { $($(#[cfg($cfg)])? Self::$variant => $name,)+ $(Self::$own => $own_name,)+ }
             }
 
             /// What an event of it is called in a sentence.
             pub fn what(self) -> &'static str {
-                match self { $($(#[cfg($cfg)])? Self::$variant => concat!($($doc,)+).trim_ascii(),)+ }
+                match self {
+                    $($(#[cfg($cfg)])? Self::$variant => concat!($($doc,)+).trim_ascii(),)+
+                    $(Self::$own => concat!($($own_doc,)+).trim_ascii(),)+
+                }
             }
         }
     };
@@ -83,6 +90,10 @@ dialects! {
     /// A made-up store, for the tests of what a dialect needs: this name, its file and its row.
     #[cfg(test)]
     Lighthouse = "lighthouse";
+
+    own
+    /// Objects that a listing of their bucket has shown, and no event.
+    Reconcile = "reconcile";
 }
 
 impl fmt::Display for Dialect {
@@ -94,9 +105,22 @@ impl fmt::Display for Dialect {
 impl FromStr for Dialect {
     type Err = String;
 
+    /// Its own ones, too: what is on disk is read back by its name.
+    ///
     /// # Errors
     /// A sentence that lists the names.
     fn from_str(name: &str) -> Result<Self, String> {
+        let own = Self::OWN.iter().find(|d| d.name() == name);
+        own.map_or_else(|| Self::sent(name), |dialect| Ok(*dialect))
+    }
+}
+
+impl Dialect {
+    /// A dialect that a sender may speak, by its name.
+    ///
+    /// # Errors
+    /// A sentence that lists the names.
+    pub(crate) fn sent(name: &str) -> Result<Self, String> {
         if let Some(dialect) = Self::ALL.iter().find(|d| d.name() == name) {
             return Ok(*dialect);
         }

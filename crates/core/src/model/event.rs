@@ -8,6 +8,8 @@ use std::fmt;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
+use crate::model::dialect::Dialect;
+
 /// The name of a bucket; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket(String);
@@ -140,6 +142,8 @@ pub enum Change {
     Removed,
     /// Known, and neither.
     Other,
+    /// It is there, as a listing of its bucket shows, which says less than an event would: not who wrote it, nor how.
+    Listed,
     /// Nobody here knows this event, so nobody can say that there is no new content.
     Unknown,
 }
@@ -196,6 +200,8 @@ pub struct Details {
     pub event_id: Option<String>,
     /// What the provider calls the request that wrote the object; opaque.
     pub request_id: Option<String>,
+    /// What its store speaks, where the record is not the store's own.
+    pub store: Option<Dialect>,
     /// Members an uploader may choose freely (JD Cloud's `callBackVar`): shown, never trusted.
     pub untrusted: serde_json::Map<String, serde_json::Value>,
 }

@@ -72,6 +72,8 @@ causes! {
     BodyIncomplete = "body_incomplete";
     /// spooled mode: the event could not be put on disk just now, or its source or storage unit has its share of the spool (HTTP)
     SpoolUnavailable = "spool_unavailable";
+    /// a result of MDSS could not be written into the ledger just now (HTTP)
+    LedgerUnavailable = "ledger_unavailable";
     /// the key that a signature or a token is checked with could not be had just now, or this machine's clock is not set (HTTP)
     KeyUnavailable = "key_unavailable";
     /// a subscription's confirmation URL could not be visited (HTTP)
@@ -161,6 +163,7 @@ impl Cause {
             | Self::MdssHalfAnswer
             | Self::BodyIncomplete
             | Self::SpoolUnavailable
+            | Self::LedgerUnavailable
             | Self::KeyUnavailable
             | Self::Unconfirmed
             | Self::Deadline => FailureKind::Transient,

@@ -45,6 +45,14 @@ fields! {
     REPETITIONS = "faas.repetitions", "integer", "process",
         "how often the platform has called for the same event before, where it says so (Azure Functions)";
     ITEM = "mdss.item", "text", "object", "the record's path in its delivery";
+    NAMESPACE = "mdss.namespace", "text", "accepted object", "the namespace that the bucket is in (OCI)";
+    VERSION = "mdss.object.version", "text", "accepted object", "the object's version, as the event names it";
+    ETAG = "mdss.object.etag", "text", "accepted object", "the object's ETag, as the event names it, without quotes";
+    OBJECT_SIZE_BYTES = "mdss.object.size_bytes", "integer, bytes", "accepted object", "how large the object is, by the event's word";
+    EVENT_TIME = "faas.document.time", "text", "accepted object", "when the object was stored, by the store's clock, UTC; OpenTelemetry's name for it";
+    RECEIVED_TIME = "mdss.received_time", "text", "accepted object", "when its delivery came, by the relay's clock, UTC";
+    ORIGIN = "mdss.origin", "text", "accepted object",
+        "what brought it here, if no event did: `reconcile`, or `retry` for an item that was retried by hand";
     CORRELATION_ID = "mdss.correlation_id", "text", "object", "what MDSS calls the accepted object";
     REASON = "mdss.reason", "text", "object",
         "why the record was skipped or failed: a token of the list in `docs/answers.md`; of a unit whose events wait, all its tokens with commas";
@@ -60,7 +68,7 @@ fields! {
     OBJECTS = "mdss.objects", "text", "many objects", "the objects they name: a text of JSON, a list of pairs of bucket and key";
     TIMES = "mdss.times", "integer", "many objects", "how many equal lines were left out within a minute";
 
-    SOURCE = "mdss.source", "text", "server", "the name of the HTTP source";
+    SOURCE = "mdss.source", "text", "accepted object, server", "the name of the HTTP source";
     CHECK = "mdss.check", "text", "server", "the check of the gate that refused";
     CLIENT_ADDRESS = "client.address", "text", "server",
         "who posts: the connection's other end or, behind a trusted proxy, the address in `X-Forwarded-For`";
@@ -72,7 +80,7 @@ fields! {
     SERVER_ADDRESS = "server.address", "text", "server", "the address that the server listens on";
     SERVER_PORT = "server.port", "integer", "server", "the port that the server listens on";
 
-    LANE = "mdss.lane", "text", "spool", "the storage unit's id, or `unrouted`";
+    LANE = "mdss.lane", "text", "accepted object, spool", "the storage unit's id, or `unrouted`";
     SPOOL_ITEM = "mdss.spool.item", "integer", "spool", "the item's number, as `mdss-relay spool show` takes it";
     SPOOL_STATE = "mdss.spool.state", "text", "spool", "`waiting`, `held` or `parked`: the item's state from now on";
     SPOOL_PAUSE_MS = "mdss.spool.pause_ms", "integer, ms", "spool", "how long the item waits for its next attempt";
@@ -114,6 +122,21 @@ fields! {
     OUTAGE_ATTEMPTS = "mdss.outage.attempts", "integer", "outage", "requests to MDSS that have failed since";
     OUTAGE_REFUSED = "mdss.outage.refused", "integer", "outage", "deliveries whose senders were answered 500 or 503 since (direct mode)";
     OUTAGE_NEXT_MS = "mdss.outage.next_ms", "integer, ms", "outage", "when the next request to MDSS is made (spooled mode)";
+
+    LEDGER_DIR = "mdss.ledger.dir", "text", "start", "the directory of the ledger; absent if none is kept";
+    CHECKPOINT = "mdss.ledger.checkpoint", "text", "ledger", "a signed word about where the ledger stood: keep it elsewhere, and `mdss-relay ledger verify --checkpoint` compares the ledger with it";
+    LEDGER_ENTRIES = "mdss.ledger.entries", "integer", "ledger", "how many of its entries were removed because of their age, or for want of room";
+    LEDGER_ASIDE = "mdss.ledger.aside", "text", "ledger", "the name that a damaged ledger was given";
+    RESULT = "mdss.result", "text", "result", "what MDSS has found: `allowed`, `blocked`, `failed` (scanned, and not judged) or `unknown`";
+    FILE_ID = "mdss.file_id", "text", "result", "what MDSS calls the file that it has scanned";
+    FILE_PATH = "mdss.file_path", "text", "result", "the file's path as MDSS tells it, relative to something that only it knows; absent unless keys are kept in the clear";
+    FILE_STATE = "mdss.file_state", "text", "result", "what became of the file in MDSS, in its words";
+    CONFIDENCE = "mdss.confidence", "text", "result",
+        "how sure it is that the result belongs to the object: `id`, `file-api`, `path`, or `path-shared` if another unit has an object of this path";
+    WRITES = "mdss.writes", "integer", "result", "how many writes of the object it is the result of";
+    UNCONFIRMED = "mdss.unconfirmed", "integer", "result", "accepted objects of the unit for which no result was received in time";
+    OUTBOX_ROWS = "mdss.ledger.outbox_rows", "integer", "ledger", "how many facts wait for the ledger";
+    OUTBOX_LOST = "mdss.ledger.outbox_lost", "integer", "ledger", "for how many facts there was no room: the ledger gets a gap that counts them";
 
     ERROR = "error", "text", "process", "what the system, the platform or a library said";
     SIGNAL = "signal", "text", "process", "the signal that asked the process to stop";

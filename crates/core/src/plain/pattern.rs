@@ -7,7 +7,7 @@
 
 /// A pattern, matched case-sensitively against a whole text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pattern {
+pub struct Pattern {
     text: String,
     /// Where the first star stands, and where the text behind the last one begins. `None`: there is no star.
     stars: Option<(usize, usize)>,
@@ -16,7 +16,8 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    pub(crate) fn new(text: &str) -> Self {
+    /// What a text means as a pattern. Every text is one.
+    pub fn new(text: &str) -> Self {
         let stars = text.find('*').zip(text.rfind('*').map(|last| last + 1));
         let between = stars.map_or("", |(first, behind)| &text[first..behind]);
         let inner = between.split('*').filter(|piece| !piece.is_empty()).map(Piece::new).collect();
@@ -24,17 +25,17 @@ impl Pattern {
     }
 
     /// As it was written.
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.text
     }
 
     /// Whether the pattern describes all of `text`.
-    pub(crate) fn matches(&self, text: &str) -> bool {
+    pub fn matches(&self, text: &str) -> bool {
         self.matches_bytes(text.as_bytes())
     }
 
     /// The same for a text that may not be Unicode.
-    pub(crate) fn matches_bytes(&self, text: &[u8]) -> bool {
+    pub fn matches_bytes(&self, text: &[u8]) -> bool {
         self.compare(text, &mut |_| {})
     }
 

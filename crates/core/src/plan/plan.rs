@@ -54,6 +54,9 @@ pub struct Planned {
     pub decision: Decision,
     /// Why it is skipped, where there is more to say than the reason does.
     pub skip_detail: Option<String>,
+    /// Whether it is sent because nobody can tell if its route takes it: a listing does not say what the route asks, or there is
+    /// more to compare than the limits allow.
+    pub in_doubt: bool,
     /// Oddities that changed nothing but should be seen.
     pub warnings: Vec<String>,
     /// The queue message it came in.
@@ -143,7 +146,7 @@ pub fn plan(rules: &Rules, delivery: &Delivery) -> Plan {
 
 fn planned(rules: &Rules, source: Option<&str>, comparisons: &Comparisons, item: Item) -> Planned {
     let Item { path, message, dialect, reading, mut warnings, raw } = item;
-    let mut skip_detail = None;
+    let (mut skip_detail, mut in_doubt) = (None, false);
     let (bucket, key, kind, details, decision) = match reading {
         Reading::Object(event) => {
             let unknown = event.change == Change::Unknown;
@@ -151,8 +154,11 @@ fn planned(rules: &Rules, source: Option<&str>, comparisons: &Comparisons, item:
                 (Change::Unknown, UnknownEvents::Fail) => {
                     (Some(Kind::Other), Decision::Fail(unknown_event(&event.details)))
                 }
-                (Change::Created | Change::Unknown, UnknownEvents::Fail | UnknownEvents::Send)
-                | (Change::Created, UnknownEvents::Skip) => {
+                (
+                    Change::Created | Change::Listed | Change::Unknown,
+                    UnknownEvents::Fail | UnknownEvents::Send,
+                )
+                | (Change::Created | Change::Listed, UnknownEvents::Skip) => {
                     if unknown {
                         warnings.push(format!("{}; taken as new content", not_known(&event.details)));
                     }
@@ -163,7 +169,10 @@ fn planned(rules: &Rules, source: Option<&str>, comparisons: &Comparisons, item:
                         Decision::Skip(SkipReason::FolderMarker)
                     } else {
                         let seen = Seen { source, dialect, raw: raw.as_ref(), comparisons };
-                        select(rules, &event, &seen, &mut skip_detail, &mut warnings)
+                        let (decision, doubt) = select(rules, &event, &seen, &mut skip_detail);
+                        in_doubt = doubt.is_some();
+                        warnings.extend(doubt);
+                        decision
                     };
                     (Some(Kind::Created), decision)
                 }
@@ -202,7 +211,19 @@ fn planned(rules: &Rules, source: Option<&str>, comparisons: &Comparisons, item:
             (bucket, None, None, *details, Decision::Fail(failure))
         }
     };
-    Planned { item: path, dialect, bucket, key, kind, details, decision, skip_detail, warnings, message }
+    Planned {
+        item: path,
+        dialect,
+        bucket,
+        key,
+        kind,
+        details,
+        decision,
+        skip_detail,
+        in_doubt,
+        warnings,
+        message,
+    }
 }
 
 fn not_known(details: &Details) -> String {
@@ -227,27 +248,27 @@ struct Seen<'s> {
     comparisons: &'s Comparisons,
 }
 
+/// What becomes of a new object, and the sentence if it was in doubt whether its route takes it.
 fn select(
     rules: &Rules,
     event: &ObjectEvent,
     seen: &Seen<'_>,
     skip_detail: &mut Option<String>,
-    warnings: &mut Vec<String>,
-) -> Decision {
+) -> (Decision, Option<String>) {
     let Seen { source, dialect, raw, comparisons } = *seen;
     let candidate = Candidate { event, raw, comparisons };
-    match route::choose(&rules.routes, source, &candidate) {
+    let decision = match route::choose(&rules.routes, source, &candidate) {
         Choice::To(route, doubt) => {
-            warnings.extend(doubt);
-            let storage_type = route
-                .storage_type
-                .unwrap_or_else(|| dialect.map_or(StorageType::S3Compatible, Dialect::usual_storage_type));
-            Decision::Send(Submission::new(
+            let store = event.details.store.or(dialect);
+            let usual = || store.map_or(StorageType::S3Compatible, Dialect::usual_storage_type);
+            let storage_type = route.storage_type.unwrap_or_else(usual);
+            let submission = Submission::new(
                 &route.storage_client_id,
                 storage_type,
                 &route.object_name.of(&event.bucket, &event.key),
                 route.scan_id.as_deref(),
-            ))
+            );
+            return (Decision::Send(submission), doubt);
         }
         Choice::Unclear(failure) => Decision::Fail(failure),
         Choice::NotSelected(sentence) => {
@@ -264,5 +285,6 @@ fn select(
                 ),
             ))
         }
-    }
+    };
+    (decision, None)
 }

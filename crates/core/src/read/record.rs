@@ -15,6 +15,7 @@ pub(super) mod lighthouse;
 pub(super) mod oci;
 pub(super) mod oss_shaped;
 pub(super) mod r2;
+pub(crate) mod reconcile;
 pub(super) mod s3;
 pub(super) mod seaweedfs;
 pub(super) mod tencent_cos;

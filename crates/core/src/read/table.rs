@@ -11,8 +11,8 @@ use super::envelope::{
     smn, sns, sqs, storagegrid, text,
 };
 use super::record::{
-    alibaba_oss, azure_blob, b2, eventbridge, gcs, huawei_obs, ibm_cos, jdcloud_function, oci, r2, s3,
-    seaweedfs, tencent_cos, tigris, volcengine_tos, yandex,
+    alibaba_oss, azure_blob, b2, eventbridge, gcs, huawei_obs, ibm_cos, jdcloud_function, oci, r2, reconcile,
+    s3, seaweedfs, tencent_cos, tigris, volcengine_tos, yandex,
 };
 use super::row::{Facts, Read, Row, Stands, Topic};
 use super::seen::{Mark, Names, Test};
@@ -87,6 +87,7 @@ pub(super) static TABLE: &[&Row] = &[
     &s3::RECORD,
     &tencent_cos::RECORD,
     &smn::RECORD,
+    &reconcile::RECORD,
     &huawei_obs::RECORD,
     // An element of `events`.
     &b2::EVENT,
@@ -291,7 +292,7 @@ mod tests {
 
     #[test]
     fn every_dialect_has_a_row_or_belongs_to_the_family() {
-        for dialect in Dialect::ALL {
+        for dialect in Dialect::ALL.iter().chain(Dialect::OWN) {
             let facts = TABLE.iter().filter(|row| row.of == *dialect && row.facts.is_some()).count();
             let family = s3::FAMILY.iter().filter(|(of, _)| of == dialect).count();
             assert!(facts + family >= 1, "{dialect}: nobody says what is known of it");

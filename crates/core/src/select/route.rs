@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use crate::model::event::{Compartments, ObjectEvent};
+use crate::model::event::{Change, Compartments, ObjectEvent};
 use crate::model::failure::{Cause, Failure};
 use crate::model::raw::Raw;
 use crate::model::unit::{ObjectName, StorageClientId, StorageType};
@@ -92,6 +92,11 @@ impl Route {
         }
     }
 
+    /// What people call its storage unit.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// The bucket's name or pattern, as it was written.
     pub fn bucket(&self) -> &str {
         self.bucket.as_str()
@@ -122,7 +127,8 @@ impl Route {
         let namespace_fits = match (&self.namespace, &event.details.namespace) {
             (None, _) => true,
             (Some(pattern), Some(namespace)) => pattern.matches(namespace),
-            (Some(_), None) => false,
+            // A listing need not know in which one its bucket is.
+            (Some(_), None) => event.change == Change::Listed,
         };
         namespace_fits && self.names_bucket(source, event.bucket.as_str())
     }
@@ -161,10 +167,25 @@ impl Route {
         if self.document_against(candidate.event).is_some() {
             return Ok(Taken::Not(Member::Notification));
         }
-        if !self.takes_compartment(candidate)? {
+        let unsaid = self.unsaid(candidate.event);
+        if unsaid.is_none() && !self.takes_compartment(candidate)? {
             return Ok(Taken::Not(Member::Compartments));
         }
-        self.takes_record(candidate)
+        match (self.takes_record(candidate)?, unsaid) {
+            (Taken::Yes, Some(place)) => Ok(Taken::InDoubt(format!("{place}: a listing does not say it"))),
+            (taken, _) => Ok(taken),
+        }
+    }
+
+    /// The member of the route that asks what the listing of a bucket does not say; `None` if there is none, or it is an event.
+    fn unsaid(&self, event: &ObjectEvent) -> Option<&'static str> {
+        if event.change != Change::Listed {
+            return None;
+        }
+        if self.namespace.is_some() && event.details.namespace.is_none() {
+            return Some("namespace");
+        }
+        (!self.compartments.is_empty()).then_some("compartments")
     }
 
     /// The sentence for a record that the route does not take, by the member that decided.
@@ -218,7 +239,12 @@ impl Route {
         let Imported { name, document } = self.notification.as_deref()?;
         let event_name = event.details.event_name.as_deref().unwrap_or_default();
         let key = event.key.as_str();
-        if document.fires(event_name, key) {
+        // How the object of a listing was written is not known: any rule about new objects will do.
+        let fires = match event.change {
+            Change::Listed => document.may_tell_of(key),
+            _ => document.fires(event_name, key),
+        };
+        if fires {
             return None;
         }
         let (shown, key_shown) = (line::clip(event_name, 60), line::clip(key, 100));
@@ -245,12 +271,15 @@ impl Route {
     fn takes_record(&self, candidate: &Candidate<'_>) -> Result<Taken, Failure> {
         let Some(condition) = &self.condition else { return Ok(Taken::Yes) };
         let raw = candidate.raw()?;
+        let partial = candidate.event.change == Change::Listed;
         let mut doubt = None;
         for event in [Some(&raw.sent), raw.decoded.as_ref()].into_iter().flatten() {
-            match condition.verdict(event, candidate.comparisons) {
+            match condition.verdict(event, candidate.comparisons, partial) {
                 ConditionVerdict::Matches => return Ok(Taken::Yes),
                 ConditionVerdict::Differs => {}
-                ConditionVerdict::TooMuch(detail) => doubt = Some(detail),
+                ConditionVerdict::TooMuch(detail) | ConditionVerdict::Unsaid(detail) => {
+                    doubt = Some(format!("condition: {detail}"));
+                }
                 ConditionVerdict::Unclear(detail) => {
                     let detail = format!("{detail}, because a route's condition looks there");
                     return Err(Failure::new(Cause::Unreadable, detail));
@@ -325,7 +354,14 @@ pub(crate) fn choose<'r>(routes: &'r [Route], source: Option<&str>, candidate: &
     let mut doubt = None;
     for (index, route) in routes.iter().enumerate().filter(|(_, r)| r.names(source, candidate.event)) {
         match route.takes(candidate) {
-            Ok(Taken::Yes) => return Choice::To(route, None),
+            Ok(Taken::Yes) => {
+                // That a listing does not say what an earlier route asks must be seen: the event would have gone there.
+                let doubt = doubt.filter(|_| candidate.event.change == Change::Listed);
+                let sentence = doubt.map(|(earlier, _, detail): (usize, &Route, String)| {
+                    format!("route[{earlier}].{detail}; route[{index}] takes it")
+                });
+                return Choice::To(route, sentence);
+            }
             // A later route may take it for sure.
             Ok(Taken::InDoubt(detail)) => doubt = doubt.or(Some((index, route, detail))),
             Ok(Taken::Not(member)) if nearest.is_none_or(|(best, ..)| member > best) => {
@@ -336,7 +372,7 @@ pub(crate) fn choose<'r>(routes: &'r [Route], source: Option<&str>, candidate: &
         }
     }
     if let Some((index, route, detail)) = doubt {
-        let sentence = format!("route[{index}].condition: {detail}; taken as matching");
+        let sentence = format!("route[{index}].{detail}; taken as matching");
         return Choice::To(route, Some(sentence));
     }
     match nearest {

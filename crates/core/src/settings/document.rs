@@ -7,6 +7,9 @@ use crate::settings::entry::unknown;
 use crate::settings::reader::Reader;
 use crate::settings::table::SETTINGS;
 
+/// The lists of tables.
+const LISTS: [&str; 5] = ["reconcile", "results", "route", "source", "store"];
+
 impl Reader {
     /// Reads the text that `RELAY_CONFIG` or `RELAY_CONFIG_TOML` names.
     pub(super) fn read_table(&mut self) {
@@ -52,12 +55,13 @@ impl Reader {
             SETTINGS.iter().filter_map(|s| s.toml).filter_map(|path| path.split_once('.')).collect();
         let mut tables: Vec<&str> = members.iter().map(|(table, _)| *table).collect();
         tables.dedup();
-        tables.extend(["keys", "route", "source"]);
+        tables.push("keys");
+        tables.extend(LISTS);
         let mut mistakes = Vec::new();
         for (name, value) in &self.table {
             match (name.as_str(), value) {
-                ("route" | "source", toml::Value::Array(_)) => {}
-                ("route" | "source", _) => {
+                (list, toml::Value::Array(_)) if LISTS.contains(&list) => {}
+                (list, _) if LISTS.contains(&list) => {
                     mistakes.push(Mistake::new(name, format!("[[{name}]], with two brackets")))
                 }
                 ("keys", toml::Value::Table(_)) => {}

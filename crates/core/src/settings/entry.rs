@@ -1,28 +1,51 @@
-//! One element of `[[route]]` or `[[source]]`, walked by hand, so that every mistake in it is found at once and named by its place.
+//! One element of a list such as `[[route]]`, walked by hand, so that every mistake in it is found at once and named by its place.
+
+use std::fmt;
 
 use crate::plain::mistake::{Mistake, nearest};
 
-/// One element of `[[route]]` or `[[source]]`.
-pub(super) struct Entry<'m> {
-    pub(super) place: String,
-    pub(super) table: toml::Table,
-    pub(super) mistakes: &'m mut Vec<Mistake>,
+/// One element of a list of tables as plain data: another crate reads it with [`Entry`], and adds the mistakes in it.
+#[derive(Clone, Default)]
+pub struct Element {
+    /// Its place: `store[0]`.
+    pub place: String,
+    /// What stands there.
+    pub table: toml::Table,
+}
+
+impl fmt::Debug for Element {
+    /// Somebody may have written a secret where a path belongs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Element").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// One element of a list of tables, while it is read.
+pub struct Entry<'m> {
+    /// Its place: `route[0]`.
+    pub place: String,
+    /// What stands there.
+    pub table: toml::Table,
+    /// Where its mistakes go.
+    pub mistakes: &'m mut Vec<Mistake>,
 }
 
 impl Entry<'_> {
-    pub(super) fn check_names(&mut self, known: &[&str]) {
+    /// A mistake for each member that is none of the known ones.
+    pub fn check_names(&mut self, known: &[&str]) {
         for name in self.table.keys().filter(|n| !known.contains(&n.as_str())) {
             self.mistakes.push(unknown(&format!("{}.{name}", self.place), name, known));
         }
     }
 
+    /// A mistake in a member, with what stands there.
     #[cold]
-    pub(super) fn mistake(&mut self, member: &str, found: &str, expected: &str) {
+    pub fn mistake(&mut self, member: &str, found: &str, expected: &str) {
         self.mistakes.push(Mistake::found(format!("{}.{member}", self.place), found, expected));
     }
 
     /// What a reader makes of the text of a member.
-    pub(super) fn read<T>(
+    pub fn read<T>(
         &mut self,
         member: &str,
         text: &str,
@@ -31,7 +54,8 @@ impl Entry<'_> {
         read(text).map_err(|expected| self.mistake(member, text, &expected)).ok()
     }
 
-    pub(super) fn text(&mut self, member: &str) -> Option<String> {
+    /// The text of a member, if there is one.
+    pub fn text(&mut self, member: &str) -> Option<String> {
         match self.table.get(member)? {
             toml::Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
             toml::Value::String(_) => {
@@ -46,15 +70,44 @@ impl Entry<'_> {
         }
     }
 
-    pub(super) fn required(&mut self, member: &str, expected: &str) -> Option<String> {
+    /// The text of a member that must be there.
+    pub fn required(&mut self, member: &str, expected: &str) -> Option<String> {
         if !self.table.contains_key(member) {
             self.mistakes.push(Mistake::new(format!("{}.{member}", self.place), expected));
         }
         self.text(member)
     }
 
+    /// Yes or no, if the member is there.
+    pub fn flag(&mut self, member: &str) -> Option<bool> {
+        match self.table.get(member)? {
+            toml::Value::Boolean(flag) => Some(*flag),
+            other => {
+                let found = other.type_str();
+                self.mistake(member, found, "true or false, without quotes");
+                None
+            }
+        }
+    }
+
+    /// A number, if the member is there.
+    pub fn number(&mut self, member: &str, bounds: std::ops::RangeInclusive<f64>) -> Option<f64> {
+        let number = match self.table.get(member)? {
+            toml::Value::Integer(number) => Some(*number as f64),
+            toml::Value::Float(number) => Some(*number),
+            _ => None,
+        };
+        let fitting = number.filter(|number| bounds.contains(number));
+        if fitting.is_none() {
+            let found = number.map_or_else(|| self.table[member].type_str().to_owned(), |n| n.to_string());
+            let expected = format!("a number from {} to {}, without quotes", bounds.start(), bounds.end());
+            self.mistake(member, &found, &expected);
+        }
+        fitting
+    }
+
     /// A text or a list of texts. An empty one would take, or exclude, everything.
-    pub(super) fn list(&mut self, member: &str) -> Vec<String> {
+    pub fn list(&mut self, member: &str) -> Vec<String> {
         const EXPECTED: &str = "a text or a list of texts, none of them empty";
         let texts = match self.table.get(member) {
             None => return Vec::new(),

@@ -9,7 +9,9 @@ use rustls::pki_types::CertificateDer;
 use crate::model::event::UnknownEvents;
 use crate::model::unit::{ObjectName, StorageClientId, StorageType};
 use crate::plain::secret::Secret;
-use crate::settings::groups::{FunctionSettings, HttpSettings, Listed, MdssSettings};
+use crate::settings::groups::{
+    FileApiSettings, FunctionSettings, HttpSettings, LedgerKeys, Listed, MdssSettings,
+};
 
 /// Every field that a row fills, whoever reads the settings.
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub(super) struct Given {
     /// Whether a spool is wanted; `spool` says the rest.
     pub(super) spooled: bool,
     pub(super) spool: Spool,
+    pub(super) ledger: Ledger,
     pub(super) log: String,
 }
 
@@ -41,6 +44,16 @@ pub(super) struct Spool {
     pub(super) limit: u64,
     pub(super) rate: u32,
     pub(super) park_after: Option<Duration>,
+}
+
+/// What is said of the ledger.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) on: bool,
+    pub(super) dir: Option<PathBuf>,
+    pub(super) keys: LedgerKeys,
+    pub(super) days: u32,
+    pub(super) limit: u64,
 }
 
 /// Where the TOML stands: one of the two.
@@ -77,6 +90,8 @@ impl Given {
                 token: None,
                 open: false,
                 sources: Vec::new(),
+                results: Vec::new(),
+                file_api: FileApiSettings::default(),
                 trusted_proxies: Listed::default(),
                 text_log: false,
                 spool: None,
@@ -84,6 +99,7 @@ impl Given {
             token_file: None,
             spooled: false,
             spool: Spool::default(),
+            ledger: Ledger::default(),
             log: String::new(),
         }
     }

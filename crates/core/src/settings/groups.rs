@@ -16,6 +16,7 @@ use crate::model::dialect::Dialect;
 use crate::plain::mistake::Mistake;
 use crate::plain::secret::Secret;
 use crate::select::rules::Rules;
+use crate::settings::entry::Element;
 
 /// Who reads the settings: not everybody needs everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,10 @@ pub struct Settings {
     pub rules: Rules,
     /// The log filter.
     pub log: String,
+    /// What is asked for what it holds (`[[store]]`), as plain data.
+    pub stores: Vec<Element>,
+    /// Which buckets a server compares by itself, and how often (`[[reconcile]]`), as plain data.
+    pub reconciles: Vec<Element>,
     /// What should be seen at start although it is no mistake.
     pub warnings: Vec<String>,
 }
@@ -90,6 +95,10 @@ pub struct HttpSettings {
     pub open: bool,
     /// Who may post where; empty: `/events` alone.
     pub sources: Vec<Source>,
+    /// Where MDSS tells which files it has scanned.
+    pub results: Vec<ResultsSource>,
+    /// How MDSS is asked what became of a file.
+    pub file_api: FileApiSettings,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Listed,
     /// Whether its log is lines for people instead of JSON.
@@ -109,6 +118,42 @@ pub struct SpoolSettings {
     pub rate: u32,
     /// After how long an object that MDSS does not take is parked; `None`: never.
     pub park_after: Option<Duration>,
+    /// The ledger of what has become of the events, if one is kept.
+    pub ledger: Option<LedgerSettings>,
+}
+
+/// What an operator can choose about the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerSettings {
+    /// Where it is.
+    pub place: LedgerPlace,
+    /// How the keys of objects are kept.
+    pub keys: LedgerKeys,
+    /// For how many days its entries are kept.
+    pub days: u32,
+    /// Bytes it may have, about.
+    pub limit: u64,
+}
+
+/// Where a ledger is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerPlace {
+    /// A directory on a disk of this machine.
+    Directory(PathBuf),
+    /// The database of the spool.
+    Database,
+}
+
+/// How a ledger keeps the keys of objects, which can be personal data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LedgerKeys {
+    /// As they are.
+    #[default]
+    Clear,
+    /// As a keyed hash: an object is found by its whole key, and by nothing else.
+    Hashed,
+    /// Not at all.
+    Off,
 }
 
 /// Where a spool is.
@@ -173,6 +218,26 @@ pub struct Source {
     pub confirm_topics: Vec<String>,
 }
 
+/// How MDSS's file API is asked, of which nothing is documented but its filters.
+#[derive(Clone, Debug, Default)]
+pub struct FileApiSettings {
+    /// Its path on MDSS's host; `None`: it is not asked.
+    pub path: Option<String>,
+    /// What it calls things, as plain data: the server understands it.
+    pub names: Listed,
+}
+
+/// One `[[results]]`: where MDSS tells which files it has scanned.
+#[derive(Clone)]
+pub struct ResultsSource {
+    /// Its name, in logs and metrics.
+    pub name: String,
+    /// The path it posts to; with a secret in the path, what stands before the secret.
+    pub path: String,
+    /// How it proves who it is, as plain data: the gate understands it. `None` is a mistake that is reported already.
+    pub auth: Option<toml::Value>,
+}
+
 /// A list as plain data, and the name of the setting it stands in: another crate reads it, and adds the mistakes in it.
 #[derive(Clone, Debug, Default)]
 pub struct Listed {
@@ -206,6 +271,11 @@ impl Settings {
             Way::Through(proxy) => Some(way::place(&proxy)),
         };
         Some((way::place(url), proxy))
+    }
+
+    /// The proxies that the usual variables name.
+    pub fn proxies(&self) -> Proxies {
+        self.mdss.proxies.clone()
     }
 
     /// Whether both send the same API key.
@@ -271,6 +341,13 @@ impl fmt::Debug for MdssSettings {
             .field("deadline", &self.deadline)
             .field("concurrency", &self.concurrency)
             .finish()
+    }
+}
+
+impl fmt::Debug for ResultsSource {
+    /// `auth` may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResultsSource").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -16,9 +16,21 @@ impl Reader {
     pub(super) fn http(&mut self, deadline: Duration) -> Option<HttpSettings> {
         let spool = self.spool();
         if self.role == Role::Function && !self.table.contains_key("source") {
+            self.results(&[]);
             return None;
         }
         let sources = self.sources();
+        let results = self.results(&sources);
+        let has_ledger = spool.as_ref().is_some_and(|spool| spool.ledger.is_some());
+        if self.role == Role::Http && !results.is_empty() && !has_ledger && !self.unclear {
+            let expected =
+                "RELAY_LEDGER=on, and RELAY_MODE=spooled, beside [[results]]: results are kept in the ledger";
+            self.mistakes.push(Mistake::new("results", expected));
+        }
+        if let Some(name) = self.place("RELAY_LOOP_FILE_API").filter(|_| self.given.spooled && !has_ledger) {
+            let expected = "no value without RELAY_LEDGER=on: what MDSS says is kept in the ledger";
+            self.mistakes.push(Mistake::new(name, expected));
+        }
         self.guarded();
         match self.role {
             Role::Http if spool.is_none() => {
@@ -27,7 +39,7 @@ impl Reader {
             Role::Function => self.impatient(&sources, deadline, "a function has no disk, so"),
             Role::Http | Role::Explain => {}
         }
-        Some(HttpSettings { sources, spool, ..self.given.http.clone() })
+        Some(HttpSettings { sources, results, spool, ..self.given.http.clone() })
     }
 
     /// Sources whose senders do not wait for MDSS, or do not come again: without a disk what MDSS does not take at once is lost. `here`

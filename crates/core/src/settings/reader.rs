@@ -164,6 +164,10 @@ impl Reader {
                 Applies::Spooled if !self.given.spooled && !self.unclear => " without RELAY_MODE=spooled",
                 _ => continue,
             };
+            // Of that one it is said what there is instead (`ledger.rs`).
+            if setting.variable == "RELAY_LEDGER" && self.given.ledger.on {
+                continue;
+            }
             let Some(name) = self.place(setting.variable) else { continue };
             // Somebody who has written the other mode out knows what he does; who has not may believe that his events are on disk.
             if setting.applies == Applies::Spooled && self.place("RELAY_MODE").is_some() {

@@ -11,9 +11,10 @@ use crate::settings::reader::Reader;
 const SOURCE: &[&str] = &["name", "path", "public_path", "dialect", "auth", "redelivers", "confirm_topics"];
 
 /// Paths the HTTP server keeps for itself.
-const RESERVED_PATHS: &[&str] = &["/healthz", "/readyz", "/metrics"];
+pub(super) const RESERVED_PATHS: &[&str] = &["/healthz", "/readyz", "/metrics"];
 
-const PATH: &str = "a path that begins with / and has no query, no / at its end and no empty or dot segment";
+pub(super) const PATH: &str =
+    "a path that begins with / and has no query, no / at its end and no empty or dot segment";
 
 impl Reader {
     pub(super) fn sources(&mut self) -> Vec<Source> {
@@ -47,8 +48,7 @@ impl Reader {
                 }
                 fits
             });
-            let dialect =
-                entry.text("dialect").and_then(|text| entry.read("dialect", &text, str::parse::<Dialect>));
+            let dialect = entry.text("dialect").and_then(|text| entry.read("dialect", &text, Dialect::sent));
             let redelivers = entry
                 .text("redelivers")
                 .and_then(|text| entry.read("redelivers", &text, str::parse::<Redelivers>));
@@ -80,7 +80,7 @@ impl Reader {
     }
 }
 
-fn is_path(path: &str) -> bool {
+pub(super) fn is_path(path: &str) -> bool {
     let segments_fit = path.split('/').skip(1).all(|s| !matches!(s, "" | "." | ".."));
     path.starts_with('/') && !path.contains(['?', '#', ' ']) && segments_fit
 }

@@ -14,6 +14,7 @@ impl Reader {
     /// The spool, if one is asked for.
     pub(super) fn spool(&mut self) -> Option<SpoolSettings> {
         if !self.given.spooled {
+            self.no_ledger();
             return None;
         }
         if self.role == Role::Function {
@@ -28,7 +29,8 @@ impl Reader {
             Ok(database) => SpoolPlace::Database(database),
             Err(dir) => SpoolPlace::Directory(self.data_dir(dir)),
         };
-        Some(SpoolSettings { place, limit, rate, park_after })
+        let ledger = self.ledger(&place);
+        Some(SpoolSettings { place, limit, rate, park_after, ledger })
     }
 
     /// The database, if there is to be one; otherwise the directory that is given.

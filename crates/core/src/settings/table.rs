@@ -13,7 +13,7 @@ use crate::model::dialect::KeyRules;
 use crate::model::event::UnknownEvents;
 use crate::model::unit::{ObjectName, StorageType};
 use crate::settings::given::Given;
-use crate::settings::groups::Listed;
+use crate::settings::groups::{LedgerKeys, Listed};
 use crate::settings::value::{
     DAY, HOUR, KIB, MIB, MILLISECOND, SECOND, TIB, address, api_key, certificates, duration, endpoint,
     folder, number, or_never, path, secret, size, some, storage_client_id, text, words,
@@ -505,6 +505,65 @@ pub const SETTINGS: &[Setting] = &[
         Value("never"),
         fills!(given.spool.park_after = or_never(duration(HOUR..=365 * DAY))),
         "how long an object is tried before it is parked and waits for `spool retry`",
+    ),
+    setting(
+        "RELAY_LEDGER",
+        "ledger.mode",
+        Spooled,
+        Value("off"),
+        fills!(given.ledger.on = words(&[("on", true), ("off", false)])),
+        "`on`: the relay keeps a ledger of what MDSS has accepted and of what was done by hand, which nobody can change unseen",
+    ),
+    setting(
+        "RELAY_LEDGER_DIR",
+        "ledger.dir",
+        Spooled,
+        Nothing("the data directory"),
+        fills!(given.ledger.dir = some(path())),
+        "the directory of the ledger, if it is to be on another disk than the spool. With a spool in a database the ledger is in the same one",
+    ),
+    setting(
+        "RELAY_LEDGER_KEYS",
+        "ledger.keys",
+        Spooled,
+        Value("clear"),
+        fills!(given.ledger.keys = words(&[("clear", LedgerKeys::Clear), ("hashed", LedgerKeys::Hashed), ("off", LedgerKeys::Off)])),
+        "how the ledger keeps the keys of objects, which can be personal data: as they are, as a keyed hash by which an object can still be looked up, or not at all",
+    ),
+    setting(
+        "RELAY_LEDGER_DAYS",
+        "ledger.days",
+        Spooled,
+        Value("400"),
+        fills!(given.ledger.days = number(1..=36_500)),
+        "for how many days the ledger keeps its entries",
+    ),
+    setting(
+        "RELAY_LEDGER_LIMIT",
+        "ledger.limit",
+        Spooled,
+        Value("10GiB"),
+        fills!(given.ledger.limit = size::<u64>(MIB..=16 * TIB)),
+        "about how many bytes the ledger may have; above it the oldest entries go. A million objects take about 0.4 GB",
+    ),
+    setting(
+        "RELAY_LOOP_FILE_API",
+        "loop.file_api",
+        Spooled,
+        Nothing("MDSS is not asked"),
+        fills!(given.http.file_api.path = some(folder())),
+        "the path of MDSS's file API, such as `/api/files`, which no public page tells: with it MDSS is asked about accepted objects for which no result came in time",
+    ),
+    setting(
+        "RELAY_LOOP_FILE_API_NAMES",
+        "loop.file_api_names",
+        Spooled,
+        Nothing("what is guessed"),
+        Reads::List {
+            values: "names such as `path=filePath`, with commas between them",
+            fill: |listed, given| given.http.file_api.names = listed,
+        },
+        "what the file API calls what no public page names: start, count, list, path, id, state, result, time",
     ),
     setting(
         "RELAY_LOG",

@@ -134,6 +134,7 @@ fn the_spool_has_settings_of_its_own() {
         limit: 4 << 30,
         rate: 10_000,
         park_after: None,
+        ledger: None,
     };
     assert_eq!(draft.settings.http.unwrap().spool, Some(want));
     // One relay for all, where a function is many.
@@ -280,7 +281,7 @@ fn a_configuration_is_checked_to_its_last_member() {
     let mut mistakes = mistakes(&[("RELAY_CONFIG_TOML", config), ("RELAY_SCAN_ID", "1")], Role::Http);
     mistakes.retain(|m| !m.starts_with("APIENDPOINT") && !m.starts_with("APIKEY"));
     insta::assert_snapshot!(mistakes.join("\n"), @r#"
-    color: expected a known name: one of mdss, events, function, http, log, keys, route, source
+    color: expected a known name: one of mdss, events, function, http, ledger, log, keys, results, route, source
     mdss.endpiont: expected a known name; is endpoint meant?
     mdss.timeout: found "array", expected a text or a number
     RELAY_SCAN_ID: expected no value, because the configuration has [[route]]: write it into the routes

@@ -58,6 +58,14 @@ pub(super) fn duration(bounds: RangeInclusive<Duration>) -> Value<impl Fn(&str) 
     Value { values: amount.range(), read: move |text: &str| amount.read(text).map(Duration::from_millis) }
 }
 
+/// A duration with its unit, within bounds.
+///
+/// # Errors
+/// What was expected, as the end of a sentence.
+pub fn duration_in(text: &str, bounds: RangeInclusive<Duration>) -> Result<Duration, String> {
+    (duration(bounds).read)(text)
+}
+
 /// A number of bytes within bounds.
 pub(super) fn size<T: TryFrom<u64>>(
     bounds: RangeInclusive<u64>,
@@ -175,13 +183,18 @@ pub(super) fn endpoint() -> Value<impl Fn(&str) -> Result<Url, String>> {
 }
 
 /// The certificates in a file.
+///
+/// # Errors
+/// What was expected, as the end of a sentence.
+pub fn certificates_in(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = plain_file(path, MOST_FILE_BYTES).map_err(|e| e.to_string());
+    let found = pem.and_then(|pem| trust::certificates(&pem));
+    found.map_err(|why| format!("a file of certificates in PEM ({why})"))
+}
+
+/// The certificates in a file, as a setting.
 pub(super) fn certificates() -> Value<impl Fn(&str) -> Result<Vec<CertificateDer<'static>>, String>> {
-    let read = |path: &str| {
-        let pem = plain_file(path, MOST_FILE_BYTES).map_err(|e| e.to_string());
-        let found = pem.and_then(|pem| trust::certificates(&pem));
-        found.map_err(|why| format!("a file of certificates in PEM ({why})"))
-    };
-    Value { values: "a path".to_owned(), read }
+    Value { values: "a path".to_owned(), read: certificates_in }
 }
 
 /// The id of a storage unit.

@@ -14,6 +14,7 @@ mod oracle;
 mod pins;
 mod properties;
 mod queues;
+mod reconcile;
 mod small_bodies;
 mod streams;
 mod wrapped;

@@ -279,3 +279,54 @@ fn a_delivery_has_no_credentials_and_no_bytes_that_are_no_text() {
         (Some("token"), "POST", b"{}".to_vec())
     );
 }
+
+const RESULTS: &str = r#"
+[[source]]
+name = "open"
+path = "/open"
+auth = "none"
+
+[[results]]
+name = "mdss"
+path = "/results"
+auth = { path_secret = { secret = "0123456789abcdef" }, bearer = { token = "t0ken" } }
+"#;
+
+/// Results come through the same door, by either method that MDSS can be told to use, and past the same checks.
+#[test]
+fn l4_a_result_passes_the_checks_of_its_source_or_goes_no_further() {
+    let (sources, draft) = draft(RESULTS);
+    assert_eq!(draft.mistakes, []);
+    let right: &[(&str, &[u8])] = &[("authorization", b"Bearer t0ken")];
+    let wrong: &[(&str, &[u8])] = &[("authorization", b"Bearer t0kem")];
+    let secret = "/results/0123456789abcdef";
+    for (method, target, headers, want) in [
+        ("POST", secret, right, "mdss: entered"),
+        ("PUT", secret, right, "mdss: entered"),
+        ("PUT", secret, wrong, "mdss: bearer"),
+        ("POST", secret, &[], "mdss: bearer"),
+        ("POST", "/results", right, "mdss: path_secret"),
+        ("POST", "/results/0123456789abcdee", right, "mdss: path_secret"),
+        ("GET", secret, right, "mdss: method"),
+        ("DELETE", secret, right, "mdss: method"),
+        ("OPTIONS", secret, right, "mdss: method"),
+        ("HEAD", secret, right, "mdss: present"),
+        // Nobody else may PUT.
+        ("PUT", "/open", right, "open: method"),
+    ] {
+        assert_eq!(enter(&sources, method, target, headers, Some(b"{}")), want, "{method} {target}");
+    }
+    let takes: Vec<_> = sources.iter().map(|source| source.takes).collect();
+    assert_eq!(takes, [Takes::Events, Takes::Results]);
+}
+
+#[test]
+fn a_check_that_mdss_cannot_pass_is_a_mistake() {
+    let sns = "auth = { sns = { topics = ['arn:aws:sns:eu-central-1:111122223333:claims'] } }";
+    let (_, draft) = draft(&format!("[[results]]\nname = 'm'\npath = '/r'\n{sns}\n"));
+    let mistakes: Vec<String> = draft.mistakes.iter().map(ToString::to_string).collect();
+    assert!(
+        mistakes.contains(&"results[0].auth.sns: expected a check that MDSS can pass, such as bearer or path_secret: it signs nothing".to_owned()),
+        "{mistakes:?}"
+    );
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use drive::until;
+use mdss_relay_ledger::Fact;
 use mdss_sim::Away;
 
 use super::*;
@@ -279,6 +280,36 @@ async fn lines_for_a_person_say_the_same_and_move_no_cursor() {
     assert!(accepted.contains(r#"faas.document.name="a\u001b[2J\u000ab\u009b\u202e" "#), "{accepted}");
     assert!(log.lines().all(|line| !line.contains(char::is_control) && !line.starts_with('{')), "{log}");
     assert!(log.lines().next_back().unwrap().contains("INFO  stopped by SIGTERM"), "{log}");
+}
+
+/// Where there is no ledger the log is the record: a line says which write it was, as the ledger's own facts do, in both modes.
+#[tokio::test]
+async fn a_ledger_can_be_made_of_the_lines_of_accepted_objects() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "eventTime": "2026-11-27T01:02:03.500Z",
+        "s3": { "bucket": { "name": "b" }, "object": { "key": "a+b.pdf", "size": 7, "eTag": "e", "versionId": "v" } } }] });
+    for is_spooled in [false, true] {
+        let sim = Sim::start(Config::default()).await.unwrap();
+        let program = match is_spooled {
+            true => simple(&sim).env("RELAY_MODE", "spooled").env("RELAY_DATA_DIR", folder.path()),
+            false => simple(&sim),
+        };
+        let mut server = start(program).await;
+        let before = jiff::Timestamp::now();
+        assert_eq!(event(&server, body.to_string()).await.status, 200);
+        let line = server.process.wait_for_line("object accepted by MDSS", LIMIT).await.unwrap();
+        let fact = Fact::read(line.as_bytes()).unwrap();
+        assert_eq!((fact.bucket.as_deref(), fact.key.as_deref()), (Some("b"), Some(&b"a b.pdf"[..])));
+        assert_eq!(
+            (fact.version.as_deref(), fact.etag.as_deref(), fact.size),
+            (Some("v"), Some("e"), Some(7))
+        );
+        assert_eq!(fact.event_time.unwrap().to_string(), "2026-11-27T01:02:03.500Z");
+        assert_eq!((fact.source.as_deref(), fact.attempts), (Some("events"), Some(1)));
+        assert!(fact.unit.is_some() && fact.correlation_id.is_some(), "{line}");
+        let (received, settled) = (fact.received_time.unwrap(), fact.settled_time.unwrap());
+        assert!(received >= before.into() && settled >= received, "{line}");
+    }
 }
 
 /// The blocks of commands of the page, in order.

@@ -9,5 +9,6 @@
 mod client;
 mod contract;
 mod faults;
+mod notifications;
 mod program;
 mod tls;

@@ -39,6 +39,8 @@ pub(super) struct Base {
     pub(super) id: String,
     /// The hash of what its worker plans by; empty until there is one.
     pub(super) settings: Mutex<Vec<u8>>,
+    /// Whether there was room for facts when that was last looked up.
+    pub(super) outbox_has_room: AtomicBool,
     /// Whether this relay has said that it finds out about something.
     pub(super) told: AtomicBool,
     /// Where leases go that nobody has any more.
@@ -65,6 +67,7 @@ impl Base {
             failing: Mutex::default(),
             id: uuid(),
             settings: Mutex::default(),
+            outbox_has_room: AtomicBool::new(true),
             told: AtomicBool::new(false),
             back,
             returned: tokio::sync::Mutex::new(returned),

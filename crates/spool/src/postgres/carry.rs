@@ -15,10 +15,12 @@ use super::delivery::{moment, shown};
 use super::failure::Fault;
 use super::line::{Line, Parameter};
 use super::numbers::Numbers;
+use super::outbox;
 use super::room::{number, state};
 use super::schema;
 use super::standing::{self, Watched};
 use crate::clock::Moment;
+use crate::outbox::OutboxRow;
 use crate::parcel::{Carried, Parcel, hash};
 use crate::trouble::Trouble;
 
@@ -27,6 +29,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The last moment that is written: what is put off for ever is put off until here, which every date of the database can hold.
 const LAST: i64 = 253_402_300_799_000;
+
+/// Who takes facts and is no relay.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 /// As an accept does it (`accept.rs`), with what has become of an item so far.
 const ADOPT: &str = "
@@ -80,6 +85,36 @@ impl Door {
     /// Says goodbye.
     pub(crate) async fn close(self) {
         self.line.close().await;
+    }
+
+    /// Facts that the ledger has not got, those that come next.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub(crate) async fn facts(&self, most: usize) -> Result<Vec<OutboxRow>, Trouble> {
+        let taken = async {
+            outbox::end_gap(&self.line).await?;
+            // Who took them has gone.
+            self.line.client.batch_execute("UPDATE mdss_relay.outbox_state SET holder = NULL").await?;
+            outbox::take(&self.line, NOBODY, most).await
+        };
+        self.within("reading facts", taken).await
+    }
+
+    /// Writes facts that come from elsewhere.
+    ///
+    /// # Errors
+    /// If that is not known: they may be written again.
+    pub(crate) async fn adopt_facts(&self, facts: &[OutboxRow]) -> Result<(), Trouble> {
+        self.within("storing facts", outbox::adopt(&self.line, facts)).await
+    }
+
+    /// Deletes facts that have arrived elsewhere.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub(crate) async fn drop_facts(&self, ids: &[i64]) -> Result<(), Trouble> {
+        self.within("deleting facts that were moved", outbox::delete(&self.line, ids)).await
     }
 
     /// Whether what is written there is as safe as was asked for.

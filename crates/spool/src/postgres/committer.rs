@@ -14,6 +14,7 @@ use super::base::Base;
 use super::count;
 use super::delivery::{checksum, mark, shown};
 use super::failure::{Fate, Fault};
+use super::outbox;
 use super::room::{ROW_BYTES, Seen, number};
 use super::slot::{Held, Slot};
 use super::standing;
@@ -236,6 +237,7 @@ async fn group(base: &Base, slot: &Slot, jobs: &[Job], fresh: &mut bool) -> Resu
     let stored = held.ask(async |line| accept(line, &rows, durability).await).await?;
     base.counters.committed(begun.elapsed());
     drop(rows);
+    parked(&mut held, jobs, &admitted, &stored).await;
     let mut heirs = Vec::new();
     for (job, admitted) in jobs.iter().zip(&mut admitted) {
         heirs.extend(admitted.finish(base, job, &stored));
@@ -245,6 +247,23 @@ async fn group(base: &Base, slot: &Slot, jobs: &[Job], fresh: &mut bool) -> Resu
         let _ = held.ask(async |line| inherit(line, &heirs).await).await;
     }
     Ok(admitted.into_iter().map(|a| a.outcome).collect())
+}
+
+/// Tells the ledger of what is parked from the beginning. The items stay where an operator sees them, so nothing is lost if that cannot be
+/// written: then the ledger hears of them when they leave.
+async fn parked(held: &mut Held<'_>, jobs: &[Job], admitted: &[Admitted], stored: &HashSet<i64>) {
+    let mut facts: (Vec<i64>, Vec<&str>) = Default::default();
+    for (job, admitted) in jobs.iter().zip(admitted) {
+        for (item, id, _) in admitted.rows.iter().filter(|(_, id, _)| stored.contains(id)) {
+            if let Some(fact) = &job.intake.items[*item].fact {
+                facts.0.push(*id);
+                facts.1.push(fact);
+            }
+        }
+    }
+    if !facts.0.is_empty() {
+        let _ = held.ask(async |line| outbox::parked(line, &facts.0, &facts.1).await).await;
+    }
 }
 
 /// Whether the server may be used, asked of it again if it was not to be.
@@ -433,6 +452,7 @@ mod tests {
             headers: String::new(),
             body: Vec::new(),
             items: Vec::new(),
+            known: None,
         };
         let limits = Limits { bytes: 1, parties: crate::shares::Parties::default() };
         Job { intake: Arc::new(intake), limits, reply: oneshot::channel().0 }

@@ -8,6 +8,8 @@ use super::failure::Fault;
 use super::line::{Line, Parameter};
 use super::room::{number, state};
 use super::slot::Held;
+use crate::clock::{Clock as _, SystemClock};
+use crate::fact::ByHand;
 use crate::item::ItemId;
 use crate::stock::{Batch, Entry, Filter, Shown};
 
@@ -122,8 +124,12 @@ pub(super) enum Change {
 const RETRY: &str = "
 WITH ours AS MATERIALIZED (
     SELECT id FROM mdss_relay.item WHERE id = ANY ($1) AND NOT (claim IS NOT NULL AND not_before > now()) ORDER BY id FOR UPDATE
+), due AS (
+UPDATE mdss_relay.item SET state = 0, not_before = now(), since = now(), claim = NULL WHERE id = ANY (ARRAY(SELECT id FROM ours)) RETURNING id
+), told AS (
+    INSERT INTO mdss_relay.outbox (body) SELECT $2 || n || $3 FROM (SELECT count(*) AS n FROM due) c, mdss_relay.outbox_state s WHERE n > 0 AND s.room IS NOT NULL
 )
-UPDATE mdss_relay.item SET state = 0, not_before = now(), since = now(), claim = NULL WHERE id = ANY (ARRAY(SELECT id FROM ours)) RETURNING id";
+SELECT id FROM due";
 
 const PURGE: &str = "
 WITH ours AS MATERIALIZED (SELECT id FROM mdss_relay.item WHERE id = ANY ($1) ORDER BY id FOR UPDATE), gone AS (
@@ -133,6 +139,8 @@ WITH ours AS MATERIALIZED (SELECT id FROM mdss_relay.item WHERE id = ANY ($1) OR
         SELECT min(i.id) AS id, g.freed FROM (SELECT delivery, (sum(bytes) - 512 * count(*))::int8 AS freed FROM gone GROUP BY 1) g
         JOIN mdss_relay.item i ON i.delivery = g.delivery WHERE i.id <> ALL (ARRAY(SELECT id FROM gone)) GROUP BY g.delivery, g.freed) h
     WHERE item.id = h.id
+), told AS (
+    INSERT INTO mdss_relay.outbox (body) SELECT $2 || n || $3 FROM (SELECT count(*) AS n FROM gone) c, mdss_relay.outbox_state s WHERE n > 0 AND s.room IS NOT NULL
 )
 SELECT id FROM gone";
 
@@ -150,15 +158,21 @@ pub(super) async fn change(
     filter: &Filter,
     after: Option<ItemId>,
     change: Change,
+    hand: &ByHand,
 ) -> Result<Batch, Fault> {
+    let (before, behind) = hand.around_the_count(SystemClock.now());
     held.ask(async |line| {
         let listed = listed(line, filter, after, BATCH).await?;
         let next = listed.last().filter(|_| listed.len() == BATCH).map(|listed| listed.entry.id);
         let ids: Vec<i64> = listed.iter().map(|listed| listed.entry.id.get()).collect();
         let deliveries: Vec<i64> = listed.iter().map(|listed| listed.delivery).collect();
         let changed = match change {
-            Change::Retry => line.client.query_typed(RETRY, &[(&ids, Type::INT8_ARRAY)]).await?,
-            Change::Purge => purge(line, &ids, &deliveries).await?,
+            Change::Retry => {
+                let parameters: [Parameter<'_>; 3] =
+                    [(&ids, Type::INT8_ARRAY), (&before, Type::TEXT), (&behind, Type::TEXT)];
+                line.client.query_typed(RETRY, &parameters).await?
+            }
+            Change::Purge => purge(line, &ids, &deliveries, &before, &behind).await?,
         };
         let changed: Vec<i64> = changed.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let changed = |listed: &Listed| changed.contains(&listed.entry.id.get());
@@ -170,8 +184,15 @@ pub(super) async fn change(
     .await
 }
 
-async fn purge(line: &Line, ids: &[i64], deliveries: &[i64]) -> Result<Vec<Row>, Fault> {
-    let (ids, deliveries) = ([(&ids as _, Type::INT8_ARRAY)], [(&deliveries as _, Type::INT8_ARRAY)]);
+async fn purge(
+    line: &Line,
+    ids: &[i64],
+    deliveries: &[i64],
+    before: &str,
+    behind: &str,
+) -> Result<Vec<Row>, Fault> {
+    let ids: [Parameter<'_>; 3] = [(&ids, Type::INT8_ARRAY), (&before, Type::TEXT), (&behind, Type::TEXT)];
+    let deliveries: [Parameter<'_>; 1] = [(&deliveries, Type::INT8_ARRAY)];
     let nothing: &[Parameter<'_>] = &[];
     let statements =
         [("BEGIN", nothing), (LOCK, &deliveries), (PURGE, &ids), (EMPTIED, &deliveries), ("COMMIT", nothing)];

@@ -21,15 +21,18 @@ use super::failure::Fault;
 use super::health;
 use super::keeper;
 use super::lease::{renew, return_all};
+use super::outbox;
 use super::settle::settle;
 use super::share::share;
 use super::slot::DEADLINE;
 use super::standing::Standing;
 use crate::claim::{Claims, Settled, Settlement, Want};
+use crate::fact::ByHand;
 use crate::grant::{Ask, Grant};
 use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
+use crate::outbox::{OUTBOX_LIMIT, OutboxRow, OutboxSize};
 use crate::shares::Limits;
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
 use crate::ticket::{Hold, Ticket};
@@ -80,7 +83,7 @@ impl Postgres {
         };
         let name = if works { "spool" } else { "spool-desk" };
         let thread = thread::Builder::new().name(name.into()).spawn(move || {
-            runtime.block_on(keeper::keep(base, works.then_some(queue), stop));
+            runtime.block_on(keeper::keep(base, queue, works, stop));
         })?;
         Ok((Self(Arc::new(gate)), thread))
     }
@@ -262,19 +265,82 @@ impl Postgres {
         .await
     }
 
-    pub(crate) async fn retry(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
-        self.change(filter, after, Change::Retry).await
+    pub(crate) async fn retry(
+        &self,
+        filter: &Filter,
+        after: Option<ItemId>,
+        hand: ByHand,
+    ) -> Result<Batch, Trouble> {
+        self.change(filter, after, Change::Retry, hand).await
     }
 
-    pub(crate) async fn purge(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
-        self.change(filter, after, Change::Purge).await
+    pub(crate) async fn purge(
+        &self,
+        filter: &Filter,
+        after: Option<ItemId>,
+        hand: ByHand,
+    ) -> Result<Batch, Trouble> {
+        self.change(filter, after, Change::Purge, hand).await
     }
 
-    async fn change(&self, filter: &Filter, after: Option<ItemId>, what: Change) -> Result<Batch, Trouble> {
+    async fn change(
+        &self,
+        filter: &Filter,
+        after: Option<ItemId>,
+        what: Change,
+        hand: ByHand,
+    ) -> Result<Batch, Trouble> {
         let (base, filter) = (self.base(), filter.clone());
         self.ask("changing items", async move {
             let mut held = base.look.take().await?;
-            change(&mut held, &filter, after, what).await
+            change(&mut held, &filter, after, what, &hand).await
+        })
+        .await
+    }
+
+    pub(crate) async fn outbox_keep(&self, room: Option<u64>) -> Result<(), Trouble> {
+        let base = self.base();
+        self.ask("saying whether there is a ledger", async move {
+            let mut held = base.peers.take().await?;
+            held.ask(async |line| outbox::keep(line, room).await).await
+        })
+        .await
+    }
+
+    pub(crate) async fn outbox_take(&self, most: usize) -> Result<Vec<OutboxRow>, Trouble> {
+        let base = self.base();
+        self.ask("reading what the ledger has not got", async move {
+            let mut held = base.look.take().await?;
+            held.ask(async |line| outbox::take(line, &base.id, most).await).await
+        })
+        .await
+    }
+
+    pub(crate) async fn outbox_drop(&self, ids: Vec<i64>) -> Result<(), Trouble> {
+        let base = self.base();
+        self.ask("deleting what the ledger has", async move {
+            let mut held = base.look.take().await?;
+            if !ids.is_empty() {
+                held.ask(async |line| outbox::delete(line, &ids).await).await?;
+            }
+            // While there is room nobody needs to count.
+            if !base.outbox_has_room.load(Ordering::Relaxed) || ids.is_empty() {
+                let has_room = held.ask(async |line| outbox::end_gap(line).await).await?;
+                base.outbox_has_room.store(has_room, Ordering::Relaxed);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub(crate) async fn outbox_size(&self) -> Result<OutboxSize, Trouble> {
+        let base = self.base();
+        self.ask("counting what the ledger has not got", async move {
+            let mut held = base.look.take().await?;
+            let size = held.ask(async |line| outbox::size(line).await).await?;
+            let has_room = size.bytes < size.limit.unwrap_or(OUTBOX_LIMIT);
+            base.outbox_has_room.store(has_room, Ordering::Relaxed);
+            Ok(size)
         })
         .await
     }

@@ -36,10 +36,10 @@ const STEP: usize = 1000;
 /// How long a goodbye may take. Whoever is not heard of any more is forgotten all the same.
 const GOODBYE: Duration = Duration::from_secs(3);
 
-/// Keeps the connections until it is stopped.
-pub(super) async fn keep(base: Arc<Base>, queue: Option<Queue>, stop: Arc<Notify>) {
+/// Keeps the connections until it is stopped: those of a relay that `works`, or of somebody who only visits.
+pub(super) async fn keep(base: Arc<Base>, queue: Queue, works: bool, stop: Arc<Notify>) {
     let mut tasks = JoinSet::new();
-    if let Some(queue) = queue {
+    if works {
         for place in 0..base.accepts.len() {
             tasks.spawn(store(Arc::clone(&base), place, Arc::clone(&queue)));
         }
@@ -53,7 +53,9 @@ pub(super) async fn keep(base: Arc<Base>, queue: Option<Queue>, stop: Arc<Notify
         })
         .await;
     } else {
+        tasks.spawn(store(Arc::clone(&base), 0, queue));
         stop.notified().await;
+        tasks.shutdown().await;
     }
     let _ = timeout(GOODBYE, async {
         for slot in base.slots() {

@@ -4,6 +4,8 @@
 //! MDSS has the object, whoever holds its item by now. Everything else must name the claim that still holds, because a late failure would undo a
 //! younger attempt.
 
+use std::sync::atomic::Ordering;
+
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
@@ -13,6 +15,7 @@ use super::base::Base;
 use super::delivery::shown;
 use super::failure::{Fate, Fault};
 use super::line::{Line, Parameter};
+use super::outbox;
 use super::room::number;
 use super::slot::Held;
 use crate::claim::{Settled, Settlement};
@@ -56,10 +59,13 @@ WITH ours AS MATERIALIZED (
     SELECT u.* FROM unnest($1::int8[], $2::int4[], $3::int8[], $4::text[], $5::int2[], $6::float8[], $7::text[], $8::text[], $9::int4[])
         AS u (id, token, claim, lane, state, pause, reason, detail, tried)
     JOIN mdss_relay.item ON item.id = u.id AND item.token = u.token AND item.claim = u.claim ORDER BY item.id FOR UPDATE OF item
-)
+), off AS (
 UPDATE mdss_relay.item SET lane = coalesce(ours.lane, item.lane), state = ours.state, not_before = now() + ours.pause * interval '1 second',
     reason = ours.reason, detail = ours.detail, attempts = item.attempts + ours.tried, claim = NULL
-FROM ours WHERE item.id = ANY (ARRAY(SELECT id FROM ours)) AND item.id = ours.id RETURNING item.id";
+FROM ours WHERE item.id = ANY (ARRAY(SELECT id FROM ours)) AND item.id = ours.id RETURNING item.id
+)";
+
+const AND_NAME: &str = " SELECT id FROM off";
 
 /// In a statement of its own: the one that deletes the items would still see them.
 const EMPTIED: &str = "
@@ -74,11 +80,14 @@ const LOCK: &str = "SELECT FROM mdss_relay.delivery WHERE id = ANY ($1) AND item
 /// If nothing was written, or that is not known; it may be written again.
 pub(super) async fn settle(base: &Base, held: &mut Held<'_>, batch: &[Settlement]) -> Result<Settled, Fault> {
     let (mut tries, mut marks) = (0, true);
+    let mut room = base.outbox_has_room.load(Ordering::Relaxed);
     let settings = base.settings.lock().unwrap_or_else(|e| e.into_inner()).clone();
     let settled = loop {
-        match held.ask(async |line| write(line, batch, &settings, marks).await).await {
-            // There is no room for marks; deleting makes some.
-            Err(Fault::Sql(e)) if e.code() == Some(&SqlState::DISK_FULL) && marks => marks = false,
+        match held.ask(async |line| write(line, batch, &settings, marks, room).await).await {
+            // There is no room for marks and facts; deleting makes some.
+            Err(Fault::Sql(e)) if e.code() == Some(&SqlState::DISK_FULL) && (marks || room) => {
+                (marks, room) = (false, false);
+            }
             Err(fault) if fault.meaning().fate == Fate::Again && tries < TRIES => tries += 1,
             settled => break settled?,
         }
@@ -90,19 +99,30 @@ pub(super) async fn settle(base: &Base, held: &mut Held<'_>, batch: &[Settlement
 }
 
 /// All of it behind each other on one connection, without waiting for each answer. If one statement fails, the last one takes everything back.
-async fn write(line: &Line, batch: &[Settlement], settings: &[u8], marks: bool) -> Result<Settled, Fault> {
+async fn write(
+    line: &Line,
+    batch: &[Settlement],
+    settings: &[u8],
+    marks: bool,
+    room: bool,
+) -> Result<Settled, Fault> {
     let planned = batch.iter().any(|settlement| is_by_plan(&settlement.outcome));
     let differ = planned && differ(line, settings).await?;
     let rows = Rows::of(batch, differ);
-    let sql = [GONE, if rows.alone { AND_COUNT } else { AND_INHERIT }].concat();
-    let gone: [Parameter<'_>; 5] = [
+    let told = |facts: &[Option<&str>]| facts.iter().any(Option::is_some);
+    let facts = if told(&rows.gone_facts) { outbox::put("gone", 1, 6, room) } else { String::new() };
+    let sql = [GONE, &facts, if rows.alone { AND_COUNT } else { AND_INHERIT }].concat();
+    let facts = if told(&rows.off_facts) { outbox::put("off", 1, 10, room) } else { String::new() };
+    let put_off = [PUT_OFF, &facts, AND_NAME].concat();
+    let gone: [Parameter<'_>; 6] = [
         (&rows.gone.ids, Type::INT8_ARRAY),
         (&rows.gone.tokens, Type::INT4_ARRAY),
         (&rows.gone.claims, Type::INT8_ARRAY),
         (&rows.accepted, Type::BOOL_ARRAY),
         (&marks, Type::BOOL),
+        (&rows.gone_facts, Type::TEXT_ARRAY),
     ];
-    let off: [Parameter<'_>; 9] = [
+    let off: [Parameter<'_>; 10] = [
         (&rows.off.ids, Type::INT8_ARRAY),
         (&rows.off.tokens, Type::INT4_ARRAY),
         (&rows.off.claims, Type::INT8_ARRAY),
@@ -112,14 +132,18 @@ async fn write(line: &Line, batch: &[Settlement], settings: &[u8], marks: bool) 
         (&rows.reasons, Type::TEXT_ARRAY),
         (&rows.details, Type::TEXT_ARRAY),
         (&rows.tried, Type::INT4_ARRAY),
+        (&rows.off_facts, Type::TEXT_ARRAY),
     ];
+    // The parameter of the facts is there only if they are.
+    let gone = if told(&rows.gone_facts) { &gone[..] } else { &gone[..5] };
+    let off = if told(&rows.off_facts) { &off[..] } else { &off[..9] };
     let deliveries: [Parameter<'_>; 1] = [(&rows.deliveries, Type::INT8_ARRAY)];
     let statements: [(bool, &str, &[Parameter<'_>]); 7] = [
         (true, "BEGIN", &[]),
         (true, "SELECT set_config('synchronous_commit', 'local', true)", &[]),
         (!rows.alone, LOCK, &deliveries),
-        (!rows.gone.ids.is_empty(), &sql, &gone),
-        (!rows.off.ids.is_empty(), PUT_OFF, &off),
+        (!rows.gone.ids.is_empty(), &sql, gone),
+        (!rows.off.ids.is_empty(), &put_off, off),
         (!rows.gone.ids.is_empty(), EMPTIED, &deliveries),
         (true, "COMMIT", &[]),
     ];
@@ -183,12 +207,16 @@ struct Rows<'b> {
     reasons: Vec<Option<&'b str>>,
     details: Vec<Option<String>>,
     tried: Vec<i32>,
+    /// What the ledger is told of each.
+    gone_facts: Vec<Option<&'b str>>,
+    off_facts: Vec<Option<&'b str>>,
 }
 
 impl<'b> Rows<'b> {
     fn of(batch: &'b [Settlement], differ: bool) -> Self {
         let mut rows = Self { alone: true, ..Self::default() };
-        for Settlement { ticket, outcome } in batch {
+        for Settlement { ticket, outcome, fact } in batch {
+            let fact = fact.as_deref();
             // Every ticket of this engine has one.
             let Some(lease) = ticket.lease() else { continue };
             match outcome {
@@ -200,18 +228,19 @@ impl<'b> Rows<'b> {
                         SETTINGS_DIFFER,
                         "another relay has other settings",
                         false,
+                        None,
                     );
                 }
-                Outcome::Accepted => rows.go(lease, true),
-                Outcome::Skipped => rows.go(lease, false),
+                Outcome::Accepted => rows.go(lease, true, fact),
+                Outcome::Skipped => rows.go(lease, false, fact),
                 Outcome::Again { state, pause, reason, detail, attempted } => {
-                    rows.put_off(lease, *state, pause.as_secs_f64(), reason, detail, *attempted);
+                    rows.put_off(lease, *state, pause.as_secs_f64(), reason, detail, *attempted, fact);
                 }
                 Outcome::Parked { reason, detail, attempted } => {
-                    rows.put_off(lease, State::Parked, 0.0, reason, detail, *attempted);
+                    rows.put_off(lease, State::Parked, 0.0, reason, detail, *attempted, fact);
                 }
                 Outcome::Lane(lane) => {
-                    rows.put_off(lease, State::Waiting, 0.0, "", "", false);
+                    rows.put_off(lease, State::Waiting, 0.0, "", "", false, None);
                     let last = rows.lanes.len() - 1;
                     (rows.lanes[last], rows.reasons[last], rows.details[last]) =
                         (Some(lane.as_str()), None, None);
@@ -221,13 +250,15 @@ impl<'b> Rows<'b> {
         rows
     }
 
-    fn go(&mut self, lease: &Lease, accepted: bool) {
+    fn go(&mut self, lease: &Lease, accepted: bool, fact: Option<&'b str>) {
         self.gone.add(lease);
+        self.gone_facts.push(fact);
         self.accepted.push(accepted);
         self.deliveries.push(lease.delivery);
         self.alone &= lease.alone;
     }
 
+    #[expect(clippy::too_many_arguments, reason = "they are columns")]
     fn put_off(
         &mut self,
         lease: &Lease,
@@ -236,8 +267,10 @@ impl<'b> Rows<'b> {
         reason: &'b str,
         detail: &str,
         tried: bool,
+        fact: Option<&'b str>,
     ) {
         self.off.add(lease);
+        self.off_facts.push(fact);
         self.lanes.push(None);
         self.states.push(number(state));
         self.pauses.push(pause);

@@ -104,6 +104,9 @@ fn insert(
         turn.statements.item.with(turn.db, |item| item.execute(row))?;
         let kind = [intake.whose(), &item.lane, item.state.name(), item.reason.unwrap_or_default()];
         turn.tally.add(kind.map(str::as_bytes), 1, bytes);
+        if let Some(fact) = &item.fact {
+            turn.tell(now, fact)?;
+        }
     }
     Ok(())
 }

@@ -70,7 +70,7 @@ fn items(turn: &Turn<'_>, delivery: i64) -> rusqlite::Result<Vec<Carried>> {
 
 /// Deletes what has arrived elsewhere.
 pub(super) fn gone(turn: &Turn<'_>, ids: &[i64]) -> rusqlite::Result<()> {
-    ids.iter().try_for_each(|id| leave(turn, ItemId::new(*id), None))
+    ids.iter().try_for_each(|id| leave(turn, ItemId::new(*id), None).map(drop))
 }
 
 /// Writes deliveries that come from elsewhere, except items that are there or were accepted. Gives how many items were written.

@@ -90,7 +90,8 @@ pub(super) fn claim(db: &Connection, want: &Want, at: &At<'_>) -> rusqlite::Resu
                 (Ok(_), Some(known)) => Arc::clone(known),
                 (Ok(_), None) => match at.known(want, number) {
                     Some(accepted) => {
-                        let delivery = Delivery { id: accepted.known.name.clone(), ..Delivery::default() };
+                        let (id, source) = (accepted.known.name.clone(), accepted.known.source.clone());
+                        let delivery = Delivery { id, source, ..Delivery::default() };
                         let found = Found { received: accepted.received, delivery: Ok(delivery), items: 1 };
                         known = Some(accepted.known);
                         Arc::new(read(number, Ok(found), &row, at))

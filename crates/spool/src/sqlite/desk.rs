@@ -9,9 +9,11 @@ use super::column::{maybe_shown, number, shown, state};
 use super::delivery;
 use super::due::lanes;
 use super::leave::leave;
+use super::outbox;
 use super::room::Room;
 use super::turn::Turn;
 use crate::clock::Moment;
+use crate::fact::ByHand;
 use crate::item::{ItemId, State};
 use crate::stock::{Batch, Depth, Entry, Filter, Shown, Stock};
 
@@ -118,12 +120,13 @@ pub(super) enum Change {
     Purge,
 }
 
-/// One step of a bulk change, from behind `after` on.
+/// One step of a bulk change, from behind `after` on. `hand` is told to the ledger, if there is one.
 pub(super) fn change(
     turn: &Turn<'_>,
     filter: &Filter,
     after: Option<ItemId>,
     change: Change,
+    hand: Option<&ByHand>,
     now: Moment,
 ) -> rusqlite::Result<Batch> {
     let entries = list(turn.db, filter, after, BATCH)?;
@@ -136,8 +139,14 @@ pub(super) fn change(
                     db.prepare_cached(sql)?.execute(params![id.get(), now.as_millis()])
                 })?;
             }
-            Change::Purge => leave(turn, id, None)?,
+            Change::Purge => _ = leave(turn, id, None)?,
         }
+    }
+    if let Some(hand) = hand
+        && !entries.is_empty()
+        && outbox::is_kept(turn.db)?
+    {
+        turn.tell(now, &hand.json(entries.len(), now))?;
     }
     let next = entries.last().filter(|_| entries.len() == BATCH).map(|entry| entry.id);
     Ok(Batch { entries, busy: Vec::new(), next })

@@ -8,18 +8,22 @@ use super::accept::{accept, probe};
 #[cfg(feature = "postgres")]
 use super::carry;
 use super::claim::{At, claim};
+use super::connect::FILE;
 use super::desk::{Change, change, list, show, stock};
 use super::due::release;
 use super::file::is_held;
 use super::health::{note, noted};
+use super::outbox;
 use super::settle::settle;
 use super::thread::{Order, Orders};
 use crate::claim::{Claims, Settled, Settlement, Want};
 use crate::clock::{Clock, SystemClock};
+use crate::fact::ByHand;
 use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
 use crate::known::Room;
+use crate::outbox::{OutboxRow, OutboxSize};
 #[cfg(feature = "postgres")]
 use crate::parcel::{Parcel, Remembered};
 use crate::shares::Limits;
@@ -38,6 +42,9 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// What the file is called in its directory.
+    pub(crate) const FILE: &str = FILE;
+
     /// The engine of a relay, and its thread.
     pub(crate) fn work(dir: PathBuf, clock: Arc<dyn Clock>) -> std::io::Result<(Self, JoinHandle<()>)> {
         let room = Room::default();
@@ -81,7 +88,7 @@ impl Sqlite {
         self.orders
             .ask(Order::Write, move |turn| {
                 let ours = || batch.iter().filter(|s| s.ticket.epoch() == Some(turn.epoch));
-                settle(turn, ours().map(|s| (s.ticket.id(), &s.outcome)), now)?;
+                settle(turn, ours().map(|s| (s.ticket.id(), &s.outcome, s.fact.as_deref())), now)?;
                 Ok(Settled { fenced: batch.len() - ours().count() })
             })
             .await
@@ -132,12 +139,46 @@ impl Sqlite {
         self.orders.ask(Order::Read, move |turn| Ok(show(turn.db, id)?)).await
     }
 
-    pub(crate) async fn retry(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
-        self.change(filter, after, Change::Retry).await
+    pub(crate) async fn retry(
+        &self,
+        filter: &Filter,
+        after: Option<ItemId>,
+        hand: ByHand,
+    ) -> Result<Batch, Trouble> {
+        self.change(filter, after, Change::Retry, hand).await
     }
 
-    pub(crate) async fn purge(&self, filter: &Filter, after: Option<ItemId>) -> Result<Batch, Trouble> {
-        self.change(filter, after, Change::Purge).await
+    pub(crate) async fn purge(
+        &self,
+        filter: &Filter,
+        after: Option<ItemId>,
+        hand: ByHand,
+    ) -> Result<Batch, Trouble> {
+        self.change(filter, after, Change::Purge, hand).await
+    }
+
+    pub(crate) async fn outbox_keep(&self, room: Option<u64>) -> Result<(), Trouble> {
+        self.orders.ask(Order::Write, move |turn| Ok(outbox::keep(turn.db, room)?)).await
+    }
+
+    pub(crate) async fn outbox_take(&self, most: usize) -> Result<Vec<OutboxRow>, Trouble> {
+        self.orders.ask(Order::Read, move |turn| Ok(outbox::take(turn.db, most)?)).await
+    }
+
+    pub(crate) async fn outbox_drop(&self, ids: Vec<i64>) -> Result<(), Trouble> {
+        let now = self.clock.now();
+        self.orders.ask(Order::Write, move |turn| Ok(turn.outbox.delete(turn.to_outbox(), &ids, now)?)).await
+    }
+
+    pub(crate) async fn outbox_size(&self) -> Result<OutboxSize, Trouble> {
+        let now = self.clock.now();
+        self.orders.ask(Order::Read, move |turn| Ok(outbox::size_of(turn.db, now)?)).await
+    }
+
+    /// Writes facts that come from elsewhere.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn outbox_adopt(&self, facts: Vec<OutboxRow>) -> Result<(), Trouble> {
+        self.orders.ask(Order::Write, move |turn| Ok(turn.outbox.adopt(turn.db, &facts)?)).await
     }
 
     /// The next deliveries, to carry them elsewhere.
@@ -175,8 +216,16 @@ impl Sqlite {
         self.orders.ask(Order::Read, move |turn| Ok(carry::orphans(turn)?)).await
     }
 
-    async fn change(&self, filter: &Filter, after: Option<ItemId>, what: Change) -> Result<Batch, Trouble> {
+    async fn change(
+        &self,
+        filter: &Filter,
+        after: Option<ItemId>,
+        what: Change,
+        hand: ByHand,
+    ) -> Result<Batch, Trouble> {
         let (now, filter) = (self.clock.now(), filter.clone());
-        self.orders.ask(Order::Write, move |turn| Ok(change(turn, &filter, after, what, now)?)).await
+        self.orders
+            .ask(Order::Write, move |turn| Ok(change(turn, &filter, after, what, Some(&hand), now)?))
+            .await
     }
 }

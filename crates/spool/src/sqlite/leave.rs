@@ -10,8 +10,9 @@ use super::turn::Turn;
 use crate::clock::Moment;
 use crate::item::ItemId;
 
-/// Deletes an item; if MDSS has accepted it, a repetition is one from here on. One that is gone meanwhile stays gone.
-pub(super) fn leave(turn: &Turn<'_>, id: ItemId, accepted: Option<Moment>) -> rusqlite::Result<()> {
+/// Deletes an item; if MDSS has accepted it, a repetition is one from here on. One that is gone meanwhile stays gone. Gives whether it was
+/// there.
+pub(super) fn leave(turn: &Turn<'_>, id: ItemId, accepted: Option<Moment>) -> rusqlite::Result<bool> {
     const OWN: i64 = ROW_BYTES as i64;
     let (db, statements) = (turn.db, &turn.statements);
     let gone = |row: &Row<'_>| {
@@ -20,7 +21,7 @@ pub(super) fn leave(turn: &Turn<'_>, id: ItemId, accepted: Option<Moment>) -> ru
         Ok((size, number(row, 5)?, Cell::read(row, 6)?))
     };
     let gone = statements.counted.with(db, |counted| counted.query_row([id.get()], gone).optional())?;
-    let Some((size, delivery, mark)) = gone else { return Ok(()) };
+    let Some((size, delivery, mark)) = gone else { return Ok(false) };
     if let Some(now) = accepted
         && !matches!(mark, Cell::Other(Value::Null))
     {
@@ -41,5 +42,5 @@ pub(super) fn leave(turn: &Turn<'_>, id: ItemId, accepted: Option<Moment>) -> ru
         }
         Some(_) => 0,
     };
-    Ok(())
+    Ok(true)
 }

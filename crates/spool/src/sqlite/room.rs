@@ -32,16 +32,19 @@ pub(super) struct Room {
 
 impl Room {
     pub(super) fn of(db: &Connection) -> rusqlite::Result<Self> {
-        let sql = "SELECT page_count * page_size, freelist_count * page_size
+        // What waits for the ledger has a limit of its own, and takes nothing from events.
+        let sql =
+            "SELECT page_count * page_size, freelist_count * page_size, (SELECT bytes FROM outbox_state)
                    FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
         let bytes = |n: i64| u64::try_from(n).unwrap_or(0);
-        let (all, free) =
-            db.prepare_cached(sql)?.query_row([], |row| Ok((bytes(row.get(0)?), bytes(row.get(1)?))))?;
+        let (all, free, facts) = db.prepare_cached(sql)?.query_row([], |row| {
+            Ok((bytes(row.get(0)?), bytes(row.get(1)?), bytes(row.get::<_, Option<i64>>(2)?.unwrap_or(0))))
+        })?;
         let path = db.path().map(Path::new);
         let disk = path.and_then(|path| rustix::fs::statvfs(path).ok());
         let file = path.and_then(|path| std::fs::metadata(path).ok()).map_or(all, |file| file.len());
         Ok(Self {
-            used: all.saturating_sub(free),
+            used: all.saturating_sub(free).saturating_sub(facts),
             free,
             unwritten: all.saturating_sub(file),
             disk: disk.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize)),

@@ -23,17 +23,20 @@ use super::names::Loss;
 use super::schema;
 use super::trouble::trouble;
 use crate::clock::Moment;
+use crate::fact::gap;
 use crate::intake::{Intake, Sender};
 use crate::item::LANE_UNROUTED;
+use crate::outbox::{self, ROW_BYTES};
 use crate::trouble::{Trouble, TroubleKind};
 
-const TABLES: [(&str, &str); 3] = [
+const TABLES: [(&str, &str); 4] = [
     ("delivery", "id, name, source, dialect, method, headers, body, received, checksum"),
     (
         "item",
         "id, delivery, path, lane, state, attempts, since, not_before, reason, detail, bucket, key, mark, bytes, source",
     ),
     ("done", "id, mark, at"),
+    ("outbox", "id, at, body"),
 ];
 
 /// What follows the file's name, before the moment, when it is set aside.
@@ -226,13 +229,19 @@ fn copy(old: Option<&Connection>, new: &Path, now: Moment) -> Result<Taken, Trou
         let all = new.transaction().map_err(writing)?;
         let mut whole = true;
         taken.whole = true;
+        let room = room(old);
         // An item without its delivery is worth nothing, and the reference refuses it.
         for (table, columns) in TABLES {
+            // Only a relay with a ledger has facts, and a file of version 3 has no table for them.
+            if table == "outbox" && room.is_none() {
+                continue;
+            }
             let rows = rows(old, &all, table, columns, &there(old, table, columns)).map_err(writing)?;
             taken.whole &= rows.whole;
             match table {
                 "delivery" => taken.deliveries = rows.count,
                 "item" => (taken.items, whole) = (rows.count, rows.whole),
+                "outbox" => count_facts(&all, room, rows.whole, now).map_err(writing)?,
                 _ => {}
             }
         }
@@ -245,6 +254,34 @@ fn copy(old: Option<&Connection>, new: &Path, now: Moment) -> Result<Taken, Trou
     // Closing puts everything into the one file.
     new.close().map_err(|(_, e)| writing(e))?;
     Ok(taken)
+}
+
+/// How many bytes may wait for the ledger; `None`: nobody keeps one, or that cannot be read. Then the relay says it again, and the ledger learns
+/// that something may be missing.
+fn room(old: &Connection) -> Option<i64> {
+    old.query_row("SELECT room FROM outbox_state", [], |row| row.get(0)).ok().flatten()
+}
+
+/// Counts the facts that were taken over, and says so if there may have been more.
+fn count_facts(all: &Connection, room: Option<i64>, whole: bool, now: Moment) -> rusqlite::Result<()> {
+    if !whole {
+        let first = Moment::from_millis(all.query_row(
+            "SELECT ifnull(min(at), ?1) FROM outbox",
+            [now.as_millis()],
+            |row| row.get(0),
+        )?);
+        let row = params![now.as_millis(), gap(now, first, now, None, outbox::DAMAGED)];
+        all.execute(
+            "INSERT INTO outbox (id, at, body) SELECT 1 + max(last, ifnull((SELECT max(id) FROM outbox), 0)), ?1, ?2 FROM outbox_state",
+            row,
+        )?;
+    }
+    all.execute(
+        "UPDATE outbox_state SET room = ?1, last = max(last, ifnull((SELECT max(id) FROM outbox), 0)), rows = (SELECT count(*) FROM outbox),
+             bytes = (SELECT ifnull(sum(octet_length(body) + ?2), 0) FROM outbox)",
+        params![room, ROW_BYTES as i64],
+    )?;
+    Ok(())
 }
 
 /// The columns as that file has them: version 1 has no source of an item.

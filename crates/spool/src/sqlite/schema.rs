@@ -10,7 +10,8 @@ use crate::trouble::{Trouble, TroubleKind};
 pub(super) const APPLICATION_ID: i32 = 0x4d44_5352;
 
 /// One step a version. A step is never changed once it has been released; a new one is added behind it.
-const STEPS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
+const STEPS: &[&str] =
+    &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql"), include_str!("4.sql")];
 
 /// The version that this program writes, and brings older ones to.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;

@@ -11,10 +11,11 @@ use crate::item::{ItemId, Outcome, State};
 /// restart of theirs; a hundred thousand is a busy day.
 const MOST_DONE: i64 = 100_000;
 
-/// Writes down what came of items. One that is gone meanwhile (purged by hand) stays gone.
+/// Writes down what came of items, each with its fact for the ledger, if there is one. One that is gone meanwhile (purged by hand) stays gone,
+/// and its fact was not one.
 pub(super) fn settle<'a>(
     turn: &Turn<'_>,
-    outcomes: impl Iterator<Item = (ItemId, &'a Outcome)>,
+    outcomes: impl Iterator<Item = (ItemId, &'a Outcome, Option<&'a str>)>,
     now: Moment,
 ) -> rusqlite::Result<()> {
     const AGAIN: &str =
@@ -25,23 +26,26 @@ pub(super) fn settle<'a>(
         turn.tally.moved(turn.db, id, |db| db.prepare_cached(sql)?.execute(row))
     };
     let mut remembered = false;
-    for (id, outcome) in outcomes {
+    for (id, outcome, fact) in outcomes {
         let number = id.get();
-        match outcome {
+        let was_there = match outcome {
             Outcome::Accepted => {
-                leave(turn, id, Some(now))?;
                 remembered = true;
+                leave(turn, id, Some(now))?
             }
             Outcome::Skipped => leave(turn, id, None)?,
             Outcome::Again { state, pause, reason, detail, attempted } => {
                 let at = now.plus(*pause).as_millis();
-                moved(id, AGAIN, params![number, state.name(), at, reason, detail, attempted])?;
+                moved(id, AGAIN, params![number, state.name(), at, reason, detail, attempted])?
             }
             Outcome::Parked { reason, detail, attempted } => {
                 let (parked, at) = (State::Parked.name(), now.as_millis());
-                moved(id, AGAIN, params![number, parked, at, reason, detail, attempted])?;
+                moved(id, AGAIN, params![number, parked, at, reason, detail, attempted])?
             }
             Outcome::Lane(lane) => moved(id, LANE, params![number, lane, now.as_millis()])?,
+        };
+        if let Some(fact) = fact.filter(|_| was_there) {
+            turn.tell(now, fact)?;
         }
     }
     if remembered {
@@ -92,7 +96,7 @@ mod tests {
         .unwrap();
         settle(
             &Turn::new(&db, 0),
-            [(ItemId::new(1), &Outcome::Accepted)].into_iter(),
+            [(ItemId::new(1), &Outcome::Accepted, None)].into_iter(),
             Moment::from_millis(1),
         )
         .unwrap();

@@ -48,6 +48,8 @@ pub(super) struct Statements<'d> {
     pub(super) heir: Statement<'d>,
     /// A delivery that goes with its last item.
     pub(super) ends: Statement<'d>,
+    /// A fact for the ledger.
+    pub(super) fact: Statement<'d>,
 }
 
 impl Statements<'_> {
@@ -71,6 +73,7 @@ impl Statements<'_> {
             leaves: Statement::new("DELETE FROM item WHERE id = ?1"),
             heir: Statement::new("SELECT source, lane, state, reason, id FROM item WHERE delivery = ?1 LIMIT 1"),
             ends: Statement::new("DELETE FROM delivery WHERE id = ?1"),
+            fact: Statement::new("INSERT INTO outbox (id, at, body) VALUES (?1, ?2, ?3)"),
         }
     }
 }

@@ -46,16 +46,17 @@ impl Tally {
         }
     }
 
-    /// Changes an item, and its place in the tally with it.
+    /// Changes an item, and its place in the tally with it. Gives whether it was there.
     pub(super) fn moved(
         &self,
         db: &Connection,
         id: ItemId,
         change: impl FnOnce(&Connection) -> rusqlite::Result<usize>,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<bool> {
         self.count(db, id, -1)?;
-        change(db)?;
-        self.count(db, id, 1)
+        let changed = change(db)?;
+        self.count(db, id, 1)?;
+        Ok(changed > 0)
     }
 
     fn count(&self, db: &Connection, id: ItemId, items: i64) -> rusqlite::Result<()> {
@@ -157,11 +158,11 @@ mod tests {
             // Some are named twice, and are gone the second time.
             let some: Vec<_> = (0..next(12)).filter_map(|_| there.get(next(there.len().max(1)))).collect();
             let outcomes: Vec<_> = some.iter().map(|id| (**id, outcome(next(6)))).collect();
-            settle(&turn, outcomes.iter().map(|(id, outcome)| (*id, outcome)), now).unwrap();
+            settle(&turn, outcomes.iter().map(|(id, outcome)| (*id, outcome, None)), now).unwrap();
             if let (Some(id), true) = (there.get(next(there.len().max(1))), next(4) == 0) {
                 let filter = Filter { ids: vec![*id], ..Filter::default() };
                 let change = if next(2) == 0 { Change::Retry } else { Change::Purge };
-                desk::change(&turn, &filter, None, change, now).unwrap();
+                desk::change(&turn, &filter, None, change, None, now).unwrap();
             }
             turn.tally.write(&group).unwrap();
             drop(turn);
@@ -174,7 +175,7 @@ mod tests {
         assert!(most > 12, "{most} kinds: nothing was moved");
         for id in ids(&db) {
             let turn = Turn::new(&db, 0);
-            settle(&turn, [(id, &Outcome::Accepted)].into_iter(), now).unwrap();
+            settle(&turn, [(id, &Outcome::Accepted, None)].into_iter(), now).unwrap();
             turn.tally.write(&db).unwrap();
         }
         assert_eq!(tally(&db), []);

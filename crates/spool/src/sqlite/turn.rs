@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use super::outbox::{Outbox, To};
 use super::room::Room;
 use super::statement::Statements;
 use super::tally::Tally;
@@ -21,6 +22,8 @@ pub(super) struct Turn<'d> {
     room: Cell<Option<Room>>,
     /// What the group changes of the tally.
     pub(super) tally: Tally,
+    /// What it changes of the facts that wait for the ledger.
+    pub(super) outbox: Outbox,
     pub(super) statements: Statements<'d>,
     /// Plans of what the group writes.
     accepted: RefCell<Vec<Accepted>>,
@@ -30,13 +33,14 @@ pub(super) struct Turn<'d> {
 
 impl<'d> Turn<'d> {
     pub(super) fn new(db: &'d Connection, epoch: u64) -> Self {
-        let (tally, statements) = (Tally::default(), Statements::new());
+        let (tally, outbox) = (Tally::default(), Outbox::default());
         Self {
             db,
             epoch,
             room: Cell::new(None),
             tally,
-            statements,
+            outbox,
+            statements: Statements::new(),
             accepted: RefCell::default(),
             memory: None,
         }
@@ -66,7 +70,17 @@ impl<'d> Turn<'d> {
 
     /// Writes what is kept back until the end of the group.
     pub(super) fn end(&self) -> Result<(), Fault> {
+        self.outbox.write(self.db)?;
         Ok(self.tally.write(self.db)?)
+    }
+
+    /// Tells the ledger of something, in the same transaction.
+    pub(super) fn tell(&self, at: Moment, fact: &str) -> rusqlite::Result<()> {
+        self.outbox.put(self.to_outbox(), at, fact)
+    }
+
+    pub(super) fn to_outbox(&self) -> To<'_, 'd> {
+        To { db: self.db, fact: &self.statements.fact }
     }
 
     /// So many bytes more are in use.

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use mdss_relay_core::{Became, CorrelationId, Failure, FailureKind, Line, SkipReason, Stored, fields};
+use mdss_relay_core::{
+    Became, CorrelationId, Failure, FailureKind, Line, SkipReason, Stored, Write, facts, fields,
+};
 use tracing::{error, info};
 
 use super::ready::{Item, Object};
 use crate::breaker;
+use crate::clock::{Clock as _, SystemClock};
+use crate::fact::{Fact, time};
 use crate::item::State;
 use crate::outage;
 use crate::stock::Stock;
@@ -19,6 +23,12 @@ pub(super) fn accepted(item: &Item, object: &Object, correlation: &CorrelationId
         correlation_id: Some(correlation.as_str()),
         resends: Some(item.attempts),
         took: Some(took),
+        write: Write {
+            source: item.source.as_deref(),
+            details: Some(&object.details),
+            received: Some(time(item.received)),
+            origin: origin(item, object),
+        },
         ..line(item, object, Stored { age: Some(item.age()), ..Stored::default() })
     };
     line.write(Became::Accepted);
@@ -57,6 +67,41 @@ pub(super) fn failed(
     });
 }
 
+/// What brought an object here, if no event did.
+fn origin(item: &Item, object: &Object) -> Option<&'static str> {
+    match object.dialect {
+        Some("reconcile") => Some("reconcile"),
+        _ => item.was_retried().then_some("retry"),
+    }
+}
+
+/// What the ledger is told: that MDSS has an object, that it is parked, or that nobody wants it any more.
+pub(super) fn fact(
+    kind: &'static str,
+    item: &Item,
+    object: &Object,
+    attempts: u32,
+    correlation: Option<&CorrelationId>,
+    reason: Option<&str>,
+) -> String {
+    let fact = Fact {
+        kind,
+        at: SystemClock.now(),
+        source: item.source.as_deref(),
+        dialect: object.dialect,
+        bucket: object.bucket.as_deref(),
+        key: object.key.as_deref(),
+        details: &object.details,
+        received: Some(item.received),
+        resends: (kind != facts::UNSELECTED).then(|| attempts.checked_sub(1)).flatten(),
+        lane: &item.lane,
+        correlation: correlation.map(CorrelationId::as_str),
+        origin: origin(item, object),
+        reason,
+    };
+    fact.json()
+}
+
 /// What every line about an item says.
 fn line<'l>(item: &'l Item, object: &'l Object, stored: Stored) -> Line<'l> {
     Line {
@@ -65,7 +110,7 @@ fn line<'l>(item: &'l Item, object: &'l Object, stored: Stored) -> Line<'l> {
         dialect: object.dialect,
         bucket: object.bucket.as_deref(),
         key: object.key.as_deref(),
-        event_name: object.event_name.as_deref(),
+        event_name: object.details.event_name.as_deref(),
         lane: Some(&item.lane),
         stored: Some(Stored { number: item.id().get(), ..stored }),
         ..Line::default()

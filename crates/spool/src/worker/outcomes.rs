@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tracing::warn;
 
@@ -38,10 +39,12 @@ pub(super) struct Outcomes {
     again: Option<(Batch, Instant)>,
     /// The last batch could not be written; it may be under way again.
     failed: bool,
+    /// Wakes whoever feeds the ledger.
+    told: Arc<Notify>,
 }
 
 impl Outcomes {
-    pub(super) fn new(enough: usize) -> Self {
+    pub(super) fn new(enough: usize, told: Arc<Notify>) -> Self {
         Self {
             waiting: Vec::new(),
             since: Instant::now(),
@@ -50,14 +53,15 @@ impl Outcomes {
             handed: 0,
             again: None,
             failed: false,
+            told,
         }
     }
 
-    pub(super) fn add(&mut self, ticket: Ticket, outcome: Outcome) {
+    pub(super) fn add(&mut self, ticket: Ticket, outcome: Outcome, fact: Option<String>) {
         if self.waiting.is_empty() {
             self.since = Instant::now();
         }
-        self.waiting.push(Settlement { ticket, outcome });
+        self.waiting.push(Settlement { ticket, outcome, fact });
     }
 
     /// Outcomes that are not written down.
@@ -75,9 +79,12 @@ impl Outcomes {
         if self.writing.is_empty()
             && let Some(batch) = self.batch(now, more)
         {
-            let engine = engine.clone();
+            let (engine, told) = (engine.clone(), Arc::clone(&self.told));
             self.writing.spawn(async move {
                 let outcome = engine.settle(Arc::clone(&batch)).await.map(|_| ());
+                if outcome.is_ok() && batch.iter().any(|settlement| settlement.fact.is_some()) {
+                    told.notify_one();
+                }
                 (batch, outcome)
             });
         }
@@ -164,7 +171,7 @@ mod tests {
 
     fn add(outcomes: &mut Outcomes, count: i64) {
         for id in 0..count {
-            outcomes.add(Given::default().give(0, ItemId::new(id)), Outcome::Accepted);
+            outcomes.add(Given::default().give(0, ItemId::new(id)), Outcome::Accepted, None);
         }
     }
 
@@ -174,7 +181,7 @@ mod tests {
 
     #[test]
     fn outcomes_gather_while_more_are_on_their_way() {
-        let mut outcomes = Outcomes::new(4);
+        let mut outcomes = Outcomes::new(4, Arc::default());
         assert_eq!(sizes(&mut outcomes, Instant::now(), false), None, "there is none");
         add(&mut outcomes, 3);
         let begin = outcomes.since;
@@ -192,7 +199,7 @@ mod tests {
     /// Else a file that cannot be written would cost a core, and the log.
     #[test]
     fn a_batch_that_could_not_be_written_is_tried_again_after_a_second_and_not_before() {
-        let mut outcomes = Outcomes::new(4);
+        let mut outcomes = Outcomes::new(4, Arc::default());
         add(&mut outcomes, 3);
         let batch = outcomes.batch(Instant::now(), false).unwrap();
         add(&mut outcomes, 2);

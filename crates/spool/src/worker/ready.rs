@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mdss_relay_core::{Dialect, Planned, Submission};
+use mdss_relay_core::{Details, Dialect, Planned, Submission};
 
 use crate::claim::Claimed;
 use crate::clock::Moment;
@@ -26,7 +26,9 @@ pub(super) struct Item {
     pub(super) reason: Option<String>,
     /// What the log calls the delivery.
     pub(super) invocation: String,
-    received: Moment,
+    /// The source it came through.
+    pub(super) source: Option<String>,
+    pub(super) received: Moment,
     claimed: Instant,
     /// As of the claim.
     waited: Duration,
@@ -36,9 +38,25 @@ pub(super) struct Item {
 impl Item {
     pub(super) fn of(item: Claimed, claimed: Instant) -> Self {
         let Claimed { ticket, path, lane, state, attempts, waited, reason, delivery, known: _ } = item;
-        let invocation = delivery.delivery.as_ref().map_or_else(|_| String::new(), |d| d.id.clone());
+        let (invocation, source) = delivery
+            .delivery
+            .as_ref()
+            .map_or_else(|_| Default::default(), |d| (d.id.clone(), d.source.clone()));
         let (received, age) = (delivery.received, delivery.age);
-        Self { ticket, path, lane, state, attempts, reason, invocation, received, claimed, waited, age }
+        Self {
+            ticket,
+            path,
+            lane,
+            state,
+            attempts,
+            reason,
+            invocation,
+            source,
+            received,
+            claimed,
+            waited,
+            age,
+        }
     }
 
     pub(super) fn id(&self) -> ItemId {
@@ -55,20 +73,26 @@ impl Item {
         self.waited + self.claimed.elapsed()
     }
 
+    /// Whether an operator has had it tried again: its age counts from there. The moment of its receipt and the beginning of its age are not
+    /// always taken from one look at a clock.
+    pub(super) fn was_retried(&self) -> bool {
+        self.age.saturating_sub(self.waited) > Duration::from_secs(1)
+    }
+
     /// How long ago the object was stored, if the event says when; else how long ago the event came.
     pub(super) fn latency(&self, stored: Option<Moment>) -> Duration {
         stored.map_or(self.age(), |stored| self.received.plus(self.age()).since(stored))
     }
 }
 
-/// What the log says of an object.
+/// What the log and the ledger say of an object.
 #[derive(Default)]
 pub(super) struct Object {
     pub(super) dialect: Option<&'static str>,
     pub(super) bucket: Option<String>,
     pub(super) key: Option<String>,
-    pub(super) event_name: Option<String>,
-    pub(super) time: Option<Moment>,
+    /// What the event says of the write. What is not shown is not there.
+    pub(super) details: Details,
 }
 
 impl Object {
@@ -77,9 +101,21 @@ impl Object {
             dialect: planned.dialect.map(Dialect::name),
             bucket: planned.bucket.as_ref().map(|b| b.as_str().to_owned()),
             key: planned.key.as_ref().map(|k| k.as_str().to_owned()),
-            event_name: planned.details.event_name.clone(),
-            time: planned.details.time.map(|t| Moment::from_millis(t.as_millisecond())),
+            details: Details {
+                namespace: planned.details.namespace.clone(),
+                size: planned.details.size,
+                etag: planned.details.etag.clone(),
+                version_id: planned.details.version_id.clone(),
+                event_name: planned.details.event_name.clone(),
+                time: planned.details.time,
+                ..Details::default()
+            },
         }
+    }
+
+    /// When it was stored, if the event says so.
+    pub(super) fn time(&self) -> Option<Moment> {
+        self.details.time.map(|time| Moment::from_millis(time.as_millisecond()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use mdss_relay_core::{CorrelationId, Failure, FailureKind, Relay, Watch};
+use mdss_relay_core::{CorrelationId, Failure, FailureKind, Relay, Watch, facts};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
@@ -122,7 +122,7 @@ impl Worker {
             concurrency,
             pauses: Pauses::new(pacing.rate, concurrency, needed, Arc::clone(&spool.meter)),
             planner: Planner::new(Arc::clone(&relay)),
-            outcomes: Outcomes::new(rounds(concurrency) / 4),
+            outcomes: Outcomes::new(rounds(concurrency) / 4, Arc::clone(&spool.settled)),
             chores: Chores::new(spool.engine.clone()),
             spool,
             relay,
@@ -341,10 +341,12 @@ impl Worker {
         };
         match sorted {
             Sorted::Send(submission) => self.pauses.lanes.push(Ready { item, object, submission }),
-            Sorted::Lane(lane) => self.outcomes.add(item.ticket, Outcome::Lane(lane)),
+            Sorted::Lane(lane) => self.outcomes.add(item.ticket, Outcome::Lane(lane), None),
             Sorted::Skip(reason) => {
                 lines::skipped(&item, &object, reason);
-                self.outcomes.add(item.ticket, Outcome::Skipped);
+                let fact =
+                    self.fact(facts::UNSELECTED, &item, &object, item.attempts, None, Some(reason.name()));
+                self.outcomes.add(item.ticket, Outcome::Skipped, fact);
             }
             Sorted::Hold(failure) => {
                 self.again(item, &object, failure, State::Held, HELD_BY_PLAN, false);
@@ -400,11 +402,13 @@ impl Worker {
         let now = Instant::now();
         match outcome {
             Ok(correlation) => {
-                self.spool.meter.delivered(&item.lane, item.latency(object.time));
+                self.spool.meter.delivered(&item.lane, item.latency(object.time()));
                 let follows = self.pauses.succeeded(&item, took, now);
                 self.follow(follows);
                 lines::accepted(&item, &object, &correlation, took);
-                self.outcomes.add(item.ticket, Outcome::Accepted);
+                let attempts = item.attempts.saturating_add(1);
+                let fact = self.fact(facts::ACCEPTED, &item, &object, attempts, Some(&correlation), None);
+                self.outcomes.add(item.ticket, Outcome::Accepted, fact);
             }
             Err(failure) => {
                 let follows = self.pauses.failed(&item, &failure, took, now);
@@ -452,7 +456,7 @@ impl Worker {
     ) {
         lines::failed(&item, object, &failure, state, item.attempts + u32::from(attempted), pause);
         let (reason, detail) = (failure.cause.name(), failure.detail);
-        self.outcomes.add(item.ticket, Outcome::Again { state, pause, reason, detail, attempted });
+        self.outcomes.add(item.ticket, Outcome::Again { state, pause, reason, detail, attempted }, None);
     }
 
     fn park(&mut self, item: Item, object: &Object, failure: Failure, attempted: bool) {
@@ -460,7 +464,21 @@ impl Worker {
         lines::failed(&item, object, &failure, State::Parked, attempts, Duration::ZERO);
         self.spool.meter.parked(&item.lane, failure.cause.name());
         let (reason, detail) = (failure.cause.name(), failure.detail);
-        self.outcomes.add(item.ticket, Outcome::Parked { reason, detail, attempted });
+        let fact = self.fact(facts::PARKED, &item, object, attempts, None, Some(reason));
+        self.outcomes.add(item.ticket, Outcome::Parked { reason, detail, attempted }, fact);
+    }
+
+    /// What the ledger is told, if there is one.
+    fn fact(
+        &self,
+        kind: &'static str,
+        item: &Item,
+        object: &Object,
+        attempts: u32,
+        correlation: Option<&CorrelationId>,
+        reason: Option<&str>,
+    ) -> Option<String> {
+        self.spool.has_ledger().then(|| lines::fact(kind, item, object, attempts, correlation, reason))
     }
 
     fn wake(&self) -> Instant {

@@ -65,7 +65,7 @@ pub(crate) async fn settle(
 ) -> Settled {
     let settlement = |item: Claimed| {
         let outcome = outcome(&item);
-        Settlement { ticket: item.ticket, outcome }
+        Settlement { ticket: item.ticket, outcome, fact: None }
     };
     let batch: Vec<_> = items.into_iter().map(settlement).collect();
     spool.engine().settle(batch.into()).await.unwrap()

@@ -72,6 +72,14 @@ impl Bench {
         Desk::at(&self.place()).unwrap()
     }
 
+    /// Which it is, where only one of them can be had twice.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "file",
+            Self::Database { .. } => "database",
+        }
+    }
+
     /// What an operator is told of it.
     pub(crate) fn is_worked_on(&self) -> bool {
         match self {
@@ -180,7 +188,7 @@ pub(crate) async fn claim(spool: &Spool, most: usize) -> Claims {
 pub(crate) async fn settle(spool: &Spool, claims: Claims, outcome: impl Fn(&Claimed) -> Outcome) -> Settled {
     let settlement = |item: Claimed| {
         let outcome = outcome(&item);
-        Settlement { ticket: item.ticket, outcome }
+        Settlement { ticket: item.ticket, outcome, fact: None }
     };
     let batch: Vec<_> = claims.items.into_iter().map(settlement).collect();
     spool.engine().settle(batch.into()).await.unwrap()

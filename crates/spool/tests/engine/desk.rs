@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use mdss_relay_spool::{Filter, ItemId, Sender, State};
+use mdss_relay_core::Kept;
+use mdss_relay_spool::{Filter, ItemId, Parties, Sender, State};
 
 use crate::bench::{Bench, again, claim, settle};
 use crate::common::*;
@@ -184,4 +185,38 @@ pub(crate) async fn a_stock_says_how_long_the_oldest_has_been_waiting(bench: Ben
     assert_eq!(ages, [("unit-1", 11), ("unit-2", 1)]);
     let waiting: Vec<_> = stock.waiting_ages().map(|(lane, age)| (lane, minutes(age))).collect();
     assert_eq!(waiting, [("unit-1", 1), ("unit-2", 1)]);
+}
+
+pub(crate) async fn what_is_handed_in_beside_a_relay_is_sent_by_it(bench: Bench) {
+    let sim = sim().await;
+    let spool = bench.open();
+    let relay = relay_for(&sim, &[]);
+    // The file is there from here on.
+    keep(&spool, &relay, "zero").await;
+    let running = Running::start(&spool, &relay);
+    let desk = bench.desk();
+    let parties = Parties { sources: 1, units: 1 };
+    let hand_in = async |key: &str| {
+        let delivery = delivery(&[record("b", key, Some("01")), bad()]);
+        let plan = mdss_relay_core::plan(&relay.settings().rules, &delivery);
+        desk.accept(delivery, &plan, 1 << 30, parties).await
+    };
+    let handed_in = std::time::Instant::now();
+    assert_eq!(hand_in("one").await.unwrap(), [Kept::Spooled, Kept::Spooled]);
+    until("it is sent", async || accepted(&sim).contains_key("one")).await;
+    // The relay looks once a second; the rest is what a busy machine takes.
+    assert!(handed_in.elapsed() < Duration::from_secs(5), "{:?}", handed_in.elapsed());
+    // The record that cannot be read has no mark.
+    until("it is written down", async || spool.engine().stock().await.unwrap().depths.len() == 1).await;
+    assert_eq!(hand_in("one").await.unwrap(), [Kept::Duplicate, Kept::Spooled]);
+    running.stop().await;
+    assert_eq!(accepted(&sim)["one"], 1);
+    // What nothing is to be kept of does not touch it.
+    let removed = mdss_relay_core::Delivery::from_function("{}", "");
+    let plan = mdss_relay_core::Plan::default();
+    assert_eq!(desk.accept(removed, &plan, 1 << 30, parties).await.unwrap(), []);
+    let full = delivery(&[record("b", "two", None)]);
+    let plan = mdss_relay_core::plan(&relay.settings().rules, &full);
+    let trouble = desk.accept(full, &plan, 1, parties).await.unwrap_err();
+    assert_eq!(trouble.kind, mdss_relay_spool::TroubleKind::Full);
 }

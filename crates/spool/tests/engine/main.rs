@@ -9,6 +9,7 @@ mod claim;
 #[path = "../common/mod.rs"]
 mod common;
 mod desk;
+mod outbox;
 mod pauses;
 mod rate;
 mod settle;
@@ -73,7 +74,17 @@ suite! {
         a_retry_makes_due_and_a_purge_deletes_what_fits
         a_bulk_change_goes_on_where_its_last_step_ended
         the_counts_are_those_of_the_items
+        what_is_handed_in_beside_a_relay_is_sent_by_it
         a_stock_says_how_long_the_oldest_has_been_waiting;
+    outbox:
+        a_fact_is_there_with_the_outcome_that_it_tells_of
+        what_was_gone_before_has_no_fact
+        without_a_ledger_nothing_is_written
+        what_is_done_by_hand_is_told_with_who_and_how_many
+        a_worker_tells_what_becomes_of_each_item
+        beyond_the_limit_facts_are_counted_and_the_count_is_told
+        an_outbox_that_is_full_leaves_the_spool_its_room
+        nothing_is_taken_twice;
     pauses:
         units_that_refuse_everything_keep_no_other_waiting
         what_waits_before_a_closed_unit_does_not_take_the_place_of_what_comes

@@ -16,5 +16,6 @@ mod common;
 mod file;
 mod files;
 mod mapped;
+mod outbox;
 mod trouble;
 mod worker;

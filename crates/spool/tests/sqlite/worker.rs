@@ -132,7 +132,8 @@ async fn what_came_of_an_item_of_another_file_is_not_written() {
         std::fs::rename(dir.path().join(name), dir.path().join(away)).unwrap();
     }
     keep(&spool, &relay, "new").await;
-    let settlement = |item: Claimed| Settlement { ticket: item.ticket, outcome: Outcome::Accepted };
+    let settlement =
+        |item: Claimed| Settlement { ticket: item.ticket, outcome: Outcome::Accepted, fact: None };
     let batch: Vec<_> = claims.items.into_iter().map(settlement).collect();
     assert_eq!(batch.iter().map(|s| s.ticket.id().get()).collect::<Vec<_>>(), [1]);
     let settled = spool.engine().settle(batch.into()).await.unwrap();

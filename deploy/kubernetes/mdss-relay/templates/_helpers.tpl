@@ -191,6 +191,14 @@ spec:
         {{- if eq .Values.spool.engine "sqlite" }}
         - name: RELAY_DATA_DIR
           value: /var/lib/mdss-relay
+        {{- with .Values.ledger }}
+        {{- if .enabled }}
+        - name: RELAY_LEDGER
+          value: "on"
+        - name: RELAY_LEDGER_LIMIT
+          value: {{ .limit }}
+        {{- end }}
+        {{- end }}
         {{- end }}
         {{- if eq .Values.spool.engine "postgresql" }}
         {{- include "relay.databaseEnv" . | nindent 8 }}

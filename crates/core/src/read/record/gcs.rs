@@ -289,7 +289,7 @@ fn empty<'a>(_: &Seen<'a>, opening: &Opening<'a>) -> Opened<'a> {
         Change::Removed | Change::Other => {
             Reading::Notice(Notice { kind: NoticeKind::Bucket, bucket: None, details })
         }
-        Change::Created | Change::Unknown => {
+        Change::Created | Change::Listed | Change::Unknown => {
             let detail = "the body is empty: an unwrapped push without a payload names its object in a header alone, and how a \
                           name is encoded there is not documented; give the notification the payload format json, or the \
                           subscription a wrapper";

@@ -21,7 +21,12 @@ pub(super) struct Miss<'a> {
 }
 
 pub(super) enum Why<'a> {
-    Differs { seen: Option<&'a RawValue>, wanted: &'a Want },
+    Differs {
+        seen: Option<&'a RawValue>,
+        wanted: &'a Want,
+    },
+    /// What was looked at does not say it, and the event might.
+    Unsaid,
     Twice,
     TooDeep,
     TooMuch,
@@ -33,6 +38,8 @@ pub(super) enum Why<'a> {
 pub(super) struct Limits<'l> {
     pub(super) levels: usize,
     pub(super) left: &'l Cell<usize>,
+    /// Whether what is looked at says less than the event would: a field that it lacks may be in the event.
+    pub(super) partial: bool,
 }
 
 impl Limits<'_> {
@@ -67,18 +74,27 @@ impl Filter {
         limits.pay(1)?;
         let mut reader = serde_json::Deserializer::from_str(object.get());
         let values = Fields(self).deserialize(&mut reader).map_err(|e| Why::Unreadable(e).here())?;
+        let mut unsaid = Ok(());
         for ((name, wanted), value) in self.fields.iter().zip(values) {
             let verdict = match value {
+                Value::Absent if limits.partial => Err(Why::Unsaid.here()),
                 Value::Absent => Err(Why::Differs { seen: None, wanted }.here()),
                 Value::Once(value) => wanted.test(value, limits.deeper()),
                 Value::Twice => Err(Why::Twice.here()),
             };
-            verdict.map_err(|mut miss| {
-                miss.path.push(name);
-                miss
-            })?;
+            match verdict {
+                Ok(()) => {}
+                Err(mut miss) => {
+                    miss.path.push(name);
+                    // A field behind it may be against it for sure.
+                    match miss.why {
+                        Why::Unsaid => unsaid = unsaid.and(Err(miss)),
+                        _ => return Err(miss),
+                    }
+                }
+            }
         }
-        Ok(())
+        unsaid
     }
 }
 

@@ -70,6 +70,8 @@ pub(crate) enum ConditionVerdict {
     Differs,
     /// Nobody can tell: there is more to compare than the limits allow; the sentence.
     TooMuch(String),
+    /// Nobody can tell: a listing does not say what is asked; the sentence.
+    Unsaid(String),
     /// Nobody can tell: two readers would understand two things; the sentence.
     Unclear(String),
 }
@@ -78,8 +80,17 @@ pub(crate) enum ConditionVerdict {
 #[derive(Debug)]
 struct Unclear {
     detail: String,
+    why: Doubt,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
     /// Because of the limits.
-    too_much: bool,
+    TooMuch,
+    /// What was looked at says less than the event would.
+    Unsaid,
+    /// Two readers would understand two things.
+    Ambiguous,
 }
 
 impl Condition {
@@ -134,7 +145,7 @@ impl Condition {
     }
 
     fn mismatch_raw(&self, event: &RawValue) -> Result<Option<Mismatch>, String> {
-        match self.test(event, &Comparisons::default()).map_err(|unclear| unclear.detail)? {
+        match self.test(event, &Comparisons::default(), false).map_err(|unclear| unclear.detail)? {
             None => Ok(None),
             Some((path, seen, wanted)) => Ok(Some(Mismatch {
                 field: field(path),
@@ -148,13 +159,14 @@ impl Condition {
     }
 
     /// Whether the event matches, for whoever does not ask why not: sentences cost more than the answer.
-    /// `left` is what the delivery it came in may still cost.
-    pub(crate) fn verdict(&self, event: &RawValue, left: &Comparisons) -> ConditionVerdict {
-        match self.test(event, left) {
+    /// `left` is what the delivery it came in may still cost; `partial`: what is looked at says less than the event would.
+    pub(crate) fn verdict(&self, event: &RawValue, left: &Comparisons, partial: bool) -> ConditionVerdict {
+        match self.test(event, left, partial) {
             Ok(None) => ConditionVerdict::Matches,
             Ok(Some(_)) => ConditionVerdict::Differs,
-            Err(Unclear { detail, too_much: true }) => ConditionVerdict::TooMuch(detail),
-            Err(Unclear { detail, too_much: false }) => ConditionVerdict::Unclear(detail),
+            Err(Unclear { detail, why: Doubt::TooMuch }) => ConditionVerdict::TooMuch(detail),
+            Err(Unclear { detail, why: Doubt::Unsaid }) => ConditionVerdict::Unsaid(detail),
+            Err(Unclear { detail, why: Doubt::Ambiguous }) => ConditionVerdict::Unclear(detail),
         }
     }
 
@@ -167,22 +179,28 @@ impl Condition {
         &'a self,
         event: &'a RawValue,
         all: &Comparisons,
+        partial: bool,
     ) -> Result<Option<(Vec<&'a str>, Option<&'a RawValue>, &'a Want)>, Unclear> {
         if !event.get().starts_with('{') {
             let detail = format!("expected an object, found {}", json::found(event.get()));
-            return Err(Unclear { detail, too_much: false });
+            return Err(Unclear { detail, why: Doubt::Ambiguous });
         }
         let most = MOST_COMPARISONS.min(all.0.get());
         let left = Cell::new(most);
-        let tested = self.filter.test(event, Limits { levels: MOST_EVENT_LEVELS, left: &left });
+        let tested = self.filter.test(event, Limits { levels: MOST_EVENT_LEVELS, left: &left, partial });
         all.0.set(all.0.get() - (most - left.get()));
         match tested {
             Ok(()) => Ok(None),
             Err(Miss { path, why: Why::Differs { seen, wanted } }) => Ok(Some((path, seen, wanted))),
             Err(Miss { path, why }) => {
                 let place = field(path);
-                let too_much = matches!(why, Why::TooDeep | Why::TooMuch);
+                let doubt = match why {
+                    Why::TooDeep | Why::TooMuch => Doubt::TooMuch,
+                    Why::Unsaid => Doubt::Unsaid,
+                    Why::Twice | Why::Unreadable(_) | Why::Differs { .. } => Doubt::Ambiguous,
+                };
                 let detail = match why {
+                    Why::Unsaid => format!("{place}: a listing does not say it"),
                     Why::Twice => format!("{place}: stands there twice, expected once"),
                     Why::TooDeep => {
                         format!("{place}: deeper than the {MOST_EVENT_LEVELS} levels that are looked into")
@@ -191,7 +209,7 @@ impl Condition {
                     Why::Unreadable(e) => format!("{place}: {e}"),
                     Why::Differs { .. } => place,
                 };
-                Err(Unclear { detail, too_much })
+                Err(Unclear { detail, why: doubt })
             }
         }
     }

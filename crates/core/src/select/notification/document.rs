@@ -271,6 +271,12 @@ impl Notification {
         self.rules.iter().any(|rule| rule.test(event, key).is_ok())
     }
 
+    /// Whether there is a rule that some write of this key could fire.
+    pub(crate) fn may_tell_of(&self, key: &str) -> bool {
+        let about_new = |rule: &&Rule| rule.target == Target::EventBridge || rule.tells_of_creation();
+        self.rules.iter().filter(about_new).any(|rule| rule.fits_key(key).is_ok())
+    }
+
     /// Whether there is a rule that some new object could fire.
     pub(crate) fn tells_of_creation(&self) -> bool {
         self.rules.iter().any(|rule| rule.target == Target::EventBridge || rule.tells_of_creation())
@@ -290,12 +296,14 @@ impl Rule {
     fn test(&self, event: &str, key: &str) -> Result<(), Field> {
         let event_fits =
             self.target == Target::EventBridge || self.events.iter().any(|wanted| tells_of(wanted, event));
+        if !event_fits { Err(Field::Event) } else { self.fits_key(key) }
+    }
+
+    fn fits_key(&self, key: &str) -> Result<(), Field> {
         let fits = |affix: &Option<Affix>, test: fn(&[u8], &[u8]) -> bool| {
             affix.as_ref().is_none_or(|affix| test(key.as_bytes(), &affix.bytes))
         };
-        if !event_fits {
-            Err(Field::Event)
-        } else if !fits(&self.prefix, <[u8]>::starts_with) {
+        if !fits(&self.prefix, <[u8]>::starts_with) {
             Err(Field::Prefix)
         } else if !fits(&self.suffix, <[u8]>::ends_with) {
             Err(Field::Suffix)

@@ -1,0 +1,186 @@
+//! Group `loop`: whether it is known that objects are scanned, as the ledger has it. Where no ledger is kept there is nothing to look at.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mdss_relay_core::LedgerPlace;
+use mdss_relay_ledger::{Ledger, Loop, Options, Place, TroubleKind};
+
+use crate::doctor::outcome::Outcome;
+use crate::doctor::results::Results;
+use crate::doctor::subject::Subject;
+
+/// Without a result after so many accepted objects, nobody seems to send any.
+const SILENT: u64 = 100;
+
+/// Where the notification is switched on in MDSS: <https://www.opswat.com/docs/mdss/4.5.0/configuration/file-scanned-notifications>.
+const MENU: &str = "in MDSS: Settings, Notifications, \"Send a webhook notification when a file is scanned\", all scanned files";
+
+/// What one check found: of whom, if not of the ledger as a whole.
+type Looked = Vec<(Option<String>, Outcome)>;
+
+pub(super) async fn run(subject: &Subject, results: &Results) {
+    let Some(ledger) = subject.http.spool.as_ref().and_then(|spool| spool.ledger.as_ref()) else { return };
+    let sources = &subject.http.results;
+    let source = async {
+        let names = sources.iter().map(|source| format!("{} at {}", source.name, source.path));
+        match names.collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => Outcome::warn(
+                "no [[results]]: MDSS has no place to say what it has scanned, so it is not known whether objects are",
+                "a source of results",
+                format!("add [[results]] with name, path and auth to the configuration; then {MENU}"),
+            ),
+            names => Outcome::ok(names),
+        }
+    };
+    results.check("loop.results_source", &subject.name, &[], source).await;
+    let (place, state) = match &ledger.place {
+        LedgerPlace::Directory(dir) => (dir.display().to_string(), read(Place::Directory(dir.clone())).await),
+        LedgerPlace::Database => (
+            "the database".to_owned(),
+            Err("the ledger is in a database, which is not looked into".to_owned()),
+        ),
+    };
+    let of = |look: fn(&Loop, bool) -> Looked| {
+        let found = match &state {
+            Ok(state) => look(state, !sources.is_empty()),
+            Err(why) => {
+                vec![(None, Outcome::unknown(why, "run doctor as the user of the relay, or as root"))]
+            }
+        };
+        let named =
+            |(name, outcome): (Option<String>, Outcome)| (name.unwrap_or_else(|| place.clone()), outcome);
+        async move { found.into_iter().map(named).collect::<Vec<_>>() }
+    };
+    results.check_each("loop.webhook_seen", &place, &[], of(seen)).await;
+    results.check_each("loop.blocked_only", &place, &[], of(blocked_only)).await;
+    results.check_each("loop.unconfirmed", &place, &[], of(unconfirmed)).await;
+}
+
+/// The loop as the ledger has it, or why it cannot be told.
+async fn read(place: Place) -> Result<Loop, String> {
+    let ledger = Ledger::open(&place, Options::reading()).await;
+    let state = match ledger {
+        Ok(ledger) => ledger.the_loop().await,
+        Err(trouble) => Err(trouble),
+    };
+    state.map_err(|trouble| match trouble.kind {
+        TroubleKind::Absent => "there is no ledger yet".to_owned(),
+        _ => trouble.detail,
+    })
+}
+
+fn seen(state: &Loop, expected: bool) -> Looked {
+    let outcome = match state.last {
+        Some(last) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let then = Duration::from_millis(u64::try_from(last.as_millis()).unwrap_or(0));
+            let ago = now.saturating_sub(then).as_secs() / 60;
+            Outcome::ok(format!("the last result came {ago} min ago; {} were matched", state.counts.matched))
+        }
+        None if !expected => Outcome::unknown("no result has come, as there is no source of results", ""),
+        None if state.writes >= SILENT => Outcome::warn(
+            format!("MDSS has accepted {} objects, and no result has ever come", state.writes),
+            "results",
+            format!("{MENU}; a destination that MDSS cannot reach is on its Audit page"),
+        ),
+        None => Outcome::unknown(
+            format!("no result has come yet; MDSS has accepted {} objects", state.writes),
+            format!("write an object, and look again; {MENU}"),
+        ),
+    };
+    vec![(None, outcome)]
+}
+
+fn blocked_only(state: &Loop, _: bool) -> Looked {
+    let outcome = match state.last {
+        None => Outcome::unknown("no result has come", ""),
+        Some(_) if state.blocked_only => Outcome::warn(
+            "only results of blocked files have come while MDSS accepted 100 objects: nobody can tell a file that was allowed from one that was never scanned",
+            "results of all scanned files",
+            MENU,
+        ),
+        Some(_) => Outcome::ok("not only blocked files are told of"),
+    };
+    vec![(None, outcome)]
+}
+
+fn unconfirmed(state: &Loop, _: bool) -> Looked {
+    let unit = |unit: &mdss_relay_ledger::LoopUnit| {
+        let minutes = unit.after.as_secs() / 60;
+        let outcome = match (unit.results, unit.unconfirmed) {
+            (0, _) => Outcome::unknown(
+                "no result was ever received for this unit: whether its objects are scanned is not known",
+                "",
+            ),
+            (_, 0) => Outcome::ok(format!("no object without a result is older than {minutes} min")),
+            (_, late) => Outcome::warn(
+                format!(
+                    "for {late} accepted objects no result was received within {minutes} min; results are sent once, and can be lost"
+                ),
+                "a result for each",
+                "mdss-relay ledger unscanned lists them; look for them in MDSS",
+            ),
+        };
+        (unit.unit.as_deref().map(|id| format!("unit {id}")), outcome)
+    };
+    match state.units.iter().map(unit).collect::<Vec<_>>() {
+        none if none.is_empty() => vec![(None, Outcome::unknown("MDSS has accepted nothing yet", ""))],
+        units => units,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mdss_relay_ledger::{LoopUnit, Moment};
+
+    use super::*;
+    use crate::doctor::outcome::Status;
+
+    fn status(found: &[(Option<String>, Outcome)]) -> Vec<Status> {
+        found.iter().map(|(_, outcome)| outcome.status).collect()
+    }
+
+    fn unit(results: u64, unconfirmed: u64) -> LoopUnit {
+        let after = Duration::from_secs(3600);
+        let unit = Some("u".into());
+        LoopUnit {
+            unit,
+            form: None,
+            open: 9,
+            unconfirmed,
+            never: 0,
+            after,
+            learned: false,
+            results,
+            took: Vec::new(),
+        }
+    }
+
+    /// What is not known is never shown as good.
+    #[test]
+    fn what_the_ledger_says_of_the_loop() {
+        let none = Loop::default();
+        let some = Loop { last: Some(Moment::from_millis(0)), ..Loop::default() };
+        for (state, expected, want) in [
+            (none.clone(), true, [Status::Unknown, Status::Unknown, Status::Unknown]),
+            (Loop { writes: 100, ..none.clone() }, true, [Status::Warn, Status::Unknown, Status::Unknown]),
+            (Loop { writes: 100, ..none }, false, [Status::Unknown, Status::Unknown, Status::Unknown]),
+            (
+                Loop { units: vec![unit(0, 9)], ..some.clone() },
+                true,
+                [Status::Ok, Status::Ok, Status::Unknown],
+            ),
+            (Loop { units: vec![unit(5, 0)], ..some.clone() }, true, [Status::Ok, Status::Ok, Status::Ok]),
+            (
+                Loop { blocked_only: true, units: vec![unit(5, 3)], ..some },
+                true,
+                [Status::Ok, Status::Warn, Status::Warn],
+            ),
+        ] {
+            let found =
+                [seen(&state, expected), blocked_only(&state, expected), unconfirmed(&state, expected)];
+            let found: Vec<_> = found.iter().flat_map(|found| status(found)).collect();
+            assert_eq!(found, want, "{state:?}");
+        }
+    }
+}

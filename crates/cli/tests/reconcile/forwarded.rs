@@ -1,0 +1,255 @@
+//! What is forwarded: how, how fast, and once.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant, SystemTime};
+
+use mdss_relay_ledger::Origin;
+use mdss_sim::Step;
+use serde_json::json;
+
+use crate::s3::{Content, Object, Store};
+use crate::world::{LIMIT, World, ago, said};
+
+const HOUR: u64 = 3600;
+
+/// The odd keys that are legal everywhere.
+const ODD: &[&str] = &[
+    "a//b",
+    "/lead",
+    "./dot",
+    " lead",
+    "trail ",
+    "x/../y",
+    "per%2Fcent",
+    "tab\there",
+    "back\\slash",
+    "amp&<x>",
+    "ünï/cö.txt",
+    "sp ace+plus.txt",
+    "ctl\u{1}x",
+    "dir/",
+];
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !holds() {
+        assert!(Instant::now() < end, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn objects(count: usize) -> impl Iterator<Item = (String, Object)> {
+    (0..count).map(|n| (format!("o/{n:06}"), Object::of(ago(HOUR))))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r2_and_r6_what_is_missing_goes_through_the_spool_with_its_key_as_it_is() {
+    let store = Store::of(ODD.iter().map(|key| ((*key).to_owned(), Object::of(ago(HOUR))))).await;
+    let mut world = World::new(&World::s3(&store.url)).await;
+    world.relay().await;
+    // So that the file of the spool is there.
+    world.accepted("first", None).await;
+    let begun = Instant::now();
+    let child = world.start(&["--route", "invoices", "--forward", "--json"]);
+    until("the first one is accepted", || world.sim.accepted().len() > 1).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let said = tokio::task::spawn_blocking(move || said(child)).await.unwrap();
+    assert_eq!(
+        (said.status, said.counts()["forwarded"].as_u64()),
+        (0, Some(ODD.len() as u64)),
+        "{}",
+        said.stderr
+    );
+    until("all are accepted", || world.sim.accepted().len() == ODD.len() + 1).await;
+    let accepted: BTreeSet<String> = world.sim.accepted_keys().into_iter().collect();
+    assert_eq!(accepted, ODD.iter().chain(&["first"]).map(|key| (*key).to_owned()).collect());
+    for key in ODD {
+        let shown = world.in_ledger(key, 1).await;
+        assert_eq!(shown[0].entry.fact.origin, Some(Origin::Reconcile), "{key:?}");
+        assert_eq!(shown[0].entry.fact.unit.as_deref(), Some(crate::world::UNIT));
+    }
+    // They are covered from now on, and a second run sends nothing.
+    let again = world.run(&["--route", "invoices", "--forward", "--json"]).await.counts();
+    assert_eq!((&again["covered"], &again["forwarded"]), (&json!(ODD.len()), &json!(0)), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r3_a_killed_run_goes_on_and_sends_nothing_twice() {
+    const COUNT: usize = 2300;
+    let store = Store::of(objects(COUNT)).await;
+    let mut world = World::new(&World::s3(&store.url)).await;
+    world.relay().await;
+    world.accepted("first", None).await;
+    let arguments = ["--route", "invoices", "--forward", "--rate", "800", "--json"];
+    let mut child = world.start(&arguments);
+    until("the second page has begun", || world.sim.accepted().len() > 1100).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let begun = Instant::now();
+    let child = world.start(&arguments);
+    let said_again = tokio::task::spawn_blocking(move || said(child)).await.unwrap();
+    assert_eq!(said_again.status, 0, "{}", said_again.stderr);
+    assert!(said_again.stderr.contains("goes on with the run of"), "{}", said_again.stderr);
+    let json = said_again.json();
+    assert_eq!(
+        (json["resumed_behind"].as_u64(), json["counts"]["listed"].as_u64()),
+        (Some(1000), Some(COUNT as u64))
+    );
+    until("all are accepted", || world.sim.accepted().len() == COUNT + 1).await;
+    assert!(begun.elapsed() < LIMIT);
+    let twice: Vec<_> = world.sim.accepted().into_iter().filter(|object| object.times > 1).collect();
+    assert!(twice.is_empty(), "{} are sent twice, such as {:?}", twice.len(), twice.first());
+    // Ctrl-C is the same, and says so.
+    for (key, object) in objects(600) {
+        store.put(&format!("later/{key}"), object);
+    }
+    let child = world.start(&["--route", "invoices", "--forward", "--rate", "50", "--json"]);
+    until("some are accepted", || world.sim.accepted().len() > COUNT + 20).await;
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let interrupted = tokio::task::spawn_blocking(move || said(child)).await.unwrap();
+    assert_eq!(
+        (interrupted.status, interrupted.json()["complete"].as_bool()),
+        (1, Some(false)),
+        "{}",
+        interrupted.stderr
+    );
+    assert!(interrupted.stderr.contains("goes on from here"), "{}", interrupted.stderr);
+    let rest = world.run(&["--route", "invoices", "--forward", "--rate", "2000", "--json"]).await;
+    assert_eq!(rest.status, 0, "{}", rest.stderr);
+    until("the rest is accepted", || world.sim.accepted().len() == COUNT + 601).await;
+    assert!(world.sim.accepted().iter().all(|object| object.times == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r7_no_more_than_the_rate_reach_mdss() {
+    let store = Store::of(objects(200)).await;
+    let mut world = World::new(&World::s3(&store.url)).await;
+    world.relay().await;
+    world.accepted("first", None).await;
+    world.sim.forget();
+    let said = world.run(&["--route", "invoices", "--forward", "--rate", "50", "--json"]).await;
+    assert_eq!(said.counts()["forwarded"], 200, "{}", said.stderr);
+    until("all are accepted", || world.sim.accepted().len() == 200).await;
+    let times: Vec<SystemTime> = world.sim.requests().iter().map(|request| request.time).collect();
+    let most = times.iter().map(|from| {
+        let second =
+            |time: &&SystemTime| time.duration_since(*from).is_ok_and(|since| since < Duration::from_secs(1));
+        times.iter().filter(second).count()
+    });
+    // What is handed in waits for the relay, which looks once a second at the worst: two of its looks can bring what three seconds allow.
+    let most = most.max().unwrap();
+    assert!(most <= 110, "{most} in one second");
+    let span = times.iter().max().unwrap().duration_since(*times.iter().min().unwrap()).unwrap();
+    assert!(span >= Duration::from_secs(2), "200 objects within {span:?}");
+}
+
+/// From a sender's request to MDSS's: the time that one event of a hundred takes longer than.
+async fn slowest_of_a_hundred(world: &World, name: &str) -> Duration {
+    let mut sent = Vec::new();
+    for n in 0..100 {
+        let key = format!("{name}-{n}");
+        sent.push((key.clone(), SystemTime::now()));
+        world.post(&key, None).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let last = sent.last().map(|(key, _)| key.clone()).unwrap();
+    until("the last one is accepted", || world.sim.accepted_keys().contains(&last)).await;
+    let requests = world.sim.requests();
+    let took = sent.iter().filter_map(|(key, when)| {
+        let request = requests.iter().find(|request| request.key.as_ref() == Some(key))?;
+        request.time.duration_since(*when).ok()
+    });
+    let mut took: Vec<_> = took.collect();
+    took.sort_unstable();
+    took[took.len() - 2]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r7_live_events_are_not_later_while_it_forwards() {
+    let store = Store::of(objects(1000)).await;
+    let mut world = World::new(&World::s3(&store.url)).await;
+    world.relay().await;
+    world.accepted("first", None).await;
+    slowest_of_a_hundred(&world, "warm").await;
+    let without = slowest_of_a_hundred(&world, "without").await;
+    let mut child = world.start(&["--route", "invoices", "--forward", "--rate", "50"]);
+    until("it forwards", || world.sim.accepted_keys().contains(&"o/000005".to_owned())).await;
+    let with = slowest_of_a_hundred(&world, "with").await;
+    assert!(child.try_wait().unwrap().is_none(), "it was over before it was measured");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    println!("one event of a hundred takes longer than {without:?} without, and {with:?} beside it");
+    // On a machine that does other things as well, a few milliseconds say nothing.
+    assert!(
+        with <= without.mul_f64(1.2) + Duration::from_millis(100),
+        "{without:?} without, {with:?} beside it"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r8_while_mdss_pushes_back_it_waits_says_so_and_goes_on() {
+    let store = Store::of(objects(120)).await;
+    let mut world = World::new(&World::s3(&store.url)).await;
+    world.relay().await;
+    world.accepted("first", None).await;
+    world.sim.push(vec![Step::Unavailable; 5000]);
+    let child = world.start(&["--route", "invoices", "--forward", "--rate", "40", "--json"]);
+    until("MDSS was asked", || world.sim.requests().len() > 12).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.sim.calm();
+    let said = tokio::task::spawn_blocking(move || said(child)).await.unwrap();
+    assert_eq!((said.status, &said.counts()["forwarded"]), (0, &json!(120)), "{}", said.stderr);
+    assert!(said.stderr.contains("waiting: ") && said.stderr.contains("going on"), "{}", said.stderr);
+    until("all are accepted", || world.sim.accepted().len() == 121).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r10_without_an_order_keys_are_looked_up() {
+    let mut shuffled: Vec<_> = objects(2500).collect();
+    shuffled.swap(3, 2400);
+    shuffled.reverse();
+    let store = Store::start(Content::Shuffled(shuffled)).await;
+    let mut world = World::new(&World::s3(&store.url)).await;
+    world.relay().await;
+    for n in [0, 7, 1200, 2400, 2499] {
+        world.accepted(&format!("o/{n:06}"), Some("0d73")).await;
+    }
+    let said = world.run(&["--bucket", "invoices", "--json"]).await;
+    let (counts, json) = (said.counts(), said.json());
+    assert_eq!(
+        (&counts["listed"], &counts["covered"], &counts["missing"]),
+        (&json!(2500), &json!(5), &json!(2495)),
+        "{counts}"
+    );
+    assert_eq!((json["ordered"].as_bool(), &counts["gone"]), (Some(false), &json!(null)));
+    assert!(said.stderr.contains("begins again from the start"), "{}", said.stderr);
+}
+
+/// A condition that a listing cannot answer is no "no": it counts by itself, and is forwarded if somebody says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_undecidable_is_forwarded_only_if_asked_for() {
+    let store = Store::of([("k".into(), Object::of(ago(HOUR)))]).await;
+    let world = World::new(&World::s3(&store.url)).await;
+    let config = std::fs::read_to_string(world.data().join("../relay.toml")).unwrap();
+    let config = config.replace(
+        "name = 'invoices'\n",
+        "name = 'invoices'\ncondition = { userIdentity = { principalId = 'x' } }\n",
+    );
+    std::fs::write(world.data().join("../relay.toml"), config).unwrap();
+    let mut world = world;
+    world.relay().await;
+    world.post("first", None).await;
+    let plain = world.run(&["--route", "invoices", "--forward", "--json"]).await;
+    let counts = plain.counts();
+    assert_eq!(
+        (&counts["undecidable"], &counts["forwarded"], plain.status),
+        (&json!(1), &json!(0), 0),
+        "{}",
+        plain.stderr
+    );
+    assert!(!world.run(&["--route", "invoices", "--fail-under", "1"]).await.stdout.contains("100 %"));
+    let all = world.run(&["--route", "invoices", "--forward", "--undecidable", "--json"]).await;
+    assert_eq!(all.counts()["forwarded"], 1, "{}", all.stderr);
+    until("it is accepted", || world.sim.accepted_keys().contains(&"k".to_owned())).await;
+}

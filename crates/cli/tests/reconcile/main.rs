@@ -1,0 +1,10 @@
+//! `reconcile` as an operator uses it: beside a relay that runs, with a store and an MDSS.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
+mod counted;
+mod forwarded;
+mod large;
+#[path = "../../../reconcile/tests/stand_in/mod.rs"]
+mod s3;
+mod world;

@@ -1,0 +1,167 @@
+//! A relay with its spool and its ledger, an MDSS, and the command beside them: each a process, or a socket on loopback.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use drive::{Program, Server};
+use jiff::Timestamp;
+use mdss_relay_ledger::{BucketName, Ledger, Options, Place, Shown};
+use mdss_sim::{Config, Sim};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) const UNIT: &str = "00000000-0000-4000-8000-000000000002";
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+const TOKEN: &str = "a-token-of-the-tests";
+
+pub(crate) struct World {
+    dir: TempDir,
+    pub(crate) sim: Sim,
+    relay: Option<Server>,
+}
+
+/// What the command has said.
+pub(crate) struct Said {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Said {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}{}", self.stdout, self.stderr))
+    }
+
+    pub(crate) fn counts(&self) -> Value {
+        self.json()["counts"].clone()
+    }
+}
+
+impl World {
+    /// Everything but the relay. `store` is the store's lines, without its name.
+    pub(crate) async fn new(store: &str) -> Self {
+        Self::with(store, "").await
+    }
+
+    pub(crate) async fn with(store: &str, more: &str) -> Self {
+        let sim = Sim::start(Config::default()).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join("secret");
+        std::fs::write(&secret, "not-a-secret\n").unwrap();
+        let config = format!(
+            "[[route]]\nname = 'invoices'\nbucket = 'invoices'\nexclude_prefix = 'quarantine/'\nstorage_client_id = '{UNIT}'\n\
+             storage_type = 's3-compatible'\n{more}\n[[store]]\nname = 'here'\nbuckets = 'invoices'\n{}\n",
+            store.replace("SECRET", secret.to_str().unwrap())
+        );
+        std::fs::write(dir.path().join("relay.toml"), config).unwrap();
+        std::fs::create_dir(dir.path().join("data")).unwrap();
+        Self { dir, sim, relay: None }
+    }
+
+    /// The lines of a store that is asked over HTTP.
+    pub(crate) fn s3(url: &str) -> String {
+        format!(
+            "kind = 's3'\nendpoint = '{url}'\nregion = 'us-east-1'\nstyle = 'path'\naccess_key_id = 'id'\nsecret_access_key_file = 'SECRET'"
+        )
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("RELAY_CONFIG", self.dir.path().join("relay.toml").display().to_string()),
+            ("RELAY_DATA_DIR", self.data().display().to_string()),
+            ("RELAY_MODE", "spooled".into()),
+            ("RELAY_LEDGER", "on".into()),
+            ("APIENDPOINT", self.sim.url()),
+            ("APIKEY", "test-key".into()),
+        ]
+    }
+
+    /// Starts the relay, or starts it again.
+    pub(crate) async fn relay(&mut self) -> &Server {
+        self.relay = None;
+        let binaries = Path::new(env!("CARGO_BIN_EXE_mdss-relay")).parent().unwrap();
+        let path = binaries.join("mdss-relay-http");
+        assert!(
+            path.is_file(),
+            "{} is missing; 'cargo build --package mdss-relay-http' makes it",
+            path.display()
+        );
+        let program = Program::new(path)
+            .env("RELAY_LISTEN", "127.0.0.1:0")
+            .env("RELAY_TOKEN", TOKEN)
+            .envs(self.variables());
+        self.relay.insert(Server::start(&program, LIMIT).await.unwrap())
+    }
+
+    /// Posts the event of a new object, and waits until MDSS has it and the ledger knows.
+    pub(crate) async fn accepted(&self, key: &str, etag: Option<&str>) {
+        self.post(key, etag).await;
+        self.in_ledger(key, 1).await;
+    }
+
+    pub(crate) async fn post(&self, key: &str, etag: Option<&str>) {
+        let object = json!({ "key": key, "eTag": etag, "size": 7, "sequencer": Timestamp::now().as_nanosecond().to_string() });
+        let record = json!({ "eventSource": "minio:s3", "eventName": "ObjectCreated:Put", "eventTime": Timestamp::now().to_string(),
+                             "s3": { "bucket": { "name": "invoices" }, "object": object } });
+        let body = json!({ "Records": [record] }).to_string();
+        let bearer = format!("Bearer {TOKEN}");
+        let headers = [("authorization", bearer.as_str())];
+        let relay = self.relay.as_ref().unwrap();
+        let answer = relay.send("POST", "/events", &headers, body.into_bytes()).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// Waits until the ledger has so many entries about an object.
+    pub(crate) async fn in_ledger(&self, key: &str, count: usize) -> Vec<Shown> {
+        let bucket = BucketName::new("invoices");
+        let end = std::time::Instant::now() + LIMIT;
+        loop {
+            // The relay has not begun it right away.
+            let place = Place::Directory(self.data());
+            if let Ok(ledger) = Ledger::open(&place, Options::reading()).await {
+                let found = ledger.show(&bucket, key.as_bytes()).await.unwrap_or_default();
+                if found.len() >= count {
+                    return found;
+                }
+            }
+            assert!(std::time::Instant::now() < end, "{key:?} is not in the ledger");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mdss-relay"));
+        command.arg("reconcile").args(arguments).env_clear().envs(self.variables());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the command to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Said {
+        let child = self.start(arguments);
+        tokio::task::spawn_blocking(move || said(child)).await.unwrap()
+    }
+
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+}
+
+pub(crate) fn said(child: Child) -> Said {
+    let output = child.wait_with_output().unwrap();
+    Said {
+        status: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// So long ago.
+pub(crate) fn ago(seconds: u64) -> Timestamp {
+    Timestamp::now() - Duration::from_secs(seconds)
+}

@@ -1,0 +1,183 @@
+//! Comparisons that a server makes by itself: buckets with the ledger, again and again, one at a time, beside everything else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use mdss_relay_core::{SpoolPlace, fields};
+use mdss_relay_reconcile::{Alone, Counts, Door, Means, Outcome, Progress, Schedule, Trouble, compare};
+use mdss_relay_spool::Spool;
+use mdss_relay_stores::Store;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::{error, info, warn};
+
+use crate::compared::Compared;
+use crate::configuration::InForce;
+use crate::ledger::Book;
+use crate::metrics::Counters;
+
+/// How often it is looked whether a comparison is due.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// After a failure a bucket is compared again so much later, or when it is due.
+const AGAIN: Duration = Duration::from_secs(300);
+
+/// What all comparisons share.
+pub(crate) struct Comparing {
+    pub(crate) spool: Spool,
+    pub(crate) book: Option<Book>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) running: watch::Receiver<Arc<InForce>>,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Comparing {
+    /// Compares what is due, until `stop` says so.
+    pub(crate) async fn run(self) {
+        let mut next: BTreeMap<(String, String), Instant> = BTreeMap::new();
+        while !*self.stop.borrow() {
+            let configuration = self.running.borrow().clone();
+            for schedule in &configuration.schedules {
+                let name = (schedule.store.name.clone(), schedule.question.bucket.clone());
+                let due = match next.get(&name) {
+                    Some(next) => *next <= Instant::now(),
+                    None => match self.waits(schedule).await {
+                        Some(wait) if wait > LOOK => {
+                            next.insert(name.clone(), Instant::now() + wait);
+                            false
+                        }
+                        Some(_) => true,
+                        // The ledger is not open yet.
+                        None => false,
+                    },
+                };
+                if due && !*self.stop.borrow() {
+                    let done = self.once(&configuration, schedule).await;
+                    let pause = if done { schedule.every } else { AGAIN.min(schedule.every) };
+                    next.insert(name, Instant::now() + pause);
+                }
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// How long until a bucket is due, by what the ledger says of the last time; `None`: it does not say it yet.
+    async fn waits(&self, schedule: &Schedule) -> Option<Duration> {
+        let Some(book) = &self.book else { return Some(Duration::ZERO) };
+        let last = book.ledger()?.last_run(Some(&schedule.question.bucket)).await.ok()?;
+        let Some(ended) = last.filter(|run| run.end.is_some()) else { return Some(Duration::ZERO) };
+        let since = mdss_relay_ledger::Moment::from(Timestamp::now()).since(ended.begun);
+        Some(schedule.every.saturating_sub(since))
+    }
+
+    /// Whether it was done: to its end, or until the server stops.
+    async fn once(&self, configuration: &InForce, schedule: &Schedule) -> bool {
+        let (store, bucket) = (&schedule.store.name, schedule.question.bucket.as_str());
+        info!(
+            { fields::BUCKET } = bucket,
+            "bucket {bucket:?} of store {store:?} is compared with what was accepted"
+        );
+        match self.compare(configuration, schedule).await {
+            Ok(outcome) if outcome.complete => {
+                let found = compared(&outcome);
+                self.counters.compared(store, bucket, Some(found));
+                tell(schedule, &outcome.counts);
+                true
+            }
+            Ok(_) => {
+                info!(
+                    { fields::BUCKET } = bucket,
+                    "the comparison of bucket {bucket:?} was interrupted; the next start goes on with it"
+                );
+                true
+            }
+            Err(trouble) => {
+                self.counters.compared(store, bucket, None);
+                error!(
+                    { fields::BUCKET } = bucket,
+                    { fields::ERROR } = %trouble,
+                    "bucket {bucket:?} of store {store:?} could not be compared; it is tried again"
+                );
+                false
+            }
+        }
+    }
+
+    async fn compare(&self, configuration: &InForce, schedule: &Schedule) -> Result<Outcome, Trouble> {
+        let spool = configuration.http.spool.as_ref();
+        let _alone = match spool.map(|spool| &spool.place) {
+            Some(SpoolPlace::Directory(dir)) => Some(Alone::take(dir)?),
+            Some(SpoolPlace::Database(_)) | None => None,
+        };
+        let Some(kept) = &configuration.kept else {
+            return Err(Trouble::Other("there is no spool".into()));
+        };
+        let settings = configuration.relay.settings();
+        let sources = configuration.http.sources.iter();
+        let source = sources.into_iter().find(|source| Some(&source.name) == schedule.store.source.as_ref());
+        let means = Means {
+            listing: Store::open(&schedule.store)?.list(&schedule.question.bucket, &schedule.question.prefix),
+            store: &schedule.store,
+            pinned: source.and_then(|source| source.dialect),
+            rules: &settings.rules,
+            ledger: self.book.as_ref().and_then(Book::ledger),
+            door: Some(Door::within(kept.place.clone(), self.spool.clone())?),
+        };
+        let waits = std::sync::Mutex::new(false);
+        let say = |progress: Progress<'_>| {
+            let mut waiting = waits.lock().unwrap_or_else(|e| e.into_inner());
+            if progress.waits.is_some() != *waiting {
+                *waiting = progress.waits.is_some();
+                let bucket = schedule.question.bucket.as_str();
+                match progress.waits {
+                    Some(why) => warn!(
+                        { fields::BUCKET } = bucket,
+                        { fields::DETAIL } = why,
+                        "forwarding what is missing of bucket {bucket:?} waits, and goes on by itself"
+                    ),
+                    None => info!(
+                        { fields::BUCKET } = bucket,
+                        "forwarding what is missing of bucket {bucket:?} goes on"
+                    ),
+                }
+            }
+        };
+        compare(means, &schedule.question, self.stop.clone(), say).await
+    }
+}
+
+fn compared(outcome: &Outcome) -> Compared {
+    Compared {
+        at: outcome.begun.as_millis() as f64 / 1000.0,
+        listed: outcome.counts.listed,
+        missing: outcome.counts.all_missing(),
+        coverage: outcome.counts.coverage().map(|percent| percent / 100.0),
+    }
+}
+
+/// The line at the end; an error if somebody has to look.
+fn tell(schedule: &Schedule, counts: &Counts) {
+    let (store, bucket) = (&schedule.store.name, schedule.question.bucket.as_str());
+    let found = format!(
+        "bucket {bucket:?} of store {store:?} was compared: {} listed, {} covered ({}), {} missing, {} forwarded, {} in flight, {} undecidable, {} excluded",
+        counts.listed,
+        counts.covered,
+        counts.coverage_shown(),
+        counts.all_missing(),
+        counts.forwarded,
+        counts.in_flight,
+        counts.undecidable,
+        counts.all_excluded()
+    );
+    match schedule.fail_under {
+        Some(percent) if !counts.reaches(percent) => {
+            error!({ fields::BUCKET } = bucket, "{found}: below {percent} %");
+        }
+        _ if counts.unknown() > 0 => {
+            warn!({ fields::BUCKET } = bucket, "{found}; {} places could not be read", counts.unknown());
+        }
+        _ => info!({ fields::BUCKET } = bucket, "{found}"),
+    }
+}

@@ -1,0 +1,133 @@
+//! Asks MDSS's file API about accepted objects for which no result came in time, where an operator has said at which path it is.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mdss_relay_core::{Client, Credential, fields};
+use mdss_relay_ledger::{Found, Ledger, Question};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::{error, info, warn};
+
+use crate::configuration::InForce;
+use crate::file_api::{FileApi, Said};
+use crate::ledger::Book;
+
+/// From one question to the next: MDSS lets an address ask 200 times a second for everything together (`OPSWAT/metadefender-k8s`, `config-template.yml`), and a poll is to be
+/// no more than a fortieth of that.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// From one round to the next, if there was nothing to ask.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// The ledger is being opened.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Pages that are read of one answer.
+const MOST_PAGES: usize = 10;
+
+/// How often it is said that the API says nothing.
+const SAY: Duration = Duration::from_secs(3600);
+
+/// Asks for as long as the server runs.
+pub(crate) async fn ask(book: Book, running: watch::Receiver<Arc<InForce>>) {
+    let mut said: Option<Instant> = None;
+    loop {
+        let now = running.borrow().clone();
+        // What is wrong with it was a mistake of the settings.
+        let api = FileApi::of(&now.http.file_api).ok().flatten();
+        let asked = match (api, book.ledger()) {
+            (Some(api), Some(ledger)) => round(&now, &api, &ledger, &mut said).await,
+            (Some(_), None) => {
+                sleep(SOON).await;
+                continue;
+            }
+            (None, _) => 0,
+        };
+        if asked == 0 {
+            sleep(ROUND).await;
+        }
+    }
+}
+
+/// Asks about every write that is due; how many there were.
+async fn round(running: &InForce, api: &FileApi, ledger: &Ledger, said: &mut Option<Instant>) -> usize {
+    let Ok(questions) = ledger.questions().await else { return 0 };
+    let Ok(client) = running.relay.settings().client() else { return 0 };
+    let mut answered = 0;
+    for question in &questions {
+        match one(&client, api, question).await {
+            Ok(Said::UnderWay) => {}
+            Ok(Said::Scanned { file_id, verdict, at }) => {
+                let found = Found { file_id, verdict, at };
+                if ledger.answered(question.seq, Some(found)).await.is_ok() {
+                    answered += 1;
+                    info!(
+                        { fields::LANE } = question.unit.as_deref(),
+                        { fields::BUCKET } = question.bucket.as_deref(),
+                        { fields::KEY } = question.key,
+                        { fields::RESULT } = verdict.name(),
+                        { fields::CONFIDENCE } = "file-api",
+                        "scanned: {}, as MDSS says when it is asked; its notification did not come",
+                        verdict.name()
+                    );
+                }
+            }
+            Ok(Said::NotThere { .. }) => match ledger.answered(question.seq, None).await {
+                Ok(true) => {
+                    answered += 1;
+                    error!(
+                        { fields::LANE } = question.unit.as_deref(),
+                        { fields::BUCKET } = question.bucket.as_deref(),
+                        { fields::KEY } = question.key,
+                        "never scanned: MDSS has accepted this object, has told of no result, and does not know of a scan, asked twice, an hour apart"
+                    );
+                }
+                Ok(false) => answered += 1,
+                Err(_) => {}
+            },
+            Err(why) => {
+                if said.is_none_or(|said| said.elapsed() >= SAY) {
+                    *said = Some(Instant::now());
+                    warn!(
+                        "MDSS's file API says nothing that is understood ({why}): what has no result stays unknown; see RELAY_LOOP_FILE_API"
+                    );
+                }
+                // The next question would fare no better.
+                return 0;
+            }
+        }
+        sleep(PAUSE).await;
+    }
+    answered
+}
+
+/// What is said of one object, page by page.
+async fn one(client: &Client, api: &FileApi, question: &Question) -> Result<Said, String> {
+    let mut start = 0;
+    let mut under_way = false;
+    for _ in 0..MOST_PAGES {
+        let page = client
+            .look(&api.ask(question, start), Credential::Key)
+            .await
+            .map_err(|failure| failure.detail)?;
+        if page.status != 200 {
+            return Err(format!("it answers {}", page.status));
+        }
+        match api.read(question, &page.body)? {
+            Said::NotThere { more: true } => {}
+            Said::UnderWay => under_way = true,
+            said => {
+                return Ok(if under_way && said == (Said::NotThere { more: false }) {
+                    Said::UnderWay
+                } else {
+                    said
+                });
+            }
+        }
+        start = FileApi::after(start);
+        sleep(PAUSE).await;
+    }
+    // Nobody has read all of it, so nobody knows.
+    Ok(Said::UnderWay)
+}

@@ -1,0 +1,115 @@
+//! A server that compares a bucket by itself: it says so, forwards what is missing, and counts what it has found.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
+#[path = "../../reconcile/tests/stand_in/mod.rs"]
+mod s3;
+
+use std::path::Path;
+use std::time::Duration;
+
+use drive::{Program, Server, until};
+use jiff::Timestamp;
+use mdss_sim::{Config, Sim};
+use s3::{Object, Store};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The relay's configuration, with these lines of a comparison.
+fn program(folder: &Path, sim: &Sim, store: &Store, comparison: &str) -> Program {
+    std::fs::write(folder.join("secret"), "not-a-secret\n").unwrap();
+    let toml = format!(
+        "[[route]]\nname = 'invoices'\nbucket = 'invoices'\nstorage_client_id = '00000000-0000-4000-8000-000000000002'\n\
+         storage_type = 's3-compatible'\n[[store]]\nname = 'here'\nkind = 's3'\nbuckets = 'invoices'\nendpoint = '{}'\n\
+         region = 'us-east-1'\naccess_key_id = 'id'\nsecret_access_key_file = '{}'\n[[reconcile]]\n{comparison}\n",
+        store.url,
+        folder.join("secret").display()
+    );
+    std::fs::write(folder.join("relay.toml"), toml).unwrap();
+    Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
+        .env("RELAY_LISTEN", "127.0.0.1:0")
+        .env("RELAY_TOKEN", "a-token-of-the-tests")
+        .env("RELAY_CONFIG", folder.join("relay.toml"))
+        .env("RELAY_DATA_DIR", folder.join("data"))
+        .env("RELAY_MODE", "spooled")
+        .env("RELAY_LEDGER", "on")
+        .env("APIENDPOINT", sim.url())
+        .env("APIKEY", "test-key")
+}
+
+async fn metrics(server: &Server) -> String {
+    server.send("GET", "/metrics", &[], Vec::new()).await.unwrap().text()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_is_compared_by_schedule_and_what_is_missing_is_forwarded() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let old = Timestamp::now() - Duration::from_secs(3600);
+    let store = Store::of((0..30).map(|n| (format!("in/{n}"), Object::of(old)))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let program = program(
+        folder.path(),
+        &sim,
+        &store,
+        "route = 'invoices'\nevery = '1h'\nforward = true\nfail_under = 99.9",
+    );
+    let server = Server::start(&program, LIMIT).await.unwrap();
+    until("what is missing is accepted", LIMIT, async || sim.accepted().len() == 30).await.unwrap();
+    let labels = "{store=\"here\",bucket=\"invoices\"}";
+    let wanted = [
+        format!("mdss_relay_reconcile_failing{labels} 0"),
+        format!("mdss_relay_reconcile_listed{labels} 30"),
+        format!("mdss_relay_reconcile_missing{labels} 30"),
+        format!("mdss_relay_reconcile_coverage_ratio{labels} 0"),
+        format!("mdss_relay_reconcile_last_run_timestamp_seconds{labels} "),
+    ];
+    until("it is counted", LIMIT, async || {
+        let text = metrics(&server).await;
+        wanted.iter().all(|line| text.contains(line))
+    })
+    .await
+    .unwrap();
+    let log = server.process.output();
+    assert!(log.contains("is compared with what was accepted"), "{log}");
+    let end = log
+        .lines()
+        .find(|line| line.contains("was compared: 30 listed, 0 covered"))
+        .unwrap_or_else(|| panic!("{log}"));
+    // Below the limit somebody has to look.
+    assert!(end.contains("\"level\":\"ERROR\"") && end.contains("below 99.9 %"), "{end}");
+    // The next start knows when the last one was.
+    drop(server);
+    sim.forget();
+    let again = Server::start(&program, LIMIT).await.unwrap();
+    // It looks once a second. That nothing happens is what is waited for.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let log = again.process.output();
+    assert!(!log.contains("is compared with"), "{log}");
+    assert_eq!(sim.requests().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_schedule_is_a_mistake_at_start() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let store = Store::of([]).await;
+    for (comparison, sentence) in [
+        ("bucket = 'invoices'", "reconcile[0].every"),
+        ("bucket = 'others'\nevery = '24h'", "no [[store]] has the bucket"),
+        ("route = 'invoice'\nevery = '24h'", "is invoices meant?"),
+        ("bucket = 'invoices'\nevery = '5s'", "reconcile[0].every"),
+        ("bucket = 'invoices'\nevery = '24h'\nforward = 'yes'", "reconcile[0].forward"),
+        ("bucket = 'invoices'\nevery = '24h'\nevry = 1", "reconcile[0].evry"),
+        ("bucket = 'invoices'\nevery = '24h'\nfail_under = 101", "reconcile[0].fail_under"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = program(folder.path(), &sim, &store, comparison).start().unwrap();
+        let status = process.wait(LIMIT).await.unwrap();
+        assert_eq!(status.code(), Some(2), "{comparison}: {}", process.output());
+        assert!(process.output().contains(sentence), "{comparison}: {}", process.output());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let direct = program(folder.path(), &sim, &store, "bucket = 'invoices'\nevery = '24h'");
+    let mut process = direct.env("RELAY_MODE", "direct").env("RELAY_LEDGER", "off").start().unwrap();
+    assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(2));
+    assert!(process.output().contains("RELAY_MODE=spooled"), "{}", process.output());
+}

@@ -1,0 +1,291 @@
+//! Results of MDSS, with the server as a process and the stand-in that sends them. The numbers in the names are those of the statements in docs/ledger.md.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, which clippy takes for production code"
+)]
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Duration;
+
+use drive::{Program, Server};
+use mdss_relay_ledger::{Became, BucketName, Fact, Kind, Ledger, Loop, Options, OutboxId, Place};
+use mdss_sim::{Away, Config, DEFAULT_API_KEY, FileIdForm, Notify, NotifyHeaders, NotifyMethod, Sim, units};
+use serde_json::json;
+
+const LIMIT: Duration = Duration::from_secs(60);
+const TOKEN: &str = "token-of-mdss-for-results";
+const BEARER: (&str, &str) = ("authorization", "Bearer token-of-mdss-for-results");
+
+fn program(mdss: &str, folder: &Path) -> Program {
+    let route = |bucket: &str, unit: &str| {
+        format!(
+            "[[route]]\nbucket = '{bucket}'\nstorage_client_id = '{unit}'\nstorage_type = 's3-compatible'\n"
+        )
+    };
+    let config = format!(
+        "{}{}[[source]]\nname = 'minio'\npath = '/minio'\nauth = 'none'\n\
+         [[results]]\nname = 'mdss'\npath = '/results'\nauth = {{ bearer = {{ token = '{TOKEN}' }} }}\n",
+        route("one", units::S3_COMPATIBLE),
+        route("two", SECOND)
+    );
+    Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
+        .env("RELAY_LISTEN", "127.0.0.1:0")
+        .env("APIENDPOINT", mdss)
+        .env("APIKEY", DEFAULT_API_KEY)
+        .env("RELAY_CONFIG_TOML", config)
+        .env("RELAY_MODE", "spooled")
+        .env("RELAY_DATA_DIR", folder.join("data"))
+        .env("RELAY_LEDGER", "on")
+}
+
+const SECOND: &str = "00000000-0000-4000-8000-0000000000aa";
+
+struct Stage {
+    folder: tempfile::TempDir,
+    server: Server,
+    sim: Sim,
+}
+
+impl Stage {
+    async fn new(change: impl FnOnce(Notify) -> Notify) -> Self {
+        let (folder, away) = (tempfile::tempdir().unwrap(), Away::new().unwrap());
+        let server = Server::start(&program(&away.url(), folder.path()), LIMIT).await.unwrap();
+        let url = format!("http://{}/results", server.address).parse().unwrap();
+        let headers = NotifyHeaders(vec![format!("Authorization: Bearer {TOKEN}").parse().unwrap()]);
+        let notify = change(Notify { headers, ..Notify::to(url) });
+        let mut all = units::all();
+        all.push(format!("{SECOND}=s3-compatible").parse().unwrap());
+        let sim = away.back(Config { notify: Some(notify), units: all, ..Config::default() }).await.unwrap();
+        Self { folder, server, sim }
+    }
+
+    async fn upload(&self, bucket: &str, keys: &[&str]) {
+        let body = mdss_sim::created("minio:s3", bucket, keys);
+        assert_eq!(self.server.send("POST", "/minio", &[], body).await.unwrap().status, 200);
+    }
+
+    async fn ledger(&self) -> Option<Ledger> {
+        Ledger::open(&Place::Directory(self.folder.path().join("data")), Options::reading()).await.ok()
+    }
+
+    async fn state(&self) -> Loop {
+        match self.ledger().await {
+            Some(ledger) => ledger.the_loop().await.unwrap_or_default(),
+            None => Loop::default(),
+        }
+    }
+
+    /// The newest result of each write of an object, with its confidence.
+    async fn results(&self, bucket: &str, key: &str) -> Vec<Option<(String, String)>> {
+        let shown =
+            self.ledger().await.unwrap().show(&BucketName::new(bucket), key.as_bytes()).await.unwrap();
+        let word = |text: Option<String>| text.unwrap_or_default();
+        let result = |e: mdss_relay_ledger::Entry| (word(e.fact.result), word(e.fact.confidence));
+        shown.into_iter().map(|shown| shown.result.map(result)).collect()
+    }
+
+    async fn until(&self, what: &str, holds: impl AsyncFn(&Loop) -> bool) {
+        drive::until(what, LIMIT, async || holds(&self.state().await).await)
+            .await
+            .unwrap_or_else(|error| panic!("{error}\n{}", self.server.process.output()));
+    }
+
+    async fn post(&self, method: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> u16 {
+        self.server.send(method, "/results", headers, body.into()).await.unwrap().status
+    }
+
+    /// How many results are kept that became this.
+    async fn kept(&self, became: Became) -> u64 {
+        self.state().await.kept.iter().find(|(kept, _)| *kept == became).map_or(0, |(_, n)| *n)
+    }
+}
+
+fn path(n: usize) -> String {
+    json!({ "FilePath": format!("never/{n}"), "FileStatus": "Allowed" }).to_string()
+}
+
+#[tokio::test]
+async fn each_accepted_object_gets_its_result_in_whatever_order_and_way_it_comes() {
+    let stage = Stage::new(|notify| Notify {
+        method: NotifyMethod::Put,
+        reversed: NonZeroUsize::new(4).unwrap(),
+        findings: [".exe=blocked", ".bad=failed", ".lost=never"].map(|text| text.parse().unwrap()).to_vec(),
+        ..notify
+    })
+    .await;
+    stage.upload("one", &["a/b", "c.exe", "d.bad", "%C3%BC", "e.lost"]).await;
+    stage.until("four results", async |state| state.counts.matched == 4).await;
+    for (key, want) in [("a/b", "allowed"), ("c.exe", "blocked"), ("d.bad", "failed"), ("ü", "allowed")] {
+        assert_eq!(stage.results("one", key).await, [Some((want.to_owned(), "path".to_owned()))], "{key}");
+    }
+    assert_eq!(stage.results("one", "e.lost").await, [None]);
+    let notified = stage.sim.notified();
+    assert!(notified.iter().all(|one| one.status == Some(200)), "{notified:?}");
+    let output = stage.server.process.output();
+    assert!(output.contains("mdss at /results (results of MDSS)"), "{output}");
+    assert!(
+        output.contains("scanned: blocked") && output.contains("\"mdss.confidence\":\"path\""),
+        "{output}"
+    );
+    let page = stage.server.send("GET", "/metrics", &[], "").await.unwrap().text();
+    assert!(page.contains("mdss_relay_results_total{source=\"mdss\",became=\"matched\"}"), "{page}");
+}
+
+#[tokio::test]
+async fn l3_a_result_that_comes_twice_is_one_and_a_repetition() {
+    let stage = Stage::new(|notify| Notify { times: 2, ..notify }).await;
+    stage.upload("one", &["a", "b"]).await;
+    stage.until("two and two", async |state| (state.counts.matched, state.counts.repeated) == (2, 2)).await;
+    let ledger = stage.ledger().await.unwrap();
+    let show = async |key: &[u8]| ledger.show(&BucketName::new("one"), key).await.unwrap();
+    for key in [&b"a"[..], b"b"] {
+        let result = show(key).await[0].result.clone().unwrap();
+        assert_eq!(result.result_seq, None, "there is none before it");
+    }
+}
+
+#[tokio::test]
+async fn l4_a_stranger_posts_no_result_and_nothing_is_recorded() {
+    let stage = Stage::new(|notify| Notify { times: 0, ..notify }).await;
+    stage.upload("one", &["a"]).await;
+    stage.until("the write is there", async |state| state.writes == 1).await;
+    let body = json!({ "FilePath": "a", "FileStatus": "Allowed" }).to_string();
+    for (method, headers, want) in [
+        ("POST", &[][..], 401),
+        ("PUT", &[("authorization", "Bearer another-token-of-mdss")], 401),
+        ("GET", &[BEARER], 405),
+    ] {
+        assert_eq!(stage.post(method, headers, body.clone()).await, want, "{method}");
+    }
+    let state = stage.state().await;
+    assert_eq!((state.last, state.counts, state.kept.as_slice()), (None, Default::default(), &[][..]));
+    assert_eq!(stage.results("one", "a").await, [None]);
+    assert_eq!(stage.post("PUT", &[BEARER], body).await, 200);
+    assert_eq!(stage.state().await.counts.matched, 1, "it is synced when it is answered");
+}
+
+#[tokio::test]
+async fn l5_garbage_and_what_was_never_forwarded_is_kept_and_counted_and_too_much_is_refused() {
+    let stage = Stage::new(|notify| notify).await;
+    stage.until("the ledger is there", async |_| stage.ledger().await.is_some()).await;
+    drive::until("it takes results", LIMIT, async || stage.post("POST", &[BEARER], "garbage").await == 200)
+        .await
+        .unwrap();
+    assert_eq!(stage.kept(Became::Unreadable).await, 1);
+    assert_eq!(stage.post("POST", &[BEARER], vec![b'x'; 64 * 1024 + 1]).await, 413);
+    assert_eq!(stage.post("POST", &[BEARER], vec![b'x'; 64 * 1024]).await, 200);
+    assert_eq!(stage.kept(Became::Unreadable).await, 2);
+    for n in 0..100 {
+        assert_eq!(stage.post("POST", &[BEARER], path(n)).await, 200);
+    }
+    let state = stage.state().await;
+    assert_eq!((state.counts.matched, stage.kept(Became::Waiting).await), (0, 100));
+}
+
+#[tokio::test]
+async fn l6_the_same_key_in_two_units_is_nobodys_result() {
+    let stage = Stage::new(|notify| Notify { reversed: NonZeroUsize::new(3).unwrap(), ..notify }).await;
+    stage.upload("one", &["same"]).await;
+    stage.upload("two", &["same"]).await;
+    stage.until("both are written", async |state| state.writes == 2).await;
+    stage.upload("one", &["other"]).await;
+    stage
+        .until("three results", async |state| (state.counts.matched, state.counts.ambiguous) == (1, 2))
+        .await;
+    assert_eq!(stage.results("one", "same").await, [None]);
+    assert_eq!(stage.results("two", "same").await, [None]);
+    assert_eq!(stage.kept(Became::Ambiguous).await, 2);
+    assert!(stage.server.process.output().contains("a result fits objects of several units"));
+}
+
+#[tokio::test]
+async fn l7_blocked_only_is_warned_of_with_the_menu_path() {
+    let stage = Stage::new(|notify| Notify {
+        blocked_only: true,
+        findings: vec!["-0=blocked".parse().unwrap()],
+        ..notify
+    })
+    .await;
+    let first: Vec<_> = (0..1).map(|n| format!("k-{n}")).collect();
+    stage.upload("one", &first.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    stage.until("the blocked one", async |state| state.counts.matched == 1).await;
+    let keys: Vec<_> = (1..=100).map(|n| format!("k-1{n}")).collect();
+    stage.upload("one", &keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    stage.until("it is seen", async |state| state.blocked_only).await;
+    drive::until("it is said", LIMIT, async || {
+        let output = stage.server.process.output();
+        output.contains("Settings, Notifications, \\\"Send a webhook notification when a file is scanned\\\"")
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn other_forms_of_paths_and_equal_ids_are_learned_from_what_mdss_sends() {
+    let stage = Stage::new(|notify| Notify {
+        paths: vec![format!("{}=in:one", units::S3_COMPATIBLE).parse().unwrap(), "slash".parse().unwrap()],
+        file_id: FileIdForm::Correlation,
+        ..notify
+    })
+    .await;
+    let keys: Vec<_> = (0..60).map(|n| format!("f/{n}.txt")).collect();
+    let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+    let others: Vec<_> = (0..60).map(|n| format!("g/{n}.txt")).collect();
+    let others: Vec<_> = others.iter().map(String::as_str).collect();
+    stage.upload("one", &keys).await;
+    stage.upload("two", &others).await;
+    stage.until("all have theirs", async |state| state.counts.matched == 120).await;
+    let state = stage.state().await;
+    let forms: Vec<_> = state.units.iter().map(|unit| unit.form.as_deref()).collect();
+    assert_eq!((state.ids, forms), (Some(true), vec![Some("container"), Some("/key")]));
+    stage.upload("two", &["last"]).await;
+    stage.until("one more", async |state| state.counts.matched == 121).await;
+    assert_eq!(stage.results("two", "last").await, [Some(("allowed".into(), "id".into()))]);
+}
+
+/// What MDSS knows of a scan, it says when it is asked: at a path, and with names, that only an operator can know.
+#[tokio::test]
+async fn an_accepted_object_without_a_result_in_time_is_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = Sim::start(Config { file_api: true, ..Config::default() }).await.unwrap();
+    let before = mdss_relay_ledger::Moment::from_millis(jiff::Timestamp::now().as_millisecond() - 7_200_000);
+    {
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        let place = Place::Directory(folder.path().join("data"));
+        let ledger = Ledger::open(&place, Options::default()).await.unwrap();
+        let accepted = |n: i64, key: &str| {
+            let fact = Fact {
+                bucket: Some("one".into()),
+                unit: Some(units::S3_COMPATIBLE.into()),
+                key: Some(key.into()),
+                ..Fact::new(Kind::Accepted, before)
+            };
+            (OutboxId(n), fact)
+        };
+        ledger.append(vec![accepted(-2, "in/late.txt"), accepted(-1, "in/never.txt")]).await.unwrap();
+    }
+    let metadata = json!({ "s3": { "object": { "key": "in/late.txt" } } }).to_string();
+    let submission = json!({ "storageClientId": units::S3_COMPATIBLE, "metadata": metadata }).to_string();
+    let poster = drive::HttpPoster::new(LIMIT);
+    let headers = [("ApiKey", DEFAULT_API_KEY), ("content-type", "application/json")];
+    assert_eq!(poster.send("POST", &sim.url(), &headers, submission).await.unwrap().status, 200);
+    let program = program(&sim.url(), folder.path()).env("RELAY_LOOP_FILE_API", mdss_sim::FILES_PATH);
+    let server = Server::start(&program, LIMIT).await.unwrap();
+    let stage = Stage { folder, server, sim };
+    drive::until("it is asked about", LIMIT, async || {
+        stage.results("one", "in/late.txt").await == [Some(("allowed".into(), "file-api".into()))]
+    })
+    .await
+    .unwrap();
+    assert_eq!(stage.results("one", "in/never.txt").await, [None]);
+    let asked = stage.sim.requests().into_iter().filter(|request| request.path == mdss_sim::FILES_PATH);
+    let asked: Vec<_> = asked.map(|request| request.time).collect();
+    assert!(
+        asked.windows(2).all(|two| two[1].duration_since(two[0]).unwrap() >= Duration::from_millis(200)),
+        "{asked:?}"
+    );
+    assert!(stage.server.process.output().contains("as MDSS says when it is asked"));
+}

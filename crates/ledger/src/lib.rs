@@ -1,0 +1,44 @@
+#![doc = include_str!("../README.md")]
+
+mod asked;
+mod audit;
+mod chain;
+mod checkpoint;
+mod engine;
+mod entry;
+mod export;
+mod fact;
+mod form;
+mod hash;
+mod keyfile;
+mod kind;
+mod latency;
+mod ledger;
+mod lessons;
+mod matching;
+mod moment;
+mod notice;
+mod place;
+mod results;
+mod sqlite;
+mod trouble;
+
+pub use asked::{
+    Appended, BucketName, Export, Fault, Filter, Forget, Forgotten, Format, Glance, Import, Imported, Limits,
+    MOST_WRITES, ObjectWrites, OpenUnit, OutboxId, Pruned, Run, RunEnd, RunId, RunStart, ScanResult, Shown,
+    Sure, Told, Unscanned, Verified, Verify, Which,
+};
+pub use checkpoint::Checkpoint;
+pub use entry::{Entry, Genesis, Head, LedgerId, Salt};
+pub use export::{COLUMNS, Manifest};
+pub use fact::{Fact, MOST_LINE_BYTES, Unreadable};
+pub use hash::Hash;
+pub use kind::{Keys, Kind, Origin};
+pub use ledger::Ledger;
+pub use lessons::Counts;
+pub use matching::Confidence;
+pub use moment::{Clock, Moment, SystemClock};
+pub use notice::Verdict;
+pub use place::{Access, Options, Place};
+pub use results::{Became, Found, Loop, LoopUnit, Posted, Question, RAW_DAYS, Swept, Taken};
+pub use trouble::{Trouble, TroubleKind};

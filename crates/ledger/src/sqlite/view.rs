@@ -1,0 +1,61 @@
+//! The closed loop as it stands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::fault::Fault;
+use super::kept;
+use super::row::{ChainRow, Spots};
+use crate::moment::Moment;
+use crate::results::{ASK_TIMES, Loop, LoopUnit};
+
+/// What is known, and how many writes have waited for too long.
+pub(super) fn the_loop(db: &Connection, now: Moment) -> Result<Loop, Fault> {
+    let (whole, lessons) = kept::lessons(db)?;
+    let writes = ChainRow::read(db)?.map_or(0, |chain| chain.writes);
+    let mut units: BTreeMap<Option<Arc<str>>, LoopUnit> = BTreeMap::new();
+    let mut late = db.prepare_cached(
+        "SELECT count(*) FROM entry WHERE place = ?1 AND kind = 1 AND result_seq IS NULL AND settled_time < ?2",
+    )?;
+    let mut never = db.prepare_cached(
+        "SELECT count(*) FROM asked a JOIN entry e ON e.seq = a.seq WHERE a.times >= ?2 AND e.place = ?1 AND e.result_seq IS NULL",
+    )?;
+    for (place, (spot, counted)) in &Spots::read(db)?.0 {
+        if spot.bucket.is_none() {
+            continue;
+        }
+        let known = lessons.get(spot.unit.as_deref().unwrap_or_default()).cloned().unwrap_or_default();
+        let (after, learned) = known.unconfirmed_after();
+        let unit = units.entry(spot.unit.clone()).or_insert_with(|| LoopUnit {
+            unit: spot.unit.clone(),
+            form: known.form().map(ToString::to_string),
+            open: 0,
+            unconfirmed: 0,
+            never: 0,
+            after,
+            learned,
+            results: 0,
+            took: known.results.bounds().collect(),
+        });
+        unit.open += u64::try_from(counted.open).unwrap_or(0);
+        unit.results += u64::try_from(counted.results).unwrap_or(0);
+        if counted.open > 0 {
+            let count: i64 =
+                late.query_row(params![place, now.minus(after).as_millis()], |row| row.get(0))?;
+            unit.unconfirmed += count.cast_unsigned();
+            let count: i64 = never.query_row(params![place, ASK_TIMES], |row| row.get(0))?;
+            unit.never += count.cast_unsigned();
+        }
+    }
+    Ok(Loop {
+        counts: whole.counts,
+        last: whole.last.map(Moment::from_millis),
+        ids: whole.ids,
+        blocked_only: whole.blocked_only(writes),
+        writes,
+        kept: kept::counted(db)?,
+        units: units.into_values().collect(),
+    })
+}

@@ -1,0 +1,131 @@
+//! Matching against a naive oracle: a list of everything, looked through from the beginning for each result.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use mdss_relay_ledger::{Became, Fact, Moment, OutboxId, Posted};
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::common::{Bench, START, write};
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// MDSS accepts a write of a key in a unit, at this second.
+    Accepted { unit: &'static str, key: &'static str, second: u64 },
+    /// MDSS tells of a scan of this path, ended at this second.
+    Told { path: &'static str, second: u64 },
+    /// What waits is looked at again, a while later.
+    Swept,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let unit = prop::sample::select(vec!["u", "v"]);
+    let key = prop::sample::select(vec!["a", "b", "c", "ä c"]);
+    let step = prop_oneof![
+        3 => (unit, key.clone(), 0u64..100).prop_map(|(unit, key, second)| Step::Accepted { unit, key, second }),
+        4 => (key, 0u64..100).prop_map(|(path, second)| Step::Told { path, second }),
+        1 => Just(Step::Swept),
+    ];
+    prop::collection::vec(step, 1..24)
+}
+
+#[derive(Debug)]
+struct Write {
+    seq: u64,
+    unit: &'static str,
+    key: &'static str,
+    second: u64,
+    confidence: Option<&'static str>,
+}
+
+#[derive(Default)]
+struct Oracle {
+    writes: Vec<Write>,
+    /// Path and second of what came before, with what became of it.
+    came: Vec<(&'static str, u64, Became)>,
+}
+
+impl Oracle {
+    fn told(&mut self, path: &'static str, second: u64) -> Became {
+        if self.came.iter().any(|came| (came.0, came.1) == (path, second)) {
+            return Became::Repeated;
+        }
+        let became = self.decide(path, second);
+        self.came.push((path, second, became));
+        became
+    }
+
+    fn decide(&mut self, path: &str, second: u64) -> Became {
+        let told = |write: &&mut Write| write.key == path && write.second <= second + 5;
+        let known: BTreeSet<_> = self.writes.iter_mut().filter(told).map(|write| write.unit).collect();
+        let mut open: Vec<_> =
+            self.writes.iter_mut().filter(told).filter(|write| write.confidence.is_none()).collect();
+        let waiting: BTreeSet<_> = open.iter().map(|write| write.unit).collect();
+        match (waiting.len(), known.len()) {
+            (1, all) => {
+                open.sort_by_key(|write| (write.second, write.seq));
+                open[0].confidence = Some(if all == 1 { "path" } else { "path-shared" });
+                Became::Matched
+            }
+            (0, 0) => Became::Waiting,
+            (0, 1) => Became::Again,
+            _ => Became::Ambiguous,
+        }
+    }
+
+    fn swept(&mut self) {
+        for at in 0..self.came.len() {
+            let (path, second, became) = self.came[at];
+            if became == Became::Waiting {
+                self.came[at].2 = self.decide(path, second);
+            }
+        }
+    }
+}
+
+async fn run(steps: Vec<Step>) {
+    let bench = Bench::new().await;
+    bench.clock.set(START + 1_000_000);
+    let mut oracle = Oracle::default();
+    for (at, step) in steps.iter().enumerate() {
+        match *step {
+            Step::Accepted { unit, key, second } => {
+                let fact = Fact { key: Some(key.into()), unit: Some(unit.into()), ..write(second) };
+                let rows = vec![(OutboxId(at as i64), fact)];
+                let seq = bench.ledger.append(rows).await.unwrap().head;
+                oracle.writes.push(Write { seq, unit, key, second, confidence: None });
+            }
+            Step::Told { path, second } => {
+                let scanned = Moment::from_millis(START + second as i64 * 1000).to_string();
+                let body =
+                    json!({ "FilePath": path, "FileStatus": "Allowed", "ScanCompletedTimeStamp": scanned });
+                let posted = Posted { source: "mdss".into(), body: body.to_string().into_bytes() };
+                let taken = bench.ledger.receive(vec![posted]).await.unwrap();
+                assert_eq!(taken[0].became, oracle.told(path, second), "step {at} of {steps:?}");
+            }
+            Step::Swept => {
+                bench.clock.go(Duration::from_secs(5));
+                bench.ledger.sweep().await.unwrap();
+                oracle.swept();
+            }
+        }
+    }
+    let db = bench.by_hand();
+    for write in &oracle.writes {
+        let sql = "SELECT r.confidence FROM entry w LEFT JOIN entry r ON r.about = w.seq WHERE w.seq = ?1 ORDER BY r.seq LIMIT 1";
+        let confidence: Option<String> = db.query_row(sql, [write.seq as i64], |row| row.get(0)).unwrap();
+        assert_eq!(confidence.as_deref(), write.confidence, "{write:?} {steps:?}");
+    }
+    bench.intact().await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn results_are_matched_as_a_naive_list_would(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(run(steps));
+    }
+}

@@ -1,0 +1,190 @@
+use std::time::Duration;
+
+use mdss_relay_ledger::{
+    BucketName, Fact, Filter, Keys, Kind, MOST_WRITES, Moment, RunStart, ScanResult, Sure, TroubleKind,
+};
+
+use crate::common::{Bench, START, allowed, hashed, write, writes};
+
+fn bucket() -> BucketName {
+    BucketName::new("invoices")
+}
+
+#[tokio::test]
+async fn l1_one_object_has_every_write_and_its_result() {
+    let bench = Bench::new().await;
+    let again = Fact { version: Some("second".into()), namespace: Some("n".into()), ..write(2) };
+    let parked = Fact { kind: Kind::Parked, reason: Some("mdss_refused".into()), ..write(2) };
+    bench.append(writes(1..4).chain([(4, again.clone()), (5, parked)])).await;
+    bench.ledger.result(allowed(&[2])).await.unwrap();
+    let late = ScanResult { result: Some("Infected".into()), ..allowed(&[2]) };
+    bench.ledger.result(late.clone()).await.unwrap();
+
+    let shown = bench.ledger.show(&bucket(), b"incoming/00002.pdf").await.unwrap();
+    let seqs: Vec<_> = shown.iter().map(|s| (s.entry.seq, s.entry.fact.kind)).collect();
+    assert_eq!(seqs, [(2, Kind::Accepted), (4, Kind::Accepted), (5, Kind::Parked)]);
+    let first = &shown[0];
+    assert_eq!(Fact { key: write(2).key, ..first.entry.fact.clone() }, write(2));
+    let result = first.result.as_ref().unwrap();
+    assert_eq!((result.seq, result.fact.result.as_deref()), (7, Some("Infected")), "the newest");
+    assert_eq!(result.fact.file_id, late.file_id);
+    assert_eq!(shown[1].result, None);
+    assert_eq!(shown[1].entry.fact, again);
+
+    let other = BucketName { namespace: Some("m".into()), ..bucket() };
+    let of_other = bench.ledger.show(&other, b"incoming/00002.pdf").await.unwrap();
+    assert_eq!(of_other.len(), 2, "an event that names no namespace may be of any");
+    assert_eq!(bench.ledger.show(&bucket(), b"incoming/0000").await.unwrap(), []);
+    bench.intact().await;
+}
+
+#[tokio::test]
+async fn l2_what_has_no_result_comes_oldest_first_and_by_unit() {
+    let bench = Bench::new().await;
+    let other = |n| Fact { unit: Some("u-2".into()), ..write(n) };
+    bench.append(writes(1..6).chain((6..9).map(|n| (n as i64, other(n))))).await;
+    bench.ledger.result(allowed(&[1, 3])).await.unwrap();
+    bench.clock.set(START + 3_600_000 + 7_500);
+
+    let filter = Filter { older: Some(Duration::from_secs(3600)), limit: 3, ..Filter::default() };
+    let open = bench.ledger.unscanned(&filter).await.unwrap();
+    let seqs: Vec<_> = open.writes.iter().map(|e| e.seq).collect();
+    assert_eq!(seqs, [2, 4, 5]);
+    let units: Vec<_> =
+        open.units.iter().map(|u| (u.unit.as_deref().unwrap(), u.open, u.results, u.sure)).collect();
+    assert_eq!(units, [("u-1", 3, 2, Sure::ToldOnly), ("u-2", 2, 0, Sure::NoResults)], "entry 8 is younger");
+    assert_eq!(open.units[1].oldest, Moment::from_millis(START + 6000));
+
+    let filter = Filter { unit: Some("u-2".into()), limit: 10, ..Filter::default() };
+    let open = bench.ledger.unscanned(&filter).await.unwrap();
+    assert_eq!((open.writes.len(), open.units.len()), (3, 1));
+    let filter = Filter { bucket: Some(BucketName::new("other")), limit: 10, ..Filter::default() };
+    assert_eq!(bench.ledger.unscanned(&filter).await.unwrap().units, []);
+    assert_eq!(bench.ledger.head().await.unwrap().open, 6);
+}
+
+/// As a store sorts them: by bytes, whatever place they came through.
+#[tokio::test]
+async fn objects_come_in_the_byte_order_of_their_keys() {
+    let bench = Bench::new().await;
+    let keys =
+        ["a//b", "/lead", "./dot", " lead", "x/../y", "per%2Fcent", "ünï/cö.txt", "a", "Z", "~", "a/b"];
+    let fact = |n: usize| Fact {
+        key: Some(keys[n].as_bytes().to_vec()),
+        source: Some(["s", "t"][n % 2].into()),
+        namespace: (n.is_multiple_of(3)).then(|| "n".into()),
+        ..write(n as u64)
+    };
+    bench.append((0..keys.len()).map(|n| (n as i64, fact(n)))).await;
+    bench
+        .append(
+            (0..keys.len())
+                .step_by(2)
+                .map(|n| (100 + n as i64, Fact { source: Some("t".into()), ..fact(n) })),
+        )
+        .await;
+    let parked = Fact { kind: Kind::Parked, key: Some(b"never accepted".to_vec()), ..write(0) };
+    bench.append([(900, parked)]).await;
+
+    let mut want: Vec<Vec<u8>> = keys.iter().map(|key| key.as_bytes().to_vec()).collect();
+    want.sort();
+    for page in [1, 3, 100] {
+        let (mut found, mut after) = (Vec::new(), None::<Vec<u8>>);
+        loop {
+            let objects = bench.ledger.writes_from(&bucket(), after.as_deref(), page).await.unwrap();
+            after = objects.last().map(|object| object.key.clone()).or(after);
+            let last = objects.len() < page;
+            found.extend(objects);
+            if last {
+                break;
+            }
+        }
+        let found_keys: Vec<_> = found.iter().map(|object| object.key.clone()).collect();
+        assert_eq!(found_keys, want, "pages of {page}");
+        for object in &found {
+            let n = keys.iter().position(|key| key.as_bytes() == object.key).unwrap();
+            assert_eq!(object.writes.len(), if n % 2 == 0 { 2 } else { 1 });
+            assert_eq!(object.writes[0].version, fact(n).version);
+        }
+        assert_eq!(bench.ledger.writes_of(&bucket(), &want).await.unwrap(), found);
+    }
+    assert!(bench.ledger.is_ordered(&bucket()).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_object_that_is_written_all_the_time_fills_no_memory() {
+    let bench = Bench::new().await;
+    let most = MOST_WRITES as u64;
+    let many = (0..3 * most).map(|n| (n as i64, Fact { key: write(0).key, ..write(n) }));
+    bench.append(many).await;
+    let of = bench.ledger.writes_of(&bucket(), &[write(0).key.unwrap()]).await.unwrap();
+    let from = bench.ledger.writes_from(&bucket(), None, 10).await.unwrap();
+    assert_eq!(of, from);
+    assert_eq!(of[0].writes.len(), MOST_WRITES);
+    assert_eq!(of[0].writes.last().unwrap().version, Some(format!("v{}", 3 * most - 1)), "the newest");
+    assert_eq!(bench.ledger.show(&bucket(), &write(0).key.unwrap()).await.unwrap().len(), MOST_WRITES);
+}
+
+/// Keys that are hashed can be looked up, and are not in the file.
+#[tokio::test]
+async fn hashed_keys_are_found_by_who_knows_them() {
+    let mut bench = Bench::with(hashed).await;
+    bench.append(writes(1..4)).await;
+    let key = b"incoming/00002.pdf".to_vec();
+    assert_eq!(bench.ledger.show(&bucket(), &key).await.unwrap()[0].entry.seq, 2);
+    assert!(!bench.ledger.is_ordered(&bucket()).await.unwrap());
+    assert_eq!(bench.ledger.writes_from(&bucket(), None, 10).await.unwrap(), []);
+    // From now on they are kept as they are; both are found.
+    bench.options.keys = Keys::Clear;
+    bench.again().await;
+    bench.append([(9, Fact { version: Some("clear".into()), ..write(2) })]).await;
+    let of = bench.ledger.writes_of(&bucket(), &[key, b"no such".to_vec()]).await.unwrap();
+    assert_eq!(
+        of[0].writes.iter().map(|w| w.version.as_deref().unwrap()).collect::<Vec<_>>(),
+        ["v2", "clear"]
+    );
+    assert_eq!(of[1].writes, []);
+    bench.options.keys = Keys::Off;
+    bench.again().await;
+    bench.append([(10, write(3))]).await;
+    assert_eq!(bench.intact().await.entries, 5);
+    let db = bench.by_hand();
+    let clear: i64 = db
+        .query_row("SELECT count(*) FROM entry WHERE CAST(key AS TEXT) LIKE 'incoming%'", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(clear, 1);
+    let none: i64 =
+        db.query_row("SELECT count(*) FROM entry WHERE key IS NULL", [], |row| row.get(0)).unwrap();
+    assert_eq!(none, 1);
+}
+
+#[tokio::test]
+async fn r12_the_end_of_a_run_is_an_entry_and_the_last_one_is_known() {
+    let mut bench = Bench::new().await;
+    let start = RunStart {
+        actor: "anna".into(),
+        store: "s3".into(),
+        bucket: "invoices".into(),
+        route: Some("invoices".into()),
+        question: r#"{"forward":true}"#.into(),
+    };
+    let run = bench.ledger.run_begin(start.clone()).await.unwrap();
+    bench.ledger.run_checkpoint(run, Some("key-17"), r#"{"listed":17}"#).await.unwrap();
+    bench.again().await;
+    let found = bench.ledger.last_run(Some("invoices")).await.unwrap().unwrap();
+    assert_eq!((found.id, &found.start, found.cursor.as_deref()), (run, &start, Some("key-17")));
+    assert_eq!((found.report.as_str(), found.end), (r#"{"listed":17}"#, None));
+    let end = bench.ledger.run_end(run, "complete", r#"{"listed":30,"missing":0}"#).await.unwrap();
+    let found = bench.ledger.last_run(None).await.unwrap().unwrap();
+    assert_eq!(found.end.as_ref(), Some(&end));
+    assert_eq!(found.report, r#"{"listed":30,"missing":0}"#);
+    assert_eq!(bench.ledger.last_run(Some("other")).await.unwrap(), None);
+    let twice = bench.ledger.run_end(run, "complete", "{}").await.unwrap_err();
+    assert_eq!(twice.kind, TroubleKind::Refused);
+    bench.intact().await;
+    bench.sql("UPDATE run SET report = '{\"listed\":30,\"missing\":1}'");
+    let faults = bench.verify().await.faults;
+    assert_eq!((faults.len(), faults[0].seq), (1, end.seq), "{faults:?}");
+}

@@ -1,0 +1,457 @@
+//! Results as MDSS posts them: whose they are, and what stays open.
+
+use std::time::Duration;
+
+use mdss_relay_ledger::{
+    Became, BucketName, Fact, Filter, Found, Keys, Moment, Posted, Sure, Taken, Verdict,
+};
+use serde_json::{Value, json};
+
+use crate::common::{Bench, START, hashed, write};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A notification about this path, scanned so many seconds after the start.
+fn notice(path: &str, second: i64) -> Value {
+    json!({
+        "FileId": format!("0198f02f-0000-7000-8000-{:012x}", second.unsigned_abs() * 1000 + path.len() as u64), "FilePath": path,
+        "FileStatus": "Allowed", "FileState": "Available", "CoreScanResult": "No Threat Detected",
+        "ScanCompletedTimeStamp": Moment::from_millis(START + second * 1000).to_string(), "WebhookNotificationType": "FileScanned"
+    })
+}
+
+fn with(mut notice: Value, member: &str, value: &str) -> Value {
+    notice[member] = value.into();
+    notice
+}
+
+/// An accepted write of this key in a unit and its bucket, so many seconds after the start.
+fn told(key: &str, unit: &str, second: u64) -> Fact {
+    Fact {
+        key: Some(key.into()),
+        unit: Some(unit.into()),
+        bucket: Some(format!("bucket-{unit}").into()),
+        ..write(second)
+    }
+}
+
+impl Bench {
+    async fn tell(&self, facts: impl IntoIterator<Item = Fact>) {
+        static NEXT: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(1_000_000);
+        let next = || NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.append(facts.into_iter().map(|fact| (next(), fact))).await;
+    }
+
+    async fn post(&self, notice: &Value) -> Taken {
+        self.post_bytes(notice.to_string().as_bytes()).await
+    }
+
+    async fn post_bytes(&self, body: &[u8]) -> Taken {
+        let posted = Posted { source: "mdss".into(), body: body.to_vec() };
+        self.ledger.receive(vec![posted]).await.unwrap().pop().unwrap()
+    }
+
+    /// The results of the writes of an object, in their order.
+    async fn results(&self, unit: &str, key: &str) -> Vec<Option<(String, String)>> {
+        let shown =
+            self.ledger.show(&BucketName::new(format!("bucket-{unit}")), key.as_bytes()).await.unwrap();
+        let result = |entry: mdss_relay_ledger::Entry| {
+            (entry.fact.result.unwrap_or_default(), entry.fact.confidence.unwrap_or_default())
+        };
+        shown.into_iter().map(|shown| shown.result.map(result)).collect()
+    }
+
+    async fn open(&self) -> u64 {
+        self.ledger.head().await.unwrap().open
+    }
+}
+
+fn found(result: &str, confidence: &str) -> Option<(String, String)> {
+    Some((result.to_owned(), confidence.to_owned()))
+}
+
+#[tokio::test]
+async fn l3_the_same_result_twice_is_one_result_and_a_repetition() {
+    let bench = Bench::new().await;
+    bench.tell([told("a", "u", 1), told("a", "u", 2)]).await;
+    bench.clock.set(START + 60_000);
+    let one = notice("a", 10);
+    assert_eq!(bench.post(&one).await.became, Became::Matched);
+    assert_eq!(bench.post(&one).await.became, Became::Repeated);
+    let (both, entries) = (bench.results("u", "a").await, bench.ledger.head().await.unwrap().seq);
+    assert_eq!(both, [found("allowed", "path"), None], "the second write still waits");
+    assert_eq!(bench.post(&one).await.became, Became::Repeated);
+    assert_eq!(bench.ledger.head().await.unwrap().seq, entries, "no entry more");
+    let counts = bench.ledger.the_loop().await.unwrap().counts;
+    assert_eq!((counts.matched, counts.repeated), (1, 2));
+    // So is one that is nobody's, and what is not understood.
+    for (body, first) in [(notice("z", 1).to_string(), Became::Waiting), ("?".into(), Became::Unreadable)] {
+        assert_eq!(bench.post_bytes(body.as_bytes()).await.became, first);
+        assert_eq!(bench.post_bytes(body.as_bytes()).await.became, Became::Repeated);
+    }
+    bench.intact().await;
+}
+
+#[tokio::test]
+async fn l5_what_was_never_forwarded_is_kept_counted_and_never_matched() {
+    let bench = Bench::new().await;
+    bench.tell([told("in/a", "u", 1)]).await;
+    bench.clock.set(START + 60_000);
+    assert_eq!(bench.post(&notice("never.txt", 10)).await.became, Became::Waiting);
+    // It is nobody's, however often it is looked at.
+    let mut foreign = 0;
+    for _ in 0..40 {
+        bench.clock.go(Duration::from_secs(60));
+        let swept = bench.ledger.sweep().await.unwrap();
+        assert_eq!(swept.taken, []);
+        foreign += swept.foreign;
+    }
+    let seen = bench.ledger.the_loop().await.unwrap();
+    assert_eq!((foreign, seen.counts.foreign, seen.counts.matched), (1, 1, 0));
+    assert_eq!(seen.kept, [(Became::Foreign, 1)]);
+    assert_eq!(bench.open().await, 1);
+    // Not even if such an object is accepted later: the scan has not seen it.
+    bench.tell([told("never.txt", "u", 5000)]).await;
+    bench.ledger.sweep().await.unwrap();
+    assert_eq!(bench.open().await, 2);
+    // Thirty days later it is gone.
+    bench.clock.go(24 * 31 * HOUR);
+    bench.ledger.sweep().await.unwrap();
+    assert_eq!(bench.ledger.the_loop().await.unwrap().kept, []);
+}
+
+#[tokio::test]
+async fn l6_the_same_key_in_two_units_is_ambiguous() {
+    let bench = Bench::new().await;
+    bench.tell([told("a", "u", 1), told("a", "v", 2), told("b", "u", 3)]).await;
+    bench.clock.set(START + 60_000);
+    let taken = bench.post(&notice("a", 10)).await;
+    assert_eq!((taken.became, taken.about, taken.unit), (Became::Ambiguous, vec![], None));
+    assert_eq!(bench.results("u", "a").await, [None]);
+    assert_eq!(bench.results("v", "a").await, [None]);
+    assert_eq!(bench.post(&notice("b", 10)).await.became, Became::Matched);
+    let seen = bench.ledger.the_loop().await.unwrap();
+    assert_eq!((seen.counts.ambiguous, seen.kept.as_slice()), (1, &[(Became::Ambiguous, 1)][..]));
+    // It stays so, also when it is looked at again.
+    bench.clock.go(HOUR);
+    bench.ledger.sweep().await.unwrap();
+    assert_eq!(bench.open().await, 2);
+}
+
+#[tokio::test]
+async fn l7_only_blocked_results_among_a_hundred_writes_are_seen() {
+    let bench = Bench::new().await;
+    let blocked = |key: &str, second| with(notice(key, second), "FileStatus", "Blocked");
+    bench.tell((1..=99).map(|n| told(&format!("k{n}"), "u", n))).await;
+    bench.clock.set(START + 200_000);
+    let only = |bench: &Bench| {
+        let ledger = bench.ledger.clone();
+        async move { ledger.the_loop().await.unwrap().blocked_only }
+    };
+    assert_eq!(bench.post(&blocked("k1", 150)).await.became, Became::Matched);
+    bench.tell((1..=98).map(|n| told(&format!("l{n}"), "u", n))).await;
+    assert!(!only(&bench).await);
+    bench.tell([told("last", "u", 1)]).await;
+    assert!(only(&bench).await);
+    assert_eq!(bench.post(&notice("l1", 150)).await.became, Became::Matched);
+    assert!(!only(&bench).await);
+}
+
+#[tokio::test]
+async fn a_result_that_is_faster_than_the_ledger_finds_its_write() {
+    let bench = Bench::new().await;
+    bench.clock.set(START + 60_000);
+    assert_eq!(bench.post(&notice("a", 10)).await.became, Became::Waiting);
+    bench.tell([told("a", "u", 9)]).await;
+    bench.clock.go(Duration::from_secs(2));
+    let swept = bench.ledger.sweep().await.unwrap();
+    assert_eq!(swept.taken.iter().map(|taken| taken.became).collect::<Vec<_>>(), [Became::Matched]);
+    assert_eq!(bench.results("u", "a").await, [found("allowed", "path")]);
+    assert_eq!(bench.post(&notice("a", 10)).await.became, Became::Repeated);
+}
+
+#[tokio::test]
+async fn a_scan_that_ended_before_the_write_does_not_close_it() {
+    let bench = Bench::new().await;
+    bench.tell([told("a", "u", 100), told("a", "u", 200)]).await;
+    bench.clock.set(START + 600_000);
+    // Out of order: the later scan is told of first.
+    for (second, want) in [(300, Became::Matched), (150, Became::Again), (50, Became::Waiting)] {
+        assert_eq!(bench.post(&notice("a", second)).await.became, want, "{second}");
+    }
+    assert_eq!(bench.results("u", "a").await, [found("allowed", "path"), None]);
+    // A clock that runs ahead closes nothing in advance.
+    bench.tell([told("b", "u", 700)]).await;
+    assert_eq!(bench.post(&notice("b", 9999)).await.became, Became::Waiting);
+}
+
+#[tokio::test]
+async fn failed_scans_are_results() {
+    let bench = Bench::new().await;
+    bench.tell(["a", "b", "c", "d"].map(|key| told(key, "u", 1))).await;
+    bench.clock.set(START + 60_000);
+    for (key, status, state, want) in [
+        ("a", "", "Failed", "failed"),
+        ("b", "Allowed", "Canceled", "failed"),
+        ("c", "Blocked", "FailedRemediation", "blocked"),
+        ("d", "Odd", "Available", "unknown"),
+    ] {
+        let body = with(with(notice(key, 10), "FileStatus", status), "FileState", state);
+        assert_eq!(bench.post(&body).await.became, Became::Matched, "{key}");
+        assert_eq!(bench.results("u", key).await, [found(want, "path")], "{key}");
+    }
+    assert_eq!(bench.open().await, 0);
+}
+
+#[tokio::test]
+async fn other_forms_of_paths_are_learned_by_unit_and_stand_in_the_chain() {
+    for (form, path) in [
+        ("/key", (|key| format!("/{key}")) as fn(&str) -> String),
+        ("container", |key| format!("bucket-u/{key}")),
+        ("/container", |key| format!("/bucket-u/{key}")),
+        ("below:inbox/2026/", |key| key.trim_start_matches("inbox/2026/").to_owned()),
+        ("/below:inbox/2026/", |key| key.trim_start_matches("inbox/2026").to_owned()),
+    ] {
+        let bench = Bench::new().await;
+        let key = |n: u64| format!("inbox/2026/{n}.txt");
+        bench.tell((1..=25).map(|n| told(&key(n), "u", n))).await;
+        // Another unit is none of this.
+        bench.tell((1..=2).map(|n| told(&format!("other{n}"), "v", n))).await;
+        bench.clock.set(START + 60_000);
+        for n in 1..=19 {
+            let taken = bench.post(&notice(&path(&key(n)), 30)).await;
+            assert_eq!((taken.became, taken.learned.len()), (Became::Unlearned, 0), "{form} {n}");
+        }
+        assert_eq!(bench.open().await, 27, "{form}: nothing is attributed by guess");
+        let taken = bench.post(&notice(&path(&key(20)), 30)).await;
+        assert_eq!((taken.became, taken.learned.len()), (Became::Matched, 1), "{form}");
+        assert!(taken.learned[0].contains(&format!("have the form {form}: ")), "{:?}", taken.learned);
+        // What had waited for it is decided now.
+        let swept = bench.ledger.sweep().await.unwrap();
+        assert_eq!(swept.taken.len(), 19, "{form}");
+        assert_eq!(bench.open().await, 7, "{form}");
+        assert_eq!(bench.post(&notice(&path(&key(21)), 30)).await.became, Became::Matched, "{form}");
+        let seen = bench.ledger.the_loop().await.unwrap();
+        assert_eq!(seen.units[0].form.as_deref(), Some(form));
+        let entries = bench.by_hand();
+        let detail: String = entries
+            .query_row("SELECT detail FROM entry WHERE reason = 'results_form'", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&detail).unwrap(), json!({ "form": form }));
+        // The plain key is another object's now.
+        assert_ne!(bench.post(&notice(&key(22), 30)).await.became, Became::Matched, "{form}");
+        assert_eq!(bench.post(&notice("other1", 30)).await.became, Became::Matched);
+        bench.intact().await;
+    }
+}
+
+#[tokio::test]
+async fn ids_are_used_once_a_hundred_pairs_were_equal() {
+    let bench = Bench::new().await;
+    let id = |n: u64| write(n).correlation_id.unwrap();
+    bench.tell((1..=100).map(|n| told(&format!("k{n}"), "u", n))).await;
+    // Two units have one key, and the path cannot tell which.
+    bench.tell([told("same", "u", 200), told("same", "v", 201), told("same", "v", 202)]).await;
+    bench.clock.set(START + 900_000);
+    let of_v = with(notice("same", 300), "FileId", &id(202));
+    assert_eq!(bench.post(&of_v).await.became, Became::Ambiguous);
+    for n in 1..=100 {
+        let taken = bench.post(&with(notice(&format!("k{n}"), 300), "FileId", &id(n))).await;
+        assert_eq!(taken.became, Became::Matched);
+        assert_eq!(
+            taken.learned.len(),
+            usize::from(n == 20) + usize::from(n == 100),
+            "{n}: the form, then the ids"
+        );
+    }
+    assert_eq!(bench.ledger.the_loop().await.unwrap().ids, Some(true));
+    let swept = bench.ledger.sweep().await.unwrap();
+    assert_eq!((swept.taken.len(), swept.taken[0].unit.as_deref()), (1, Some("v")));
+    assert_eq!(bench.results("u", "same").await, [None]);
+    assert_eq!(bench.results("v", "same").await, [found("allowed", "id"), found("allowed", "id")]);
+    bench.intact().await;
+}
+
+#[tokio::test]
+async fn ids_that_are_not_equal_are_never_used() {
+    let bench = Bench::new().await;
+    bench.tell((1..=101).map(|n| told(&format!("k{n}"), "u", n))).await;
+    bench.tell([told("x", "u", 300)]).await;
+    bench.clock.set(START + 900_000);
+    for n in 1..=101 {
+        assert_eq!(bench.post(&notice(&format!("k{n}"), 300)).await.became, Became::Matched);
+    }
+    assert_eq!(bench.ledger.the_loop().await.unwrap().ids, Some(false));
+    let chance = with(notice("never", 400), "FileId", &write(300).correlation_id.unwrap());
+    assert_eq!(bench.post(&chance).await.became, Became::Waiting);
+}
+
+#[tokio::test]
+async fn a_write_is_unconfirmed_after_its_units_limit() {
+    let bench = Bench::new().await;
+    bench.tell([told("never", "u", 0), told("late", "v", 1)]).await;
+    let unconfirmed = |bench: &Bench| {
+        let ledger = bench.ledger.clone();
+        async move {
+            let seen = ledger.the_loop().await.unwrap();
+            seen.units
+                .into_iter()
+                .map(|unit| (unit.unconfirmed, unit.after, unit.learned))
+                .collect::<Vec<_>>()
+        }
+    };
+    bench.clock.set(START + 3_600_000);
+    assert_eq!(unconfirmed(&bench).await, [(0, HOUR, false), (0, HOUR, false)]);
+    bench.clock.set(START + 3_600_500);
+    assert_eq!(unconfirmed(&bench).await, [(1, HOUR, false), (0, HOUR, false)]);
+    // Results of v take an hour each, so that is no news there any more.
+    bench.tell((2..=101).map(|n| told(&format!("k{n}"), "v", n))).await;
+    bench.clock.set(START + 3_700_000);
+    for n in 2..=101 {
+        assert_eq!(bench.post(&notice(&format!("k{n}"), 200)).await.became, Became::Matched);
+    }
+    let [(late_u, ..), (late_v, after, learned)] = unconfirmed(&bench).await[..] else { panic!() };
+    assert!(late_u == 1 && late_v == 0 && learned && after > 4 * HOUR, "{late_v} {after:?}");
+}
+
+#[tokio::test]
+async fn hashed_keys_are_found_and_never_written_down() {
+    let bench = Bench::with(hashed).await;
+    bench.tell([told("secret-name", "u", 1)]).await;
+    bench.clock.set(START + 60_000);
+    let early = bench.post(&notice("secret-early", 30)).await;
+    assert_eq!((early.became, early.path), (Became::Waiting, None));
+    bench.post_bytes(b"{\"FilePath\": \"secret-broken\"").await;
+    assert_eq!(bench.post(&notice("secret-name", 30)).await.became, Became::Matched);
+    bench.tell([told("secret-early", "u", 2)]).await;
+    bench.clock.go(Duration::from_secs(2));
+    assert_eq!(bench.ledger.sweep().await.unwrap().taken.len(), 1);
+    assert_eq!(bench.open().await, 0);
+    for file in ["ledger.db", "ledger.db-wal"] {
+        let bytes = std::fs::read(bench.path().join(file)).unwrap_or_default();
+        assert!(!bytes.windows(7).any(|seven| seven == b"secret-"), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn without_keys_nothing_is_matched_by_path() {
+    let bench = Bench::with(|options| options.keys = Keys::Off).await;
+    bench.tell([told("a", "u", 1)]).await;
+    bench.clock.set(START + 60_000);
+    assert_eq!(bench.post(&notice("a", 30)).await.became, Became::Waiting);
+    assert_eq!(bench.open().await, 1);
+}
+
+#[tokio::test]
+async fn a_flood_of_unmatched_results_is_bounded() {
+    let bench = Bench::new().await;
+    bench.clock.set(START + 60_000);
+    let body = |n: usize| format!("flood {n}").into_bytes();
+    for chunk in 0..25 {
+        let posted = (0..1000).map(|n| Posted { source: "mdss".into(), body: body(chunk * 1000 + n) });
+        bench.ledger.receive(posted.collect()).await.unwrap();
+    }
+    let swept = bench.ledger.sweep().await.unwrap();
+    assert_eq!(swept.dropped, 5000);
+    let seen = bench.ledger.the_loop().await.unwrap();
+    assert_eq!(
+        (seen.kept.as_slice(), seen.counts.unreadable, seen.counts.dropped),
+        (&[(Became::Unreadable, 20_000)][..], 25_000, 5000)
+    );
+    // A long one is kept in part.
+    bench.post_bytes(&[b'x'; 60_000]).await;
+    let longest: i64 =
+        bench.by_hand().query_row("SELECT max(length(body)) FROM result_raw", [], |row| row.get(0)).unwrap();
+    assert_eq!(longest, 4096);
+}
+
+#[tokio::test]
+async fn what_is_not_a_files_result_is_kept_raw_and_counted() {
+    let bench = Bench::new().await;
+    let other = with(notice("a", 1), "WebhookNotificationType", "ScanCompleted");
+    assert_eq!(bench.post(&other).await.became, Became::Other);
+    let taken = bench.post_bytes(b"\xff\x00garbage").await;
+    assert_eq!((taken.became, taken.why.as_deref()), (Became::Unreadable, Some("not JSON")));
+    let counts = bench.ledger.the_loop().await.unwrap().counts;
+    assert_eq!((counts.other, counts.unreadable), (1, 1));
+    let body: Vec<u8> = bench
+        .by_hand()
+        .query_row("SELECT body FROM result_raw WHERE why = 'unreadable'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(body, b"\xff\x00garbage");
+}
+
+#[tokio::test]
+async fn how_sure_it_is_that_something_is_missing_follows_from_results() {
+    let bench = Bench::new().await;
+    bench.tell([told("a", "u", 1), told("b", "u", 2), told("a", "v", 3)]).await;
+    bench.clock.set(START + 60_000);
+    let taken = bench.post(&notice("b", 30)).await;
+    assert_eq!((taken.became, taken.verdict), (Became::Matched, Some(Verdict::Allowed)));
+    let open = bench.ledger.unscanned(&Filter { limit: 10, ..Filter::default() }).await.unwrap();
+    let sure: Vec<_> = open.units.iter().map(|unit| (unit.open, unit.sure)).collect();
+    assert_eq!(sure, [(1, Sure::ToldOnly), (1, Sure::NoResults)]);
+}
+
+#[tokio::test]
+async fn what_mdss_says_when_it_is_asked_settles_a_write() {
+    let bench = Bench::new().await;
+    bench.tell([told("a", "u", 1), told("a", "v", 2), told("b", "u", 3)]).await;
+    bench.clock.set(START + 60_000);
+    assert_eq!(bench.post(&notice("a", 10)).await.became, Became::Ambiguous);
+    let keys = |bench: &Bench| {
+        let ledger = bench.ledger.clone();
+        async move {
+            let asked = ledger.questions().await.unwrap().into_iter();
+            asked.map(|asked| (asked.seq, asked.unit.unwrap().to_string())).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(keys(&bench).await, [], "nothing is late yet");
+    bench.clock.go(HOUR);
+    let [(u, _), (v, _), (b, _)] = &keys(&bench).await[..] else { panic!() };
+    let found = Found {
+        file_id: Some("f".into()),
+        verdict: Verdict::Blocked,
+        at: Moment::from_millis(START + 10_000),
+    };
+    assert!(!bench.ledger.answered(*v, Some(found)).await.unwrap());
+    assert_eq!(bench.results("v", "a").await, [found_by("blocked")]);
+    assert_eq!(bench.results("u", "a").await, [None]);
+    // Once is not enough, and an hour has to pass.
+    assert!(!bench.ledger.answered(*u, None).await.unwrap());
+    assert!(!bench.ledger.answered(*b, None).await.unwrap());
+    assert_eq!(keys(&bench).await, []);
+    bench.clock.go(HOUR);
+    assert_eq!(keys(&bench).await.len(), 2);
+    assert!(bench.ledger.answered(*b, None).await.unwrap(), "never scanned, for certain");
+    bench.clock.go(HOUR);
+    assert_eq!(keys(&bench).await, [(*u, "u".to_owned())], "what is settled is not asked about");
+    // How sure it is that they were not scanned: of one of two MDSS was asked twice, then of both.
+    let sure = |bench: &Bench| {
+        let ledger = bench.ledger.clone();
+        async move {
+            let filter = Filter { limit: 1, ..Filter::default() };
+            ledger
+                .unscanned(&filter)
+                .await
+                .unwrap()
+                .units
+                .into_iter()
+                .map(|unit| unit.sure)
+                .collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(sure(&bench).await, [Sure::NoResults]);
+    let units = bench.ledger.the_loop().await.unwrap().units;
+    assert_eq!(units.iter().map(|unit| (unit.unconfirmed, unit.never)).collect::<Vec<_>>(), [(2, 1), (0, 0)]);
+    assert!(bench.ledger.answered(*u, None).await.unwrap());
+    assert_eq!(sure(&bench).await, [Sure::Asked]);
+    // MDSS's own word is stronger, whenever it comes.
+    assert_eq!(bench.post(&notice("b", 9000)).await.became, Became::Matched);
+    assert_eq!(bench.ledger.the_loop().await.unwrap().units[0].never, 1);
+    bench.intact().await;
+}
+
+fn found_by(result: &str) -> Option<(String, String)> {
+    found(result, "file-api")
+}

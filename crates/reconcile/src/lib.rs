@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+
+mod accepted;
+mod alone;
+mod counts;
+mod door;
+mod fate;
+mod forward;
+mod question;
+mod record;
+mod run;
+mod settings;
+mod stop;
+mod target;
+mod throttle;
+mod trouble;
+mod verdict;
+
+pub use alone::Alone;
+pub use counts::{Counts, FIRST};
+pub use door::Door;
+pub use question::{GRACE, Question, RATE};
+pub use record::{Entered, Filed, Resumed};
+pub use run::{Means, MissingObject, Outcome, Progress, compare};
+pub use settings::{SCHEDULE_MEMBERS, Schedule};
+pub use target::{Target, Wanted};
+pub use trouble::Trouble;
+pub use verdict::SKEW;

@@ -1,0 +1,77 @@
+//! How fast objects are forwarded: in small deliveries, evenly spaced, so that no second sees more than the rate. Small, because the relay's own
+//! events wait in the same lane behind them; and not one for each object, because each is a transaction of the spool, for which they wait as well.
+
+use std::time::{Duration, Instant};
+
+/// Deliveries a second.
+const DELIVERIES: u32 = 50;
+
+/// When the next objects may go, and how many.
+pub(crate) struct Throttle {
+    rate: u32,
+    /// Deliveries a second.
+    deliveries: u32,
+    /// What is left of an object, in parts of one: so many deliveries make whole ones again.
+    rest: u32,
+    next: Instant,
+}
+
+impl Throttle {
+    /// So many a second, at least one.
+    pub(crate) fn new(rate: u32, now: Instant) -> Self {
+        let rate = rate.max(1);
+        Self { rate, deliveries: rate.min(DELIVERIES), rest: 0, next: now }
+    }
+
+    /// How many of these may go now. What is not wanted is not saved.
+    pub(crate) fn take(&mut self, wanted: usize, now: Instant) -> usize {
+        if now < self.next {
+            return 0;
+        }
+        self.next = now + Duration::from_secs(1) / self.deliveries;
+        self.rest += self.rate;
+        let most = self.rest / self.deliveries;
+        self.rest %= self.deliveries;
+        (most as usize).min(wanted)
+    }
+
+    /// How long it takes until some may go.
+    pub(crate) fn pause(&self, now: Instant) -> Duration {
+        self.next.saturating_duration_since(now).max(Duration::from_millis(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r7_no_second_sees_more_than_the_rate() {
+        for rate in [1, 2, 20, 50, 999, 5000] {
+            let begin = Instant::now();
+            let mut throttle = Throttle::new(rate, begin);
+            let mut sent: Vec<(Duration, usize)> = Vec::new();
+            let mut time = Duration::ZERO;
+            while time < Duration::from_secs(10) {
+                sent.push((time, throttle.take(10_000, begin + time)));
+                time += throttle.pause(begin + time);
+            }
+            for (from, _) in &sent {
+                let second = sent.iter().filter(|(at, _)| at >= from && *at < *from + Duration::from_secs(1));
+                let second: usize = second.map(|(_, taken)| taken).sum();
+                assert!(second <= rate as usize, "{rate}: {second} from {from:?}");
+            }
+            let all: usize = sent.iter().map(|(_, taken)| taken).sum();
+            assert_eq!(all, rate as usize * 10, "in ten seconds");
+        }
+    }
+
+    #[test]
+    fn what_was_not_wanted_is_not_saved() {
+        let begin = Instant::now();
+        let mut throttle = Throttle::new(50, begin);
+        assert_eq!(throttle.take(1, begin), 1);
+        let later = begin + Duration::from_secs(60);
+        assert_eq!((throttle.take(100, later), throttle.take(100, later)), (1, 0));
+    }
+}
