@@ -146,8 +146,7 @@ async fn tells() {
         for place in [turn % 2, (turn + 1) % 2] {
             let disk = tempfile::tempdir().unwrap();
             accepts(disk.path(), 64, DRAINED).await;
-            rates[place]
-                .push(run(&[["drain", "tell"][place], disk.path().to_str().unwrap(), &url, &count]).0);
+            rates[place].push(run(&[["drain", "tell"][place], path(disk.path()), &url, &count]).0);
         }
     }
     let mut ratios: Vec<f64> = rates[1].iter().zip(&rates[0]).map(|(told, not)| told / not).collect();
@@ -184,11 +183,11 @@ async fn drain(sim: &Sim, disk: &Path, memory: &Path) -> f64 {
 
 async fn child(args: &[String]) {
     let dir = |at: usize| Path::new(&args[at]);
-    let count = |at: usize| args[at].parse().unwrap();
     tell(match args[0].as_str() {
         "open" => open(dir(1)).await,
-        "drain" => drained(dir(1), &args[2], count(3), false).await,
-        "tell" => drained(dir(1), &args[2], count(3), true).await,
+        what @ ("drain" | "tell") => {
+            drained(dir(1), &args[2], args[3].parse().unwrap(), what == "tell").await
+        }
         _ => bare(&args[1], args[2].parse().unwrap()).await,
     });
 }

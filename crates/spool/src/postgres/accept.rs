@@ -19,7 +19,7 @@ use super::failure::Fault;
 use super::line::{Line, Parameter};
 use crate::trouble::{Trouble, TroubleKind};
 
-/// The statement is in the database (`2.sql`), so that a session keeps its plan.
+/// The statement is in the database (`3.sql`), so that a session keeps its plan.
 const ACCEPT: &str = "SELECT * FROM mdss_relay.accept($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
 
 /// The same without an event, to find out whether one would be stored.

@@ -258,7 +258,8 @@ async fn two_relays_send_each_object_once() {
     assert!(got.len() == 200 && got.values().all(|times| *times == 1), "{got:?}");
 }
 
-/// Each sees the other's item as long as that is not committed. If neither waited, nobody would take the delivery away.
+/// Each sees the other's item as long as that is not committed, and gives it the bytes of its own. So one waits for the other before it begins, and
+/// not both for each other when they are half done.
 #[tokio::test]
 async fn two_relays_that_settle_the_last_two_items_of_a_delivery_leave_nothing_of_it() {
     let Some(url) = database().await else { return };
@@ -279,4 +280,11 @@ async fn two_relays_that_settle_the_last_two_items_of_a_delivery_leave_nothing_o
     let left =
         "SELECT (SELECT count(*) FROM mdss_relay.item) || ' ' || (SELECT count(*) FROM mdss_relay.delivery)";
     assert_eq!(postgres_rig::ask(&url, left).await.unwrap(), ["0 0"]);
+    stores.map(Store::close);
+    // A session's counts are there for all once it has ended.
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    until("their sessions have ended", async || postgres_rig::ask(&url, sessions).await.unwrap() == ["0"])
+        .await;
+    let met = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(postgres_rig::ask(&url, met).await.unwrap(), ["0"]);
 }
