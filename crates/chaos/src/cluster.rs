@@ -17,6 +17,7 @@ use clap::ValueEnum;
 use postgres_rig::{Binaries, Pooler, SmallDisk, wrong_clock};
 use tokio::task::JoinSet;
 
+use crate::options::Run;
 use crate::table::Row;
 use kind::Kind;
 
@@ -38,24 +39,11 @@ pub(crate) struct Arguments {
     /// How many relays share the spool
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=8))]
     replicas: u32,
-    /// How many senders post at a time
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    senders: u32,
     /// Requests to MDSS that each relay has under way at a time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(4..=1000))]
     concurrency: u32,
-    /// How many rows run at a time
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
-    jobs: u32,
-    /// Seconds without an accepted object after which missing objects count as lost; the relay's longest pause is 300
-    #[arg(long, value_name = "SECONDS", default_value_t = 330)]
-    patience: u64,
-    /// Repeats the random choices of the run with this seed; timing still depends on the machine
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) run: Run,
 }
 
 /// What a run is to do.
@@ -108,11 +96,11 @@ impl Arguments {
             skipped,
             cycles: self.cycles,
             replicas: self.replicas,
-            senders: self.senders,
+            senders: self.run.senders,
             concurrency: self.concurrency,
-            jobs: self.jobs as usize,
-            patience: Duration::from_secs(self.patience),
-            seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
+            jobs: self.run.jobs as usize,
+            patience: self.run.patience(),
+            seed: self.run.seed(),
         })
     }
 }

@@ -63,14 +63,14 @@ fn main() -> ExitCode {
         }
         Command::Attack(arguments) => runtime.block_on(attack(arguments)),
         Command::Cluster(arguments) => {
-            let json = arguments.json;
+            let json = arguments.run.json;
             match arguments.plan() {
                 Ok(plan) => runtime.block_on(cluster(plan, json)),
                 Err(mistake) => complain(2, &mistake),
             }
         }
         Command::Run(arguments) => {
-            let json = arguments.json;
+            let json = arguments.run.json;
             match arguments.options(key) {
                 Ok(options) => runtime.block_on(run(options, json)),
                 Err(mistake) => complain(2, &mistake),

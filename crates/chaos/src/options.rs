@@ -38,24 +38,42 @@ pub(crate) struct Arguments {
     /// For how many seconds each fault is injected, instead of a number of times
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
-    /// How many senders post at a time
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    senders: u32,
     /// Requests to MDSS that the relay has under way at a time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
     concurrency: u32,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+/// How a run goes, of one relay or several.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    /// How many senders post at a time
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) senders: u32,
     /// How many rows run at a time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
-    jobs: u32,
+    pub(crate) jobs: u32,
     /// Seconds without an accepted object after which missing objects count as lost; the relay's longest pause is 300
     #[arg(long, value_name = "SECONDS", default_value_t = 330)]
-    patience: u64,
+    pub(crate) patience: u64,
     /// Repeats the random choices of the run with this seed; timing still depends on the machine
     #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    pub(crate) seed: Option<u64>,
     /// Print JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Run {
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience)
+    }
+
+    /// The seed that was given, or any.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed.unwrap_or_else(|| fastrand::u64(..))
+    }
 }
 
 /// How a relay of ours runs.
@@ -139,12 +157,12 @@ impl Arguments {
             skipped,
             cycles: self.cycles,
             time: self.seconds.map(Duration::from_secs),
-            senders: self.senders,
+            senders: self.run.senders,
             concurrency: self.concurrency,
             // One URL is one relay.
-            jobs: if self.listen.is_some() { 1 } else { self.jobs as usize },
-            patience: Duration::from_secs(self.patience),
-            seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
+            jobs: if self.listen.is_some() { 1 } else { self.run.jobs as usize },
+            patience: self.run.patience(),
+            seed: self.run.seed(),
             api_key,
         })
     }

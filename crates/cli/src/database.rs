@@ -121,8 +121,8 @@ fn rights(found: &Examined) -> Outcome {
     }
     Outcome::fail(
         format!("missing: {}", found.missing.join(", ")),
-        "select, insert, update and delete on the tables of the schema mdss_relay, usage on its sequences",
-        "GRANT ... ON ALL TABLES IN SCHEMA mdss_relay TO the role, USAGE ON ALL SEQUENCES too (docs/kubernetes.md)",
+        "select, insert, update and delete on the tables of the schema mdss_relay, usage on its sequences, execute on its functions",
+        "GRANT ... ON ALL TABLES IN SCHEMA mdss_relay TO the role, USAGE ON ALL SEQUENCES and EXECUTE ON ALL FUNCTIONS too (docs/kubernetes.md)",
     )
 }
 

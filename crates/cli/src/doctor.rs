@@ -4,6 +4,7 @@
 //! `doctor/outcome.rs`). Groups run side by side (`doctor/results.rs`), each in a file of its own.
 
 mod account;
+mod bucket;
 mod check;
 mod checklist;
 mod closed_loop;
@@ -37,7 +38,7 @@ pub(crate) use outcome::{Outcome, Status};
 use results::{Finding, LONGEST, Results, off_thread};
 use subject::Subject;
 
-/// Checks a set-up: its settings, this machine, the network, MDSS, and the running relay. Nothing is submitted to MDSS without --live.
+/// Checks a set-up: its settings, this machine, the network, MDSS, whether the buckets tell us, and the running relay. Nothing is submitted to MDSS without --live.
 ///
 /// Prints one line for each group, and below it what is not well: what was found, what was expected, what to do. docs/doctor.md has a section
 /// about each check.
@@ -127,12 +128,13 @@ async fn examine(subject: &Arc<Subject>, offline: bool, live: bool) -> Vec<Findi
             Group::Database => database::run(of, to).await,
             Group::Network => network::run(of, to).await,
             Group::Mdss => mdss::run(of, to, live).await,
+            Group::Bucket => bucket::run(of, to).await,
             Group::Relay => relay::run(of, to).await,
             Group::Loop => closed_loop::run(of, to).await,
         }
         to.end(group);
     };
-    let [settings, machine, database, network, mdss, relay, closed_loop] = Group::ALL.map(one);
-    tokio::join!(settings, machine, database, network, mdss, relay, closed_loop);
+    let [settings, machine, database, network, mdss, bucket, relay, closed_loop] = Group::ALL.map(one);
+    tokio::join!(settings, machine, database, network, mdss, bucket, relay, closed_loop);
     results.findings()
 }

@@ -5,6 +5,7 @@ mod database;
 mod doctor;
 mod explain;
 mod input;
+mod ledger;
 mod matching;
 mod notification;
 mod pages;
@@ -14,6 +15,7 @@ mod secret;
 mod spool;
 mod support;
 mod tail;
+mod terminal;
 mod visible;
 
 use std::process::ExitCode;
@@ -32,6 +34,7 @@ struct Arguments {
 enum Command {
     Doctor(doctor::Arguments),
     Explain(explain::Arguments),
+    Ledger(ledger::Arguments),
     Match(matching::Arguments),
     #[command(subcommand)]
     Notification(notification::Command),
@@ -49,6 +52,7 @@ pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Ledger(arguments) => ledger::run(&arguments),
         Command::Match(arguments) => matching::run(&arguments),
         Command::Notification(command) => notification::run(&command),
         Command::Pages(arguments) => pages::run(&arguments, Arguments::command()),

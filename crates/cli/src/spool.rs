@@ -8,7 +8,7 @@ mod relocate;
 mod standing;
 mod table;
 mod units;
-mod which;
+pub(crate) mod which;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
@@ -22,6 +22,7 @@ use mdss_relay_spool::{Clock, Desk, Entry, Filter, ItemId, Moment, Place, State,
 use serde_json::{Value, json};
 
 use crate::database;
+use crate::terminal::{agreed, print, write};
 use crate::visible::visible;
 use standing::Standing;
 use units::Units;
@@ -484,17 +485,6 @@ impl Progress {
     }
 }
 
-/// Asks whoever is there; where nobody is, the answer is no.
-fn agreed(question: &str) -> bool {
-    if !std::io::stdin().is_terminal() {
-        say(&format!("{question} There is no terminal to ask at; --yes is the answer of a script"));
-        return false;
-    }
-    let _ = write!(std::io::stderr(), "{question} [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
-}
-
 fn items(count: usize) -> String {
     if count == 1 { "1 item".into() } else { format!("{count} items") }
 }
@@ -533,16 +523,6 @@ fn line(entry: &Entry, paused: Option<String>) -> Value {
         "item": entry.path,
         "bytes": entry.bytes,
     })
-}
-
-fn print(text: &str) {
-    let _ = write(&format!("{text}\n"));
-}
-
-fn write(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }
 
 fn say(text: &str) {

@@ -295,11 +295,14 @@ async fn a_database_is_checked_and_its_tables_are_made_by_whoever_may() {
     // A role that may not write.
     let name = url.rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
     let revoke =
-        "REVOKE INSERT ON mdss_relay.item FROM relay; ALTER TABLE mdss_relay.item OWNER TO CURRENT_USER";
+        "REVOKE INSERT ON mdss_relay.item FROM relay; ALTER TABLE mdss_relay.item OWNER TO CURRENT_USER;
+         ALTER FUNCTION mdss_relay.accept OWNER TO CURRENT_USER; REVOKE EXECUTE ON FUNCTION mdss_relay.accept FROM PUBLIC, relay";
     postgres_rig::ask(&server.admin_url(&name), revoke).await.unwrap();
     let poor = on(&["check"]);
     assert_eq!(poor.status.code(), Some(1));
-    assert!(out(&poor).contains("INSERT on mdss_relay.item"), "{}", out(&poor));
+    for right in ["INSERT on mdss_relay.item", "EXECUTE on mdss_relay.accept"] {
+        assert!(out(&poor).contains(right), "{right}: {}", out(&poor));
+    }
     // Nobody is there.
     server.stop().unwrap();
     let away = on(&["check", "--json"]);
@@ -308,4 +311,66 @@ async fn a_database_is_checked_and_its_tables_are_made_by_whoever_may() {
         (Some(1), vec![("database.reached".into(), "fail".into())])
     );
     assert_eq!(run(&["check"]).status.code(), Some(2));
+}
+
+/// The findings of doctor's group, and all that it has said.
+fn doctor(config: &Path) -> (Vec<(String, String)>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_mdss-relay"))
+        .args(["doctor", "--json", "--config", config.to_str().unwrap()])
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = format!("{}{}", out(&output), err(&output));
+    assert!(!said.contains(PASSWORD), "{said}");
+    let found = checks(&output).into_iter().filter(|(id, _)| id.starts_with("database.")).collect();
+    (found, said)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_looks_at_the_database_as_the_relay_would() {
+    let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
+    let mut server = Server::setup(&binaries).start().unwrap();
+    let url = server.database().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    url_file(folder.path(), &url);
+    let config = folder.path().join("relay.toml");
+    let written = |durability: &str| {
+        let text = format!(
+            "[mdss]\nendpoint = \"http://127.0.0.1:1\"\napi_key_file = \"DIR/key\"\n\
+             [http]\nlisten = \"127.0.0.1:0\"\nmode = \"spooled\"\nspool_url_file = \"DIR/url\"\nspool_durability = \"{durability}\"\n\
+             [[source]]\nname = \"s\"\npath = \"/s\"\nauth = \"none\"\n[[route]]\nbucket = \"b\"\nstorage_client_id = \"unit-1\"\n"
+        );
+        std::fs::write(folder.path().join("key"), "0123456789abcdef0123456789abcdef\n").unwrap();
+        std::fs::write(&config, text.replace("DIR", folder.path().to_str().unwrap())).unwrap();
+    };
+    let status = |found: &[(String, String)], id: &str| {
+        found.iter().find(|(of, _)| of == &format!("database.{id}")).map(|(_, status)| status.clone())
+    };
+    written("server");
+    assert_eq!(
+        run(&["--url-file", folder.path().join("url").to_str().unwrap(), "migrate"]).status.code(),
+        Some(0)
+    );
+    let (found, said) = doctor(&config);
+    assert!(
+        found.len() == 6 && found.iter().all(|(_, status)| status == "ok" || status == "unknown"),
+        "{said}"
+    );
+    assert!(said.contains("PostgreSQL "), "{said}");
+    // There is no standby.
+    written("replicated");
+    let (found, said) = doctor(&config);
+    assert_eq!(status(&found, "durability").as_deref(), Some("fail"), "{said}");
+    assert!(said.contains("synchronous_standby_names is empty"), "{said}");
+    // One is named, and is not there; who may see that is told so.
+    server.set("synchronous_standby_names", "*").unwrap();
+    server.ask("GRANT pg_monitor TO relay").await.unwrap();
+    let (found, said) = doctor(&config);
+    assert_eq!(status(&found, "standbys").as_deref(), Some("warn"), "{said}");
+    // Nobody answers: what rests on an answer is passed over.
+    server.stop().unwrap();
+    let (found, said) = doctor(&config);
+    assert_eq!(status(&found, "reached").as_deref(), Some("fail"), "{said}");
+    assert_eq!(found.iter().filter(|(_, status)| status == "skipped").count(), 5, "{said}");
 }

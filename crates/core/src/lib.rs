@@ -55,6 +55,7 @@ pub use select::notification::{
 };
 pub use select::route::Route;
 pub use select::rules::{Rules, UnitNames};
+pub use select::samples::Sample;
 pub use select::survey::Remark;
 pub use settings::{
     Applies, DatabaseSettings, DatabaseUrl, Draft, Element, Entry, FileApiSettings, FunctionSettings,

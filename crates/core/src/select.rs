@@ -4,4 +4,5 @@ pub(crate) mod condition;
 pub(crate) mod notification;
 pub(crate) mod route;
 pub(crate) mod rules;
+pub(crate) mod samples;
 pub(crate) mod survey;

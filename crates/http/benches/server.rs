@@ -56,6 +56,18 @@ async fn start(name: &'static str, sim: &Sim, data: Option<&Path>, rate: u32) ->
 
 /// `ledger`: whether it keeps one.
 async fn start_with(name: &'static str, sim: &Sim, data: Option<&Path>, rate: u32, ledger: &str) -> Server {
+    let spool = data.map(|data| ("RELAY_DATA_DIR", data.to_str().unwrap().to_owned()));
+    start_on(name, sim, spool, rate, ledger).await
+}
+
+/// The same with its spool where a setting says; none: direct mode.
+async fn start_on(
+    name: &'static str,
+    sim: &Sim,
+    spool: Option<(&str, String)>,
+    rate: u32,
+    ledger: &str,
+) -> Server {
     let mut program = Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
         .env("RELAY_LISTEN", "127.0.0.1:0")
         .env("APIENDPOINT", sim.url())
@@ -63,10 +75,11 @@ async fn start_with(name: &'static str, sim: &Sim, data: Option<&Path>, rate: u3
         .env("STORAGECLIENTID", units::S3_COMPATIBLE)
         .env("RELAY_AUTH", "none")
         .env("RELAY_LOG", "warn");
-    if let Some(data) = data {
+    if let Some((setting, place)) = spool {
         program = program
             .env("RELAY_MODE", "spooled")
-            .env("RELAY_DATA_DIR", data)
+            .env(setting, place)
+            .env("RELAY_SPOOL_DURABILITY", "server")
             .env("RELAY_SPOOL_LIMIT", "16GiB")
             .env("RELAY_LEDGER", ledger)
             .env("RELAY_SPOOL_RATE", rate.to_string());
@@ -342,10 +355,19 @@ async fn metrics(server: &Server) -> String {
 async fn way() {
     let sim = Sim::start(Config { keep_requests: 100_000, ..Config::default() }).await.unwrap();
     let disk = tempfile::tempdir().unwrap();
-    let servers = [
+    let mut servers = vec![
         start("spooled, on disk", &sim, Some(disk.path()), 10_000).await,
         start("direct", &sim, None, 1).await,
     ];
+    // Its server shares the machine and the disk; without PostgreSQL's programs the row is left out.
+    let database = postgres_rig::binaries().unwrap().map(|binaries| {
+        postgres_rig::Server::setup(&binaries).setting("shared_buffers", "128MB").start().unwrap()
+    });
+    if let Some(database) = &database {
+        let url = database.database().await.unwrap();
+        servers
+            .push(start_on("spooled, PostgreSQL", &sim, Some(("RELAY_SPOOL_URL", url)), 10_000, "off").await);
+    }
     println!(
         "\nfrom request to MDSS, and to the sender's 200; requests at even distances, {TURNS} turns of {} s; late: what a sender overslept",
         TURN.as_secs()
@@ -356,7 +378,8 @@ async fn way() {
     );
     let mut first = 10_000_000_000;
     for per_second in [100_u32, 500, 1000, 5000] {
-        let (mut bare, mut times) = (Vec::new(), [Way::default(), Way::default()]);
+        let mut bare = Vec::new();
+        let mut times: Vec<_> = servers.iter().map(|_| Way::default()).collect();
         for _ in 0..TURNS {
             bare.extend(syncs_evenly(disk.path(), per_second));
             for (server, times) in servers.iter().zip(&mut times) {

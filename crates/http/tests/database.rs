@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use drive::{Program, Server};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, units};
@@ -152,6 +152,68 @@ async fn a_relay_outlives_its_database() {
     until("k2", async || sim.accepted_keys().contains(&"k2".to_owned())).await;
     let said = stop(relay).await;
     assert!(said.contains("not reached yet") && !said.contains(PASSWORD), "{said}");
+}
+
+/// A database that hangs keeps its connections, and answers nothing.
+#[tokio::test]
+async fn beside_a_frozen_database_senders_hear_503_in_time_and_nothing_is_lost() {
+    let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
+    let mut server = postgres_rig::Server::setup(&binaries).start().unwrap();
+    let url = server.database().await.unwrap();
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let relay = start(program(&sim, folder.path(), &url).env("RELAY_DEADLINE", "1s")).await;
+    assert_eq!(post(&relay, &["before"]).await, 200);
+    until("it is delivered", async || sim.accepted_keys() == ["before"]).await;
+    server.freeze().unwrap();
+    let (keys, begun) = (["k0", "k1", "k2", "k3"], Instant::now());
+    let heard =
+        futures_util::future::join_all(keys.iter().map(|key| post(&relay, std::slice::from_ref(key)))).await;
+    assert_eq!(heard, [503; 4]);
+    // The database itself has ten seconds.
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert_eq!(page(&relay, "/healthz").await.0, 200, "the process is well");
+    server.thaw().unwrap();
+    for key in keys {
+        until("the sender comes again", async || post(&relay, &[key]).await == 200).await;
+    }
+    let all: BTreeSet<_> = keys.iter().copied().chain(["before"]).map(str::to_owned).collect();
+    until("all are delivered", async || all.iter().all(|key| sim.accepted_keys().contains(key))).await;
+    until("it is ready by itself", async || page(&relay, "/readyz").await.0 == 200).await;
+    stop(relay).await;
+}
+
+/// What is stored behind a sender's deadline is stored once: he comes again, and is known.
+#[tokio::test]
+async fn a_sender_beside_a_slow_database_hears_503_at_his_deadline_and_is_known_when_he_comes_again() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let relay = start(program(&sim, folder.path(), &url).env("RELAY_DEADLINE", "1s")).await;
+    until("it is ready", async || page(&relay, "/readyz").await.0 == 200).await;
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(4); RETURN NEW; END $$;
+                CREATE TRIGGER slow BEFORE INSERT ON mdss_relay.item FOR EACH ROW EXECUTE FUNCTION slow()";
+    postgres_rig::ask(&url, slow).await.unwrap();
+    let mut record = mdss_sim::created_record("minio:s3", "b", "k");
+    // What tells this write from others.
+    record["s3"]["object"]["sequencer"] = "01".into();
+    let event = serde_json::json!({ "Records": [record] }).to_string();
+    let send = async || relay.send("POST", "/events", &[], event.clone()).await.unwrap().status;
+    let begun = Instant::now();
+    assert_eq!(send().await, 503);
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(4), "{took:?}");
+    // This waits for the insert that is under way.
+    postgres_rig::ask(&url, "DROP TRIGGER slow ON mdss_relay.item").await.unwrap();
+    until("k is delivered although nobody was told so", async || sim.accepted_keys() == ["k"]).await;
+    assert_eq!(send().await, 200);
+    assert_eq!(post(&relay, &["last"]).await, 200);
+    until("last is delivered", async || sim.accepted_keys().contains(&"last".to_owned())).await;
+    let times: Vec<_> = sim.accepted().into_iter().map(|object| (object.key, object.times)).collect();
+    assert_eq!(times, [("k".to_owned(), 1), ("last".to_owned(), 1)]);
+    assert_eq!(metric(&relay, "mdss_relay_spool_duplicates_total").await, Some(1.0));
+    stop(relay).await;
 }
 
 #[tokio::test]

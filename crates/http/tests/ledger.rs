@@ -113,7 +113,6 @@ async fn l8_what_mdss_has_accepted_is_in_the_ledger_and_what_the_log_publishes_f
     until("the metrics say so", async || {
         metric(&server, "mdss_relay_ledger_entries").await >= Some(21.0)
             && metric(&server, "mdss_relay_ledger_outbox_rows").await == Some(0.0)
-            // It is counted now and then.
             && metric(&server, "mdss_relay_ledger_unscanned").await == Some(20.0)
     })
     .await;

@@ -48,6 +48,35 @@ fn nothing_asks_for_what_there_is_not_or_will_not_be() {
     }
 }
 
+/// Relays with one database report the same items, each of them: a sum over relays would count them as often as there are relays.
+#[test]
+fn no_panel_counts_what_relays_share_once_for_each() {
+    let board: serde_json::Value = serde_json::from_str(&read("deploy/grafana/mdss-relay.json")).unwrap();
+    let mut asked = Vec::new();
+    let mut left = vec![&board];
+    while let Some(value) = left.pop() {
+        match value {
+            serde_json::Value::Object(members) => {
+                asked.extend(members.get("expr").and_then(|expr| expr.as_str()));
+                left.extend(members.values());
+            }
+            serde_json::Value::Array(elements) => left.extend(elements),
+            _ => {}
+        }
+    }
+    let summed: Vec<_> = asked.iter().filter(|expr| expr.contains("mdss_relay_spool_items")).collect();
+    assert_eq!(summed.len(), 4);
+    for expr in summed {
+        for part in [
+            " unless on (instance) mdss_relay_spool_replicas",
+            "max by (job, lane, ",
+            " and on (instance) mdss_relay_spool_replicas",
+        ] {
+            assert!(expr.contains(part), "{expr}");
+        }
+    }
+}
+
 /// Whether `text` is `template` with a word in the place of each label.
 fn is_filled_in(template: &str, text: &str) -> bool {
     let mut pieces = template.split("{{ $labels.");

@@ -76,7 +76,6 @@ impl Door {
     pub async fn is_worked_on(&self) -> Result<bool, Trouble> {
         match &self.place {
             Place::Directory(dir) => Ok(Desk::is_worked_on(dir)),
-            #[cfg(feature = "postgres")]
             Place::Database(_) => Ok(!self.desk.replicas().await?.is_empty()),
         }
     }

@@ -15,7 +15,7 @@ use crate::throttle::Throttle;
 use crate::trouble::Trouble;
 
 /// Objects in one delivery, at most: what the highest rate has.
-const MOST: usize = 200;
+const MOST: usize = 400;
 
 /// How often it is looked whether it goes on.
 const LOOK: Duration = Duration::from_millis(250);

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 /// Deliveries a second.
-const DELIVERIES: u32 = 50;
+const DELIVERIES: u32 = 25;
 
 /// When the next objects may go, and how many.
 pub(crate) struct Throttle {
@@ -72,6 +72,6 @@ mod tests {
         let mut throttle = Throttle::new(50, begin);
         assert_eq!(throttle.take(1, begin), 1);
         let later = begin + Duration::from_secs(60);
-        assert_eq!((throttle.take(100, later), throttle.take(100, later)), (1, 0));
+        assert_eq!((throttle.take(100, later), throttle.take(100, later)), (2, 0));
     }
 }

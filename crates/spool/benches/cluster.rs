@@ -11,30 +11,27 @@
     reason = "a bench ends where it fails, and prints"
 )]
 
-use std::ffi::OsString;
-use std::process::Command;
+mod common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use mdss_relay_core::{Decision, Delivery, Relay, Role, Settings};
 use mdss_relay_spool::{Config, Database, Durability, Pacing, Place, Sender, Spool, SystemClock, Worker};
-use mdss_sim::{Config as SimConfig, DEFAULT_API_KEY, Sim, units};
+use mdss_sim::{Config as SimConfig, Sim};
 use postgres_rig::{Binaries, Server};
+
+use common::{DRAINED, bare, event, is_child, relay, run, tell};
 
 /// How long a row lasts, and how many rounds there are, in which a figure and its floor take turns.
 const TIME: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 5;
-/// How many a drain sends.
-const DRAINED: usize = 20_000;
-/// What tells a process that it is one of the bench's own.
-const CHILD: &str = "in-child";
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    if let Some(at) = args.iter().position(|arg| arg == CHILD) {
-        return runtime.block_on(child(&args[at + 1..]));
+    if let Some(args) = is_child(&args) {
+        return runtime.block_on(child(args));
     }
     let named = |name: &str| args.iter().any(|arg| arg == name);
     let all = !["accepts", "standby", "drains"].iter().any(|name| named(name));
@@ -51,23 +48,6 @@ fn main() {
             drains(&binaries, depth).await;
         }
     });
-}
-
-fn relay(url: &str) -> Arc<Relay> {
-    let vars = [("APIENDPOINT", url), ("APIKEY", DEFAULT_API_KEY), ("STORAGECLIENTID", units::AMAZON_S3)];
-    let vars = vars.into_iter().map(|(n, v)| (OsString::from(n), OsString::from(v)));
-    Arc::new(Relay::new(Settings::read(vars, Role::Function).finish().unwrap()).unwrap())
-}
-
-/// An event of the size that S3 sends.
-fn event(n: usize) -> Delivery {
-    let body = format!(
-        r#"{{"Records":[{{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"eu-central-1","eventTime":"2026-11-21T12:00:00.000Z",
-        "eventName":"ObjectCreated:Put","userIdentity":{{"principalId":"AWS:EXAMPLE"}},"requestParameters":{{"sourceIPAddress":"192.0.2.1"}},
-        "s3":{{"s3SchemaVersion":"1.0","configurationId":"rule","bucket":{{"name":"invoices","ownerIdentity":{{"principalId":"EXAMPLE"}},"arn":"arn:aws:s3:::invoices"}},
-        "object":{{"key":"incoming/2026/11/21/invoice-{n:08}.pdf","size":1024,"eTag":"0123456789abcdef0123456789abcdef","sequencer":"{n:016X}"}}}}}}]}}"#
-    );
-    Delivery { source: Some("s".into()), method: "POST".into(), body: body.into(), ..Delivery::default() }
 }
 
 fn open(url: &str, durability: Durability) -> Spool {
@@ -101,6 +81,18 @@ async fn accept(spools: &[Spool], senders: usize, next: &Arc<AtomicUsize>, most:
         task.await.unwrap();
     }
     (next.load(Ordering::Relaxed) - first).min(most) as f64 / begin.elapsed().as_secs_f64()
+}
+
+/// The same by so many relays that are there for this row alone, into tables that are as empty as those of the bare loop.
+async fn of_relays(url: &str, relays: usize, senders: usize, next: &Arc<AtomicUsize>) -> f64 {
+    let spools: Vec<_> = (0..relays).map(|_| open(url, Durability::Server)).collect();
+    for spool in &spools {
+        spool.ready().await.unwrap();
+    }
+    let rate = accept(&spools, senders, next, usize::MAX).await;
+    drop(spools);
+    postgres_rig::ask(url, "TRUNCATE mdss_relay.item, mdss_relay.delivery").await.unwrap();
+    rate
 }
 
 /// A loop on one connection that does nothing but insert so many rows of the same size with each commit; rows a second.
@@ -156,24 +148,24 @@ fn head(what: &str) {
 }
 
 async fn accepts(binaries: &Binaries) {
-    let server = Server::setup(binaries).setting("max_connections", "300").start().unwrap();
+    let server = Server::setup(binaries)
+        .setting("max_connections", "300")
+        // PostgreSQL's own default.
+        .setting("shared_buffers", "128MB")
+        .start()
+        .unwrap();
     let url = server.database().await.unwrap();
     let next = Arc::new(AtomicUsize::new(0));
-    let spools: Vec<_> = (0..4).map(|_| open(&url, Durability::Server)).collect();
-    // A connection for each sender, so that no two events share a commit of the relay's.
-    let many: Vec<_> = (0..32).map(|_| open(&url, Durability::Server)).collect();
-    for spool in spools.iter().chain(&many) {
-        spool.ready().await.unwrap();
-    }
     let mut bare_single = vec![];
     let (mut floor, mut single, mut alone, mut four, mut one) = (vec![], vec![], vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
         floor.push(inserts(&url, 32, 1).await);
         bare_single.push(inserts(&url, 1, 32).await);
-        single.push(accept(&many, 32, &next, usize::MAX).await);
-        one.push(accept(&spools[..1], 1, &next, usize::MAX).await);
-        alone.push(accept(&spools[..1], 32, &next, usize::MAX).await);
-        four.push(accept(&spools, 64, &next, usize::MAX).await);
+        // A relay for each sender, so that no two events share a commit of the relay's.
+        single.push(of_relays(&url, 32, 32, &next).await);
+        one.push(of_relays(&url, 1, 1, &next).await);
+        alone.push(of_relays(&url, 1, 32, &next).await);
+        four.push(of_relays(&url, 4, 64, &next).await);
     }
     head("durable accepts on PostgreSQL, against a bare loop of 32 rows a commit");
     row("a bare loop, 32 rows a commit", &floor, &floor, "");
@@ -210,6 +202,9 @@ async fn standby(binaries: &Binaries) {
 
 /// Copies of what waits, until so many do. Their deliveries are of their own, and their marks.
 async fn deepen(url: &str, depth: usize) {
+    // What the row before held when it was ended would be copied with its leases.
+    let free = "UPDATE mdss_relay.item SET claim = NULL, not_before = now() WHERE not_before > now()";
+    postgres_rig::ask(url, free).await.unwrap();
     loop {
         let there: usize =
             postgres_rig::ask(url, "SELECT count(*) FROM mdss_relay.item").await.unwrap()[0].parse().unwrap();
@@ -261,7 +256,7 @@ async fn drains(binaries: &Binaries, deepest: usize) {
                 accept(std::slice::from_ref(&filler), 64, &next, DRAINED.min(wanted)).await;
             }
             deepen(&url, wanted).await;
-            let (bare, _) = run(&["bare", &sim.url(), "-", "1"]);
+            let (bare, _) = run(&["bare", &sim.url()]);
             let (rate, peak) = run(&["drain", &sim.url(), &url, &relays.to_string()]);
             let budget = if relays == 1 { "0.3" } else { "" };
             println!("{behind:<12} {relays:<8} {rate:>8.0} {:>8.2} {budget:>7} {peak:>9.0}", rate / bare);
@@ -271,31 +266,6 @@ async fn drains(binaries: &Binaries, deepest: usize) {
                 || ' of indexes, deliveries ' || pg_size_pretty(pg_total_relation_size('mdss_relay.delivery')) || ', marks '
                 || pg_size_pretty(pg_total_relation_size('mdss_relay.done'))";
     println!("items {}", postgres_rig::ask(&url, size).await.unwrap()[0]);
-}
-
-async fn bare(url: &str) -> f64 {
-    let relay = relay(url);
-    let (begin, next) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
-    let tasks: Vec<_> = (0..relay.settings().mdss.concurrency)
-        .map(|_| {
-            let (relay, next) = (Arc::clone(&relay), Arc::clone(&next));
-            tokio::spawn(async move {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= DRAINED {
-                        return;
-                    }
-                    let plan = relay.plan(&event(n));
-                    let Decision::Send(submission) = &plan.records[0].decision else { panic!("{plan:?}") };
-                    relay.attempt(submission).await.unwrap();
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
-    DRAINED as f64 / begin.elapsed().as_secs_f64()
 }
 
 /// Items a second that leave the database by so many relays.
@@ -327,21 +297,9 @@ async fn drained(mdss: &str, url: &str, relays: usize) -> f64 {
     rate
 }
 
-/// Runs this program again; what it measured, and its peak memory in MB.
-fn run(args: &[&str]) -> (f64, f64) {
-    let out = Command::new(std::env::current_exe().unwrap()).arg(CHILD).args(args).output().unwrap();
-    let text = String::from_utf8(out.stdout).unwrap();
-    let mut numbers = text.split_whitespace().map(|n| n.parse().unwrap());
-    (numbers.next().unwrap(), numbers.next().unwrap())
-}
-
 async fn child(args: &[String]) {
-    let figure = match args[0].as_str() {
+    tell(match args[0].as_str() {
         "drain" => drained(&args[1], &args[2], args[3].parse().unwrap()).await,
-        _ => bare(&args[1]).await,
-    };
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak: f64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    println!("{figure} {}", peak / 1024.0);
+        _ => bare(&args[1], DRAINED).await,
+    });
 }

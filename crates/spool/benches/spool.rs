@@ -10,32 +10,29 @@
     reason = "a bench ends where it fails, and prints"
 )]
 
-use std::ffi::OsString;
+mod common;
+
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use mdss_relay_core::{Decision, Delivery, Relay, Role, Settings};
 use mdss_relay_spool::{Config, Pacing, Place, Sender, Spool, StoreThread, SystemClock, Worker};
-use mdss_sim::{Config as SimConfig, DEFAULT_API_KEY, Sim, units};
+use mdss_sim::{Config as SimConfig, Sim};
+
+use common::{DRAINED, bare, event, is_child, relay, run, tell};
 
 const MILLION: usize = 1_000_000;
 const TIME: Duration = Duration::from_secs(3);
-const DRAINED: usize = 20_000;
-
-/// What tells a process that it is one of the bench's own.
-const CHILD: &str = "in-child";
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    if let Some(at) = args.iter().position(|arg| arg == CHILD) {
-        runtime.block_on(child(&args[at + 1], Path::new(&args[at + 2]), &args[at + 3]));
+    if let Some(args) = is_child(&args) {
+        runtime.block_on(child(args));
     } else if args.iter().any(|arg| arg == "ledger") {
         runtime.block_on(tells());
     } else if args.iter().any(|arg| arg == "drain") {
@@ -45,22 +42,8 @@ fn main() {
     }
 }
 
-fn relay(url: &str) -> Arc<Relay> {
-    let vars = [("APIENDPOINT", url), ("APIKEY", DEFAULT_API_KEY), ("STORAGECLIENTID", units::AMAZON_S3)];
-    let vars = vars.into_iter().map(|(n, v)| (OsString::from(n), OsString::from(v)));
-    Arc::new(Relay::new(Settings::read(vars, Role::Function).finish().unwrap()).unwrap())
-}
-
-/// An event of the size that S3 sends.
-fn event(n: usize) -> Delivery {
-    let body = format!(
-        r#"{{"Records":[{{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"eu-central-1","eventTime":"2026-11-21T12:00:00.000Z",
-        "eventName":"ObjectCreated:Put","userIdentity":{{"principalId":"AWS:EXAMPLE"}},"requestParameters":{{"sourceIPAddress":"192.0.2.1"}},
-        "responseElements":{{"x-amz-request-id":"0123456789ABCDEF","x-amz-id-2":"an id of about eighty bytes, which nobody needs and everybody sends, always there"}},
-        "s3":{{"s3SchemaVersion":"1.0","configurationId":"rule","bucket":{{"name":"invoices","ownerIdentity":{{"principalId":"EXAMPLE"}},"arn":"arn:aws:s3:::invoices"}},
-        "object":{{"key":"incoming/2026/11/21/invoice-{n:08}.pdf","size":1024,"eTag":"0123456789abcdef0123456789abcdef","sequencer":"{n:016X}"}}}}}}]}}"#
-    );
-    Delivery { source: Some("s".into()), method: "POST".into(), body: body.into(), ..Delivery::default() }
+fn path(dir: &Path) -> &str {
+    dir.to_str().unwrap()
 }
 
 fn start(dir: &Path) -> (Spool, StoreThread) {
@@ -135,9 +118,9 @@ async fn all() {
     let rate = accepts(&dir, 256, MILLION).await;
     let size = std::fs::metadata(dir.join("spool.db")).unwrap().len() >> 20;
     println!("a million events: {rate:.0} accepts a second up to there, {size} MB of file");
-    let (seconds, peak) = run("open", &dir, "-");
+    let (seconds, peak) = run(&["open", path(&dir)]);
     println!("restart with a million: {:.0} ms to the first accept, peak {peak:.0} MB", seconds * 1000.0);
-    let (rate, peak) = run("drain", &dir, &format!("{} {DRAINED}", sim.url()));
+    let (rate, peak) = run(&["drain", path(&dir), &sim.url(), &DRAINED.to_string()]);
     println!(
         "drain with a million behind: {rate:.0} a second = {:.2} x the bare loop; peak {peak:.0} MB",
         rate / bare
@@ -157,13 +140,14 @@ async fn drains() {
 /// The drain with a fact in each outcome against without, in turns. Nobody takes the facts: that has a bench of its own, the server's.
 async fn tells() {
     let sim = Sim::start(SimConfig { keep_requests: 10, ..SimConfig::default() }).await.unwrap();
-    let more = format!("{} {DRAINED}", sim.url());
+    let (url, count) = (sim.url(), DRAINED.to_string());
     let mut rates = [Vec::new(), Vec::new()];
     for turn in 0..6 {
         for place in [turn % 2, (turn + 1) % 2] {
             let disk = tempfile::tempdir().unwrap();
             accepts(disk.path(), 64, DRAINED).await;
-            rates[place].push(run(["drain", "tell"][place], disk.path(), &more).0);
+            rates[place]
+                .push(run(&[["drain", "tell"][place], disk.path().to_str().unwrap(), &url, &count]).0);
         }
     }
     let mut ratios: Vec<f64> = rates[1].iter().zip(&rates[0]).map(|(told, not)| told / not).collect();
@@ -180,13 +164,13 @@ async fn tells() {
 
 /// Gives the rate of the bare loop, which has a process of its own as the drain has.
 async fn drain(sim: &Sim, disk: &Path, memory: &Path) -> f64 {
-    let more = format!("{} {DRAINED}", sim.url());
-    let (bare, _) = run("bare", disk, &more);
+    let (url, count) = (sim.url(), DRAINED.to_string());
+    let (bare, _) = run(&["bare", &url, &count]);
     let mut rates = Vec::new();
     for dir in [disk, memory] {
         let dir = dir.join("drain");
         accepts(&dir, 64, DRAINED).await;
-        rates.push(run("drain", &dir, &more));
+        rates.push(run(&["drain", path(&dir), &url, &count]));
     }
     println!(
         "drain: {:.0} a second = {:.2} x a bare client loop ({bare:.0}), {:.2} x with the file in memory; peak {:.0} MB",
@@ -198,56 +182,15 @@ async fn drain(sim: &Sim, disk: &Path, memory: &Path) -> f64 {
     bare
 }
 
-async fn bare(url: &str, count: usize) -> f64 {
-    let relay = relay(url);
-    let (begin, next) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
-    let tasks: Vec<_> = (0..relay.settings().mdss.concurrency)
-        .map(|_| {
-            let (relay, next) = (Arc::clone(&relay), Arc::clone(&next));
-            tokio::spawn(async move {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= count {
-                        return;
-                    }
-                    let plan = relay.plan(&event(n));
-                    let Decision::Send(submission) = &plan.records[0].decision else { panic!("{plan:?}") };
-                    relay.attempt(submission).await.unwrap();
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
-    count as f64 / begin.elapsed().as_secs_f64()
-}
-
-/// Runs this program again; what it measured, and its peak memory in MB.
-fn run(what: &str, dir: &Path, more: &str) -> (f64, f64) {
-    let out = Command::new(std::env::current_exe().unwrap())
-        .args([CHILD, what, dir.to_str().unwrap(), more])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(out.stdout).unwrap();
-    let mut numbers = text.split_whitespace().map(|n| n.parse().unwrap());
-    (numbers.next().unwrap(), numbers.next().unwrap())
-}
-
-async fn child(what: &str, dir: &Path, more: &str) {
-    let figure = match what {
-        "open" => open(dir).await,
-        "drain" => drained(dir, more, false).await,
-        "tell" => drained(dir, more, true).await,
-        _ => {
-            let (url, count) = more.split_once(' ').unwrap();
-            bare(url, count.parse().unwrap()).await
-        }
-    };
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak: f64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    println!("{figure} {}", peak / 1024.0);
+async fn child(args: &[String]) {
+    let dir = |at: usize| Path::new(&args[at]);
+    let count = |at: usize| args[at].parse().unwrap();
+    tell(match args[0].as_str() {
+        "open" => open(dir(1)).await,
+        "drain" => drained(dir(1), &args[2], count(3), false).await,
+        "tell" => drained(dir(1), &args[2], count(3), true).await,
+        _ => bare(&args[1], args[2].parse().unwrap()).await,
+    });
 }
 
 /// Seconds to the first accept.
@@ -265,9 +208,7 @@ async fn open(dir: &Path) -> f64 {
 }
 
 /// Items a second that leave the file; each with a fact for a ledger, or none.
-async fn drained(dir: &Path, more: &str, tells: bool) -> f64 {
-    let (url, count) = more.split_once(' ').unwrap();
-    let count: u64 = count.parse().unwrap();
+async fn drained(dir: &Path, url: &str, count: u64, tells: bool) -> f64 {
     let (spool, keeping) = start(dir);
     let spool = if tells { spool.with_ledger() } else { spool };
     spool.ready().await.unwrap();

@@ -3,8 +3,8 @@
 pub(crate) mod azure;
 pub(crate) mod gcs;
 pub(crate) mod oci;
-mod query;
+pub(crate) mod query;
 pub(crate) mod s3;
 pub(crate) mod s3_bucket;
 pub(crate) mod s3_page;
-mod xml;
+pub(crate) mod xml;

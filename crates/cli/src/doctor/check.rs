@@ -8,13 +8,22 @@ pub(crate) enum Group {
     Database,
     Network,
     Mdss,
+    Bucket,
     Relay,
     Loop,
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Settings, Self::Machine, Self::Database, Self::Network, Self::Mdss, Self::Relay, Self::Loop];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Settings,
+        Self::Machine,
+        Self::Database,
+        Self::Network,
+        Self::Mdss,
+        Self::Bucket,
+        Self::Relay,
+        Self::Loop,
+    ];
 
     /// The first part of the ids of its checks.
     pub(crate) const fn name(self) -> &'static str {
@@ -24,6 +33,7 @@ impl Group {
             Self::Database => "database",
             Self::Network => "network",
             Self::Mdss => "mdss",
+            Self::Bucket => "bucket",
             Self::Relay => "relay",
             Self::Loop => "loop",
         }
@@ -79,7 +89,7 @@ const fn live(group: Group, id: &'static str, worst: Worst, looks_at: &'static s
     Check { live: true, ..row(group, id, worst, looks_at) }
 }
 
-use Group::{Database, Loop, Machine, Mdss, Network, Relay, Settings};
+use Group::{Bucket, Database, Loop, Machine, Mdss, Network, Relay, Settings};
 use Worst::{Fail, Warn};
 
 /// Every check, in the order in which they are printed.
@@ -136,6 +146,13 @@ pub(crate) const CHECKS: &[Check] = &[
     live(Mdss, "mdss.event_based", Fail, "whether each unit's scan is event based"),
     live(Mdss, "mdss.scan_id", Fail, "whether MDSS takes each route's scan id"),
     row(Mdss, "mdss.rate", Warn, "how many objects a second the relay can report"),
+    row(Bucket, "bucket.exists", Fail, "whether each bucket of a store is there"),
+    row(Bucket, "bucket.list", Warn, "whether the store's credentials may list it"),
+    row(Bucket, "bucket.emits", Fail, "whether the bucket tells anybody of new objects"),
+    row(Bucket, "bucket.notifies", Fail, "whether it tells us: what `expects` names"),
+    row(Bucket, "bucket.filter", Fail, "whether it tells us of everything that the routes take"),
+    row(Bucket, "bucket.dead_letter", Warn, "whether events that are given up are kept somewhere"),
+    row(Bucket, "bucket.created_only", Warn, "whether it tells us of anything but new objects"),
     row(Relay, "relay.running", Fail, "whether a relay listens"),
     row(Relay, "relay.ready", Fail, "whether it takes events"),
     row(

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use mdss_relay_core::{HttpSettings, MOST_FILE_BYTES, Mistake, Relay, Role, Settings, plain_text};
 use mdss_relay_gate::{Proxies, Sources};
+use mdss_relay_stores::StoreSettings;
 use rustix::fs::Access as Wanted;
 
 use super::account::Lists;
@@ -27,6 +28,8 @@ pub(crate) struct Subject {
     pub(crate) variables: Vec<(OsString, OsString)>,
     pub(crate) settings: Settings,
     pub(crate) http: HttpSettings,
+    /// The stores whose buckets are to tell us.
+    pub(crate) stores: Vec<StoreSettings>,
     /// Everything for which the server would not start.
     pub(crate) mistakes: Vec<Mistake>,
     /// The service that it is, if a unit file was given.
@@ -107,6 +110,7 @@ impl Subject {
         let mut draft = Settings::read(readable, Role::Http);
         Sources::of(&mut draft, Timestamp::now(), &|path| plain_text(path, MOST_FILE_BYTES));
         Proxies::trusted(&mut draft);
+        let stores = StoreSettings::read(&draft.settings, &mut draft.mistakes);
         let http = draft.settings.http.take().expect("every role except a function's has them");
         let (settings, mut mistakes) = (draft.settings, draft.mistakes);
         if mistakes.is_empty() {
@@ -132,6 +136,7 @@ impl Subject {
             variables,
             settings,
             http,
+            stores,
             mistakes,
             service,
             eyes,
@@ -141,6 +146,12 @@ impl Subject {
             unseen,
             routes_are_whole,
         }
+    }
+
+    /// Whether something is wrong in the tables of this name.
+    pub(super) fn mistakes_in(&self, table: &str) -> bool {
+        let begins = |place: &str| place.strip_prefix(table).is_some_and(|rest| rest.starts_with('['));
+        self.mistakes.iter().any(|mistake| begins(&mistake.name))
     }
 
     /// The unit that it is, without its suffix: of the unit file, or the one in which systemd runs this process.

@@ -9,7 +9,7 @@ use crate::input;
 use crate::visible::quoted;
 
 /// Where the package has it. Commands of alerts and guides run as they stand there.
-pub(super) const STANDARD: &str = "/var/lib/mdss-relay";
+pub(crate) const STANDARD: &str = "/var/lib/mdss-relay";
 
 /// Where the package has the configuration.
 const CONFIG: &str = "/etc/mdss-relay/relay.toml";
@@ -18,7 +18,7 @@ const CONFIG: &str = "/etc/mdss-relay/relay.toml";
 const USER: &str = "mdss-relay";
 
 /// The data directory that is meant: the one given, else the one of the variable, else the standard one if there is such a place.
-pub(super) fn data_dir(
+pub(crate) fn data_dir(
     given: Option<PathBuf>,
     variable: Option<OsString>,
     standard: &Path,

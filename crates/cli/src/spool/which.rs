@@ -135,7 +135,7 @@ async fn buckets(desk: &Desk, filter: &Filter, most: usize) -> Result<Vec<String
     Ok(buckets)
 }
 
-fn age(text: &str) -> Result<Duration, String> {
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "expected a number with its unit, such as 90s, 15m, 2h or 7d";
     let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
     let seconds: u64 = match unit {

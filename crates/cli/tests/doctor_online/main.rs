@@ -2,6 +2,7 @@
 //! statements that doctor is accepted by.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
+mod bucket;
 mod found;
 mod healthy;
 mod mdss;

@@ -113,6 +113,11 @@ impl<'t> Pen<'t> {
         self.writes
     }
 
+    /// How keys are kept.
+    pub(super) fn keys(&self) -> Keys {
+        self.ink.keys
+    }
+
     pub(super) fn now(&self) -> Moment {
         self.ink.now
     }

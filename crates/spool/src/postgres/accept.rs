@@ -19,29 +19,8 @@ use super::failure::Fault;
 use super::line::{Line, Parameter};
 use crate::trouble::{Trouble, TroubleKind};
 
-/// Rows are written in the order of their marks: two relays that store the same marks in another order would wait for each other.
-const ACCEPT: &str = "
-WITH setting AS MATERIALIZED (
-    SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true) AS sync,
-           pg_logical_emit_message(true, 'mdss-relay', '') AS written
-), stored AS (
-    INSERT INTO mdss_relay.item (id, token, delivery, source, path, lane, state, since, not_before, reason, detail, bucket, key, mark, bytes)
-    SELECT i.id, i.token, i.delivery, i.source, i.path, i.lane, i.state, now(), now() + i.pause * interval '1 second', i.reason, i.detail, i.bucket, i.key, i.mark, i.bytes
-    FROM setting, unnest($1::int8[], $2::int4[], $3::int8[], $4::text[], $5::bytea[], $6::text[], $7::int2[], $8::float8[], $9::text[], $10::text[],
-                         $11::text[], $12::text[], $13::bytea[], $14::int8[])
-         AS i (id, token, delivery, source, path, lane, state, pause, reason, detail, bucket, key, mark, bytes)
-    WHERE NOT EXISTS (SELECT FROM mdss_relay.done WHERE done.mark = i.mark)
-    ORDER BY i.mark, i.id
-    ON CONFLICT (mark) WHERE mark IS NOT NULL DO NOTHING
-    RETURNING id, delivery
-), kept AS (
-    INSERT INTO mdss_relay.delivery (id, name, source, dialect, method, headers, body, received, checksum, items)
-    SELECT d.id, d.name, d.source, d.dialect, d.method, d.headers, d.body, now(), d.checksum, s.items
-    FROM unnest($15::int8[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::bytea[], $22::int8[])
-         AS d (id, name, source, dialect, method, headers, body, checksum)
-    JOIN (SELECT delivery, count(*)::int AS items FROM stored GROUP BY 1) s ON s.delivery = d.id
-)
-SELECT setting.sync, pg_is_in_recovery(), current_setting('synchronous_standby_names'), (SELECT array_agg(id) FROM stored) FROM setting";
+/// The statement is in the database (`2.sql`), so that a session keeps its plan.
+const ACCEPT: &str = "SELECT * FROM mdss_relay.accept($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
 
 /// The same without an event, to find out whether one would be stored.
 const PROBE: &str = "
@@ -165,8 +144,13 @@ pub(super) async fn commit(
 ) -> Result<HashSet<i64>, Fault> {
     line.listen();
     // Behind each other on one connection: the second reads what the list of standbys is once the first has waited for them.
-    let (answer, after) =
-        join(line.client.query_typed(sql, parameters), line.client.query_typed(AFTER, &[])).await;
+    let (answer, after) = join(line.client.query_typed(sql, parameters), async {
+        match durability {
+            Durability::Replicated => line.client.query_typed(AFTER, &[]).await,
+            Durability::Server => Ok(Vec::new()),
+        }
+    })
+    .await;
     let answer = answer?;
     let unsure = |kind, why: &str| {
         Fault::Unsure(Trouble::new(kind, format!("whether the event is safe is not known: {why}")))
@@ -180,12 +164,11 @@ pub(super) async fn commit(
             "the database has warned that the wait for its standby was ended by somebody, or that it is going down",
         ));
     }
-    let (Some(row), Some(after)) = (answer.first(), after.first()) else {
-        return Err(unsure(TroubleKind::Internal, "the database has answered nothing"));
-    };
+    let nothing = || unsure(TroubleKind::Internal, "the database has answered nothing");
+    let row = answer.first().ok_or_else(nothing)?;
     let sync: &str = row.try_get(0).map_err(unreadable)?;
     let standby: bool = row.try_get(1).map_err(unreadable)?;
-    let names: [&str; 2] = [row.try_get(2).map_err(unreadable)?, after.try_get(0).map_err(unreadable)?];
+    let before: &str = row.try_get(2).map_err(unreadable)?;
     let stored: Option<Vec<i64>> = row.try_get(3).map_err(unreadable)?;
     if !matches!(sync, "on" | "remote_apply") {
         return Err(unsure(TroubleKind::Unsafe, "synchronous_commit could not be set"));
@@ -194,7 +177,8 @@ pub(super) async fn commit(
         return Err(unsure(TroubleKind::Unsafe, "the database is a standby"));
     }
     if durability == Durability::Replicated {
-        if names.iter().any(|names| names.is_empty()) {
+        let after = after.first().ok_or_else(nothing)?;
+        if before.is_empty() || after.try_get::<_, &str>(0).map_err(unreadable)?.is_empty() {
             return Err(unsure(TroubleKind::Unsafe, "synchronous_standby_names is empty"));
         }
         let (age, end): (f64, &str) =

@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::timeout_at;
 use tokio_postgres::types::Type;
 
 use super::accept::{Rows, accept};
@@ -27,6 +29,10 @@ const QUEUE: usize = 1024;
 /// Requests that share a commit, and bytes of them, at most: the first of them waits for the last.
 const GROUP: usize = 512;
 const GROUP_BYTES: usize = 8 << 20;
+
+/// If so many are likely to come, a group waits a moment for them: a commit costs as much as storing a dozen events.
+const MANY: usize = 8;
+const MOMENT: Duration = Duration::from_micros(500);
 
 /// How often a group is sent again that has met another one, and after what time, about.
 const TRIES: u32 = 3;
@@ -54,11 +60,18 @@ impl Job {
 
 /// Where deliveries are handed in.
 pub(super) type Orders = mpsc::Sender<Job>;
-pub(super) type Queue = Arc<Mutex<mpsc::Receiver<Job>>>;
+pub(super) type Queue = Arc<Waiting>;
+
+/// What waits to be stored.
+pub(super) struct Waiting {
+    jobs: Mutex<mpsc::Receiver<Job>>,
+    /// Requests in the groups that are out.
+    out: AtomicUsize,
+}
 
 pub(super) fn orders() -> (Orders, Queue) {
-    let (orders, queue) = mpsc::channel(QUEUE);
-    (orders, Arc::new(Mutex::new(queue)))
+    let (orders, jobs) = mpsc::channel(QUEUE);
+    (orders, Arc::new(Waiting { jobs: Mutex::new(jobs), out: AtomicUsize::new(0) }))
 }
 
 /// Hands a delivery in and waits for its answer, for so long at most: after that nobody knows.
@@ -87,21 +100,58 @@ pub(super) async fn order(
 /// Stores what is handed in, group by group, on one connection.
 pub(super) async fn serve(base: Arc<Base>, place: usize, queue: Queue) {
     let Some(slot) = base.accepts.get(place) else { return };
+    let mut answered = 0;
     loop {
-        let jobs = gather(&mut *queue.lock().await).await;
+        let jobs = {
+            let mut jobs = queue.jobs.lock().await;
+            // Half of those that are about: the other half is out, or comes back with the next group.
+            let likely = (answered + queue.out.load(Ordering::Relaxed)) / 2;
+            gather(&mut jobs, likely).await
+        };
         if jobs.is_empty() {
             return;
         }
+        answered = jobs.len();
+        let _out = Out::new(&queue.out, answered);
         store(&base, slot, jobs).await;
     }
 }
 
-/// The next group; empty: nobody is left who could hand anything in.
-async fn gather(queue: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+/// Counts the requests of a group until it has come back, whatever becomes of it.
+struct Out<'q>(&'q AtomicUsize, usize);
+
+impl<'q> Out<'q> {
+    fn new(out: &'q AtomicUsize, jobs: usize) -> Self {
+        out.fetch_add(jobs, Ordering::Relaxed);
+        Self(out, jobs)
+    }
+}
+
+impl Drop for Out<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
+/// The next group; empty: nobody is left who could hand anything in. If many are about, it waits a moment for as many as are likely to come.
+async fn gather(queue: &mut mpsc::Receiver<Job>, likely: usize) -> Vec<Job> {
     let mut jobs: Vec<Job> = queue.recv().await.into_iter().collect();
     let mut bytes: usize = jobs.iter().map(|job| job.intake.body.len()).sum();
+    let mut patience = (likely >= MANY).then(|| Instant::now() + MOMENT);
     while !jobs.is_empty() && jobs.len() < GROUP && bytes < GROUP_BYTES {
-        let Ok(job) = queue.try_recv() else { break };
+        let job = match queue.try_recv() {
+            Ok(job) => job,
+            Err(_) => {
+                let Some(until) = patience.filter(|_| jobs.len() < likely) else { break };
+                match timeout_at(until.into(), queue.recv()).await {
+                    Ok(Some(job)) => job,
+                    Ok(None) | Err(_) => {
+                        patience = None;
+                        continue;
+                    }
+                }
+            }
+        };
         bytes += job.intake.body.len();
         jobs.push(job);
     }
@@ -387,4 +437,50 @@ async fn inherit(line: &super::line::Line, heirs: &[(i64, i64)]) -> Result<(), F
     let sql = "UPDATE mdss_relay.item SET bytes = item.bytes + h.bytes FROM unnest($1::int8[], $2::int8[]) AS h (id, bytes) WHERE item.id = h.id";
     line.client.execute_typed(sql, &[(&ids, Type::INT8_ARRAY), (&bytes, Type::INT8_ARRAY)]).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job() -> Job {
+        let intake = Intake {
+            name: String::new(),
+            source: None,
+            dialect: None,
+            method: String::new(),
+            headers: String::new(),
+            body: Vec::new(),
+            items: Vec::new(),
+            known: None,
+        };
+        let limits = Limits { bytes: 1, parties: crate::shares::Parties::default() };
+        Job { intake: Arc::new(intake), limits, reply: oneshot::channel().0 }
+    }
+
+    #[tokio::test]
+    async fn a_group_waits_a_moment_for_many_and_not_at_all_for_few() {
+        for (likely, there, later, gathered) in [
+            (0, 3, 5, 3),
+            (MANY - 1, 3, 5, 3),
+            (MANY, 3, 5, 8),
+            (MANY, 10, 5, 10),
+            (20, 3, 5, 8),
+            (20, 600, 5, GROUP),
+        ] {
+            let (orders, mut queue) = mpsc::channel(QUEUE);
+            for _ in 0..there {
+                orders.try_send(job()).map_err(drop).unwrap();
+            }
+            let more = async {
+                tokio::task::yield_now().await;
+                for _ in 0..later {
+                    orders.try_send(job()).map_err(drop).unwrap();
+                }
+                std::future::pending::<()>().await;
+            };
+            let jobs = tokio::select! { biased; jobs = gather(&mut queue, likely) => jobs, () = more => unreachable!() };
+            assert_eq!(jobs.len(), gathered, "{likely} {there}");
+        }
+    }
 }

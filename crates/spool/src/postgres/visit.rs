@@ -17,6 +17,8 @@ SELECT ARRAY(
         WHEN c.relkind = 'r' THEN ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] ELSE ARRAY['SELECT'] END) AS needed (privilege)
     WHERE c.relnamespace = to_regnamespace('mdss_relay') AND c.relkind IN ('r', 'S')
       AND NOT CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, needed.privilege) ELSE has_table_privilege(c.oid, needed.privilege) END
+    UNION ALL SELECT 'EXECUTE on mdss_relay.' || proname FROM pg_proc
+    WHERE pronamespace = to_regnamespace('mdss_relay') AND NOT has_function_privilege(oid, 'EXECUTE')
     ORDER BY 1),
     CASE WHEN to_regnamespace('mdss_relay') IS NULL THEN has_database_privilege(current_database(), 'CREATE')
          ELSE has_schema_privilege('mdss_relay', 'CREATE') END";

@@ -74,6 +74,55 @@ async fn tables_of_another_version_are_used_as_long_as_they_may_be() {
     assert_eq!(send(&store, "k").await.unwrap(), "spooled:-");
 }
 
+/// The first version's tables, with an event in them as its relay has stored it.
+#[tokio::test]
+async fn a_database_of_the_first_version_is_upgraded_beside_its_relays() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let first = include_str!("../../src/postgres/1.sql");
+    let made = format!(
+        "CREATE SCHEMA mdss_relay; {first}; INSERT INTO mdss_relay.meta (version, oldest) VALUES (1, 1)"
+    );
+    postgres_rig::ask(&url, &made).await.unwrap();
+    let stored = "INSERT INTO mdss_relay.delivery (id, name, method, headers, body, checksum, items) VALUES (1, 'old', 'POST', '[]', '', 0, 1);
+         INSERT INTO mdss_relay.item (id, token, delivery, source, path, lane, state, not_before, bytes) VALUES (2, 3, 1, '', '', 'lane', 0, now(), 512)";
+    postgres_rig::ask(&url, stored).await.unwrap();
+    let store = Store::open(&url);
+    assert_eq!(send(&store, "k").await.unwrap(), "spooled:-");
+    assert_eq!(items(&store).await, 2);
+    let found =
+        postgres_rig::ask(&url, "SELECT version || ' ' || oldest FROM mdss_relay.meta").await.unwrap();
+    assert_eq!(found, [format!("{} 1", Database::TABLES)], "relays of the first version may go on");
+    postgres_rig::ask(&url, &stored.replace("(1,", "(11,").replace("(2, 3, 1,", "(12, 3, 11,"))
+        .await
+        .unwrap();
+    assert_eq!(claim(&store, 10, std::time::Duration::from_secs(60)).await.items.len(), 3);
+}
+
+/// A plan that was made for few events, and while nothing had been accepted yet, is kept. It must not read all marks for each group later.
+#[tokio::test]
+async fn the_plan_that_is_kept_reads_no_table_from_end_to_end() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let store = Store::open(&url);
+    for n in 0..10 {
+        assert_eq!(send(&store, &format!("a{n}")).await.unwrap(), "spooled:-");
+    }
+    let marks =
+        "INSERT INTO mdss_relay.done (mark) SELECT sha256(n::text::bytea) FROM generate_series(1, 1000) n";
+    postgres_rig::ask(&url, marks).await.unwrap();
+    let sends = (0..100).map(async |n| send(&store, &format!("b{n}")).await);
+    assert!(futures_util::future::join_all(sends).await.iter().all(Result::is_ok));
+    // What a session has counted is seen by others after a second, or when it ends.
+    store.close();
+    let looked_up =
+        "SELECT idx_scan >= 110 FROM pg_stat_user_tables WHERE relid = 'mdss_relay.done'::regclass";
+    until("each mark was looked up in the index", async || {
+        postgres_rig::ask(&url, looked_up).await.unwrap().first().is_some_and(|all| all == "t")
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_server_is_believed_by_its_certificate_for_its_name() {
     let Some(binaries) = postgres_rig::binaries().unwrap() else { return };

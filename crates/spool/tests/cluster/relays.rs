@@ -257,3 +257,26 @@ async fn two_relays_send_each_object_once() {
     let got = accepted(&sim);
     assert!(got.len() == 200 && got.values().all(|times| *times == 1), "{got:?}");
 }
+
+/// Each sees the other's item as long as that is not committed. If neither waited, nobody would take the delivery away.
+#[tokio::test]
+async fn two_relays_that_settle_the_last_two_items_of_a_delivery_leave_nothing_of_it() {
+    let Some(url) = database().await else { return };
+    let stores = [Store::open(&url), Store::open(&url)];
+    let records = [record("b", "k0", Some("1")), record("b", "k1", Some("2"))];
+    accept(&stores[0], &routed(), delivery(&records)).await.unwrap();
+    let mut halves = Vec::new();
+    for store in &stores {
+        halves.push(claim(store, 1, MINUTE).await.items);
+    }
+    assert!(halves.iter().all(|half| half.len() == 1), "one each");
+    // Long enough that both are at it at the same time.
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN OLD; END $$;
+                CREATE TRIGGER slow AFTER DELETE ON mdss_relay.item FOR EACH ROW EXECUTE FUNCTION slow()";
+    postgres_rig::ask(&url, slow).await.unwrap();
+    let settled = stores.iter().zip(halves).map(|(store, half)| settle(store, half, |_| Outcome::Accepted));
+    futures_util::future::join_all(settled).await;
+    let left =
+        "SELECT (SELECT count(*) FROM mdss_relay.item) || ' ' || (SELECT count(*) FROM mdss_relay.delivery)";
+    assert_eq!(postgres_rig::ask(&url, left).await.unwrap(), ["0 0"]);
+}

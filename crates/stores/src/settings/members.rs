@@ -71,6 +71,20 @@ pub const MEMBERS: &[Member] = &[
         "where it is; of Azure the URL may end in the account",
     ),
     member(
+        "management_endpoint",
+        ASKED,
+        "a URL without a path",
+        "the cloud's own",
+        "where doctor asks whom its buckets tell: of `s3` SQS, EventBridge and Lambda, of `oci` Events and Identity, of `azure` the management, of `gcs` Pub/Sub",
+    ),
+    member(
+        "resource_id",
+        &[Azure],
+        "`/subscriptions/…/storageAccounts/NAME`",
+        "doctor cannot ask whom its containers tell",
+        "the resource id of the storage account",
+    ),
+    member(
         "region",
         &[S3, Oci],
         "a name, or `auto`",

@@ -70,7 +70,22 @@ fn one(entry: &mut Entry<'_>, sources: &[&str], proxies: Proxies) -> Option<Stor
     {
         entry.mistake("source", source, &format!("the name of a source ({})", sources.join(", ")));
     }
-    let endpoint = entry.text("endpoint").and_then(|text| endpoint(entry, &text, kind));
+    let endpoint =
+        entry.text("endpoint").and_then(|text| address(entry, "endpoint", &text, kind == Kind::Azure));
+    let management_endpoint = entry
+        .text("management_endpoint")
+        .and_then(|text| address(entry, "management_endpoint", &text, false));
+    let resource_id = entry.text("resource_id").filter(|id| {
+        let parts: Vec<String> = id.trim_end_matches('/').split('/').map(str::to_lowercase).collect();
+        let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._()".contains(&b)) && !id.contains("..");
+        let fits = plain && matches!(parts.as_slice(), [empty, subscriptions, _, groups, _, providers, _, accounts, _]
+            if empty.is_empty() && subscriptions == "subscriptions" && groups == "resourcegroups" && providers == "providers"
+                && accounts == "storageaccounts");
+        if !fits {
+            entry.mistake("resource_id", id, "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Storage/storageAccounts/NAME");
+        }
+        fits
+    });
     let region = entry.text("region").filter(|region| region != "auto");
     let style = entry.text("style").and_then(|text| {
         entry.read("style", &text, |text| word(text, &[("path", Style::Path), ("virtual", Style::Virtual)]))
@@ -98,6 +113,8 @@ fn one(entry: &mut Entry<'_>, sources: &[&str], proxies: Proxies) -> Option<Stor
         name,
         kind,
         endpoint,
+        management_endpoint,
+        resource_id,
         region,
         style: style.unwrap_or(without_style),
         plus,
@@ -136,7 +153,7 @@ fn limit(entry: &mut Entry<'_>, member: &str) -> Option<Duration> {
 }
 
 /// An address. One of Azure's may end in the account, as the emulator's does.
-fn endpoint(entry: &mut Entry<'_>, text: &str, kind: Kind) -> Option<Url> {
+fn address(entry: &mut Entry<'_>, member: &str, text: &str, with_account: bool) -> Option<Url> {
     let url = Url::parse(text).ok().filter(|url| {
         let plain = url.username().is_empty() && url.password().is_none();
         let segments = url.path().split('/').filter(|segment| !segment.is_empty()).count();
@@ -145,11 +162,11 @@ fn endpoint(entry: &mut Entry<'_>, text: &str, kind: Kind) -> Option<Url> {
             && plain
             && url.query().is_none()
             && url.fragment().is_none()
-            && segments <= usize::from(kind == Kind::Azure)
+            && segments <= usize::from(with_account)
     });
     if url.is_none() {
         // A URL may hold a password or a token.
-        missing(entry, "endpoint", ENDPOINT);
+        missing(entry, member, ENDPOINT);
     }
     url
 }

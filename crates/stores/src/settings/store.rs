@@ -19,6 +19,10 @@ pub struct StoreSettings {
     pub kind: Kind,
     /// Where it is; `None`: where its cloud is.
     pub endpoint: Option<Url>,
+    /// Where the services beside it are that are asked whom its buckets tell; `None`: where its cloud has them.
+    pub management_endpoint: Option<Url>,
+    /// The resource id of the storage account (Azure).
+    pub resource_id: Option<String>,
     /// Where its buckets are; `None`: the store is asked.
     pub region: Option<String>,
     /// Where the name of a bucket stands (S3).

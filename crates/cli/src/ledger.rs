@@ -1,0 +1,371 @@
+//! `ledger`: what a relay has written down about what MDSS accepted and scanned, looked at, verified, exported, erased, and made of a log.
+
+mod journey;
+mod period;
+mod place;
+mod proof;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, Subcommand};
+use mdss_relay_ledger::{
+    BucketName, Checkpoint, Export, Filter, Forget, Format, Import, Ledger, Options, Verify, Which,
+};
+use serde_json::json;
+
+use crate::spool::which::age;
+use crate::terminal::{agreed, print, write};
+use crate::visible::visible;
+use period::Period;
+
+/// Shows what a relay has written down: when MDSS accepted each object, whether it was scanned, and what was done by hand.
+///
+/// The ledger is the one of --data-dir or --url-file; without either, the one that the configuration or RELAY_LEDGER_DIR names; without one, that of
+/// the data directory. It can be read while the relay runs. Run it as the relay's user.
+///
+/// Exit status: 0; 1 if there was nothing to show, if something does not fit, if lines of a log could not be used, or if the answer was no; 2 if the
+/// ledger could not be opened.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The directory of the ledger; without it RELAY_LEDGER_DIR, RELAY_DATA_DIR or the configuration, else /var/lib/mdss-relay if there is one.
+    #[arg(long, value_name = "DIR", global = true)]
+    data_dir: Option<PathBuf>,
+    /// A file with the URL of the database that has the ledger: postgres://user:password@host:port/database.
+    #[arg(long, value_name = "FILE", global = true, conflicts_with = "data_dir")]
+    url_file: Option<PathBuf>,
+    /// The configuration of the relay; without it, RELAY_CONFIG, else /etc/mdss-relay/relay.toml if there is one.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Prints JSON, one line for each entry.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Shows the life of one object: each write of it, when it was accepted, and what MDSS said of it.
+    Show {
+        /// The bucket.
+        bucket: String,
+        /// The key, as the store has it.
+        key: String,
+        /// What the bucket's name is unique in, for a store that has such a thing.
+        #[arg(long)]
+        namespace: Option<String>,
+    },
+    /// Lists what MDSS has accepted and no result was received of, oldest first, and how sure that is.
+    ///
+    /// No result received does not mean that MDSS has not scanned: its notification is sent once, and may be lost.
+    Unscanned {
+        /// Only what was accepted longer ago, such as 90s, 15m, 2h or 7d.
+        #[arg(long, value_name = "AGE", value_parser = age)]
+        older: Option<Duration>,
+        /// Only of this storage unit.
+        #[arg(long)]
+        unit: Option<String>,
+        /// Only of this bucket.
+        #[arg(long)]
+        bucket: Option<String>,
+        /// How many objects at most; the counts are of all.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Reads the whole chain and says whether anything was changed, removed, put in or put in another order since it was written.
+    Verify {
+        /// From this entry on; the one before it is believed.
+        #[arg(long, value_name = "NUMBER")]
+        from: Option<u64>,
+        /// A file with checkpoints that were kept elsewhere: of `ledger checkpoint`, or a piece of the relay's log. Can be given more than once.
+        ///
+        /// Without it nobody can tell a ledger from another one that was written anew by whoever has its key.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Vec<PathBuf>,
+    },
+    /// Signs the chain as it stands, and prints the checkpoint, to be kept where nobody who may write the ledger may write.
+    Checkpoint,
+    /// Writes a period out, for people who do not have the ledger. docs/ledger.md says how to verify it without this program.
+    Export {
+        #[command(flatten)]
+        period: Period,
+        /// The form. CSV is for people: a spreadsheet executes nothing in it. JSONL is the one to verify.
+        #[arg(long, value_enum, default_value_t = Form::Jsonl)]
+        format: Form,
+        /// The file, which must not be there yet; without it, standard output. CSV needs it: what the first line of JSONL says is in FILE.manifest.json.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Erases keys: they are gone from the ledger, the chain can still be verified, and that they were erased is an entry.
+    #[command(group(ArgGroup::new("keys").args(["prefix", "key"]).required(true)))]
+    Forget {
+        /// The bucket.
+        #[arg(long)]
+        bucket: String,
+        /// What the bucket's name is unique in, for a store that has such a thing.
+        #[arg(long)]
+        namespace: Option<String>,
+        /// All keys that begin so.
+        #[arg(long)]
+        prefix: Option<String>,
+        /// This key alone.
+        #[arg(long)]
+        key: Option<String>,
+        /// Why: the entry has it, without the keys.
+        #[arg(long)]
+        reason: String,
+        /// Does not ask for confirmation.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Reads in the log of relays that keep no ledger: functions, and servers in direct mode. The same lines twice count once.
+    Import {
+        /// Files of JSON lines; `-` is standard input.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Form {
+    Jsonl,
+    Csv,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("cannot start: {error}"));
+            return ExitCode::from(2);
+        }
+    };
+    match runtime.block_on(command(arguments)) {
+        Ok(status) => ExitCode::from(status),
+        Err(sentence) => {
+            say(&sentence);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What is asked for; a sentence if it could not be done.
+async fn command(arguments: &Arguments) -> Result<u8, String> {
+    let place =
+        place::meant(arguments.data_dir.clone(), arguments.url_file.as_deref(), arguments.config.as_deref())?;
+    let options = match &arguments.task {
+        Task::Show { .. } | Task::Unscanned { .. } | Task::Verify { .. } | Task::Export { .. } => {
+            Options::reading()
+        }
+        Task::Checkpoint | Task::Forget { .. } | Task::Import { .. } => Options::default(),
+    };
+    let ledger = Ledger::open(&place, options).await.map_err(sentence)?;
+    let json = arguments.json;
+    match &arguments.task {
+        Task::Show { bucket, key, namespace } => {
+            let bucket = BucketName { namespace: namespace.clone(), bucket: bucket.clone() };
+            let shown = ledger.show(&bucket, key.as_bytes()).await.map_err(sentence)?;
+            let _ = write(&journey::object(&shown, &bucket.bucket, key, json));
+            if shown.is_empty() {
+                say(
+                    "the ledger has nothing about this object; that is no proof that MDSS was not told: `reconcile` compares",
+                );
+            }
+            Ok(u8::from(shown.is_empty()))
+        }
+        Task::Unscanned { older, unit, bucket, limit } => {
+            let filter = Filter {
+                older: *older,
+                unit: unit.clone(),
+                bucket: bucket.clone().map(BucketName::new),
+                limit: *limit,
+            };
+            let found = ledger.unscanned(&filter).await.map_err(sentence)?;
+            let _ = write(&journey::unscanned(&found, json));
+            Ok(0)
+        }
+        Task::Verify { from, checkpoint } => {
+            let checkpoints = checkpoints(checkpoint)?;
+            let verified = ledger.verify(Verify { from: *from, checkpoints }).await.map_err(sentence)?;
+            let _ = write(&proof::verified(&verified, json));
+            Ok(u8::from(!verified.faults.is_empty()))
+        }
+        Task::Checkpoint => checkpoint(&ledger).await,
+        Task::Export { period, format, output } => export(&ledger, period, *format, output.as_deref()).await,
+        Task::Forget { bucket, namespace, prefix, key, reason, yes } => {
+            let which = match (prefix, key) {
+                (Some(prefix), _) => Which::Prefix(prefix.clone().into_bytes()),
+                (None, key) => Which::Key(key.clone().unwrap_or_default().into_bytes()),
+            };
+            let what = match (prefix, key) {
+                (Some(prefix), _) => format!("every key of {bucket} that begins with {prefix:?}"),
+                (None, key) => format!("the key {:?} of {bucket}", key.as_deref().unwrap_or_default()),
+            };
+            let question = format!(
+                "Erase {what} from the ledger? It can then no longer show whether such an object was accepted or scanned, and `reconcile` counts it as missing."
+            );
+            if !yes && !agreed(&question) {
+                say("nothing was erased");
+                return Ok(1);
+            }
+            let bucket = BucketName { namespace: namespace.clone(), bucket: bucket.clone() };
+            let forget = Forget { bucket, which, reason: reason.clone(), actor: place::actor() };
+            let done = ledger.forget(forget).await.map_err(sentence)?;
+            let text = if json {
+                json!({ "entries": done.entries, "results": done.results, "log_emptied": done.log_emptied })
+                    .to_string()
+            } else {
+                format!(
+                    "keys of {} and {} erased",
+                    plural(done.entries, "entry", "entries"),
+                    plural(done.results, "result", "results")
+                )
+            };
+            print(&text);
+            if !done.log_emptied {
+                say(
+                    "the file's log could not be emptied while it was being read, and still has the keys: give the command again",
+                );
+            }
+            published(&ledger, done.checkpoint).await;
+            Ok(u8::from(done.entries == 0 && done.results == 0))
+        }
+        Task::Import { files } => import(&ledger, files, json).await,
+    }
+}
+
+/// Every checkpoint in the files.
+fn checkpoints(files: &[PathBuf]) -> Result<Vec<Checkpoint>, String> {
+    let mut all = Vec::new();
+    for file in files {
+        let named = file.display();
+        let bytes = crate::input::read(file).map_err(|error| format!("{named}: {error}"))?;
+        let (found, broken) = Checkpoint::find(&String::from_utf8_lossy(&bytes));
+        if broken > 0 {
+            return Err(format!(
+                "{named}: {} cannot be read",
+                plural(broken as u64, "checkpoint", "checkpoints")
+            ));
+        }
+        if found.is_empty() {
+            return Err(format!("{named}: expected a checkpoint (mdss-relay-checkpoint:1:…), found none"));
+        }
+        all.extend(found);
+    }
+    Ok(all)
+}
+
+async fn checkpoint(ledger: &Ledger) -> Result<u8, String> {
+    ledger.checkpoint().await.map_err(sentence)?;
+    // Those that a relay has signed meanwhile and not yet logged, too: what is printed counts as published.
+    let all = ledger.unpublished().await.map_err(sentence)?;
+    let last = match all.last() {
+        Some(last) => *last,
+        None => match ledger.verify(Verify::default()).await.map_err(sentence)?.last_checkpoint {
+            Some(last) => last,
+            None => return Err("the ledger has no entry yet that could be signed".into()),
+        },
+    };
+    if write(&format!("{last}\n")).is_ok() {
+        ledger.published(last.seq).await.map_err(sentence)?;
+    }
+    Ok(0)
+}
+
+/// A checkpoint that was due meanwhile, on standard error: the relay's log does not have it.
+async fn published(ledger: &Ledger, checkpoint: Option<Checkpoint>) {
+    let Some(checkpoint) = checkpoint else { return };
+    if writeln!(std::io::stderr(), "{checkpoint}").is_ok() {
+        let _ = ledger.published(checkpoint.seq).await;
+    }
+}
+
+async fn export(ledger: &Ledger, period: &Period, format: Form, output: Option<&Path>) -> Result<u8, String> {
+    let format = match format {
+        Form::Jsonl => Format::Jsonl,
+        Form::Csv => Format::Csv,
+    };
+    let (from, until) = period.moments()?;
+    let export = Export { from, until, format };
+    let Some(output) = output else {
+        if format == Format::Csv {
+            return Err("expected --output FILE: what CSV leaves out goes into a file beside it".into());
+        }
+        ledger.export(export, std::io::stdout()).await.map_err(sentence)?;
+        return Ok(0);
+    };
+    let file = create(output)?;
+    let manifest = ledger.export(export, std::io::BufWriter::new(file)).await.map_err(sentence)?;
+    let mut said = format!("{} in {}", plural(manifest.entries, "entry", "entries"), output.display());
+    if format == Format::Csv {
+        let mut name = output.as_os_str().to_owned();
+        name.push(".manifest.json");
+        let beside = PathBuf::from(name);
+        writeln!(create(&beside)?, "{}", manifest.to_json())
+            .map_err(|error| format!("{}: {error}", beside.display()))?;
+        said = format!("{said}, what belongs to it in {}", beside.display());
+    }
+    say(&said);
+    Ok(0)
+}
+
+/// A file of one's own: an export has the keys of objects.
+fn create(path: &Path) -> Result<File, String> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600);
+    options.open(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+async fn import(ledger: &Ledger, files: &[PathBuf], json: bool) -> Result<u8, String> {
+    let mut bad = 0;
+    for file in files {
+        let name = file.display().to_string();
+        let lines: Box<dyn BufRead + Send> = if name == "-" {
+            Box::new(BufReader::new(std::io::stdin()))
+        } else {
+            Box::new(BufReader::new(File::open(file).map_err(|error| format!("{name}: {error}"))?))
+        };
+        let import = Import { actor: place::actor(), name: name.clone() };
+        let done =
+            ledger.import(import, lines).await.map_err(|trouble| format!("{name}: {}", trouble.detail))?;
+        let text = if json {
+            json!({ "file": name, "lines": done.lines, "entries": done.entries, "repeated": done.repeated, "others": done.others, "bad": done.bad }).to_string()
+        } else {
+            format!(
+                "{name}: {}, {} new, {} there already, {} about something else, {} that cannot be used",
+                plural(done.lines, "line", "lines"),
+                done.entries,
+                done.repeated,
+                done.others,
+                done.bad
+            )
+        };
+        print(&visible(&text));
+        for (line, what) in &done.first_bad {
+            say(&format!("{name}:{line}: {what}"));
+        }
+        if done.bad > done.first_bad.len() as u64 {
+            say(&format!("{name}: and {} more", done.bad - done.first_bad.len() as u64));
+        }
+        published(ledger, done.checkpoint).await;
+        bad += done.bad;
+    }
+    Ok(u8::from(bad > 0))
+}
+
+fn plural(count: u64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
+fn sentence(trouble: mdss_relay_ledger::Trouble) -> String {
+    trouble.detail
+}
+
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "mdss-relay ledger: {}", visible(text));
+}

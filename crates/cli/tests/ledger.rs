@@ -1,0 +1,282 @@
+//! `ledger`: what the tool shows of a ledger, and what it changes, by its process.
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
+mod tool;
+
+use std::path::Path;
+use std::process::Command;
+
+use mdss_relay_ledger::{Fact, Kind, Ledger, Moment, Options, Origin, OutboxId, Place, ScanResult};
+use serde_json::Value;
+use tool::Said;
+
+const START: i64 = 1_795_000_000_000;
+
+/// An accepted write of a bucket.
+fn write(n: i64, key: &str) -> (OutboxId, Fact) {
+    let at = |more: i64| Some(Moment::from_millis(START + n * 1000 + more));
+    let fact = Fact {
+        source: Some("minio".into()),
+        dialect: Some("minio".into()),
+        bucket: Some("invoices".into()),
+        unit: Some("0c5454e3".into()),
+        key: Some(key.as_bytes().to_vec()),
+        version: Some(format!("v{n}")),
+        etag: Some(format!("{n:032x}")),
+        size: Some(1024),
+        event_time: at(0),
+        received_time: at(40),
+        attempts: Some(1),
+        correlation_id: Some(format!("{n:024x}")),
+        origin: Some(Origin::Event),
+        ..Fact::new(Kind::Accepted, Moment::from_millis(START + n * 1000 + 90))
+    };
+    (OutboxId(n), fact)
+}
+
+/// A ledger of a relay that has gone.
+async fn filled(dir: &Path, facts: Vec<(OutboxId, Fact)>) {
+    let ledger = Ledger::open(&Place::Directory(dir.into()), Options::default()).await.unwrap();
+    ledger.append(facts).await.unwrap();
+    let result = ScanResult {
+        about: vec![1],
+        file_id: Some("0198f02f-0000-7000-8000-000000000001".into()),
+        result: Some("No Threat Detected".into()),
+        file_state: Some("Allowed".into()),
+        scan_time: Some(Moment::from_millis(START + 9000)),
+        confidence: Some("path".into()),
+    };
+    ledger.result(result).await.unwrap();
+}
+
+async fn three(dir: &Path) {
+    let facts = vec![write(1, "a b+c%20.pdf"), write(2, "a b+c%20.pdf"), write(3, "=cmd|'/c calc'!A0")];
+    filled(dir, facts).await;
+}
+
+fn tool(dir: &Path, arguments: &[&str]) -> Said {
+    let dir = dir.to_str().unwrap();
+    let arguments: Vec<&str> = [arguments, &["--data-dir", dir]].concat();
+    tool::run("ledger", &arguments, &[("USER", "anna")], "")
+}
+
+fn lines(said: &Said) -> Vec<Value> {
+    said.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn l1_an_object_is_shown_with_every_write() {
+    let dir = tempfile::tempdir().unwrap();
+    three(dir.path()).await;
+    let said = tool(dir.path(), &["show", "invoices", "a b+c%20.pdf"]);
+    assert_eq!((said.status, said.stderr.as_str()), (0, ""));
+    for want in [
+        "invoices/a b+c%20.pdf: 2 writes accepted, 1 with a result",
+        "entry 1: accepted 2026-11-18T11:06:41.090Z",
+        "version v1, etag 00000000000000000000000000000001, size 1024 bytes, unit 0c5454e3, origin event",
+        "accepted 2026-11-18T11:06:41.090Z after 1 request, correlation 000000000000000000000001",
+        "scanned 2026-11-18T11:06:49.000Z: No Threat Detected (Allowed), file 0198f02f-0000-7000-8000-000000000001, matched by path",
+        "no result received",
+    ] {
+        assert!(said.stdout.contains(want), "{want}\n{}", said.stdout);
+    }
+    let all = lines(&tool(dir.path(), &["show", "invoices", "a b+c%20.pdf", "--json"]));
+    assert_eq!((all.len(), &all[0]["key"], &all[1]["scanned"]), (2, &"a b+c%20.pdf".into(), &Value::Null));
+    assert_eq!(all[0]["scanned"]["confidence"], "path");
+    let said = tool(dir.path(), &["show", "invoices", "nothing"]);
+    assert_eq!((said.status, said.stdout.as_str()), (1, ""));
+    assert!(said.stderr.contains("no proof that MDSS was not told"), "{}", said.stderr);
+}
+
+#[tokio::test]
+async fn l2_what_has_no_result_is_listed_with_how_sure_that_is() {
+    let dir = tempfile::tempdir().unwrap();
+    three(dir.path()).await;
+    let said = tool(dir.path(), &["unscanned", "--older", "1h", "--limit", "1"]);
+    assert_eq!((said.status, said.stderr.as_str()), (0, ""));
+    assert!(said.stdout.contains("this is no proof that it has not scanned"), "{}", said.stdout);
+    assert!(said.stdout.contains("the oldest 1 of 2"), "{}", said.stdout);
+    let all = lines(&tool(dir.path(), &["unscanned", "--json"]));
+    assert_eq!(all.len(), 3);
+    assert_eq!((&all[0]["seq"], &all[1]["seq"]), (&2.into(), &3.into()));
+    assert_eq!((&all[2]["open"], &all[2]["sure"]), (&2.into(), &"told_only".into()));
+    let none = tool(dir.path(), &["unscanned", "--unit", "other"]);
+    assert!(none.stdout.starts_with("nothing:"), "{}", none.stdout);
+}
+
+#[tokio::test]
+async fn l8_l9_l10_an_intact_ledger_is_one_and_a_changed_one_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    three(dir.path()).await;
+    let checkpoint = tool(dir.path(), &["checkpoint"]);
+    assert!(
+        checkpoint.stdout.starts_with("mdss-relay-checkpoint:1:"),
+        "{} {}",
+        checkpoint.stdout,
+        checkpoint.stderr
+    );
+    let again = tool(dir.path(), &["checkpoint"]);
+    assert_eq!(again.stdout, checkpoint.stdout, "nothing has happened since");
+    let kept = dir.path().join("kept.txt");
+    // As a log has it.
+    std::fs::write(
+        &kept,
+        format!("{{\"message\":\"signed\",\"checkpoint\":\"{}\"}}\n", checkpoint.stdout.trim()),
+    )
+    .unwrap();
+    let kept = kept.to_str().unwrap();
+    let said = tool(dir.path(), &["verify", "--checkpoint", kept]);
+    assert_eq!(said.status, 0, "{}{}", said.stdout, said.stderr);
+    assert!(
+        said.stdout.ends_with("intact\n") && said.stdout.contains("1 checkpoint fits"),
+        "{}",
+        said.stdout
+    );
+
+    let db = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
+    assert_eq!(db.execute("UPDATE entry SET version = 'v9' WHERE seq = 2", []).unwrap(), 1);
+    drop(db);
+    let said = tool(dir.path(), &["verify"]);
+    assert_eq!(said.status, 1);
+    assert!(said.stdout.contains("NOT INTACT: 1 thing does not fit\n  entry 2: "), "{}", said.stdout);
+    let all = lines(&tool(dir.path(), &["verify", "--json"]));
+    assert_eq!((&all[0]["intact"], &all[0]["faults"][0]["seq"]), (&false.into(), &2.into()));
+
+    let empty = dir.path().join("empty");
+    std::fs::write(&empty, "nothing").unwrap();
+    let said = tool(dir.path(), &["verify", "--checkpoint", empty.to_str().unwrap()]);
+    assert_eq!(said.status, 2);
+    assert!(said.stderr.contains("expected a checkpoint"), "{}", said.stderr);
+}
+
+/// Somebody else's program, with nothing of ours, comes to the same hashes.
+#[tokio::test]
+async fn l11_an_export_is_verified_by_sixty_lines_of_python() {
+    let dir = tempfile::tempdir().unwrap();
+    three(dir.path()).await;
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(at("kept.txt"), tool(dir.path(), &["checkpoint"]).stdout).unwrap();
+    let said = tool(dir.path(), &["export", "--output", &at("all.jsonl")]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    let python = |file: &str| {
+        let script = tool::root().join("crates/ledger/tests/verify_export.py");
+        let output = Command::new("python3").arg(script).args([file, &at("kept.txt")]).output().unwrap();
+        let all = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(all).unwrap())
+    };
+    let (status, text) = python(&at("all.jsonl"));
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("intact"), "{text}");
+
+    let all = std::fs::read_to_string(at("all.jsonl")).unwrap();
+    let lines: Vec<&str> = all.lines().collect();
+    let swapped: Vec<&str> = [&lines[..2], &[lines[3], lines[2]], &lines[4..]].concat();
+    let missing: Vec<&str> = [&lines[..2], &lines[3..]].concat();
+    let cut = &lines[..lines.len() - 1];
+    let changed = all.replace("\"v2\"", "\"v9\"");
+    let result = all.replace("No Threat Detected", "Infected");
+    for wrong in [changed, result, swapped.join("\n"), missing.join("\n"), cut.join("\n")] {
+        assert_ne!(wrong, all);
+        std::fs::write(at("wrong.jsonl"), wrong).unwrap();
+        let (status, text) = python(&at("wrong.jsonl"));
+        assert_eq!(status, 1, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn l11_csv_says_the_same_and_executes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    three(dir.path()).await;
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let said = tool(dir.path(), &["export", "--format", "csv"]);
+    assert_eq!(said.status, 2, "{}", said.stdout);
+    assert!(said.stderr.contains("--output"), "{}", said.stderr);
+    for (form, name) in [("csv", "all.csv"), ("jsonl", "all.jsonl")] {
+        let said = tool(dir.path(), &["export", "--format", form, "--output", &at(name)]);
+        assert_eq!(said.status, 0, "{}", said.stderr);
+    }
+    let there = tool(dir.path(), &["export", "--output", &at("all.jsonl")]);
+    assert_eq!(there.status, 2, "a file that is there is not written over");
+    let csv = std::fs::read_to_string(at("all.csv")).unwrap();
+    assert!(!csv.contains(",=cmd") && !csv.contains("\"=cmd"), "{csv}");
+    let read = |name: &str| -> Value {
+        let text = std::fs::read_to_string(at(name)).unwrap();
+        serde_json::from_str(text.lines().next().unwrap()).unwrap()
+    };
+    let (beside, first) = (read("all.csv.manifest.json"), read("all.jsonl"));
+    assert_eq!(beside["digest"], first["digest"]);
+    assert!(beside["digest"].as_str().unwrap().len() == 64, "{beside}");
+    let month = tool(dir.path(), &["export", "--month", "2020-01"]);
+    assert_eq!((month.status, month.stdout.lines().count()), (0, 1), "{}", month.stdout);
+    let wrong = tool(dir.path(), &["export", "--month", "2020-13"]);
+    assert!(wrong.status == 2 && wrong.stderr.contains("such as 2026-10"), "{}", wrong.stderr);
+}
+
+#[tokio::test]
+async fn l12_erased_keys_are_gone_and_the_chain_still_fits() {
+    let dir = tempfile::tempdir().unwrap();
+    let facts = vec![write(1, "people/anna-muster.pdf"), write(2, "people/b.pdf"), write(3, "c.pdf")];
+    filled(dir.path(), facts).await;
+    let forget = ["forget", "--bucket", "invoices", "--prefix", "people/", "--reason", "request 17"];
+    let said = tool(dir.path(), &forget);
+    assert_eq!(said.status, 1);
+    assert!(said.stderr.contains("nothing was erased"), "{}", said.stderr);
+    let said = tool(dir.path(), &[&forget[..], &["--yes"]].concat());
+    assert_eq!(
+        (said.status, said.stdout.as_str()),
+        (0, "keys of 2 entries and 0 results erased\n"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(tool(dir.path(), &["verify"]).status, 0);
+    for file in ["ledger.db", "ledger.db-wal"] {
+        let bytes = std::fs::read(dir.path().join(file)).unwrap_or_default();
+        assert!(!bytes.windows(11).any(|window| window == b"anna-muster"), "{file}");
+    }
+    let said = tool(dir.path(), &["export"]);
+    let entry = said.stdout.lines().find(|line| line.contains("\"forgotten\"")).unwrap();
+    assert!(entry.contains("request 17") && entry.contains("anna") && !entry.contains("people/"), "{entry}");
+    assert!(!said.stdout.contains("anna-muster"));
+    assert_eq!(tool(dir.path(), &["show", "invoices", "c.pdf"]).status, 0);
+    assert_eq!(tool(dir.path(), &["show", "invoices", "people/b.pdf"]).status, 1);
+}
+
+#[tokio::test]
+async fn a_log_becomes_a_ledger_and_the_same_lines_count_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = concat!(
+        r#"{"timestamp":"2026-11-27T01:00:00.000Z","level":"INFO","message":"starting"}"#,
+        "\n",
+        "no json\n",
+        r#"{"timestamp":"2026-11-27T01:00:01.000Z","level":"INFO","message":"object accepted by MDSS","faas.document.collection":"b","faas.document.name":"k","mdss.lane":"u","mdss.correlation_id":"c1","faas.document.time":"2026-11-27T01:00:00Z"}"#,
+        "\n",
+    );
+    let file = dir.path().join("lines.jsonl");
+    std::fs::write(&file, log).unwrap();
+    let import = ["import", file.to_str().unwrap()];
+    let said = tool(dir.path(), &import);
+    assert_eq!(said.status, 1, "a line cannot be used: {} {}", said.stdout, said.stderr);
+    assert!(
+        said.stdout
+            .contains("3 lines, 1 new, 0 there already, 1 about something else, 1 that cannot be used"),
+        "{}",
+        said.stdout
+    );
+    assert!(said.stderr.contains("lines.jsonl:2: "), "{}", said.stderr);
+    let said = tool(dir.path(), &import);
+    assert!(said.stdout.contains("0 new, 1 there already"), "{}", said.stdout);
+    let all = lines(&tool(dir.path(), &["show", "b", "k", "--json"]));
+    assert_eq!((all.len(), &all[0]["origin"]), (1, &"log".into()));
+    assert_eq!(tool(dir.path(), &["verify"]).status, 0);
+}
+
+#[test]
+fn what_cannot_be_opened_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = tool(dir.path(), &["verify"]);
+    assert_eq!(said.status, 2);
+    assert!(said.stderr.contains("no ledger") || said.stderr.contains("ledger.db"), "{}", said.stderr);
+    std::fs::write(dir.path().join("ledger.db"), "no ledger at all, but some text that is long enough")
+        .unwrap();
+    assert_eq!(tool(dir.path(), &["verify"]).status, 2);
+}
