@@ -174,11 +174,10 @@ impl Stage {
             Err(trouble) => Err(trouble),
         };
         self.drain().await?;
-        if self.fault.has_ledger() {
-            self.compare_with_ledger().await?;
-        }
+        // What broke the row is said before what came of it.
+        let compared = if self.fault.has_ledger() { self.compare_with_ledger().await } else { Ok(()) };
         self.held.clear();
-        fresh
+        fresh.and_then(|fresh| compared.map(|()| fresh))
     }
 
     async fn inject_all(&mut self) -> Result<(), String> {

@@ -10,6 +10,9 @@ cat > /etc/mdss-relay/relay.toml <<'END'
 endpoint = "https://mdss.example"
 ca_file = "/etc/mdss-relay/company-ca.pem"
 
+[ledger]
+mode = "on"
+
 [[source]]
 name = "minio"
 path = "/minio"
