@@ -520,7 +520,7 @@ pub const SETTINGS: &[Setting] = &[
         Spooled,
         Nothing("the data directory"),
         fills!(given.ledger.dir = some(path())),
-        "the directory of the ledger, if it is to be on another disk than the spool. With a spool in a database the ledger is in the same one",
+        "the directory of the ledger, if it is to be on another disk than the spool. With a spool in a database no ledger can be kept yet",
     ),
     setting(
         "RELAY_LEDGER_KEYS",
