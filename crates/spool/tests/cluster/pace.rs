@@ -1,6 +1,7 @@
 //! The rate and the breakers of several relays together.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use mdss_relay_spool::{Pacing, Position};
@@ -155,7 +156,17 @@ async fn a_unit_that_refuses_is_left_alone_by_all_of_them() {
     fill(&stores[0], &relay, "off", 200).await;
     let workers: Vec<_> = stores.iter().map(|store| Running::start(store, &relay)).collect();
     let open = |store: &Store| store.counts().breakers.get("off").is_some_and(|p| *p != Position::Closed);
-    until("both know", async || stores.iter().all(open)).await;
+    // One that has had nothing for the unit, because the other one was first, does not ask.
+    let more = AtomicU32::new(0);
+    until("both know", async || {
+        let known = stores.iter().all(open);
+        if !known {
+            let key = format!("more{}", more.fetch_add(1, Ordering::Relaxed));
+            accept(&stores[1], &relay, delivery(&[record("off", &key, None)])).await.unwrap();
+        }
+        known
+    })
+    .await;
     fill(&stores[1], &relay, "on", 200).await;
     until("the others are sent", async || accepted(&sim).len() == 200).await;
     let refused = || {
