@@ -280,7 +280,7 @@ async fn two_relays_that_settle_the_last_two_items_of_a_delivery_leave_nothing_o
     let left =
         "SELECT (SELECT count(*) FROM mdss_relay.item) || ' ' || (SELECT count(*) FROM mdss_relay.delivery)";
     assert_eq!(postgres_rig::ask(&url, left).await.unwrap(), ["0 0"]);
-    stores.map(Store::close);
+    stores.into_iter().for_each(Store::close);
     // A session's counts are there for all once it has ended.
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     until("their sessions have ended", async || postgres_rig::ask(&url, sessions).await.unwrap() == ["0"])
