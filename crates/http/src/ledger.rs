@@ -247,28 +247,7 @@ impl Pump {
     /// Facts go into the chain, and then out of the outbox.
     async fn batch(&mut self, ledger: &Ledger, rows: Vec<OutboxRow>) -> Result<(), Halt> {
         let ids = rows.iter().map(|row| row.id).collect();
-        let (mut facts, mut bad) = (Vec::with_capacity(rows.len()), 0);
-        for row in &rows {
-            match Fact::read(&row.body) {
-                Ok(fact) => facts.push((OutboxId(row.id), fact)),
-                Err(why) => {
-                    bad += 1;
-                    let why = match why {
-                        Unreadable::Bad(why) => why,
-                        Unreadable::Other => "it is no fact".to_owned(),
-                    };
-                    error!(
-                        "fact {} of the outbox cannot be read, and the ledger gets a gap for it: {why}",
-                        row.id
-                    );
-                }
-            }
-        }
-        if bad > 0 {
-            let gap = Fact { count: Some(bad), ..gap(UNREADABLE) };
-            let appended = ledger.record(gap).await?;
-            self.wrote(ledger, appended, 1).await?;
-        }
+        let facts = rows.iter().map(|row| (OutboxId(row.id), fact(row))).collect::<Vec<_>>();
         let gaps = facts.iter().filter(|(_, fact)| fact.kind == Kind::Gap).count() as u64;
         let appended = ledger.append(facts).await?;
         self.wrote(ledger, appended, gaps).await?;
@@ -513,6 +492,19 @@ impl Pump {
 }
 
 /// Something is missing here, and nobody knows how much.
+/// What a row says. Of one that cannot be read a gap, by the row's own number and time: handed in once more it is the same one.
+fn fact(row: &OutboxRow) -> Fact {
+    let why = match Fact::read(&row.body) {
+        Ok(fact) => return fact,
+        Err(Unreadable::Bad(why)) => why,
+        Err(Unreadable::Other) => "it is no fact".to_owned(),
+    };
+    error!("fact {} of the outbox cannot be read, and the ledger gets a gap for it: {why}", row.id);
+    let at = mdss_relay_ledger::Moment::from_millis(row.at.as_millis());
+    let reason = Some(UNREADABLE.to_owned());
+    Fact { reason, count: Some(1), ..Fact::new(Kind::Gap, at) }
+}
+
 fn gap(why: &str) -> Fact {
     Fact { reason: Some(why.to_owned()), ..Fact::new(Kind::Gap, SystemClock.now()) }
 }

@@ -339,18 +339,45 @@ async fn a_stop_leaves_what_the_ledger_has_not_got_for_the_next_start() {
     stop(server).await;
 }
 
+/// Whatever has changed it: what cannot be read holds nothing up, and is missed once.
+#[tokio::test]
+async fn a_fact_that_cannot_be_read_becomes_a_gap_and_the_others_go_on() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("ledger");
+    let program = program(&sim, folder.path());
+    let server = start(&program).await;
+    until("the ledger is there", async || metric(&server, "mdss_relay_ledger_healthy").await == Some(1.0))
+        .await;
+    let ledger = held(dir.join("ledger.db"));
+    post(&server, &keys("a", 3)).await;
+    until("MDSS has them", async || sim.accepted_keys().len() == 3).await;
+    stop(server).await;
+    let spool = Connection::open(folder.path().join("data/spool.db")).unwrap();
+    let sql = "UPDATE outbox SET body = 'a secret, no fact' WHERE id = (SELECT min(id) + 1 FROM outbox)";
+    assert_eq!(spool.execute(sql, []).unwrap(), 1);
+    drop((spool, ledger));
+    let server = start(&program).await;
+    until("the ledger has the others", async || written(dir.clone()).await.len() == 2).await;
+    until("nothing waits", async || metric(&server, "mdss_relay_ledger_outbox_rows").await == Some(0.0))
+        .await;
+    server_says(&dir, Kind::Gap, 1).await;
+    let output = stop(server).await;
+    assert!(output.contains("of the outbox cannot be read") && !output.contains("a secret"), "{output}");
+    assert!(verified(dir, Vec::new()).await.faults.is_empty());
+}
+
 /// Waits until so many entries are of a kind.
 async fn server_says(dir: &Path, kind: Kind, count: usize) {
+    let number = match kind {
+        Kind::Settings => 7,
+        Kind::Gap => 10,
+        other => panic!("the number of {other} in the file"),
+    };
     until("the entries are there", async || {
         let db = Connection::open(dir.join("ledger.db")).unwrap();
-        let found: i64 = db
-            .query_row(
-                "SELECT count(*) FROM entry WHERE kind = ?1",
-                [if kind == Kind::Settings { 7 } else { 0 }],
-                |row| row.get(0),
-            )
-            .unwrap();
-        found == count as i64
+        let sql = "SELECT count(*) FROM entry WHERE kind = ?1";
+        db.query_row(sql, [number], |row| row.get::<_, i64>(0)).unwrap() == count as i64
     })
     .await;
 }
