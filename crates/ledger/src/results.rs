@@ -1,5 +1,6 @@
 //! What is told to the ledger about results, and what it answers.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +14,19 @@ use crate::notice::Verdict;
 pub const RAW_DAYS: u64 = 30;
 
 /// Something that was posted as a result.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Posted {
     /// The source that it was posted to.
     pub source: String,
     /// The body, as it came.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Posted {
+    /// Without the body: whoever may post may write anything into it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Posted {{ source: {:?}, {} bytes }}", self.source, self.body.len())
+    }
 }
 
 /// What became of a result.

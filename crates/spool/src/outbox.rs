@@ -4,6 +4,8 @@
 //! It has a limit of its own. Beyond it facts are counted, and the count is itself a fact once there is room: a ledger that cannot be
 //! written stops nothing.
 
+use std::fmt;
+
 use std::time::Duration;
 
 use crate::clock::Moment;
@@ -24,7 +26,7 @@ pub(crate) const FULL: &str = "outbox_full";
 pub(crate) const DAMAGED: &str = "spool_damaged";
 
 /// A fact that waits for the ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct OutboxRow {
     /// Its number: no other fact of this spool ever has it, nor one of a file before.
     pub id: i64,
@@ -32,6 +34,14 @@ pub struct OutboxRow {
     pub at: Moment,
     /// JSON, see [`mdss_relay_core::facts`].
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for OutboxRow {
+    /// Without what it says: it names an object.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, at, body } = self;
+        write!(f, "OutboxRow {{ id: {id}, at: {at:?}, {} bytes }}", body.len())
+    }
 }
 
 /// How much waits for the ledger.
