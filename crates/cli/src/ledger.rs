@@ -18,7 +18,7 @@ use mdss_relay_ledger::{
 use serde_json::json;
 
 use crate::spool::which::age;
-use crate::terminal::{agreed, print, write};
+use crate::terminal::{agreed, finished, print, write};
 use crate::visible::visible;
 use period::Period;
 
@@ -137,20 +137,7 @@ enum Form {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            say(&format!("cannot start: {error}"));
-            return ExitCode::from(2);
-        }
-    };
-    match runtime.block_on(command(arguments)) {
-        Ok(status) => ExitCode::from(status),
-        Err(sentence) => {
-            say(&sentence);
-            ExitCode::from(2)
-        }
-    }
+    finished(command(arguments), say)
 }
 
 /// What is asked for; a sentence if it could not be done.

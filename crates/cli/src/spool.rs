@@ -22,7 +22,7 @@ use mdss_relay_spool::{Clock, Desk, Entry, Filter, ItemId, Moment, Place, State,
 use serde_json::{Value, json};
 
 use crate::database;
-use crate::terminal::{agreed, print, write};
+use crate::terminal::{agreed, finished, print, write};
 use crate::visible::visible;
 use standing::Standing;
 use units::Units;
@@ -118,20 +118,7 @@ enum Task {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            say(&format!("cannot start: {error}"));
-            return ExitCode::from(2);
-        }
-    };
-    match runtime.block_on(command(arguments)) {
-        Ok(status) => ExitCode::from(status),
-        Err(sentence) => {
-            say(&sentence);
-            ExitCode::from(2)
-        }
-    }
+    finished(command(arguments), say)
 }
 
 /// What is asked for; a sentence if it could not be begun.

@@ -1,6 +1,7 @@
 //! Talking with whoever sits there.
 
 use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
 
 /// Asks whoever is there; where nobody is, the answer is no.
 pub(crate) fn agreed(question: &str) -> bool {
@@ -29,4 +30,17 @@ pub(crate) fn write(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// The exit status of a command that works on one thread: its own, or 2 after the sentence that says why it could not be begun.
+pub(crate) fn finished(command: impl Future<Output = Result<u8, String>>, say: fn(&str)) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => Err(format!("cannot start: {error}")),
+    };
+    ExitCode::from(done.unwrap_or_else(|sentence| {
+        say(&sentence);
+        2
+    }))
 }
