@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mdss_relay_core::{Role, Settings, SpoolPlace};
-use mdss_relay_spool::{Database, Durability, Examined, TroubleKind};
+use mdss_relay_spool::{Database, Durability, Examined, TroubleKind, tables};
 
 use crate::doctor::Outcome;
 
@@ -45,7 +45,7 @@ pub(crate) type Checked = (&'static str, Outcome);
 
 /// Looks at a database as a relay would, and changes nothing.
 pub(crate) async fn examine(database: &Database) -> Vec<Checked> {
-    let found = match database.examine().await {
+    let found = match tables::examine(database).await {
         Ok(found) => found,
         Err(trouble) => {
             let id =
@@ -87,7 +87,7 @@ fn reached(database: &Database, found: &Examined) -> Outcome {
 }
 
 fn tables(found: &Examined) -> Outcome {
-    let (there, newest) = (found.standing.tables, Database::TABLES);
+    let (there, newest) = (found.standing.tables, tables::NEWEST);
     let migrate = "mdss-relay spool migrate, with a role that may create; --print shows the statements";
     if let Err(trouble) = &found.fits {
         return Outcome::fail(

@@ -53,6 +53,12 @@ pub use stock::{Batch, Depth, Entry, Filter, Shown, Stock};
 pub use trouble::{Trouble, TroubleKind};
 pub use worker::{Pacing, Worker};
 
+/// What an operator does with the tables of a database.
+#[cfg(feature = "postgres")]
+pub mod tables {
+    pub use crate::postgres::{NEWEST, examine, migrate, script};
+}
+
 /// The seam between the hand-off and the engine that keeps it. Only tests of engines need it from outside: everybody else has [`Spool`], [`Worker`] and
 /// [`Desk`].
 pub mod seam {

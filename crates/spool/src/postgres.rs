@@ -6,7 +6,7 @@ mod beat;
 mod carry;
 mod claim;
 mod committer;
-mod config;
+
 mod count;
 mod counters;
 mod delivery;
@@ -18,7 +18,7 @@ mod handle;
 mod health;
 mod keeper;
 mod lease;
-mod line;
+
 mod numbers;
 mod outbox;
 mod room;
@@ -32,9 +32,9 @@ mod visit;
 
 pub use beat::Replica;
 pub(crate) use carry::Door;
-pub use config::{Database, Durability};
 pub use counters::Sharing;
 pub(crate) use due::LEASE;
 pub(crate) use handle::Postgres;
+pub use mdss_relay_postgres::{Database, Durability};
 pub use standing::Standing;
-pub use visit::Examined;
+pub use visit::{Examined, NEWEST, examine, migrate, script};

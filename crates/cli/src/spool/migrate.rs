@@ -1,6 +1,6 @@
 //! `spool migrate`: the tables of a database, made or brought to today's version by whoever may.
 
-use mdss_relay_spool::Database;
+use mdss_relay_spool::{Database, tables};
 
 use super::print;
 
@@ -8,18 +8,18 @@ use super::print;
 pub(super) async fn run(database: &Database, only_print: bool) -> Result<u8, String> {
     if only_print {
         // A database that cannot be reached gets the statements from the beginning: it may be made later.
-        let there = database.examine().await.map_or(0, |found| found.standing.tables);
-        if there >= Database::TABLES {
+        let there = tables::examine(database).await.map_or(0, |found| found.standing.tables);
+        if there >= tables::NEWEST {
             print(&format!(
                 "-- {} has the tables of version {there}: there is nothing to do",
                 database.place()
             ));
         } else {
-            print(Database::script(there).trim_end());
+            print(tables::script(there).trim_end());
         }
         return Ok(0);
     }
-    let (before, after) = database.migrate().await.map_err(|trouble| trouble.detail)?;
+    let (before, after) = tables::migrate(database).await.map_err(|trouble| trouble.detail)?;
     let place = database.place();
     print(&match before {
         0 => format!("{place}: the tables were made, version {after}"),

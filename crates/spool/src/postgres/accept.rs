@@ -14,10 +14,10 @@ use std::time::Duration;
 use futures_util::future::join;
 use tokio_postgres::types::Type;
 
-use super::config::Durability;
 use super::failure::Fault;
-use super::line::{Line, Parameter};
 use crate::trouble::{Trouble, TroubleKind};
+use mdss_relay_postgres::Durability;
+use mdss_relay_postgres::{Line, Parameter};
 
 /// The statement is in the database (`3.sql`), so that a session keeps its plan.
 const ACCEPT: &str = "SELECT * FROM mdss_relay.accept($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";

@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::mpsc;
 
-use super::config::Database;
 use super::counters::Counters;
 use super::floors::Floors;
 use super::numbers::Numbers;
@@ -16,6 +15,7 @@ use super::standing::Watched;
 use crate::said::{Said, Where};
 use crate::ticket::Lease;
 use crate::trouble::Trouble;
+use mdss_relay_postgres::Database;
 
 /// The connections of one relay, and what it knows of the database. No pool is needed: each has its work.
 pub(super) struct Base {
@@ -51,7 +51,7 @@ pub(super) struct Base {
 
 impl Base {
     pub(super) fn new(database: &Database) -> Self {
-        let standing = Arc::new(Watched::new(database.durability));
+        let standing = Arc::new(Watched::new(database.durability()));
         let database = Arc::new(database.clone());
         let slot = || Slot::new(Arc::clone(&database), Arc::clone(&standing));
         let (back, returned) = mpsc::unbounded_channel();

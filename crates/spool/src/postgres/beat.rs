@@ -7,9 +7,9 @@ use tokio_postgres::types::Type;
 
 use super::delivery::moment;
 use super::failure::Fault;
-use super::line::{Line, Parameter};
 use crate::clock::Moment;
 use crate::trouble::{Trouble, TroubleKind};
+use mdss_relay_postgres::{Line, Parameter};
 
 /// How often a relay says that it is there.
 pub(super) const EVERY: Duration = Duration::from_secs(5);

@@ -10,19 +10,19 @@ use tokio_postgres::types::Type;
 
 use super::accept::commit;
 use super::beat::{self, Replica};
-use super::config::{Database, Durability};
 use super::delivery::{moment, shown};
 use super::failure::Fault;
-use super::line::{Line, Parameter};
 use super::numbers::Numbers;
 use super::outbox;
 use super::room::{number, state};
-use super::schema;
+use super::schema::TABLES;
 use super::standing::{self, Watched};
 use crate::clock::Moment;
 use crate::outbox::OutboxRow;
 use crate::parcel::{Carried, Parcel, hash};
 use crate::trouble::Trouble;
+use mdss_relay_postgres::{Database, Durability};
+use mdss_relay_postgres::{Line, Parameter};
 
 /// How long one step may take.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -74,7 +74,7 @@ impl Door {
         let line = Line::connect(database).await?;
         let watched = Arc::new(Watched::new(database.durability()));
         let prepared = async {
-            schema::ready(&line, database.migrates()).await?;
+            TABLES.ready(&line, database.migrates()).await?;
             standing::look(&line, &watched).await
         };
         let prepared: Result<(), Fault> = prepared.await;

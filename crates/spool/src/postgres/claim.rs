@@ -14,13 +14,13 @@ use super::due::{LEASE, Lane, lanes};
 use super::failure::Fault;
 use super::floors::Floors;
 use super::lease::give_back;
-use super::line::{Line, Parameter};
 use super::room::state;
 use super::slot::Held;
 use crate::claim::{Claimed, Claims, DeliveryId, Stored, Want};
 use crate::clock::since_boot;
 use crate::item::ItemId;
 use crate::ticket::{Leased, Ticket};
+use mdss_relay_postgres::{Line, Parameter};
 
 /// Bytes of bodies that one claim brings into memory, the first delivery aside.
 const MOST_CLAIMED_BYTES: i64 = 2 << 20;

@@ -432,7 +432,7 @@ fn rows<'g>(jobs: &'g [Job], admitted: &mut [Admitted], numbers: &mut impl Itera
 }
 
 /// Counts for one item of each delivery what the others would have kept, that were there already.
-async fn inherit(line: &super::line::Line, heirs: &[(i64, i64)]) -> Result<(), Fault> {
+async fn inherit(line: &mdss_relay_postgres::Line, heirs: &[(i64, i64)]) -> Result<(), Fault> {
     let (ids, bytes): (Vec<i64>, Vec<i64>) = heirs.iter().copied().unzip();
     let sql = "UPDATE mdss_relay.item SET bytes = item.bytes + h.bytes FROM unnest($1::int8[], $2::int8[]) AS h (id, bytes) WHERE item.id = h.id";
     line.client.execute_typed(sql, &[(&ids, Type::INT8_ARRAY), (&bytes, Type::INT8_ARRAY)]).await?;

@@ -8,12 +8,12 @@ use tokio_postgres::types::Type;
 use super::base::Base;
 use super::delivery::{moment, seconds};
 use super::failure::Fault;
-use super::line::Line;
 use super::room::{Heap, is_fresh, state};
 use super::slot::Held;
 use crate::clock::Moment;
 use crate::item::State;
 use crate::stock::{Depth, Stock};
+use mdss_relay_postgres::Line;
 
 /// How long a count may take: a million items take a seventh of a second.
 const DEADLINE: Duration = Duration::from_secs(60);

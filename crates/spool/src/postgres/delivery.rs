@@ -6,8 +6,8 @@ use mdss_relay_core::{Delivery, Dialect};
 use tokio_postgres::Row;
 
 use super::failure::Fault;
-use super::line::Line;
 use crate::clock::Moment;
+use mdss_relay_postgres::Line;
 
 /// CRC-32 of headers and body. Pages have checksums only where an operator wants them, and a flipped bit in a key would name another object.
 pub(super) fn checksum(headers: &[u8], body: &[u8]) -> i64 {

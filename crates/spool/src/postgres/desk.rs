@@ -5,13 +5,13 @@ use tokio_postgres::types::Type;
 
 use super::delivery::{lost, moment, stored};
 use super::failure::Fault;
-use super::line::{Line, Parameter};
 use super::room::{number, state};
 use super::slot::Held;
 use crate::clock::{Clock as _, SystemClock};
 use crate::fact::ByHand;
 use crate::item::ItemId;
 use crate::stock::{Batch, Entry, Filter, Shown};
+use mdss_relay_postgres::{Line, Parameter};
 
 /// Items that one step of a bulk change has at most: no relay waits for long.
 const BATCH: usize = 500;

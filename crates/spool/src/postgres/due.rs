@@ -6,8 +6,8 @@ use tokio_postgres::types::Type;
 
 use super::delivery::seconds;
 use super::failure::Fault;
-use super::line::{Line, Parameter};
 use crate::item::ItemId;
+use mdss_relay_postgres::{Line, Parameter};
 
 /// How long an item is held by whoever asks for no time of its own.
 pub(crate) const LEASE: Duration = Duration::from_secs(60);

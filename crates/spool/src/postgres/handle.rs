@@ -12,7 +12,6 @@ use super::base::Base;
 use super::beat::{self, Replica};
 use super::claim::claim;
 use super::committer::{self, Orders};
-use super::config::Database;
 use super::count;
 use super::counters::Sharing;
 use super::desk::{Change, change, list, show};
@@ -37,6 +36,7 @@ use crate::shares::Limits;
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
 use crate::ticket::{Hold, Ticket};
 use crate::trouble::Trouble;
+use mdss_relay_postgres::Database;
 
 /// The engine of several relays. Cheap to clone; when the last one is gone, the thread ends.
 #[derive(Clone)]

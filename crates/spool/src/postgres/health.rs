@@ -4,8 +4,8 @@ use tokio_postgres::types::Type;
 
 use super::delivery::moment;
 use super::failure::Fault;
-use super::line::Line;
 use crate::health::{Health, Noted};
+use mdss_relay_postgres::Line;
 
 /// Writes it down, in place of what this relay has said before.
 ///

@@ -9,10 +9,10 @@ use tokio_postgres::types::Type;
 use super::base::Base;
 use super::failure::Fault;
 use super::floors::Floors;
-use super::line::{Line, Parameter};
 use super::slot::Held;
 use crate::clock::since_boot;
 use crate::ticket::{Hold, Lease};
+use mdss_relay_postgres::{Line, Parameter};
 
 /// So many are given back or renewed in one statement.
 const STEP: usize = 1000;

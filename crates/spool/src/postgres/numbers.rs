@@ -3,7 +3,7 @@
 use tokio::sync::Mutex;
 
 use super::failure::Fault;
-use super::line::Line;
+use mdss_relay_postgres::Line;
 
 /// As `INCREMENT` of the sequence has it.
 const BLOCK: i64 = 1000;

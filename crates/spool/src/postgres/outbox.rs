@@ -10,8 +10,8 @@ use tokio_postgres::types::Type;
 
 use super::delivery::{moment, seconds};
 use super::failure::Fault;
-use super::line::{Line, Parameter};
 use crate::outbox::{FULL, MOST_TAKEN_BYTES, OUTBOX_LIMIT, OutboxRow, OutboxSize, ROW_BYTES};
+use mdss_relay_postgres::{Line, Parameter};
 
 /// For how long a relay that was last heard of is the one that takes.
 const HOLDS: &str = "10 seconds";

@@ -14,13 +14,13 @@ use futures_util::future::try_join_all;
 use super::base::Base;
 use super::delivery::shown;
 use super::failure::{Fate, Fault};
-use super::line::{Line, Parameter};
 use super::outbox;
 use super::room::number;
 use super::slot::Held;
 use crate::claim::{Settled, Settlement};
 use crate::item::{Outcome, State};
 use crate::ticket::Lease;
+use mdss_relay_postgres::{Line, Parameter};
 
 /// How often a batch is written again that has met another one.
 const TRIES: u32 = 3;

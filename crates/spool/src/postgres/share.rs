@@ -6,8 +6,8 @@ use futures_util::future::try_join3;
 use tokio_postgres::types::Type;
 
 use super::failure::Fault;
-use super::line::{Line, Parameter};
 use crate::grant::{Ask, Grant};
+use mdss_relay_postgres::{Line, Parameter};
 
 /// The row is locked before it is read, and time is read after that: a wait for the lock is no time lost.
 const BUCKET: &str = "

@@ -7,12 +7,12 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::config::Database;
 use super::failure::Fault;
-use super::line::Line;
-use super::schema;
+use super::schema::TABLES;
 use super::standing::{self, Watched};
 use crate::trouble::{Trouble, TroubleKind};
+use mdss_relay_postgres::Database;
+use mdss_relay_postgres::Line;
 
 /// How long one answer may take. A proxy that swallows everything is noticed by nothing else.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -83,7 +83,7 @@ impl Slot {
     async fn connect(&self) -> Result<Line, Trouble> {
         let line = Line::connect(&self.database).await?;
         let prepared = async {
-            schema::ready(&line, self.database.migrate).await?;
+            TABLES.ready(&line, self.database.migrates()).await?;
             standing::look(&line, &self.standing).await
         };
         match timeout(4 * DEADLINE, prepared).await {

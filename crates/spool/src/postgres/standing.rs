@@ -3,12 +3,12 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::config::Durability;
 use super::delivery::seconds;
 use super::failure::Fault;
-use super::line::Line;
-use super::schema;
+use super::schema::TABLES;
 use crate::trouble::{Trouble, TroubleKind};
+use mdss_relay_postgres::Durability;
+use mdss_relay_postgres::Line;
 
 /// The oldest server whose statements and settings are those that the relay uses.
 const OLDEST_SERVER: i32 = 140_000;
@@ -154,7 +154,7 @@ impl Watched {
 /// # Errors
 /// If that cannot be read, or the server is too old.
 pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
-    let tables = schema::version(line).await?.version;
+    let tables = TABLES.version(line).await?.version;
     let sql = "SELECT current_setting('server_version_num')::int, current_setting('synchronous_commit'),
                current_setting('synchronous_standby_names'), current_setting('fsync') = 'on', current_setting('full_page_writes') = 'on',
                current_setting('wal_level'), pg_is_in_recovery(),

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
-use super::config::Database;
 use super::failure::Fault;
-use super::line::Line;
 use super::slot::Held;
 use super::standing::Standing;
 use crate::trouble::Trouble;
+use mdss_relay_postgres::Database;
+use mdss_relay_postgres::Line;
 
 /// How often marks are forgotten, and how often the rest is done, which reads whole tables.
 pub(super) const EVERY: Duration = Duration::from_secs(300);

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::config::Database;
 use super::failure::Fault;
-use super::line::Line;
-use super::schema;
+use super::schema::TABLES;
 use super::standing::{self, Standing, Watched};
 use crate::trouble::Trouble;
+use mdss_relay_postgres::Database;
+use mdss_relay_postgres::Line;
 
 /// Rights that a relay needs and this role has not, table by table; and whether it may make the schema.
 const RIGHTS: &str = "
@@ -38,49 +38,47 @@ pub struct Examined {
     pub migrates: bool,
 }
 
-impl Database {
-    /// The version of the tables that this program writes, and brings older ones to.
-    pub const TABLES: i32 = schema::NEWEST;
+/// The version of the tables that this program writes, and brings older ones to.
+pub const NEWEST: i32 = TABLES.newest();
 
-    /// Makes the tables, or brings them to today's version, whatever `RELAY_SPOOL_MIGRATE` says; the role must be allowed to. Gives the version
-    /// before, 0 if there were none, and the one after.
-    ///
-    /// # Errors
-    /// If a step fails; nothing of it was done then.
-    pub async fn migrate(&self) -> Result<(i32, i32), Trouble> {
-        let line = Line::connect(self).await?;
-        let steps = async {
-            let before = schema::version(&line).await?.version;
-            schema::ready(&line, true).await?;
-            Ok((before, schema::version(&line).await?.version))
-        };
-        let steps: Result<_, Fault> = steps.await;
-        line.close().await;
-        steps.map_err(|fault| fault.trouble("making the tables"))
-    }
+/// Makes the tables, or brings them to today's version, whatever `RELAY_SPOOL_MIGRATE` says; the role must be allowed to. Gives the version
+/// before, 0 if there were none, and the one after.
+///
+/// # Errors
+/// If a step fails; nothing of it was done then.
+pub async fn migrate(database: &Database) -> Result<(i32, i32), Trouble> {
+    let line = Line::connect(database).await?;
+    let steps = async {
+        let before = TABLES.version(&line).await?.version;
+        TABLES.ready(&line, true).await?;
+        Ok((before, TABLES.version(&line).await?.version))
+    };
+    let steps: Result<_, Fault> = steps.await;
+    line.close().await;
+    steps.map_err(|fault| fault.trouble("making the tables"))
+}
 
-    /// Looks whether a relay could work there, and changes nothing.
-    ///
-    /// # Errors
-    /// If that cannot be told: no connection, or a server that is too old.
-    pub async fn examine(&self) -> Result<Examined, Trouble> {
-        let line = Line::connect(self).await?;
-        let watched = Arc::new(Watched::new(self.durability()));
-        let looked = async {
-            let fits = schema::version(&line).await?.check();
-            standing::look(&line, &watched).await?;
-            let row = line.client.query_typed_one(RIGHTS, &[]).await?;
-            Ok((fits, row.try_get(0)?, row.try_get(1)?))
-        };
-        let looked: Result<_, Fault> = looked.await;
-        line.close().await;
-        let (fits, missing, may_create) = looked.map_err(|fault| fault.trouble("looking at the database"))?;
-        let (standing, _) = watched.last().ok_or_else(Trouble::stopped)?;
-        Ok(Examined { standing, fits, missing, may_create, migrates: self.migrate })
-    }
+/// Looks whether a relay could work there, and changes nothing.
+///
+/// # Errors
+/// If that cannot be told: no connection, or a server that is too old.
+pub async fn examine(database: &Database) -> Result<Examined, Trouble> {
+    let line = Line::connect(database).await?;
+    let watched = Arc::new(Watched::new(database.durability()));
+    let looked = async {
+        let fits = TABLES.check(TABLES.version(&line).await?).map_err(Trouble::from);
+        standing::look(&line, &watched).await?;
+        let row = line.client.query_typed_one(RIGHTS, &[]).await?;
+        Ok((fits, row.try_get(0)?, row.try_get(1)?))
+    };
+    let looked: Result<_, Fault> = looked.await;
+    line.close().await;
+    let (fits, missing, may_create) = looked.map_err(|fault| fault.trouble("looking at the database"))?;
+    let (standing, _) = watched.last().ok_or_else(Trouble::stopped)?;
+    Ok(Examined { standing, fits, missing, may_create, migrates: database.migrates() })
+}
 
-    /// The statements that make the tables, or bring them from a version to today's, for whoever runs them with a tool of their own.
-    pub fn script(from: i32) -> String {
-        schema::script(from)
-    }
+/// The statements that make the tables, or bring them from a version to today's, for whoever runs them with a tool of their own.
+pub fn script(from: i32) -> String {
+    TABLES.script(from)
 }

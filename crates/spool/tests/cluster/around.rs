@@ -1,6 +1,6 @@
 //! What stands around the tables: TLS, poolers, other versions, what is refused.
 
-use mdss_relay_spool::{Database, Durability, TroubleKind};
+use mdss_relay_spool::{Database, Durability, TroubleKind, tables};
 use postgres_rig::{Pooler, Server};
 
 use crate::common::*;
@@ -33,10 +33,10 @@ async fn a_server_that_cannot_keep_what_is_asked_of_it_is_refused_and_says_why()
     assert_eq!(trouble.kind, TroubleKind::Unsafe);
     assert!(trouble.detail.contains("synchronous_standby_names is empty"), "{trouble}");
     assert_eq!(store.ready().await.unwrap_err().kind, TroubleKind::Unsafe);
-    let standing = Database::of_url(&url).unwrap().examine().await.unwrap().standing;
+    let standing = tables::examine(&Database::of_url(&url).unwrap()).await.unwrap().standing;
     assert!(standing.holds().is_err() && !standing.fsync && standing.server >= 140_000);
     let knowingly = Database::of_url(&url).unwrap().durable(Durability::Server);
-    assert!(knowingly.examine().await.unwrap().standing.holds().is_ok());
+    assert!(tables::examine(&knowingly).await.unwrap().standing.holds().is_ok());
     let knowingly = Store::of(knowingly);
     assert_eq!(send(&knowingly, "k").await.unwrap(), "spooled:-");
 }
@@ -51,11 +51,12 @@ async fn tables_of_another_version_are_used_as_long_as_they_may_be() {
     let trouble = send(&store, "k").await.unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Foreign);
     assert!(trouble.detail.contains("mdss-relay spool migrate"), "{trouble}");
-    let found = database().examine().await.unwrap();
+    let found = tables::examine(&database()).await.unwrap();
     assert!(found.standing.tables == 0 && found.may_create && found.missing.is_empty(), "{found:?}");
     let made =
-        futures_util::future::join_all((0..4).map(|_| async { database().migrate().await.unwrap() })).await;
-    assert!(made.iter().all(|(_, after)| *after == Database::TABLES), "{made:?}");
+        futures_util::future::join_all((0..4).map(|_| async { tables::migrate(&database()).await.unwrap() }))
+            .await;
+    assert!(made.iter().all(|(_, after)| *after == tables::NEWEST), "{made:?}");
     until("the tables are there", async || send(&store, "k").await.is_ok()).await;
     // A later relay has added a column, and lets this one go on; then one that does not.
     let later = "ALTER TABLE mdss_relay.item ADD COLUMN colour text; UPDATE mdss_relay.meta SET version = 99";
@@ -69,7 +70,7 @@ async fn tables_of_another_version_are_used_as_long_as_they_may_be() {
     assert!(desk(&url).stock().await.is_err());
     // By hand, in another database.
     let url = server.database().await.unwrap();
-    postgres_rig::ask(&url, &Database::script(0)).await.unwrap();
+    postgres_rig::ask(&url, &tables::script(0)).await.unwrap();
     let store = Store::of(Database::of_url(&url).unwrap().durable(Durability::Server).migrating(false));
     assert_eq!(send(&store, "k").await.unwrap(), "spooled:-");
 }
@@ -92,7 +93,7 @@ async fn a_database_of_the_first_version_is_upgraded_beside_its_relays() {
     assert_eq!(items(&store).await, 2);
     let found =
         postgres_rig::ask(&url, "SELECT version || ' ' || oldest FROM mdss_relay.meta").await.unwrap();
-    assert_eq!(found, [format!("{} 1", Database::TABLES)], "relays of the first version may go on");
+    assert_eq!(found, [format!("{} 1", tables::NEWEST)], "relays of the first version may go on");
     postgres_rig::ask(&url, &stored.replace("(1,", "(11,").replace("(2, 3, 1,", "(12, 3, 11,"))
         .await
         .unwrap();
@@ -153,7 +154,7 @@ async fn a_server_is_believed_by_its_certificate_for_its_name() {
         ("another name", trusting("127.0.0.1")),
         ("nobody's certificate", Database::of_url(&url("localhost")).unwrap()),
     ] {
-        let trouble = database.examine().await.unwrap_err();
+        let trouble = tables::examine(&database).await.unwrap_err();
         assert_eq!(trouble.kind, TroubleKind::Unreachable, "{what}");
         assert!(trouble.detail.contains("certificate"), "{what}: {trouble}");
     }

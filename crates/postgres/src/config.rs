@@ -57,9 +57,9 @@ impl FromStr for Durability {
 pub struct Database {
     url: Url,
     /// Authorities that are trusted beside the compiled-in ones.
-    pub(super) roots: Vec<CertificateDer<'static>>,
-    pub(super) durability: Durability,
-    pub(super) migrate: bool,
+    pub(crate) roots: Vec<CertificateDer<'static>>,
+    durability: Durability,
+    migrate: bool,
 }
 
 #[derive(Clone)]
@@ -136,7 +136,7 @@ impl Database {
     }
 
     /// Whether the tables may be made and brought to today's version.
-    pub(super) fn migrates(&self) -> bool {
+    pub fn migrates(&self) -> bool {
         self.migrate
     }
 
@@ -171,7 +171,10 @@ impl Database {
     }
 
     /// What the driver needs, as the URL says it now.
-    pub(super) fn config(&self) -> Result<Config, String> {
+    ///
+    /// # Errors
+    /// What is wrong with the URL, or with the file that has it; without its password.
+    pub fn config(&self) -> Result<Config, String> {
         match &self.url {
             Url::Text(url) => read(url),
             Url::File(path) => {

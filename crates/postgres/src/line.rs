@@ -12,19 +12,19 @@ use tokio_postgres::{AsyncMessage, Client};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
 
-use super::config::Database;
-use super::failure::text;
-use crate::trouble::{Trouble, TroubleKind};
+use crate::config::Database;
+use crate::failure::{Failing, Kind, text};
 
 /// A parameter of a statement, with its type: a statement without a name can be sent with them in one go, through any pooler.
-pub(super) type Parameter<'p> = (&'p (dyn ToSql + Sync), Type);
+pub type Parameter<'p> = (&'p (dyn ToSql + Sync), Type);
 
 /// How long a server may take beyond the connect itself: TLS, password, and whether it takes writes.
 const GREETING: Duration = Duration::from_secs(5);
 
 /// A connection and the task that drives it.
-pub(super) struct Line {
-    pub(super) client: Client,
+pub struct Line {
+    /// What asks on it.
+    pub client: Client,
     warned: Arc<AtomicBool>,
     driver: Driver,
 }
@@ -34,9 +34,9 @@ impl Line {
     ///
     /// # Errors
     /// Why there is no connection.
-    pub(super) async fn connect(database: &Database) -> Result<Self, Trouble> {
+    pub async fn connect(database: &Database) -> Result<Self, Failing> {
         let unreachable = |why: String| {
-            Trouble::new(TroubleKind::Unreachable, format!("connecting to {}: {why}", database.place()))
+            Failing::new(Kind::Unreachable, format!("connecting to {}: {why}", database.place()))
         };
         // Names are resolved and the password is read now: managed failovers move the name, and passwords of some services hold for minutes.
         let config = database.config().map_err(unreachable)?;
@@ -69,18 +69,18 @@ impl Line {
     }
 
     /// Forgets what the server has said so far.
-    pub(super) fn listen(&self) {
+    pub fn listen(&self) {
         self.warned.store(false, Ordering::SeqCst);
     }
 
     /// Whether the server has said since then that a commit was not waited for, or that it goes down. A wait for a standby that was cancelled
     /// ends with the words "ok", and this is all that tells it (<https://www.postgresql.org/docs/current/warm-standby.html>, 27.2.8.3).
-    pub(super) fn was_warned(&self) -> bool {
+    pub fn was_warned(&self) -> bool {
         self.warned.load(Ordering::SeqCst)
     }
 
     /// Says goodbye, so that the server need not wonder.
-    pub(super) async fn close(self) {
+    pub async fn close(self) {
         let Self { client, mut driver, .. } = self;
         // The driver says it once nobody can ask any more.
         drop(client);
