@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
 use mdss_relay_ledger::{
-    BucketName, Checkpoint, Export, Filter, Forget, Format, Import, Ledger, Options, Verify, Which,
+    BucketName, Checkpoint, Export, Filter, Forget, Format, Import, Ledger, Options, Remains, Verify, Which,
 };
 use serde_json::json;
 
@@ -177,7 +177,8 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
         }
         Task::Verify { from, checkpoint } => {
             let checkpoints = checkpoints(checkpoint)?;
-            let verified = ledger.verify(Verify { from: *from, checkpoints }).await.map_err(sentence)?;
+            let verified =
+                ledger.verify(Verify { ledger: None, from: *from, checkpoints }).await.map_err(sentence)?;
             let _ = write(&proof::verified(&verified, json));
             Ok(u8::from(!verified.faults.is_empty()))
         }
@@ -203,7 +204,7 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
             let forget = Forget { bucket, which, reason: reason.clone(), actor: place::actor() };
             let done = ledger.forget(forget).await.map_err(sentence)?;
             let text = if json {
-                json!({ "entries": done.entries, "results": done.results, "log_emptied": done.log_emptied })
+                json!({ "entries": done.entries, "results": done.results, "remains": remains(done.remains).0 })
                     .to_string()
             } else {
                 format!(
@@ -213,15 +214,32 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
                 )
             };
             print(&text);
-            if !done.log_emptied {
-                say(
-                    "the file's log could not be emptied while it was being read, and still has the keys: give the command again",
-                );
+            if let Some(sentence) = remains(done.remains).1 {
+                say(sentence);
             }
             published(&ledger, done.checkpoint).await;
             Ok(u8::from(done.entries == 0 && done.results == 0))
         }
         Task::Import { files } => import(&ledger, files, json).await,
+    }
+}
+
+/// Where keys that were erased can still be found: a word for programs, and a sentence for people if they can.
+fn remains(remains: Remains) -> (&'static str, Option<&'static str>) {
+    match remains {
+        Remains::Nothing => ("nothing", None),
+        Remains::Log => (
+            "log",
+            Some(
+                "the file's log could not be emptied while it was being read, and still has the keys: give the command again",
+            ),
+        ),
+        Remains::Database => (
+            "database",
+            Some(
+                "the server may still have their bytes in its log, in the archive of that, and in pages that it has not used again: VACUUM FULL mdss_relay_ledger.entry writes the table anew, while nothing else can use it",
+            ),
+        ),
     }
 }
 
@@ -258,7 +276,7 @@ async fn checkpoint(ledger: &Ledger) -> Result<u8, String> {
         },
     };
     if write(&format!("{last}\n")).is_ok() {
-        ledger.published(last.seq).await.map_err(sentence)?;
+        ledger.published(&last).await.map_err(sentence)?;
     }
     Ok(0)
 }
@@ -267,7 +285,7 @@ async fn checkpoint(ledger: &Ledger) -> Result<u8, String> {
 async fn published(ledger: &Ledger, checkpoint: Option<Checkpoint>) {
     let Some(checkpoint) = checkpoint else { return };
     if writeln!(std::io::stderr(), "{checkpoint}").is_ok() {
-        let _ = ledger.published(checkpoint.seq).await;
+        let _ = ledger.published(&checkpoint).await;
     }
 }
 
@@ -277,7 +295,7 @@ async fn export(ledger: &Ledger, period: &Period, format: Form, output: Option<&
         Form::Csv => Format::Csv,
     };
     let (from, until) = period.moments()?;
-    let export = Export { from, until, format };
+    let export = Export { ledger: None, from, until, format };
     let Some(output) = output else {
         if format == Format::Csv {
             return Err("expected --output FILE: what CSV leaves out goes into a file beside it".into());

@@ -277,7 +277,7 @@ impl Pump {
             error!({ fields::CHECKPOINT } = %checkpoint, "the ledger is signed up to entry {seq}");
         }
         self.signed = Instant::now();
-        ledger.published(seq).await
+        ledger.published(checkpoint).await
     }
 
     /// What is due now and then: a checkpoint, the end of old entries, numbers.

@@ -87,7 +87,7 @@ async fn written(dir: PathBuf) -> BTreeMap<String, usize> {
 
 async fn verified(dir: PathBuf, checkpoints: Vec<Checkpoint>) -> Verified {
     let ledger = reading(dir).await.unwrap();
-    ledger.verify(Verify { from: None, checkpoints }).await.unwrap()
+    ledger.verify(Verify { checkpoints, ..Verify::default() }).await.unwrap()
 }
 
 fn once(keys: &[String]) -> BTreeMap<String, usize> {

@@ -102,7 +102,7 @@ async fn all(number: u64) {
         processor += used() - before;
         slowest = slowest.max(begin.elapsed());
         if let Some(checkpoint) = checkpoint {
-            ledger.published(checkpoint.seq).await.unwrap();
+            ledger.published(&checkpoint).await.unwrap();
         }
         done += BATCH;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::checkpoint::Checkpoint;
-use crate::entry::{Entry, Head};
+use crate::entry::{Entry, Head, LedgerId};
 use crate::hash::Hash;
 use crate::kind::Origin;
 use crate::moment::Moment;
@@ -132,6 +132,8 @@ pub enum Sure {
 /// What is to be verified.
 #[derive(Clone, Debug, Default)]
 pub struct Verify {
+    /// Which chain, where there are several; else the one that this process writes, or the first.
+    pub ledger: Option<LedgerId>,
     /// From this entry on. The one before it is taken as it stands.
     pub from: Option<u64>,
     /// Checkpoints that somebody else has kept.
@@ -183,6 +185,8 @@ pub enum Format {
 /// What is to be exported: a piece of the chain without gaps.
 #[derive(Clone, Debug, Default)]
 pub struct Export {
+    /// Of which chain, where there are several; else of the one that this process writes, or of the first.
+    pub ledger: Option<LedgerId>,
     /// From the first entry that was written at this moment or later.
     pub from: Option<Moment>,
     /// Up to the last one that was written before this moment.
@@ -220,10 +224,22 @@ pub struct Forgotten {
     pub entries: u64,
     /// Results that had matched nothing, and were removed.
     pub results: u64,
-    /// Whether the log of the file was emptied as well. If not, somebody was reading, and the keys are in `ledger.db-wal` until that is over.
-    pub log_emptied: bool,
+    /// Where the erased keys can still be found.
+    pub remains: Remains,
     /// A checkpoint over it.
     pub checkpoint: Option<Checkpoint>,
+}
+
+/// Where keys that were erased can still be found, beside copies that were made before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Remains {
+    /// Nowhere: what was deleted was written over.
+    #[default]
+    Nothing,
+    /// In `ledger.db-wal`: somebody was reading, so it could not be emptied.
+    Log,
+    /// In the server's log, its archive, and in pages of its tables until they are used again. `VACUUM FULL` writes the tables anew.
+    Database,
 }
 
 /// How much is to be kept.
@@ -334,7 +350,7 @@ pub struct RunEnd {
 /// A result for writes that it was found to belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScanResult {
-    /// The entries of those writes.
+    /// The entries of those writes, by [`Entry::number`].
     pub about: Vec<u64>,
     /// What MDSS calls the file.
     pub file_id: Option<String>,

@@ -1,79 +1,307 @@
-//! The seam: what an engine must do for the handle. It is an enum, because the engines are ours and chosen at start.
+//! The calls. Each runs in a thread for work that waits: a sync, an answer of a server, or the reading of a whole ledger.
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::asked::{
     Appended, BucketName, Export, Filter, Forget, Forgotten, Glance, Import, Imported, Limits, ObjectWrites,
     OutboxId, Pruned, Run, RunEnd, RunId, RunStart, ScanResult, Shown, Unscanned, Verified, Verify,
 };
 use crate::checkpoint::Checkpoint;
-use crate::entry::Head;
+use crate::entry::{Head, LedgerId};
 use crate::export::Manifest;
 use crate::fact::Fact;
+use crate::keeper::{Keeper, Reach};
+use crate::kind::Keys;
 use crate::place::{Options, Place};
 use crate::results::{Found, Loop, Posted, Question, Swept, Taken};
-use crate::sqlite::Sqlite;
-use crate::trouble::Trouble;
+use crate::sql::look::{self, Sought};
+use crate::sql::{append, export, forget, import, open, prune, referee, results, runs, verify, view};
+use crate::sqlite;
+use crate::trouble::{Trouble, TroubleKind};
 
-/// What keeps a ledger. Cheap to clone.
+const WRITING: &str = "writing to the ledger";
+
+/// Steps of one call that removes old entries, so that a call has an end and whoever appends has its turn.
+const STEPS: usize = 100;
+
+/// An open ledger. Cheap to clone.
 #[derive(Clone)]
-pub(crate) enum Engine {
-    /// A file on this machine.
-    Sqlite(Sqlite),
+pub(crate) struct Engine {
+    keeper: Arc<Keeper>,
 }
 
-macro_rules! calls {
-    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)+) => {
-        $(pub(crate) async fn $name(&self, $($argument: $type),*) -> Result<$result, Trouble> {
-            match self {
-                Self::Sqlite(sqlite) => sqlite.$name($($argument),*).await,
-            }
-        })+
-    };
+/// Runs what waits where waiting is no harm.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Trouble> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(e) if e.is_panic() => {
+            Err(Trouble::new(TroubleKind::Internal, "the ledger's thread has panicked"))
+        }
+        Err(_) => Err(Trouble::stopped()),
+    }
 }
 
 impl Engine {
     pub(crate) async fn open(place: &Place, options: Options) -> Result<Self, Trouble> {
-        match place {
-            Place::Directory(dir) => Ok(Self::Sqlite(Sqlite::open(dir.clone(), options).await?)),
-        }
+        let place = place.clone();
+        aside(move || Ok(Self { keeper: Arc::new(Keeper::open(&place, options)?) })).await
+    }
+
+    pub(crate) async fn close(&self) {
+        let _ = self.with(Keeper::close).await;
     }
 
     pub(crate) fn glance(dir: &Path) -> Glance {
-        Sqlite::glance(dir)
+        sqlite::glance(dir)
     }
 
     pub(crate) fn set_aside(dir: &Path) -> Result<PathBuf, Trouble> {
-        Sqlite::set_aside(dir)
+        sqlite::set_aside(dir)
     }
 
-    calls! {
-        append(rows: Vec<(OutboxId, Fact)>) -> Appended;
-        record(fact: Fact) -> Appended;
-        checkpoint() -> Option<Checkpoint>;
-        unpublished() -> Vec<Checkpoint>;
-        published(seq: u64) -> ();
-        show(bucket: &BucketName, key: &[u8]) -> Vec<Shown>;
-        unscanned(filter: &Filter) -> Unscanned;
-        verify(verify: Verify) -> Verified;
-        export(export: Export, out: Box<dyn Write + Send>) -> Manifest;
-        forget(forget: Forget) -> Forgotten;
-        prune(limits: Limits) -> Pruned;
-        import(import: Import, lines: Box<dyn BufRead + Send>) -> Imported;
-        writes_from(bucket: &BucketName, after: Option<&[u8]>, limit: usize) -> Vec<ObjectWrites>;
-        writes_of(bucket: &BucketName, keys: &[Vec<u8>]) -> Vec<ObjectWrites>;
-        is_ordered(bucket: &BucketName) -> bool;
-        result(result: ScanResult) -> Appended;
-        run_begin(start: RunStart) -> RunId;
-        run_checkpoint(run: RunId, cursor: Option<&str>, report: &str) -> ();
-        run_end(run: RunId, state: &str, report: &str) -> RunEnd;
-        last_run(bucket: Option<&str>) -> Option<Run>;
-        receive(posted: Vec<Posted>) -> Vec<Taken>;
-        sweep() -> Swept;
-        the_loop() -> Loop;
-        questions() -> Vec<Question>;
-        answered(seq: u64, found: Option<Found>) -> bool;
-        head() -> Head;
+    /// Does some work with whatever keeps the ledger.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Keeper) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let keeper = Arc::clone(&self.keeper);
+        aside(move || work(&keeper)).await
+    }
+
+    pub(crate) async fn append(&self, rows: Vec<(OutboxId, Fact)>) -> Result<Appended, Trouble> {
+        self.with(move |keeper| keeper.write(WRITING, Reach::Own, |pen| append::append(pen, &rows))).await
+    }
+
+    pub(crate) async fn record(&self, fact: Fact) -> Result<Appended, Trouble> {
+        self.with(move |keeper| keeper.write(WRITING, Reach::Own, |pen| append::record(pen, &fact))).await
+    }
+
+    pub(crate) async fn result(&self, result: ScanResult) -> Result<Appended, Trouble> {
+        self.with(move |keeper| keeper.write(WRITING, Reach::All, |pen| append::result(pen, &result))).await
+    }
+
+    pub(crate) async fn checkpoint(&self) -> Result<Option<Checkpoint>, Trouble> {
+        self.with(|keeper| keeper.write(WRITING, Reach::All, append::sign)).await
+    }
+
+    pub(crate) async fn unpublished(&self) -> Result<Vec<Checkpoint>, Trouble> {
+        self.with(|keeper| {
+            keeper.beat()?;
+            keeper.read(append::unpublished)
+        })
+        .await
+    }
+
+    pub(crate) async fn published(&self, checkpoint: Checkpoint) -> Result<(), Trouble> {
+        self.with(move |keeper| keeper.write(WRITING, Reach::All, |pen| append::published(pen, &checkpoint)))
+            .await
+    }
+
+    pub(crate) async fn show(&self, bucket: &BucketName, key: &[u8]) -> Result<Vec<Shown>, Trouble> {
+        let (bucket, key) = (bucket.clone(), key.to_vec());
+        self.with(move |keeper| {
+            let sought = Sought { hashed: keeper.hashed(&key), clear: &key };
+            keeper.read(|db| look::show(db, &bucket, &sought))
+        })
+        .await
+    }
+
+    pub(crate) async fn unscanned(&self, filter: &Filter) -> Result<Unscanned, Trouble> {
+        let filter = filter.clone();
+        self.with(move |keeper| {
+            let now = keeper.options().clock.now();
+            keeper.read(|db| open::unscanned(db, &filter, now))
+        })
+        .await
+    }
+
+    pub(crate) async fn writes_from(
+        &self,
+        bucket: &BucketName,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<ObjectWrites>, Trouble> {
+        let (bucket, after) = (bucket.clone(), after.map(<[u8]>::to_vec));
+        self.with(move |keeper| keeper.read(|db| look::writes_from(db, &bucket, after.as_deref(), limit)))
+            .await
+    }
+
+    pub(crate) async fn writes_of(
+        &self,
+        bucket: &BucketName,
+        keys: &[Vec<u8>],
+    ) -> Result<Vec<ObjectWrites>, Trouble> {
+        let (bucket, keys) = (bucket.clone(), keys.to_vec());
+        self.with(move |keeper| {
+            let sought: Vec<_> =
+                keys.iter().map(|key| Sought { hashed: keeper.hashed(key), clear: key }).collect();
+            keeper.read(|db| look::writes_of(db, &bucket, &sought))
+        })
+        .await
+    }
+
+    pub(crate) async fn is_ordered(&self, bucket: &BucketName) -> Result<bool, Trouble> {
+        let bucket = bucket.clone();
+        self.with(move |keeper| {
+            let places = keeper.read(|db| look::places(db, &bucket))?;
+            Ok(places.iter().all(|(_, keys)| *keys == Keys::Clear))
+        })
+        .await
+    }
+
+    pub(crate) async fn run_begin(&self, start: RunStart) -> Result<RunId, Trouble> {
+        self.with(move |keeper| keeper.write(WRITING, Reach::Own, |pen| runs::begin(pen, &start))).await
+    }
+
+    pub(crate) async fn run_checkpoint(
+        &self,
+        run: RunId,
+        cursor: Option<&str>,
+        report: &str,
+    ) -> Result<(), Trouble> {
+        let (cursor, report) = (cursor.map(str::to_owned), report.to_owned());
+        self.with(move |keeper| {
+            keeper.write(WRITING, Reach::Own, |pen| runs::checkpoint(pen, run, cursor.as_deref(), &report))
+        })
+        .await
+    }
+
+    pub(crate) async fn run_end(&self, run: RunId, state: &str, report: &str) -> Result<RunEnd, Trouble> {
+        let (state, report) = (state.to_owned(), report.to_owned());
+        self.with(move |keeper| keeper.write(WRITING, Reach::All, |pen| runs::end(pen, run, &state, &report)))
+            .await
+    }
+
+    pub(crate) async fn last_run(&self, bucket: Option<&str>) -> Result<Option<Run>, Trouble> {
+        let bucket = bucket.map(str::to_owned);
+        self.with(move |keeper| keeper.read(|db| runs::last(db, bucket.as_deref()))).await
+    }
+
+    pub(crate) async fn receive(&self, posted: Vec<Posted>) -> Result<Vec<Taken>, Trouble> {
+        self.with(move |keeper| keeper.write(WRITING, Reach::All, |pen| results::receive(pen, &posted))).await
+    }
+
+    pub(crate) async fn sweep(&self) -> Result<Swept, Trouble> {
+        self.with(|keeper| keeper.write(WRITING, Reach::All, results::sweep)).await
+    }
+
+    pub(crate) async fn the_loop(&self) -> Result<Loop, Trouble> {
+        self.with(|keeper| {
+            let now = keeper.options().clock.now();
+            keeper.read(|db| view::the_loop(db, now))
+        })
+        .await
+    }
+
+    pub(crate) async fn questions(&self) -> Result<Vec<Question>, Trouble> {
+        self.with(|keeper| {
+            let now = keeper.options().clock.now();
+            keeper.read(|db| referee::questions(db, now))
+        })
+        .await
+    }
+
+    pub(crate) async fn answered(&self, seq: u64, found: Option<Found>) -> Result<bool, Trouble> {
+        self.with(move |keeper| {
+            keeper.write(WRITING, Reach::All, |pen| referee::answered(pen, seq, found.as_ref()))
+        })
+        .await
+    }
+
+    pub(crate) async fn chains(&self) -> Result<Vec<LedgerId>, Trouble> {
+        self.with(|keeper| keeper.read(look::chains)).await
+    }
+
+    pub(crate) async fn head(&self, of: Option<LedgerId>) -> Result<Head, Trouble> {
+        self.with(move |keeper| {
+            let own = keeper.own();
+            keeper.read(|db| look::head(db, look::named(db, of, own)?))
+        })
+        .await
+    }
+
+    pub(crate) async fn verify(&self, verify: Verify) -> Result<Verified, Trouble> {
+        self.with(move |keeper| {
+            let own = keeper.own();
+            keeper.read(|db| verify::verify(db, look::named(db, verify.ledger, own)?, verify))
+        })
+        .await
+    }
+
+    pub(crate) async fn export(
+        &self,
+        export: Export,
+        out: Box<dyn Write + Send>,
+    ) -> Result<Manifest, Trouble> {
+        self.with(move |keeper| {
+            let own = keeper.own();
+            keeper.read(|db| export::export(db, look::named(db, export.ledger, own)?, &export, out))
+        })
+        .await
+    }
+
+    pub(crate) async fn forget(&self, forget: Forget) -> Result<Forgotten, Trouble> {
+        const DOING: &str = "erasing keys";
+        self.with(move |keeper| {
+            let mut forgotten = Forgotten::default();
+            loop {
+                let (erased, checkpoint) = keeper.write(DOING, Reach::All, |pen| {
+                    let erased = forget::step(pen, &forget)?;
+                    Ok((erased, if erased == forget::STEP { None } else { append::sign(pen)? }))
+                })?;
+                forgotten.entries += erased as u64;
+                forgotten.checkpoint = checkpoint;
+                if erased < forget::STEP {
+                    break;
+                }
+            }
+            forgotten.results = keeper.write(DOING, Reach::All, |pen| forget::raw(pen, &forget.which))?;
+            forgotten.remains = keeper.clear_away(DOING)?;
+            Ok(forgotten)
+        })
+        .await
+    }
+
+    pub(crate) async fn prune(&self, limits: Limits) -> Result<Pruned, Trouble> {
+        const DOING: &str = "removing old entries";
+        self.with(move |keeper| {
+            let mut pruned = Pruned::default();
+            for _ in 0..STEPS {
+                let step = keeper.write(DOING, Reach::All, |pen| prune::step(pen, limits))?;
+                pruned.base = step.base;
+                pruned.unpublished = step.unpublished;
+                if step.entries == 0 {
+                    return Ok(pruned);
+                }
+                pruned.entries += step.entries;
+                pruned.writes += step.writes;
+                pruned.open += step.open;
+            }
+            pruned.more = true;
+            Ok(pruned)
+        })
+        .await
+    }
+
+    pub(crate) async fn import(
+        &self,
+        import: Import,
+        lines: Box<dyn BufRead + Send>,
+    ) -> Result<Imported, Trouble> {
+        self.with(move |keeper| {
+            if keeper.options().keys == Keys::Off {
+                let detail =
+                    "keys are not kept, so a line that was read in before could not be told from a new one";
+                return Err(Trouble::new(TroubleKind::Refused, detail));
+            }
+            import::import(&import, lines, |work| {
+                keeper.write("reading in a log", Reach::All, |pen| work(pen))
+            })
+        })
+        .await
     }
 }

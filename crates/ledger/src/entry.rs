@@ -32,6 +32,8 @@ pub type Salt = [u8; 16];
 pub struct Entry {
     /// Its number, from 1 on, without gaps.
     pub seq: u64,
+    /// What names it among the entries of all chains, where a ledger has several. With one chain it is its number.
+    pub number: u64,
     /// When it was written into the chain.
     pub at: Moment,
     /// Whether this version knows its kind, its origin and its place. If not, something else has put it in.

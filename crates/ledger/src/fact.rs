@@ -84,6 +84,15 @@ macro_rules! tidy {
     };
 }
 
+macro_rules! replace_nul {
+    ($fact:expr, $($member:ident),+) => {
+        $(if let Some(text) = $fact.$member.as_deref().filter(|text| text.contains('\0')) {
+            let text = text.replace('\0', "\u{fffd}");
+            $fact.to_mut().$member = Some(text.into());
+        })+
+    };
+}
+
 impl Fact {
     /// Without members that are empty: in CSV those cannot be told from members that are not there.
     pub(crate) fn tidied(&self) -> Cow<'_, Self> {
@@ -108,6 +117,28 @@ impl Fact {
             detail
         );
         fact
+    }
+
+    /// Replaces U+0000, which no text of a PostgreSQL may hold, where it stands in a text. A key is bytes.
+    pub(crate) fn without_nul(fact: &mut Cow<'_, Self>) {
+        replace_nul!(
+            fact,
+            source,
+            dialect,
+            bucket,
+            namespace,
+            unit,
+            version,
+            etag,
+            correlation_id,
+            actor,
+            reason,
+            file_id,
+            result,
+            file_state,
+            confidence,
+            detail
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use crate::asked::{
 };
 use crate::checkpoint::Checkpoint;
 use crate::engine::Engine;
-use crate::entry::Head;
+use crate::entry::{Head, LedgerId};
 use crate::export::Manifest;
 use crate::fact::Fact;
 use crate::place::{Options, Place};
@@ -29,6 +29,11 @@ impl Ledger {
     /// [`Trouble`]: none there and only to be read, not ours, damaged, without its key, or held by another process.
     pub async fn open(place: &Place, options: Options) -> Result<Self, Trouble> {
         Ok(Self { engine: Engine::open(place, options).await? })
+    }
+
+    /// Leaves the chain of this process to the next writer at once. Without that he waits a few minutes for it, and begins another one meanwhile.
+    pub async fn close(&self) {
+        self.engine.close().await;
     }
 
     /// What can be seen of the ledger of a directory without opening it.
@@ -61,7 +66,8 @@ impl Ledger {
         self.engine.record(fact).await
     }
 
-    /// Signs the chain as it stands. `None` if it has nothing new since the last checkpoint.
+    /// Signs the chain as it stands. `None` if it has nothing new since the last checkpoint. Of several chains each is signed that has something new, and
+    /// that of the chain that this process writes is given; [`Ledger::unpublished`] has the others.
     ///
     /// # Errors
     /// [`Trouble`]: nothing was written, or the outcome is unknown.
@@ -77,12 +83,12 @@ impl Ledger {
         self.engine.unpublished().await
     }
 
-    /// Notes that the checkpoints up to this entry were published. Only up to there anything may be pruned.
+    /// Notes that this checkpoint, and those of its chain before it, were published. Only up to there anything may be pruned.
     ///
     /// # Errors
     /// [`Trouble`].
-    pub async fn published(&self, seq: u64) -> Result<(), Trouble> {
-        self.engine.published(seq).await
+    pub async fn published(&self, checkpoint: &Checkpoint) -> Result<(), Trouble> {
+        self.engine.published(*checkpoint).await
     }
 
     /// Everything about one object, the oldest entry first. Of more than [`MOST_WRITES`](crate::MOST_WRITES) the newest.
@@ -101,7 +107,15 @@ impl Ledger {
         self.engine.unscanned(filter).await
     }
 
-    /// Reads the whole chain and says what does not fit.
+    /// The names of the chains, in the order in which they were begun: one for each writer, where several relays share a ledger.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn chains(&self) -> Result<Vec<LedgerId>, Trouble> {
+        self.engine.chains().await
+    }
+
+    /// Reads a whole chain and says what does not fit.
     ///
     /// # Errors
     /// [`Trouble`] if it cannot be read. What does not fit is no error.
@@ -269,11 +283,19 @@ impl Ledger {
         self.engine.answered(seq, found).await
     }
 
-    /// Where the chain ends now.
+    /// Where the chain ends now: of several, the one that this process writes, or the first.
     ///
     /// # Errors
     /// [`Trouble`].
     pub async fn head(&self) -> Result<Head, Trouble> {
-        self.engine.head().await
+        self.engine.head(None).await
+    }
+
+    /// The same of a chain by its name.
+    ///
+    /// # Errors
+    /// [`Trouble`]. [`crate::TroubleKind::Refused`] if there is none of that name.
+    pub async fn head_of(&self, chain: LedgerId) -> Result<Head, Trouble> {
+        self.engine.head(Some(chain)).await
     }
 }

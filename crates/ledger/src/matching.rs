@@ -133,7 +133,9 @@ pub(crate) fn by_path(fits: &[Fit], scanned: Moment) -> Decision {
 
 /// A result whose id is the one that MDSS has given for `write`, an open write of this object. Older ones of it were overwritten before.
 pub(crate) fn by_id(fit: &Fit, write: u64) -> Vec<u64> {
-    let open = fit.writes.iter().filter(|other| other.open && other.seq <= write);
+    // They stand in the order of their acceptance; numbers of several chains have no order among each other.
+    let until = fit.writes.iter().position(|other| other.seq == write).map_or(0, |at| at + 1);
+    let open = fit.writes[..until].iter().filter(|other| other.open);
     open.map(|write| write.seq).collect()
 }
 

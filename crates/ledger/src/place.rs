@@ -12,6 +12,14 @@ use crate::moment::{Clock, SystemClock};
 pub enum Place {
     /// `ledger.db` and `ledger.key` in a directory of this machine.
     Directory(PathBuf),
+    /// Tables in a database that several relays share, a chain for each. `ledger.key` is in a directory that each of them has; without one it can be read.
+    #[cfg(feature = "postgres")]
+    Database {
+        /// The database.
+        database: mdss_relay_postgres::Database,
+        /// The directory of `ledger.key`.
+        key: Option<PathBuf>,
+    },
 }
 
 /// What a ledger is opened for.

@@ -9,8 +9,10 @@ pub enum TroubleKind {
     Absent,
     /// The disk takes no more: full, read-only, broken, or not there.
     Unwritable,
-    /// Another process has held the file for too long.
+    /// Another process has held the file, or what is needed in the database, for too long.
     Locked,
+    /// The database does not answer, or takes no writes just now.
+    Unreachable,
     /// The file is no longer what it was. `set_aside` gives it another name, and then a new one can be begun.
     Damaged,
     /// The file was removed or replaced while it was open. It is opened again with the next call.
@@ -29,10 +31,11 @@ pub enum TroubleKind {
 
 impl TroubleKind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Absent,
         Self::Unwritable,
         Self::Locked,
+        Self::Unreachable,
         Self::Damaged,
         Self::Taken,
         Self::Foreign,
@@ -48,6 +51,7 @@ impl TroubleKind {
             Self::Absent => "ledger_absent",
             Self::Unwritable => "ledger_unwritable",
             Self::Locked => "ledger_locked",
+            Self::Unreachable => "ledger_unreachable",
             Self::Damaged => "ledger_damaged",
             Self::Taken => "ledger_taken",
             Self::Foreign => "ledger_foreign",

@@ -18,12 +18,12 @@ const WAIT: &str = "3s";
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Tables that belong together, in the schema `mdss_relay`.
+/// Tables that belong together, in a schema of their own.
 #[derive(Clone, Copy, Debug)]
 pub struct Tables {
     /// What they are, for sentences: `the spool`.
     pub what: &'static str,
-    /// The table, with its schema, that has their version: columns `one`, `version` and `oldest`.
+    /// The table, with the schema of all of them in front, that has their version: columns `one`, `version` and `oldest`.
     pub meta: &'static str,
     /// One step a version. A step is never changed once it has been released; a new one is added behind it.
     pub steps: &'static [&'static str],
@@ -174,11 +174,16 @@ impl Tables {
         let number = usize::try_from(found.version).unwrap_or(0);
         let Some(step) = self.steps.get(number) else { return Ok(None) };
         if found.version == 0 {
-            line.client.batch_execute("CREATE SCHEMA IF NOT EXISTS mdss_relay").await?;
+            line.client.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {}", self.schema())).await?;
         }
         line.client.batch_execute(step).await?;
         line.client.batch_execute(&self.noted(found.version + 1)).await?;
         Ok(Some(found.version))
+    }
+
+    /// The schema of the tables.
+    fn schema(&self) -> &str {
+        self.meta.split('.').next().unwrap_or(self.meta)
     }
 
     /// The statement that notes a version.
@@ -194,7 +199,8 @@ impl Tables {
     pub fn script(&self, from: i32) -> String {
         let mut script = String::new();
         for (number, step) in (0..).zip(self.steps).skip(usize::try_from(from).unwrap_or(0)) {
-            let first = if number == 0 { "CREATE SCHEMA IF NOT EXISTS mdss_relay;\n" } else { "" };
+            let schema = format!("CREATE SCHEMA IF NOT EXISTS {};\n", self.schema());
+            let first = if number == 0 { schema.as_str() } else { "" };
             script += &format!(
                 "BEGIN;\nSELECT pg_advisory_xact_lock({});\n{first}{step}{};\nCOMMIT;\n",
                 self.lock,

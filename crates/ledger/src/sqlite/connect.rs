@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::fault::trouble;
+use crate::db::trouble;
 use crate::trouble::{Trouble, TroubleKind};
 
 /// The file's name in its directory.

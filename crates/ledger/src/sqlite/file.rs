@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::connect::{FILE, connect, create, inode};
-use super::fault::{Fault, trouble};
-use super::pen::{Ink, Pen, Places};
-use super::row::ChainRow;
 use super::schema;
+use crate::chains::Chain;
+use crate::db::{Db, Fault, trouble};
 use crate::keyfile::{self, KeyFile, random};
 use crate::place::{Access, Options};
+use crate::sql::{ChainRow, Ink, Pen, Places};
 use crate::trouble::{Trouble, TroubleKind};
 
 /// Which file it is; `None` if there is none.
@@ -20,9 +20,9 @@ type Inode = Option<(u64, u64)>;
 /// Connections that are kept for the next reader.
 const READERS: usize = 2;
 
-pub(super) struct File {
+pub(crate) struct File {
     path: PathBuf,
-    pub(super) options: Options,
+    pub(crate) options: Options,
     /// `None` if it is open to be read and its key is not there.
     key: Option<KeyFile>,
     writer: Mutex<Option<Writer>>,
@@ -36,7 +36,7 @@ struct Writer {
 }
 
 impl File {
-    pub(super) fn open(dir: &Path, options: Options) -> Result<Self, Trouble> {
+    pub(crate) fn open(dir: &Path, options: Options) -> Result<Self, Trouble> {
         let path = dir.join(FILE);
         let mut file =
             Self { key: None, options, writer: Mutex::new(None), readers: Mutex::new(Vec::new()), path };
@@ -67,7 +67,8 @@ impl File {
             None => {
                 // A file that was just made, and not yet begun, has nothing that could have been signed.
                 let db = connect(&self.path)?;
-                let begun = schema::check(&db)? > 0 && ChainRow::read(&db).is_ok_and(|chain| chain.is_some());
+                let begun = schema::check(&db)? > 0
+                    && ChainRow::read(Db::File(&db), Chain::FIRST).is_ok_and(|chain| chain.is_some());
                 if !begun {
                     return KeyFile::make(dir);
                 }
@@ -90,7 +91,9 @@ impl File {
         schema::migrate(&mut db)?;
         let opening = |e: rusqlite::Error| trouble(&e, "opening the ledger");
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(opening)?;
-        match ChainRow::read(&tx).map_err(opening)? {
+        match ChainRow::read(Db::File(&tx), Chain::FIRST)
+            .map_err(|fault| fault.trouble("opening the ledger"))?
+        {
             Some(chain) if chain.genesis.public_key == key.public() => {}
             Some(_) => {
                 let detail = "the key in ledger.key is not the one that this ledger was begun with; put that back from a backup, or set the ledger aside and begin a new one";
@@ -111,7 +114,7 @@ impl File {
     }
 
     /// Does some work in one transaction with one sync. If it fails nothing is kept of it.
-    pub(super) fn write<T>(
+    pub(crate) fn write<T>(
         &self,
         doing: &str,
         work: impl FnOnce(&mut Pen<'_>) -> Result<T, Fault>,
@@ -158,7 +161,7 @@ impl File {
             checkpoint_every: self.options.checkpoint_every,
             now: self.options.clock.now(),
         };
-        let mut pen = Pen::take(&tx, places, ink)?;
+        let mut pen = Pen::take(Db::File(&tx), Chain::FIRST, places, ink)?;
         let done = work(&mut pen)?;
         pen.put_down()?;
         tx.commit()?;
@@ -170,8 +173,16 @@ impl File {
         Trouble::new(TroubleKind::Taken, detail)
     }
 
+    /// Puts the log into the file and cuts it to nothing: it has pages of before. False if somebody reads.
+    pub(crate) fn empty_log(&self, doing: &str) -> Result<bool, Trouble> {
+        self.with_writer(doing, |db| {
+            let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            Ok(busy == 0)
+        })
+    }
+
     /// Works with the connection that writes, outside of a transaction.
-    pub(super) fn with_writer<T>(
+    fn with_writer<T>(
         &self,
         doing: &str,
         work: impl FnOnce(&Connection) -> Result<T, Fault>,
@@ -187,10 +198,7 @@ impl File {
     }
 
     /// Reads one moment of the file, beside whoever writes.
-    pub(super) fn read<T>(
-        &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
-    ) -> Result<T, Trouble> {
+    pub(crate) fn read<T>(&self, work: impl FnOnce(Db<'_>) -> Result<T, Fault>) -> Result<T, Trouble> {
         const DOING: &str = "reading the ledger";
         let kept = self.readers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
         let now = inode(&self.path);
@@ -212,7 +220,7 @@ impl File {
         let done = (|| {
             // Dropped without a commit: there is nothing to keep.
             let tx = db.unchecked_transaction()?;
-            work(&tx)
+            work(Db::File(&tx))
         })();
         match done {
             Ok(done) => {
@@ -227,7 +235,7 @@ impl File {
     }
 
     /// What is kept of a key instead of it, if the key of the site is there.
-    pub(super) fn hashed(&self, key: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn hashed(&self, key: &[u8]) -> Option<Vec<u8>> {
         Some(self.key.as_ref()?.hashed(key))
     }
 }

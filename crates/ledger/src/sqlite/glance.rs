@@ -19,7 +19,7 @@ const APPLICATION: u64 = 68;
 /// What stands between the name of the file and the time at which it was set aside.
 const DAMAGED: &str = ".damaged-";
 
-pub(super) fn glance(dir: &Path) -> Glance {
+pub(crate) fn glance(dir: &Path) -> Glance {
     let path = dir.join(FILE);
     let file = File::open(&path).ok();
     let number = |at: u64| {
@@ -49,7 +49,7 @@ pub(super) fn glance(dir: &Path) -> Glance {
 }
 
 /// Gives the file and its log another name. The log goes first: without its file it would be taken for that of the next one.
-pub(super) fn set_aside(dir: &Path) -> Result<PathBuf, Trouble> {
+pub(crate) fn set_aside(dir: &Path) -> Result<PathBuf, Trouble> {
     let path = dir.join(FILE);
     let time = SystemClock.now().to_string().replace([':', '.'], "-");
     let aside = with_tail(&path, &format!("{DAMAGED}{time}"));

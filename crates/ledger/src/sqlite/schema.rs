@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::fault::trouble;
+use crate::db::trouble;
 use crate::trouble::{Trouble, TroubleKind};
 
 /// `MDSL`, so that no other program's file is taken for ours (<https://www.sqlite.org/pragma.html#pragma_application_id>).

@@ -2,12 +2,11 @@ use std::time::Duration;
 
 use mdss_relay_ledger::{Fact, Kind, Ledger, Moment, OutboxId, Place, TroubleKind};
 
-use crate::common::{Bench, START, write, writes};
+use crate::common::{Bench, START, World, write, writes};
 
 /// Whoever feeds the ledger may die after the rows are there and before it has deleted them.
-#[tokio::test]
-async fn a_row_that_is_handed_in_twice_is_there_once() {
-    let mut bench = Bench::new().await;
+pub(crate) async fn a_row_that_is_handed_in_twice_is_there_once(world: World) {
+    let mut bench = world.bench().await;
     let first = bench.append(writes(1..6)).await;
     assert_eq!((first.entries, first.repeated, first.head), (5, 0, 5));
     bench.again().await;
@@ -17,17 +16,15 @@ async fn a_row_that_is_handed_in_twice_is_there_once() {
 }
 
 /// A spool that was put back from a backup, or begun anew, gives its numbers again: what they stand for now must not be taken for what it was.
-#[tokio::test]
-async fn a_number_that_stands_for_something_else_now_is_written() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_number_that_stands_for_something_else_now_is_written(world: World) {
+    let bench = world.bench().await;
     bench.append(writes(1..4)).await;
     let other = bench.append([(1, write(101)), (2, write(2))]).await;
     assert_eq!((other.entries, other.repeated), (1, 1));
 }
 
-#[tokio::test]
-async fn an_entry_that_only_the_ledger_writes_is_refused() {
-    let bench = Bench::new().await;
+pub(crate) async fn an_entry_that_only_the_ledger_writes_is_refused(world: World) {
+    let bench = world.bench().await;
     for kind in Kind::ALL.iter().filter(|kind| kind.is_our_own()) {
         let refused = bench.ledger.record(Fact::new(*kind, Moment::from_millis(START))).await;
         assert_eq!(refused.unwrap_err().kind, TroubleKind::Refused, "{kind}");
@@ -43,9 +40,8 @@ async fn an_entry_that_only_the_ledger_writes_is_refused() {
 }
 
 /// A checkpoint comes after so many entries, or after an hour if there is anything new, and on request.
-#[tokio::test]
-async fn a_checkpoint_is_signed_when_it_is_due() {
-    let bench = Bench::with(|options| options.checkpoint_entries = 10).await;
+pub(crate) async fn a_checkpoint_is_signed_when_it_is_due(world: World) {
+    let bench = world.with(|options| options.checkpoint_entries = 10).await;
     assert_eq!(bench.append(writes(1..6)).await.checkpoint, None);
     let due = bench.append(writes(6..12)).await.checkpoint.unwrap();
     assert_eq!((due.seq, due.writes), (11, 11));
@@ -62,7 +58,7 @@ async fn a_checkpoint_is_signed_when_it_is_due() {
     bench.append(writes(14..15)).await;
     let asked = bench.ledger.checkpoint().await.unwrap().unwrap();
     assert_eq!(bench.ledger.unpublished().await.unwrap(), [due, hour, asked]);
-    bench.ledger.published(hour.seq).await.unwrap();
+    bench.ledger.published(&hour).await.unwrap();
     assert_eq!(bench.ledger.unpublished().await.unwrap(), [asked]);
     let verified = bench.intact().await;
     assert_eq!((verified.checkpoints, verified.last_checkpoint), (3, Some(asked)));
@@ -101,9 +97,8 @@ async fn the_files_are_the_owners_alone() {
 }
 
 /// In CSV an empty text is as good as none, so it is none everywhere.
-#[tokio::test]
-async fn an_empty_member_is_none() {
-    let bench = Bench::new().await;
+pub(crate) async fn an_empty_member_is_none(world: World) {
+    let bench = world.bench().await;
     let empty =
         Fact { version: Some(String::new()), namespace: Some("".into()), key: Some(Vec::new()), ..write(1) };
     bench.append([(1, empty)]).await;

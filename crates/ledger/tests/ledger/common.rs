@@ -6,11 +6,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use mdss_relay_ledger::{
-    Access, Appended, Clock, Fact, Keys, Kind, Ledger, Moment, Options, Origin, OutboxId, Place, ScanResult,
-    Trouble, Verified, Verify,
+    Access, Appended, Clock, Database, Fact, Keys, Kind, Ledger, Moment, Options, Origin, OutboxId, Place,
+    ScanResult, Trouble, Verified, Verify,
 };
+use postgres_rig::Server;
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 pub(crate) const START: i64 = 1_795_000_000_000;
 
@@ -34,8 +38,41 @@ impl Clock for Hand {
     }
 }
 
+/// Where ledgers are kept.
+#[derive(Clone, Copy)]
+pub(crate) enum World {
+    File,
+    Database(&'static Server),
+}
+
+impl World {
+    pub(crate) fn file() -> Self {
+        Self::File
+    }
+
+    /// Databases on a server that all tests share; `None` where there is no PostgreSQL, and a line says so.
+    pub(crate) fn database() -> Option<Self> {
+        postgres_rig::shared().unwrap().map(Self::Database)
+    }
+
+    pub(crate) async fn bench(self) -> Bench {
+        self.with(|_| {}).await
+    }
+
+    pub(crate) async fn with(self, change: impl FnOnce(&mut Options)) -> Bench {
+        let url = match self {
+            Self::File => None,
+            Self::Database(server) => Some(server.database().await.unwrap()),
+        };
+        Bench::begin(tempfile::tempdir().unwrap(), url, change).await
+    }
+}
+
 pub(crate) struct Bench {
     pub(crate) dir: TempDir,
+    /// Of the database; `None`: it is a file.
+    pub(crate) url: Option<String>,
+    client: OnceCell<Client>,
     pub(crate) ledger: Ledger,
     pub(crate) clock: Hand,
     pub(crate) options: Options,
@@ -43,35 +80,34 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn new() -> Self {
-        Self::with(|_| {}).await
-    }
-
-    pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
-        Self::begin(tempfile::tempdir().unwrap(), change).await
+        World::File.bench().await
     }
 
     /// Of a directory that is there.
     pub(crate) async fn at(dir: TempDir) -> Self {
-        Self::begin(dir, |_| {}).await
+        Self::begin(dir, None, |_| {}).await
     }
 
-    async fn begin(dir: TempDir, change: impl FnOnce(&mut Options)) -> Self {
+    async fn begin(dir: TempDir, url: Option<String>, change: impl FnOnce(&mut Options)) -> Self {
         let clock = Hand(Arc::new(AtomicI64::new(START)));
         let mut options = Options { clock: Arc::new(clock.clone()), ..Options::default() };
         change(&mut options);
-        let ledger = Ledger::open(&Place::Directory(dir.path().into()), options.clone()).await.unwrap();
-        Self { dir, ledger, clock, options }
+        let place = place(dir.path(), url.as_deref());
+        let ledger = Ledger::open(&place, options.clone()).await.unwrap();
+        Self { dir, url, client: OnceCell::new(), ledger, clock, options }
     }
 
-    /// Opens the same directory anew.
+    /// Opens the same ledger anew.
     pub(crate) async fn again(&mut self) {
+        self.ledger.close().await;
         self.ledger = Ledger::open(&self.place(), self.options.clone()).await.unwrap();
     }
 
     pub(crate) fn place(&self) -> Place {
-        Place::Directory(self.path().into())
+        place(self.path(), self.url.as_deref())
     }
 
+    /// Where the file is, and the key.
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
@@ -83,8 +119,77 @@ impl Bench {
         db
     }
 
-    pub(crate) fn sql(&self, sql: &str) -> usize {
-        self.by_hand().execute(sql, []).unwrap_or_else(|e| panic!("{sql}: {e}"))
+    /// Changes rows by hand.
+    pub(crate) async fn sql(&self, sql: &str) {
+        match &self.url {
+            None => self.by_hand().execute_batch(sql).unwrap_or_else(|e| panic!("{sql}: {e}")),
+            Some(_) => drop(self.ask(sql).await),
+        }
+    }
+
+    /// The first column of what a statement gives, as text; NULL is an empty one.
+    pub(crate) async fn ask(&self, sql: &str) -> Vec<String> {
+        match &self.url {
+            None => {
+                let db = self.by_hand();
+                let mut statement = db.prepare(sql).unwrap();
+                let text = |row: &rusqlite::Row<'_>| {
+                    Ok(match row.get_ref(0)? {
+                        ValueRef::Null => String::new(),
+                        ValueRef::Integer(number) => number.to_string(),
+                        other => String::from_utf8_lossy(other.as_bytes()?).into_owned(),
+                    })
+                };
+                statement.query_map([], text).unwrap().map(Result::unwrap).collect()
+            }
+            Some(url) => {
+                let begin = async || {
+                    let client = postgres_rig::client(url).await.unwrap();
+                    client.batch_execute("SET search_path = mdss_relay_ledger").await.unwrap();
+                    client
+                };
+                let client = self.client.get_or_init(begin).await;
+                let messages = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+                let first = |message| match message {
+                    SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
+                    _ => None,
+                };
+                messages.into_iter().filter_map(first).collect()
+            }
+        }
+    }
+
+    /// So many bytes, as a statement has them.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> String {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        if self.url.is_some() { format!("'\\x{hex}'::bytea") } else { format!("x'{hex}'") }
+    }
+
+    /// Where these bytes can be found: in which files; in a database, in which tables.
+    pub(crate) async fn holds(&self, needle: &[u8]) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.url.is_none() {
+            for entry in std::fs::read_dir(self.path()).unwrap() {
+                let path = entry.unwrap().path();
+                let bytes = std::fs::read(&path).unwrap();
+                if bytes.windows(needle.len()).any(|window| window == needle) {
+                    found.push(path.file_name().unwrap().to_string_lossy().into_owned());
+                }
+            }
+            return found;
+        }
+        let hex: String = needle.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = String::from_utf8_lossy(needle);
+        for table in self.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'mdss_relay_ledger'").await
+        {
+            let sql = format!(
+                "SELECT 1 FROM {table} t WHERE t::text LIKE '%{text}%' OR t::text LIKE '%{hex}%' LIMIT 1"
+            );
+            if !self.ask(&sql).await.is_empty() {
+                found.push(table);
+            }
+        }
+        found
     }
 
     pub(crate) async fn append(&self, facts: impl IntoIterator<Item = (i64, Fact)>) -> Appended {
@@ -96,10 +201,10 @@ impl Bench {
         self.ledger.verify(Verify::default()).await.unwrap()
     }
 
-    /// Of whatever lies in a directory now.
-    pub(crate) async fn verify_at(dir: &Path, options: &Options) -> Result<Verified, Trouble> {
-        let options = Options { access: Access::Read, ..options.clone() };
-        let ledger = Ledger::open(&Place::Directory(dir.into()), options).await?;
+    /// Of whatever is there now, by somebody who opens it.
+    pub(crate) async fn verify_anew(&self) -> Result<Verified, Trouble> {
+        let options = Options { access: Access::Read, ..self.options.clone() };
+        let ledger = Ledger::open(&self.place(), options).await?;
         ledger.verify(Verify::default()).await
     }
 
@@ -107,6 +212,13 @@ impl Bench {
         let verified = self.verify().await;
         assert_eq!(verified.faults, []);
         verified
+    }
+}
+
+pub(crate) fn place(dir: &Path, url: Option<&str>) -> Place {
+    match url {
+        None => Place::Directory(dir.into()),
+        Some(url) => Place::Database { database: Database::of_url(url).unwrap(), key: Some(dir.to_owned()) },
     }
 }
 

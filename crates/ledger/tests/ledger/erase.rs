@@ -2,30 +2,18 @@
 
 use std::time::Duration;
 
-use mdss_relay_ledger::{BucketName, Fact, Filter, Forget, Limits, Options, TroubleKind, Verify, Which};
+use mdss_relay_ledger::{
+    BucketName, Fact, Filter, Forget, Limits, Options, Remains, TroubleKind, Verify, Which,
+};
 
-use crate::common::{Bench, allowed, hashed, write, writes};
+use crate::common::{World, allowed, hashed, write, writes};
 
 fn forget(which: Which) -> Forget {
     Forget { bucket: BucketName::new("invoices"), which, reason: "Art. 17".into(), actor: "anna".into() }
 }
 
-/// Whether these bytes are in any file of the ledger.
-fn on_disk(bench: &Bench, needle: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(bench.path()).unwrap() {
-        let path = entry.unwrap().path();
-        let bytes = std::fs::read(&path).unwrap();
-        if bytes.windows(needle.len()).any(|window| window == needle) {
-            found.push(path.file_name().unwrap().to_string_lossy().into_owned());
-        }
-    }
-    found
-}
-
-#[tokio::test]
-async fn l12_keys_that_are_forgotten_are_gone_and_the_chain_fits() {
-    let bench = Bench::new().await;
+pub(crate) async fn l12_keys_that_are_forgotten_are_gone_and_the_chain_fits(world: World) {
+    let bench = world.bench().await;
     // In no order, so that pages of the index are split and what was on them moves.
     let key = |n: u64| {
         format!(
@@ -40,31 +28,27 @@ async fn l12_keys_that_are_forgotten_are_gone_and_the_chain_fits() {
         bench.append(facts).await;
     }
     bench.ledger.result(allowed(&[1, 2, 3])).await.unwrap();
-    bench.by_hand().execute_batch(
-        "INSERT INTO result_raw (at, path, why, body) VALUES (1, 'x/people/person-smith/a', 'w', CAST('person-smith' AS BLOB)), (1, 'person-jones', 'w', x'00')",
-    ).unwrap();
-    assert!(!on_disk(&bench, b"person-smith").is_empty());
+    bench.sql(&format!(
+        "INSERT INTO result_raw (at, path, why, body) VALUES (1, 'x/people/person-smith/a', 'w', {}), (1, 'person-jones', 'w', {})",
+        bench.bytes(b"person-smith"), bench.bytes(b"\0")
+    )).await;
+    assert!(!bench.holds(b"person-smith").await.is_empty());
 
     let forgotten =
         bench.ledger.forget(forget(Which::Prefix(b"people/person-smith/".to_vec()))).await.unwrap();
     assert_eq!((forgotten.entries, forgotten.results), (1000, 1));
-    assert!(forgotten.log_emptied);
+    let remains = if bench.url.is_some() { Remains::Database } else { Remains::Nothing };
+    assert_eq!(forgotten.remains, remains);
     assert!(forgotten.checkpoint.is_some());
-    assert_eq!(on_disk(&bench, b"person-smith"), Vec::<String>::new());
-    assert!(!on_disk(&bench, b"person-jones").is_empty());
+    assert_eq!(bench.holds(b"person-smith").await, Vec::<String>::new());
+    assert!(!bench.holds(b"person-jones").await.is_empty());
 
     let verified = bench.intact().await;
     let last = bench.ledger.show(&BucketName::new("invoices"), key(1).as_bytes()).await.unwrap();
     assert_eq!(last.len(), 1);
     assert_eq!(bench.ledger.show(&BucketName::new("invoices"), key(0).as_bytes()).await.unwrap(), []);
-    let db = bench.by_hand();
-    let (actor, reason, count): (String, String, i64) = db
-        .query_row("SELECT actor, reason, count FROM entry WHERE kind = 13", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .unwrap();
-    assert_eq!((actor.as_str(), reason.as_str(), count), ("anna", "Art. 17", 1000));
-    drop(db);
+    let said = bench.ask("SELECT actor || ', ' || reason || ', ' || count FROM entry WHERE kind = 13").await;
+    assert_eq!(said, ["anna, Art. 17, 1000"]);
     // What was accepted is still to be scanned, whoever's it was.
     let open = bench.ledger.unscanned(&Filter { limit: 1, ..Filter::default() }).await.unwrap();
     assert_eq!(open.units[0].open, 2997);
@@ -74,7 +58,7 @@ async fn l12_keys_that_are_forgotten_are_gone_and_the_chain_fits() {
     assert_eq!(nothing.entries, 0);
 
     // A key that is erased in the name of that entry, or taken out of its count, is named.
-    bench.sql("UPDATE entry SET key = NULL, salt = NULL, commitment = zeroblob(32), forgotten_by = (SELECT seq FROM entry WHERE kind = 13) WHERE seq = 2");
+    bench.sql(&format!("UPDATE entry SET key = NULL, salt = NULL, commitment = {}, forgotten_by = (SELECT seq FROM entry WHERE kind = 13) WHERE seq = 2", bench.bytes(&[0; 32]))).await;
     let faults = bench.verify().await.faults;
     assert!(
         faults
@@ -84,21 +68,19 @@ async fn l12_keys_that_are_forgotten_are_gone_and_the_chain_fits() {
     );
 }
 
-#[tokio::test]
-async fn l12_more_keys_than_one_transaction_takes_are_all_erased() {
-    let bench = Bench::new().await;
+pub(crate) async fn l12_more_keys_than_one_transaction_takes_are_all_erased(world: World) {
+    let bench = world.bench().await;
     for batch in 0..6_u64 {
         bench.append(writes(batch * 2000..batch * 2000 + 2000)).await;
     }
     let forgotten = bench.ledger.forget(forget(Which::Prefix(b"incoming/".to_vec()))).await.unwrap();
     assert_eq!(forgotten.entries, 12_000);
-    assert_eq!(on_disk(&bench, b"incoming/"), Vec::<String>::new());
+    assert_eq!(bench.holds(b"incoming/").await, Vec::<String>::new());
     bench.intact().await;
 }
 
-#[tokio::test]
-async fn hashed_keys_are_forgotten_one_by_one() {
-    let bench = Bench::with(hashed).await;
+pub(crate) async fn hashed_keys_are_forgotten_one_by_one(world: World) {
+    let bench = world.with(hashed).await;
     bench.append(writes(1..4)).await;
     let prefix = bench.ledger.forget(forget(Which::Prefix(b"incoming/".to_vec()))).await.unwrap_err();
     assert_eq!(prefix.kind, TroubleKind::Refused);
@@ -113,9 +95,8 @@ fn small(options: &mut Options) {
     options.checkpoint_entries = 10;
 }
 
-#[tokio::test]
-async fn old_entries_are_removed_up_to_a_published_checkpoint() {
-    let mut bench = Bench::with(small).await;
+pub(crate) async fn old_entries_are_removed_up_to_a_published_checkpoint(world: World) {
+    let mut bench = world.with(small).await;
     for n in 0..5 {
         bench.append(writes(n * 20..n * 20 + 20)).await;
         bench.clock.go(Duration::from_secs(24 * 3600));
@@ -126,11 +107,12 @@ async fn old_entries_are_removed_up_to_a_published_checkpoint() {
     assert_eq!((kept.entries, kept.unpublished), (0, true), "nobody has a checkpoint yet");
 
     let published = bench.ledger.unpublished().await.unwrap();
-    bench.ledger.published(published[1].seq).await.unwrap();
+    bench.ledger.published(&published[1]).await.unwrap();
     let pruned = bench.ledger.prune(days).await.unwrap();
     assert_eq!((pruned.entries, pruned.writes, pruned.open), (41, 40, 38));
     assert_eq!((pruned.base, pruned.unpublished, pruned.more), (published[1].seq, false, false));
-    let verified = bench.ledger.verify(Verify { checkpoints: published.clone(), from: None }).await.unwrap();
+    let verified =
+        bench.ledger.verify(Verify { checkpoints: published.clone(), ..Verify::default() }).await.unwrap();
     assert_eq!(verified.faults, []);
     assert_eq!((verified.range.unwrap().0, verified.foreign), (published[1].seq + 1, 6));
     let head = bench.ledger.head().await.unwrap();
@@ -141,18 +123,17 @@ async fn old_entries_are_removed_up_to_a_published_checkpoint() {
     bench.again().await;
     bench.append(writes(200..230)).await;
     bench.intact().await;
-    bench.sql(&format!("DELETE FROM entry WHERE seq <= {}", published[2].seq));
-    bench.sql(&format!("UPDATE chain SET base = {}", published[2].seq));
+    bench.sql(&format!("DELETE FROM entry WHERE seq <= {}", published[2].seq)).await;
+    bench.sql(&format!("UPDATE chain SET base = {}", published[2].seq)).await;
     let faults = bench.verify().await.faults;
     assert!(faults.iter().any(|fault| fault.what.contains("begins behind this entry")), "{faults:?}");
 }
 
-#[tokio::test]
-async fn a_ledger_that_is_too_large_loses_its_oldest_entries() {
-    let bench = Bench::with(|options| options.checkpoint_entries = 1000).await;
+pub(crate) async fn a_ledger_that_is_too_large_loses_its_oldest_entries(world: World) {
+    let bench = world.with(|options| options.checkpoint_entries = 1000).await;
     for n in 0..10 {
         let checkpoint = bench.append(writes(n * 1000..n * 1000 + 1000)).await.checkpoint.unwrap();
-        bench.ledger.published(checkpoint.seq).await.unwrap();
+        bench.ledger.published(&checkpoint).await.unwrap();
     }
     let before = bench.ledger.head().await.unwrap().bytes;
     let limits = Limits { age: None, bytes: Some(before / 2) };
@@ -162,10 +143,8 @@ async fn a_ledger_that_is_too_large_loses_its_oldest_entries() {
     assert_eq!(bench.ledger.prune(limits).await.unwrap().entries, 0);
     bench.intact().await;
     // The old checkpoints stay, and none of them can be taken away.
-    let first =
-        bench.by_hand().query_row("SELECT min(seq) FROM checkpoint", [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!(first, 1000);
-    bench.sql("DELETE FROM checkpoint WHERE seq = 1000");
+    assert_eq!(bench.ask("SELECT min(seq) FROM checkpoint").await, ["1000"]);
+    bench.sql("DELETE FROM checkpoint WHERE seq = 1000").await;
     assert!(
         bench.verify().await.faults.iter().any(|fault| fault.what.contains("are not those that were kept"))
     );

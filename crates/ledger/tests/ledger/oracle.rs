@@ -7,7 +7,7 @@ use mdss_relay_ledger::{Became, Fact, Moment, OutboxId, Posted};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::common::{Bench, START, write};
+use crate::common::{START, World, write};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -84,8 +84,8 @@ impl Oracle {
     }
 }
 
-async fn run(steps: Vec<Step>) {
-    let bench = Bench::new().await;
+async fn run(world: World, steps: Vec<Step>) {
+    let bench = world.bench().await;
     bench.clock.set(START + 1_000_000);
     let mut oracle = Oracle::default();
     for (at, step) in steps.iter().enumerate() {
@@ -111,11 +111,13 @@ async fn run(steps: Vec<Step>) {
             }
         }
     }
-    let db = bench.by_hand();
     for write in &oracle.writes {
-        let sql = "SELECT r.confidence FROM entry w LEFT JOIN entry r ON r.about = w.seq WHERE w.seq = ?1 ORDER BY r.seq LIMIT 1";
-        let confidence: Option<String> = db.query_row(sql, [write.seq as i64], |row| row.get(0)).unwrap();
-        assert_eq!(confidence.as_deref(), write.confidence, "{write:?} {steps:?}");
+        let sql = format!(
+            "SELECT r.confidence FROM entry w LEFT JOIN entry r ON r.about = w.seq WHERE w.seq = {} ORDER BY r.seq LIMIT 1",
+            write.seq
+        );
+        let confidence = bench.ask(&sql).await;
+        assert_eq!(confidence, [write.confidence.unwrap_or_default()], "{write:?} {steps:?}");
     }
     bench.intact().await;
 }
@@ -126,6 +128,19 @@ proptest! {
     #[test]
     fn results_are_matched_as_a_naive_list_would(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(run(steps));
+        runtime.block_on(run(World::file(), steps));
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    #[test]
+    fn results_are_matched_so_in_a_database_too(steps in steps()) {
+        if let Some(world) = World::database() {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(run(world, steps));
+        }
     }
 }

@@ -4,15 +4,14 @@ use mdss_relay_ledger::{
     BucketName, Fact, Filter, Keys, Kind, MOST_WRITES, Moment, RunStart, ScanResult, Sure, TroubleKind,
 };
 
-use crate::common::{Bench, START, allowed, hashed, write, writes};
+use crate::common::{START, World, allowed, hashed, write, writes};
 
 fn bucket() -> BucketName {
     BucketName::new("invoices")
 }
 
-#[tokio::test]
-async fn l1_one_object_has_every_write_and_its_result() {
-    let bench = Bench::new().await;
+pub(crate) async fn l1_one_object_has_every_write_and_its_result(world: World) {
+    let bench = world.bench().await;
     let again = Fact { version: Some("second".into()), namespace: Some("n".into()), ..write(2) };
     let parked = Fact { kind: Kind::Parked, reason: Some("mdss_refused".into()), ..write(2) };
     bench.append(writes(1..4).chain([(4, again.clone()), (5, parked)])).await;
@@ -38,9 +37,8 @@ async fn l1_one_object_has_every_write_and_its_result() {
     bench.intact().await;
 }
 
-#[tokio::test]
-async fn l2_what_has_no_result_comes_oldest_first_and_by_unit() {
-    let bench = Bench::new().await;
+pub(crate) async fn l2_what_has_no_result_comes_oldest_first_and_by_unit(world: World) {
+    let bench = world.bench().await;
     let other = |n| Fact { unit: Some("u-2".into()), ..write(n) };
     bench.append(writes(1..6).chain((6..9).map(|n| (n as i64, other(n))))).await;
     bench.ledger.result(allowed(&[1, 3])).await.unwrap();
@@ -64,9 +62,8 @@ async fn l2_what_has_no_result_comes_oldest_first_and_by_unit() {
 }
 
 /// As a store sorts them: by bytes, whatever place they came through.
-#[tokio::test]
-async fn objects_come_in_the_byte_order_of_their_keys() {
-    let bench = Bench::new().await;
+pub(crate) async fn objects_come_in_the_byte_order_of_their_keys(world: World) {
+    let bench = world.bench().await;
     let keys =
         ["a//b", "/lead", "./dot", " lead", "x/../y", "per%2Fcent", "ünï/cö.txt", "a", "Z", "~", "a/b"];
     let fact = |n: usize| Fact {
@@ -111,9 +108,8 @@ async fn objects_come_in_the_byte_order_of_their_keys() {
     assert!(bench.ledger.is_ordered(&bucket()).await.unwrap());
 }
 
-#[tokio::test]
-async fn an_object_that_is_written_all_the_time_fills_no_memory() {
-    let bench = Bench::new().await;
+pub(crate) async fn an_object_that_is_written_all_the_time_fills_no_memory(world: World) {
+    let bench = world.bench().await;
     let most = MOST_WRITES as u64;
     let many = (0..3 * most).map(|n| (n as i64, Fact { key: write(0).key, ..write(n) }));
     bench.append(many).await;
@@ -126,9 +122,8 @@ async fn an_object_that_is_written_all_the_time_fills_no_memory() {
 }
 
 /// Keys that are hashed can be looked up, and are not in the file.
-#[tokio::test]
-async fn hashed_keys_are_found_by_who_knows_them() {
-    let mut bench = Bench::with(hashed).await;
+pub(crate) async fn hashed_keys_are_found_by_who_knows_them(world: World) {
+    let mut bench = world.with(hashed).await;
     bench.append(writes(1..4)).await;
     let key = b"incoming/00002.pdf".to_vec();
     assert_eq!(bench.ledger.show(&bucket(), &key).await.unwrap()[0].entry.seq, 2);
@@ -148,21 +143,12 @@ async fn hashed_keys_are_found_by_who_knows_them() {
     bench.again().await;
     bench.append([(10, write(3))]).await;
     assert_eq!(bench.intact().await.entries, 5);
-    let db = bench.by_hand();
-    let clear: i64 = db
-        .query_row("SELECT count(*) FROM entry WHERE CAST(key AS TEXT) LIKE 'incoming%'", [], |row| {
-            row.get(0)
-        })
-        .unwrap();
-    assert_eq!(clear, 1);
-    let none: i64 =
-        db.query_row("SELECT count(*) FROM entry WHERE key IS NULL", [], |row| row.get(0)).unwrap();
-    assert_eq!(none, 1);
+    assert_eq!(bench.ask("SELECT count(*) FROM entry WHERE length(key) <> 32").await, ["1"]);
+    assert_eq!(bench.ask("SELECT count(*) FROM entry WHERE key IS NULL").await, ["1"]);
 }
 
-#[tokio::test]
-async fn r12_the_end_of_a_run_is_an_entry_and_the_last_one_is_known() {
-    let mut bench = Bench::new().await;
+pub(crate) async fn r12_the_end_of_a_run_is_an_entry_and_the_last_one_is_known(world: World) {
+    let mut bench = world.bench().await;
     let start = RunStart {
         actor: "anna".into(),
         store: "s3".into(),
@@ -184,7 +170,7 @@ async fn r12_the_end_of_a_run_is_an_entry_and_the_last_one_is_known() {
     let twice = bench.ledger.run_end(run, "complete", "{}").await.unwrap_err();
     assert_eq!(twice.kind, TroubleKind::Refused);
     bench.intact().await;
-    bench.sql("UPDATE run SET report = '{\"listed\":30,\"missing\":1}'");
+    bench.sql("UPDATE run SET report = '{\"listed\":30,\"missing\":1}'").await;
     let faults = bench.verify().await.faults;
     assert_eq!((faults.len(), faults[0].seq), (1, end.seq), "{faults:?}");
 }

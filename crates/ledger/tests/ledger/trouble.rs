@@ -4,25 +4,31 @@ use std::os::unix::fs::FileExt;
 
 use mdss_relay_ledger::{Fact, Kind, Ledger, Moment, Options, Place, Trouble, TroubleKind};
 
-use crate::common::{Bench, START, writes};
+use crate::common::{Bench, START, World, place, writes};
 
 async fn opened(bench: &Bench, options: Options) -> Result<Ledger, Trouble> {
     Ledger::open(&bench.place(), options).await
 }
 
-#[tokio::test]
-async fn nothing_to_read_is_said() {
+pub(crate) async fn nothing_to_read_is_said(world: World) {
     let dir = tempfile::tempdir().unwrap();
-    let place = Place::Directory(dir.path().join("none"));
-    let trouble = Ledger::open(&place, Options::reading()).await.err().unwrap();
+    let none = dir.path().join("none");
+    let url = match world {
+        World::File => None,
+        World::Database(server) => Some(server.database().await.unwrap()),
+    };
+    let trouble = Ledger::open(&place(&none, url.as_deref()), Options::reading()).await.err().unwrap();
     assert_eq!(trouble.kind, TroubleKind::Absent);
-    assert!(!dir.path().join("none").exists(), "reading makes nothing");
+    assert!(!none.exists(), "reading makes nothing");
+    if let Some(url) = url {
+        let sql = "SELECT count(*) FROM pg_namespace WHERE nspname = 'mdss_relay_ledger'";
+        assert_eq!(postgres_rig::ask(&url, sql).await.unwrap(), ["0"], "reading makes nothing");
+    }
 }
 
 /// Without its key a ledger is read and verified, and not written on; with another one neither.
-#[tokio::test]
-async fn a_key_that_is_missing_or_foreign_is_named() {
-    let bench = Bench::new().await;
+pub(crate) async fn a_key_that_is_missing_or_foreign_is_named(world: World) {
+    let bench = world.bench().await;
     bench.append(writes(1..4)).await;
     let key = bench.path().join("ledger.key");
     let own = std::fs::read(&key).unwrap();
@@ -36,7 +42,7 @@ async fn a_key_that_is_missing_or_foreign_is_named() {
     let written = reader.record(Fact::new(Kind::Gap, Moment::from_millis(START))).await.unwrap_err();
     assert_eq!(written.kind, TroubleKind::Refused);
 
-    let other = Bench::new().await;
+    let other = world.bench().await;
     std::fs::copy(other.path().join("ledger.key"), &key).unwrap();
     let trouble = opened(&bench, Options::default()).await.err().unwrap();
     assert_eq!(trouble.kind, TroubleKind::Key);
@@ -84,7 +90,7 @@ async fn a_damaged_ledger_is_refused_and_can_be_set_aside() {
     for page in 1..length / 4096 {
         file.write_all_at(&[0x5a; 512], page * 4096).unwrap();
     }
-    let verified = Bench::verify_at(bench.path(), &bench.options).await;
+    let verified = bench.verify_anew().await;
     assert_eq!(verified.unwrap_err().kind, TroubleKind::Damaged);
     let record = opened(&bench, bench.options.clone()).await;
     let record = match record {
@@ -158,9 +164,8 @@ async fn appends_until_it_cannot() {
 }
 
 /// An export to a full disk is an error too.
-#[tokio::test]
-async fn an_export_that_cannot_be_written_says_so() {
-    let bench = Bench::new().await;
+pub(crate) async fn an_export_that_cannot_be_written_says_so(world: World) {
+    let bench = world.bench().await;
     bench.append(writes(1..10)).await;
     let out = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let trouble = bench.ledger.export(Default::default(), out).await.unwrap_err();

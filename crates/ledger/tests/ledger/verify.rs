@@ -1,10 +1,10 @@
 use mdss_relay_ledger::{Checkpoint, Fact, Kind, RunStart, Verify};
 
-use crate::common::{Bench, allowed, write, writes};
+use crate::common::{Bench, World, allowed, write, writes};
 
 /// A ledger with an entry of most kinds and three checkpoints. Its checkpoints are given.
-async fn full() -> (Bench, Vec<Checkpoint>) {
-    let bench = Bench::with(|options| options.checkpoint_entries = 20).await;
+async fn full(world: World) -> (Bench, Vec<Checkpoint>) {
+    let bench = world.with(|options| options.checkpoint_entries = 20).await;
     let mut checkpoints = Vec::new();
     for n in 0..3 {
         checkpoints.extend(bench.append(writes(n * 20..n * 20 + 20)).await.checkpoint);
@@ -19,63 +19,66 @@ async fn full() -> (Bench, Vec<Checkpoint>) {
     (bench, checkpoints)
 }
 
-#[tokio::test]
-async fn l8_an_intact_ledger_says_what_was_read() {
-    let (bench, checkpoints) = full().await;
+pub(crate) async fn l8_an_intact_ledger_says_what_was_read(world: World) {
+    let (bench, checkpoints) = full(world).await;
     let verified = bench.intact().await;
     assert_eq!(verified.entries, verified.head.seq);
     assert_eq!(verified.range, Some((1, verified.head.seq)));
     assert_eq!((verified.checkpoints, verified.last_checkpoint), (3, Some(checkpoints[2])));
-    let from = Verify { from: Some(30), checkpoints: checkpoints.clone() };
+    let from = Verify { from: Some(30), checkpoints: checkpoints.clone(), ..Verify::default() };
     let verified = bench.ledger.verify(from).await.unwrap();
     assert_eq!((verified.faults, verified.range.unwrap().0, verified.foreign), (vec![], 30, 3));
 }
 
 /// One change by hand, anywhere: the entry, or the row's place in the chain, is named.
-#[tokio::test]
-async fn l9_any_row_that_is_changed_deleted_moved_or_put_in_is_named() {
-    let (bench, _) = full().await;
+pub(crate) async fn l9_any_row_that_is_changed_deleted_moved_or_put_in_is_named(world: World) {
+    let (bench, _) = full(world).await;
     let head = bench.ledger.head().await.unwrap().seq;
-    let file = bench.path().join("ledger.db");
-    bench.by_hand().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-    let clean = std::fs::read(&file).unwrap();
-
-    let db = bench.by_hand();
-    let columns = |table: &str| -> Vec<String> {
-        let mut statement = db.prepare(&format!("SELECT name FROM pragma_table_info('{table}')")).unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    let clean = keep(&bench).await;
+    let columns = async |table: &str| {
+        let sql = match &bench.url {
+            None => format!("SELECT name FROM pragma_table_info('{table}')"),
+            Some(_) => format!(
+                "SELECT attname FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum > 0"
+            ),
+        };
+        bench.ask(&sql).await
     };
+    let (hash, salt, signature) = (bench.bytes(&[0; 32]), bench.bytes(&[0; 16]), bench.bytes(&[0; 64]));
     // Statement, and the entry that has to be named.
     let mut changes: Vec<(String, u64)> = Vec::new();
-    for column in columns("entry") {
-        for seq in [7, 30, 66, 67] {
+    for column in columns("entry").await {
+        // How entries are read is the same for both, and a change takes longer in a database.
+        for seq in if bench.url.is_some() { &[30, 66][..] } else { &[7, 30, 66, 67] } {
+            let seq = *seq;
             let value = match column.as_str() {
                 "seq" => continue,
-                "hash" | "digest" | "commitment" => "zeroblob(32)",
-                "salt" => "zeroblob(16)",
-                "key" => "CAST('other' AS BLOB)",
-                "place" => "2 - (place = 2)",
-                _ => "9",
+                "hash" | "digest" | "commitment" => &hash,
+                "salt" | "key" => &salt,
+                "place" => "CASE place WHEN 2 THEN 1 ELSE 2 END",
+                _ => "'9'",
             };
             changes.push((format!("UPDATE entry SET {column} = {value} WHERE seq = {seq}"), seq));
         }
     }
-    for column in columns("checkpoint").into_iter().filter(|c| c != "published" && c != "seq") {
-        let value = if ["hash", "signature"].contains(&column.as_str()) { "zeroblob(32)" } else { "9" };
+    for column in columns("checkpoint").await.into_iter().filter(|c| c != "published" && c != "seq") {
+        let value = if ["hash", "signature"].contains(&column.as_str()) { &hash } else { "'9'" };
         changes.push((format!("UPDATE checkpoint SET {column} = {value} WHERE seq = 20"), 20));
     }
-    for column in
-        columns("run").into_iter().filter(|c| !["id", "updated", "cursor", "ended"].contains(&c.as_str()))
+    for column in columns("run")
+        .await
+        .into_iter()
+        .filter(|c| !["id", "updated", "cursor", "ended"].contains(&c.as_str()))
     {
         let named = if column == "seq" { 9 } else { head };
-        changes.push((format!("UPDATE run SET {column} = 9"), named));
+        changes.push((format!("UPDATE run SET {column} = '9'"), named));
     }
     for column in ["source", "dialect", "bucket", "namespace", "unit", "keys"] {
         changes.push((format!("UPDATE place SET {column} = '3' WHERE unit = 'u-2'"), 64));
     }
     changes.push(("UPDATE place SET keys = 9 WHERE unit = 'u-2'".into(), 64));
     for column in ["ledger", "created", "public_key"] {
-        let value = if column == "created" { "9" } else { "randomblob(32)" };
+        let value = if column == "created" { "9" } else { &salt };
         changes.push((format!("UPDATE chain SET {column} = {value}"), 1));
     }
     changes.extend([
@@ -95,27 +98,25 @@ async fn l9_any_row_that_is_changed_deleted_moved_or_put_in_is_named() {
         ),
         ("UPDATE entry SET seq = CASE seq WHEN 30 THEN -31 ELSE -30 END WHERE seq IN (30, 31)".into(), 30),
         // Erased by hand, as forgetting does it, but with no word by whom.
-        ("UPDATE entry SET key = NULL, salt = NULL, commitment = zeroblob(32) WHERE seq = 8".into(), 8),
+        (format!("UPDATE entry SET key = NULL, salt = NULL, commitment = {hash} WHERE seq = 8"), 8),
         ("UPDATE entry SET key = NULL, salt = NULL WHERE seq = 8".into(), 8),
         // Put in: at the end with some hash, before the beginning, and a place, a run, a checkpoint of nobody.
-        ("INSERT INTO entry (seq, at, kind, hash, place) SELECT max(seq) + 1, 1, 10, zeroblob(32), 1 FROM entry".into(), head + 1),
-        ("INSERT INTO entry (seq, at, kind, hash, place) VALUES (0, 1, 10, zeroblob(32), 1)".into(), 0),
-        ("INSERT INTO place (source, keys) VALUES ('x', 1)".into(), 0),
+        (format!("INSERT INTO entry (seq, at, kind, hash, place) SELECT max(seq) + 1, 1, 10, {hash}, 1 FROM entry"), head + 1),
+        (format!("INSERT INTO entry (seq, at, kind, hash, place) VALUES (0, 1, 10, {hash}, 1)"), 0),
+        ("INSERT INTO place (id, source, keys) SELECT max(id) + 1, 'x', 1 FROM place".into(), 0),
         ("INSERT INTO run (actor, store, bucket, question, begun, updated, report, state, seq) VALUES ('', '', '', '', 1, 1, '', 'complete', 12)".into(), 12),
-        ("INSERT INTO checkpoint (seq, at, writes, hash, signature) VALUES (33, 1, 1, zeroblob(32), zeroblob(64))".into(), 33),
+        (format!("INSERT INTO checkpoint (seq, at, writes, hash, signature) VALUES (33, 1, 1, {hash}, {signature})"), 33),
     ]);
-    drop(db);
-
     let mut unseen = Vec::new();
     for (sql, named) in &changes {
-        drop_and_restore(&bench, &clean).await;
+        restore(&bench, &clean).await;
         // What is changed into what it was is no change.
-        let before = rows(&bench);
-        bench.sql(sql);
-        if rows(&bench) == before {
+        let before = rows(&bench).await;
+        bench.sql(sql).await;
+        if rows(&bench).await == before {
             continue;
         }
-        let verified = Bench::verify_at(bench.path(), &bench.options).await;
+        let verified = bench.verify_anew().await;
         match verified {
             Ok(verified) if verified.faults.iter().any(|fault| fault.seq == *named) => {
                 // And nothing else is, but what it is about.
@@ -128,9 +129,8 @@ async fn l9_any_row_that_is_changed_deleted_moved_or_put_in_is_named() {
     assert!(unseen.is_empty(), "{}", unseen.join("\n"));
 }
 
-#[tokio::test]
-async fn l10_a_cut_end_is_told_by_a_checkpoint_that_somebody_has_kept() {
-    let (bench, checkpoints) = full().await;
+pub(crate) async fn l10_a_cut_end_is_told_by_a_checkpoint_that_somebody_has_kept(world: World) {
+    let (bench, checkpoints) = full(world).await;
     let kept: String = checkpoints.iter().map(|c| format!("{{\"x\":\"{c}\"}}\n")).collect();
     let (kept, broken) = Checkpoint::find(&kept);
     assert_eq!((kept.len(), broken), (3, 0));
@@ -139,11 +139,11 @@ async fn l10_a_cut_end_is_told_by_a_checkpoint_that_somebody_has_kept() {
 
     // Whoever cuts takes everything that speaks of it.
     let last = checkpoints[2].seq;
-    bench.by_hand().execute_batch(&format!(
+    bench.sql(&format!(
         "DELETE FROM entry WHERE seq >= {last}; DELETE FROM checkpoint WHERE seq >= {last}; DELETE FROM run; DELETE FROM place WHERE id NOT IN (SELECT place FROM entry);
          UPDATE entry SET result_seq = NULL; UPDATE place SET results = 0, open = (SELECT count(*) FROM entry WHERE kind = 1 AND place = place.id);
          UPDATE chain SET writes = (SELECT count(*) FROM entry WHERE kind = 1)"
-    )).unwrap();
+    )).await;
     assert_eq!(bench.verify().await.faults, [], "it cannot be told from the ledger itself");
     let verified = bench.ledger.verify(verify()).await.unwrap();
     assert_eq!(verified.faults.len(), 1);
@@ -157,7 +157,7 @@ async fn l10_a_cut_end_is_told_by_a_checkpoint_that_somebody_has_kept() {
     assert!(verified.faults[0].what.contains("was changed since"), "{}", verified.faults[0].what);
 
     // A ledger that was begun anew is another one.
-    let other = Bench::new().await;
+    let other = world.bench().await;
     other.append(writes(0..70)).await;
     let verified = other.ledger.verify(verify()).await.unwrap();
     assert_eq!(verified.faults.len(), 3);
@@ -169,11 +169,21 @@ async fn l10_a_cut_end_is_told_by_a_checkpoint_that_somebody_has_kept() {
     assert!(verified.faults[0].what.contains("signature"), "{:?}", verified.faults);
 }
 
+const COVERED: [&str; 5] = ["chain", "place", "entry", "checkpoint", "run"];
+
 /// The rows of the tables that the chain covers, as text.
-fn rows(bench: &Bench) -> String {
-    let db = bench.by_hand();
+async fn rows(bench: &Bench) -> String {
     let mut all = String::new();
-    for table in ["chain", "place", "entry", "checkpoint", "run"] {
+    if bench.url.is_some() {
+        let each = |table| format!("SELECT '{table}' AS name, t::text AS row FROM {table} t");
+        let sql = COVERED.map(each).join(" UNION ALL ");
+        return bench
+            .ask(&format!("SELECT string_agg(row, '|' ORDER BY name, row) FROM ({sql}) a"))
+            .await
+            .concat();
+    }
+    let db = bench.by_hand();
+    for table in COVERED {
         let mut statement = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
         let width = statement.column_count();
         let mut rows = statement.query([]).unwrap();
@@ -187,7 +197,26 @@ fn rows(bench: &Bench) -> String {
     all
 }
 
-async fn drop_and_restore(bench: &Bench, clean: &[u8]) {
+/// Keeps everything as it is now.
+async fn keep(bench: &Bench) -> Vec<u8> {
+    if bench.url.is_some() {
+        for table in COVERED {
+            bench.sql(&format!("CREATE TABLE clean_{table} AS TABLE {table}")).await;
+        }
+        return Vec::new();
+    }
+    bench.by_hand().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    std::fs::read(bench.path().join("ledger.db")).unwrap()
+}
+
+async fn restore(bench: &Bench, clean: &[u8]) {
+    if bench.url.is_some() {
+        let each = |table| {
+            format!("DELETE FROM {table}; INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE clean_{table}")
+        };
+        bench.sql(&COVERED.map(each).join("; ")).await;
+        return;
+    }
     for tail in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(bench.path().join(format!("ledger.db{tail}")));
     }
@@ -197,11 +226,10 @@ async fn drop_and_restore(bench: &Bench, clean: &[u8]) {
     std::fs::write(&path, clean).unwrap();
 }
 
-#[tokio::test]
-async fn what_a_later_version_has_written_is_named_too() {
-    let bench = Bench::new().await;
+pub(crate) async fn what_a_later_version_has_written_is_named_too(world: World) {
+    let bench = world.bench().await;
     bench.append(writes(1..4)).await;
-    bench.sql("UPDATE entry SET kind = 99 WHERE seq = 2");
+    bench.sql("UPDATE entry SET kind = 99 WHERE seq = 2").await;
     let faults = bench.verify().await.faults;
     assert_eq!((faults.len(), faults[0].seq), (1, 2), "{faults:?}");
     assert_eq!(Kind::read("nothing"), None);

@@ -2,17 +2,15 @@
 
 use std::collections::HashSet;
 
-use rusqlite::OptionalExtension;
 use serde_json::json;
 
 use super::append::attribute;
-use super::fault::Fault;
 use super::fits::{Found, Search, Sought, Units, sought};
 use super::kept;
-use super::pack::Packed;
 use super::pen::Pen;
-use super::row::Spots;
+use super::row::{ChainRow, Spots};
 use crate::asked::ScanResult;
+use crate::db::{Fault, Param};
 use crate::fact::Fact;
 use crate::hash::Hash;
 use crate::kind::{Keys, Kind};
@@ -23,24 +21,27 @@ use crate::notice::{NotUsed, Notice};
 use crate::results::{Became, Posted, Swept, Taken};
 
 /// What was learned so far, during one transaction.
-pub(super) struct Class {
-    pub(super) whole: Lessons,
-    pub(super) units: Units,
+struct Class {
+    whole: Lessons,
+    units: Units,
     changed: HashSet<String>,
     spots: Spots,
+    /// Accepted writes of all chains.
+    writes: u64,
 }
 
 impl Class {
     fn read(pen: &Pen<'_>) -> Result<Self, Fault> {
-        let (whole, units) = kept::lessons(pen.tx)?;
-        Ok(Self { whole, units, changed: HashSet::new(), spots: Spots::read(pen.tx)? })
+        let (whole, units) = kept::lessons(pen.db)?;
+        let writes = ChainRow::all(pen.db)?.iter().map(|(_, chain)| chain.writes).sum();
+        Ok(Self { whole, units, changed: HashSet::new(), spots: Spots::read(pen.db)?, writes })
     }
 
     fn put_down(&self, pen: &Pen<'_>) -> Result<(), Fault> {
-        kept::put_lesson(pen.tx, kept::WHOLE, &self.whole)?;
+        kept::put_lesson(pen.db, kept::WHOLE, &self.whole)?;
         for unit in &self.changed {
             if let Some(lessons) = self.units.get(unit) {
-                kept::put_lesson(pen.tx, unit, lessons)?;
+                kept::put_lesson(pen.db, unit, lessons)?;
             }
         }
         Ok(())
@@ -59,7 +60,7 @@ struct Case<'c> {
 }
 
 /// Takes what was posted.
-pub(super) fn receive(pen: &mut Pen<'_>, posted: &[Posted]) -> Result<Vec<Taken>, Fault> {
+pub(crate) fn receive(pen: &mut Pen<'_>, posted: &[Posted]) -> Result<Vec<Taken>, Fault> {
     let mut class = Class::read(pen)?;
     let mut all = Vec::with_capacity(posted.len());
     for posted in posted {
@@ -67,7 +68,7 @@ pub(super) fn receive(pen: &mut Pen<'_>, posted: &[Posted]) -> Result<Vec<Taken>
     }
     class.put_down(pen)?;
     // Whoever publishes asks for it.
-    pen.checkpoint(false)?;
+    pen.checkpoints_due()?;
     Ok(all)
 }
 
@@ -92,7 +93,7 @@ fn take(pen: &mut Pen<'_>, class: &mut Class, posted: &Posted) -> Result<Taken, 
         Ok(notice) => notice,
         Err(not_used) => return unused(pen, class, posted, not_used),
     };
-    if kept::is_known(pen.tx, &notice.digest)? {
+    if kept::is_known(pen.db, &notice.digest)? {
         class.whole.counts.repeated += 1;
         return Ok(Taken {
             file_id: notice.file_id,
@@ -102,7 +103,7 @@ fn take(pen: &mut Pen<'_>, class: &mut Class, posted: &Posted) -> Result<Taken, 
     }
     let heard = pen.now();
     let blocked = notice.verdict == crate::notice::Verdict::Blocked;
-    class.whole.came(blocked, pen.writes(), heard);
+    class.whole.came(blocked, class.writes, heard);
     let keys = pen.keys();
     let case = Case {
         notice: &notice,
@@ -113,7 +114,7 @@ fn take(pen: &mut Pen<'_>, class: &mut Class, posted: &Posted) -> Result<Taken, 
     };
     let taken = settle(pen, class, &case)?;
     match taken.became {
-        Became::Matched | Became::Again => kept::put_seen(pen.tx, &notice.digest, heard)?,
+        Became::Matched | Became::Again => kept::put_seen(pen.db, &notice.digest, heard)?,
         Became::Ambiguous | Became::Unlearned | Became::Waiting => {
             class.whole.counts.ambiguous += u64::from(taken.became == Became::Ambiguous);
             let due = (taken.became == Became::Waiting).then(|| heard.plus(kept::pause(0)));
@@ -128,7 +129,7 @@ fn take(pen: &mut Pen<'_>, class: &mut Class, posted: &Posted) -> Result<Taken, 
                 sought: &case.sought,
                 due,
             };
-            raw.insert(pen.tx)?;
+            raw.insert(pen.db)?;
         }
         Became::Repeated | Became::Foreign | Became::Other | Became::Unreadable => {}
     }
@@ -142,7 +143,7 @@ fn unused(pen: &mut Pen<'_>, class: &mut Class, posted: &Posted, not_used: NotUs
         NotUsed::Unreadable(why) => (Became::Unreadable, Some(why)),
     };
     let digest = Hash::of(&[&posted.body]);
-    if kept::is_known(pen.tx, &digest)? {
+    if kept::is_known(pen.db, &digest)? {
         class.whole.counts.repeated += 1;
         return Ok(Taken { why, ..nothing(Became::Repeated) });
     }
@@ -163,7 +164,7 @@ fn unused(pen: &mut Pen<'_>, class: &mut Class, posted: &Posted, not_used: NotUs
         sought: &[],
         due: None,
     };
-    raw.insert(pen.tx)?;
+    raw.insert(pen.db)?;
     Ok(Taken { why, ..nothing(became) })
 }
 
@@ -184,7 +185,7 @@ fn settle(pen: &mut Pen<'_>, class: &mut Class, case: &Case<'_>) -> Result<Taken
         close(pen, class, case, &found, &writes, Confidence::Id, &mut taken)?;
         return Ok(taken);
     }
-    let search = Search { db: pen.tx, spots: &class.spots, units: &class.units, scanned };
+    let search = Search { db: pen.db, spots: &class.spots, units: &class.units, scanned };
     let found = search.all(&case.sought, case.path)?;
     let fits: Vec<_> = found.iter().map(|found| found.fit.clone()).collect();
     match by_path(&fits, scanned) {
@@ -216,7 +217,7 @@ fn settle(pen: &mut Pen<'_>, class: &mut Class, case: &Case<'_>) -> Result<Taken
         Decision::Nothing => {}
     }
     if !taken.learned.is_empty() {
-        kept::wake(pen.tx, pen.now())?;
+        kept::wake(pen.db, pen.now())?;
     }
     Ok(taken)
 }
@@ -229,15 +230,10 @@ fn of_id(
     scanned: Moment,
 ) -> Result<Option<(Found, Vec<u64>)>, Fault> {
     let Some(id) = notice.file_id.as_deref() else { return Ok(None) };
-    let seq: Option<i64> = pen
-        .tx
-        .prepare_cached(
-            "SELECT seq FROM entry WHERE correlation_id = ?1 AND kind = 1 AND result_seq IS NULL",
-        )?
-        .query_row([Packed(Some(id))], |row| row.get(0))
-        .optional()?;
-    let Some(seq) = seq.map(i64::cast_unsigned) else { return Ok(None) };
-    let search = Search { db: pen.tx, spots: &class.spots, units: &class.units, scanned };
+    let sql = "SELECT seq FROM entry WHERE correlation_id = ?1 AND kind = 1 AND result_seq IS NULL";
+    let seq = pen.db.first(sql, &[Param::Packed(Some(id))], |row| Ok(row.count(0)?.cast_unsigned()))?;
+    let Some(seq) = seq else { return Ok(None) };
+    let search = Search { db: pen.db, spots: &class.spots, units: &class.units, scanned };
     Ok(search.of(seq)?.map(|found| {
         let mut writes = by_id(&found.fit, seq);
         if writes.is_empty() {
@@ -359,10 +355,10 @@ fn learned_now(
 }
 
 /// Looks again at what has waited, and removes what is too old or too much.
-pub(super) fn sweep(pen: &mut Pen<'_>) -> Result<Swept, Fault> {
+pub(crate) fn sweep(pen: &mut Pen<'_>) -> Result<Swept, Fault> {
     let now = pen.now();
     let mut swept = Swept::default();
-    let due = kept::due(pen.tx, now)?;
+    let due = kept::due(pen.db, now)?;
     if !due.is_empty() {
         let mut class = Class::read(pen)?;
         for row in due {
@@ -370,11 +366,11 @@ pub(super) fn sweep(pen: &mut Pen<'_>) -> Result<Swept, Fault> {
         }
         class.put_down(pen)?;
     }
-    let (mut whole, _) = kept::lessons(pen.tx)?;
+    let (mut whole, _) = kept::lessons(pen.db)?;
     if whole.prunes(now) {
-        swept.dropped = kept::prune(pen.tx, now)?;
+        swept.dropped = kept::prune(pen.db, now)?;
         whole.counts.dropped += swept.dropped;
-        kept::put_lesson(pen.tx, kept::WHOLE, &whole)?;
+        kept::put_lesson(pen.db, kept::WHOLE, &whole)?;
     }
     Ok(swept)
 }
@@ -382,7 +378,7 @@ pub(super) fn sweep(pen: &mut Pen<'_>) -> Result<Swept, Fault> {
 fn again(pen: &mut Pen<'_>, class: &mut Class, row: &kept::Waiting, swept: &mut Swept) -> Result<(), Fault> {
     let Ok(notice) = Notice::read(&row.body) else {
         // It was put in by somebody else.
-        return Ok(kept::rest(pen.tx, row.id, Became::Unreadable)?);
+        return kept::rest(pen.db, row.id, Became::Unreadable);
     };
     let known = row.path.is_some();
     let sought = match &row.path {
@@ -401,14 +397,14 @@ fn again(pen: &mut Pen<'_>, class: &mut Class, row: &kept::Waiting, swept: &mut 
     taken.path = taken.path.filter(|_| known);
     match taken.became {
         Became::Matched | Became::Again => {
-            kept::remove(pen.tx, row.id)?;
-            kept::put_seen(pen.tx, &row.digest, row.heard)?;
+            kept::remove(pen.db, row.id)?;
+            kept::put_seen(pen.db, &row.digest, row.heard)?;
             swept.taken.push(taken);
         }
         Became::Waiting => match kept::next(row.heard, row.tries, pen.now()) {
-            Some(due) => kept::put_off(pen.tx, row.id, due)?,
+            Some(due) => kept::put_off(pen.db, row.id, due)?,
             None => {
-                kept::rest(pen.tx, row.id, Became::Foreign)?;
+                kept::rest(pen.db, row.id, Became::Foreign)?;
                 class.whole.counts.foreign += 1;
                 swept.foreign += 1;
             }
@@ -418,7 +414,7 @@ fn again(pen: &mut Pen<'_>, class: &mut Class, row: &kept::Waiting, swept: &mut 
                 class.whole.counts.ambiguous += 1;
                 swept.taken.push(taken);
             }
-            kept::rest(pen.tx, row.id, became)?;
+            kept::rest(pen.db, row.id, became)?;
         }
     }
     Ok(())

@@ -3,25 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
-
-use super::fault::Fault;
 use super::kept;
 use super::row::{ChainRow, Spots};
+use crate::db::{Db, Fault, args};
 use crate::moment::Moment;
 use crate::results::{ASK_TIMES, Loop, LoopUnit};
 
 /// What is known, and how many writes have waited for too long.
-pub(super) fn the_loop(db: &Connection, now: Moment) -> Result<Loop, Fault> {
+pub(crate) fn the_loop(db: Db<'_>, now: Moment) -> Result<Loop, Fault> {
     let (whole, lessons) = kept::lessons(db)?;
-    let writes = ChainRow::read(db)?.map_or(0, |chain| chain.writes);
+    let writes = ChainRow::all(db)?.iter().map(|(_, chain)| chain.writes).sum();
     let mut units: BTreeMap<Option<Arc<str>>, LoopUnit> = BTreeMap::new();
-    let mut late = db.prepare_cached(
-        "SELECT count(*) FROM entry WHERE place = ?1 AND kind = 1 AND result_seq IS NULL AND settled_time < ?2",
-    )?;
-    let mut never = db.prepare_cached(
-        "SELECT count(*) FROM asked a JOIN entry e ON e.seq = a.seq WHERE a.times >= ?2 AND e.place = ?1 AND e.result_seq IS NULL",
-    )?;
+    let late = "SELECT count(*) FROM entry WHERE place = ?1 AND kind = 1 AND result_seq IS NULL AND settled_time < ?2";
+    let never = "SELECT count(*) FROM asked a JOIN entry e ON e.seq = a.seq WHERE a.times >= ?2 AND e.place = ?1 AND e.result_seq IS NULL";
     for (place, (spot, counted)) in &Spots::read(db)?.0 {
         if spot.bucket.is_none() {
             continue;
@@ -42,11 +36,8 @@ pub(super) fn the_loop(db: &Connection, now: Moment) -> Result<Loop, Fault> {
         unit.open += u64::try_from(counted.open).unwrap_or(0);
         unit.results += u64::try_from(counted.results).unwrap_or(0);
         if counted.open > 0 {
-            let count: i64 =
-                late.query_row(params![place, now.minus(after).as_millis()], |row| row.get(0))?;
-            unit.unconfirmed += count.cast_unsigned();
-            let count: i64 = never.query_row(params![place, ASK_TIMES], |row| row.get(0))?;
-            unit.never += count.cast_unsigned();
+            unit.unconfirmed += db.number(late, args![*place, now.minus(after)])?.cast_unsigned();
+            unit.never += db.number(never, args![*place, ASK_TIMES])?.cast_unsigned();
         }
     }
     Ok(Loop {

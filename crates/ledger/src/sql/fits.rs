@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
-use super::row::{Spot, Spots, bytes, number, text};
+use super::row::{Spot, Spots};
+use crate::db::{Db, Fault, Row, args};
 use crate::form::{Base, Form};
 use crate::hash::{from_hex, hex};
 use crate::keyfile::KeyFile;
@@ -81,7 +81,7 @@ pub(super) struct Found {
 
 /// Looks for the objects of a path.
 pub(super) struct Search<'s> {
-    pub(super) db: &'s Connection,
+    pub(super) db: Db<'s>,
     pub(super) spots: &'s Spots,
     pub(super) units: &'s Units,
     pub(super) scanned: Moment,
@@ -89,7 +89,7 @@ pub(super) struct Search<'s> {
 
 impl Search<'_> {
     /// Every object that may be meant. `path` is that of the result, if it may be known here.
-    pub(super) fn all(&self, sought: &[Sought], path: Option<&str>) -> rusqlite::Result<Vec<Found>> {
+    pub(super) fn all(&self, sought: &[Sought], path: Option<&str>) -> Result<Vec<Found>, Fault> {
         let mut found = Vec::new();
         // Of a unit whose form is known, others are looked at only if nothing else fits: it may have changed.
         let mut others = Vec::new();
@@ -130,15 +130,15 @@ impl Search<'_> {
     }
 
     /// The object of one write.
-    pub(super) fn of(&self, seq: u64) -> rusqlite::Result<Option<Found>> {
-        let mut statement = self.db.prepare_cached("SELECT place, key FROM entry WHERE seq = ?1")?;
-        let mut rows = statement.query([seq.cast_signed()])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let place: i64 = row.get(0)?;
+    pub(super) fn of(&self, seq: u64) -> Result<Option<Found>, Fault> {
+        let sql = "SELECT place, key FROM entry WHERE seq = ?1";
+        let found =
+            self.db.first(sql, args![seq], |row| Ok((row.count(0)?, row.bytes(1)?.map(<[u8]>::to_vec))))?;
+        let Some((place, key)) = found else { return Ok(None) };
         let Some((spot, _)) = self.spots.0.get(&place) else { return Ok(None) };
         let mut found = Vec::new();
-        match bytes(row, 1)?.map(<[u8]>::to_vec) {
-            // The same object may have come through several sources.
+        match key {
+            // The same object may have come through several sources, or was told by several writers.
             Some(key) => {
                 for (place, (other, _)) in &self.spots.0 {
                     if same_object(spot, other) {
@@ -159,10 +159,9 @@ impl Search<'_> {
         self.units.get(spot.unit.as_deref().unwrap_or_default())
     }
 
-    fn one(&self, seq: u64) -> rusqlite::Result<Vec<(Write, Option<String>)>> {
+    fn one(&self, seq: u64) -> Result<Vec<(Write, Option<String>)>, Fault> {
         let sql = "SELECT seq, settled_time, result_seq, correlation_id FROM entry WHERE seq = ?1";
-        let mut statement = self.db.prepare_cached(sql)?;
-        statement.query_map([seq.cast_signed()], write)?.collect()
+        self.db.all(sql, args![seq], write)
     }
 
     fn writes(
@@ -172,13 +171,10 @@ impl Search<'_> {
         spot: &Spot,
         key: &[u8],
         form: &Form,
-    ) -> rusqlite::Result<()> {
-        let mut statement = self.db.prepare_cached(
-            "SELECT seq, settled_time, result_seq, correlation_id FROM entry
-             WHERE place = ?1 AND key = ?2 AND kind = ?3 ORDER BY seq DESC LIMIT ?4",
-        )?;
-        let rows = statement.query_map(params![place, key, Kind::Accepted.number(), MOST_WRITES], write)?;
-        let rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
+    ) -> Result<(), Fault> {
+        let sql = "SELECT seq, settled_time, result_seq, correlation_id FROM entry
+             WHERE place = ?1 AND key = ?2 AND kind = ?3 ORDER BY seq DESC LIMIT ?4";
+        let rows = self.db.all(sql, args![place, key, Kind::Accepted.number(), MOST_WRITES], write)?;
         if !rows.is_empty() {
             self.add(list, spot, &hex(key), form, rows);
         }
@@ -223,23 +219,20 @@ impl Search<'_> {
     }
 
     /// The open writes whose keys end in the path, of units whose form is not known.
-    fn below(&self, list: &mut Vec<Found>, path: &str) -> rusqlite::Result<()> {
-        let latest = self.scanned.plus(SKEW).as_millis();
+    fn below(&self, list: &mut Vec<Found>, path: &str) -> Result<(), Fault> {
+        let latest = self.scanned.plus(SKEW);
         let mut left = MOST_READ;
-        let mut statement = self.db.prepare_cached(
-            "SELECT key FROM entry WHERE place = ?1 AND kind = 1 AND result_seq IS NULL AND settled_time <= ?2 ORDER BY settled_time DESC LIMIT ?3",
-        )?;
+        let sql = "SELECT key FROM entry WHERE place = ?1 AND kind = 1 AND result_seq IS NULL AND settled_time <= ?2 ORDER BY settled_time DESC LIMIT ?3";
         for (place, (spot, counted)) in &self.spots.0 {
             let known = self.lessons(spot).is_some_and(|lessons| lessons.form().is_some());
             if known || spot.keys != Keys::Clear || counted.open <= 0 || left == 0 {
                 continue;
             }
             let mut keys: Vec<(Form, Vec<u8>)> = Vec::new();
-            let mut rows = statement.query(params![place, latest, i64::try_from(left).unwrap_or(0)])?;
-            while let Some(row) = rows.next()? {
+            self.db.each(sql, args![*place, latest, left], |row| {
                 left = left.saturating_sub(1);
-                let Some(key) = bytes(row, 0)?.and_then(|key| std::str::from_utf8(key).ok()) else {
-                    continue;
+                let Some(key) = row.bytes(0)?.and_then(|key| std::str::from_utf8(key).ok()) else {
+                    return Ok(true);
                 };
                 for slash in [false, true] {
                     if let Some(form) = Form::below(key, path, slash)
@@ -248,7 +241,8 @@ impl Search<'_> {
                         keys.push((form, key.as_bytes().to_vec()));
                     }
                 }
-            }
+                Ok(true)
+            })?;
             for (form, key) in keys {
                 // What was learned as a suspicion was looked up already.
                 let there = self.lessons(spot).and_then(UnitLessons::suspects) == Some(&form);
@@ -268,11 +262,11 @@ fn same_object(one: &Spot, other: &Spot) -> bool {
         && one.keys == other.keys
 }
 
-fn write(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Write, Option<String>)> {
+fn write(row: &Row<'_>) -> Result<(Write, Option<String>), Fault> {
     let write = Write {
-        seq: row.get::<_, i64>(0)?.cast_unsigned(),
-        accepted: Moment::from_millis(number(row, 1)?.unwrap_or(0)),
-        open: number(row, 2)?.is_none(),
+        seq: row.count(0)?.cast_unsigned(),
+        accepted: Moment::from_millis(row.count(1)?),
+        open: row.number(2)?.is_none(),
     };
-    Ok((write, text(row, 3)?))
+    Ok((write, row.text(3)?))
 }

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use super::fits::{Sought, Units};
-use super::pack::Packed;
-use super::row::{bytes, text};
+use crate::db::{Db, Fault, Param, Row, args};
 use crate::hash::Hash;
 use crate::lessons::Lessons;
 use crate::moment::Moment;
@@ -38,42 +36,35 @@ const MOST_PENDING: i64 = 100_000;
 const MOST_SEEN: i64 = 1_000_000;
 
 /// Every lesson there is. One that cannot be read was written by somebody else, and is learned anew.
-pub(super) fn lessons(db: &Connection) -> rusqlite::Result<(Lessons, Units)> {
-    let mut statement = db.prepare_cached("SELECT unit, body FROM lesson")?;
-    let mut rows = statement.query([])?;
+pub(super) fn lessons(db: Db<'_>) -> Result<(Lessons, Units), Fault> {
     let (mut whole, mut units) = (Lessons::default(), Units::new());
-    while let Some(row) = rows.next()? {
-        let (unit, body): (String, String) = (row.get(0)?, row.get(1)?);
+    db.each("SELECT unit, body FROM lesson", &[], |row| {
+        let (unit, body) = (row.text(0)?.unwrap_or_default(), row.text(1)?.unwrap_or_default());
         if unit == WHOLE {
             whole = serde_json::from_str(&body).unwrap_or_default();
         } else {
             units.insert(unit, serde_json::from_str(&body).unwrap_or_default());
         }
-    }
+        Ok(true)
+    })?;
     Ok((whole, units))
 }
 
-pub(super) fn put_lesson(db: &Connection, unit: &str, lesson: &impl Serialize) -> rusqlite::Result<()> {
+pub(super) fn put_lesson(db: Db<'_>, unit: &str, lesson: &impl Serialize) -> Result<(), Fault> {
     let body = serde_json::to_string(lesson).unwrap_or_default();
-    db.prepare_cached("INSERT OR REPLACE INTO lesson (unit, body) VALUES (?1, ?2)")?
-        .execute([unit, &body])?;
-    Ok(())
+    let sql = "INSERT INTO lesson (unit, body) VALUES (?1, ?2) ON CONFLICT (unit) DO UPDATE SET body = excluded.body";
+    db.execute(sql, args![unit, &body]).map(drop)
 }
 
 /// Whether it has come before.
-pub(super) fn is_known(db: &Connection, digest: &Hash) -> rusqlite::Result<bool> {
-    for sql in ["SELECT 1 FROM result_seen WHERE digest = ?1", "SELECT 1 FROM result_raw WHERE digest = ?1"] {
-        if db.prepare_cached(sql)?.query_row([digest.0], |_| Ok(())).optional()?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+pub(super) fn is_known(db: Db<'_>, digest: &Hash) -> Result<bool, Fault> {
+    let sql = "SELECT 1 FROM result_seen WHERE digest = ?1 UNION ALL SELECT 1 FROM result_raw WHERE digest = ?1 LIMIT 1";
+    db.is_there(sql, args![digest])
 }
 
-pub(super) fn put_seen(db: &Connection, digest: &Hash, at: Moment) -> rusqlite::Result<()> {
-    let sql = "INSERT OR IGNORE INTO result_seen (digest, at) VALUES (?1, ?2)";
-    db.prepare_cached(sql)?.execute(params![digest.0, at.as_millis()])?;
-    Ok(())
+pub(super) fn put_seen(db: Db<'_>, digest: &Hash, at: Moment) -> Result<(), Fault> {
+    let sql = "INSERT INTO result_seen (digest, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    db.execute(sql, args![digest, at]).map(drop)
 }
 
 /// A result that is kept for later.
@@ -90,23 +81,25 @@ pub(super) struct Raw<'r> {
 }
 
 impl Raw<'_> {
-    pub(super) fn insert(&self, db: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn insert(&self, db: Db<'_>) -> Result<(), Fault> {
         let sought = serde_json::to_string(self.sought).unwrap_or_default();
-        db.prepare_cached(
+        let nul = |text: &str| if db.takes_nul() { text.to_owned() } else { text.replace('\0', "\u{fffd}") };
+        let (path, file_id) = (self.path.map(nul), self.file_id.map(nul));
+        db.execute(
             "INSERT INTO result_raw (at, source, path, file_id, why, body, digest, sought, due) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?
-        .execute(params![
-            self.heard.as_millis(),
-            self.source,
-            self.path,
-            Packed(self.file_id),
-            self.became.name(),
-            self.body,
-            self.digest.0,
-            sought,
-            self.due.map(Moment::as_millis)
-        ])?;
-        Ok(())
+            args![
+                self.heard,
+                self.source,
+                &path,
+                Param::Packed(file_id.as_deref()),
+                self.became.name(),
+                self.body,
+                &self.digest,
+                &sought,
+                self.due
+            ],
+        )
+        .map(drop)
     }
 }
 
@@ -125,25 +118,24 @@ pub(super) struct Waiting {
 
 const WAITING: &str = "id, at, source, path, why, body, digest, sought, tries";
 
-fn waiting(row: &rusqlite::Row<'_>) -> rusqlite::Result<Waiting> {
+fn waiting(row: &Row<'_>) -> Result<Waiting, Fault> {
     Ok(Waiting {
-        id: row.get(0)?,
-        heard: Moment::from_millis(row.get(1)?),
-        source: text(row, 2)?.unwrap_or_default(),
-        path: text(row, 3)?,
-        became: text(row, 4)?.and_then(|name| Became::read(&name)).unwrap_or(Became::Unreadable),
-        body: bytes(row, 5)?.unwrap_or_default().to_vec(),
-        digest: Hash(bytes(row, 6)?.and_then(|digest| digest.try_into().ok()).unwrap_or_default()),
-        sought: text(row, 7)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
-        tries: row.get(8)?,
+        id: row.count(0)?,
+        heard: Moment::from_millis(row.count(1)?),
+        source: row.text(2)?.unwrap_or_default(),
+        path: row.text(3)?,
+        became: row.text(4)?.and_then(|name| Became::read(&name)).unwrap_or(Became::Unreadable),
+        body: row.bytes(5)?.unwrap_or_default().to_vec(),
+        digest: row.hash(6)?.unwrap_or_default(),
+        sought: row.text(7)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+        tries: u32::try_from(row.count(8)?).unwrap_or(0),
     })
 }
 
 /// Those that are due, the first ones first.
-pub(super) fn due(db: &Connection, now: Moment) -> rusqlite::Result<Vec<Waiting>> {
+pub(super) fn due(db: Db<'_>, now: Moment) -> Result<Vec<Waiting>, Fault> {
     let sql = format!("SELECT {WAITING} FROM result_raw WHERE due <= ?1 ORDER BY due, id LIMIT ?2");
-    let mut statement = db.prepare_cached(&sql)?;
-    statement.query_map([now.as_millis(), MOST_AT_ONCE], waiting)?.collect()
+    db.all(&sql, args![now, MOST_AT_ONCE], waiting)
 }
 
 /// How long it waits after so many looks.
@@ -156,57 +148,52 @@ pub(super) fn next(heard: Moment, tries: u32, now: Moment) -> Option<Moment> {
     (now.since(heard) < PATIENCE).then(|| now.plus(pause(tries + 1)))
 }
 
-pub(super) fn put_off(db: &Connection, id: i64, due: Moment) -> rusqlite::Result<()> {
+pub(super) fn put_off(db: Db<'_>, id: i64, due: Moment) -> Result<(), Fault> {
     let sql = "UPDATE result_raw SET due = ?2, tries = tries + 1, why = ?3 WHERE id = ?1";
-    db.prepare_cached(sql)?.execute(params![id, due.as_millis(), Became::Waiting.name()])?;
-    Ok(())
+    db.execute(sql, args![id, due, Became::Waiting.name()]).map(drop)
 }
 
 /// It is not looked at again by itself.
-pub(super) fn rest(db: &Connection, id: i64, became: Became) -> rusqlite::Result<()> {
+pub(super) fn rest(db: Db<'_>, id: i64, became: Became) -> Result<(), Fault> {
     let sql = "UPDATE result_raw SET due = NULL, why = ?2 WHERE id = ?1";
-    db.prepare_cached(sql)?.execute(params![id, became.name()])?;
-    Ok(())
+    db.execute(sql, args![id, became.name()]).map(drop)
 }
 
-pub(super) fn remove(db: &Connection, id: i64) -> rusqlite::Result<()> {
-    db.prepare_cached("DELETE FROM result_raw WHERE id = ?1")?.execute([id])?;
-    Ok(())
+pub(super) fn remove(db: Db<'_>, id: i64) -> Result<(), Fault> {
+    db.execute("DELETE FROM result_raw WHERE id = ?1", args![id]).map(drop)
 }
 
 /// Something was learned: what could not be decided is looked at again.
-pub(super) fn wake(db: &Connection, now: Moment) -> rusqlite::Result<()> {
+pub(super) fn wake(db: Db<'_>, now: Moment) -> Result<(), Fault> {
     let sql = "UPDATE result_raw SET due = ?1 WHERE why IN ('ambiguous', 'unlearned') AND due IS NULL";
-    db.prepare_cached(sql)?.execute([now.as_millis()])?;
-    Ok(())
+    db.execute(sql, args![now]).map(drop)
 }
 
 /// How many there are, by what became of them.
-pub(super) fn counted(db: &Connection) -> rusqlite::Result<Vec<(Became, u64)>> {
-    let mut statement = db.prepare_cached("SELECT why, count(*) FROM result_raw GROUP BY why")?;
-    let mut rows = statement.query([])?;
+pub(super) fn counted(db: Db<'_>) -> Result<Vec<(Became, u64)>, Fault> {
     let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        if let Some(became) = text(row, 0)?.and_then(|name| Became::read(&name)) {
-            all.push((became, row.get::<_, i64>(1)?.cast_unsigned()));
+    db.each("SELECT why, count(*) FROM result_raw GROUP BY why", &[], |row| {
+        if let Some(became) = row.text(0)?.and_then(|name| Became::read(&name)) {
+            all.push((became, row.count(1)?.cast_unsigned()));
         }
-    }
+        Ok(true)
+    })?;
     Ok(all)
 }
 
 /// Removes what is too old, and the oldest of what is too much. Gives how many of the latter there were.
-pub(super) fn prune(db: &Connection, now: Moment) -> rusqlite::Result<u64> {
-    let old = now.minus(Duration::from_secs(RAW_DAYS * 24 * 3600)).as_millis();
-    db.prepare_cached("DELETE FROM result_raw WHERE at < ?1")?.execute([old])?;
-    db.prepare_cached("DELETE FROM result_seen WHERE at < ?1")?.execute([old])?;
-    db.prepare_cached(
+pub(super) fn prune(db: Db<'_>, now: Moment) -> Result<u64, Fault> {
+    let old = now.minus(Duration::from_secs(RAW_DAYS * 24 * 3600));
+    db.execute("DELETE FROM result_raw WHERE at < ?1", args![old])?;
+    db.execute("DELETE FROM result_seen WHERE at < ?1", args![old])?;
+    db.execute(
         "DELETE FROM result_seen WHERE at < (SELECT at FROM result_seen ORDER BY at DESC LIMIT 1 OFFSET ?1)",
-    )?
-    .execute([MOST_SEEN])?;
-    db.prepare_cached(
+        args![MOST_SEEN],
+    )?;
+    db.execute(
         "DELETE FROM asked WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.seq = asked.seq AND e.kind = 1 AND e.result_seq IS NULL)",
-    )?
-    .execute([])?;
+        &[],
+    )?;
     let mut dropped = 0;
     for (whys, most) in [
         ("'foreign', 'unreadable', 'other'", MOST_FOREIGN),
@@ -215,7 +202,7 @@ pub(super) fn prune(db: &Connection, now: Moment) -> rusqlite::Result<u64> {
         let sql = format!(
             "DELETE FROM result_raw WHERE why IN ({whys}) AND id <= (SELECT id FROM result_raw WHERE why IN ({whys}) ORDER BY id DESC LIMIT 1 OFFSET ?1)"
         );
-        dropped += db.prepare_cached(&sql)?.execute([most])? as u64;
+        dropped += db.execute(&sql, args![most])?;
     }
     Ok(dropped)
 }

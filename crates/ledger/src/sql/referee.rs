@@ -1,13 +1,11 @@
 //! What MDSS is asked about, and what it has said: accepted writes for which no result came in time.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
 use super::append::attribute;
-use super::fault::Fault;
 use super::kept;
 use super::pen::Pen;
-use super::row::{Spots, bytes};
+use super::row::Spots;
 use crate::asked::ScanResult;
+use crate::db::{Db, Fault, args};
 use crate::kind::Keys;
 use crate::matching::Confidence;
 use crate::moment::Moment;
@@ -17,33 +15,31 @@ use crate::results::{ASK_AGAIN, ASK_TIMES, Found, Question};
 const MOST: usize = 1000;
 
 /// The writes that are to be asked about, the oldest first.
-pub(super) fn questions(db: &Connection, now: Moment) -> Result<Vec<Question>, Fault> {
+pub(crate) fn questions(db: Db<'_>, now: Moment) -> Result<Vec<Question>, Fault> {
     let (_, lessons) = kept::lessons(db)?;
     let mut all = Vec::new();
-    let mut open = db.prepare_cached(
-        "SELECT e.seq, e.key, e.settled_time FROM entry e LEFT JOIN asked a ON a.seq = e.seq
+    let open = "SELECT e.seq, e.key, e.settled_time FROM entry e LEFT JOIN asked a ON a.seq = e.seq
          WHERE e.place = ?1 AND e.kind = 1 AND e.result_seq IS NULL AND e.settled_time < ?2 AND (a.seq IS NULL OR (a.times < ?3 AND a.last <= ?4))
-         ORDER BY e.settled_time LIMIT ?5",
-    )?;
+         ORDER BY e.settled_time LIMIT ?5";
     for (place, (spot, counted)) in &Spots::read(db)?.0 {
         if spot.keys != Keys::Clear || counted.open <= 0 {
             continue;
         }
         let known = lessons.get(spot.unit.as_deref().unwrap_or_default()).cloned().unwrap_or_default();
-        let before = now.minus(known.unconfirmed_after().0).as_millis();
-        let again = now.minus(ASK_AGAIN).as_millis();
-        let mut rows = open.query(params![place, before, ASK_TIMES, again, MOST as i64])?;
-        while let Some(row) = rows.next()? {
-            let Some(key) = bytes(row, 1)?.and_then(|key| std::str::from_utf8(key).ok()) else { continue };
-            all.push(Question {
-                seq: row.get::<_, i64>(0)?.cast_unsigned(),
-                unit: spot.unit.clone(),
-                bucket: spot.bucket.clone(),
-                key: key.to_owned(),
-                accepted: Moment::from_millis(row.get(2)?),
-                form: known.form().map(ToString::to_string),
-            });
-        }
+        let (before, again) = (now.minus(known.unconfirmed_after().0), now.minus(ASK_AGAIN));
+        db.each(open, args![*place, before, ASK_TIMES, again, MOST], |row| {
+            if let Some(key) = row.bytes(1)?.and_then(|key| std::str::from_utf8(key).ok()) {
+                all.push(Question {
+                    seq: row.count(0)?.cast_unsigned(),
+                    unit: spot.unit.clone(),
+                    bucket: spot.bucket.clone(),
+                    key: key.to_owned(),
+                    accepted: Moment::from_millis(row.count(2)?),
+                    form: known.form().map(ToString::to_string),
+                });
+            }
+            Ok(true)
+        })?;
     }
     all.sort_by_key(|question| (question.accepted, question.seq));
     all.truncate(MOST);
@@ -51,9 +47,9 @@ pub(super) fn questions(db: &Connection, now: Moment) -> Result<Vec<Question>, F
 }
 
 /// Writes down what MDSS has said. `true`: it is settled now that this write was never scanned.
-pub(super) fn answered(pen: &mut Pen<'_>, seq: u64, found: Option<&Found>) -> Result<bool, Fault> {
+pub(crate) fn answered(pen: &mut Pen<'_>, seq: u64, found: Option<&Found>) -> Result<bool, Fault> {
     let open = "SELECT 1 FROM entry WHERE seq = ?1 AND kind = 1 AND result_seq IS NULL";
-    if pen.tx.prepare_cached(open)?.query_row([seq.cast_signed()], |_| Ok(())).optional()?.is_none() {
+    if !pen.db.is_there(open, args![seq])? {
         // A notification was faster.
         return Ok(false);
     }
@@ -67,14 +63,12 @@ pub(super) fn answered(pen: &mut Pen<'_>, seq: u64, found: Option<&Found>) -> Re
             confidence: Some(Confidence::Asked.name().to_owned()),
         };
         attribute(pen, seq, &result)?;
-        pen.tx.prepare_cached("DELETE FROM asked WHERE seq = ?1")?.execute([seq.cast_signed()])?;
+        pen.db.execute("DELETE FROM asked WHERE seq = ?1", args![seq])?;
         return Ok(false);
     }
-    let times: i64 = pen
-        .tx
-        .prepare_cached(
-            "INSERT INTO asked (seq, times, last) VALUES (?1, 1, ?2) ON CONFLICT (seq) DO UPDATE SET times = times + 1, last = ?2 RETURNING times",
-        )?
-        .query_row(params![seq.cast_signed(), pen.now().as_millis()], |row| row.get(0))?;
+    let times = pen.db.number(
+        "INSERT INTO asked AS a (seq, times, last) VALUES (?1, 1, ?2) ON CONFLICT (seq) DO UPDATE SET times = a.times + 1, last = ?2 RETURNING times",
+        args![seq, pen.now()],
+    )?;
     Ok(times == i64::from(ASK_TIMES))
 }

@@ -2,17 +2,13 @@
 
 use std::io::{BufRead, Read};
 
-use rusqlite::{OptionalExtension, params};
-
-use super::fault::Fault;
-use super::file::File;
 use super::look::{Sought, places};
-use super::pack::Packed;
 use super::pen::Pen;
 use crate::asked::{BucketName, Import, Imported};
+use crate::checkpoint::Checkpoint;
+use crate::db::{Fault, Param};
 use crate::fact::{Fact, MOST_LINE_BYTES, Unreadable};
-use crate::kind::{Keys, Kind, Origin};
-use crate::moment::Moment;
+use crate::kind::{Kind, Origin};
 use crate::trouble::{Trouble, TroubleKind};
 
 /// Lines that share a transaction.
@@ -21,16 +17,12 @@ const BATCH: usize = 2000;
 /// Bad lines that are kept in words.
 const MOST_BAD: usize = 100;
 
-pub(super) fn import(
-    file: &File,
+/// Reads in all lines; `write` does some work in a transaction.
+pub(crate) fn import(
     import: &Import,
     mut lines: Box<dyn BufRead + Send>,
+    mut write: impl FnMut(&mut Work<'_>) -> Result<Written, Trouble>,
 ) -> Result<Imported, Trouble> {
-    const DOING: &str = "reading in a log";
-    if file.options.keys == Keys::Off {
-        let detail = "keys are not kept, so a line that was read in before could not be told from a new one";
-        return Err(Trouble::new(TroubleKind::Refused, detail));
-    }
     let mut imported = Imported::default();
     let mut line = Vec::new();
     loop {
@@ -60,7 +52,8 @@ pub(super) fn import(
                 }
             }
         }
-        let (new, repeated, checkpoint) = file.write(DOING, |pen| {
+        let before = imported.entries;
+        let (new, repeated, checkpoint) = write(&mut |pen| {
             let (mut new, mut repeated) = (0, 0);
             for fact in &facts {
                 if is_there(pen, fact)? {
@@ -71,15 +64,15 @@ pub(super) fn import(
                 }
             }
             // Who has put these entries in, by hand.
-            if ended && imported.entries + new > 0 {
+            if ended && before + new > 0 {
                 pen.write(&Fact {
                     actor: Some(import.actor.clone()),
-                    count: Some(imported.entries + new),
+                    count: Some(before + new),
                     reason: Some(import.name.clone()),
                     ..Fact::new(Kind::Imported, pen.now())
                 })?;
             }
-            Ok((new, repeated, pen.checkpoint(false)?))
+            Ok((new, repeated, pen.checkpoints_due()?))
         })?;
         imported.entries += new;
         imported.repeated += repeated;
@@ -89,6 +82,10 @@ pub(super) fn import(
         }
     }
 }
+
+/// Work in a transaction: entries that are new, those that were there, and a checkpoint that was due.
+pub(crate) type Work<'w> = dyn FnMut(&mut Pen<'_>) -> Result<Written, Fault> + 'w;
+pub(crate) type Written = (u64, u64, Option<Checkpoint>);
 
 /// Reads the next line; false at the end. Of one that is too long a little more is kept, so that it is found to be, and the rest passed over.
 fn next(lines: &mut Box<dyn BufRead + Send>, line: &mut Vec<u8>) -> Result<bool, Trouble> {
@@ -112,24 +109,12 @@ fn is_there(pen: &mut Pen<'_>, fact: &Fact) -> Result<bool, Fault> {
     let bucket =
         BucketName { namespace: fact.namespace.as_deref().map(str::to_owned), bucket: bucket.to_string() };
     let sought = Sought { clear: key, hashed: Some(pen.key().hashed(key)) };
-    for (place, keys) in places(pen.tx, &bucket)? {
+    for (place, keys) in places(pen.db, &bucket)? {
         let Some(key) = sought.kept_as(keys)? else { continue };
-        let found: Option<i64> = pen
-            .tx
-            .prepare_cached(
-                "SELECT 1 FROM entry WHERE place = ?1 AND key = ?2 AND kind = 1 AND correlation_id IS ?3 AND (correlation_id IS NOT NULL OR settled_time = ?4) LIMIT 1",
-            )?
-            .query_row(
-                params![
-                    place,
-                    key,
-                    Packed(fact.correlation_id.as_deref()),
-                    fact.settled_time.map(Moment::as_millis)
-                ],
-                |row| row.get(0),
-            )
-            .optional()?;
-        if found.is_some() {
+        let sql = "SELECT 1 FROM entry WHERE place = ?1 AND key = ?2 AND kind = 1 AND correlation_id IS NOT DISTINCT FROM ?3
+                   AND (correlation_id IS NOT NULL OR settled_time = ?4) LIMIT 1";
+        let id = Param::Packed(fact.correlation_id.as_deref());
+        if pen.db.is_there(sql, &[place.into(), key.into(), id, fact.settled_time.into()])? {
             return Ok(true);
         }
     }

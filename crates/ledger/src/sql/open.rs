@@ -4,36 +4,29 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
-
-use super::fault::Fault;
 use super::look::places;
 use super::row::{COLUMNS, Spots};
 use crate::asked::{Filter, OpenUnit, Sure, Unscanned};
+use crate::db::{Db, Fault, args};
 use crate::entry::Entry;
 use crate::moment::Moment;
 use crate::results::ASK_TIMES;
 
 /// The oldest of them, and how many there are by unit. The index has nothing but writes without a result.
-pub(super) fn unscanned(db: &Connection, filter: &Filter, now: Moment) -> Result<Unscanned, Fault> {
+pub(crate) fn unscanned(db: Db<'_>, filter: &Filter, now: Moment) -> Result<Unscanned, Fault> {
     let spots = Spots::read(db)?;
     let before = filter.older.map_or(Moment::from_millis(i64::MAX), |older| now.minus(older));
     let of_bucket = match &filter.bucket {
         Some(bucket) => Some(places(db, bucket)?),
         None => None,
     };
-    let mut count = db.prepare_cached(
-        "SELECT count(*), min(settled_time) FROM entry WHERE place = ?1 AND settled_time < ?2 AND kind = 1 AND result_seq IS NULL",
-    )?;
-    let mut oldest = db.prepare_cached(&format!(
+    let count = "SELECT count(*), min(settled_time) FROM entry WHERE place = ?1 AND settled_time < ?2 AND kind = 1 AND result_seq IS NULL";
+    let oldest = format!(
         "SELECT {COLUMNS} FROM entry e WHERE place = ?1 AND settled_time < ?2 AND kind = 1 AND result_seq IS NULL ORDER BY settled_time LIMIT ?3"
-    ))?;
-    let mut asked = db.prepare_cached(
-        "SELECT count(*) FROM asked a JOIN entry e ON e.seq = a.seq
-         WHERE e.place = ?1 AND e.settled_time < ?2 AND e.kind = 1 AND e.result_seq IS NULL AND a.times >= ?3",
-    )?;
+    );
+    let asked = "SELECT count(*) FROM asked a JOIN entry e ON e.seq = a.seq
+         WHERE e.place = ?1 AND e.settled_time < ?2 AND e.kind = 1 AND e.result_seq IS NULL AND a.times >= ?3";
     let mut settled: BTreeMap<Option<Arc<str>>, u64> = BTreeMap::new();
-    let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
     let mut units: BTreeMap<Option<Arc<str>>, OpenUnit> = BTreeMap::new();
     let mut writes: Vec<Entry> = Vec::new();
     for (place, (spot, counted)) in &spots.0 {
@@ -53,19 +46,18 @@ pub(super) fn unscanned(db: &Connection, filter: &Filter, now: Moment) -> Result
         if !wanted {
             continue;
         }
-        let (open, first): (i64, Option<i64>) =
-            count.query_row(params![place, before.as_millis()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let Some(first) = first else { continue };
+        let counts = db.first(count, args![*place, before], |row| Ok((row.count(0)?, row.number(1)?)))?;
+        let Some((open, Some(first))) = counts else { continue };
         unit.open += u64::try_from(open).unwrap_or(0);
         unit.oldest = unit.oldest.min(Moment::from_millis(first));
-        let known: i64 = asked.query_row(params![place, before.as_millis(), ASK_TIMES], |row| row.get(0))?;
+        let known = db.number(asked, args![*place, before, ASK_TIMES])?;
         *settled.entry(spot.unit.clone()).or_default() += known.cast_unsigned();
-        let mut rows = oldest.query(params![place, before.as_millis(), limit])?;
-        while let Some(row) = rows.next()? {
-            writes.push(spots.entry(row)?.0);
-        }
+        db.each(&oldest, args![*place, before, filter.limit], |row| {
+            writes.push(spots.entry(db, row)?.0);
+            Ok(true)
+        })?;
     }
-    writes.sort_by_key(|entry| (entry.fact.settled_time, entry.seq));
+    writes.sort_by_key(|entry| (entry.fact.settled_time, entry.number));
     writes.truncate(filter.limit);
     let mut units: Vec<_> = units.into_values().filter(|unit| unit.open > 0).collect();
     for unit in &mut units {

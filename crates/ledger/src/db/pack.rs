@@ -1,7 +1,4 @@
-//! Texts that are mostly hexadecimal, kept as their bytes: ETags, ids of MDSS, UUIDs. A million of each are 16 MB less.
-
-use rusqlite::ToSql;
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+//! Texts that are mostly hexadecimal, kept in a file as their bytes: ETags, ids of MDSS, UUIDs. A million of each are 16 MB less.
 
 use crate::hash::{from_hex, hex};
 
@@ -12,20 +9,8 @@ const UUID_BYTES: usize = 17;
 /// Where a UUID has its dashes (RFC 9562, 4).
 const DASHES: [usize; 4] = [8, 13, 18, 23];
 
-/// A text as a column of the type ANY has it.
-pub(super) struct Packed<'t>(pub(super) Option<&'t str>);
-
-impl ToSql for Packed<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        let Some(text) = self.0 else { return Ok(ToSqlOutput::Owned(Value::Null)) };
-        Ok(match pack(text) {
-            Some(bytes) => ToSqlOutput::Owned(Value::Blob(bytes)),
-            None => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-        })
-    }
-}
-
-fn pack(text: &str) -> Option<Vec<u8>> {
+/// The bytes that are kept instead of a text; `None`: it is kept as it is.
+pub(super) fn pack(text: &str) -> Option<Vec<u8>> {
     if text.len() == 36 && DASHES.iter().all(|at| text.as_bytes()[*at] == b'-') {
         let digits: String = text.chars().filter(|c| *c != '-').collect();
         let mut bytes = from_hex(&digits).filter(|bytes| bytes.len() == UUID_BYTES - 1)?;
