@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
 use mdss_relay_ledger::{
-    BucketName, Checkpoint, Export, Filter, Forget, Format, Import, Ledger, Options, Remains, Verify, Which,
+    BucketName, Checkpoint, Export, Filter, Forget, Format, Import, Ledger, LedgerId, Options, Remains,
+    Verify, Which,
 };
 use serde_json::json;
 
@@ -37,6 +38,9 @@ pub(crate) struct Arguments {
     /// A file with the URL of the database that has the ledger: postgres://user:password@host:port/database.
     #[arg(long, value_name = "FILE", global = true, conflicts_with = "data_dir")]
     url_file: Option<PathBuf>,
+    /// The directory of ledger.key, for a ledger in a database; without it RELAY_LEDGER_DIR. What only reads needs it for hashed keys alone.
+    #[arg(long, value_name = "DIR", global = true)]
+    key_dir: Option<PathBuf>,
     /// The configuration of the relay; without it, RELAY_CONFIG, else /etc/mdss-relay/relay.toml if there is one.
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
@@ -78,7 +82,12 @@ enum Task {
     },
     /// Reads the whole chain and says whether anything was changed, removed, put in or put in another order since it was written.
     Verify {
-        /// From this entry on; the one before it is believed.
+        /// Of several chains this one alone, by its name.
+        ///
+        /// Relays that share a database write a chain each.
+        #[arg(long, value_name = "NAME", value_parser = chain)]
+        chain: Option<LedgerId>,
+        /// From this entry on; the one before it is believed. Where there are several chains, with --chain.
         #[arg(long, value_name = "NUMBER")]
         from: Option<u64>,
         /// A file with checkpoints that were kept elsewhere: of `ledger checkpoint`, or a piece of the relay's log. Can be given more than once.
@@ -91,6 +100,9 @@ enum Task {
     Checkpoint,
     /// Writes a period out, for people who do not have the ledger. docs/ledger.md says how to verify it without this program.
     Export {
+        /// Of several chains this one alone, by its name; without it all of them, one after the other.
+        #[arg(long, value_name = "NAME", value_parser = chain)]
+        chain: Option<LedgerId>,
         #[command(flatten)]
         period: Period,
         /// The form. CSV is for people: a spreadsheet executes nothing in it. JSONL is the one to verify.
@@ -122,6 +134,11 @@ enum Task {
         #[arg(long)]
         yes: bool,
     },
+    /// Makes ledger.key in a directory, for a ledger in a database: all relays on that database have the same file. One that is there already is left alone.
+    Key {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// Reads in the log of relays that keep no ledger: functions, and servers in direct mode. The same lines twice count once.
     Import {
         /// Files of JSON lines; `-` is standard input.
@@ -142,17 +159,46 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 /// What is asked for; a sentence if it could not be done.
 async fn command(arguments: &Arguments) -> Result<u8, String> {
-    let place =
-        place::meant(arguments.data_dir.clone(), arguments.url_file.as_deref(), arguments.config.as_deref())?;
+    if let Task::Key { dir } = &arguments.task {
+        let made = Ledger::make_key(dir).map_err(sentence)?;
+        let path = dir.join("ledger.key");
+        print(&visible(&format!(
+            "{} {}; keep a copy where the database is not",
+            path.display(),
+            if made { "was made" } else { "is there already" }
+        )));
+        return Ok(0);
+    }
+    let place = place::meant(
+        arguments.data_dir.clone(),
+        arguments.url_file.as_deref(),
+        arguments.key_dir.as_deref(),
+        arguments.config.as_deref(),
+    )?;
     let options = match &arguments.task {
         Task::Show { .. } | Task::Unscanned { .. } | Task::Verify { .. } | Task::Export { .. } => {
             Options::reading()
         }
-        Task::Checkpoint | Task::Forget { .. } | Task::Import { .. } => Options::default(),
+        Task::Key { .. } | Task::Checkpoint | Task::Forget { .. } | Task::Import { .. } => Options::default(),
     };
     let ledger = Ledger::open(&place, options).await.map_err(sentence)?;
+    let done = ask(&ledger, arguments).await;
+    ledger.close().await;
+    done
+}
+
+/// A chain by its name.
+fn chain(text: &str) -> Result<LedgerId, String> {
+    LedgerId::read(text)
+        .ok_or_else(|| "expected 32 hexadecimal digits, as `ledger verify` shows them".to_owned())
+}
+
+/// What is asked of an open ledger; a sentence if it could not be done.
+async fn ask(ledger: &Ledger, arguments: &Arguments) -> Result<u8, String> {
     let json = arguments.json;
     match &arguments.task {
+        // It needs no ledger.
+        Task::Key { .. } => Ok(0),
         Task::Show { bucket, key, namespace } => {
             let bucket = BucketName { namespace: namespace.clone(), bucket: bucket.clone() };
             let shown = ledger.show(&bucket, key.as_bytes()).await.map_err(sentence)?;
@@ -175,15 +221,11 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
             let _ = write(&journey::unscanned(&found, json));
             Ok(0)
         }
-        Task::Verify { from, checkpoint } => {
-            let checkpoints = checkpoints(checkpoint)?;
-            let verified =
-                ledger.verify(Verify { ledger: None, from: *from, checkpoints }).await.map_err(sentence)?;
-            let _ = write(&proof::verified(&verified, json));
-            Ok(u8::from(!verified.faults.is_empty()))
+        Task::Verify { chain, from, checkpoint } => verify(ledger, *chain, *from, checkpoint, json).await,
+        Task::Checkpoint => checkpoint(ledger).await,
+        Task::Export { chain, period, format, output } => {
+            export(ledger, *chain, period, *format, output.as_deref()).await
         }
-        Task::Checkpoint => checkpoint(&ledger).await,
-        Task::Export { period, format, output } => export(&ledger, period, *format, output.as_deref()).await,
         Task::Forget { bucket, namespace, prefix, key, reason, yes } => {
             let which = match (prefix, key) {
                 (Some(prefix), _) => Which::Prefix(prefix.clone().into_bytes()),
@@ -217,10 +259,10 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
             if let Some(sentence) = remains(done.remains).1 {
                 say(sentence);
             }
-            published(&ledger, done.checkpoint).await;
+            published(ledger).await;
             Ok(u8::from(done.entries == 0 && done.results == 0))
         }
-        Task::Import { files } => import(&ledger, files, json).await,
+        Task::Import { files } => import(ledger, files, json).await,
     }
 }
 
@@ -264,58 +306,149 @@ fn checkpoints(files: &[PathBuf]) -> Result<Vec<Checkpoint>, String> {
     Ok(all)
 }
 
+/// Verifies chain by chain. A checkpoint of none of them concerns the first one, which says so.
+async fn verify(
+    ledger: &Ledger,
+    chain: Option<LedgerId>,
+    from: Option<u64>,
+    files: &[PathBuf],
+    json: bool,
+) -> Result<u8, String> {
+    let given = checkpoints(files)?;
+    let chains = ledger.chains().await.map_err(sentence)?;
+    let wanted: Vec<LedgerId> = match chain {
+        Some(chain) => vec![chain],
+        None if from.is_some() && chains.len() > 1 => {
+            return Err("there are several chains: expected --chain beside --from".into());
+        }
+        None => chains.clone(),
+    };
+    let mut faults = false;
+    for (n, name) in wanted.iter().enumerate() {
+        let concerns = |checkpoint: &&Checkpoint| {
+            checkpoint.ledger == *name || (n == 0 && chain.is_none() && !chains.contains(&checkpoint.ledger))
+        };
+        let checkpoints = given.iter().filter(concerns).copied().collect();
+        let asked = Verify { ledger: Some(*name), from, checkpoints };
+        let verified = ledger.verify(asked).await.map_err(sentence)?;
+        if n > 0 && !json {
+            let _ = write("\n");
+        }
+        let _ = write(&proof::verified(&verified, json));
+        faults |= !verified.faults.is_empty();
+    }
+    Ok(u8::from(faults))
+}
+
 async fn checkpoint(ledger: &Ledger) -> Result<u8, String> {
     ledger.checkpoint().await.map_err(sentence)?;
     // Those that a relay has signed meanwhile and not yet logged, too: what is printed counts as published.
     let all = ledger.unpublished().await.map_err(sentence)?;
-    let last = match all.last() {
-        Some(last) => *last,
-        None => match ledger.verify(Verify::default()).await.map_err(sentence)?.last_checkpoint {
-            Some(last) => last,
-            None => return Err("the ledger has no entry yet that could be signed".into()),
-        },
-    };
-    if write(&format!("{last}\n")).is_ok() {
-        ledger.published(&last).await.map_err(sentence)?;
+    let mut signed = 0;
+    for chain in ledger.chains().await.map_err(sentence)? {
+        let new = all.iter().rfind(|checkpoint| checkpoint.ledger == chain).copied();
+        let last = match new {
+            Some(last) => Some(last),
+            None => {
+                let asked = Verify { ledger: Some(chain), ..Verify::default() };
+                ledger.verify(asked).await.map_err(sentence)?.last_checkpoint
+            }
+        };
+        let Some(last) = last else { continue };
+        signed += 1;
+        if write(&format!("{last}\n")).is_ok() {
+            ledger.published(&last).await.map_err(sentence)?;
+        }
+    }
+    if signed == 0 {
+        return Err("the ledger has no entry yet that could be signed".into());
     }
     Ok(0)
 }
 
-/// A checkpoint that was due meanwhile, on standard error: the relay's log does not have it.
-async fn published(ledger: &Ledger, checkpoint: Option<Checkpoint>) {
-    let Some(checkpoint) = checkpoint else { return };
-    if writeln!(std::io::stderr(), "{checkpoint}").is_ok() {
-        let _ = ledger.published(&checkpoint).await;
+/// Checkpoints that were due meanwhile, on standard error: the relay's log does not have them.
+async fn published(ledger: &Ledger) {
+    for checkpoint in ledger.unpublished().await.unwrap_or_default() {
+        if writeln!(std::io::stderr(), "{checkpoint}").is_ok() {
+            let _ = ledger.published(&checkpoint).await;
+        }
     }
 }
 
-async fn export(ledger: &Ledger, period: &Period, format: Form, output: Option<&Path>) -> Result<u8, String> {
+async fn export(
+    ledger: &Ledger,
+    chain: Option<LedgerId>,
+    period: &Period,
+    format: Form,
+    output: Option<&Path>,
+) -> Result<u8, String> {
     let format = match format {
         Form::Jsonl => Format::Jsonl,
         Form::Csv => Format::Csv,
     };
     let (from, until) = period.moments()?;
-    let export = Export { ledger: None, from, until, format };
+    let chains = match chain {
+        Some(chain) => vec![chain],
+        None => ledger.chains().await.map_err(sentence)?,
+    };
+    let export = |chain: &LedgerId| Export { ledger: Some(*chain), from, until, format };
     let Some(output) = output else {
         if format == Format::Csv {
             return Err("expected --output FILE: what CSV leaves out goes into a file beside it".into());
         }
-        ledger.export(export, std::io::stdout()).await.map_err(sentence)?;
+        for chain in &chains {
+            ledger.export(export(chain), std::io::stdout()).await.map_err(sentence)?;
+        }
         return Ok(0);
     };
     let file = create(output)?;
-    let manifest = ledger.export(export, std::io::BufWriter::new(file)).await.map_err(sentence)?;
-    let mut said = format!("{} in {}", plural(manifest.entries, "entry", "entries"), output.display());
+    let (mut entries, mut manifests) = (0, Vec::new());
+    for (n, chain) in chains.iter().enumerate() {
+        let again = file.try_clone().map_err(|error| format!("{}: {error}", output.display()))?;
+        let out = std::io::BufWriter::new(again);
+        // The names of the columns stand in the first line alone.
+        let manifest = match format == Format::Csv && n > 0 {
+            true => ledger.export(export(chain), WithoutFirstLine { out, inside: false }).await,
+            false => ledger.export(export(chain), out).await,
+        };
+        let manifest = manifest.map_err(sentence)?;
+        entries += manifest.entries;
+        manifests.push(manifest);
+    }
+    let mut said = format!("{} in {}", plural(entries, "entry", "entries"), output.display());
     if format == Format::Csv {
         let mut name = output.as_os_str().to_owned();
         name.push(".manifest.json");
         let beside = PathBuf::from(name);
-        writeln!(create(&beside)?, "{}", manifest.to_json())
+        let lines: String = manifests.iter().map(|manifest| manifest.to_json().to_string() + "\n").collect();
+        create(&beside)?
+            .write_all(lines.as_bytes())
             .map_err(|error| format!("{}: {error}", beside.display()))?;
         said = format!("{said}, what belongs to it in {}", beside.display());
     }
     say(&said);
     Ok(0)
+}
+
+/// Writes what comes behind the first line.
+struct WithoutFirstLine<W> {
+    out: W,
+    inside: bool,
+}
+
+impl<W: Write> Write for WithoutFirstLine<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.inside {
+            return self.out.write(bytes);
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n').map(|end| end + 1);
+        self.inside = end.is_some();
+        Ok(end.unwrap_or(bytes.len()))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// A file of one's own: an export has the keys of objects.
@@ -357,7 +490,7 @@ async fn import(ledger: &Ledger, files: &[PathBuf], json: bool) -> Result<u8, St
         if done.bad > done.first_bad.len() as u64 {
             say(&format!("{name}: and {} more", done.bad - done.first_bad.len() as u64));
         }
-        published(ledger, done.checkpoint).await;
+        published(ledger).await;
         bad += done.bad;
     }
     Ok(u8::from(bad > 0))

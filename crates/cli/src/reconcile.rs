@@ -127,7 +127,11 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
             true => arguments.bucket.clone(),
             false => Some(Target::of(&whence.settings, &whence.stores, wanted)?.bucket),
         };
-        return last::run(whence.dir.as_deref(), bucket.as_deref(), arguments).await;
+        let place = whence.ledger_place().filter(|place| match place {
+            LedgerPlace::Directory(dir) => has_ledger(dir),
+            LedgerPlace::Database { .. } => true,
+        });
+        return last::run(place.as_ref(), bucket.as_deref(), arguments).await;
     }
     let target = Target::of(&whence.settings, &whence.stores, wanted)?;
     let question = question(&target, arguments);
@@ -160,8 +164,12 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
     let stop = stopped()?;
     let meter = Meter::new();
     let begun = Instant::now();
+    let opened = means.ledger.clone();
     let outcome = compare(means, &question, stop, |progress| meter.tell(progress)).await;
     meter.end();
+    if let Some(ledger) = opened {
+        ledger.close().await;
+    }
     match outcome {
         Ok(outcome) => {
             print(&shown::outcome(&target, &question, &outcome, begun.elapsed(), arguments.json));
@@ -268,19 +276,29 @@ impl Whence {
         door.map(Some).map_err(|trouble| trouble.to_string())
     }
 
-    /// The ledger of the data directory, if there is one or the settings ask for one.
+    /// Where the ledger is: in the database, if the settings ask for one; in the data directory, if they do or there is one.
+    fn ledger_place(&self) -> Option<LedgerPlace> {
+        let asked = self.settings.http.as_ref().and_then(|http| http.spool.as_ref());
+        let asked = asked.and_then(|spool| spool.ledger.as_ref());
+        if let Some(Place::Database(database)) = &self.place {
+            let Some(mdss_relay_core::LedgerPlace::Database { key }) = asked.map(|asked| &asked.place) else {
+                return None;
+            };
+            return Some(LedgerPlace::Database { database: database.clone(), key: Some(key.clone()) });
+        }
+        let dir = self.dir.as_ref().filter(|dir| asked.is_some() || has_ledger(dir))?;
+        Some(LedgerPlace::Directory(dir.clone()))
+    }
+
     async fn ledger(&self) -> Result<Option<Ledger>, String> {
         let asked = self.settings.http.as_ref().and_then(|http| http.spool.as_ref());
         let asked = asked.and_then(|spool| spool.ledger.as_ref());
-        let Some(dir) = self.dir.as_ref().filter(|dir| asked.is_some() || has_ledger(dir)) else {
-            return Ok(None);
-        };
+        let Some(place) = self.ledger_place() else { return Ok(None) };
         let keys = match asked.map(|settings| settings.keys) {
             None | Some(LedgerKeys::Clear) => Keys::Clear,
             Some(LedgerKeys::Hashed) => Keys::Hashed,
             Some(LedgerKeys::Off) => Keys::Off,
         };
-        let place = LedgerPlace::Directory(dir.clone());
         let ledger = Ledger::open(&place, Options { keys, ..Options::default() }).await;
         ledger.map(Some).map_err(|trouble| trouble.to_string())
     }

@@ -6,7 +6,7 @@ mod tool;
 use std::path::Path;
 use std::process::Command;
 
-use mdss_relay_ledger::{Fact, Kind, Ledger, Moment, Options, Origin, OutboxId, Place, ScanResult};
+use mdss_relay_ledger::{Database, Fact, Kind, Ledger, Moment, Options, Origin, OutboxId, Place, ScanResult};
 use serde_json::Value;
 use tool::Said;
 
@@ -279,4 +279,82 @@ fn what_cannot_be_opened_is_said() {
     std::fs::write(dir.path().join("ledger.db"), "no ledger at all, but some text that is long enough")
         .unwrap();
     assert_eq!(tool(dir.path(), &["verify"]).status, 2);
+}
+
+/// Two relays have written into one database: every command takes its URL, and what one chain says is no matter of the other.
+#[tokio::test]
+async fn a_ledger_that_relays_share_is_asked_by_its_url() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, key) = (folder.path().join("url"), folder.path().join("key"));
+    std::fs::write(&file, &url).unwrap();
+    let (file, key) = (file.to_str().unwrap(), key.to_str().unwrap());
+    let asked = |arguments: &[&str]| {
+        let arguments: Vec<&str> = [arguments, &["--url-file", file, "--key-dir", key]].concat();
+        tool::run("ledger", &arguments, &[("USER", "anna")], "")
+    };
+    assert_eq!(asked(&["verify"]).status, 2, "there is no ledger yet");
+    let made = asked(&["key", key]);
+    assert!(
+        made.status == 0 && made.stdout.contains("ledger.key was made"),
+        "{}{}",
+        made.stdout,
+        made.stderr
+    );
+    assert!(asked(&["key", key]).stdout.contains("is there already"));
+
+    let place = Place::Database { database: Database::of_url(&url).unwrap(), key: Some(key.into()) };
+    let one = Ledger::open(&place, Options::default()).await.unwrap();
+    let two = Ledger::open(&place, Options::default()).await.unwrap();
+    one.append(vec![write(1, "a.pdf"), write(2, "b.pdf")]).await.unwrap();
+    two.append(vec![write(3, "c.pdf")]).await.unwrap();
+    two.close().await;
+
+    let shown = asked(&["show", "invoices", "c.pdf"]);
+    assert!(shown.status == 0 && shown.stdout.contains("entry 1: accepted"), "{}", shown.stdout);
+    let open = lines(&asked(&["unscanned", "--json"]));
+    assert_eq!(open.len(), 4, "three writes and their unit: {open:?}");
+    let signed = asked(&["checkpoint"]);
+    assert_eq!((signed.status, signed.stdout.lines().count()), (0, 2), "{}", signed.stdout);
+    let kept = folder.path().join("kept");
+    std::fs::write(&kept, &signed.stdout).unwrap();
+    let verified = asked(&["verify", "--json", "--checkpoint", kept.to_str().unwrap()]);
+    let chains = lines(&verified);
+    assert_eq!((verified.status, chains.len()), (0, 2), "{}", verified.stdout);
+    let entries: Vec<_> = chains.iter().map(|chain| chain["entries"].as_u64().unwrap()).collect();
+    assert_eq!(entries, [3, 2], "with the entry about its checkpoint each");
+    assert!(chains.iter().all(|chain| chain["foreign_checkpoints"] == 1), "{chains:?}");
+    let second = chains[1]["ledger"].as_str().unwrap();
+    assert_eq!(asked(&["verify", "--from", "2"]).status, 2);
+    assert_eq!(asked(&["verify", "--from", "2", "--chain", second]).status, 0);
+
+    let exported = lines(&asked(&["export"]));
+    let manifests: Vec<_> = exported.iter().filter(|line| line.get("format").is_some()).collect();
+    assert_eq!((manifests.len(), exported.len()), (2, 2 + 3 + 2));
+    assert_eq!(lines(&asked(&["export", "--chain", second])).len(), 1 + 2);
+    let csv = folder.path().join("all.csv");
+    let csv = csv.to_str().unwrap();
+    assert_eq!(asked(&["export", "--format", "csv", "--output", csv]).status, 0);
+    let text = std::fs::read_to_string(csv).unwrap();
+    assert_eq!((text.lines().count(), text.matches("seq,ledger,").count()), (1 + 3 + 2, 1), "{text}");
+    let manifest = std::fs::read_to_string(format!("{csv}.manifest.json")).unwrap();
+    assert_eq!(manifest.lines().count(), 2);
+
+    let forgotten =
+        asked(&["forget", "--bucket", "invoices", "--prefix", "", "--reason", "Art. 17", "--yes", "--json"]);
+    assert_eq!(forgotten.status, 0, "{}", forgotten.stderr);
+    assert_eq!(
+        lines(&forgotten)[0],
+        serde_json::json!({ "entries": 3, "results": 0, "remains": "database" })
+    );
+    assert!(forgotten.stderr.contains("VACUUM FULL") && forgotten.stderr.contains("mdss-relay-checkpoint:"));
+    assert_eq!(asked(&["show", "invoices", "a.pdf"]).status, 1);
+    assert_eq!(asked(&["verify", "--checkpoint", kept.to_str().unwrap()]).status, 0);
+
+    let log = folder.path().join("log");
+    std::fs::write(&log, r#"{"timestamp":"2026-11-21T18:57:00Z","message":"object accepted by MDSS","faas.document.collection":"b","faas.document.name":"k"}"#).unwrap();
+    let read = asked(&["import", log.to_str().unwrap()]);
+    assert!(read.status == 0 && read.stdout.contains("1 new"), "{}", read.stdout);
+    assert_eq!(asked(&["show", "b", "k"]).status, 0);
 }

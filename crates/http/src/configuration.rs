@@ -79,16 +79,6 @@ impl Configuration {
         if let Err(mistake) = FileApi::of(&http.file_api) {
             draft.mistakes.push(mistake);
         }
-        // Until the ledger has tables there.
-        if http
-            .spool
-            .as_ref()
-            .and_then(|spool| spool.ledger.as_ref())
-            .is_some_and(|ledger| ledger.place == LedgerPlace::Database)
-        {
-            let expected = "off: with the spool in a database no ledger can be kept yet";
-            draft.mistakes.push(Mistake::found("RELAY_LEDGER", "on", expected));
-        }
         let shown = http.text_log.then(|| text(!no_colour && std::io::stderr().is_terminal()));
         let origin = std::mem::take(&mut draft.origin);
         let (filter, mut warnings) = (draft.settings.log.clone(), draft.settings.warnings.clone());
@@ -170,6 +160,18 @@ impl InForce {
     /// The ledger, if one is to be kept.
     pub(crate) fn ledger(&self) -> Option<&LedgerSettings> {
         self.http.spool.as_ref()?.ledger.as_ref()
+    }
+
+    /// Where the ledger is, if one is to be kept.
+    pub(crate) fn ledger_place(&self) -> Option<mdss_relay_ledger::Place> {
+        match (&self.ledger()?.place, &self.kept.as_ref()?.place) {
+            (LedgerPlace::Directory(dir), _) => Some(mdss_relay_ledger::Place::Directory(dir.clone())),
+            (LedgerPlace::Database { key }, Place::Database(database)) => {
+                let (database, key) = (database.clone(), Some(key.clone()));
+                Some(mdss_relay_ledger::Place::Database { database, key })
+            }
+            (LedgerPlace::Database { .. }, Place::Directory(_)) => None,
+        }
     }
 
     /// What differs between this configuration and a newer one that only a new start can exchange.

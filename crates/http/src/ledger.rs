@@ -6,12 +6,11 @@
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use mdss_relay_core::{LedgerKeys, LedgerPlace, LedgerSettings, fields};
+use mdss_relay_core::{LedgerKeys, LedgerSettings, fields};
 use mdss_relay_ledger::{
     Appended, Checkpoint, Clock as _, Fact, Hash, Keys, Kind, Ledger, Limits, Options, OutboxId, Place,
     SystemClock, Trouble, TroubleKind, Unreadable,
@@ -101,11 +100,12 @@ impl Book {
 pub(crate) async fn feed(
     spool: Spool,
     settings: LedgerSettings,
+    place: Place,
     book: Book,
     mut running: watch::Receiver<Arc<InForce>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut pump = Pump::new(spool, settings, book);
+    let mut pump = Pump::new(spool, settings, place, book);
     let begin = running.borrow_and_update().clone();
     pump.settings_are(&begin, "start");
     while !*stop.borrow() {
@@ -118,6 +118,9 @@ pub(crate) async fn feed(
     }
     if pump.failing.is_none() {
         let _ = timeout(LAST, pump.pass()).await;
+    }
+    if let Some(ledger) = pump.book.ledger() {
+        let _ = timeout(LAST, ledger.close()).await;
     }
 }
 
@@ -161,7 +164,10 @@ struct Failing {
 struct Pump {
     spool: Spool,
     settings: LedgerSettings,
+    place: Place,
     book: Book,
+    /// Entries of the chains that other relays write.
+    elsewhere: u64,
     /// What is no fact of the spool, and not in the chain yet.
     pending: VecDeque<Fact>,
     jumps: Jumps,
@@ -176,11 +182,13 @@ struct Pump {
 }
 
 impl Pump {
-    fn new(spool: Spool, settings: LedgerSettings, book: Book) -> Self {
+    fn new(spool: Spool, settings: LedgerSettings, place: Place, book: Book) -> Self {
         Self {
             spool,
             settings,
+            place,
             book,
+            elsewhere: 0,
             pending: VecDeque::new(),
             jumps: Jumps::default(),
             failing: None,
@@ -259,7 +267,7 @@ impl Pump {
         {
             let mut standing = self.book.standing();
             standing.seen.gaps += gaps;
-            standing.seen.entries = Some(appended.head);
+            standing.seen.entries = Some(self.elsewhere + appended.head);
         }
         match appended.checkpoint {
             Some(checkpoint) => self.publish(ledger, &checkpoint).await,
@@ -322,11 +330,21 @@ impl Pump {
 
     async fn measure(&mut self, ledger: &Ledger) -> Result<(), Halt> {
         self.look_at_outbox().await?;
-        let head = ledger.head().await?;
+        // What was signed because of a result, or for a relay that has gone.
+        for checkpoint in ledger.unpublished().await? {
+            self.publish(ledger, &checkpoint).await?;
+        }
+        let own = ledger.head().await?;
+        let (mut entries, mut open) = (0, 0);
+        for chain in ledger.chains().await? {
+            let head = ledger.head_of(chain).await?;
+            (entries, open) = (entries + head.seq, open + head.open);
+        }
+        self.elsewhere = entries.saturating_sub(own.seq);
         let mut standing = self.book.standing();
-        standing.seen.entries = Some(head.seq);
-        standing.seen.bytes = Some(head.bytes);
-        standing.seen.unscanned = Some(head.open);
+        standing.seen.entries = Some(entries);
+        standing.seen.bytes = Some(own.bytes);
+        standing.seen.unscanned = Some(open);
         Ok(())
     }
 
@@ -365,24 +383,12 @@ impl Pump {
             LedgerKeys::Hashed => Keys::Hashed,
             LedgerKeys::Off => Keys::Off,
         };
-        let ledger = Ledger::open(&self.place(), Options { keys, ..Options::default() }).await?;
+        let ledger = Ledger::open(&self.place, Options { keys, ..Options::default() }).await?;
         for checkpoint in ledger.unpublished().await? {
             self.publish(&ledger, &checkpoint).await?;
         }
         self.book.standing().ledger = Some(ledger.clone());
         Ok(ledger)
-    }
-
-    fn place(&self) -> Place {
-        Place::Directory(self.dir())
-    }
-
-    /// Of a ledger in a database there is none, and no such ledger is begun: the configuration says so.
-    fn dir(&self) -> PathBuf {
-        match &self.settings.place {
-            LedgerPlace::Directory(dir) => dir.clone(),
-            LedgerPlace::Database => PathBuf::new(),
-        }
     }
 
     /// The ledger cannot be written, or it has just been found damaged.
@@ -426,7 +432,8 @@ impl Pump {
 
     /// A damaged ledger is kept as it is, for whoever can read more of it, and a new one is begun.
     async fn set_aside(&mut self) {
-        let dir = self.dir();
+        // A damaged database is a matter of its standby and its backups.
+        let Place::Directory(dir) = self.place.clone() else { return };
         match tokio::task::spawn_blocking(move || Ledger::set_aside(&dir)).await {
             Ok(Ok(aside)) => {
                 error!(

@@ -53,7 +53,7 @@ impl Comparing {
                         None => false,
                     },
                 };
-                if due && !*self.stop.borrow() {
+                if due && self.has_turn(schedule).await && !*self.stop.borrow() {
                     let done = self.once(&configuration, schedule).await;
                     let pause = if done { schedule.every } else { AGAIN.min(schedule.every) };
                     next.insert(name, Instant::now() + pause);
@@ -61,6 +61,12 @@ impl Comparing {
             }
             sleep(LOOK).await;
         }
+    }
+
+    /// Whether it is this relay that compares: of several that share a ledger the first one does, and it may have been another one until now.
+    async fn has_turn(&self, schedule: &Schedule) -> bool {
+        let Some(ledger) = self.book.as_ref().and_then(Book::ledger) else { return true };
+        ledger.leads().await.unwrap_or(false) && self.waits(schedule).await.is_none_or(|wait| wait <= LOOK)
     }
 
     /// How long until a bucket is due, by what the ledger says of the last time; `None`: it does not say it yet.

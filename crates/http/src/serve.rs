@@ -117,10 +117,12 @@ impl Server {
             tasks_of_spool.spawn(results::keep(desk, book, expected));
             results
         });
-        let ledger = match (spool.clone(), first.ledger().cloned(), book.clone()) {
-            (Some(spool), Some(settings), Some(book)) => Some(tokio::spawn(ledger::feed(
+        let settings = first.ledger().cloned().zip(first.ledger_place());
+        let ledger = match (spool.clone(), settings, book.clone()) {
+            (Some(spool), Some((settings, place)), Some(book)) => Some(tokio::spawn(ledger::feed(
                 spool,
                 settings,
+                place,
                 book,
                 running.clone(),
                 stop_ledger.subscribe(),

@@ -89,7 +89,7 @@ pub(crate) async fn started(running: &InForce, spool: Option<&Spool>) {
     };
     let ledger = running.ledger().and_then(|ledger| match &ledger.place {
         LedgerPlace::Directory(dir) => Some(dir.display().to_string()),
-        LedgerPlace::Database => None,
+        LedgerPlace::Database { .. } => None,
     });
     let mode = if spool.is_some() { "spooled" } else { "direct" };
     let place = match (&dir, database) {
@@ -107,7 +107,11 @@ pub(crate) async fn started(running: &InForce, spool: Option<&Spool>) {
         (None, Some(place)) => format!("{place}, which could not be counted yet"),
         (_, None) => String::new(),
     };
-    let kept = ledger.as_ref().map(|dir| format!(", with a ledger in {dir:?}")).unwrap_or_default();
+    let kept = match &ledger {
+        Some(dir) => format!(", with a ledger in {dir:?}"),
+        None if running.ledger().is_some() => ", with a ledger in the same database".to_owned(),
+        None => String::new(),
+    };
     info!(
         { fields::SERVICE_VERSION } = env!("CARGO_PKG_VERSION"),
         { fields::MODE } = mode,

@@ -13,6 +13,7 @@ use crate::entry::{Head, LedgerId};
 use crate::export::Manifest;
 use crate::fact::Fact;
 use crate::keeper::{Keeper, Reach};
+use crate::keyfile::KeyFile;
 use crate::kind::Keys;
 use crate::place::{Options, Place};
 use crate::results::{Found, Loop, Posted, Question, Swept, Taken};
@@ -57,6 +58,13 @@ impl Engine {
 
     pub(crate) fn glance(dir: &Path) -> Glance {
         sqlite::glance(dir)
+    }
+
+    pub(crate) fn make_key(dir: &Path) -> Result<bool, Trouble> {
+        if KeyFile::read(dir)?.is_some() {
+            return Ok(false);
+        }
+        KeyFile::make(dir).map(|_| true)
     }
 
     pub(crate) fn set_aside(dir: &Path) -> Result<PathBuf, Trouble> {
@@ -199,6 +207,10 @@ impl Engine {
 
     pub(crate) async fn questions(&self) -> Result<Vec<Question>, Trouble> {
         self.with(|keeper| {
+            // MDSS is asked by one of several relays.
+            if !keeper.leads()? {
+                return Ok(Vec::new());
+            }
             let now = keeper.options().clock.now();
             keeper.read(|db| referee::questions(db, now))
         })
@@ -210,6 +222,10 @@ impl Engine {
             keeper.write(WRITING, Reach::All, |pen| referee::answered(pen, seq, found.as_ref()))
         })
         .await
+    }
+
+    pub(crate) async fn leads(&self) -> Result<bool, Trouble> {
+        self.with(Keeper::leads).await
     }
 
     pub(crate) async fn chains(&self) -> Result<Vec<LedgerId>, Trouble> {

@@ -71,6 +71,15 @@ impl Keeper {
         }
     }
 
+    /// Whether this is the first of those that write: what one of them is to do is his.
+    pub(crate) fn leads(&self) -> Result<bool, Trouble> {
+        match self {
+            Self::File(_) => Ok(true),
+            #[cfg(feature = "postgres")]
+            Self::Server(server) => server.leads(),
+        }
+    }
+
     /// Says that whoever writes goes.
     pub(crate) fn close(&self) -> Result<(), Trouble> {
         match self {

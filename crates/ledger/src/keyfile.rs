@@ -1,8 +1,8 @@
 //! The file of keys: the Ed25519 key that signs checkpoints, and the key of the site that keys of objects are hashed with.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use mdss_relay_core::plain_text;
@@ -74,6 +74,8 @@ impl KeyFile {
             return Ok(there);
         }
         let path = dir.join(FILE);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|e| Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", dir.display())))?;
         let (mut seed, mut site) = ([0; 32], [0; 32]);
         random(&mut seed)?;
         random(&mut site)?;

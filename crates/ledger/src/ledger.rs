@@ -41,6 +41,14 @@ impl Ledger {
         Engine::glance(dir)
     }
 
+    /// Makes `ledger.key` in a directory, for a ledger in a database, unless it is there. Says whether it was made.
+    ///
+    /// # Errors
+    /// [`Trouble`] if it cannot be made, or what is there is none.
+    pub fn make_key(dir: &Path) -> Result<bool, Trouble> {
+        Engine::make_key(dir)
+    }
+
     /// Gives a damaged ledger another name, and says which. The next [`Ledger::open`] begins a new one, in which the caller should write a gap.
     ///
     /// # Errors
@@ -105,6 +113,14 @@ impl Ledger {
     /// [`Trouble`].
     pub async fn unscanned(&self, filter: &Filter) -> Result<Unscanned, Trouble> {
         self.engine.unscanned(filter).await
+    }
+
+    /// Whether this process is the first of those that write into the ledger: what only one of several relays is to do is done by that one.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn leads(&self) -> Result<bool, Trouble> {
+        self.engine.leads().await
     }
 
     /// The names of the chains, in the order in which they were begun: one for each writer, where several relays share a ledger.
@@ -267,7 +283,8 @@ impl Ledger {
         self.engine.the_loop().await
     }
 
-    /// Accepted writes without a result in time that MDSS may be asked about, the oldest first: each at most twice, an hour apart.
+    /// Accepted writes without a result in time that MDSS may be asked about, the oldest first: each at most twice, an hour apart. Of several relays the first
+    /// one asks, and the others have no questions.
     ///
     /// # Errors
     /// [`Trouble`].

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mdss_relay_core::LedgerPlace;
-use mdss_relay_ledger::{Ledger, Loop, Options, Place, TroubleKind};
+use mdss_relay_core::{LedgerPlace, SpoolPlace};
+use mdss_relay_ledger::{Database, Ledger, Loop, Options, Place, TroubleKind};
 
 use crate::doctor::outcome::Outcome;
 use crate::doctor::results::Results;
@@ -35,10 +35,16 @@ pub(super) async fn run(subject: &Subject, results: &Results) {
     results.check("loop.results_source", &subject.name, &[], source).await;
     let (place, state) = match &ledger.place {
         LedgerPlace::Directory(dir) => (dir.display().to_string(), read(Place::Directory(dir.clone())).await),
-        LedgerPlace::Database => (
-            "the database".to_owned(),
-            Err("the ledger is in a database, which is not looked into".to_owned()),
-        ),
+        LedgerPlace::Database { .. } => {
+            let place = subject.http.spool.as_ref().and_then(|spool| match &spool.place {
+                SpoolPlace::Database(database) => Database::of_settings(database).ok(),
+                SpoolPlace::Directory(_) => None,
+            });
+            match place {
+                Some(database) => (database.place(), read(Place::Database { database, key: None }).await),
+                None => ("the database".to_owned(), Err("its URL cannot be read".to_owned())),
+            }
+        }
     };
     let of = |look: fn(&Loop, bool) -> Looked| {
         let found = match &state {

@@ -46,7 +46,7 @@ struct Spool {
 fn ledger_of(settings: &LedgerSettings) -> Option<(PathBuf, u64)> {
     match &settings.place {
         LedgerPlace::Directory(dir) => Some((dir.clone(), settings.limit)),
-        LedgerPlace::Database => None,
+        LedgerPlace::Database { .. } => None,
     }
 }
 

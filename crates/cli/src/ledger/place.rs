@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use mdss_relay_core::{LedgerPlace, Role, Settings};
 use mdss_relay_ledger::Place;
 
+use crate::database;
 use crate::spool::place;
 
-/// The ledger that is meant: the directory that is given, else what the relay's own settings name.
+/// The ledger that is meant: the directory that is given, else what the relay's own settings name. `key_dir` has the key of one in a database.
 ///
 /// # Errors
 /// If nothing names one.
 pub(super) fn meant(
     given: Option<PathBuf>,
     url_file: Option<&Path>,
+    key_dir: Option<&Path>,
     config: Option<&Path>,
 ) -> Result<Place, String> {
     if let Some(dir) = given.filter(|dir| !dir.as_os_str().is_empty()) {
@@ -29,11 +31,19 @@ pub(super) fn meant(
         variables.retain(|(name, _)| name != "RELAY_SPOOL_URL" && name != "RELAY_SPOOL_URL_FILE");
         variables.push(("RELAY_SPOOL_URL_FILE".into(), file.into()));
     }
+    if let Some(database) = database::meant(variables.clone(), None)? {
+        let draft = Settings::read(variables, Role::Explain);
+        let spool = draft.settings.http.and_then(|http| http.spool);
+        let named = match spool.and_then(|spool| spool.ledger).map(|ledger| ledger.place) {
+            Some(LedgerPlace::Database { key }) if !key.as_os_str().is_empty() => Some(key),
+            _ => None,
+        };
+        return Ok(Place::Database { database, key: key_dir.map(Path::to_owned).or(named) });
+    }
     let draft = Settings::read(variables, Role::Explain);
     let spool = draft.settings.http.and_then(|http| http.spool);
     match spool.and_then(|spool| spool.ledger).map(|ledger| ledger.place) {
         Some(LedgerPlace::Directory(dir)) if !dir.as_os_str().is_empty() => Ok(Place::Directory(dir)),
-        Some(LedgerPlace::Database) => Err("a ledger in a database is not read by this version".into()),
         _ => place::data_dir(None, std::env::var_os("RELAY_DATA_DIR"), Path::new(place::STANDARD))
             .map(Place::Directory)
             .ok_or_else(|| {

@@ -1,26 +1,24 @@
 //! `reconcile --last`: who compared a bucket last, when, and what was found.
 
-use std::path::Path;
-
 use mdss_relay_ledger::{Ledger, Options, Place, Run};
 use mdss_relay_reconcile::{Filed, Question};
 use serde_json::{Value, json};
 
-use super::{Arguments, has_ledger, print, say, shown};
+use super::{Arguments, print, say, shown};
 use crate::columns::columns;
 use crate::visible::visible;
 
 /// # Errors
 /// A sentence: there is no ledger, or it cannot be read.
 pub(super) async fn run(
-    dir: Option<&Path>,
+    place: Option<&Place>,
     bucket: Option<&str>,
     arguments: &Arguments,
 ) -> Result<u8, String> {
-    let Some(dir) = dir.filter(|dir| has_ledger(dir)) else {
+    let Some(place) = place else {
         return Err("there is no ledger, so nobody has written down when a bucket was compared".into());
     };
-    let ledger = Ledger::open(&Place::Directory(dir.to_owned()), Options::reading()).await;
+    let ledger = Ledger::open(place, Options::reading()).await;
     let last = match ledger {
         Ok(ledger) => ledger.last_run(bucket).await,
         Err(trouble) => Err(trouble),

@@ -140,8 +140,11 @@ pub struct LedgerSettings {
 pub enum LedgerPlace {
     /// A directory on a disk of this machine.
     Directory(PathBuf),
-    /// The database of the spool.
-    Database,
+    /// The database of the spool. `ledger.key` is a file all the same.
+    Database {
+        /// The directory of that file, which all relays on the database have alike.
+        key: PathBuf,
+    },
 }
 
 /// How a ledger keeps the keys of objects, which can be personal data.

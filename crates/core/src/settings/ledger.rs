@@ -14,13 +14,12 @@ impl Reader {
         let place = match (place, given.dir) {
             (SpoolPlace::Directory(data), dir) => LedgerPlace::Directory(dir.unwrap_or_else(|| data.clone())),
             (SpoolPlace::Database(_), dir) => {
-                if dir.is_some() {
-                    let name = self.place("RELAY_LEDGER_DIR").unwrap_or_default();
-                    let expected =
-                        "no value, because RELAY_SPOOL_URL is set: the ledger is in the same database";
-                    self.mistakes.push(Mistake::new(name, expected));
+                // Whoever can change rows of the database must not be able to sign them as well.
+                if dir.is_none() {
+                    let expected = "the directory of ledger.key, because RELAY_SPOOL_URL is set: the ledger is in the same database, and its key is a file that all relays on it have";
+                    self.mistakes.push(Mistake::new("RELAY_LEDGER_DIR", expected));
                 }
-                LedgerPlace::Database
+                LedgerPlace::Database { key: dir.unwrap_or_default() }
             }
         };
         Some(LedgerSettings { place, keys: given.keys, days: given.days, limit: given.limit })
@@ -86,8 +85,12 @@ mod tests {
         assert_eq!(ledger(&vars), Some(other));
         vars.push(("RELAY_LEDGER", "off"));
         assert_eq!(ledger(&vars), None);
-        let database = [("RELAY_MODE", "spooled"), ("RELAY_SPOOL_URL", "postgres://relay@db/relay")];
-        assert_eq!(ledger(&database).unwrap().place, LedgerPlace::Database);
+        let database = [
+            ("RELAY_MODE", "spooled"),
+            ("RELAY_SPOOL_URL", "postgres://relay@db/relay"),
+            ("RELAY_LEDGER_DIR", "/key"),
+        ];
+        assert_eq!(ledger(&database).unwrap().place, LedgerPlace::Database { key: "/key".into() });
     }
 
     #[test]
@@ -96,8 +99,8 @@ mod tests {
         for (vars, want) in [
             (&[][..], "RELAY_LEDGER: found \"on\", expected off, or RELAY_MODE=spooled"),
             (
-                &[("RELAY_MODE", "spooled"), url, ("RELAY_LEDGER_DIR", "/l")],
-                "RELAY_LEDGER_DIR: expected no value, because RELAY_SPOOL_URL is set",
+                &[("RELAY_MODE", "spooled"), url],
+                "RELAY_LEDGER_DIR: expected the directory of ledger.key, because RELAY_SPOOL_URL is set",
             ),
         ] {
             let mistakes: Vec<_> = draft(vars).mistakes.iter().map(ToString::to_string).collect();

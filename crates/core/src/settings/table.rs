@@ -520,7 +520,7 @@ pub const SETTINGS: &[Setting] = &[
         Spooled,
         Nothing("the data directory"),
         fills!(given.ledger.dir = some(path())),
-        "the directory of the ledger, if it is to be on another disk than the spool. With a spool in a database no ledger can be kept yet",
+        "the directory of the ledger, if it is to be on another disk than the spool. With RELAY_SPOOL_URL the ledger is in the database, and this is the directory of `ledger.key`, which all relays on it have alike",
     ),
     setting(
         "RELAY_LEDGER_KEYS",

@@ -158,8 +158,16 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "gauge",
         "1 if what the ledger has to know is written into it, 0 if it waits; absent without a ledger, as are the others of it",
     ),
-    ("mdss_relay_ledger_entries", "gauge", "the number of the ledger's last entry; absent until it is read"),
-    ("mdss_relay_ledger_bytes", "gauge", "bytes of the ledger in use; absent until it is read"),
+    (
+        "mdss_relay_ledger_entries",
+        "gauge",
+        "entries that were ever written into the ledger, those of all relays that share it; absent until it is read",
+    ),
+    (
+        "mdss_relay_ledger_bytes",
+        "gauge",
+        "bytes of the ledger in use, in a database about; absent until it is read",
+    ),
     (
         "mdss_relay_ledger_unscanned",
         "gauge",

@@ -21,7 +21,7 @@ use crate::hash::Hash;
 use crate::trouble::{Trouble, TroubleKind};
 
 /// How long one answer may take. A statement that reads a whole ledger answers bit by bit.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Whoever changes what belongs to all chains holds this lock until the end of his transaction: "MDSA".
 const ALL: i64 = 0x4d44_5341;

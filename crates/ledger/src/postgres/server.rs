@@ -106,9 +106,6 @@ impl Server {
             );
             return Err(Trouble::new(TroubleKind::Key, detail));
         }
-        std::fs::create_dir_all(dir).map_err(|e| {
-            Trouble::new(TroubleKind::Unwritable, format!("{}: {e}", dir.join(keyfile::FILE).display()))
-        })?;
         KeyFile::make(dir)
     }
 
@@ -178,6 +175,13 @@ impl Server {
         }
         writer.beaten = Some(Instant::now());
         Ok(())
+    }
+
+    /// Whether no writer of an earlier chain is there.
+    pub(crate) fn leads(&self) -> Result<bool, Trouble> {
+        let Some(own) = self.own() else { return Ok(false) };
+        let before = "SELECT 1 FROM writer WHERE until > clock_timestamp() AND chain < ?1";
+        Ok(!self.read(|db| db.is_there(before, args![own.0]))?)
     }
 
     /// Leaves the chain to the next writer.

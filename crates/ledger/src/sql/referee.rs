@@ -66,9 +66,12 @@ pub(crate) fn answered(pen: &mut Pen<'_>, seq: u64, found: Option<&Found>) -> Re
         pen.db.execute("DELETE FROM asked WHERE seq = ?1", args![seq])?;
         return Ok(false);
     }
+    // Two relays that have asked at once have asked once.
+    let now = pen.now();
     let times = pen.db.number(
-        "INSERT INTO asked AS a (seq, times, last) VALUES (?1, 1, ?2) ON CONFLICT (seq) DO UPDATE SET times = a.times + 1, last = ?2 RETURNING times",
-        args![seq, pen.now()],
+        "INSERT INTO asked AS a (seq, times, last) VALUES (?1, 1, ?2) ON CONFLICT (seq) DO UPDATE SET times = a.times + 1, last = ?2 WHERE a.last <= ?3
+         RETURNING times",
+        args![seq, now, now.minus(ASK_AGAIN)],
     )?;
     Ok(times == i64::from(ASK_TIMES))
 }

@@ -1,1 +1,293 @@
+//! Several writers on one database: a chain each, and one ledger.
 
+use std::collections::BTreeSet;
+
+use mdss_relay_ledger::{
+    Became, BucketName, Checkpoint, Export, Fact, Filter, Forget, Import, Kind, Ledger, Limits, Moment,
+    Options, OutboxId, Posted, RunStart, TroubleKind, Verify, Which,
+};
+
+use crate::common::{Bench, START, World, allowed, place, write, writes};
+
+/// A ledger with two writers, who have written some of its objects each.
+async fn two() -> Option<(Bench, Ledger)> {
+    let bench = World::database()?.bench().await;
+    let other = Ledger::open(&bench.place(), bench.options.clone()).await.unwrap();
+    bench.append(writes(1..4)).await;
+    append(&other, 10..13).await;
+    Some((bench, other))
+}
+
+async fn append(ledger: &Ledger, range: std::ops::Range<u64>) -> mdss_relay_ledger::Appended {
+    ledger.append(writes(range).map(|(id, fact)| (OutboxId(id), fact)).collect()).await.unwrap()
+}
+
+async fn intact(ledger: &Ledger) -> Vec<u64> {
+    let mut entries = Vec::new();
+    for chain in ledger.chains().await.unwrap() {
+        let verified = ledger.verify(Verify { ledger: Some(chain), ..Verify::default() }).await.unwrap();
+        assert_eq!(verified.faults, []);
+        entries.push(verified.entries);
+    }
+    entries
+}
+
+#[tokio::test]
+async fn each_writer_has_a_chain_and_every_reader_sees_all() {
+    let Some((bench, other)) = two().await else { return };
+    let chains = bench.ledger.chains().await.unwrap();
+    assert_eq!((chains.len(), other.chains().await.unwrap()), (2, chains.clone()));
+    let (mine, theirs) = (bench.ledger.head().await.unwrap(), other.head().await.unwrap());
+    assert_eq!((mine.genesis.ledger, theirs.genesis.ledger), (chains[0], chains[1]));
+    // In its own chain each counts from one, and all have one key.
+    assert_eq!((mine.seq, theirs.seq, mine.genesis.public_key), (3, 3, theirs.genesis.public_key));
+    assert_eq!(intact(&bench.ledger).await, [3, 3]);
+    let reader = Ledger::open(&place(bench.path(), bench.url.as_deref()), Options::reading()).await.unwrap();
+    let open = reader.unscanned(&Filter { limit: 100, ..Filter::default() }).await.unwrap();
+    assert_eq!((open.units[0].open, open.writes.len()), (6, 6));
+    let objects = reader.writes_from(&BucketName::new("invoices"), None, 100).await.unwrap();
+    let keys: Vec<_> =
+        objects.iter().map(|object| String::from_utf8_lossy(&object.key).into_owned()).collect();
+    let want = [1, 2, 3, 10, 11, 12].map(|n| format!("incoming/{n:05}.pdf"));
+    assert_eq!(keys, want);
+    let piece = reader.writes_from(&BucketName::new("invoices"), Some(keys[1].as_bytes()), 2).await.unwrap();
+    assert_eq!(
+        piece.iter().map(|object| &object.key[..]).collect::<Vec<_>>(),
+        [keys[2].as_bytes(), keys[3].as_bytes()]
+    );
+    // An object that both have written comes in the order of its acceptance.
+    other
+        .append(vec![(
+            OutboxId(30),
+            Fact {
+                version: Some("older".into()),
+                settled_time: Some(Moment::from_millis(START)),
+                ..write(2)
+            },
+        )])
+        .await
+        .unwrap();
+    let key = b"incoming/00002.pdf".to_vec();
+    let of = reader.writes_of(&BucketName::new("invoices"), std::slice::from_ref(&key)).await.unwrap();
+    let versions: Vec<_> = of[0].writes.iter().map(|write| write.version.clone().unwrap()).collect();
+    assert_eq!(versions, ["older", "v2"]);
+    assert_eq!(reader.show(&BucketName::new("invoices"), &key).await.unwrap().len(), 2);
+    assert!(bench.ledger.leads().await.unwrap() && !other.leads().await.unwrap());
+}
+
+/// A row of the outbox that two relays hand in, each believing that it is the one that takes, is written once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_two_writers_hand_in_at_once_is_written_once() {
+    let Some((bench, other)) = two().await else { return };
+    let mut entries = (0, 0);
+    for n in 0..10_u64 {
+        let (one, two) = tokio::join!(
+            append(&bench.ledger, n * 100 + 100..n * 100 + 150),
+            append(&other, n * 100 + 120..n * 100 + 170)
+        );
+        entries = (entries.0 + one.entries + two.entries, entries.1 + one.repeated + two.repeated);
+    }
+    assert_eq!(entries, (700, 300));
+    assert_eq!(intact(&bench.ledger).await.iter().sum::<u64>(), 706);
+}
+
+/// Whoever hears of a result: it stands in the chain of its write, and is known when it comes again to another relay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_stands_in_the_chain_of_its_write() {
+    let Some((bench, other)) = two().await else { return };
+    bench.clock.set(START + 60_000);
+    let posted = |n: u64| {
+        let body = serde_json::json!({
+            "FileId": format!("0198f02f-0000-7000-8000-{n:012x}"), "FilePath": format!("incoming/{n:05}.pdf"), "FileStatus": "Allowed",
+            "FileState": "Available", "ScanCompletedTimeStamp": Moment::from_millis(START + 50_000).to_string(), "WebhookNotificationType": "FileScanned"
+        });
+        vec![Posted { source: "mdss".into(), body: body.to_string().into_bytes() }]
+    };
+    let became = async |ledger: &Ledger, n| ledger.receive(posted(n)).await.unwrap()[0].became;
+    assert_eq!(became(&bench.ledger, 11).await, Became::Matched);
+    assert_eq!(became(&other, 11).await, Became::Repeated);
+    assert_eq!((bench.ledger.head().await.unwrap().seq, other.head().await.unwrap().seq), (3, 4));
+    let shown = bench.ledger.show(&BucketName::new("invoices"), b"incoming/00011.pdf").await.unwrap();
+    assert!(shown[0].result.is_some() && shown[0].entry.result_seq == Some(4), "{shown:?}");
+    // Both at once, each about writes of both.
+    let (one, two) = tokio::join!(
+        async {
+            for n in [1, 10, 3] {
+                assert_eq!(became(&bench.ledger, n).await, Became::Matched);
+            }
+        },
+        async {
+            for n in [12, 2] {
+                assert_eq!(became(&other, n).await, Became::Matched);
+            }
+        }
+    );
+    let _: ((), ()) = (one, two);
+    let number = bench.ledger.unscanned(&Filter { limit: 1, ..Filter::default() }).await.unwrap();
+    assert_eq!(number.units.len(), 0, "nothing is open");
+    // By number, as a referee has it.
+    append(&other, 20..21).await;
+    let open = bench.ledger.unscanned(&Filter { limit: 1, ..Filter::default() }).await.unwrap();
+    bench.ledger.result(allowed(&[open.writes[0].number])).await.unwrap();
+    assert_eq!(intact(&bench.ledger).await, [6, 8]);
+    let state = bench.ledger.the_loop().await.unwrap();
+    assert_eq!((state.writes, state.counts.matched, state.counts.repeated), (7, 6, 1));
+}
+
+/// L8 to L10, where there are several chains.
+#[tokio::test]
+async fn l9_a_chain_that_is_gone_or_ends_too_early_is_named() {
+    let Some((bench, other)) = two().await else { return };
+    bench.ledger.checkpoint().await.unwrap();
+    let checkpoints = bench.ledger.unpublished().await.unwrap();
+    assert_eq!(checkpoints.len(), 2, "each chain that has something new is signed");
+    assert!(checkpoints.iter().all(Checkpoint::is_signed));
+    let chains = bench.ledger.chains().await.unwrap();
+    let verify = async |n: usize| {
+        let checkpoints = vec![checkpoints[n]];
+        bench
+            .ledger
+            .verify(Verify { ledger: Some(chains[n]), checkpoints, ..Verify::default() })
+            .await
+            .unwrap()
+    };
+    assert_eq!((verify(0).await.foreign, verify(1).await.foreign), (1, 1));
+    drop(other);
+    let second = 1_i64 << 40;
+    bench.sql(&format!("UPDATE entry SET size = 9 WHERE seq = {}", second + 2)).await;
+    let faults = verify(1).await.faults;
+    assert_eq!((faults.len(), faults[0].seq), (1, 2), "{faults:?}");
+    assert_eq!(verify(0).await.faults, []);
+    bench
+        .sql(&format!(
+            "DELETE FROM entry WHERE seq > {}; DELETE FROM checkpoint WHERE seq > {second}",
+            second + 1
+        ))
+        .await;
+    assert!(verify(1).await.faults.iter().any(|fault| fault.what.contains("its end was cut off")));
+    bench.sql("INSERT INTO chain SELECT 2, ledger, created, public_key, base, writes FROM chain WHERE id = 0; DELETE FROM chain WHERE id = 1").await;
+    let faults = verify(0).await.faults;
+    assert!(faults.iter().any(|fault| fault.what == "chain number 2 of this ledger is gone"), "{faults:?}");
+    bench.sql("DELETE FROM chain WHERE id > 0").await;
+    let faults = verify(0).await.faults;
+    assert!(faults.iter().any(|fault| fault.what.contains("belong to no chain")), "{faults:?}");
+}
+
+#[tokio::test]
+async fn what_belongs_to_all_chains_is_done_in_all() {
+    let Some((bench, other)) = two().await else { return };
+    // A log of what the other relay has written adds nothing.
+    let line = format!(
+        r#"{{"timestamp":"{}","message":"object accepted by MDSS","faas.document.collection":"invoices","faas.document.name":"incoming/00011.pdf","mdss.correlation_id":"{:024x}"}}"#,
+        Moment::from_millis(START + 11_000),
+        11
+    );
+    let import = Import { actor: "anna".into(), name: "log".into() };
+    let done = bench.ledger.import(import, std::io::Cursor::new(line)).await.unwrap();
+    assert_eq!((done.entries, done.repeated), (0, 1));
+    // A run that one has begun is ended by the other.
+    let start = RunStart { actor: "anna".into(), bucket: "invoices".into(), ..RunStart::default() };
+    let run = bench.ledger.run_begin(start).await.unwrap();
+    other.run_end(run, "complete", "{}").await.unwrap();
+    assert_eq!(intact(&bench.ledger).await, [3, 4]);
+    // Each chain has an entry about its own keys that were erased, and a checkpoint over it.
+    let forget = Forget {
+        bucket: BucketName::new("invoices"),
+        which: Which::Prefix(b"incoming/".to_vec()),
+        reason: "Art. 17".into(),
+        actor: "anna".into(),
+    };
+    assert_eq!(bench.ledger.forget(forget).await.unwrap().entries, 6);
+    assert_eq!(bench.holds(b"incoming/").await, Vec::<String>::new());
+    assert_eq!(intact(&bench.ledger).await, [5, 6]);
+    assert_eq!(bench.ask("SELECT count(*) FROM entry WHERE kind = 13").await, ["2"]);
+    // An export of each: the format knows one chain.
+    for (chain, entries) in bench.ledger.chains().await.unwrap().into_iter().zip([5, 6]) {
+        let export = Export { ledger: Some(chain), ..Export::default() };
+        let manifest = bench.ledger.export(export, std::io::sink()).await.unwrap();
+        assert_eq!((manifest.genesis.ledger, manifest.entries), (chain, entries));
+    }
+    // Whoever removes what is old removes it everywhere.
+    for checkpoint in bench.ledger.unpublished().await.unwrap() {
+        other.published(&checkpoint).await.unwrap();
+    }
+    append(&other, 40..42).await;
+    bench.clock.set(START + 86_400_000);
+    let limits = Limits { age: Some(std::time::Duration::from_secs(3600)), bytes: None };
+    let pruned = bench.ledger.prune(limits).await.unwrap();
+    assert_eq!((pruned.entries, pruned.writes), (4 + 5, 6));
+    intact(&bench.ledger).await;
+}
+
+/// A relay that has died leaves its chain to the next one, so there are no more chains than there were relays at once.
+#[tokio::test]
+async fn a_chain_of_nobody_is_the_next_ones() {
+    let Some((bench, other)) = two().await else { return };
+    let chains = bench.ledger.chains().await.unwrap();
+    bench.sql("UPDATE writer SET until = now() - interval '1 second' WHERE chain = 1").await;
+    let third = Ledger::open(&bench.place(), bench.options.clone()).await.unwrap();
+    assert_eq!(third.head().await.unwrap().genesis.ledger, chains[1]);
+    // One that was only frozen writes on, and takes another chain when it hears of it.
+    append(&other, 50..52).await;
+    append(&third, 60..62).await;
+    assert_eq!(intact(&bench.ledger).await, [3, 7]);
+    other.unpublished().await.unwrap();
+    append(&other, 70..72).await;
+    assert_eq!(intact(&bench.ledger).await, [3, 7, 2]);
+    third.close().await;
+    let fourth = Ledger::open(&bench.place(), bench.options.clone()).await.unwrap();
+    assert_eq!(fourth.head().await.unwrap().genesis.ledger, chains[1]);
+}
+
+#[tokio::test]
+async fn all_writers_have_one_key() {
+    let Some((bench, _)) = two().await else { return };
+    let own = std::fs::read(bench.path().join("ledger.key")).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let there = place(elsewhere.path(), bench.url.as_deref());
+    let trouble = Ledger::open(&there, bench.options.clone()).await.err().unwrap();
+    assert_eq!(trouble.kind, TroubleKind::Key);
+    assert!(trouble.detail.contains("Copy it from where the ledger was begun"), "{trouble}");
+    assert!(Ledger::make_key(elsewhere.path()).unwrap() && !Ledger::make_key(elsewhere.path()).unwrap());
+    let trouble = Ledger::open(&there, bench.options.clone()).await.err().unwrap();
+    assert_eq!(trouble.kind, TroubleKind::Key, "{trouble}");
+    std::fs::write(elsewhere.path().join("ledger.key"), own).unwrap();
+    Ledger::open(&there, bench.options.clone()).await.unwrap();
+}
+
+/// U+0000 is a character that no text of a PostgreSQL may hold, and whoever names a bucket or a version may have written one.
+#[tokio::test]
+async fn a_name_with_nul_costs_its_neighbours_nothing() {
+    let Some((bench, _)) = two().await else { return };
+    let odd = Fact {
+        bucket: Some("a\0b".into()),
+        version: Some("v\0".into()),
+        key: Some(b"k\0".to_vec()),
+        ..write(80)
+    };
+    bench.append([(80, odd), (81, write(81))]).await;
+    let shown = bench.ledger.show(&BucketName::new("a\u{fffd}b"), b"k\0").await.unwrap();
+    assert_eq!(shown[0].entry.fact.version.as_deref(), Some("v\u{fffd}"));
+    intact(&bench.ledger).await;
+}
+
+/// A server that goes away is a trouble, and what was handed in is handed in again.
+#[tokio::test]
+async fn a_server_that_is_killed_keeps_what_it_has_told() {
+    let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
+    let mut server = postgres_rig::Server::setup(&binaries).start().unwrap();
+    let url = server.database().await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&place(dir.path(), Some(&url)), Options::default()).await.unwrap();
+    append(&ledger, 1..4).await;
+    server.kill().unwrap();
+    let rows = || writes(4..6).map(|(id, fact)| (OutboxId(id), fact)).collect();
+    let trouble = ledger.append(rows()).await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Unreachable, "{trouble}");
+    let trouble = ledger.record(Fact::new(Kind::Gap, Moment::from_millis(START))).await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Unreachable, "{trouble}");
+    server.start().unwrap();
+    assert_eq!(ledger.append(rows()).await.unwrap().entries, 2);
+    let again: BTreeSet<_> = intact(&ledger).await.into_iter().collect();
+    assert_eq!(again, BTreeSet::from([5]));
+}

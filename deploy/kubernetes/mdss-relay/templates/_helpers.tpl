@@ -204,6 +204,15 @@ spec:
         {{- include "relay.databaseEnv" . | nindent 8 }}
         - name: RELAY_SPOOL_MIGRATE
           value: {{ eq .Values.spool.postgresql.migrate.by "relay" | ternary "on" "off" | quote }}
+        {{- if include "relay.sharedLedger" . }}
+        - name: RELAY_LEDGER
+          value: "on"
+        # Of ledger.key alone: the ledger is in the database.
+        - name: RELAY_LEDGER_DIR
+          value: /run/secrets/mdss-relay-ledger
+        - name: RELAY_LEDGER_LIMIT
+          value: {{ .Values.ledger.limit }}
+        {{- end }}
         {{- end }}
         {{- with .Values.env }}
         {{- toYaml . | nindent 8 }}
@@ -237,6 +246,9 @@ spec:
         - { name: secrets, mountPath: /run/secrets/mdss-relay, readOnly: true }
         {{- if eq .Values.spool.engine "postgresql" }}
         - { name: spool-secrets, mountPath: /run/secrets/mdss-relay-spool, readOnly: true }
+        {{- if include "relay.sharedLedger" . }}
+        - { name: ledger-key, mountPath: /run/secrets/mdss-relay-ledger, readOnly: true }
+        {{- end }}
         {{- end }}
         {{- if eq .Values.spool.engine "sqlite" }}
         - { name: spool, mountPath: /var/lib/mdss-relay }
@@ -252,5 +264,17 @@ spec:
     {{- if eq .Values.spool.engine "postgresql" }}
     {{- $url := .Values.spool.postgresql.url }}
     {{- include "relay.databaseVolume" (dict "root" . "name" (include "relay.urlSecret" .) "key" $url.key) | nindent 4 }}
+    {{- if include "relay.sharedLedger" . }}
+    - name: ledger-key
+      secret:
+        secretName: {{ .Values.ledger.key.secretName }}
+        defaultMode: 0440
+        items: [{ key: {{ .Values.ledger.key.key }}, path: ledger.key }]
     {{- end }}
+    {{- end }}
+{{- end -}}
+
+{{/* Whether the relays keep a ledger in their database. */}}
+{{- define "relay.sharedLedger" -}}
+{{- if and (eq .Values.spool.engine "postgresql") .Values.ledger.enabled .Values.ledger.key.secretName }}true{{ end -}}
 {{- end -}}

@@ -1,0 +1,271 @@
+//! Several servers with one ledger in a PostgreSQL, as processes: what MDSS has accepted is in it, once, whoever of them dies in between; and a ledger that
+//! breaks stops nothing. Without a PostgreSQL on the machine these are passed over, and say so.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, which clippy takes for production code"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use drive::{Program, Server};
+use mdss_relay_ledger::{BucketName, Checkpoint, Database, Ledger, Options, Place, Verify};
+use mdss_sim::{Config, DEFAULT_API_KEY, Sim, units};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What relays share: MDSS, a database, and the key.
+struct World {
+    sim: Sim,
+    url: String,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn of(url: String) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("url"), &url).unwrap();
+        Self { sim: Sim::start(Config::default()).await.unwrap(), url, folder }
+    }
+
+    fn key(&self) -> PathBuf {
+        self.folder.path().join("key")
+    }
+
+    fn program(&self, folder: &Path) -> Program {
+        Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
+            .env("RELAY_LISTEN", "127.0.0.1:0")
+            .env("APIENDPOINT", self.sim.url())
+            .env("APIKEY", DEFAULT_API_KEY)
+            .env("STORAGECLIENTID", units::S3_COMPATIBLE)
+            .env("RELAY_AUTH", "none")
+            .env("RELAY_MODE", "spooled")
+            .env("RELAY_SPOOL_URL_FILE", self.folder.path().join("url"))
+            .env("RELAY_SPOOL_DURABILITY", "server")
+            .env("RELAY_LEDGER", "on")
+            .env("RELAY_LEDGER_DIR", folder)
+    }
+
+    async fn start(&self) -> Server {
+        Server::start(&self.program(&self.key()), LIMIT).await.unwrap()
+    }
+
+    async fn ledger(&self) -> Option<Ledger> {
+        let database = Database::of_url(&self.url).unwrap();
+        Ledger::open(&Place::Database { database, key: None }, Options::reading()).await.ok()
+    }
+
+    /// How often each key of the bucket stands in the ledger.
+    async fn written(&self) -> BTreeMap<String, usize> {
+        let Some(ledger) = self.ledger().await else { return BTreeMap::new() };
+        let objects = ledger.writes_from(&BucketName::new("b"), None, 100_000).await.unwrap_or_default();
+        let key = |key| String::from_utf8(key).unwrap();
+        objects.into_iter().map(|object| (key(object.key), object.writes.len())).collect()
+    }
+
+    /// Waits until each of these keys is there, and looks that none is there twice.
+    async fn has(&self, what: &str, keys: &[String]) {
+        let want: BTreeMap<_, _> = keys.iter().map(|key| (key.clone(), 1)).collect();
+        until(what, async || self.written().await.len() >= want.len()).await;
+        assert_eq!(self.written().await, want, "{what}");
+    }
+
+    /// Verifies every chain, with the checkpoints that stand in these logs, and gives how many chains there are.
+    async fn intact(&self, logs: &str) -> usize {
+        let ledger = self.ledger().await.unwrap();
+        let (published, broken) = Checkpoint::find(logs);
+        assert_eq!(broken, 0);
+        let chains = ledger.chains().await.unwrap();
+        for chain in &chains {
+            let checkpoints = published.iter().filter(|one| one.ledger == *chain).copied().collect();
+            let asked = Verify { ledger: Some(*chain), checkpoints, ..Verify::default() };
+            let verified = ledger.verify(asked).await.unwrap();
+            assert_eq!(verified.faults, [], "chain {chain}");
+        }
+        chains.len()
+    }
+
+    async fn ask(&self, sql: &str) -> Vec<String> {
+        postgres_rig::ask(&self.url, sql).await.unwrap()
+    }
+
+    async fn waits(&self, facts: usize) {
+        until("facts wait in the outbox", async || {
+            self.ask("SELECT count(*) FROM mdss_relay.outbox").await == [facts.to_string()]
+        })
+        .await;
+    }
+}
+
+async fn stop(mut server: Server) -> String {
+    server.process.signal("TERM").unwrap();
+    assert!(server.process.wait(LIMIT).await.unwrap().success());
+    server.process.output()
+}
+
+async fn kill(mut server: Server) -> String {
+    server.process.signal("KILL").unwrap();
+    server.process.wait(LIMIT).await.unwrap();
+    server.process.output()
+}
+
+async fn post(server: &Server, keys: &[String]) {
+    let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+    let body = mdss_sim::created("minio:s3", "b", &keys);
+    assert_eq!(server.send("POST", "/events", &[], body).await.unwrap().status, 200);
+}
+
+async fn metric(server: &Server, name: &str) -> Option<f64> {
+    let text = server.send("GET", "/metrics", &[], "").await.unwrap().text();
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
+async fn healthy(server: &Server, state: f64) {
+    until("the metric of the ledger's health", async || {
+        metric(server, "mdss_relay_ledger_healthy").await == Some(state)
+    })
+    .await;
+}
+
+async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
+    drive::until(what, LIMIT, holds).await.unwrap();
+}
+
+fn keys(of: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{of}-{n}")).collect()
+}
+
+/// A transaction of somebody else, until it is dropped.
+async fn holding(url: &str, sql: &str) -> impl Sized {
+    let client = postgres_rig::client(url).await.unwrap();
+    client.batch_execute(&format!("BEGIN; {sql}")).await.unwrap();
+    client
+}
+
+#[tokio::test]
+async fn a_relay_that_is_killed_between_outbox_and_ledger_leaves_its_facts_to_another() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let world = World::of(server.database().await.unwrap()).await;
+    let (one, two) = (world.start().await, world.start().await);
+    let mut all = keys("both", 20);
+    post(&one, &all[..10]).await;
+    post(&two, &all[10..]).await;
+    world.has("the ledger has what both have sent", &all).await;
+    healthy(&one, 1.0).await;
+    healthy(&two, 1.0).await;
+    // What each says of itself stands in its own chain.
+    assert_eq!(world.ledger().await.unwrap().chains().await.unwrap().len(), 2);
+    until("the metrics are of all chains", async || {
+        metric(&two, "mdss_relay_ledger_unscanned").await == Some(20.0)
+            && metric(&two, "mdss_relay_ledger_entries").await >= Some(22.0)
+    })
+    .await;
+
+    // Nothing can be written into the ledger; the relay that would have done it is killed over it.
+    let ledger = holding(&world.url, "LOCK TABLE mdss_relay_ledger.entry IN EXCLUSIVE MODE").await;
+    let first = keys("first", 30);
+    post(&one, &first).await;
+    until("MDSS has them", async || world.sim.accepted_keys().len() == 50).await;
+    world.waits(30).await;
+    let mut logs = kill(one).await;
+    drop(ledger);
+    all.extend(first);
+    world.has("the other one has taken them over", &all).await;
+
+    // Now the ledger has them, and the outbox has them still: whoever takes them next finds them there.
+    let ledger = holding(&world.url, "LOCK TABLE mdss_relay_ledger.entry IN EXCLUSIVE MODE").await;
+    let second = keys("second", 30);
+    post(&two, &second).await;
+    world.waits(30).await;
+    let outbox = holding(&world.url, "SELECT FROM mdss_relay.outbox FOR UPDATE").await;
+    drop(ledger);
+    all.extend(second);
+    world.has("the ledger has them", &all).await;
+    world.waits(30).await;
+    logs += &kill(two).await;
+    drop(outbox);
+    let three = world.start().await;
+    world.waits(0).await;
+    world.has("nothing is there twice", &all).await;
+    healthy(&three, 1.0).await;
+    logs += &stop(three).await;
+    assert!(logs.contains("with a ledger in the same database"), "{logs}");
+    let chains = world.intact(&logs).await;
+    assert!((2..=3).contains(&chains), "{chains}");
+}
+
+/// Facts wait, objects do not.
+#[tokio::test]
+async fn a_ledger_that_cannot_be_written_stops_no_scan() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let world = World::of(server.database().await.unwrap()).await;
+    let relay = world.start().await;
+    healthy(&relay, 1.0).await;
+    world.ask("ALTER TABLE mdss_relay_ledger.entry RENAME TO away").await;
+    let all = keys("a", 25);
+    post(&relay, &all).await;
+    until("MDSS has them all the same", async || world.sim.accepted_keys().len() == 25).await;
+    healthy(&relay, 0.0).await;
+    world.waits(25).await;
+    world.ask("ALTER TABLE mdss_relay_ledger.away RENAME TO entry").await;
+    world.has("what waited is in it", &all).await;
+    healthy(&relay, 1.0).await;
+    let log = stop(relay).await;
+    assert!(
+        log.contains("the ledger cannot be written since") && log.contains("the ledger is written again"),
+        "{log}"
+    );
+    world.intact(&log).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_frozen_or_started_again_costs_the_ledger_nothing() {
+    let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
+    let mut server = postgres_rig::Server::setup(&binaries).start().unwrap();
+    let world = World::of(server.database().await.unwrap()).await;
+    let (one, two) = (world.start().await, world.start().await);
+    healthy(&one, 1.0).await;
+    healthy(&two, 1.0).await;
+    let mut all = keys("before", 20);
+    post(&one, &all).await;
+    until("MDSS has them", async || world.sim.accepted_keys().len() == 20).await;
+    server.freeze().unwrap();
+    // Long enough for a pass of each relay to meet it.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    server.thaw().unwrap();
+    world.has("what was on its way is in it", &all).await;
+    server.kill().unwrap();
+    server.start().unwrap();
+    until("there is a database again", async || {
+        two.send("GET", "/readyz", &[], "").await.unwrap().status == 200
+    })
+    .await;
+    let after = keys("after", 20);
+    post(&two, &after).await;
+    all.extend(after);
+    world.has("and what came after it", &all).await;
+    let logs = stop(one).await + &stop(two).await;
+    assert_eq!(world.intact(&logs).await, 2);
+}
+
+/// Whoever has another key would sign what nobody could verify.
+#[tokio::test]
+async fn a_relay_with_another_key_says_so_and_goes_on() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let world = World::of(server.database().await.unwrap()).await;
+    let one = world.start().await;
+    healthy(&one, 1.0).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    Ledger::make_key(elsewhere.path()).unwrap();
+    let two = Server::start(&world.program(elsewhere.path()), LIMIT).await.unwrap();
+    healthy(&two, 0.0).await;
+    let all = keys("a", 5);
+    post(&two, &all).await;
+    world.has("the first one writes what the second has sent", &all).await;
+    let log = stop(two).await;
+    assert!(log.contains("ledger_key") && log.contains("is not the one that the ledger in"), "{log}");
+    world.intact(&stop(one).await).await;
+}
