@@ -57,6 +57,7 @@ look_json() {
     eval "$variable=\$answer"
 }
 
+# The codes of what is not there are those that Terraform's provider looks for (terraform-provider-alicloud, service_alicloud_*.go).
 # ask_or_none PATTERN NAME FILTER words…: a call that fails with a complaint like PATTERN has found nothing.
 ask_or_none() {
     absent=$1
