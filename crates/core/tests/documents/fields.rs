@@ -23,6 +23,10 @@ const WITHOUT_THE_LIST: &[&str] = &[
     "oci-fn",
     "lambda",
     "azure-functions",
+    "alibaba-fc",
+    "volcengine-faas",
+    "tencent-scf",
+    "huawei-functiongraph",
 ];
 
 #[test]
