@@ -8,28 +8,25 @@ use shim::SettingsError;
 use crate::profile::Profile;
 
 impl Profile {
-    /// `vars`, and behind them what the platform hands over of the operator's variables in one of its own (Huawei's `RUNTIME_USERDATA`) and the
+    /// Adds to `vars` what the platform hands over of the operator's variables in one of its own (Huawei's `RUNTIME_USERDATA`) and the
     /// environment lacks. The environment counts where both have a name; an empty variable says no more than none.
     ///
     /// ```
     /// use poll_shim::HUAWEI_FUNCTIONGRAPH;
     ///
-    /// let vars = [("A", "1"), ("RUNTIME_USERDATA", r#"{"A":"2","B":"3"}"#)].map(|(n, v)| (n.into(), v.into()));
-    /// let all = HUAWEI_FUNCTIONGRAPH.configured(vars.to_vec()).unwrap();
-    /// assert_eq!(all[..2], vars);
-    /// assert_eq!(all[2..], [("B".into(), "3".into())]);
+    /// let mut vars = [("A", "1"), ("RUNTIME_USERDATA", r#"{"A":"2","B":"3"}"#)].map(|(n, v)| (n.into(), v.into())).to_vec();
+    /// HUAWEI_FUNCTIONGRAPH.configured(&mut vars).unwrap();
+    /// assert_eq!(vars[0], ("A".into(), "1".into()));
+    /// assert_eq!(vars[2..], [("B".into(), "3".into())]);
     /// ```
     ///
     /// # Errors
     ///
     /// If the variable is no JSON object of texts. The sentence quotes nothing of it: there are secrets in it.
-    pub fn configured(
-        &self,
-        mut vars: Vec<(OsString, OsString)>,
-    ) -> Result<Vec<(OsString, OsString)>, SettingsError> {
-        let Some(name) = self.configured else { return Ok(vars) };
+    pub fn configured(&self, vars: &mut Vec<(OsString, OsString)>) -> Result<(), SettingsError> {
+        let Some(name) = self.configured else { return Ok(()) };
         let Some((_, text)) = vars.iter().find(|(given, value)| given == name && !value.is_empty()) else {
-            return Ok(vars);
+            return Ok(());
         };
         let mistake = |found: String| {
             let sentence = format!("{name}: found {found}, expected a JSON object whose members are texts");
@@ -57,7 +54,7 @@ impl Profile {
         }
         vars.retain(|(there, _)| !added.iter().any(|(name, _)| name == there));
         vars.extend(added);
-        Ok(vars)
+        Ok(())
     }
 }
 
@@ -67,9 +64,9 @@ mod tests {
     use crate::profile::{HUAWEI_FUNCTIONGRAPH, TENCENT_SCF};
 
     fn configured(profile: &Profile, vars: &[(&str, &str)]) -> Result<Vec<(String, String)>, String> {
-        let vars = vars.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let mut all = vars.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let text = |text: OsString| text.into_string().unwrap();
-        let all = profile.configured(vars).map_err(|error| error.to_string())?;
+        profile.configured(&mut all).map_err(|error| error.to_string())?;
         Ok(all.into_iter().map(|(name, value)| (text(name), text(value))).collect())
     }
 

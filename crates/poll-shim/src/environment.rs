@@ -1,12 +1,16 @@
 //! The environment of a function, read once into a value.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::time::Duration;
 
 use http::uri::Authority;
 use shim::SettingsError;
 
 use crate::profile::{Address, LONGEST, Profile, Time};
+
+/// What a program in a package has to be called, on both platforms (their pages, named in `profile.rs`).
+const BOOTSTRAP: &str = "bootstrap";
 
 /// What the platform says about this process.
 #[derive(Debug)]
@@ -65,6 +69,35 @@ impl Environment {
     }
 }
 
+/// What is wrong with the platform's variables among these, or none. Before that, those of the operator's are added that the platform hands
+/// over in one of its own ([`Profile::configured`]).
+#[must_use]
+pub fn mistakes(profile: &'static Profile, vars: &mut Vec<(OsString, OsString)>) -> Vec<String> {
+    let read = Environment::from_vars(profile, vars.iter().map(|(name, value)| (name, value)));
+    let mut mistakes = read.err().map(|error| error.mistakes().to_vec()).unwrap_or_default();
+    if let Err(error) = profile.configured(vars) {
+        mistakes.extend_from_slice(error.mistakes());
+    }
+    mistakes
+}
+
+/// Whether this process runs in the platform's custom runtime, for a program that can also run in its images: a variable that names
+/// the platform's server is set, or the program is called `bootstrap`, as every package's has to be. Then a missing variable is a mistake, and no
+/// reason to listen on a port that nobody calls.
+#[must_use]
+pub fn is_here(profile: &Profile) -> bool {
+    let program = std::env::current_exe().unwrap_or_default();
+    is_in(profile, |name| std::env::var_os(name).is_some_and(|value| !value.is_empty()), &program)
+}
+
+fn is_in(profile: &Profile, is_set: impl Fn(&str) -> bool, program: &Path) -> bool {
+    let named = match profile.address {
+        Address::HostAndPort(name) => is_set(name),
+        Address::Apart { host, port } => is_set(host) || is_set(port),
+    };
+    named || program.file_name().is_some_and(|name| name == BOOTSTRAP)
+}
+
 fn server<'a>(
     profile: &Profile,
     value: impl Fn(&str) -> Option<&'a OsStr>,
@@ -116,6 +149,26 @@ mod tests {
         Environment::from_vars(profile, vars.iter().copied())
             .map(|environment| (environment.server.to_string(), environment.time))
             .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_variable_or_the_name_of_the_program_says_which_runtime_it_is() {
+        for (set, program, want) in [
+            ("RUNTIME_API_ADDR", "/usr/bin/mdss-relay", true),
+            ("", "/opt/function/code/bootstrap", true),
+            ("", "/usr/bin/mdss-relay", false),
+            ("", "/opt/bootstrap/mdss-relay", false),
+            ("", "", false),
+        ] {
+            assert_eq!(
+                is_in(&HUAWEI_FUNCTIONGRAPH, |name| name == set, Path::new(program)),
+                want,
+                "{set} {program}"
+            );
+        }
+        for set in ["SCF_RUNTIME_API", "SCF_RUNTIME_API_PORT"] {
+            assert!(is_in(&TENCENT_SCF, |name| name == set, Path::new("/x")), "{set}");
+        }
     }
 
     #[test]

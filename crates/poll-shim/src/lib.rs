@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use shim::Signals;
 use tower::Service;
 
-pub use environment::Environment;
+pub use environment::{Environment, is_here, mistakes};
 pub use error::Error;
 pub use poll::serve;
 pub use profile::{HUAWEI_FUNCTIONGRAPH, Profile, TENCENT_SCF};
