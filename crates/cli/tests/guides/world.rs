@@ -79,6 +79,7 @@ pub(crate) fn run(name: &str, blocks: &[Block]) {
         "mdss-relay-oci-fn",
         "mdss-relay-azure-functions",
         "mdss-relay-alibaba-fc",
+        "mdss-relay-volcengine-faas",
         "mdss-sim",
     ] {
         assert!(

@@ -17,6 +17,7 @@ const WITHOUT_THE_LIST: &[&str] = &[
     "shim",
     "fn-shim",
     "port-shim",
+    "poll-shim",
     "drive",
     "mdss-sim",
     "oci-fn",
@@ -24,6 +25,8 @@ const WITHOUT_THE_LIST: &[&str] = &[
     "azure-functions",
     "alibaba-fc",
     "volcengine-faas",
+    "tencent-scf",
+    "huawei-functiongraph",
 ];
 
 #[test]
