@@ -26,7 +26,7 @@ impl Drop for Queue {
 impl Queue {
     fn new(messages: &[(&str, &str)]) -> Self {
         let account = Account::new();
-        account.deploy(&[]).ended(0);
+        account.write("function", "{}");
         fs::create_dir(account.path("messages")).unwrap();
         for (name, body) in messages {
             account.write(&format!("messages/{name}"), body);
