@@ -9,7 +9,7 @@ use crate::asked::{
     OutboxId, Pruned, Run, RunEnd, RunId, RunStart, ScanResult, Shown, Unscanned, Verified, Verify,
 };
 use crate::checkpoint::Checkpoint;
-use crate::entry::{Head, LedgerId};
+use crate::entry::{Entry, Head, LedgerId};
 use crate::export::Manifest;
 use crate::fact::Fact;
 use crate::keeper::{Keeper, Reach};
@@ -123,6 +123,15 @@ impl Engine {
         self.with(move |keeper| {
             let now = keeper.options().clock.now();
             keeper.read(|db| open::unscanned(db, &filter, now))
+        })
+        .await
+    }
+
+    pub(crate) async fn never_scanned(&self, filter: &Filter) -> Result<Vec<Entry>, Trouble> {
+        let filter = filter.clone();
+        self.with(move |keeper| {
+            let now = keeper.options().clock.now();
+            keeper.read(|db| open::never_scanned(db, &filter, now))
         })
         .await
     }

@@ -70,3 +70,38 @@ pub(crate) fn unscanned(db: Db<'_>, filter: &Filter, now: Moment) -> Result<Unsc
     units.sort_by_key(|unit| (unit.oldest, Reverse(unit.open)));
     Ok(Unscanned { writes, units })
 }
+
+/// Writes that were never scanned, for certain, and are the newest of their objects. A repetition of ours comes through another place, so all places of
+/// the bucket are looked at.
+pub(crate) fn never_scanned(db: Db<'_>, filter: &Filter, now: Moment) -> Result<Vec<Entry>, Fault> {
+    let spots = Spots::read(db)?;
+    let before = filter.older.map_or(Moment::from_millis(i64::MAX), |older| now.minus(older));
+    let of_bucket = match &filter.bucket {
+        Some(bucket) => Some(places(db, bucket)?),
+        None => None,
+    };
+    // Numbers of several chains have no order among each other.
+    let newer = match db.has_chains() {
+        true => "(n.settled_time > e.settled_time OR n.settled_time = e.settled_time AND n.seq > e.seq)",
+        false => "n.seq > e.seq",
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM asked a JOIN entry e ON e.seq = a.seq JOIN place p ON p.id = e.place
+         WHERE a.times >= ?1 AND e.kind = 1 AND e.result_seq IS NULL AND e.key IS NOT NULL AND e.settled_time < ?2
+         AND NOT EXISTS (SELECT 1 FROM place q JOIN entry n ON n.place = q.id AND n.key = e.key
+             WHERE q.bucket = p.bucket AND q.keys = p.keys
+             AND (q.namespace IS NOT DISTINCT FROM p.namespace OR q.namespace IS NULL OR p.namespace IS NULL) AND n.kind = 1 AND {newer})
+         ORDER BY e.settled_time, e.seq"
+    );
+    let mut never = Vec::new();
+    db.each(&sql, args![ASK_TIMES, before], |row| {
+        let (entry, place) = spots.entry(db, row)?;
+        let wanted = filter.unit.is_none() || filter.unit.as_deref() == entry.fact.unit.as_deref();
+        let here = of_bucket.as_ref().is_none_or(|places| places.iter().any(|(id, _)| *id == place));
+        if wanted && here && never.len() < filter.limit {
+            never.push(entry);
+        }
+        Ok(never.len() < filter.limit)
+    })?;
+    Ok(never)
+}
