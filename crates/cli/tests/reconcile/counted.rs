@@ -196,7 +196,7 @@ async fn what_cannot_be_begun_says_why() {
         (&["--route", "invoice"][..], "is invoices meant?"),
         (&["--store", "nowhere"], "there is none called"),
         (&["--bucket", "others"], "no [[store]] has the bucket"),
-        (&["--bucket", "invoices", "--forward"], "there is no spool to forward to"),
+        (&["--bucket", "invoices", "--forward"], "there is no spool to put anything into"),
         (&["--undecidable", "--bucket", "invoices"], "--forward"),
         (&["--bucket", "invoices", "--rate", "0"], "--rate"),
     ] {
