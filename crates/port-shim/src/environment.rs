@@ -64,27 +64,42 @@ impl Environment {
         if !mistakes.is_empty() {
             return Err(SettingsError(mistakes));
         }
-        let Calls::Functions { root, file } = profile.calls;
-        let functions =
-            vars.iter().find(|(name, _)| name == root).and_then(|(_, root)| functions(root, file));
+        let functions = match profile.calls {
+            Calls::Functions { root, file } => {
+                vars.iter().find(|(name, _)| name == root).and_then(|(_, root)| functions(root, file))
+            }
+            Calls::Path(_) => None,
+        };
         Ok(Self { profile, listen: SocketAddrV4::new(profile.address, port).into(), time, functions })
     }
 }
 
+/// What is wrong with the platform's variables among these: the mistakes of [`Environment::from_vars`], or none.
+#[must_use]
+pub fn mistakes(profile: &'static Profile, vars: &[(OsString, OsString)]) -> Vec<String> {
+    let read = Environment::from_vars(profile, vars.iter().map(|(name, value)| (name, value)));
+    read.err().map(|SettingsError(mistakes)| mistakes).unwrap_or_default()
+}
+
 fn port(profile: &Profile, vars: &[(OsString, OsString)]) -> Result<u16, String> {
-    let set = profile.port.iter().find_map(|name| {
+    let set = profile.port.variables.iter().find_map(|name| {
         let (_, value) = vars.iter().find(|(given, _)| given == name)?;
         Some((name, value))
     });
     let Some((name, value)) = set else {
-        return Err(format!("{}: expected a port, which {} sets", profile.port[0], profile.caller));
+        let name = profile.port.variables.first().copied().unwrap_or_default();
+        let missing = || format!("{name}: expected a port, which {} sets", profile.caller);
+        return profile.port.without.ok_or_else(missing);
     };
     let port = value.to_str().and_then(|text| text.parse().ok()).filter(|port| *port != 0);
     port.ok_or_else(|| format!("{name}: found {value:?}, expected a port, 1 to 65535"))
 }
 
 fn time(time: &Time, vars: &[(OsString, OsString)]) -> Result<Option<Duration>, String> {
-    let Time::Variable { name, without } = *time;
+    let (name, without) = match *time {
+        Time::Unsaid => return Ok(None),
+        Time::Variable { name, without } => (name, without),
+    };
     let Some((given, value)) = vars.iter().find(|(given, _)| given.eq_ignore_ascii_case(name)) else {
         return Ok(Some(without));
     };
@@ -150,7 +165,7 @@ impl std::error::Error for SettingsError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::AZURE_FUNCTIONS;
+    use crate::platform::azure_functions::AZURE_FUNCTIONS;
 
     fn read(vars: &[(&str, &str)]) -> Result<Environment, String> {
         Environment::from_vars(&AZURE_FUNCTIONS, vars.iter().copied()).map_err(|error| error.to_string())

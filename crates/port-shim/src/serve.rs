@@ -24,7 +24,7 @@ use crate::answer::Answer;
 use crate::custom_handler::{self, Event};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::profile::Form;
+use crate::profile::{Calls, Form};
 
 /// What hyper has by itself: a platform's own requests have a dozen headers.
 const LIMITS: Limits = Limits { headers: 100, head_bytes: 400 * 1024 };
@@ -94,7 +94,7 @@ impl Front {
     async fn answer(&self, request: Request<Incoming>, desk: &Desk) -> Response<Full<Bytes>> {
         let received = Timestamp::now();
         let (head, body) = request.into_parts();
-        if head.uri.path() == self.environment.profile.ready
+        if self.environment.profile.ready == Some(head.uri.path())
             && matches!(head.method, Method::GET | Method::HEAD)
         {
             let ending = shim::drain(body).await;
@@ -116,10 +116,13 @@ impl Front {
     }
 
     fn is_call(&self, head: &Parts) -> bool {
-        let Some(name) = head.uri.path().strip_prefix('/') else { return false };
-        let known = match &self.environment.functions {
-            Some(functions) => functions.contains(name),
-            None => is_name(name),
+        let path = head.uri.path();
+        let known = match (&self.environment.profile.calls, &self.environment.functions) {
+            (Calls::Path(served), _) => path == *served,
+            (Calls::Functions { .. }, Some(functions)) => {
+                path.strip_prefix('/').is_some_and(|name| functions.contains(name))
+            }
+            (Calls::Functions { .. }, None) => path.strip_prefix('/').is_some_and(is_name),
         };
         known && head.method == Method::POST
     }
@@ -127,7 +130,8 @@ impl Front {
     /// The handler's context. Fields without a counterpart stay as `Context::default()` has them.
     fn context(&self, head: &Parts, deadline: Option<Timestamp>) -> Context {
         let mut context = Context::default();
-        if let Some(id) = head.headers.get(self.environment.profile.request_id) {
+        let ids = self.environment.profile.request_id;
+        if let Some(id) = ids.iter().find_map(|name| head.headers.get(*name)) {
             context.request_id = String::from_utf8_lossy(id.as_bytes()).into_owned();
         }
         let deadline = deadline.and_then(|at| u64::try_from(at.as_millisecond()).ok());
@@ -136,27 +140,36 @@ impl Front {
     }
 
     async fn call(&self, context: Context, budget: Budget, body: Incoming, desk: &Desk) -> (Answer, Ending) {
-        let Form::CustomHandler = self.environment.profile.form;
+        let form = &self.environment.profile.form;
         let mut is_request = false;
         let prepare = |bytes| {
-            let payload = match custom_handler::unwrap(bytes)? {
-                Event::Plain(event) => event,
-                Event::HttpRequest(body) => {
-                    is_request = true;
-                    body
-                }
+            let payload = match form {
+                Form::Bare => String::from_utf8(bytes).map_err(|_| Refusal::NotUtf8)?,
+                Form::CustomHandler => match custom_handler::unwrap(bytes)? {
+                    Event::Plain(event) => event,
+                    Event::HttpRequest(body) => {
+                        is_request = true;
+                        body
+                    }
+                },
             };
             Ok(Prepared { payload, context, begin: None })
         };
         let (outcome, ending) = desk.outcome(budget, body, prepare).await;
         let answer = match outcome {
-            Outcome::Response(json) => match custom_handler::success(json, is_request) {
-                Ok(body) => Answer::success(body),
-                Err(refusal) => {
-                    tracing::error!(error.type = refusal.name(), "{}", refusal.sentence());
-                    refusal.into()
-                }
-            },
+            Outcome::Response(json) => {
+                let body = match form {
+                    Form::Bare => Ok(json.into()),
+                    Form::CustomHandler => custom_handler::success(json, is_request),
+                };
+                body.map_or_else(
+                    |refusal| {
+                        tracing::error!(error.type = refusal.name(), "{}", refusal.sentence());
+                        refusal.into()
+                    },
+                    Answer::success,
+                )
+            }
             Outcome::Failed(diagnostic) => diagnostic.into(),
             Outcome::Refused(refusal) => refusal.into(),
         };

@@ -51,6 +51,8 @@ pub enum Applies {
     OciAndAzure,
     /// In the function of Lambda.
     Lambda,
+    /// In the functions of Alibaba Cloud, Tencent Cloud, Huawei Cloud and Volcengine. No setting is theirs alone.
+    OtherFunctions,
     /// In the HTTP server.
     Http,
     /// In the HTTP server, and in a function whose configuration has `[[source]]`.
@@ -122,15 +124,19 @@ impl Setting {
     }
 
     /// Whether it means something in a process of this kind: [`Applies::OciFunction`], [`Applies::AzureFunctions`],
-    /// [`Applies::Lambda`] or [`Applies::Http`].
+    /// [`Applies::Lambda`], [`Applies::OtherFunctions`] or [`Applies::Http`].
     pub fn means_something_in(&self, process: Applies) -> bool {
         match self.applies {
-            Applies::Everywhere | Applies::WithoutRoutes | Applies::Requests => true,
+            Applies::Everywhere | Applies::WithoutRoutes => true,
+            // The others let no HTTP requests in.
+            Applies::Requests => process != Applies::OtherFunctions,
             Applies::HttpWithoutSources | Applies::Spooled => process == Applies::Http,
             Applies::OciAndAzure => matches!(process, Applies::OciFunction | Applies::AzureFunctions),
-            only @ (Applies::OciFunction | Applies::AzureFunctions | Applies::Lambda | Applies::Http) => {
-                process == only
-            }
+            only @ (Applies::OciFunction
+            | Applies::AzureFunctions
+            | Applies::Lambda
+            | Applies::OtherFunctions
+            | Applies::Http) => process == only,
         }
     }
 }
@@ -145,6 +151,7 @@ impl Applies {
             Self::AzureFunctions => "Azure Functions",
             Self::OciAndAzure => "OCI function, Azure Functions",
             Self::Lambda => "Lambda",
+            Self::OtherFunctions => "functions of Alibaba Cloud, Tencent Cloud, Huawei Cloud, Volcengine",
             Self::Http => "HTTP",
             Self::Requests => "HTTP, and functions with `[[source]]`",
             Self::HttpWithoutSources => "HTTP without `[[source]]`",
@@ -365,7 +372,7 @@ pub const SETTINGS: &[Setting] = &[
         Http,
         Value("127.0.0.1:8080"),
         fills!(given.http.listen = address()),
-        "where the server listens",
+        "where the server listens; the variable may end in `:$PORT`, and then the port is that of the variable `PORT`, in which platforms of containers say it",
     ),
     setting(
         "RELAY_ADMIN_LISTEN",
