@@ -19,14 +19,14 @@ need_region() {
     esac
 }
 
-# "2 to 60 characters, letters, digits, _ and -; a letter first, a letter or a digit last" (CreateFunction, func_name). A subscription is
-# called after the function and its bucket, with a dot between, which a function's name cannot have.
+# "2 to 60 characters, letters, digits, _ and -; a letter first, a letter or a digit last" (CreateFunction, func_name); an alarm of LTS may
+# have 64, with what is put behind. A subscription is called after the function and its bucket, with a dot between, which no function has.
 need_relay_name() {
     case $1 in
         '') mistake '--name: missing' ;;
         [!A-Za-z]* | *[!0-9A-Za-z_-]* | *[_-]) mistake "--name: '$1' may hold letters, digits, '_' and '-' only, a letter first, a letter or a digit last" ;;
     esac
-    if [ "${#1}" -lt 2 ] || [ "${#1}" -gt 60 ]; then mistake "--name: '$1' has not 2 to 60 characters"; fi
+    if [ "${#1}" -lt 2 ] || [ "${#1}" -gt 50 ]; then mistake "--name: '$1' has not 2 to 50 characters"; fi
 }
 
 need_id() { # option, value: ids of projects, networks and so on
@@ -45,8 +45,8 @@ need_plain() { # option, value
 # (KooCLI 7.2; huaweicloud/huaweicloud-skills, skills/storage/rds/huawei-cloud-rds-smart-service/scripts/rds_cli.sh).
 refused() {
     if grep -q '^\[[A-Z_]*ERROR\]' "$scratch/answer" "$scratch/complaint"; then return 0; fi
-    [ -s "$scratch/answer" ] || return 1
-    jq --exit-status 'type == "object" and ((.error_code // .errorCode // "") != "" or (.error_msg // "") != "" or (.error | type) == "object")' \
+    grep -q '"error' "$scratch/answer" || return 1
+    jq --exit-status --slurp 'any(.[]; type == "object" and ((.error_code // .errorCode // "") != "" or (.error_msg // "") != "" or (.error | type) == "object"))' \
         "$scratch/answer" > /dev/null 2>&1
 }
 
@@ -158,3 +158,18 @@ remove_failures_alarm() {
     alter CES BatchDeleteAlarmRules "--cli-jsonInput=$scratch/alarm-ids.json"
 }
 remove_lines_alarm() { alter LTS DeleteKeywordsAlarmRule "--keywords_alarm_rule_id=$LINES_ALARM_ID"; }
+
+# Whether the call of the function that was answered last had success: a failed one has errorMessage, with the report as its text.
+accepted() {
+    jq --exit-status '(.status // 200) == 200 and (.result | fromjson | type == "object" and (has("errorMessage") | not))' "$scratch/answer" > /dev/null 2>&1
+}
+
+# obsutil inside KooCLI: it says "successfully" of what it has done.
+obs() {
+    if $dry_run; then say "$(shown obs "$@")"; return; fi
+    status=0
+    hcloud obs "$@" > "$scratch/answer" 2>&1 < /dev/null || status=$?
+    if [ "$status" -eq 0 ] && grep -qi successfully "$scratch/answer"; then return; fi
+    cat "$scratch/answer" >&2
+    stopped "'hcloud obs $1' ended with status $status; is it set up (hcloud obs config -interactive)?"
+}

@@ -189,7 +189,13 @@ stop_on_mistakes
 # --- the calls ---------------------------------------------------------------------------------------------------------
 
 begin
-if $dry_run; then api_key='***'; else ask_key; keep_masked "$api_key"; fi
+if $dry_run; then
+    api_key='***'
+else
+    ask_key
+    # A function's variables are a text of JSON inside a file of JSON.
+    keep_masked "$api_key" "$(printf '%s' "$api_key" | json_text | sed 's/^"//; s/"$//')"
+fi
 find_project
 urn=$(function_urn)
 
@@ -375,7 +381,7 @@ failures() {
         "$(policy failcount)" "$(policy rejectcount)" "$(notifications alarm_notifications)" "$(notifications ok_notifications)"
 }
 lines() {
-    printf '{"keywords_alarm_rule_name": "%s", "keywords_alarm_rule_description": "Somebody must act: mdss.reason and mdss.detail of the line say why",\n' "$(lines_alarm)"
+    printf '{"keywords_alarm_rule_name": "%s", "keywords_alarm_rule_description": "Somebody must act; mdss.reason of the line says why",\n' "$(lines_alarm)"
     printf ' "keywords_requests": [{"log_group_id": "%s", "log_group_name": "%s", "log_stream_id": "%s", "log_stream_name": "%s",\n' "$LOG_GROUP_ID" "$relay" "$LOG_STREAM_ID" "$relay"
     printf '  "keywords": "ERROR", "condition": ">", "number": 0, "search_time_range": 5, "search_time_range_unit": "minute"}],\n'
     printf ' "frequency": {"type": "FIXED_RATE", "fixed_rate": 5, "fixed_rate_unit": "minute"}, "keywords_alarm_level": "MAJOR", "domain_id": "%s",\n "notification_frequency": 60' "$DOMAIN_ID"

@@ -76,25 +76,13 @@ if $direct; then
         "$word" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$region" "$(date -u +%Y-%m-%dT%H:%M:%S.000Z)" "$bucket" "$bucket" "$(printf '%s' "$object" | sed 's,/,%2F,g')" | body event.json
     alter FunctionGraph InvokeFunction "--function_urn=$(function_urn):latest" --X-CFF-Request-Version=v1 "--cli-jsonInput=$scratch/event.json"
     $dry_run && exit 0
-    cp "$scratch/answer" "$scratch/call.json"
-    jq --raw-output '.result // ""' "$scratch/call.json" > "$scratch/report.json"
+    jq --raw-output '.result // ""' "$scratch/answer" > "$scratch/report.json"
     cat "$scratch/report.json"
-    # A failed call has errorMessage, with the report as its text.
-    jq --exit-status '(.status // 200) == 200 and (.result | fromjson | type == "object" and (has("errorMessage") | not))' "$scratch/call.json" > /dev/null 2>&1 ||
-        stopped 'MDSS did not accept it; the report above says why'
+    accepted || stopped 'MDSS did not accept it; the report above says why'
     say "accepted; correlation id $(jq --raw-output '.records[0].correlation_id' "$scratch/report.json")"
     exit 0
 fi
 
-# obsutil inside KooCLI: it says "successfully" of what it has done.
-obs() {
-    if $dry_run; then say "$(shown obs "$@")"; return; fi
-    status=0
-    hcloud obs "$@" > "$scratch/answer" 2>&1 < /dev/null || status=$?
-    if [ "$status" -eq 0 ] && grep -qi successfully "$scratch/answer"; then return; fi
-    cat "$scratch/answer" >&2
-    stopped "'hcloud obs $1' ended with status $status; is it set up (hcloud obs config -interactive)?"
-}
 upload() {
     printf 'mdss-relay verification, %s, %s\n' "$1" "$object" | keep object.txt
     obs cp "$scratch/object.txt" "obs://$bucket/$object" -f
