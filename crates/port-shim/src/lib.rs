@@ -1,11 +1,16 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod bare;
+mod batch;
+mod cloudevent;
 mod custom_handler;
 mod environment;
 mod error;
+mod lines;
 mod platform;
 mod profile;
+mod route;
 mod serve;
 
 use std::fmt::Debug;
@@ -17,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tower::Service;
 
+pub use batch::unpack;
 pub use custom_handler::{Event, unwrap};
 pub use environment::{Environment, SettingsError, mistakes};
 pub use error::Error;

@@ -573,6 +573,14 @@ pub const SETTINGS: &[Setting] = &[
         "what the file API calls what no public page names: start, count, list, path, id, state, result, time",
     ),
     setting(
+        "RELAY_LOOP_RESEND",
+        "loop.resend",
+        Spooled,
+        Value("off"),
+        fills!(given.http.file_api.resend = words(&[("on", true), ("off", false)])),
+        "whether objects that MDSS has accepted and, asked twice, knows of no scan of are put back into the spool by themselves, each at most once a day; needs `RELAY_LOOP_FILE_API`",
+    ),
+    setting(
         "RELAY_LOG",
         "log.filter",
         Everywhere,
