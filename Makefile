@@ -28,6 +28,7 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/dashboard --if-there
 	@sh .ci/azure --if-there
 	@sh .ci/google --if-there
+	@sh .ci/tencent --if-there
 	@sh .ci/containers --if-there
 	@sh .ci/kubernetes --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
@@ -66,6 +67,9 @@ azure-check: ## Azure's templates and Terraform against Azure's types and each o
 
 google-check: ## Google's Terraform against the provider's arguments (make check does it too, if the parser is there)
 	@sh .ci/google
+
+tencent-check: ## Tencent's Terraform against the provider's arguments, and what its scripts hand to tccli against Tencent's models (make check does it too, if both are there)
+	@sh .ci/tencent
 
 gcloud-options: ## write down anew which options the real gcloud takes, where it is installed; read the diff
 	python3 deploy/google/tests/cli-options.py
@@ -201,6 +205,20 @@ $(AWS_CLI_VENV)/bin/aws:
 
 aws-cli-check: $(AWS_CLI_VENV)/bin/aws ## run the scripts of deploy/aws with the real AWS command line against a stand-in for AWS
 	PATH="$(abspath $(AWS_CLI_VENV))/bin:$$PATH" python deploy/aws/tests/cli-check.py
+
+# Tencent Cloud's command line, from PyPI.
+TCCLI_VENV ?= target/tccli
+
+$(TCCLI_VENV)/bin/tccli:
+	python3 -m venv $(TCCLI_VENV)
+	$(TCCLI_VENV)/bin/pip install --quiet tccli
+
+tccli-shapes: $(TCCLI_VENV)/bin/tccli ## write down anew what the real tccli's calls take; read the diff
+	$(TCCLI_VENV)/bin/python deploy/tencent/tests/shapes.py
+	@git --no-pager diff --stat -- deploy/tencent/tests/shapes.json || true
+
+tccli-check: $(TCCLI_VENV)/bin/tccli ## run the scripts of deploy/tencent with the real tccli against a stand-in for Tencent Cloud
+	PATH="$(abspath $(TCCLI_VENV))/bin:$$PATH" python3 deploy/tencent/tests/cli-check.py
 
 # Azure's command line, from PyPI, in a virtual environment: 730 MB and some minutes, so no part of `make test`.
 AZ_CLI_VENV ?= target/az-cli
