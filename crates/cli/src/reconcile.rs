@@ -115,7 +115,8 @@ fn failed(sentence: &str) -> ExitCode {
 
 /// What is asked for; a sentence if it could not be begun.
 async fn command(arguments: &Arguments) -> Result<u8, String> {
-    let whence = Whence::of(arguments)?;
+    let (dir, url) = (arguments.data_dir.clone(), arguments.url_file.as_deref());
+    let whence = Whence::of(arguments.config.as_deref(), dir, url)?;
     let wanted = Wanted {
         route: arguments.route.as_deref(),
         store: arguments.store.as_deref(),
@@ -131,15 +132,10 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
     }
     let target = Target::of(&whence.settings, &whence.stores, wanted)?;
     let question = question(&target, arguments);
-    let door = whence.door().await?;
-    if arguments.forward {
-        let Some(door) = &door else {
-            return Err("there is no spool to forward to: name the data directory of a running relay, in --data-dir or RELAY_DATA_DIR".into());
-        };
-        if !door.is_worked_on().await.map_err(|trouble| trouble.to_string())? {
-            return Err("no relay works on the spool: --forward needs one that runs".into());
-        }
-    }
+    let door = match arguments.forward {
+        true => Some(whence.open_door().await?),
+        false => whence.door().await?,
+    };
     let _alone = match &whence.dir {
         Some(dir) => Some(Alone::take(dir).map_err(|trouble| trouble.to_string())?),
         None => None,
@@ -214,9 +210,9 @@ fn actor() -> String {
 }
 
 /// What the settings and the command line say of where things are.
-struct Whence {
-    settings: Settings,
-    stores: Vec<StoreSettings>,
+pub(crate) struct Whence {
+    pub(crate) settings: Settings,
+    pub(crate) stores: Vec<StoreSettings>,
     /// The data directory.
     dir: Option<PathBuf>,
     /// The spool.
@@ -226,13 +222,19 @@ struct Whence {
 }
 
 impl Whence {
-    fn of(arguments: &Arguments) -> Result<Self, String> {
-        let mut variables = place::variables(arguments.config.as_deref());
-        let database = match arguments.data_dir {
+    /// # Errors
+    /// The mistakes in the settings.
+    pub(crate) fn of(
+        config: Option<&Path>,
+        data_dir: Option<PathBuf>,
+        url_file: Option<&Path>,
+    ) -> Result<Self, String> {
+        let mut variables = place::variables(config);
+        let database = match data_dir {
             Some(_) => None,
-            None => database::meant(variables.clone(), arguments.url_file.as_deref())?,
+            None => database::meant(variables.clone(), url_file)?,
         };
-        let dir = place::meant(arguments.data_dir.clone());
+        let dir = place::meant(data_dir);
         if let Some(dir) = &dir {
             variables.retain(|(name, _)| name != "RELAY_DATA_DIR" && name != "RELAY_MODE");
             variables.push(("RELAY_DATA_DIR".into(), dir.into()));
@@ -252,6 +254,18 @@ impl Whence {
             None => dir.clone().filter(|dir| dir.join("spool.db").exists()).map(Place::Directory),
         };
         Ok(Self { settings: draft.settings, stores, dir, place, limit })
+    }
+
+    /// The spool of a running relay; a sentence if there is none that anybody works on.
+    pub(crate) async fn open_door(&self) -> Result<Door, String> {
+        let Some(door) = self.door().await? else {
+            return Err("there is no spool to put anything into: name the data directory of a running relay, in --data-dir or RELAY_DATA_DIR".into());
+        };
+        match door.is_worked_on().await {
+            Ok(true) => Ok(door),
+            Ok(false) => Err("no relay works on the spool: start one first".into()),
+            Err(trouble) => Err(trouble.to_string()),
+        }
     }
 
     async fn door(&self) -> Result<Option<Door>, String> {
@@ -293,7 +307,7 @@ fn has_ledger(dir: &Path) -> bool {
 }
 
 /// What says that somebody has asked to stop: Ctrl-C, or SIGTERM.
-fn stopped() -> Result<watch::Receiver<bool>, String> {
+pub(crate) fn stopped() -> Result<watch::Receiver<bool>, String> {
     use tokio::signal::unix::{SignalKind, signal};
     let odd = |e: std::io::Error| format!("cannot watch signals: {e}");
     let mut interrupt = signal(SignalKind::interrupt()).map_err(odd)?;

@@ -22,7 +22,7 @@ pub use fn_client::FnClient;
 pub use functions_host::{Fate, FunctionsHost, Invoked, Triggered, request};
 pub use http_poster::HttpPoster;
 pub use process::{Process, Program};
-pub use runtime_api::{Fault, Invocation, Outcome, RuntimeApi};
+pub use runtime_api::{Fault, Invocation, Outcome, Runtime, RuntimeApi, Then};
 pub use server::{Server, address_in};
 #[cfg(feature = "signer")]
 pub use signer::Signer;

@@ -22,6 +22,7 @@ mod rejections;
 mod reload;
 mod repeat_delay;
 mod request;
+mod resend;
 mod response;
 mod results;
 mod serve;

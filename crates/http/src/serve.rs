@@ -32,6 +32,7 @@ use crate::referee;
 use crate::refusals::Refusals;
 use crate::repeat_delay::RepeatDelay;
 use crate::request::receive;
+use crate::resend;
 use crate::results::{self, Results};
 use crate::slots::{Capacity, Slots};
 use crate::start_line::{left_behind, number, started};
@@ -133,6 +134,9 @@ impl Server {
         };
         if let Some(spool) = spool.clone() {
             let (counters, running, stop) = (self.counters.clone(), running.clone(), stop_worker.subscribe());
+            if let Some(book) = book.clone() {
+                tasks_of_spool.spawn(resend::watch(spool.clone(), book, running.clone(), stop.clone()));
+            }
             tasks_of_spool.spawn(Comparing { spool, book: book.clone(), counters, running, stop }.run());
         }
         let shared = Arc::new(Shared {

@@ -1,10 +1,16 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod bare;
+mod batch;
+mod cloudevent;
 mod custom_handler;
 mod environment;
 mod error;
+mod lines;
+mod platform;
 mod profile;
+mod route;
 mod serve;
 
 use std::fmt::Debug;
@@ -16,10 +22,17 @@ use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tower::Service;
 
+pub use batch::unpack;
 pub use custom_handler::{Event, unwrap};
-pub use environment::{Environment, SettingsError};
+pub use environment::{Environment, SettingsError, mistakes};
 pub use error::Error;
-pub use profile::{AZURE_FUNCTIONS, Profile, Stream};
+pub use platform::alibaba_fc::ALIBABA_FC;
+pub use platform::azure_functions::AZURE_FUNCTIONS;
+pub use platform::huawei_functiongraph::HUAWEI_FUNCTIONGRAPH;
+pub use platform::tencent_scf::TENCENT_SCF;
+pub use platform::volcengine_faas::VOLCENGINE_FAAS;
+pub use platform::yandex_containers::YANDEX_CONTAINERS;
+pub use profile::Profile;
 pub use serve::serve;
 pub use shim::{DEADLINE, Refusal};
 

@@ -135,8 +135,13 @@ impl World {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.tool(&["reconcile"], arguments)
+    }
+
+    /// Another command of the tool.
+    pub(crate) fn tool(&self, name: &[&str], arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mdss-relay"));
-        command.arg("reconcile").args(arguments).env_clear().envs(self.variables());
+        command.args(name).args(arguments).env_clear().envs(self.variables());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

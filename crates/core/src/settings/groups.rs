@@ -225,6 +225,8 @@ pub struct FileApiSettings {
     pub path: Option<String>,
     /// What it calls things, as plain data: the server understands it.
     pub names: Listed,
+    /// Whether objects that MDSS knows of no scan of are told once more by themselves, each at most once a day.
+    pub resend: bool,
 }
 
 /// One `[[results]]`: where MDSS tells which files it has scanned.
