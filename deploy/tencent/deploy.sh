@@ -203,7 +203,7 @@ END
 case $suffix in '' | .?*) ;; *) mistake "--suffix: '$suffix' does not begin with '.', which COS asks for" ;; esac
 [ -z "$suffix" ] || need_part --suffix "$suffix"
 # "Quota Limits": ten COS triggers for a function.
-triggers=$((count * $(printf '%s' "$buckets" | grep -c .)))
+triggers=$((count * $(printf '%s' "$buckets" | wc -l)))
 [ "$triggers" -le 10 ] || mistake "--bucket, --prefix: $triggers triggers, and SCF takes 10 for a function; routes can filter too, and a second function with --name can have 10 more"
 case $notice in *[!0-9A-Za-z-]*) mistake "--alarm-notice: '$notice' is not the id of a notice channel group" ;; esac
 if [ -n "${APIKEY_FILE-}" ]; then read_key; fi
@@ -216,7 +216,12 @@ stop_on_mistakes
 begin
 now() { jq --raw-output "$1 // empty" "$scratch/function.json"; } # of the function as it was found; no function: nothing
 # Every member of a call's file is made by this, so that no value can break out of it.
-text() { printf '%s' "$1" | json_text; }
+text() {
+    case $1 in
+        *[!0-9A-Za-z_./:@+-]*) printf '%s' "$1" | json_text ;;
+        *) printf '"%s"' "$1" ;; # most of them
+    esac
+}
 
 step "function $relay, as it is"
 fetch function.json scf GetFunction --region "$region" --FunctionName "$relay"
@@ -381,9 +386,10 @@ if [ "$queue" != none ]; then
 fi
 change scf UpdateFunctionEventInvokeConfig --region "$region" --FunctionName "$relay" \
     --AsyncTriggerConfig "{\"RetryConfig\":[{\"RetryNum\":$retries}],\"MsgTTL\":$age}"
-if none_yet "$FUNCTION$concurrency"; then concurrency=20; fi
-if $dry_run || [ -n "$concurrency" ]; then
-    # In MB of memory. What is above it fails as 432, which SCF repeats every minute until --max-age ("Concurrency Overrun").
+look_up_or_none CONCURRENCY scf GetReservedConcurrencyConfig --region "$region" --FunctionName "$relay" --filter ReservedMem --output text
+# In MB of memory. What is above it fails as 432, which SCF repeats every minute until --max-age ("Concurrency Overrun").
+# shellcheck disable=SC2153 # look_up sets it
+if none_yet "$CONCURRENCY" || [ -n "$concurrency" ]; then
     change scf PutReservedConcurrencyConfig --region "$region" --FunctionName "$relay" --ReservedConcurrencyMem "$((${concurrency:-20} * 128))"
 fi
 

@@ -62,7 +62,7 @@ need_number --every "$every" 1 600
 stop_on_mistakes
 begin
 again=''
-object=${prefix}mdss-relay-verify-$(date -u +%Y%m%dT%H%M%SZ)-$$$suffix
+object=${prefix}$relay-verify-$(date -u +%Y%m%dT%H%M%SZ)-$$$suffix
 
 if $direct; then
     step "function $relay, called directly"

@@ -22,7 +22,7 @@ ACTIONS = {
         "DescribeAlarms", "DescribeIndex", "DescribeLogsets", "DescribeTopics", "ModifyAlarm", "ModifyIndex", "ModifyTopic", "SearchLog",
     ],
     "scf": [
-        "CreateFunction", "CreateTrigger", "DeleteFunction", "DeleteTrigger", "GetAccount", "GetFunction", "GetFunctionEventInvokeConfig",
+        "CreateFunction", "CreateTrigger", "DeleteFunction", "DeleteTrigger", "GetAccount", "GetFunction", "GetFunctionEventInvokeConfig", "GetReservedConcurrencyConfig",
         "InvokeFunction", "ListTriggers", "PutReservedConcurrencyConfig", "UpdateFunctionCode", "UpdateFunctionConfiguration",
         "UpdateFunctionEventInvokeConfig",
     ],

@@ -78,6 +78,7 @@ pub(crate) fn run(name: &str, blocks: &[Block]) {
         "mdss-relay-lambda",
         "mdss-relay-oci-fn",
         "mdss-relay-azure-functions",
+        "mdss-relay-tencent-scf",
         "mdss-sim",
     ] {
         assert!(
