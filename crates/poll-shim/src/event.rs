@@ -100,6 +100,26 @@ mod tests {
         assert_eq!(head(&HUAWEI_FUNCTIONGRAPH, &twice), None);
     }
 
+    /// Whatever a header can hold: two bytes at a time, so that no escape can be made of what stands beside it.
+    #[test]
+    fn whatever_an_id_is_made_of_its_path_is_the_platforms_and_means_the_id() {
+        let possible: Vec<u8> =
+            (0..=u8::MAX).filter(|byte| HeaderValue::from_bytes(&[*byte]).is_ok()).collect();
+        assert!(possible.len() > 200);
+        for first in &possible {
+            for second in &possible {
+                let id = [*first, *second];
+                let Some(head) = head(&HUAWEI_FUNCTIONGRAPH, &[("x-cff-request-id", &id)]) else {
+                    panic!("{id:?}")
+                };
+                let rest = head.error.strip_prefix("/v1/runtime/invocation/error/").unwrap();
+                let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_%".contains(&byte);
+                assert!(rest.bytes().all(is_plain), "{rest}");
+                assert_eq!(percent_encoding::percent_decode_str(rest).collect::<Vec<_>>(), id, "{rest}");
+            }
+        }
+    }
+
     #[test]
     fn tencents_answers_need_no_id() {
         for given in [&[][..], &[("request_id", &[b'a'; 999][..])]] {

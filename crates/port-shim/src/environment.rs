@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::time::Duration;
+
+use shim::SettingsError;
 
 use crate::profile::{Calls, Profile, Time};
 
@@ -65,7 +66,7 @@ impl Environment {
         let mut mistakes = Vec::new();
         let listen = listen(profile, &vars).map_err(|mistake| mistakes.push(mistake)).ok();
         let time = time(&profile.time, &vars).map_err(|mistake| mistakes.push(mistake)).unwrap_or_default();
-        let (Some(listen), []) = (listen, &mistakes[..]) else { return Err(SettingsError(mistakes)) };
+        let (Some(listen), []) = (listen, &mistakes[..]) else { return Err(SettingsError::new(mistakes)) };
         let functions = match profile.calls {
             Calls::Functions { root, file } => {
                 vars.iter().find(|(name, _)| name == root).and_then(|(_, root)| functions(root, file))
@@ -80,7 +81,7 @@ impl Environment {
 #[must_use]
 pub fn mistakes(profile: &'static Profile, vars: &[(OsString, OsString)]) -> Vec<String> {
     let read = Environment::from_vars(profile, vars.iter().map(|(name, value)| (name, value)));
-    read.err().map(|SettingsError(mistakes)| mistakes).unwrap_or_default()
+    read.err().map(|error| error.mistakes().to_vec()).unwrap_or_default()
 }
 
 fn listen(profile: &Profile, vars: &[(OsString, OsString)]) -> Result<SocketAddr, String> {
@@ -170,26 +171,6 @@ fn functions(root: &OsStr, file: &str) -> Option<BTreeSet<String>> {
         .collect();
     Some(functions).filter(|functions| !functions.is_empty())
 }
-
-/// Every variable that is not as the platform sets it, each with a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingsError(Vec<String>);
-
-impl SettingsError {
-    /// The mistakes, at least one: the variable's name, what was found, what was expected.
-    #[must_use]
-    pub fn mistakes(&self) -> &[String] {
-        &self.0
-    }
-}
-
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("; "))
-    }
-}
-
-impl std::error::Error for SettingsError {}
 
 #[cfg(test)]
 mod tests {

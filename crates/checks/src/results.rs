@@ -7,24 +7,27 @@ use std::time::{Duration, Instant};
 use mdss_relay_core::SETTINGS;
 use tokio::sync::watch;
 
-use crate::doctor::check::{CHECKS, Check, Group, Worst};
-use crate::doctor::outcome::{Outcome, Status};
+use crate::check::{CHECKS, Check, Group, Worst};
+use crate::outcome::{Outcome, Status};
 
 /// The longest that one look may take. What takes longer is unknown, and the others do not wait for it.
-pub(crate) const LONGEST: Duration = Duration::from_secs(5);
+pub const LONGEST: Duration = Duration::from_secs(5);
 
 /// What one check says of one subject.
 #[derive(Clone, Debug)]
-pub(crate) struct Finding {
-    pub(crate) check: &'static Check,
+pub struct Finding {
+    /// Which check.
+    pub check: &'static Check,
     /// What was looked at: a file, a host, a route.
-    pub(crate) subject: String,
-    pub(crate) outcome: Outcome,
-    pub(crate) ms: u64,
+    pub subject: String,
+    /// What it says.
+    pub outcome: Outcome,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
 }
 
 /// The findings of all groups, as they come.
-pub(crate) struct Results {
+pub struct Results {
     found: Mutex<BTreeMap<&'static str, Ended>>,
     /// Told of each check that has ended.
     changes: watch::Sender<()>,
@@ -41,7 +44,7 @@ struct Ended {
 
 impl Results {
     /// None yet. Each look may take `longest`; without `live` no check is made that submits something.
-    pub(crate) fn new(longest: Duration, live: bool) -> Self {
+    pub fn new(longest: Duration, live: bool) -> Self {
         Self { found: Mutex::default(), changes: watch::Sender::new(()), longest, live }
     }
 
@@ -52,7 +55,7 @@ impl Results {
 
     /// Makes one check of one subject: when each check that it `needs` has ended, and unless one of them hinders it. A check hinders if it
     /// failed or was skipped itself.
-    pub(crate) async fn check(
+    pub async fn check(
         &self,
         id: &'static str,
         subject: impl Into<String>,
@@ -73,7 +76,7 @@ impl Results {
     }
 
     /// Makes one check that has several subjects, or none, and finds them while it looks. The same bound holds for all of them together.
-    pub(crate) async fn check_each(
+    pub async fn check_each(
         &self,
         id: &'static str,
         subject: &str,
@@ -95,7 +98,7 @@ impl Results {
     }
 
     /// Puts down what a check found that has looked by itself. One that warns at most does not fail.
-    pub(crate) fn report(&self, id: &'static str, found: Vec<(String, Outcome, u64)>) {
+    pub fn report(&self, id: &'static str, found: Vec<(String, Outcome, u64)>) {
         let check = Check::of(id);
         let finding = |(subject, mut outcome, ms): (String, Outcome, u64)| {
             if check.worst == Worst::Warn && outcome.status == Status::Fail {
@@ -117,7 +120,7 @@ impl Results {
     }
 
     /// Ends a group: who needs a check that it has not made need not wait for it.
-    pub(crate) fn end(&self, group: Group) {
+    pub fn end(&self, group: Group) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         for check in CHECKS.iter().filter(|check| check.group == group) {
             found.entry(check.id).or_insert(Ended { findings: Vec::new(), hinders: None });
@@ -127,7 +130,7 @@ impl Results {
     }
 
     /// What was found, in the order of the table.
-    pub(crate) fn findings(self) -> Vec<Finding> {
+    pub fn findings(self) -> Vec<Finding> {
         let mut found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
         CHECKS.iter().filter_map(|check| found.remove(check.id)).flat_map(|ended| ended.findings).collect()
     }
@@ -182,18 +185,6 @@ fn with_members(text: &str) -> String {
         rest = after;
     }
     told + rest
-}
-
-/// Looks where the system may keep one waiting: at files. A look that hangs is left behind; the process ends without it.
-pub(crate) async fn off_thread<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(look).await {
-        Ok(found) => found,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime ends, and nobody waits for this any more.
-            Err(_) => std::future::pending().await,
-        },
-    }
 }
 
 fn millis(start: Instant) -> u64 {

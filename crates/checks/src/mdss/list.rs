@@ -4,7 +4,7 @@
 use mdss_relay_core::{Approach, Client, Credential};
 use serde_json::{Map, Value};
 
-use super::WEBHOOK_PATH;
+use crate::words::WEBHOOK_PATH;
 
 const LIST_PATH: &str = "/api/Storage/all";
 

@@ -3,8 +3,8 @@
 use mdss_relay_core::{Approach, Client, Route};
 
 use super::list::List;
-use crate::doctor::outcome::Outcome;
-use crate::doctor::subject::Subject;
+use crate::outcome::Outcome;
+use crate::setup::Setup;
 
 /// How a route is called in sentences: by its place in the configuration, and what it names.
 pub(super) fn named(index: usize, route: &Route) -> String {
@@ -16,12 +16,12 @@ const ASK: &str = "mdss-relay doctor --live asks MDSS itself, with a file that d
 
 /// What MDSS's list says of the unit of each route.
 pub(super) async fn listed(
-    subject: &Subject,
+    setup: &Setup,
     client: &Client,
     approach: &Approach,
     takes_any: bool,
 ) -> Vec<(String, Outcome)> {
-    let routes = subject.settings.rules.routes();
+    let routes = setup.settings.rules.routes();
     let each = |outcome: &dyn Fn(&Route) -> Outcome| -> Vec<(String, Outcome)> {
         routes.iter().enumerate().map(|(index, route)| (named(index, route), outcome(route))).collect()
     };

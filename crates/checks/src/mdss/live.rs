@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 
 use super::units::named;
 use super::{Answer, ask, made_up_key};
-use crate::doctor::network::two_parts;
-use crate::doctor::outcome::Outcome;
-use crate::doctor::results::Results;
-use crate::doctor::subject::Subject;
+use crate::outcome::Outcome;
+use crate::results::Results;
+use crate::setup::Setup;
+use crate::words::two_parts;
 
 /// What one answer says of one route.
 struct Said {
@@ -22,12 +22,12 @@ struct Said {
 }
 
 /// Asks for the unit of each route, and reports all four checks.
-pub(super) async fn units(subject: &Subject, relay: Relay, results: &Results) {
-    let routes = subject.settings.rules.routes();
+pub(super) async fn units(setup: &Setup, relay: Relay, results: &Results) {
+    let routes = setup.settings.rules.routes();
     let mut said = Vec::new();
     let needs = ["mdss.api", "mdss.key"];
     let look = async {
-        let answers = answers(subject, Arc::new(relay)).await;
+        let answers = answers(setup, Arc::new(relay)).await;
         said = routes.iter().zip(answers).map(|(route, answer)| of(route, &answer)).collect();
         subjects(routes).zip(&said).map(|(name, said)| (name, said.unit.clone())).collect()
     };
@@ -43,10 +43,10 @@ pub(super) async fn units(subject: &Subject, relay: Relay, results: &Results) {
 }
 
 /// Where an answer would prove nothing, nothing is submitted.
-pub(super) fn skipped(subject: &Subject, results: &Results) {
+pub(super) fn skipped(setup: &Setup, results: &Results) {
     let why = "MDSS took an object of a unit that does not exist, so nothing more was submitted";
     for id in ["mdss.real_time", "mdss.event_based", "mdss.scan_id"] {
-        let found = subjects(subject.settings.rules.routes());
+        let found = subjects(setup.settings.rules.routes());
         let found = found.map(|name| (name, Outcome::unknown(why, "look at the unit in MDSS"), 0));
         results.report(id, found.collect());
     }
@@ -57,11 +57,11 @@ fn subjects(routes: &[Route]) -> impl Iterator<Item = String> {
 }
 
 /// An answer for each route; units that several routes name alike are asked once.
-async fn answers(subject: &Subject, relay: Arc<Relay>) -> Vec<Answer> {
-    let routes = subject.settings.rules.routes();
+async fn answers(setup: &Setup, relay: Arc<Relay>) -> Vec<Answer> {
+    let routes = setup.settings.rules.routes();
     let ways: Vec<_> = routes
         .iter()
-        .map(|route| (route.storage_client_id(), storage_type(route, subject), route.scan_id()))
+        .map(|route| (route.storage_client_id(), storage_type(route, setup), route.scan_id()))
         .collect();
     let mut asked = JoinSet::new();
     for (index, way) in ways.iter().enumerate() {
@@ -85,9 +85,9 @@ async fn answers(subject: &Subject, relay: Arc<Relay>) -> Vec<Answer> {
 }
 
 /// The type that decides in which form MDSS is told: the route's own, or the usual one of its source's dialect.
-fn storage_type(route: &Route, subject: &Subject) -> StorageType {
+fn storage_type(route: &Route, setup: &Setup) -> StorageType {
     let of_source = || {
-        let mut sources = subject.http.sources.iter();
+        let mut sources = setup.http.sources.iter();
         let source = sources.find(|source| route.source().is_none_or(|own| own == source.name))?;
         source.dialect.map(Dialect::usual_storage_type)
     };

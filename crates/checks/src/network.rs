@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use mdss_relay_core::{Approach, Credential, Failure, Page, ProxyPlace, Secret};
 use rustls::pki_types::CertificateDer;
 
-use crate::doctor::check::{CHECKS, Group};
-use crate::doctor::mdss::base_path;
-use crate::doctor::outcome::Outcome;
-use crate::doctor::results::Results;
-use crate::doctor::subject::Subject;
+use crate::check::{CHECKS, Group};
+use crate::outcome::Outcome;
+use crate::results::Results;
+use crate::setup::Setup;
+use crate::words::{base_path, two_parts};
 use certificates::{Chain, Recorder};
 use way::{Place, Stopped, Way};
 
@@ -30,10 +30,11 @@ const CLOCK_FAIL: SignedDuration = SignedDuration::from_mins(5);
 /// MDSS only takes the object down before it answers. Slower than this, `RELAY_CONCURRENCY` requests at once are the limit.
 const SLOW: Duration = Duration::from_secs(1);
 
-pub(crate) async fn run(subject: &Subject, results: &Results) {
-    let Some(approach) = subject.settings.approach() else {
+/// Looks at the way to MDSS, one step after the other.
+pub async fn run(setup: &Setup, results: &Results) {
+    let Some(approach) = setup.settings.approach() else {
         for check in CHECKS.iter().filter(|check| check.group == Group::Network) {
-            let skipped = (subject.name.clone(), Outcome::skipped("settings.valid"), 0);
+            let skipped = (setup.name.clone(), Outcome::skipped("settings.valid"), 0);
             results.report(check.id, vec![skipped]);
         }
         return;
@@ -54,7 +55,7 @@ pub(crate) async fn run(subject: &Subject, results: &Results) {
 
     let mut answered = None;
     let look = async {
-        let looked = two_looks(subject, &approach).await;
+        let looked = two_looks(setup, &approach).await;
         let outcome = clock(&looked);
         answered = Some(looked);
         outcome
@@ -215,9 +216,9 @@ struct Looked {
     middle: Timestamp,
 }
 
-async fn two_looks(subject: &Subject, approach: &Approach) -> Result<Looked, String> {
+async fn two_looks(setup: &Setup, approach: &Approach) -> Result<Looked, String> {
     // No key is sent, so it does not matter whether doctor may read the relay's.
-    let settings = subject.settings.clone().with_api_key(Secret::new("none"));
+    let settings = setup.settings.clone().with_api_key(Secret::new("none"));
     let client = settings.client().map_err(|mistake| mistake.to_string())?;
     let base = base_path(&approach.path);
     let before = Timestamp::now();
@@ -276,10 +277,4 @@ fn latency(looked: Option<Result<Looked, String>>) -> Outcome {
 
 fn tls_words(error: &rustls::Error, server: &str) -> String {
     Approach::tls_fault(error, server).unwrap_or_else(|| format!("TLS with {server} failed: {error}"))
-}
-
-/// Sentences of the log have a remedy behind the fault.
-pub(super) fn two_parts(sentence: &str) -> (String, String) {
-    let (found, remedy) = sentence.split_once("; ").unwrap_or((sentence, ""));
-    (found.to_owned(), remedy.to_owned())
 }

@@ -13,36 +13,28 @@ use std::time::{Duration, Instant};
 
 use mdss_relay_core::{Cause, Failure, ObjectKey, Relay, Secret, StorageClientId, StorageType, Submission};
 
-use crate::doctor::check::{CHECKS, Group};
-use crate::doctor::key;
-use crate::doctor::network::two_parts;
-use crate::doctor::outcome::{Outcome, Status};
-use crate::doctor::results::Results;
-use crate::doctor::subject::Subject;
+use crate::check::{CHECKS, Group};
+use crate::outcome::{Outcome, Status};
+use crate::results::Results;
+use crate::setup::{Scope, Setup};
+use crate::words::two_parts;
 
 /// Less than the frame gives a check, so that what hangs is a failure with a sentence.
 const LONGEST_ANSWER: Duration = Duration::from_millis(4500);
 
-/// The path of the webhook below MDSS's base path
-/// (<https://www.opswat.com/docs/mdss/configuration/event-based-request-format>).
-const WEBHOOK_PATH: &str = "/api/webhook/realtime";
-
 /// An answer to something that was posted: the correlation id, or the verdict on anything else.
 type Answer = Result<String, Failure>;
 
-/// The path of MDSS's web interface, above the webhook's.
-pub(super) fn base_path(webhook: &str) -> String {
-    format!("{}/", webhook.strip_suffix(WEBHOOK_PATH).unwrap_or_default())
-}
-
-pub(crate) async fn run(subject: &Subject, results: &Results, live: bool) {
-    let settings = &subject.settings;
+/// Looks whether MDSS is the right one and takes what the settings say.
+pub async fn run(setup: &Setup, results: &Results, scope: Scope) {
+    let live = scope == Scope::Live;
+    let settings = &setup.settings;
     let (Some(approach), Ok(relay), Ok(client)) =
         (settings.approach(), Relay::new(settings.clone()), settings.client())
     else {
         let why = match settings.approach() {
             None => Outcome::skipped("settings.valid"),
-            Some(_) => key::missing(subject),
+            Some(_) => setup.key_missing.clone(),
         };
         for check in CHECKS.iter().filter(|check| check.group == Group::Mdss && (live || !check.live)) {
             // What is unknown is said once.
@@ -50,7 +42,7 @@ pub(crate) async fn run(subject: &Subject, results: &Results, live: bool) {
                 Status::Unknown if check.id != "mdss.api" => Outcome::skipped("mdss.api"),
                 _ => why.clone(),
             };
-            results.report(check.id, vec![(subject.name.clone(), outcome, 0)]);
+            results.report(check.id, vec![(setup.name.clone(), outcome, 0)]);
         }
         return;
     };
@@ -69,22 +61,22 @@ pub(crate) async fn run(subject: &Subject, results: &Results, live: bool) {
     results.check("mdss.api", &endpoint, &["network.tls"], look).await;
     let look = async {
         match &answer {
-            Some(answer) => accepts_key(answer, subject).await,
+            Some(answer) => accepts_key(answer, setup, scope).await,
             None => Outcome::unknown("MDSS gave no answer in time", ""),
         }
     };
     results.check("mdss.key", "the API key", &["mdss.api"], look).await;
     let takes_any = matches!(answer, Some(Ok(_)));
     if live && !takes_any {
-        live::units(subject, relay, results).await;
+        live::units(setup, relay, results).await;
     } else {
-        let found = units::listed(subject, &client, &approach, takes_any);
+        let found = units::listed(setup, &client, &approach, takes_any);
         results.check_each("mdss.unit", "routes", &["mdss.api", "mdss.key"], found).await;
         if live {
-            live::skipped(subject, results);
+            live::skipped(setup, results);
         }
     }
-    let look = async { rate(subject, took) };
+    let look = async { rate(setup, took) };
     results.check("mdss.rate", &endpoint, &["mdss.api"], look).await;
 }
 
@@ -153,7 +145,7 @@ fn api(answer: &Answer) -> Outcome {
 
 /// Whether MDSS accepts the key. An answer alone does not prove that it was looked at, so a wrong one is tried beside it: once, and only
 /// here, because it may raise an alarm in MDSS.
-async fn accepts_key(answer: &Answer, subject: &Subject) -> Outcome {
+async fn accepts_key(answer: &Answer, setup: &Setup, scope: Scope) -> Outcome {
     let remedy = "watch the first object, or ask MDSS's audit page for its requests; nothing else tells a good key from a wrong one here";
     let failure = match answer {
         Ok(_) => {
@@ -165,7 +157,7 @@ async fn accepts_key(answer: &Answer, subject: &Subject) -> Outcome {
     let (found, cure) = two_parts(&failure.detail);
     match failure.cause {
         Cause::MdssUnauthorized => {
-            let remedy = format!("{cure}; to give the relay another one: {}", key::replace(subject));
+            let remedy = format!("{cure}; to give the relay another one: {}", setup.replace_key);
             return Outcome::fail(found, "a key that MDSS accepts", remedy);
         }
         cause if cause.kind() == mdss_relay_core::FailureKind::Transient => {
@@ -173,8 +165,11 @@ async fn accepts_key(answer: &Answer, subject: &Subject) -> Outcome {
         }
         _ => {}
     }
+    if scope == Scope::Repeated {
+        return Outcome::unknown("MDSS does not refuse it; only doctor tries a wrong one beside it", remedy);
+    }
     let wrong = Secret::new(&format!("mdss-relay-doctor-{}", random_id()));
-    let stranger = match Relay::new(subject.settings.clone().with_api_key(wrong)) {
+    let stranger = match Relay::new(setup.settings.clone().with_api_key(wrong)) {
         Ok(stranger) => stranger,
         Err(mistake) => return Outcome::unknown(mistake.to_string(), ""),
     };
@@ -203,12 +198,12 @@ async fn accepts_key(answer: &Answer, subject: &Subject) -> Outcome {
 const LOW: f64 = 10.0;
 
 /// How many objects a second the relay can report.
-fn rate(subject: &Subject, took: Duration) -> Outcome {
-    let at_once = subject.settings.mdss.concurrency;
+fn rate(setup: &Setup, took: Duration) -> Outcome {
+    let at_once = setup.settings.mdss.concurrency;
     let most = at_once as f64 / took.as_secs_f64().max(0.001);
     let reachable =
         format!("{at_once} at once, answers in {} ms: about {most:.0} objects a second", took.as_millis());
-    match subject.http.spool.as_ref().map(|spool| spool.rate) {
+    match setup.http.spool.as_ref().map(|spool| spool.rate) {
         Some(rate) if f64::from(rate) * LOW < most => Outcome::warn(
             format!("RELAY_SPOOL_RATE allows {rate} a second; {reachable}"),
             "no cap far below what MDSS takes, which the relay finds by itself",
@@ -230,14 +225,5 @@ mod tests {
         let lengths: Vec<_> = one.split('-').map(str::len).collect();
         assert_eq!((lengths, &one[14..15]), (vec![8, 4, 4, 4, 12], "4"), "{one}");
         assert!(matches!(&one[19..20], "8" | "9" | "a" | "b"), "{one}");
-    }
-
-    #[test]
-    fn where_the_web_interface_is() {
-        for (webhook, want) in
-            [("/api/webhook/realtime", "/"), ("/mdss/api/webhook/realtime", "/mdss/"), ("/hook", "/")]
-        {
-            assert_eq!(base_path(webhook), want);
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use mdss_relay_core::Sample;
 use mdss_relay_stores::{Kind, StoreSettings, Tells};
 
-use crate::visible::quoted;
+use crate::words::quoted;
 
 /// A bucket in its store, and where our settings are.
 pub(super) struct Place<'p> {

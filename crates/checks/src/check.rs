@@ -2,19 +2,28 @@
 
 /// A group of checks; groups are looked at side by side and printed in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Group {
+pub enum Group {
+    /// What the settings say, whether or not anything answers.
     Settings,
+    /// The machine: disks, files, limits.
     Machine,
+    /// The spool's database.
     Database,
+    /// The way to MDSS.
     Network,
+    /// MDSS itself.
     Mdss,
+    /// Whether buckets tell us.
     Bucket,
+    /// The relay that runs.
     Relay,
+    /// Whether results of scans come back.
     Loop,
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 8] = [
+    /// All of them.
+    pub const ALL: [Self; 8] = [
         Self::Settings,
         Self::Machine,
         Self::Database,
@@ -26,7 +35,7 @@ impl Group {
     ];
 
     /// The first part of the ids of its checks.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Settings => "settings",
             Self::Machine => "machine",
@@ -40,43 +49,47 @@ impl Group {
     }
 
     /// Whether it looks at nothing but files: `--offline` does no more.
-    pub(crate) const fn is_offline(self) -> bool {
+    pub const fn is_offline(self) -> bool {
         matches!(self, Self::Settings | Self::Machine)
     }
 }
 
 /// Where the documents are in the repository.
-pub(crate) const DOCS: &str = "docs/";
+pub const DOCS: &str = "docs/";
 
 /// The worst that a check can say of what it found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Worst {
+pub enum Worst {
+    /// It warns.
     Warn,
+    /// It fails.
     Fail,
 }
 
 /// One check.
 #[derive(Debug)]
-pub(crate) struct Check {
+pub struct Check {
     /// `group.name`.
-    pub(crate) id: &'static str,
-    pub(crate) group: Group,
+    pub id: &'static str,
+    /// Its group.
+    pub group: Group,
     /// What it looks at, for a reader of the documentation.
-    pub(crate) looks_at: &'static str,
-    pub(crate) worst: Worst,
+    pub looks_at: &'static str,
+    /// The worst that it can say.
+    pub worst: Worst,
     /// Whether it is made only with `--live`, because MDSS would take it for a submission.
-    pub(crate) live: bool,
+    pub live: bool,
 }
 
 impl Check {
     /// The row of an id. Ids are written in the code alone, so one that the table does not have is a slip that the first test of its
     /// group meets.
-    pub(crate) fn of(id: &str) -> &'static Self {
+    pub fn of(id: &str) -> &'static Self {
         CHECKS.iter().find(|check| check.id == id).expect("an id of the table of checks")
     }
 
     /// The section about it.
-    pub(crate) fn doc(&self) -> String {
+    pub fn doc(&self) -> String {
         format!("{DOCS}doctor.md#{}", self.id)
     }
 }
@@ -93,7 +106,7 @@ use Group::{Bucket, Database, Loop, Machine, Mdss, Network, Relay, Settings};
 use Worst::{Fail, Warn};
 
 /// Every check, in the order in which they are printed.
-pub(crate) const CHECKS: &[Check] = &[
+pub const CHECKS: &[Check] = &[
     row(Settings, "settings.valid", Fail, "every variable, the TOML and the files they name"),
     row(Settings, "settings.http_endpoint", Warn, "whether the API key travels in the clear"),
     row(Settings, "settings.tls_verify_off", Warn, "whether MDSS's certificate is checked"),

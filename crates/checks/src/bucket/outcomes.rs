@@ -8,9 +8,9 @@ use mdss_relay_stores::{
     notifies,
 };
 
-use crate::doctor::bucket::put_back::{Place, switch_on};
-use crate::doctor::outcome::{Outcome, Status};
-use crate::doctor::results::LONGEST;
+use crate::bucket::put_back::{Place, switch_on};
+use crate::outcome::{Outcome, Status};
+use crate::results::LONGEST;
 
 /// What was asked: `None` if no answer came in time.
 type Asked<T> = Option<Result<T, Trouble>>;

@@ -11,25 +11,26 @@ use std::time::Instant;
 use mdss_relay_core::RetryPolicy;
 use mdss_relay_stores::{Kind, Store, StoreSettings, Trouble};
 
-use crate::doctor::bucket::outcomes::Looked;
-use crate::doctor::bucket::which::Which;
-use crate::doctor::check::{CHECKS, Group};
-use crate::doctor::outcome::Outcome;
-use crate::doctor::results::{LONGEST, Results};
-use crate::doctor::subject::Subject;
+use crate::bucket::outcomes::Looked;
+use crate::bucket::which::Which;
+use crate::check::{CHECKS, Group};
+use crate::outcome::Outcome;
+use crate::results::{LONGEST, Results};
+use crate::setup::Setup;
 
 /// What one bucket gave: for each check that concerns it, who was looked at, the outcome, and how long it took.
 type Found = Vec<(&'static str, String, Outcome, u64)>;
 
-pub(crate) async fn run(subject: &Subject, results: &Results) {
-    if subject.stores.is_empty() && !subject.mistakes_in("store") {
+/// Looks at each bucket of each store.
+pub async fn run(setup: &Setup, results: &Results) {
+    if setup.stores.is_empty() && !setup.stores_are_wrong {
         return;
     }
-    let found = if subject.mistakes_in("store") {
+    let found = if setup.stores_are_wrong {
         let ids = CHECKS.iter().filter(|check| check.group == Group::Bucket).map(|check| check.id);
-        ids.map(|id| (id, subject.name.clone(), Outcome::skipped("settings.valid"), 0)).collect()
+        ids.map(|id| (id, setup.name.clone(), Outcome::skipped("settings.valid"), 0)).collect()
     } else {
-        let all = subject.stores.iter().map(|store| of_store(subject, store));
+        let all = setup.stores.iter().map(|store| of_store(setup, store));
         futures_util::future::join_all(all).await.into_iter().flatten().collect::<Found>()
     };
     for check in CHECKS.iter().filter(|check| check.group == Group::Bucket) {
@@ -44,21 +45,21 @@ pub(crate) async fn run(subject: &Subject, results: &Results) {
     }
 }
 
-async fn of_store(subject: &Subject, settings: &StoreSettings) -> Found {
-    let which = Which::of(settings, &subject.settings.rules);
+async fn of_store(setup: &Setup, settings: &StoreSettings) -> Found {
+    let which = Which::of(settings, &setup.settings.rules);
     let mut found = Found::new();
     if let Some(why) = &which.unknown {
         let remedy = format!("name them in buckets of the store {:?}", settings.name);
         let whose = format!("store {:?}", settings.name);
         found.push(("bucket.exists", whose, Outcome::unknown(why, remedy), 0));
     }
-    let looks = which.buckets.iter().map(|bucket| of_bucket(subject, settings, bucket));
+    let looks = which.buckets.iter().map(|bucket| of_bucket(setup, settings, bucket));
     found.extend(futures_util::future::join_all(looks).await.into_iter().flatten());
     found
 }
 
 /// Asks for a listing and for whom the bucket tells, side by side, each within its time.
-async fn of_bucket(subject: &Subject, settings: &StoreSettings, bucket: &str) -> Found {
+async fn of_bucket(setup: &Setup, settings: &StoreSettings, bucket: &str) -> Found {
     // Somebody waits: what does not answer is asked once.
     let mut once = settings.clone();
     once.retry = RetryPolicy::new(Some(1));
@@ -76,8 +77,8 @@ async fn of_bucket(subject: &Subject, settings: &StoreSettings, bucket: &str) ->
     let looked = Looked {
         settings,
         bucket,
-        config: subject.config.as_deref(),
-        samples: subject.settings.rules.samples(settings.source.as_deref(), bucket),
+        config: setup.config.as_deref(),
+        samples: setup.settings.rules.samples(settings.source.as_deref(), bucket),
         listed: listed.ok(),
         tells: tells.ok(),
         tells_anybody: settings.kind != Kind::Directory,
