@@ -5,6 +5,7 @@ mod arrived;
 mod body;
 mod budget;
 mod calls;
+mod checked;
 mod compared;
 mod configuration;
 mod connection;

@@ -70,12 +70,11 @@ async fn once(
         return Ok(());
     }
     let door = Door::within(kept.place.clone(), spool.clone()).map_err(|trouble| trouble.to_string())?;
-    let stores: Vec<_> = configuration.schedules.iter().map(|schedule| schedule.store.clone()).collect();
     let means = Resend {
         ledger,
         door,
         rules: &configuration.relay.settings().rules,
-        stores: &stores,
+        stores: &configuration.stores,
         rate: RATE,
         actor: "mdss-relay-http".to_owned(),
         reason: "never scanned".to_owned(),

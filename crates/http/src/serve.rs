@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use crate::accept::{accept, log_more};
 use crate::budget::Budget;
 use crate::calls::Calls;
+use crate::checked;
 use crate::configuration::{Configuration, InForce};
 use crate::connection::HEAD_TIMEOUT;
 use crate::keeping;
@@ -106,6 +107,7 @@ impl Server {
             let watch = Arc::clone(&self.watch);
             tokio::spawn(keeping::empty(spool, running.clone(), stop_worker.subscribe(), watch))
         });
+        let checks = tokio::spawn(checked::watch(self.counters.clone(), running.clone()));
         let stop_ledger = watch::Sender::new(false);
         let book = first.ledger().map(|_| Book::default());
         let results = book.clone().map(|book| {
@@ -210,6 +212,7 @@ impl Server {
         info!({ fields::SIGNAL } = %why, "asked to stop: the requests under way are finished first");
         logging.abort();
         outages.abort();
+        checks.abort();
         let ended = calls.ended();
         let refusals = shared.refusals.clone();
         shared.stopping.send_replace(true);

@@ -70,6 +70,7 @@ fields! {
 
     SOURCE = "mdss.source", "text", "accepted object, server", "the name of the HTTP source";
     CHECK = "mdss.check", "text", "server", "the check of the gate that refused";
+    CHECK_ID = "mdss.check_id", "text", "server", "the check of doctor, repeated by the server, that says something else than before";
     CLIENT_ADDRESS = "client.address", "text", "server",
         "who posts: the connection's other end or, behind a trusted proxy, the address in `X-Forwarded-For`";
     REPEATS = "mdss.repeats", "integer", "server", "how many lines like this one were left out since the last one";

@@ -103,6 +103,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Listed,
     /// Whether its log is lines for people instead of JSON.
     pub text_log: bool,
+    /// From one look at the way to MDSS, at MDSS and at the buckets to the next; `None`: the server does not look by itself.
+    pub check_every: Option<Duration>,
     /// The durable hand-off, if events are to be on disk before their sender hears "done".
     pub spool: Option<SpoolSettings>,
 }

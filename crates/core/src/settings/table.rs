@@ -383,6 +383,14 @@ pub const SETTINGS: &[Setting] = &[
         "a second port, for `/metrics`, `/readyz` and `/healthz` alone",
     ),
     setting(
+        "RELAY_CHECK_EVERY",
+        "http.check_every",
+        Http,
+        Value("1h"),
+        fills!(given.http.check_every = or_never(duration(SECOND..=DAY))),
+        "how often the server looks at the way to MDSS, at MDSS and whether the buckets of its stores tell it, as `mdss-relay doctor` does; while something fails, every five minutes",
+    ),
+    setting(
         "RELAY_BODY_LIMIT",
         "http.body_limit",
         Requests,
