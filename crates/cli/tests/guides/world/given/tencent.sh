@@ -13,6 +13,8 @@ finally() {
     [ "$(scanned mdss-relay-verify- | wc -l)" -eq 2 ]
     jq --exit-status '[.functions, .queues, .logsets, .topics, .alarms] | all(. == {})' /var/lib/tccli/account.json
     [ -e /var/lib/tccli/attached ] && [ -e /var/lib/tccli/notice ]
+    # The ledger got a line of each, as the log service gives it back.
+    [ "$(wc -l < function-log.jsonl)" -eq 2 ]
     # What the uploader signed with reached the function, and no line of it.
     grep -q made-up-secret /var/lib/tccli/event.json
     ! grep -q made-up-secret /var/lib/tccli/lines
