@@ -10,9 +10,10 @@ use port_shim::ALIBABA_FC as PLATFORM;
 async fn main() -> ExitCode {
     let function = Deployable {
         name: "mdss-relay-alibaba-fc",
-        about: "reports objects to MetaDefender Storage Security, as a custom runtime of Alibaba Cloud's Function Compute.",
+        about: "reports objects to MetaDefender Storage Security, as a function of Alibaba Cloud's Function Compute.",
         answers: Answers::Destination,
         requests: Requests::NONE,
+        // The platform reads the log of a call from there, between its own lines.
         stream: Stream::Stdout,
         stopped: PLATFORM.stopped,
     };

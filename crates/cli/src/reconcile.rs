@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use mdss_relay_core::{LedgerKeys, Role, Settings, duration_in};
 use mdss_relay_ledger::{Keys, Ledger, Options, Place as LedgerPlace};
 use mdss_relay_reconcile::{
-    Alone, Door, GRACE, Means, Outcome, Progress, Question, RATE, Target, Wanted, compare,
+    Alone, Door, GRACE, Means, Outcome, Progress, Question, RATE, Referee, Target, Wanted, compare,
 };
 use mdss_relay_spool::{Parties, Place};
 use mdss_relay_stores::{Store, StoreSettings};
@@ -77,6 +77,9 @@ pub(crate) struct Arguments {
     /// Forwards also what is undecidable: a route's condition asks what a listing does not say.
     #[arg(long, requires = "forward")]
     undecidable: bool,
+    /// Asks MDSS about what is missing (RELAY_LOOP_FILE_API), four times a second at most: what it has scanned by itself is covered.
+    #[arg(long, conflicts_with = "last")]
+    ask_mdss: bool,
     /// Status 1 if the coverage is below so many percent: 99.99.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_under: Option<f64>,
@@ -144,6 +147,10 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
     if ledger.is_none() {
         say("there is no ledger, so nothing is known of what was accepted: everything counts as missing");
     }
+    let referee = match arguments.ask_mdss {
+        true => Some(whence.referee()?),
+        false => None,
+    };
     let store = Store::open(target.store).map_err(|trouble| trouble.to_string())?;
     let means = Means {
         listing: store.list(&target.bucket, arguments.prefix.as_bytes()),
@@ -152,6 +159,7 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
         rules: &whence.settings.rules,
         ledger,
         door,
+        referee,
     };
     let stop = stopped()?;
     let meter = Meter::new();
@@ -160,6 +168,11 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
     meter.end();
     match outcome {
         Ok(outcome) => {
+            if let Some(why) = &outcome.not_asked {
+                say(&format!(
+                    "MDSS's file API says nothing that is understood ({why}): what it was not asked about counts as missing"
+                ));
+            }
             print(&shown::outcome(&target, &question, &outcome, begun.elapsed(), arguments.json));
             Ok(status(&outcome, arguments.fail_under))
         }
@@ -197,6 +210,7 @@ fn question(target: &Target<'_>, arguments: &Arguments) -> Question {
         before: arguments.before,
         forward: arguments.forward,
         undecidable: arguments.undecidable,
+        ask_mdss: arguments.ask_mdss,
         rate: arguments.rate,
         ..Question::about(target.bucket.clone(), actor())
     }
@@ -280,6 +294,15 @@ impl Whence {
         let parties = Parties { sources: sources.max(1), units: self.settings.rules.units() };
         let door = Door::beside(place.clone(), self.limit, parties);
         door.map(Some).map_err(|trouble| trouble.to_string())
+    }
+
+    /// MDSS, to be asked what it knows.
+    fn referee(&self) -> Result<Referee, String> {
+        let api = self.settings.http.as_ref().map(|http| http.file_api.clone()).unwrap_or_default();
+        let referee = Referee::of(&self.settings, &api).map_err(|mistake| mistake.to_string())?;
+        referee.ok_or_else(|| {
+            "--ask-mdss needs RELAY_LOOP_FILE_API: where MDSS is asked is not known".to_owned()
+        })
     }
 
     /// The ledger of the data directory, if there is one or the settings ask for one.

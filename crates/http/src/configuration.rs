@@ -18,8 +18,6 @@ use mdss_relay_spool::{Config, Database, Place};
 use mdss_relay_stores::StoreSettings;
 use tokio::sync::Semaphore;
 
-use crate::file_api::FileApi;
-
 /// Requests of one source under way at once; its further requests wait before their bodies are read. Each source has places of
 /// its own: one that stalls, or is open to everybody, must not keep the others waiting.
 pub(crate) const MOST_REQUESTS: usize = 32;
@@ -78,7 +76,7 @@ impl Configuration {
                 database.place()
             ));
         }
-        if let Err(mistake) = FileApi::of(&http.file_api) {
+        if let Err(mistake) = mdss_relay_reconcile::FileApi::of(&http.file_api) {
             draft.mistakes.push(mistake);
         }
         // Until the ledger has tables there.

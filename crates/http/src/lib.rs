@@ -9,7 +9,6 @@ mod checked;
 mod compared;
 mod configuration;
 mod connection;
-mod file_api;
 mod keeping;
 mod ledger;
 mod listeners;

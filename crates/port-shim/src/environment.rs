@@ -175,7 +175,9 @@ fn functions(root: &OsStr, file: &str) -> Option<BTreeSet<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::azure_functions::AZURE_FUNCTIONS;
+    use crate::{
+        ALIBABA_FC, AZURE_FUNCTIONS, HUAWEI_FUNCTIONGRAPH, TENCENT_SCF, VOLCENGINE_FAAS, YANDEX_CONTAINERS,
+    };
 
     fn read(vars: &[(&str, &str)]) -> Result<Environment, String> {
         Environment::from_vars(&AZURE_FUNCTIONS, vars.iter().copied()).map_err(|error| error.to_string())
@@ -218,6 +220,69 @@ mod tests {
                 assert_eq!(environment.listen.to_string(), "127.0.0.1:7071", "{vars:?}");
             }
             assert_eq!(&got.map(|environment| environment.time), want, "{vars:?}");
+        }
+    }
+
+    /// The platforms call from outside the machine, except one, which must not be called from there.
+    #[test]
+    fn each_platform_finds_the_function_where_it_looks() {
+        type Case<'a> = (&'static Profile, &'a [(&'a str, &'a str)], Result<&'a str, &'a str>);
+        let table: &[Case<'_>] = &[
+            (&AZURE_FUNCTIONS, &[("FUNCTIONS_CUSTOMHANDLER_PORT", "1")], Ok("127.0.0.1:1")),
+            (&ALIBABA_FC, &[], Ok("0.0.0.0:9000")),
+            (&ALIBABA_FC, &[("FC_CUSTOM_LISTEN_PORT", "1")], Ok("0.0.0.0:1")),
+            (&ALIBABA_FC, &[("FC_CUSTOM_LISTEN_PORT", "1"), ("FC_SERVER_PORT", "2")], Ok("0.0.0.0:2")),
+            (&TENCENT_SCF, &[("PORT", "1")], Ok("0.0.0.0:9000")),
+            (&HUAWEI_FUNCTIONGRAPH, &[("PORT", "1")], Ok("0.0.0.0:8000")),
+            (&VOLCENGINE_FAAS, &[], Ok("0.0.0.0:8000")),
+            (&VOLCENGINE_FAAS, &[("_FAAS_RUNTIME_PORT", "1")], Ok("0.0.0.0:1")),
+            (&YANDEX_CONTAINERS, &[("PORT", "1")], Ok("0.0.0.0:1")),
+            (
+                &YANDEX_CONTAINERS,
+                &[("PORT", "")],
+                Err("PORT: expected a port, which Serverless Containers sets"),
+            ),
+            (&YANDEX_CONTAINERS, &[(LISTEN, "[::1]:7")], Ok("[::1]:7")),
+            (&ALIBABA_FC, &[("FC_SERVER_PORT", "x"), (LISTEN, "127.0.0.1:0")], Ok("127.0.0.1:0")),
+            (
+                &TENCENT_SCF,
+                &[(LISTEN, "9000")],
+                Err(
+                    "PORT_SHIM_LISTEN: found \"9000\", expected an address and a port, such as 127.0.0.1:9000",
+                ),
+            ),
+        ];
+        for (profile, vars, want) in table {
+            let read = Environment::from_vars(profile, vars.iter().copied());
+            let got = read.map(|read| read.listen.to_string()).map_err(|error| error.to_string());
+            assert_eq!(got, want.map(str::to_owned).map_err(str::to_owned), "{vars:?}");
+            let vars: Vec<_> = vars.iter().map(|(name, value)| (name.into(), value.into())).collect();
+            assert_eq!(mistakes(profile, &vars).len(), usize::from(want.is_err()), "{vars:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_seconds_that_no_call_has_says_nothing() {
+        for (value, want) in [
+            ("1", Some(1)),
+            ("259200", Some(259_200)),
+            ("259201", None),
+            ("0", None),
+            ("", None),
+            ("-1", None),
+            ("+1", None),
+            ("1.5", None),
+            (" 1", None),
+            ("60s", None),
+            ("9999999999999999999999", None),
+        ] {
+            for (profile, name) in
+                [(&HUAWEI_FUNCTIONGRAPH, "RUNTIME_TIMEOUT"), (&VOLCENGINE_FAAS, "_FAAS_FUNC_TIMEOUT")]
+            {
+                let read = Environment::from_vars(profile, [(name, value)]).unwrap();
+                assert_eq!(read.time, want.map(Duration::from_secs), "{name}={value:?}");
+            }
+            assert_eq!(time_of(value, Duration::from_secs), want.map(Duration::from_secs), "{value:?}");
         }
     }
 

@@ -45,7 +45,7 @@ impl World {
     }
 
     pub(crate) async fn with(store: &str, more: &str) -> Self {
-        let sim = Sim::start(Config::default()).await.unwrap();
+        let sim = Sim::start(Config { file_api: true, ..Config::default() }).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let secret = dir.path().join("secret");
         std::fs::write(&secret, "not-a-secret\n").unwrap();

@@ -40,20 +40,30 @@ impl Names {
 
 /// How the file API is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FileApi {
+pub struct FileApi {
     path: String,
     names: Names,
 }
 
 /// What one page says of the object that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
+pub enum Said {
     /// It was scanned after it was accepted.
-    Scanned { file_id: Option<String>, verdict: Verdict, at: Moment },
+    Scanned {
+        /// What MDSS calls the file.
+        file_id: Option<String>,
+        /// What it has found.
+        verdict: Verdict,
+        /// When the scan ended.
+        at: Moment,
+    },
     /// MDSS is at it.
     UnderWay,
     /// It is not among these files; whether there may be more.
-    NotThere { more: bool },
+    NotThere {
+        /// Whether there may be more files.
+        more: bool,
+    },
 }
 
 impl FileApi {
@@ -61,7 +71,7 @@ impl FileApi {
     ///
     /// # Errors
     /// The mistake in the names.
-    pub(crate) fn of(settings: &FileApiSettings) -> Result<Option<Self>, Mistake> {
+    pub fn of(settings: &FileApiSettings) -> Result<Option<Self>, Mistake> {
         let Some(path) = &settings.path else { return Ok(None) };
         match Self::new(path, &settings.names.texts) {
             Ok(api) => Ok(Some(api)),
@@ -93,7 +103,7 @@ impl FileApi {
     }
 
     /// The path and query that ask for the files of an object's name in its unit, from the one with this number on.
-    pub(crate) fn ask(&self, question: &Question, start: usize) -> String {
+    pub fn ask(&self, question: &Question, start: usize) -> String {
         let name = question.key.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&question.key);
         let value = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         format!(
@@ -107,7 +117,7 @@ impl FileApi {
     }
 
     /// The number of the first file of the next page.
-    pub(crate) fn after(start: usize) -> usize {
+    pub fn after(start: usize) -> usize {
         start + PAGE
     }
 
@@ -115,7 +125,7 @@ impl FileApi {
     ///
     /// # Errors
     /// Why it says nothing: a sentence without its contents.
-    pub(crate) fn read(&self, question: &Question, body: &[u8]) -> Result<Said, String> {
+    pub fn read(&self, question: &Question, body: &[u8]) -> Result<Said, String> {
         let body: Value = serde_json::from_slice(body).map_err(|_| "the answer is not JSON".to_owned())?;
         let list = if body.is_array() { &body } else { &body[self.names.get("list")] };
         let list =
