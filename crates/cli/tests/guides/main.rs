@@ -67,6 +67,7 @@ guides! {
     operation: "docs/operation.md",
     other_stores: "docs/other-stores.md",
     readme: "README.md",
+    tencent: "docs/tencent.md",
 }
 
 const KUBERNETES: &str = "docs/kubernetes.md";
