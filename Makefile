@@ -30,6 +30,7 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/google --if-there
 	@sh .ci/alibaba --if-there
 	@sh .ci/tencent --if-there
+	@sh .ci/huawei --if-there
 	@sh .ci/containers --if-there
 	@sh .ci/kubernetes --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
@@ -65,6 +66,9 @@ servers: ## take nginx, Caddy and Prometheus out of Debian's packages into targe
 
 azure-check: ## Azure's templates and Terraform against Azure's types and each other (make check does it too, if the parsers are there)
 	@sh .ci/azure
+
+huawei-check: ## Huawei Cloud's Terraform against the provider's arguments, and what the scripts call against its SDKs (make check does it too, if they are there)
+	@sh .ci/huawei
 
 google-check: ## Google's Terraform against the provider's arguments (make check does it too, if the parser is there)
 	@sh .ci/google

@@ -59,6 +59,7 @@ guides! {
     cloudflare: "docs/cloudflare.md",
     from_the_vendor_function: "docs/from-the-vendor-function.md",
     google: "docs/google.md",
+    huawei: "docs/huawei.md",
     jdcloud: "docs/jdcloud.md",
     logging: "docs/logging.md",
     minio: "docs/minio.md",

@@ -81,6 +81,7 @@ pub(crate) fn run(name: &str, blocks: &[Block]) {
         "mdss-relay-alibaba-fc",
         "mdss-relay-volcengine-faas",
         "mdss-relay-tencent-scf",
+        "mdss-relay-huawei-functiongraph",
         "mdss-sim",
     ] {
         assert!(
