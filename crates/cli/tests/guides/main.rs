@@ -53,6 +53,7 @@ macro_rules! guides {
 }
 
 guides! {
+    alibaba: "docs/alibaba.md",
     aws: "docs/aws.md",
     azure: "docs/azure.md",
     cloudflare: "docs/cloudflare.md",
@@ -67,6 +68,7 @@ guides! {
     operation: "docs/operation.md",
     other_stores: "docs/other-stores.md",
     readme: "README.md",
+    tencent: "docs/tencent.md",
 }
 
 const KUBERNETES: &str = "docs/kubernetes.md";
