@@ -7,6 +7,7 @@ mod gate;
 mod head;
 mod notification;
 mod plan;
+mod pushes;
 mod token;
 
 pub use cloudevents::cloudevents;
