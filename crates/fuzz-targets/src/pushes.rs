@@ -28,7 +28,7 @@ pub(crate) const PUSHES: &[(&str, Proof)] = &[
 ];
 
 /// What the requests were signed with, by OpenSSL. The key was thrown away.
-pub(crate) const PUSHER: &str = include_str!("../../gate/src/check/vectors/signer.pem");
+pub(crate) const PUSHER: &str = include_str!("../../gate/src/testing/signer.pem");
 
 const EVENTBRIDGE: &[&[u8]] = &[
     include_bytes!("../../../fuzz/corpus/gate/eventbridge-signed"),

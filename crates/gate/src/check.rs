@@ -16,8 +16,6 @@ mod shared_secret;
 mod sns;
 mod source_addresses;
 mod trust;
-#[cfg(test)]
-mod vectors;
 
 pub(crate) use alibaba_eventbridge::AlibabaEventbridge;
 pub(crate) use alibaba_mns::{AlibabaMns, MNS, MnsTopic};

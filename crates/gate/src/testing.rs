@@ -9,6 +9,12 @@ use rcgen::PublicKeyData as _;
 use crate::head::{Head, Request};
 use crate::key::Hash;
 
+/// 2048 bits, made by OpenSSL, in a certificate that is signed with MD5 and RSA.
+pub(crate) const SIGNER: &str = include_str!("testing/signer.pem");
+
+/// 512 bits, made by OpenSSL, with the subject of the only captured certificate of Alibaba's message service.
+pub(crate) const WEAK: &str = include_str!("testing/weak.pem");
+
 /// A key pair, and what is made with it.
 pub(crate) struct Signer(&'static drive::Signer);
 

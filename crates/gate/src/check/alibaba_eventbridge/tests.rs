@@ -5,10 +5,9 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::check::vectors::{SIGNER, WEAK};
 use crate::key::Pinned;
 use crate::key_url::KeyUrl;
-use crate::testing::{Post, Signer, at, now, other_tail};
+use crate::testing::{Post, SIGNER, Signer, WEAK, at, now, other_tail};
 use crate::{Replays, Verdict};
 
 const URL: &str =

@@ -9,12 +9,11 @@ use md5::{Digest as _, Md5};
 use proptest::prelude::*;
 
 use super::*;
-use crate::check::vectors::WEAK;
 use crate::check::{ContentMd5, Trust};
 use crate::encoding::BASE64;
 use crate::key::{Hash, Key, Pinned};
 use crate::key_url::KeyUrl;
-use crate::testing::{Post, Signer, at, now, other_tail};
+use crate::testing::{Post, Signer, WEAK, at, now, other_tail};
 use crate::{Replays, moment};
 
 const URL: &str = "https://mns-cert.oss-cn-hangzhou.aliyuncs.com/x509_public_certificate.pem";

@@ -8,8 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::check::vectors::WEAK;
-use crate::testing::{Post, Signer, at, now, other_tail};
+use crate::testing::{Post, Signer, WEAK, at, now, other_tail};
 use crate::{Policy, Replays, Verdict};
 
 const TOPIC: &str = "urn:smn:cn-north-4:28a70000000000000000000000000005:intake";

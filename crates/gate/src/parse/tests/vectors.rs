@@ -3,17 +3,10 @@
 
 use jiff::Timestamp;
 
-use crate::head::{Head, Request};
+use super::*;
+use crate::head::Request;
 use crate::key::Key;
-use crate::keys::Keys;
-use crate::policy::Policy;
-use crate::verdict::Verdict;
-
-/// 2048 bits, in a certificate signed with MD5 and RSA.
-pub(super) const SIGNER: &str = include_str!("vectors/signer.pem");
-
-/// 512 bits, with the subject of the only captured certificate of Alibaba's message service.
-pub(super) const WEAK: &str = include_str!("vectors/weak.pem");
+use crate::testing::{SIGNER, WEAK};
 
 const EVENTBRIDGE: &str = "{ path_secret = { secret = 'push-s3cret-0123' }, alibaba_eventbridge = { public_url = 'https://relay.example/alibaba', \
                            certificate_file = '/signer' } }";
@@ -22,7 +15,7 @@ const SMN: &str = "{ huawei_smn = { topics = ['urn:smn:cn-north-4:28a70000000000
 
 macro_rules! vector {
     ($name:literal) => {
-        ($name, include_bytes!(concat!("../../../../fuzz/corpus/gate/", $name)).as_slice())
+        ($name, include_bytes!(concat!("../../../../../fuzz/corpus/gate/", $name)).as_slice())
     };
 }
 
