@@ -114,7 +114,7 @@ bless: ## rewrite the answers in events/ and the tables in the documents; read t
 # A stable compiler builds with a sanitizer only if RUSTC_BOOTSTRAP lets it pass for a nightly. The first folder takes what is found; the others
 # are read: what is committed, and every delivery of events/.
 TIME ?= 60
-TARGETS ?= plan cloudevents custom_handler gate token condition notification
+TARGETS ?= plan cloudevents custom_handler faas_batch gate token condition notification
 
 fuzz: ## fuzz each target (TARGETS="…") for TIME seconds (needs cargo-fuzz); what it finds becomes a test
 	@$(CARGO) fuzz --version > /dev/null 2>&1 || { echo "make: cargo-fuzz is missing; 'cargo install --locked cargo-fuzz' installs it" >&2; exit 1; }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mdss_relay_core::{Role, Settings, SpoolPlace};
 use mdss_relay_spool::{Database, Durability, Examined, TroubleKind};
 
-use crate::doctor::Outcome;
+use mdss_relay_checks::Outcome;
 
 /// A transaction that is open for longer keeps vacuum from clearing rows, and claims slow down.
 const LONG: Duration = Duration::from_secs(600);

@@ -4,22 +4,18 @@
 //! `doctor/outcome.rs`). Groups run side by side (`doctor/results.rs`), each in a file of its own.
 
 mod account;
-mod bucket;
-mod check;
 mod checklist;
 mod closed_loop;
 mod database;
 mod files;
 mod key;
 mod machine;
-mod mdss;
-mod network;
-mod outcome;
+mod off_thread;
 mod relay;
-mod results;
 mod secrets;
 mod service;
 mod settings;
+mod setup;
 mod subject;
 mod unit_file;
 mod view;
@@ -30,12 +26,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use mdss_relay_checks::{Finding, Group, LONGEST, Results, Scope, Setup, bucket, mdss, network};
 
 use crate::visible::visible;
-use check::Group;
 use checklist::Counts;
-pub(crate) use outcome::{Outcome, Status};
-use results::{Finding, LONGEST, Results, off_thread};
+use off_thread::off_thread;
 use subject::Subject;
 
 /// Checks a set-up: its settings, this machine, the network, MDSS, whether the buckets tell us, and the running relay. Nothing is submitted to MDSS without --live.
@@ -76,12 +71,16 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Err(error) => return unusable(&format!("cannot start: {error}")),
     };
     let (config, unit_file) = (arguments.config.clone(), arguments.unit_file.clone());
-    let read = off_thread(move || Subject::read(config.as_deref(), unit_file.as_deref()));
+    let read = off_thread(move || {
+        let subject = Subject::read(config.as_deref(), unit_file.as_deref())?;
+        let setup = setup::of(&subject);
+        Ok((subject, setup))
+    });
     let findings = runtime.block_on(async {
         match tokio::time::timeout(LONGEST, read).await {
-            Ok(Ok(subject)) => {
-                let subject = Arc::new(subject);
-                Ok((subject.name.clone(), examine(&subject, arguments.offline, arguments.live).await))
+            Ok(Ok((subject, setup))) => {
+                let (name, subject) = (subject.name.clone(), Arc::new(subject));
+                Ok((name, examine(&subject, &setup, arguments.offline, arguments.live).await))
             }
             Ok(Err(why)) => Err(why),
             Err(_) => {
@@ -115,8 +114,9 @@ fn unusable(why: &str) -> ExitCode {
 }
 
 /// All findings, in the order of the table. Groups are looked at side by side.
-async fn examine(subject: &Arc<Subject>, offline: bool, live: bool) -> Vec<Finding> {
+async fn examine(subject: &Arc<Subject>, setup: &Setup, offline: bool, live: bool) -> Vec<Finding> {
     let results = Results::new(LONGEST, live);
+    let scope = if live { Scope::Live } else { Scope::Asked };
     let (of, to) = (subject, &results);
     let one = |group: Group| async move {
         if offline && !group.is_offline() {
@@ -126,9 +126,9 @@ async fn examine(subject: &Arc<Subject>, offline: bool, live: bool) -> Vec<Findi
             Group::Settings => settings::run(of, to).await,
             Group::Machine => machine::run(of, to).await,
             Group::Database => database::run(of, to).await,
-            Group::Network => network::run(of, to).await,
-            Group::Mdss => mdss::run(of, to, live).await,
-            Group::Bucket => bucket::run(of, to).await,
+            Group::Network => network(setup, to).await,
+            Group::Mdss => mdss(setup, to, scope).await,
+            Group::Bucket => bucket(setup, to).await,
             Group::Relay => relay::run(of, to).await,
             Group::Loop => closed_loop::run(of, to).await,
         }

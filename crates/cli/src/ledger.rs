@@ -4,6 +4,7 @@ mod journey;
 mod period;
 mod place;
 mod proof;
+mod resend;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -17,6 +18,7 @@ use mdss_relay_ledger::{
 };
 use serde_json::json;
 
+use crate::reconcile::Whence;
 use crate::spool::which::age;
 use crate::terminal::{agreed, finished, print, write};
 use crate::visible::visible;
@@ -122,6 +124,11 @@ enum Task {
         #[arg(long)]
         yes: bool,
     },
+    /// Puts objects that MDSS has accepted and never scanned back into the spool of the running relay, which tells MDSS of them once more.
+    ///
+    /// Without --unconfirmed those that were never scanned, for certain: MDSS was asked about them, twice, an hour apart (RELAY_LOOP_FILE_API). Today's
+    /// routes say where they go; what they do not select any more is passed over. An entry says who has done it.
+    Resend(resend::Arguments),
     /// Reads in the log of relays that keep no ledger: functions, and servers in direct mode. The same lines twice count once.
     Import {
         /// Files of JSON lines; `-` is standard input.
@@ -148,7 +155,7 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
         Task::Show { .. } | Task::Unscanned { .. } | Task::Verify { .. } | Task::Export { .. } => {
             Options::reading()
         }
-        Task::Checkpoint | Task::Forget { .. } | Task::Import { .. } => Options::default(),
+        Task::Checkpoint | Task::Forget { .. } | Task::Import { .. } | Task::Resend(_) => Options::default(),
     };
     let ledger = Ledger::open(&place, options).await.map_err(sentence)?;
     let json = arguments.json;
@@ -222,6 +229,11 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
             Ok(u8::from(done.entries == 0 && done.results == 0))
         }
         Task::Import { files } => import(&ledger, files, json).await,
+        Task::Resend(wanted) => {
+            let (dir, url) = (arguments.data_dir.clone(), arguments.url_file.as_deref());
+            let whence = Whence::of(arguments.config.as_deref(), dir, url)?;
+            resend::run(ledger, &whence, wanted, json).await
+        }
     }
 }
 

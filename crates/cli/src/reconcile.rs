@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use mdss_relay_core::{LedgerKeys, Role, Settings, duration_in};
 use mdss_relay_ledger::{Keys, Ledger, Options, Place as LedgerPlace};
 use mdss_relay_reconcile::{
-    Alone, Door, GRACE, Means, Outcome, Progress, Question, RATE, Target, Wanted, compare,
+    Alone, Door, GRACE, Means, Outcome, Progress, Question, RATE, Referee, Target, Wanted, compare,
 };
 use mdss_relay_spool::{Parties, Place};
 use mdss_relay_stores::{Store, StoreSettings};
@@ -77,6 +77,9 @@ pub(crate) struct Arguments {
     /// Forwards also what is undecidable: a route's condition asks what a listing does not say.
     #[arg(long, requires = "forward")]
     undecidable: bool,
+    /// Asks MDSS about what is missing (RELAY_LOOP_FILE_API), four times a second at most: what it has scanned by itself is covered.
+    #[arg(long, conflicts_with = "last")]
+    ask_mdss: bool,
     /// Status 1 if the coverage is below so many percent: 99.99.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_under: Option<f64>,
@@ -115,7 +118,8 @@ fn failed(sentence: &str) -> ExitCode {
 
 /// What is asked for; a sentence if it could not be begun.
 async fn command(arguments: &Arguments) -> Result<u8, String> {
-    let whence = Whence::of(arguments)?;
+    let (dir, url) = (arguments.data_dir.clone(), arguments.url_file.as_deref());
+    let whence = Whence::of(arguments.config.as_deref(), dir, url)?;
     let wanted = Wanted {
         route: arguments.route.as_deref(),
         store: arguments.store.as_deref(),
@@ -131,15 +135,10 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
     }
     let target = Target::of(&whence.settings, &whence.stores, wanted)?;
     let question = question(&target, arguments);
-    let door = whence.door().await?;
-    if arguments.forward {
-        let Some(door) = &door else {
-            return Err("there is no spool to forward to: name the data directory of a running relay, in --data-dir or RELAY_DATA_DIR".into());
-        };
-        if !door.is_worked_on().await.map_err(|trouble| trouble.to_string())? {
-            return Err("no relay works on the spool: --forward needs one that runs".into());
-        }
-    }
+    let door = match arguments.forward {
+        true => Some(whence.open_door().await?),
+        false => whence.door().await?,
+    };
     let _alone = match &whence.dir {
         Some(dir) => Some(Alone::take(dir).map_err(|trouble| trouble.to_string())?),
         None => None,
@@ -148,6 +147,10 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
     if ledger.is_none() {
         say("there is no ledger, so nothing is known of what was accepted: everything counts as missing");
     }
+    let referee = match arguments.ask_mdss {
+        true => Some(whence.referee()?),
+        false => None,
+    };
     let store = Store::open(target.store).map_err(|trouble| trouble.to_string())?;
     let means = Means {
         listing: store.list(&target.bucket, arguments.prefix.as_bytes()),
@@ -156,6 +159,7 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
         rules: &whence.settings.rules,
         ledger,
         door,
+        referee,
     };
     let stop = stopped()?;
     let meter = Meter::new();
@@ -164,6 +168,11 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
     meter.end();
     match outcome {
         Ok(outcome) => {
+            if let Some(why) = &outcome.not_asked {
+                say(&format!(
+                    "MDSS's file API says nothing that is understood ({why}): what it was not asked about counts as missing"
+                ));
+            }
             print(&shown::outcome(&target, &question, &outcome, begun.elapsed(), arguments.json));
             Ok(status(&outcome, arguments.fail_under))
         }
@@ -201,6 +210,7 @@ fn question(target: &Target<'_>, arguments: &Arguments) -> Question {
         before: arguments.before,
         forward: arguments.forward,
         undecidable: arguments.undecidable,
+        ask_mdss: arguments.ask_mdss,
         rate: arguments.rate,
         ..Question::about(target.bucket.clone(), actor())
     }
@@ -214,9 +224,9 @@ fn actor() -> String {
 }
 
 /// What the settings and the command line say of where things are.
-struct Whence {
-    settings: Settings,
-    stores: Vec<StoreSettings>,
+pub(crate) struct Whence {
+    pub(crate) settings: Settings,
+    pub(crate) stores: Vec<StoreSettings>,
     /// The data directory.
     dir: Option<PathBuf>,
     /// The spool.
@@ -226,13 +236,19 @@ struct Whence {
 }
 
 impl Whence {
-    fn of(arguments: &Arguments) -> Result<Self, String> {
-        let mut variables = place::variables(arguments.config.as_deref());
-        let database = match arguments.data_dir {
+    /// # Errors
+    /// The mistakes in the settings.
+    pub(crate) fn of(
+        config: Option<&Path>,
+        data_dir: Option<PathBuf>,
+        url_file: Option<&Path>,
+    ) -> Result<Self, String> {
+        let mut variables = place::variables(config);
+        let database = match data_dir {
             Some(_) => None,
-            None => database::meant(variables.clone(), arguments.url_file.as_deref())?,
+            None => database::meant(variables.clone(), url_file)?,
         };
-        let dir = place::meant(arguments.data_dir.clone());
+        let dir = place::meant(data_dir);
         if let Some(dir) = &dir {
             variables.retain(|(name, _)| name != "RELAY_DATA_DIR" && name != "RELAY_MODE");
             variables.push(("RELAY_DATA_DIR".into(), dir.into()));
@@ -254,6 +270,18 @@ impl Whence {
         Ok(Self { settings: draft.settings, stores, dir, place, limit })
     }
 
+    /// The spool of a running relay; a sentence if there is none that anybody works on.
+    pub(crate) async fn open_door(&self) -> Result<Door, String> {
+        let Some(door) = self.door().await? else {
+            return Err("there is no spool to put anything into: name the data directory of a running relay, in --data-dir or RELAY_DATA_DIR".into());
+        };
+        match door.is_worked_on().await {
+            Ok(true) => Ok(door),
+            Ok(false) => Err("no relay works on the spool: start one first".into()),
+            Err(trouble) => Err(trouble.to_string()),
+        }
+    }
+
     async fn door(&self) -> Result<Option<Door>, String> {
         let Some(place) = &self.place else { return Ok(None) };
         if let Place::Directory(dir) = place {
@@ -266,6 +294,15 @@ impl Whence {
         let parties = Parties { sources: sources.max(1), units: self.settings.rules.units() };
         let door = Door::beside(place.clone(), self.limit, parties);
         door.map(Some).map_err(|trouble| trouble.to_string())
+    }
+
+    /// MDSS, to be asked what it knows.
+    fn referee(&self) -> Result<Referee, String> {
+        let api = self.settings.http.as_ref().map(|http| http.file_api.clone()).unwrap_or_default();
+        let referee = Referee::of(&self.settings, &api).map_err(|mistake| mistake.to_string())?;
+        referee.ok_or_else(|| {
+            "--ask-mdss needs RELAY_LOOP_FILE_API: where MDSS is asked is not known".to_owned()
+        })
     }
 
     /// The ledger of the data directory, if there is one or the settings ask for one.
@@ -293,7 +330,7 @@ fn has_ledger(dir: &Path) -> bool {
 }
 
 /// What says that somebody has asked to stop: Ctrl-C, or SIGTERM.
-fn stopped() -> Result<watch::Receiver<bool>, String> {
+pub(crate) fn stopped() -> Result<watch::Receiver<bool>, String> {
     use tokio::signal::unix::{SignalKind, signal};
     let odd = |e: std::io::Error| format!("cannot watch signals: {e}");
     let mut interrupt = signal(SignalKind::interrupt()).map_err(odd)?;

@@ -8,16 +8,6 @@ pub(crate) fn visible(text: &str) -> String {
     one_line(text.to_owned())
 }
 
-/// A word that a shell takes as it is.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};

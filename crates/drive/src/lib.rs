@@ -26,7 +26,7 @@ pub use http_poster::HttpPoster;
 pub use process::{Process, Program};
 #[cfg(feature = "signer")]
 pub use pushes::Headers;
-pub use runtime_api::{Fault, Invocation, Outcome, RuntimeApi};
+pub use runtime_api::{Fault, Invocation, Outcome, Runtime, RuntimeApi, Then};
 pub use server::{Server, address_in};
 #[cfg(feature = "signer")]
 pub use signer::Signer;

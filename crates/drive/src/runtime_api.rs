@@ -1,16 +1,19 @@
-//! The Lambda Runtime API, as a function's runtime sees it: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
+//! A Runtime API, as a function's runtime sees it: Lambda's, Tencent's or Huawei's ([`Runtime`]).
 //!
-//! On this platform it is the function that calls: it asks for an event (`next`), and the request hangs until there is
+//! On these platforms it is the function that calls: it asks for an event (`next`), and the request hangs until there is
 //! one. So an invocation is two things that meet, an event and a poller, and either may be there first.
 
 mod invocations;
+mod runtime;
 mod serve;
+mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -19,28 +22,30 @@ use tokio::time::{sleep, timeout};
 use crate::error::DriveError;
 use crate::id;
 use invocations::{Invocations, Waiting};
+pub use runtime::Runtime;
 
-/// How long an invocation waits for a poller: what a function has on the platform to start
+/// How long an invocation waits for a poller: what a function has on Lambda to start
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>, "limited to 10 seconds").
 const START: Duration = Duration::from_secs(10);
 
-/// A Lambda Runtime API to run a function against. It serves until it is dropped; then every connection is closed.
+/// A Runtime API to run a function against. It serves until it is dropped; then every connection is closed.
 ///
 /// Several functions, or one with several pollers, may ask at the same time; each event goes to one of them.
 #[derive(Debug)]
 pub struct RuntimeApi {
+    runtime: Runtime,
     address: SocketAddr,
     invocations: Arc<Invocations>,
     server: JoinHandle<()>,
 }
 
-impl RuntimeApi {
+impl Runtime {
     /// Listens on a loopback address; port 0 takes a free one.
     ///
     /// # Errors
     ///
     /// [`DriveError::Usage`] for an address that is not loopback, [`DriveError::Connection`] if it cannot be bound.
-    pub async fn listen(address: SocketAddr) -> Result<Self, DriveError> {
+    pub async fn listen(self, address: SocketAddr) -> Result<RuntimeApi, DriveError> {
         if !address.ip().to_canonical().is_loopback() {
             let sentence = format!(
                 "{address} is not a loopback address, and everybody who reaches the Runtime API gets the events; \
@@ -48,7 +53,7 @@ impl RuntimeApi {
             );
             return Err(DriveError::Usage(sentence));
         }
-        Self::listen_exposed(address).await
+        self.listen_exposed(address).await
     }
 
     /// Listens on any address, for a function in another container. Whoever reaches it gets the events and can answer
@@ -57,7 +62,7 @@ impl RuntimeApi {
     /// # Errors
     ///
     /// [`DriveError::Connection`] if the address cannot be bound.
-    pub async fn listen_exposed(address: SocketAddr) -> Result<Self, DriveError> {
+    pub async fn listen_exposed(self, address: SocketAddr) -> Result<RuntimeApi, DriveError> {
         let failed = |source: std::io::Error| DriveError::Connection {
             what: format!("cannot listen on {address}"),
             source: source.into(),
@@ -65,8 +70,28 @@ impl RuntimeApi {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let invocations = Arc::new(Invocations::default());
-        let server = tokio::spawn(serve::serve(listener, Arc::clone(&invocations)));
-        Ok(Self { address, invocations, server })
+        let server = tokio::spawn(serve::serve(listener, Arc::clone(&invocations), self));
+        Ok(RuntimeApi { runtime: self, address, invocations, server })
+    }
+}
+
+impl RuntimeApi {
+    /// Lambda's, on a loopback address: [`Runtime::listen`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Runtime::listen`].
+    pub async fn listen(address: SocketAddr) -> Result<Self, DriveError> {
+        Runtime::Lambda.listen(address).await
+    }
+
+    /// Lambda's, on any address: [`Runtime::listen_exposed`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Runtime::listen_exposed`].
+    pub async fn listen_exposed(address: SocketAddr) -> Result<Self, DriveError> {
+        Runtime::Lambda.listen_exposed(address).await
     }
 
     /// Where it listens, with the port that was taken.
@@ -75,24 +100,18 @@ impl RuntimeApi {
         self.address
     }
 
-    /// The variables a function's process needs, `AWS_LAMBDA_RUNTIME_API` among them. `lambda_runtime` panics without
-    /// the first four.
-    ///
-    /// Names: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>.
+    /// The variables a function's process needs: where this is, and what else the platform sets. `lambda_runtime` panics without
+    /// the first four of Lambda's. On FunctionGraph the time-out of the function is one of them, 60 seconds, whatever an invocation says.
     #[must_use]
     pub fn env(&self) -> Vec<(&'static str, String)> {
-        vec![
-            // No scheme: the platform sends host and port.
-            ("AWS_LAMBDA_RUNTIME_API", self.address.to_string()),
-            ("AWS_LAMBDA_FUNCTION_NAME", serve::FUNCTION_NAME.to_owned()),
-            ("AWS_LAMBDA_FUNCTION_VERSION", serve::FUNCTION_VERSION.to_owned()),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128".to_owned()),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", serve::FUNCTION_NAME)),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]00000000000000000000000000000000".to_owned()),
-            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
-            ("AWS_REGION", serve::REGION.to_owned()),
-            ("_HANDLER", "bootstrap".to_owned()),
-        ]
+        self.runtime.env(self.address)
+    }
+
+    /// The credentials that the platform hands to a function, in variables and in the head of each event. They are made up, and must stand in nothing
+    /// that the function prints or posts.
+    #[must_use]
+    pub fn credentials(&self) -> Vec<&'static str> {
+        self.runtime.credentials()
     }
 
     /// Gives the function an event, and waits for what it says. `limit` is the function's time-out: the deadline it is
@@ -113,16 +132,20 @@ impl RuntimeApi {
     /// - [`DriveError::NoAnswer`]: a function took it and did not answer in time, or died. An answer that comes later
     ///   gets 410.
     /// - [`DriveError::InitError`]: a function said that it cannot start.
-    /// - [`DriveError::Usage`]: the request id cannot stand in a path, or belongs to an invocation that is under way.
+    /// - [`DriveError::Usage`]: the request id or a header is none, or the id belongs to an invocation that is under way.
     pub async fn invoke_with(&self, invocation: Invocation) -> Result<Outcome, DriveError> {
-        let Invocation { body, limit, deadline_ms, request_id, poll_within } = invocation;
-        if request_id.is_empty()
-            || !request_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        {
-            let sentence =
-                format!("expected a request id of letters, digits and hyphens, found {request_id:?}");
-            return Err(DriveError::Usage(sentence));
+        let Invocation { body, limit, deadline_ms, request_id, headers, poll_within } = invocation;
+        if !self.runtime.is_request_id(&request_id) {
+            let expected = match self.runtime {
+                Runtime::Lambda => "a request id of letters, digits and hyphens",
+                Runtime::TencentScf | Runtime::HuaweiFunctionGraph => "a request id that a header can have",
+            };
+            return Err(DriveError::Usage(format!("expected {expected}, found {request_id:?}")));
         }
+        let headers: Option<Vec<_>> = headers.into_iter().map(read_header).collect();
+        let Some(headers) = headers else {
+            return Err(DriveError::Usage("expected headers that HTTP can carry".to_owned()));
+        };
         let (taken_tell, mut taken) = oneshot::channel();
         let (answer_tell, mut answer) = oneshot::channel();
         let nonce = id::uuid();
@@ -132,6 +155,7 @@ impl RuntimeApi {
             body,
             limit,
             deadline_ms,
+            headers,
             taken: taken_tell,
             answer: answer_tell,
         };
@@ -177,6 +201,14 @@ impl Drop for RuntimeApi {
     }
 }
 
+type Header = (String, Option<Vec<u8>>);
+
+fn read_header((name, value): Header) -> Option<(HeaderName, Option<HeaderValue>)> {
+    let name = HeaderName::try_from(name).ok()?;
+    let value = value.map(HeaderValue::try_from).transpose().ok()?;
+    Some((name, value))
+}
+
 /// Forgets an invocation when it is over.
 struct Cleared<'a> {
     invocations: &'a Invocations,
@@ -196,6 +228,7 @@ pub struct Invocation {
     limit: Duration,
     deadline_ms: Option<u64>,
     request_id: String,
+    headers: Vec<Header>,
     poll_within: Duration,
 }
 
@@ -203,10 +236,11 @@ impl Invocation {
     /// An event, and the time-out of the function. The request id is a new UUID.
     #[must_use]
     pub fn new(body: impl Into<Bytes>, limit: Duration) -> Self {
-        Self { body: body.into(), limit, deadline_ms: None, request_id: id::uuid(), poll_within: START }
+        let (body, request_id) = (body.into(), id::uuid());
+        Self { body, limit, deadline_ms: None, request_id, headers: Vec::new(), poll_within: START }
     }
 
-    /// The deadline the function is told, in milliseconds since 1970, whatever the time-out: a past one, or the
+    /// The deadline the function is told on Lambda, in milliseconds since 1970, whatever the time-out: a past one, or the
     /// 600000 that `cargo lambda` sends. How long is waited for the answer does not change.
     #[must_use]
     pub fn deadline_ms(mut self, deadline_ms: u64) -> Self {
@@ -218,6 +252,20 @@ impl Invocation {
     #[must_use]
     pub fn request_id(mut self, request_id: impl Into<String>) -> Self {
         self.request_id = request_id.into();
+        self
+    }
+
+    /// A header of the event, in place of the platform's own if it has one of that name. Any bytes that HTTP allows.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.to_owned(), Some(value.as_ref().to_vec())));
+        self
+    }
+
+    /// Leaves a header of the platform's out.
+    #[must_use]
+    pub fn without_header(mut self, name: &str) -> Self {
+        self.headers.push((name.to_owned(), None));
         self
     }
 
@@ -252,7 +300,31 @@ pub enum Fault {
     NextStatus(u16),
     /// The connection of the next poll is closed without an answer.
     NextClosed,
-    /// The next answer of a function, response or error, is refused with this status and lost: 413, 500. The
+    /// The next poll is answered at once with these bytes, which need not be HTTP.
+    NextRaw {
+        /// All that is sent as they are: half a head, a head that promises more than comes.
+        bytes: &'static [u8],
+        /// What happens after them.
+        then: Then,
+    },
+    /// The next result of a function, response or error, is refused with this status and lost: 413, 500. The
     /// invocation ends as if no answer had come.
     AnswerStatus(u16),
+    /// The next result of a function is lost, and its connection closed without an answer.
+    AnswerClosed,
+    /// A function that says it has started hears this status, and is given no event before it has said so again.
+    ReadyStatus(u16),
+}
+
+/// How an answer that is none ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// The connection is closed.
+    Closed,
+    /// The connection is reset.
+    Reset,
+    /// Spaces follow, until the function closes the connection.
+    Endless,
+    /// Nothing follows, until the function closes the connection.
+    Silent,
 }

@@ -16,7 +16,7 @@ use std::future::Future;
 
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::{Deserialize, Serialize};
-use tokio::signal::unix::{SignalKind, signal};
+use shim::Signals;
 use tower::Service;
 
 use call::Translate;
@@ -91,13 +91,10 @@ where
     // Watched before the socket exists, so that a signal is never met by the default action once a call can
     // come: as process 1 of a container there would be none, and the process could only be killed.
     let unwatched = |source| Error::Io { action: "watch SIGTERM and SIGINT".to_owned(), source };
-    let mut terminate = signal(SignalKind::terminate()).map_err(unwatched)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(unwatched)?;
+    let mut signals = Signals::watch().map_err(unwatched)?;
     let signalled = async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!(signal = "SIGTERM", "stopping"),
-            _ = interrupt.recv() => tracing::info!(signal = "SIGINT", "stopping"),
-        }
+        let signal = signals.next().await;
+        tracing::info!(signal, "stopping");
     };
     serve::serve_calls(environment, handler, signalled, translate).await
 }

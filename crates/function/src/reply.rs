@@ -17,6 +17,9 @@ pub enum Answers {
     /// Azure Functions: a call that fails is repeated as its trigger says, and at the end a queue's message is kept in another queue, an
     /// Event Grid event only if its subscription has a dead-letter container.
     AzureFunctions,
+    /// Functions of other clouds, where a call that fails is repeated a few times, and its event then handed to a destination, if the
+    /// function has one: Alibaba Cloud's Function Compute, Tencent Cloud's SCF, Huawei Cloud's FunctionGraph, Volcengine's veFaaS.
+    Destination,
 }
 
 /// What a call that does not fail is answered with. It is written into the runner's own buffer, once.
@@ -50,7 +53,7 @@ pub(crate) fn reply(
         (Outcome::Permanent, Answers::Fn | Answers::AzureFunctions) => {
             settings.function.is_some_and(|function| function.fail_on_permanent)
         }
-        (Outcome::Permanent, Answers::Lambda) => true,
+        (Outcome::Permanent, Answers::Lambda | Answers::Destination) => true,
     };
     if give_back {
         return Err(diagnostic(&report));
@@ -120,6 +123,9 @@ mod tests {
                 let elsewhere = reply(answers, relay.settings(), &plan, report.clone()).unwrap();
                 assert_eq!(serde_json::to_string(&elsewhere).unwrap(), report.json());
             }
+            // Where the event of a failed call is kept, also one that can never be used is a failed call, and no queue is spoken to.
+            let kept = reply(Answers::Destination, relay.settings(), &plan, report.clone());
+            assert_eq!(kept.is_err(), fails, "{kept:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod cloudevents;
 mod condition;
 mod custom_handler;
+mod faas_batch;
 mod gate;
 mod head;
 mod notification;
@@ -13,6 +14,7 @@ mod token;
 pub use cloudevents::cloudevents;
 pub use condition::condition;
 pub use custom_handler::custom_handler;
+pub use faas_batch::faas_batch;
 pub use gate::{Admitted, POLICIES, Proof, gate};
 pub use notification::notification;
 pub use plan::plan;
@@ -26,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     ("plan", plan),
     ("cloudevents", cloudevents),
     ("custom_handler", custom_handler),
+    ("faas_batch", faas_batch),
     ("gate", |bytes| drop(gate(bytes))),
     ("token", |bytes| _ = token(bytes)),
     ("condition", condition),

@@ -18,8 +18,6 @@ use mdss_relay_spool::{Config, Database, Place};
 use mdss_relay_stores::StoreSettings;
 use tokio::sync::Semaphore;
 
-use crate::file_api::FileApi;
-
 /// Requests of one source under way at once; its further requests wait before their bodies are read. Each source has places of
 /// its own: one that stalls, or is open to everybody, must not keep the others waiting.
 pub(crate) const MOST_REQUESTS: usize = 32;
@@ -33,6 +31,8 @@ pub struct Configuration {
     origin: Origin,
     /// Where events are kept, in spooled mode.
     kept: Option<Config>,
+    /// The stores whose buckets are to tell us.
+    stores: Vec<StoreSettings>,
     /// Buckets that are compared again and again.
     schedules: Vec<Schedule>,
 }
@@ -76,7 +76,7 @@ impl Configuration {
                 database.place()
             ));
         }
-        if let Err(mistake) = FileApi::of(&http.file_api) {
+        if let Err(mistake) = mdss_relay_reconcile::FileApi::of(&http.file_api) {
             draft.mistakes.push(mistake);
         }
         // Until the ledger has tables there.
@@ -98,7 +98,7 @@ impl Configuration {
         let outcome =
             draft.finish().and_then(|settings| Relay::new(settings).map_err(|mistake| vec![mistake]));
         let outcome = outcome
-            .map(|relay| Self { relay, http, sources, proxies, origin, kept, schedules })
+            .map(|relay| Self { relay, http, sources, proxies, origin, kept, stores, schedules })
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect());
         Read { filter, shown, warnings, outcome }
     }
@@ -130,6 +130,8 @@ pub(crate) struct InForce {
     pub(crate) origin: Origin,
     /// Where events are kept, in spooled mode.
     pub(crate) kept: Option<Config>,
+    /// The stores whose buckets are to tell us.
+    pub(crate) stores: Vec<StoreSettings>,
     /// Buckets that are compared again and again.
     pub(crate) schedules: Vec<Schedule>,
     /// For each source, one for each request that may be under way.
@@ -155,11 +157,11 @@ impl InForce {
     }
 
     fn of(configuration: Configuration, remembering: impl FnOnce(Relay) -> Relay) -> Self {
-        let Configuration { relay, http, sources, proxies, origin, kept, schedules } = configuration;
+        let Configuration { relay, http, sources, proxies, origin, kept, stores, schedules } = configuration;
         let places = |name: &str| (name.to_owned(), Arc::new(Semaphore::new(MOST_REQUESTS)));
         let places = sources.names().map(places).collect();
         let (relay, sources) = (Arc::new(remembering(relay)), Arc::new(sources));
-        Self { relay, http, sources, proxies, origin, kept, schedules, places }
+        Self { relay, http, sources, proxies, origin, kept, stores, schedules, places }
     }
 
     /// Where MDSS is and how it is reached, for the log.

@@ -43,6 +43,8 @@ struct Own {
     last_events: BTreeMap<String, f64>,
     /// What was found in each bucket of each store, the last time that it was compared to the end; and whether the last attempt failed.
     compared: BTreeMap<(String, String), (Option<Compared>, bool)>,
+    /// What each check says at worst.
+    checks: BTreeMap<&'static str, u8>,
 }
 
 impl Counters {
@@ -97,6 +99,11 @@ impl Counters {
         *known = (found.or(known.0), found.is_none());
     }
 
+    /// What the checks say now: of each one the worst.
+    pub(crate) fn checked(&self, worst: BTreeMap<&'static str, u8>) {
+        self.counts().checks = worst;
+    }
+
     /// A configuration, read just now, is in force.
     pub(crate) fn configured(&self) {
         self.counts().configured = Some(now());
@@ -139,6 +146,9 @@ impl Counters {
             }
             for (source, at) in &counts.last_events {
                 page.put("mdss_relay_last_event_timestamp_seconds", &[("source", source)], *at);
+            }
+            for (id, worst) in &counts.checks {
+                page.put("mdss_relay_check", &[("id", id)], f64::from(*worst));
             }
             for ((store, bucket), (found, failed)) in &counts.compared {
                 page.compared(&[("store", store), ("bucket", bucket)], found.as_ref(), *failed);

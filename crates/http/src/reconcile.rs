@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mdss_relay_core::{SpoolPlace, fields};
-use mdss_relay_reconcile::{Alone, Counts, Door, Means, Outcome, Progress, Schedule, Trouble, compare};
+use mdss_relay_reconcile::{
+    Alone, Counts, Door, Means, Outcome, Progress, Referee, Schedule, Trouble, compare,
+};
 use mdss_relay_spool::Spool;
 use mdss_relay_stores::Store;
 use tokio::sync::watch;
@@ -83,6 +85,12 @@ impl Comparing {
             Ok(outcome) if outcome.complete => {
                 let found = compared(&outcome);
                 self.counters.compared(store, bucket, Some(found));
+                if let Some(why) = &outcome.not_asked {
+                    warn!(
+                        { fields::BUCKET } = bucket,
+                        "MDSS's file API says nothing that is understood ({why}): what it was not asked about counts as missing"
+                    );
+                }
                 tell(schedule, &outcome.counts);
                 true
             }
@@ -124,6 +132,10 @@ impl Comparing {
             rules: &settings.rules,
             ledger: self.book.as_ref().and_then(Book::ledger),
             door: Some(Door::within(kept.place.clone(), self.spool.clone())?),
+            referee: match schedule.question.ask_mdss {
+                true => Referee::of(settings, &configuration.http.file_api).ok().flatten(),
+                false => None,
+            },
         };
         let waits = std::sync::Mutex::new(false);
         let say = |progress: Progress<'_>| {
@@ -161,9 +173,10 @@ fn compared(outcome: &Outcome) -> Compared {
 fn tell(schedule: &Schedule, counts: &Counts) {
     let (store, bucket) = (&schedule.store.name, schedule.question.bucket.as_str());
     let found = format!(
-        "bucket {bucket:?} of store {store:?} was compared: {} listed, {} covered ({}), {} missing, {} forwarded, {} in flight, {} undecidable, {} excluded",
+        "bucket {bucket:?} of store {store:?} was compared: {} listed, {} covered, {} by MDSS's own word ({}), {} missing, {} forwarded, {} in flight, {} undecidable, {} excluded",
         counts.listed,
         counts.covered,
+        counts.by_mdss,
         counts.coverage_shown(),
         counts.all_missing(),
         counts.forwarded,

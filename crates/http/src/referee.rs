@@ -3,28 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mdss_relay_core::{Client, Credential, fields};
-use mdss_relay_ledger::{Found, Ledger, Question};
+use mdss_relay_core::fields;
+use mdss_relay_ledger::{Found, Ledger};
+use mdss_relay_reconcile::{Referee, Said};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::configuration::InForce;
-use crate::file_api::{FileApi, Said};
 use crate::ledger::Book;
-
-/// From one question to the next: MDSS lets an address ask 200 times a second for everything together (`OPSWAT/metadefender-k8s`, `config-template.yml`), and a poll is to be
-/// no more than a fortieth of that.
-const PAUSE: Duration = Duration::from_millis(250);
 
 /// From one round to the next, if there was nothing to ask.
 const ROUND: Duration = Duration::from_secs(60);
 
 /// The ledger is being opened.
 const SOON: Duration = Duration::from_secs(1);
-
-/// Pages that are read of one answer.
-const MOST_PAGES: usize = 10;
 
 /// How often it is said that the API says nothing.
 const SAY: Duration = Duration::from_secs(3600);
@@ -35,9 +28,9 @@ pub(crate) async fn ask(book: Book, running: watch::Receiver<Arc<InForce>>) {
     loop {
         let now = running.borrow().clone();
         // What is wrong with it was a mistake of the settings.
-        let api = FileApi::of(&now.http.file_api).ok().flatten();
-        let asked = match (api, book.ledger()) {
-            (Some(api), Some(ledger)) => round(&now, &api, &ledger, &mut said).await,
+        let referee = Referee::of(now.relay.settings(), &now.http.file_api).ok().flatten();
+        let asked = match (referee, book.ledger()) {
+            (Some(referee), Some(ledger)) => round(&referee, &ledger, &mut said).await,
             (Some(_), None) => {
                 sleep(SOON).await;
                 continue;
@@ -51,12 +44,11 @@ pub(crate) async fn ask(book: Book, running: watch::Receiver<Arc<InForce>>) {
 }
 
 /// Asks about every write that is due; how many there were.
-async fn round(running: &InForce, api: &FileApi, ledger: &Ledger, said: &mut Option<Instant>) -> usize {
+async fn round(referee: &Referee, ledger: &Ledger, said: &mut Option<Instant>) -> usize {
     let Ok(questions) = ledger.questions().await else { return 0 };
-    let Ok(client) = running.relay.settings().client() else { return 0 };
     let mut answered = 0;
     for question in &questions {
-        match one(&client, api, question).await {
+        match referee.ask(question).await {
             Ok(Said::UnderWay) => {}
             Ok(Said::Scanned { file_id, verdict, at }) => {
                 let found = Found { file_id, verdict, at };
@@ -97,37 +89,6 @@ async fn round(running: &InForce, api: &FileApi, ledger: &Ledger, said: &mut Opt
                 return 0;
             }
         }
-        sleep(PAUSE).await;
     }
     answered
-}
-
-/// What is said of one object, page by page.
-async fn one(client: &Client, api: &FileApi, question: &Question) -> Result<Said, String> {
-    let mut start = 0;
-    let mut under_way = false;
-    for _ in 0..MOST_PAGES {
-        let page = client
-            .look(&api.ask(question, start), Credential::Key)
-            .await
-            .map_err(|failure| failure.detail)?;
-        if page.status != 200 {
-            return Err(format!("it answers {}", page.status));
-        }
-        match api.read(question, &page.body)? {
-            Said::NotThere { more: true } => {}
-            Said::UnderWay => under_way = true,
-            said => {
-                return Ok(if under_way && said == (Said::NotThere { more: false }) {
-                    Said::UnderWay
-                } else {
-                    said
-                });
-            }
-        }
-        start = FileApi::after(start);
-        sleep(PAUSE).await;
-    }
-    // Nobody has read all of it, so nobody knows.
-    Ok(Said::UnderWay)
 }

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use crate::accept::{accept, log_more};
 use crate::budget::Budget;
 use crate::calls::Calls;
+use crate::checked;
 use crate::configuration::{Configuration, InForce};
 use crate::connection::HEAD_TIMEOUT;
 use crate::keeping;
@@ -32,6 +33,7 @@ use crate::referee;
 use crate::refusals::Refusals;
 use crate::repeat_delay::RepeatDelay;
 use crate::request::receive;
+use crate::resend;
 use crate::results::{self, Results};
 use crate::slots::{Capacity, Slots};
 use crate::start_line::{left_behind, number, started};
@@ -105,6 +107,7 @@ impl Server {
             let watch = Arc::clone(&self.watch);
             tokio::spawn(keeping::empty(spool, running.clone(), stop_worker.subscribe(), watch))
         });
+        let checks = tokio::spawn(checked::watch(self.counters.clone(), running.clone()));
         let stop_ledger = watch::Sender::new(false);
         let book = first.ledger().map(|_| Book::default());
         let results = book.clone().map(|book| {
@@ -133,6 +136,9 @@ impl Server {
         };
         if let Some(spool) = spool.clone() {
             let (counters, running, stop) = (self.counters.clone(), running.clone(), stop_worker.subscribe());
+            if let Some(book) = book.clone() {
+                tasks_of_spool.spawn(resend::watch(spool.clone(), book, running.clone(), stop.clone()));
+            }
             tasks_of_spool.spawn(Comparing { spool, book: book.clone(), counters, running, stop }.run());
         }
         let shared = Arc::new(Shared {
@@ -206,6 +212,7 @@ impl Server {
         info!({ fields::SIGNAL } = %why, "asked to stop: the requests under way are finished first");
         logging.abort();
         outages.abort();
+        checks.abort();
         let ended = calls.ended();
         let refusals = shared.refusals.clone();
         shared.stopping.send_replace(true);

@@ -235,3 +235,38 @@ async fn attempts_and_the_state_of_mdss_have_the_same_names_in_both_modes() {
         }
     }
 }
+
+/// What doctor would say, the server says by itself: as a metric, and in a line when it changes. It submits nothing, and tries no wrong key.
+#[tokio::test]
+async fn a_server_looks_at_its_set_up_again_and_again() {
+    const LIMIT: Duration = Duration::from_secs(60);
+    let away = mdss_sim::Away::new().unwrap();
+    let program = Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
+        .env("RELAY_LISTEN", "127.0.0.1:0")
+        .env("RELAY_TOKEN", "a-token-of-the-tests")
+        .env("APIENDPOINT", away.url())
+        .env("APIKEY", DEFAULT_API_KEY)
+        .env("STORAGECLIENTID", units::S3_COMPATIBLE)
+        .env("RELAY_STORAGE_TYPE", "s3-compatible")
+        .env("RELAY_CHECK_EVERY", "1s");
+    let server = Server::start(&program, LIMIT).await.unwrap();
+    let says = async |id: &str, value: Option<u8>| {
+        let page = server.send("GET", "/metrics", &[], Vec::new()).await.unwrap().text();
+        let name = format!("mdss_relay_check{{id=\"{id}\"}} ");
+        let found = page.lines().find_map(|line| line.strip_prefix(&name)).map(str::to_owned);
+        found == value.map(|value| value.to_string())
+    };
+    until("it fails", LIMIT, async || says("network.connect", Some(2)).await).await.unwrap();
+    assert!(says("mdss.api", None).await, "what was not looked at says nothing");
+    let sim = away.back(Config::default()).await.unwrap();
+    until("it is well again", LIMIT, async || says("network.connect", Some(0)).await).await.unwrap();
+    until("MDSS was asked", LIMIT, async || says("mdss.api", Some(0)).await).await.unwrap();
+    assert!(says("mdss.key", None).await, "without a wrong key beside it nobody can tell");
+    assert_eq!(sim.accepted().len(), 0);
+    let mut posted = sim.requests().into_iter().filter(|request| request.method == "POST").peekable();
+    assert!(posted.peek().is_some() && posted.all(|request| request.authorized), "no wrong key");
+    let output = server.process.output();
+    let lines = |what: &str| output.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(lines("check network.connect of "), 2, "once bad, once well again: {output}");
+    assert_eq!(lines("is well again"), 1, "{output}");
+}

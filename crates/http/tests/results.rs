@@ -289,3 +289,60 @@ async fn an_accepted_object_without_a_result_in_time_is_asked_about() {
     );
     assert!(stage.server.process.output().contains("as MDSS says when it is asked"));
 }
+
+/// A clock that stands still.
+struct Past(mdss_relay_ledger::Moment);
+
+impl mdss_relay_ledger::Clock for Past {
+    fn now(&self) -> mdss_relay_ledger::Moment {
+        self.0
+    }
+}
+
+/// MDSS was asked about an object a day ago, twice, and knows of no scan; of another one this was found out an hour ago.
+#[tokio::test]
+async fn what_was_never_scanned_is_put_back_once_a_day_where_that_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = Sim::start(Config { file_api: true, ..Config::default() }).await.unwrap();
+    let place = Place::Directory(folder.path().join("data"));
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let ago = |hours: i64| {
+        mdss_relay_ledger::Moment::from_millis(jiff::Timestamp::now().as_millisecond() - hours * 3_600_000)
+    };
+    for (key, hours) in [("in/day.txt", 30), ("in/today.txt", 5)] {
+        let fact = Fact {
+            dialect: Some("minio".into()),
+            bucket: Some("one".into()),
+            unit: Some(units::S3_COMPATIBLE.into()),
+            key: Some(key.into()),
+            ..Fact::new(Kind::Accepted, ago(hours))
+        };
+        for asked in [hours - 2, hours - 4] {
+            let clock = std::sync::Arc::new(Past(ago(asked)));
+            let ledger = Ledger::open(&place, Options { clock, ..Options::default() }).await.unwrap();
+            ledger.append(vec![(OutboxId(-hours), fact.clone())]).await.unwrap();
+            let question = ledger.questions().await.unwrap().into_iter().find(|asked| asked.key == key);
+            ledger.answered(question.unwrap().seq, None).await.unwrap();
+        }
+    }
+    let program = program(&sim.url(), folder.path())
+        .env("RELAY_LOOP_FILE_API", mdss_sim::FILES_PATH)
+        .env("RELAY_LOOP_RESEND", "on");
+    let server = Server::start(&program, LIMIT).await.unwrap();
+    let stage = Stage { folder, server, sim };
+    let origins = async |key: &str| {
+        let shown = match stage.ledger().await {
+            Some(ledger) => ledger.show(&BucketName::new("one"), key.as_bytes()).await.unwrap(),
+            None => Vec::new(),
+        };
+        let accepted = shown.into_iter().filter(|shown| shown.entry.fact.kind == Kind::Accepted);
+        accepted.map(|shown| shown.entry.fact.origin).collect::<Vec<_>>()
+    };
+    let told = [None, Some(mdss_relay_ledger::Origin::Reconcile)];
+    drive::until("it is told once more", LIMIT, async || origins("in/day.txt").await == told).await.unwrap();
+    assert_eq!(origins("in/today.txt").await, [None], "a day has not passed");
+    let keys = stage.sim.accepted_keys();
+    assert_eq!(keys, ["in/day.txt"]);
+    let output = stage.server.process.output();
+    assert!(output.contains("1 objects that were never scanned were put back"), "{output}");
+}

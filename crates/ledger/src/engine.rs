@@ -8,7 +8,7 @@ use crate::asked::{
     OutboxId, Pruned, Run, RunEnd, RunId, RunStart, ScanResult, Shown, Unscanned, Verified, Verify,
 };
 use crate::checkpoint::Checkpoint;
-use crate::entry::Head;
+use crate::entry::{Entry, Head};
 use crate::export::Manifest;
 use crate::fact::Fact;
 use crate::place::{Options, Place};
@@ -56,6 +56,7 @@ impl Engine {
         published(seq: u64) -> ();
         show(bucket: &BucketName, key: &[u8]) -> Vec<Shown>;
         unscanned(filter: &Filter) -> Unscanned;
+        never_scanned(filter: &Filter) -> Vec<Entry>;
         verify(verify: Verify) -> Verified;
         export(export: Export, out: Box<dyn Write + Send>) -> Manifest;
         forget(forget: Forget) -> Forgotten;

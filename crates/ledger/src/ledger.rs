@@ -9,7 +9,7 @@ use crate::asked::{
 };
 use crate::checkpoint::Checkpoint;
 use crate::engine::Engine;
-use crate::entry::Head;
+use crate::entry::{Entry, Head};
 use crate::export::Manifest;
 use crate::fact::Fact;
 use crate::place::{Options, Place};
@@ -99,6 +99,15 @@ impl Ledger {
     /// [`Trouble`].
     pub async fn unscanned(&self, filter: &Filter) -> Result<Unscanned, Trouble> {
         self.engine.unscanned(filter).await
+    }
+
+    /// The objects that were never scanned, for certain: MDSS was asked about them, twice, an hour apart, and knows of no scan. Of each one the newest
+    /// accepted write, if that is such a one; the oldest first. `filter.older` counts from that write's acceptance.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn never_scanned(&self, filter: &Filter) -> Result<Vec<Entry>, Trouble> {
+        self.engine.never_scanned(filter).await
     }
 
     /// Reads the whole chain and says what does not fit.

@@ -1,20 +1,30 @@
 //! The environment of a function, read once into a value.
+//!
+//! The platform's variables, and one of this crate's own: `PORT_SHIM_LISTEN`, an address with a port, in place of the platform's. On
+//! somebody's own machine the platform's address would open the function to the whole network, and its port may be taken.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::time::Duration;
 
+use shim::SettingsError;
+
 use crate::profile::{Calls, Profile, Time};
+
+/// Where to listen, in place of the platform's own address and port.
+const LISTEN: &str = "PORT_SHIM_LISTEN";
+
+/// No platform's function may take longer (Huawei Cloud's FunctionGraph: 259200 s). A larger number is not believed.
+const LONGEST: Duration = Duration::from_secs(259_200);
 
 /// What the platform says about this process.
 #[derive(Debug)]
 pub struct Environment {
     pub(crate) profile: &'static Profile,
     pub(crate) listen: SocketAddr,
-    /// How long a call may take; `None`: without end.
+    /// How long a call may take, unless it says so itself; `None`: without end.
     pub(crate) time: Option<Duration>,
     /// The names of the functions, if they are known.
     pub(crate) functions: Option<BTreeSet<String>>,
@@ -37,7 +47,8 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// All mistakes at once: no variable names a port, or what it names is none; the time limit is no time.
+    /// All mistakes at once: no variable names a port, or what it names is none; the time limit is no time; `PORT_SHIM_LISTEN` is no
+    /// address with a port.
     pub fn from_vars<K, V>(
         profile: &'static Profile,
         vars: impl IntoIterator<Item = (K, V)>,
@@ -53,48 +64,82 @@ impl Environment {
             .map(|(name, value)| (name.as_ref().to_owned(), value.as_ref().to_owned()))
             .collect();
         let mut mistakes = Vec::new();
-        let port = port(profile, &vars).unwrap_or_else(|mistake| {
-            mistakes.push(mistake);
-            0
-        });
-        let time = time(&profile.time, &vars).unwrap_or_else(|mistake| {
-            mistakes.push(mistake);
-            None
-        });
-        if !mistakes.is_empty() {
-            return Err(SettingsError(mistakes));
-        }
-        let Calls::Functions { root, file } = profile.calls;
-        let functions =
-            vars.iter().find(|(name, _)| name == root).and_then(|(_, root)| functions(root, file));
-        Ok(Self { profile, listen: SocketAddrV4::new(profile.address, port).into(), time, functions })
+        let listen = listen(profile, &vars).map_err(|mistake| mistakes.push(mistake)).ok();
+        let time = time(&profile.time, &vars).map_err(|mistake| mistakes.push(mistake)).unwrap_or_default();
+        let (Some(listen), []) = (listen, &mistakes[..]) else { return Err(SettingsError::new(mistakes)) };
+        let functions = match profile.calls {
+            Calls::Functions { root, file } => {
+                vars.iter().find(|(name, _)| name == root).and_then(|(_, root)| functions(root, file))
+            }
+            Calls::Path { .. } | Calls::Marked(_) => None,
+        };
+        Ok(Self { profile, listen, time, functions })
     }
 }
 
+/// What is wrong with the platform's variables among these: the mistakes of [`Environment::from_vars`], or none.
+#[must_use]
+pub fn mistakes(profile: &'static Profile, vars: &[(OsString, OsString)]) -> Vec<String> {
+    let read = Environment::from_vars(profile, vars.iter().map(|(name, value)| (name, value)));
+    read.err().map(|error| error.mistakes().to_vec()).unwrap_or_default()
+}
+
+fn listen(profile: &Profile, vars: &[(OsString, OsString)]) -> Result<SocketAddr, String> {
+    if let Some((name, value)) = vars.iter().find(|(given, _)| given == LISTEN) {
+        let address = value.to_str().and_then(|text| text.parse().ok());
+        return address.ok_or_else(|| {
+            format!(
+                "{}: found {value:?}, expected an address and a port, such as 127.0.0.1:9000",
+                name.to_string_lossy()
+            )
+        });
+    }
+    Ok(SocketAddrV4::new(profile.address, port(profile, vars)?).into())
+}
+
 fn port(profile: &Profile, vars: &[(OsString, OsString)]) -> Result<u16, String> {
-    let set = profile.port.iter().find_map(|name| {
+    let set = profile.port.variables.iter().find_map(|name| {
         let (_, value) = vars.iter().find(|(given, _)| given == name)?;
         Some((name, value))
     });
     let Some((name, value)) = set else {
-        return Err(format!("{}: expected a port, which {} sets", profile.port[0], profile.caller));
+        let name = profile.port.variables.first().copied().unwrap_or_default();
+        let missing = || format!("{name}: expected a port, which {} sets", profile.caller);
+        return profile.port.without.ok_or_else(missing);
     };
     let port = value.to_str().and_then(|text| text.parse().ok()).filter(|port| *port != 0);
     port.ok_or_else(|| format!("{name}: found {value:?}, expected a port, 1 to 65535"))
 }
 
 fn time(time: &Time, vars: &[(OsString, OsString)]) -> Result<Option<Duration>, String> {
-    let Time::Variable { name, without } = *time;
-    let Some((given, value)) = vars.iter().find(|(given, _)| given.eq_ignore_ascii_case(name)) else {
-        return Ok(Some(without));
-    };
-    if value == "-1" {
-        return Ok(None);
+    match *time {
+        Time::Unsaid | Time::Header { .. } => Ok(None),
+        Time::Seconds { variable } => {
+            let value =
+                vars.iter().find(|(given, _)| given == variable).and_then(|(_, value)| value.to_str());
+            Ok(value.and_then(|value| time_of(value, Duration::from_secs)))
+        }
+        Time::Span { variable, without } => {
+            let Some((given, value)) = vars.iter().find(|(given, _)| given.eq_ignore_ascii_case(variable))
+            else {
+                return Ok(Some(without));
+            };
+            if value == "-1" {
+                return Ok(None);
+            }
+            let read = value.to_str().and_then(time_span).filter(|time| !time.is_zero());
+            read.map(Some).ok_or_else(|| {
+                format!("{}: found {value:?}, expected a time as hh:mm:ss, or -1", given.to_string_lossy())
+            })
+        }
     }
-    let read = value.to_str().and_then(time_span).filter(|time| !time.is_zero());
-    read.map(Some).ok_or_else(|| {
-        format!("{}: found {value:?}, expected a time as hh:mm:ss, or -1", given.to_string_lossy())
-    })
+}
+
+/// The time that a platform's number says, if it is one that a call can have.
+pub(crate) fn time_of(text: &str, read: fn(u64) -> Duration) -> Option<Duration> {
+    let digits = (1..=9).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| digits)?;
+    Some(read(number)).filter(|time| !time.is_zero() && *time <= LONGEST)
 }
 
 /// A .NET `TimeSpan` in its constant form, `[d.]hh:mm:ss[.fffffff]`
@@ -127,30 +172,12 @@ fn functions(root: &OsStr, file: &str) -> Option<BTreeSet<String>> {
     Some(functions).filter(|functions| !functions.is_empty())
 }
 
-/// Every variable that is not as the platform sets it, each with a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingsError(Vec<String>);
-
-impl SettingsError {
-    /// The mistakes, at least one: the variable's name, what was found, what was expected.
-    #[must_use]
-    pub fn mistakes(&self) -> &[String] {
-        &self.0
-    }
-}
-
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("; "))
-    }
-}
-
-impl std::error::Error for SettingsError {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::AZURE_FUNCTIONS;
+    use crate::{
+        ALIBABA_FC, AZURE_FUNCTIONS, HUAWEI_FUNCTIONGRAPH, TENCENT_SCF, VOLCENGINE_FAAS, YANDEX_CONTAINERS,
+    };
 
     fn read(vars: &[(&str, &str)]) -> Result<Environment, String> {
         Environment::from_vars(&AZURE_FUNCTIONS, vars.iter().copied()).map_err(|error| error.to_string())
@@ -193,6 +220,69 @@ mod tests {
                 assert_eq!(environment.listen.to_string(), "127.0.0.1:7071", "{vars:?}");
             }
             assert_eq!(&got.map(|environment| environment.time), want, "{vars:?}");
+        }
+    }
+
+    /// The platforms call from outside the machine, except one, which must not be called from there.
+    #[test]
+    fn each_platform_finds_the_function_where_it_looks() {
+        type Case<'a> = (&'static Profile, &'a [(&'a str, &'a str)], Result<&'a str, &'a str>);
+        let table: &[Case<'_>] = &[
+            (&AZURE_FUNCTIONS, &[("FUNCTIONS_CUSTOMHANDLER_PORT", "1")], Ok("127.0.0.1:1")),
+            (&ALIBABA_FC, &[], Ok("0.0.0.0:9000")),
+            (&ALIBABA_FC, &[("FC_CUSTOM_LISTEN_PORT", "1")], Ok("0.0.0.0:1")),
+            (&ALIBABA_FC, &[("FC_CUSTOM_LISTEN_PORT", "1"), ("FC_SERVER_PORT", "2")], Ok("0.0.0.0:2")),
+            (&TENCENT_SCF, &[("PORT", "1")], Ok("0.0.0.0:9000")),
+            (&HUAWEI_FUNCTIONGRAPH, &[("PORT", "1")], Ok("0.0.0.0:8000")),
+            (&VOLCENGINE_FAAS, &[], Ok("0.0.0.0:8000")),
+            (&VOLCENGINE_FAAS, &[("_FAAS_RUNTIME_PORT", "1")], Ok("0.0.0.0:1")),
+            (&YANDEX_CONTAINERS, &[("PORT", "1")], Ok("0.0.0.0:1")),
+            (
+                &YANDEX_CONTAINERS,
+                &[("PORT", "")],
+                Err("PORT: expected a port, which Serverless Containers sets"),
+            ),
+            (&YANDEX_CONTAINERS, &[(LISTEN, "[::1]:7")], Ok("[::1]:7")),
+            (&ALIBABA_FC, &[("FC_SERVER_PORT", "x"), (LISTEN, "127.0.0.1:0")], Ok("127.0.0.1:0")),
+            (
+                &TENCENT_SCF,
+                &[(LISTEN, "9000")],
+                Err(
+                    "PORT_SHIM_LISTEN: found \"9000\", expected an address and a port, such as 127.0.0.1:9000",
+                ),
+            ),
+        ];
+        for (profile, vars, want) in table {
+            let read = Environment::from_vars(profile, vars.iter().copied());
+            let got = read.map(|read| read.listen.to_string()).map_err(|error| error.to_string());
+            assert_eq!(got, want.map(str::to_owned).map_err(str::to_owned), "{vars:?}");
+            let vars: Vec<_> = vars.iter().map(|(name, value)| (name.into(), value.into())).collect();
+            assert_eq!(mistakes(profile, &vars).len(), usize::from(want.is_err()), "{vars:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_seconds_that_no_call_has_says_nothing() {
+        for (value, want) in [
+            ("1", Some(1)),
+            ("259200", Some(259_200)),
+            ("259201", None),
+            ("0", None),
+            ("", None),
+            ("-1", None),
+            ("+1", None),
+            ("1.5", None),
+            (" 1", None),
+            ("60s", None),
+            ("9999999999999999999999", None),
+        ] {
+            for (profile, name) in
+                [(&HUAWEI_FUNCTIONGRAPH, "RUNTIME_TIMEOUT"), (&VOLCENGINE_FAAS, "_FAAS_FUNC_TIMEOUT")]
+            {
+                let read = Environment::from_vars(profile, [(name, value)]).unwrap();
+                assert_eq!(read.time, want.map(Duration::from_secs), "{name}={value:?}");
+            }
+            assert_eq!(time_of(value, Duration::from_secs), want.map(Duration::from_secs), "{value:?}");
         }
     }
 

@@ -4,8 +4,7 @@ use std::fmt;
 use std::io;
 
 use lambda_runtime::Diagnostic;
-
-use crate::environment::SettingsError;
+use shim::SettingsError;
 
 /// Why the function could not be served, or not any longer.
 ///

@@ -1,27 +1,39 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod bare;
+mod batch;
+mod cloudevent;
 mod custom_handler;
 mod environment;
 mod error;
+mod lines;
+mod platform;
 mod profile;
+mod route;
 mod serve;
 
 use std::fmt::Debug;
 use std::future::Future;
-use std::io;
 
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::{Deserialize, Serialize};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use shim::Signals;
 use tower::Service;
 
+pub use batch::unpack;
 pub use custom_handler::{Event, unwrap};
-pub use environment::{Environment, SettingsError};
+pub use environment::{Environment, mistakes};
 pub use error::Error;
-pub use profile::{AZURE_FUNCTIONS, Profile, Stream};
+pub use platform::alibaba_fc::ALIBABA_FC;
+pub use platform::azure_functions::AZURE_FUNCTIONS;
+pub use platform::huawei_functiongraph::HUAWEI_FUNCTIONGRAPH;
+pub use platform::tencent_scf::TENCENT_SCF;
+pub use platform::volcengine_faas::VOLCENGINE_FAAS;
+pub use platform::yandex_containers::YANDEX_CONTAINERS;
+pub use profile::Profile;
 pub use serve::serve;
-pub use shim::{DEADLINE, Refusal};
+pub use shim::{DEADLINE, Refusal, SettingsError};
 
 /// Serves `handler` on the port that the platform names until SIGTERM or SIGINT: `lambda_runtime::run` for platforms that call a
 /// function over HTTP.
@@ -58,24 +70,5 @@ where
     tokio::select! {
         outcome = serve(environment, handler, stop) => outcome,
         () = async { insisted.next().await; insisted.next().await; } => Err(Error::Interrupted),
-    }
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn watch() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
     }
 }

@@ -1,20 +1,21 @@
-//! The platform's side: which request is a call, and the way of one.
+//! The platform's side: connections, and the way of a call.
 
 use std::fmt::Debug;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde::{Deserialize, Serialize};
-use shim::{Budget, Desk, Ending, Limits, Outcome, Prepared, Refusal};
+use shim::{Budget, Desk, Ending, Limits, Prepared, Refusal};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tower::Service;
@@ -24,7 +25,9 @@ use crate::answer::Answer;
 use crate::custom_handler::{self, Event};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::profile::Form;
+use crate::profile::{Body, Profile};
+use crate::route::{self, Asked};
+use crate::{bare, batch, cloudevent};
 
 /// What hyper has by itself: a platform's own requests have a dozen headers.
 const LIMITS: Limits = Limits { headers: 100, head_bytes: 400 * 1024 };
@@ -54,7 +57,10 @@ where
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|source| Error::Io { action: format!("listen on {listen}"), source })?;
-    let front = Arc::new(Front { environment, started: Timestamp::now() });
+    // A port of 0 is the operating system's to choose.
+    let listen = listener.local_addr().unwrap_or(listen);
+    let front =
+        Arc::new(Front { environment, started: Timestamp::now(), without_control: AtomicBool::new(false) });
     let acceptor = |desk: Desk, stopping: watch::Receiver<bool>| {
         let serve = {
             let stopping = stopping.clone();
@@ -78,6 +84,8 @@ fn listening(at: SocketAddr) {
 struct Front {
     environment: Environment,
     started: Timestamp,
+    /// Whether a call has come without the header in which the platform says where it belongs.
+    without_control: AtomicBool,
 }
 
 async fn connection(stream: TcpStream, front: Arc<Front>, desk: Desk, stopping: watch::Receiver<bool>) {
@@ -94,95 +102,94 @@ impl Front {
     async fn answer(&self, request: Request<Incoming>, desk: &Desk) -> Response<Full<Bytes>> {
         let received = Timestamp::now();
         let (head, body) = request.into_parts();
-        if head.uri.path() == self.environment.profile.ready
-            && matches!(head.method, Method::GET | Method::HEAD)
-        {
-            let ending = shim::drain(body).await;
-            return Answer::success(Bytes::from_static(b"{}")).into_response(ending);
+        let profile = self.environment.profile;
+        match route::asked(&self.environment, &head) {
+            Asked::Hook(hook) => {
+                let lines = profile.lines.as_ref().zip(hook.line);
+                let id = route::id(profile, &head.headers);
+                lines.inspect(|(lines, what)| lines.start(what, &id));
+                let ending = shim::drain(body).await;
+                lines.inspect(|(lines, what)| lines.end(what, &id, false));
+                return Answer::ready(profile).into_response(ending);
+            }
+            Asked::Nothing => {
+                let refusal = Refusal::Route(profile.served);
+                tracing::warn!(error.type = refusal.name(), "a request was refused: {}", refusal.sentence());
+                let ending = shim::drain(body).await;
+                return Answer::refused(profile, &refusal).into_response(ending);
+            }
+            Asked::CallWithoutControl => {
+                if !self.without_control.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        "calls come without the header by which {} says that they are its own; they are taken",
+                        profile.caller
+                    );
+                }
+            }
+            Asked::Call => {}
         }
-        if !self.is_call(&head) {
-            let refusal = Refusal::Route("POST to the name of a function of this app");
-            tracing::warn!(error.type = refusal.name(), "a request was refused");
-            let ending = shim::drain(body).await;
-            return Answer::from(refusal).into_response(ending);
-        }
-        let deadline = self.environment.time.and_then(|time| received.checked_add(time).ok());
-        let context = self.context(&head, deadline);
+        let time = route::time(&self.environment, &head.headers);
+        let deadline = time.and_then(|time| received.checked_add(time).ok());
+        let context = context(route::id(profile, &head.headers), deadline);
+        let id = context.request_id.clone();
         // `faas.invocation_id` is OpenTelemetry's name for it.
-        let span = tracing::info_span!("call", faas.invocation_id = %context.request_id);
+        let span = tracing::info_span!("call", faas.invocation_id = %id);
         let budget = Budget::of(deadline, received, self.started);
-        let (answer, ending) = self.call(context, budget, body, desk).instrument(span).await;
+        profile.lines.iter().for_each(|lines| lines.start(lines.call, &id));
+        let (answer, ending) = self.call(&head.headers, context, budget, body, desk).instrument(span).await;
+        profile.lines.iter().for_each(|lines| lines.end(lines.call, &id, answer.is_failure()));
         answer.into_response(ending)
     }
 
-    fn is_call(&self, head: &Parts) -> bool {
-        let Some(name) = head.uri.path().strip_prefix('/') else { return false };
-        let known = match &self.environment.functions {
-            Some(functions) => functions.contains(name),
-            None => is_name(name),
-        };
-        known && head.method == Method::POST
-    }
-
-    /// The handler's context. Fields without a counterpart stay as `Context::default()` has them.
-    fn context(&self, head: &Parts, deadline: Option<Timestamp>) -> Context {
-        let mut context = Context::default();
-        if let Some(id) = head.headers.get(self.environment.profile.request_id) {
-            context.request_id = String::from_utf8_lossy(id.as_bytes()).into_owned();
-        }
-        let deadline = deadline.and_then(|at| u64::try_from(at.as_millisecond()).ok());
-        context.deadline = deadline.unwrap_or_default();
-        context
-    }
-
-    async fn call(&self, context: Context, budget: Budget, body: Incoming, desk: &Desk) -> (Answer, Ending) {
-        let Form::CustomHandler = self.environment.profile.form;
+    async fn call(
+        &self,
+        headers: &HeaderMap,
+        context: Context,
+        budget: Budget,
+        body: Incoming,
+        desk: &Desk,
+    ) -> (Answer, Ending) {
+        let (profile, began) = (self.environment.profile, Instant::now());
         let mut is_request = false;
-        let prepare = |bytes| {
-            let payload = match custom_handler::unwrap(bytes)? {
-                Event::Plain(event) => event,
-                Event::HttpRequest(body) => {
-                    is_request = true;
-                    body
-                }
-            };
+        let prepare = |body| {
+            let payload = payload(profile, headers, body, &mut is_request)?;
             Ok(Prepared { payload, context, begin: None })
         };
         let (outcome, ending) = desk.outcome(budget, body, prepare).await;
-        let answer = match outcome {
-            Outcome::Response(json) => match custom_handler::success(json, is_request) {
-                Ok(body) => Answer::success(body),
-                Err(refusal) => {
-                    tracing::error!(error.type = refusal.name(), "{}", refusal.sentence());
-                    refusal.into()
-                }
-            },
-            Outcome::Failed(diagnostic) => diagnostic.into(),
-            Outcome::Refused(refusal) => refusal.into(),
-        };
-        (answer, ending)
+        (Answer::of(profile, outcome, is_request).after(profile, began.elapsed()), ending)
     }
 }
 
-/// Whether a text can be a function's name (Azure/azure-functions-host, `src/WebJobs.Script/Utility.cs`, `FunctionNameValidationRegex`).
-fn is_name(name: &str) -> bool {
-    let rest = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    name.len() <= 128 && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.bytes().all(rest)
+/// The handler's context. Fields without a counterpart stay as `Context::default()` has them.
+fn context(id: String, deadline: Option<Timestamp>) -> Context {
+    let mut context = Context::default();
+    context.request_id = id;
+    let deadline = deadline.and_then(|at| u64::try_from(at.as_millisecond()).ok());
+    context.deadline = deadline.unwrap_or_default();
+    context
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_can_be_a_function() {
-        let longest = format!("a{}", "b".repeat(127));
-        for name in ["ScanEvent", "a", "a-b_1", &longest] {
-            assert!(is_name(name), "{name}");
-        }
-        for name in ["", "1a", "_a", "api/x", "a.b", "a%20b", "é", "admin/host/ping", &format!("{longest}b")]
-        {
-            assert!(!is_name(name), "{name}");
-        }
+/// What the handler is given of a body. `is_request` becomes true if it is an HTTP request that the platform has wrapped.
+fn payload(
+    profile: &Profile,
+    headers: &HeaderMap,
+    body: Vec<u8>,
+    is_request: &mut bool,
+) -> Result<String, Refusal> {
+    match profile.body {
+        Body::Bare => bare::event(body),
+        Body::CustomHandler => match custom_handler::unwrap(body)? {
+            Event::Plain(event) => Ok(event),
+            Event::HttpRequest(body) => {
+                *is_request = true;
+                Ok(body)
+            }
+        },
+        Body::CloudEvent { .. } => match route::batch(&profile.body, headers) {
+            Some(version) => batch::unpack(version, &body),
+            None => {
+                cloudevent::event(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())), body)
+            }
+        },
     }
 }

@@ -57,6 +57,7 @@ async fn once(count: usize) {
         rules: &draft.settings.rules,
         ledger: Some(ledger),
         door: None,
+        referee: None,
     };
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     // Of filling the ledger nobody asks.

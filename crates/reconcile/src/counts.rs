@@ -19,6 +19,8 @@ pub struct Counts {
     pub listed: u64,
     /// MDSS has accepted them.
     pub covered: u64,
+    /// MDSS says, asked about them, that it has scanned them since they were last written; nobody has told it of them.
+    pub by_mdss: u64,
     /// Their events are stored, by state.
     pub in_spool: BTreeMap<String, u64>,
     /// They are younger than the grace time.
@@ -57,6 +59,7 @@ impl Counts {
         self.listed += 1;
         match verdict {
             Verdict::Covered => self.covered += 1,
+            Verdict::ByMdss => self.by_mdss += 1,
             Verdict::InSpool(state) => *self.in_spool.entry(state.name().to_owned()).or_default() += 1,
             Verdict::InFlight => self.in_flight += 1,
             Verdict::Excluded(reason) => *self.excluded.entry(reason.name().to_owned()).or_default() += 1,
@@ -103,14 +106,14 @@ impl Counts {
     /// How much of what ought to be covered is, in percent; `None`: there is nothing.
     pub fn coverage(&self) -> Option<f64> {
         let expected = self.expected();
-        (expected > 0).then(|| self.covered as f64 * 100.0 / expected as f64)
+        (expected > 0).then(|| (self.covered + self.by_mdss) as f64 * 100.0 / expected as f64)
     }
 
     /// The same for people, never rounded up: 99.999 % is said as long as a single one is missing.
     pub fn coverage_shown(&self) -> String {
         match self.coverage() {
             None => "nothing to cover".into(),
-            Some(_) if self.covered == self.expected() => "100 %".into(),
+            Some(_) if self.covered + self.by_mdss == self.expected() => "100 %".into(),
             Some(percent) => format!("{:.3} %", (percent * 1000.0).floor().min(99_999.0) / 1000.0),
         }
     }

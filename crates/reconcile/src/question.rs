@@ -30,6 +30,8 @@ pub struct Question {
     pub forward: bool,
     /// What is undecidable, too.
     pub undecidable: bool,
+    /// MDSS is asked about what is missing: it may have scanned it by itself.
+    pub ask_mdss: bool,
     /// Objects a second, at most.
     pub rate: u32,
 }
@@ -46,6 +48,7 @@ impl Question {
             before: None,
             forward: false,
             undecidable: false,
+            ask_mdss: false,
             rate: RATE,
         }
     }
@@ -58,6 +61,7 @@ impl Question {
             Err(_) => Value::from(self.prefix.escape_ascii().to_string()),
         };
         json!({
+            "ask_mdss": self.ask_mdss,
             "before": self.before.map(|before| before.to_string()),
             "forward": self.forward,
             "grace_seconds": self.grace.as_secs(),

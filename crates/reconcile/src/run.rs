@@ -1,5 +1,6 @@
 //! A run: page by page through a bucket, each object judged once, and what is missing forwarded.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -12,12 +13,14 @@ use crate::accepted::Accepted;
 use crate::counts::{Counts, FIRST};
 use crate::door::{Door, Holding};
 use crate::fate::{Place, speaks};
+use crate::file_api::Said;
 use crate::forward::{Forwarded, Forwarder};
 use crate::question::Question;
 use crate::record::{Entered, Filed, Record, Resumed};
+use crate::referee::Referee;
 use crate::stop::asked;
 use crate::trouble::Trouble;
-use crate::verdict::{Asked, Fate, Verdict, judge};
+use crate::verdict::{Asked, Fate, SKEW, Verdict, judge};
 
 /// How often it is written down how far it has come, if nothing was forwarded meanwhile.
 const NOTE: std::time::Duration = std::time::Duration::from_secs(1);
@@ -36,6 +39,8 @@ pub struct Means<'m> {
     pub ledger: Option<Ledger>,
     /// The spool; `None`: there is none.
     pub door: Option<Door>,
+    /// Whom to ask about what is missing, if that is wanted.
+    pub referee: Option<Referee>,
 }
 
 /// How far a run has come.
@@ -79,6 +84,8 @@ pub struct Outcome {
     pub begun: Moment,
     /// Whether the store has listed in order.
     pub ordered: bool,
+    /// Why MDSS was not asked any more: the rest of what is missing counts as missing.
+    pub not_asked: Option<String>,
     /// How it stands in the chain.
     pub entered: Option<Entered>,
 }
@@ -119,6 +126,9 @@ pub async fn compare(
         record,
         counts: Counts { gone: Some(0), ..Counts::default() },
         first: Vec::new(),
+        referee: means.referee,
+        forms: None,
+        not_asked: None,
         ordered: true,
         noted: Instant::now(),
         stop,
@@ -141,6 +151,7 @@ pub async fn compare(
         complete,
         counts: run.counts,
         first: run.first,
+        not_asked: run.not_asked,
         begun,
         ordered: run.ordered,
         resumed,
@@ -159,6 +170,10 @@ struct Run<'r, T> {
     record: Record,
     counts: Counts,
     first: Vec<MissingObject>,
+    referee: Option<Referee>,
+    /// The learned form of each unit's paths, once it was looked for.
+    forms: Option<HashMap<String, String>>,
+    not_asked: Option<String>,
     ordered: bool,
     noted: Instant,
     stop: watch::Receiver<bool>,
@@ -253,7 +268,15 @@ impl<T: Fn(Progress<'_>) + Sync> Run<'_, T> {
         };
         let mut missing = Vec::new();
         for ((object, fate), writes) in objects.iter().zip(fates).zip(&writes) {
-            let verdict = judge(object, &fate, writes, self.holding.of(&object.key), asked);
+            let mut verdict = judge(object, &fate, writes, self.holding.of(&object.key), asked);
+            if let Some(question) = self.question_about(object, &fate, verdict).await {
+                if *self.stop.borrow() {
+                    return Ok(Forwarded::Stopped);
+                }
+                if self.is_scanned(&question).await {
+                    verdict = Verdict::ByMdss;
+                }
+            }
             self.counts.add(object, verdict);
             self.name_first(object, verdict);
             if let Some(unit) = self.unit_for(object, fate, verdict) {
@@ -261,6 +284,50 @@ impl<T: Fn(Progress<'_>) + Sync> Run<'_, T> {
             }
         }
         self.forward(missing, resumed).await
+    }
+
+    /// What to ask MDSS about an object that is missing; `None`: nothing.
+    async fn question_about(
+        &mut self,
+        object: &Listed,
+        fate: &Fate,
+        verdict: Verdict,
+    ) -> Option<mdss_relay_ledger::Question> {
+        self.referee.as_ref()?;
+        let (Verdict::Missing | Verdict::MissingNewer, Fate::Taken(unit)) = (verdict, fate) else {
+            return None;
+        };
+        let (key, modified) = (std::str::from_utf8(&object.key).ok()?, object.modified?);
+        if self.forms.is_none() {
+            let known = match &self.ledger {
+                Some(ledger) => ledger.the_loop().await.map(|known| known.units).unwrap_or_default(),
+                None => Vec::new(),
+            };
+            let form = |unit: mdss_relay_ledger::LoopUnit| Some((unit.unit?.to_string(), unit.form?));
+            self.forms = Some(known.into_iter().filter_map(form).collect());
+        }
+        Some(mdss_relay_ledger::Question {
+            seq: 0,
+            unit: Some(unit.as_str().into()),
+            bucket: Some(self.question.bucket.as_str().into()),
+            key: key.to_owned(),
+            // A scan that has ended after it was last written has seen this content, whatever the clocks are apart.
+            accepted: Moment::from(modified).plus(SKEW),
+            form: self.forms.as_ref().and_then(|forms| forms.get(unit)).cloned(),
+        })
+    }
+
+    /// Whether MDSS says that it has scanned it. Once it says nothing that is understood it is not asked any more.
+    async fn is_scanned(&mut self, question: &mdss_relay_ledger::Question) -> bool {
+        let Some(referee) = &self.referee else { return false };
+        match referee.ask(question).await {
+            Ok(Said::Scanned { .. }) => true,
+            Ok(Said::UnderWay | Said::NotThere { .. }) => false,
+            Err(why) => {
+                (self.referee, self.not_asked) = (None, Some(why));
+                false
+            }
+        }
     }
 
     fn name_first(&mut self, object: &Listed, verdict: Verdict) {

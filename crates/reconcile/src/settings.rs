@@ -29,6 +29,12 @@ pub const SCHEDULE_MEMBERS: &[(&str, &str, &str, &str)] = &[
     ("grace", "a duration", "`15m`", "for how long the event of a new object may be on its way"),
     ("forward", "`true`, `false`", "`false`", "what is missing is put into the spool"),
     ("undecidable", "`true`, `false`", "`false`", "what is undecidable, too"),
+    (
+        "ask_mdss",
+        "`true`, `false`",
+        "`false`",
+        "MDSS is asked about what is missing, four times a second at most; needs `RELAY_LOOP_FILE_API`",
+    ),
     ("fail_under", "a percentage", "none", "below it, the line at the end is an error"),
 ];
 
@@ -98,6 +104,7 @@ fn one(entry: &mut Entry<'_>, settings: &Settings, stores: &[StoreSettings]) -> 
     let rate = entry.number("rate", 1.0..=10_000.0).map(|rate| rate as u32);
     let forward = entry.flag("forward").unwrap_or(false);
     let undecidable = entry.flag("undecidable").unwrap_or(false);
+    let ask_mdss = entry.flag("ask_mdss").unwrap_or(false);
     let fail_under = entry.number("fail_under", 0.0..=100.0);
     let (route, store, bucket) = (entry.text("route"), entry.text("store"), entry.text("bucket"));
     let prefix = entry.text("prefix").unwrap_or_default();
@@ -109,6 +116,14 @@ fn one(entry: &mut Entry<'_>, settings: &Settings, stores: &[StoreSettings]) -> 
             return None;
         }
     };
+    let can_ask = settings.http.as_ref().is_none_or(|http| http.file_api.path.is_some());
+    if ask_mdss && !can_ask {
+        entry.mistake(
+            "ask_mdss",
+            "true",
+            "false without RELAY_LOOP_FILE_API: where MDSS is asked is not known",
+        );
+    }
     if entry.mistakes.len() > before {
         return None;
     }
@@ -120,6 +135,7 @@ fn one(entry: &mut Entry<'_>, settings: &Settings, stores: &[StoreSettings]) -> 
             grace: grace.unwrap_or(GRACE),
             forward,
             undecidable,
+            ask_mdss,
             rate: rate.unwrap_or(RATE),
             ..Question::about(target.bucket, "schedule")
         },

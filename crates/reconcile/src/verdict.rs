@@ -9,6 +9,8 @@
 //! | nobody can tell whether a route takes it | undecidable |
 //! | only older writes were accepted | missing (newer) |
 //! | nothing | missing |
+//!
+//! Of what is missing MDSS may be asked; what it has scanned by itself since the object was last written is covered by its own word.
 
 use std::time::Duration;
 
@@ -36,6 +38,8 @@ pub(crate) enum Verdict {
     MissingNewer,
     /// Nothing is known of it.
     Missing,
+    /// Nobody has told MDSS, and it says that it has scanned this content.
+    ByMdss,
 }
 
 /// Why an object does not count.

@@ -3,14 +3,18 @@
 mod body;
 mod budget;
 mod desk;
+mod mistakes;
 mod refusal;
 mod serve;
+mod signals;
 mod unwind;
 mod work;
 
 pub use body::{Ending, drain};
 pub use budget::Budget;
 pub use desk::{Desk, Prepared};
+pub use mistakes::SettingsError;
 pub use refusal::{DEADLINE, Refusal, failure_body};
 pub use serve::{Limits, accept, connection, serve};
+pub use signals::Signals;
 pub use work::{Outcome, Turns};

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::doctor::check::{DOCS, Group};
-use crate::doctor::outcome::Status;
-use crate::doctor::results::Finding;
+use mdss_relay_checks::Finding;
+use mdss_relay_checks::Status;
+use mdss_relay_checks::{DOCS, Group};
 
 /// Where the package lays down the pages (`.ci/packages`).
 const INSTALLED: &str = "/usr/share/doc/mdss-relay";
@@ -183,8 +183,8 @@ pub(crate) fn json(name: &str, findings: &[Finding]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use crate::doctor::check::Check;
-    use crate::doctor::outcome::Outcome;
+    use mdss_relay_checks::Check;
+    use mdss_relay_checks::Outcome;
 
     use super::*;
 

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use mdss_relay_core::LedgerPlace;
 use mdss_relay_ledger::{Ledger, Loop, Options, Place, TroubleKind};
 
-use crate::doctor::outcome::Outcome;
-use crate::doctor::results::Results;
 use crate::doctor::subject::Subject;
+use mdss_relay_checks::Outcome;
+use mdss_relay_checks::Results;
 
 /// Without a result after so many accepted objects, nobody seems to send any.
 const SILENT: u64 = 100;
@@ -134,7 +134,7 @@ mod tests {
     use mdss_relay_ledger::{LoopUnit, Moment};
 
     use super::*;
-    use crate::doctor::outcome::Status;
+    use mdss_relay_checks::Status;
 
     fn status(found: &[(Option<String>, Outcome)]) -> Vec<Status> {
         found.iter().map(|(_, outcome)| outcome.status).collect()

@@ -7,10 +7,10 @@ use mdss_relay_spool::Database;
 use tokio::time::timeout;
 
 use crate::database::examine;
-use crate::doctor::check::{CHECKS, Group};
-use crate::doctor::outcome::Outcome;
-use crate::doctor::results::Results;
 use crate::doctor::subject::Subject;
+use mdss_relay_checks::Outcome;
+use mdss_relay_checks::Results;
+use mdss_relay_checks::{CHECKS, Group};
 
 /// The longest for all of it: several hosts may have to be tried.
 const LONGEST: Duration = Duration::from_secs(15);

@@ -4,9 +4,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::files::{Handed, NamedFile};
-use super::outcome::{Outcome, Status};
 use super::secrets;
 use super::subject::Subject;
+use mdss_relay_checks::{Outcome, Status};
 
 /// The file that the key is read from; `None` if it is a variable itself, or there is none.
 fn file(subject: &Subject) -> Option<&NamedFile> {

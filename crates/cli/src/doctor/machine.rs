@@ -11,10 +11,11 @@ use mdss_relay_core::{LedgerPlace, LedgerSettings};
 use mdss_relay_ledger::Ledger;
 use mdss_relay_spool::{Desk, Glance, TroubleKind};
 
-use super::outcome::Outcome;
-use super::results::{Results, off_thread};
 use super::subject::{Eyes, Subject};
 use super::view::{Access, View, Want, not_seen, owner_and_mode};
+use crate::doctor::off_thread::off_thread;
+use mdss_relay_checks::Outcome;
+use mdss_relay_checks::Results;
 
 const DATA_DIR: &str = "machine.data_dir";
 

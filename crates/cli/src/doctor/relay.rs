@@ -13,10 +13,11 @@ use drive::HttpPoster;
 use mdss_relay_core::HttpSettings;
 use mdss_relay_spool::Desk;
 
-use crate::doctor::check::{CHECKS, Group};
-use crate::doctor::outcome::{Outcome, Status};
-use crate::doctor::results::{Results, off_thread};
+use crate::doctor::off_thread::off_thread;
 use crate::doctor::subject::Subject;
+use mdss_relay_checks::Results;
+use mdss_relay_checks::{CHECKS, Group};
+use mdss_relay_checks::{Outcome, Status};
 use page::Page;
 use stored::Stored;
 

@@ -5,10 +5,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::files::{Handed, NamedFile};
-use super::outcome::Outcome;
 use super::service::CREDENTIALS;
 use super::subject::{Eyes, Subject};
 use super::view::{Access, View, Want, has_list, not_seen, owner_and_mode};
+use mdss_relay_checks::Outcome;
 
 /// Variables that are secrets themselves.
 const SECRETS: [&str; 2] = ["APIKEY", "RELAY_TOKEN"];

@@ -10,8 +10,8 @@ use std::time::Duration;
 use mdss_relay_core::{MOST_FILE_BYTES, plain_text};
 
 use super::account::{Account, Lists};
-use super::outcome::Outcome;
 use super::unit_file::{UnitFile, environment_file, words};
+use mdss_relay_checks::Outcome;
 
 /// `DefaultTimeoutStopSec=` and `DefaultLimitNOFILE=` where nobody has changed them (systemd-system.conf(5)).
 const STOP_TIMEOUT: Duration = Duration::from_secs(90);

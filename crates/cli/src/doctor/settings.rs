@@ -6,11 +6,12 @@ use std::time::Duration;
 use mdss_relay_core::{KEY_IN_CLEAR, Mistake, NOT_VERIFIED, Remark};
 use mdss_relay_gate::Sources;
 
-use super::outcome::{Outcome, Status};
-use super::results::{Results, off_thread};
 use super::secrets;
 use super::subject::Subject;
 use super::view::{Access, Want};
+use crate::doctor::off_thread::off_thread;
+use mdss_relay_checks::Results;
+use mdss_relay_checks::{Outcome, Status};
 
 const VALID: &str = "settings.valid";
 const READABLE: &str = "settings.secrets_readable";

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use mdss_relay_core::{Affix, Notification, Rule, Store, Target};
 use serde_json::{Map, Value, json};
 
-use crate::visible::quoted;
+use mdss_relay_checks::quoted;
 
 /// How the configuration is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

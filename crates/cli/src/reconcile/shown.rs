@@ -104,6 +104,11 @@ pub(super) fn rows(counts: &Counts, question: &Question) -> Vec<Vec<String>> {
         None => vec!["gone since".into(), "?".into(), "not counted: no order, or keys are not kept".into()],
     });
     for (name, count, remark) in [
+        (
+            "by MDSS's word",
+            counts.by_mdss,
+            "covered: scanned since they were written, although nobody has told MDSS".to_owned(),
+        ),
         ("no objects", counts.passed.values().sum(), parts(&counts.passed)),
         ("not Unicode", counts.unsendable, "missing, and cannot be named to MDSS".to_owned()),
         ("repeated", counts.repeated, "were in the spool or accepted when they came there".to_owned()),

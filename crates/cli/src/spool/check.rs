@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::print;
 use crate::database::{Checked, examine};
-use crate::doctor::Status;
 use crate::visible::visible;
+use mdss_relay_checks::Status;
 
 /// Prints what each check found; the exit status.
 pub(super) async fn run(database: &Database, json: bool) -> u8 {

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::input;
-use crate::visible::quoted;
+use mdss_relay_checks::quoted;
 
 /// Where the package has it. Commands of alerts and guides run as they stand there.
 pub(crate) const STANDARD: &str = "/var/lib/mdss-relay";

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::s3::{Object, Store};
-use crate::world::{World, ago};
+use crate::world::{LIMIT, UNIT, World, ago, said};
 
 const HOUR: u64 = 3600;
 
@@ -208,4 +208,51 @@ async fn what_cannot_be_begun_says_why() {
     let away = World::new(&(World::s3("http://127.0.0.1:9") + "\ntimeout = '1s'")).await;
     let said = away.run(&["--bucket", "invoices"]).await;
     assert_eq!((said.status, said.stderr.contains("store \"here\"")), (1, true), "{}", said.stderr);
+}
+
+/// MDSS has scanned two objects that nobody has told it of: one after it was last written, one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_mdss_has_scanned_by_itself_is_covered_by_its_own_word() {
+    let store = Store::of([
+        ("in/by-hand.txt".into(), Object::of(ago(HOUR))),
+        ("in/missing.txt".into(), Object::of(ago(HOUR))),
+        // As far as the clocks of a store and of MDSS may be apart, nobody knows which was first.
+        ("in/written-since.txt".into(), Object::of(ago(60))),
+    ])
+    .await;
+    let mut world = World::new(&World::s3(&store.url)).await;
+    world.relay().await;
+    world.accepted("first", None).await;
+    let poster = drive::HttpPoster::new(LIMIT);
+    for key in ["in/by-hand.txt", "in/written-since.txt"] {
+        let metadata = json!({ "s3": { "object": { "key": key } } }).to_string();
+        let submission = json!({ "storageClientId": UNIT, "metadata": metadata }).to_string();
+        let headers = [("ApiKey", mdss_sim::DEFAULT_API_KEY), ("content-type", "application/json")];
+        assert_eq!(poster.send("POST", &world.sim.url(), &headers, submission).await.unwrap().status, 200);
+    }
+    let ask = ["--route", "invoices", "--grace", "1s", "--json"];
+    let run = async |path: Option<&str>, more: &[&str]| {
+        let mut command = world.command(&[&ask[..], more].concat());
+        path.map(|path| command.env("RELAY_LOOP_FILE_API", path));
+        let child = command.spawn().unwrap();
+        tokio::task::spawn_blocking(move || said(child)).await.unwrap()
+    };
+    let without = run(Some(mdss_sim::FILES_PATH), &[]).await;
+    assert_eq!((&without.counts()["by_mdss"], &without.counts()["missing"]), (&json!(0), &json!(3)));
+    let asked = run(Some(mdss_sim::FILES_PATH), &["--ask-mdss"]).await;
+    assert_eq!(
+        (&asked.counts()["by_mdss"], &asked.counts()["missing"]),
+        (&json!(1), &json!(2)),
+        "{}{}",
+        asked.stdout,
+        asked.stderr
+    );
+    assert!((asked.json()["coverage"].as_f64().unwrap() - 100.0 / 3.0).abs() < 0.001);
+    // An answer that is not understood is no word at all.
+    let wrong = run(Some("/api/nothing"), &["--ask-mdss"]).await;
+    assert_eq!((&wrong.counts()["by_mdss"], &wrong.counts()["missing"]), (&json!(0), &json!(3)));
+    assert!(wrong.stderr.contains("MDSS's file API says nothing that is understood ("), "{}", wrong.stderr);
+    let nobody = run(None, &["--ask-mdss"]).await;
+    assert_eq!(nobody.status, 2);
+    assert!(nobody.stderr.contains("--ask-mdss needs RELAY_LOOP_FILE_API"), "{}", nobody.stderr);
 }

@@ -5,6 +5,7 @@
 mod counted;
 mod forwarded;
 mod large;
+mod resent;
 #[path = "../../../reconcile/tests/stand_in/mod.rs"]
 mod s3;
 mod world;

@@ -45,7 +45,7 @@ impl World {
     }
 
     pub(crate) async fn with(store: &str, more: &str) -> Self {
-        let sim = Sim::start(Config::default()).await.unwrap();
+        let sim = Sim::start(Config { file_api: true, ..Config::default() }).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let secret = dir.path().join("secret");
         std::fs::write(&secret, "not-a-secret\n").unwrap();
@@ -135,8 +135,13 @@ impl World {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.tool(&["reconcile"], arguments)
+    }
+
+    /// Another command of the tool.
+    pub(crate) fn tool(&self, name: &[&str], arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mdss-relay"));
-        command.arg("reconcile").args(arguments).env_clear().envs(self.variables());
+        command.args(name).args(arguments).env_clear().envs(self.variables());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

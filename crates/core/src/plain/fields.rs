@@ -41,7 +41,7 @@ fields! {
     EVENT_TYPE = "cloudevents.event_type", "text", "object", "the event's name as its provider sent it";
     DIALECT = "mdss.dialect", "text", "object", "the record's dialect";
     INVOCATION = "faas.invocation_id", "text", "object",
-        "the delivery: the platform's id of the call; of the HTTP server the source, when the process started, and a number, such as `minio-19abf2c3d4e-7`; on OCI and Azure a field of the span `call`";
+        "the delivery: the platform's id of the call; of the HTTP server the source, when the process started, and a number, such as `minio-19abf2c3d4e-7`; in every function except Lambda's a field of the span `call`";
     REPETITIONS = "faas.repetitions", "integer", "process",
         "how often the platform has called for the same event before, where it says so (Azure Functions)";
     ITEM = "mdss.item", "text", "object", "the record's path in its delivery";
@@ -70,10 +70,11 @@ fields! {
 
     SOURCE = "mdss.source", "text", "accepted object, server", "the name of the HTTP source";
     CHECK = "mdss.check", "text", "server", "the check of the gate that refused";
+    CHECK_ID = "mdss.check_id", "text", "server", "the check of doctor, repeated by the server, that says something else than before";
     CLIENT_ADDRESS = "client.address", "text", "server",
         "who posts: the connection's other end or, behind a trusted proxy, the address in `X-Forwarded-For`";
     REPEATS = "mdss.repeats", "integer", "server", "how many lines like this one were left out since the last one";
-    STATUS = "http.response.status_code", "integer", "server", "the status that the client got";
+    STATUS = "http.response.status_code", "integer", "server, process", "the status that the client got; in a line about the server of Tencent SCF or Huawei FunctionGraph, the one that it answered with";
     SIZE_BYTES = "size_bytes", "integer, bytes", "server", "how large the body was, as far as it was read";
     KEY_URL = "mdss.key_url", "text", "server", "the URL of a certificate that a signature check fetched, or that a sender named";
     TOPIC = "mdss.topic", "text", "server", "the topic whose subscription waits for its confirmation, or was confirmed";

@@ -262,6 +262,8 @@ pub(super) enum Mark {
     Text(fn(&str) -> bool),
     /// The `type` of the CloudEvent whose data it is, if that is an object.
     Type(Test),
+    /// The CloudEvent that a text stands in, which is neither JSON of a list nor JSON of a text, has such a type.
+    TypeOfText(Test),
     /// An OPTIONS by which a sender asks whether it may post, with a header that has one of these values, in any letter case.
     Options(&'static str, &'static [&'static str]),
     /// Any JSON object.
@@ -278,6 +280,10 @@ impl Mark {
             }
             Self::Type(test) => {
                 seen.names.is_some() && around.event.is_some_and(|event| test.holds_text(&event.kind))
+            }
+            Self::TypeOfText(test) => {
+                let text = seen.names.is_none() && !seen.text.trim_start().starts_with(['[', '"']);
+                text && around.event.is_some_and(|event| test.holds_text(&event.kind))
             }
             Self::Header(name, test) => {
                 around.request.and_then(|r| r.header(name)).is_some_and(|value| test.holds_text(value))

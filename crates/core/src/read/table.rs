@@ -69,6 +69,7 @@ pub(super) static TABLE: &[&Row] = &[
     &tencent_cos::BATCH,
     &cloudevents::STRUCTURED,
     &lambda::FAILED_CALL,
+    &volcengine_tos::TIMER_TEXT,
     &text::QUOTED,
     &text::BASE64,
     &text::LINES,
@@ -240,7 +241,12 @@ pub(crate) fn headers() -> &'static [(&'static str, bool)] {
             // That it is there is all that counts; what it says is between sender and gate.
             Mark::Header(name, Test::There) => Some((*name, false)),
             Mark::Header(name, _) | Mark::Options(name, _) => Some((*name, true)),
-            Mark::Members(_) | Mark::Elements(_) | Mark::Text(_) | Mark::Type(_) | Mark::AnyObject => None,
+            Mark::Members(_)
+            | Mark::Elements(_)
+            | Mark::Text(_)
+            | Mark::Type(_)
+            | Mark::TypeOfText(_)
+            | Mark::AnyObject => None,
         });
         let read = TABLE.iter().flat_map(|row| row.headers).map(|name| (*name, true));
         let mut all: Vec<(&str, bool)> = Vec::new();
@@ -273,6 +279,7 @@ pub(super) fn names_objects(body: &[u8], own: Dialect) -> bool {
         | Mark::Elements(_)
         | Mark::Text(_)
         | Mark::Type(_)
+        | Mark::TypeOfText(_)
         | Mark::AnyObject => None,
     });
     let mut members = Vec::new();

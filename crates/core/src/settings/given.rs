@@ -94,6 +94,7 @@ impl Given {
                 file_api: FileApiSettings::default(),
                 trusted_proxies: Listed::default(),
                 text_log: false,
+                check_every: None,
                 spool: None,
             },
             token_file: None,

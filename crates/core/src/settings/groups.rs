@@ -103,6 +103,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Listed,
     /// Whether its log is lines for people instead of JSON.
     pub text_log: bool,
+    /// From one look at the way to MDSS, at MDSS and at the buckets to the next; `None`: the server does not look by itself.
+    pub check_every: Option<Duration>,
     /// The durable hand-off, if events are to be on disk before their sender hears "done".
     pub spool: Option<SpoolSettings>,
 }
@@ -225,6 +227,8 @@ pub struct FileApiSettings {
     pub path: Option<String>,
     /// What it calls things, as plain data: the server understands it.
     pub names: Listed,
+    /// Whether objects that MDSS knows of no scan of are told once more by themselves, each at most once a day.
+    pub resend: bool,
 }
 
 /// One `[[results]]`: where MDSS tells which files it has scanned.

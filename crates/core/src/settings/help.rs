@@ -6,7 +6,7 @@ use crate::settings::table::{Applies, SETTINGS, Setting, Without};
 const WIDTH: usize = 100;
 
 /// Lists the settings of a process of this kind: [`Applies::OciFunction`], [`Applies::AzureFunctions`],
-/// [`Applies::Lambda`] or [`Applies::Http`].
+/// [`Applies::Lambda`], [`Applies::OtherFunctions`] or [`Applies::Http`].
 ///
 /// ```
 /// use mdss_relay_core::{Applies, settings_help};
@@ -14,6 +14,7 @@ const WIDTH: usize = 100;
 /// let help = settings_help(Applies::Lambda);
 /// assert!(help.contains("\n  RELAY_TIMEOUT (mdss.timeout): 1ms to 1h; default 10s\n"));
 /// assert!(!help.contains("RELAY_LISTEN"));
+/// assert!(!settings_help(Applies::OtherFunctions).contains("RELAY_ON_PERMANENT"));
 /// ```
 pub fn settings_help(process: Applies) -> String {
     let mut text = String::from(

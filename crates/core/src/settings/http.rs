@@ -31,6 +31,11 @@ impl Reader {
             let expected = "no value without RELAY_LEDGER=on: what MDSS says is kept in the ledger";
             self.mistakes.push(Mistake::new(name, expected));
         }
+        if self.given.http.file_api.resend && self.given.http.file_api.path.is_none() && !self.unclear {
+            let expected = "off without RELAY_LOOP_FILE_API: nothing is known to be never scanned where MDSS is not asked";
+            let name = self.place("RELAY_LOOP_RESEND").unwrap_or_default();
+            self.mistakes.push(Mistake::found(name, "on", expected));
+        }
         self.guarded();
         match self.role {
             Role::Http if spool.is_none() => {

@@ -51,6 +51,8 @@ pub enum Applies {
     OciAndAzure,
     /// In the function of Lambda.
     Lambda,
+    /// In the functions of Alibaba Cloud, Tencent Cloud, Huawei Cloud and Volcengine. No setting is theirs alone.
+    OtherFunctions,
     /// In the HTTP server.
     Http,
     /// In the HTTP server, and in a function whose configuration has `[[source]]`.
@@ -122,15 +124,19 @@ impl Setting {
     }
 
     /// Whether it means something in a process of this kind: [`Applies::OciFunction`], [`Applies::AzureFunctions`],
-    /// [`Applies::Lambda`] or [`Applies::Http`].
+    /// [`Applies::Lambda`], [`Applies::OtherFunctions`] or [`Applies::Http`].
     pub fn means_something_in(&self, process: Applies) -> bool {
         match self.applies {
-            Applies::Everywhere | Applies::WithoutRoutes | Applies::Requests => true,
+            Applies::Everywhere | Applies::WithoutRoutes => true,
+            // The others let no HTTP requests in.
+            Applies::Requests => process != Applies::OtherFunctions,
             Applies::HttpWithoutSources | Applies::Spooled => process == Applies::Http,
             Applies::OciAndAzure => matches!(process, Applies::OciFunction | Applies::AzureFunctions),
-            only @ (Applies::OciFunction | Applies::AzureFunctions | Applies::Lambda | Applies::Http) => {
-                process == only
-            }
+            only @ (Applies::OciFunction
+            | Applies::AzureFunctions
+            | Applies::Lambda
+            | Applies::OtherFunctions
+            | Applies::Http) => process == only,
         }
     }
 }
@@ -145,6 +151,7 @@ impl Applies {
             Self::AzureFunctions => "Azure Functions",
             Self::OciAndAzure => "OCI function, Azure Functions",
             Self::Lambda => "Lambda",
+            Self::OtherFunctions => "functions of Alibaba Cloud, Tencent Cloud, Huawei Cloud, Volcengine",
             Self::Http => "HTTP",
             Self::Requests => "HTTP, and functions with `[[source]]`",
             Self::HttpWithoutSources => "HTTP without `[[source]]`",
@@ -376,6 +383,14 @@ pub const SETTINGS: &[Setting] = &[
         "a second port, for `/metrics`, `/readyz` and `/healthz` alone",
     ),
     setting(
+        "RELAY_CHECK_EVERY",
+        "http.check_every",
+        Http,
+        Value("1h"),
+        fills!(given.http.check_every = or_never(duration(SECOND..=DAY))),
+        "how often the server looks at the way to MDSS, at MDSS and whether the buckets of its stores tell it, as `mdss-relay doctor` does; while something fails, every five minutes",
+    ),
+    setting(
         "RELAY_BODY_LIMIT",
         "http.body_limit",
         Requests,
@@ -564,6 +579,14 @@ pub const SETTINGS: &[Setting] = &[
             fill: |listed, given| given.http.file_api.names = listed,
         },
         "what the file API calls what no public page names: start, count, list, path, id, state, result, time",
+    ),
+    setting(
+        "RELAY_LOOP_RESEND",
+        "loop.resend",
+        Spooled,
+        Value("off"),
+        fills!(given.http.file_api.resend = words(&[("on", true), ("off", false)])),
+        "whether objects that MDSS has accepted and, asked twice, knows of no scan of are put back into the spool by themselves, each at most once a day; needs `RELAY_LOOP_FILE_API`",
     ),
     setting(
         "RELAY_LOG",

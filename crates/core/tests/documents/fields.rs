@@ -12,8 +12,22 @@ use mdss_relay_core::fields;
 use crate::{printed, root, table};
 
 /// Crates that do not use the core: they write the names out.
-const WITHOUT_THE_LIST: &[&str] =
-    &["host", "shim", "fn-shim", "port-shim", "drive", "mdss-sim", "oci-fn", "lambda", "azure-functions"];
+const WITHOUT_THE_LIST: &[&str] = &[
+    "host",
+    "shim",
+    "fn-shim",
+    "port-shim",
+    "poll-shim",
+    "drive",
+    "mdss-sim",
+    "oci-fn",
+    "lambda",
+    "azure-functions",
+    "alibaba-fc",
+    "volcengine-faas",
+    "tencent-scf",
+    "huawei-functiongraph",
+];
 
 #[test]
 fn the_guide_lists_the_fields() {

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use tokio::sync::{Notify, futures::Notified, oneshot};
 
+use super::runtime::Which;
 use super::{Fault, Outcome};
 use crate::error::DriveError;
 
@@ -51,7 +53,10 @@ struct State {
     /// Request ids of invocations that are over.
     over: VecDeque<String>,
     poll_faults: VecDeque<Fault>,
-    answer_faults: VecDeque<u16>,
+    answer_faults: VecDeque<Fault>,
+    ready_faults: VecDeque<u16>,
+    /// Whether a function has said that it has started.
+    ready: bool,
     /// A start that failed, for the next who asks.
     init_error: Option<(String, String)>,
     /// Pollers that are waiting for an event, each with its number.
@@ -69,14 +74,14 @@ pub(super) struct Waiting {
     pub(super) body: Bytes,
     pub(super) limit: Duration,
     pub(super) deadline_ms: Option<u64>,
+    pub(super) headers: Vec<(HeaderName, Option<HeaderValue>)>,
     pub(super) taken: oneshot::Sender<()>,
     pub(super) answer: oneshot::Sender<Result<Outcome, DriveError>>,
 }
 
 #[derive(Debug)]
 struct Taken {
-    request_id: String,
-    nonce: String,
+    event: Event,
     answer: oneshot::Sender<Result<Outcome, DriveError>>,
 }
 
@@ -92,11 +97,14 @@ pub(super) enum Next {
 }
 
 /// An event as it is handed out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Event {
     pub(super) request_id: String,
     pub(super) nonce: String,
     pub(super) deadline_ms: u64,
+    pub(super) limit: Duration,
+    /// Headers of the test's own choice; `None` takes one away.
+    pub(super) headers: Vec<(HeaderName, Option<HeaderValue>)>,
     pub(super) body: Bytes,
 }
 
@@ -110,6 +118,8 @@ pub(super) enum Answered {
     Unknown,
     /// A fault was set.
     Refused(u16),
+    /// A fault was set: the connection is closed.
+    Dropped,
 }
 
 impl Invocations {
@@ -121,7 +131,7 @@ impl Invocations {
             return Err(DriveError::InitError { error_type, error_message });
         }
         let mut under_way = state.waiting.iter().map(|waiting| &waiting.request_id);
-        let mut at_work = state.taken.iter().map(|taken| &taken.request_id);
+        let mut at_work = state.taken.iter().map(|taken| &taken.event.request_id);
         if under_way.any(|id| *id == event.request_id) || at_work.any(|id| *id == event.request_id) {
             let sentence = format!("an invocation with the request id {} is under way", event.request_id);
             return Err(DriveError::Usage(sentence));
@@ -133,10 +143,11 @@ impl Invocations {
     }
 
     /// What there is for a poller. Whether it lives is asked only when there is something, and last: an event is
-    /// handed to nobody who has gone.
-    pub(super) fn next(&self, lives: &Lives) -> Next {
+    /// handed to nobody who has gone. With `again` an event that was handed out and not answered comes first.
+    pub(super) fn next(&self, lives: &Lives, again: bool) -> Next {
         let mut state = self.state();
-        if state.poll_faults.is_empty() && state.waiting.is_empty() {
+        let unanswered = if again { state.taken.last().map(|taken| taken.event.clone()) } else { None };
+        if state.poll_faults.is_empty() && state.waiting.is_empty() && unanswered.is_none() {
             return Next::Nothing;
         }
         if !lives.now() {
@@ -147,38 +158,51 @@ impl Invocations {
         if let Some(fault) = state.poll_faults.pop_front() {
             return Next::Fault(fault);
         }
+        if let Some(event) = unanswered {
+            return Next::Event(event);
+        }
         let Some(event) = state.waiting.pop_front() else { return Next::Nothing };
-        let Waiting { request_id, nonce, body, limit, deadline_ms, taken, answer } = event;
+        let Waiting { request_id, nonce, body, limit, deadline_ms, headers, taken, answer } = event;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let deadline_ms = deadline_ms
             .unwrap_or_else(|| u64::try_from((now.saturating_add(limit)).as_millis()).unwrap_or(u64::MAX));
         // An invocation that was withdrawn is no longer in the list, so somebody waits for this.
         let _ = taken.send(());
-        state.taken.push(Taken { request_id: request_id.clone(), nonce: nonce.clone(), answer });
-        Next::Event(Event { request_id, nonce, deadline_ms, body })
+        let event = Event { request_id, nonce, deadline_ms, limit, headers, body };
+        state.taken.push(Taken { event: event.clone(), answer });
+        Next::Event(event)
     }
 
     /// Takes a function's answer. `nonce` is what it sent back of the one it was given, if it did.
     pub(super) fn answer(
         &self,
-        request_id: &str,
+        which: &Which,
         nonce: Option<&str>,
         outcome: Result<Outcome, DriveError>,
     ) -> Answered {
         let mut state = self.state();
-        let Some(place) = state.taken.iter().position(|taken| taken.request_id == request_id) else {
-            let over = state.over.iter().any(|over| over == request_id);
+        let place = match which {
+            Which::Id(id) => state.taken.iter().position(|taken| taken.event.request_id == *id),
+            Which::Last => state.taken.len().checked_sub(1),
+        };
+        let Some(place) = place else {
+            let over = match which {
+                Which::Id(id) => state.over.contains(id),
+                Which::Last => !state.over.is_empty(),
+            };
             return if over { Answered::Late } else { Answered::Unknown };
         };
         // The answer of an earlier invocation under the same id.
-        if nonce.is_some_and(|nonce| nonce != state.taken[place].nonce) {
+        if nonce.is_some_and(|nonce| nonce != state.taken[place].event.nonce) {
             return Answered::Late;
         }
-        if let Some(status) = state.answer_faults.pop_front() {
-            return Answered::Refused(status);
+        match state.answer_faults.pop_front() {
+            Some(Fault::AnswerStatus(status)) => return Answered::Refused(status),
+            Some(_) => return Answered::Dropped,
+            None => {}
         }
-        let taken = state.taken.swap_remove(place);
-        state.remember(taken.request_id);
+        let taken = state.taken.remove(place);
+        state.remember(taken.event.request_id);
         // Fails only if the invocation is being dropped at this moment.
         let _ = taken.answer.send(outcome);
         Answered::Accepted
@@ -204,11 +228,26 @@ impl Invocations {
     pub(super) fn fault(&self, fault: Fault) {
         let mut state = self.state();
         match fault {
-            Fault::NextStatus(_) | Fault::NextClosed => state.poll_faults.push_back(fault),
-            Fault::AnswerStatus(status) => state.answer_faults.push_back(status),
+            Fault::NextStatus(_) | Fault::NextClosed | Fault::NextRaw { .. } => {
+                state.poll_faults.push_back(fault);
+            }
+            Fault::AnswerStatus(_) | Fault::AnswerClosed => state.answer_faults.push_back(fault),
+            Fault::ReadyStatus(status) => state.ready_faults.push_back(status),
         }
         drop(state);
         self.bell.notify_waiters();
+    }
+
+    /// A function has started, unless a fault refuses that with a status.
+    pub(super) fn ready(&self) -> Option<u16> {
+        let mut state = self.state();
+        let refused = state.ready_faults.pop_front();
+        state.ready |= refused.is_none();
+        refused
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.state().ready
     }
 
     /// Takes an event back. Says whether it was still there, and not with a function.
@@ -222,9 +261,9 @@ impl Invocations {
     pub(super) fn clear(&self, nonce: &str) {
         self.withdraw(nonce);
         let mut state = self.state();
-        if let Some(place) = state.taken.iter().position(|taken| taken.nonce == nonce) {
-            let taken = state.taken.swap_remove(place);
-            state.remember(taken.request_id);
+        if let Some(place) = state.taken.iter().position(|taken| taken.event.nonce == nonce) {
+            let taken = state.taken.remove(place);
+            state.remember(taken.event.request_id);
         }
     }
 
@@ -313,6 +352,7 @@ mod tests {
             body: Bytes::from_static(b"{}"),
             limit: Duration::from_secs(1),
             deadline_ms: None,
+            headers: Vec::new(),
             taken,
             answer,
         };
@@ -331,23 +371,46 @@ mod tests {
         Ok(Outcome::Response(Bytes::new()))
     }
 
+    fn id(id: &str) -> Which {
+        Which::Id(id.to_owned())
+    }
+
+    #[test]
+    fn who_asks_again_gets_the_same_event_and_answers_without_an_id() {
+        let invocations = Invocations::default();
+        assert_eq!(invocations.answer(&Which::Last, None, done()), Answered::Unknown);
+        let (waiting, (_, mut answer)) = event("a", "1");
+        invocations.put(waiting).unwrap();
+        let (second, _second) = event("b", "2");
+        invocations.put(second).unwrap();
+        for _ in 0..2 {
+            let Next::Event(event) = invocations.next(&here(), true) else { panic!("no event") };
+            assert_eq!(event.request_id, "a");
+        }
+        assert_eq!(invocations.answer(&Which::Last, None, done()), Answered::Accepted);
+        assert!(matches!(answer.try_recv(), Ok(Ok(Outcome::Response(_)))));
+        assert_eq!(invocations.answer(&Which::Last, None, done()), Answered::Late);
+        let Next::Event(event) = invocations.next(&here(), true) else { panic!("no event") };
+        assert_eq!(event.request_id, "b");
+    }
+
     #[test]
     fn who_has_gone_gets_nothing_and_the_event_stays() {
         let invocations = Invocations::default();
         let (waiting, _ends) = event("a", "1");
         invocations.put(waiting).unwrap();
-        assert!(matches!(invocations.next(&gone()), Next::Gone));
-        let Next::Event(event) = invocations.next(&here()) else { panic!("the event is lost") };
+        assert!(matches!(invocations.next(&gone(), false), Next::Gone));
+        let Next::Event(event) = invocations.next(&here(), false) else { panic!("the event is lost") };
         assert_eq!(event.request_id, "a");
-        assert!(matches!(invocations.next(&here()), Next::Nothing));
+        assert!(matches!(invocations.next(&here(), false), Next::Nothing));
     }
 
     #[test]
     fn who_has_gone_uses_up_no_fault() {
         let invocations = Invocations::default();
         invocations.fault(Fault::NextStatus(500));
-        assert!(matches!(invocations.next(&gone()), Next::Gone));
-        assert!(matches!(invocations.next(&here()), Next::Fault(Fault::NextStatus(500))));
+        assert!(matches!(invocations.next(&gone(), false), Next::Gone));
+        assert!(matches!(invocations.next(&here(), false), Next::Fault(Fault::NextStatus(500))));
     }
 
     #[test]
@@ -355,12 +418,12 @@ mod tests {
         let invocations = Invocations::default();
         let (waiting, (_, mut answer)) = event("a", "1");
         invocations.put(waiting).unwrap();
-        assert_eq!(invocations.answer("a", None, done()), Answered::Unknown, "nobody has taken it");
-        let _ = invocations.next(&here());
-        assert_eq!(invocations.answer("b", None, done()), Answered::Unknown);
-        assert_eq!(invocations.answer("a", Some("1"), done()), Answered::Accepted);
+        assert_eq!(invocations.answer(&id("a"), None, done()), Answered::Unknown, "nobody has taken it");
+        let _ = invocations.next(&here(), false);
+        assert_eq!(invocations.answer(&id("b"), None, done()), Answered::Unknown);
+        assert_eq!(invocations.answer(&id("a"), Some("1"), done()), Answered::Accepted);
         assert!(matches!(answer.try_recv(), Ok(Ok(Outcome::Response(_)))));
-        assert_eq!(invocations.answer("a", Some("1"), done()), Answered::Late);
+        assert_eq!(invocations.answer(&id("a"), Some("1"), done()), Answered::Late);
     }
 
     #[test]
@@ -368,14 +431,14 @@ mod tests {
         let invocations = Invocations::default();
         let (first, _first) = event("a", "1");
         invocations.put(first).unwrap();
-        let _ = invocations.next(&here());
+        let _ = invocations.next(&here(), false);
         invocations.clear("1");
         let (second, _second) = event("a", "2");
         invocations.put(second).unwrap();
-        let _ = invocations.next(&here());
-        assert_eq!(invocations.answer("a", Some("1"), done()), Answered::Late);
+        let _ = invocations.next(&here(), false);
+        assert_eq!(invocations.answer(&id("a"), Some("1"), done()), Answered::Late);
         // A runtime that does not know the nonce is believed.
-        assert_eq!(invocations.answer("a", None, done()), Answered::Accepted);
+        assert_eq!(invocations.answer(&id("a"), None, done()), Answered::Accepted);
     }
 
     #[test]
@@ -384,7 +447,7 @@ mod tests {
         let (first, _first) = event("a", "1");
         invocations.put(first).unwrap();
         assert!(matches!(invocations.put(event("a", "2").0), Err(DriveError::Usage(_))));
-        let _ = invocations.next(&here());
+        let _ = invocations.next(&here(), false);
         assert!(matches!(invocations.put(event("a", "2").0), Err(DriveError::Usage(_))));
         invocations.clear("1");
         assert!(invocations.put(event("a", "2").0).is_ok());
@@ -397,7 +460,7 @@ mod tests {
         invocations.put(waiting).unwrap();
         invocations.init_error("Runtime.InitError", "no");
         assert!(matches!(answer.try_recv(), Ok(Err(DriveError::InitError { .. }))));
-        assert!(matches!(invocations.next(&here()), Next::Nothing));
+        assert!(matches!(invocations.next(&here(), false), Next::Nothing));
 
         invocations.init_error("Runtime.InitError", "no");
         assert!(matches!(invocations.put(event("b", "2").0), Err(DriveError::InitError { .. })));
@@ -411,10 +474,10 @@ mod tests {
             let id = number.to_string();
             let (waiting, _ends) = event(&id, &id);
             invocations.put(waiting).unwrap();
-            let _ = invocations.next(&here());
+            let _ = invocations.next(&here(), false);
             invocations.clear(&id);
         }
-        assert_eq!(invocations.answer("0", None, done()), Answered::Unknown);
-        assert_eq!(invocations.answer("1", None, done()), Answered::Late);
+        assert_eq!(invocations.answer(&id("0"), None, done()), Answered::Unknown);
+        assert_eq!(invocations.answer(&id("1"), None, done()), Answered::Late);
     }
 }

@@ -1,16 +1,16 @@
-//! The HTTP of the Runtime API and of what is needed of the Extensions API.
+//! The HTTP of a Runtime API: connections, and what is answered to whom. On Lambda also what is needed of the Extensions API.
 //!
-//! Statuses and error names follow AWS's own emulator:
+//! Lambda's statuses and error names follow AWS's own emulator:
 //! <https://github.com/aws/aws-lambda-runtime-interface-emulator/tree/main/lambda/rapi> (`handler/`, `rendering/`).
+//! Of the other platforms none is documented but 200; what they refuse with is made up here.
 
 use std::fmt;
 use std::future::pending;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -21,27 +21,24 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::invocations::{Answered, Event, Invocations, Lives, Next};
+use super::invocations::{Answered, Invocations, Next};
+use super::runtime::{Asked, FUNCTION_NAME, FUNCTION_VERSION, Runtime, Which};
+use super::wire::Wire;
 use super::{Fault, Outcome};
 use crate::id;
-
-pub(super) const FUNCTION_NAME: &str = "driven";
-pub(super) const FUNCTION_VERSION: &str = "$LATEST";
-pub(super) const REGION: &str = "us-east-1";
-const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:driven";
 
 /// The longest answer, 6 MiB and 100 bytes: `MaxPayloadSize` in
 /// <https://github.com/aws/aws-lambda-runtime-interface-emulator/blob/main/lambda/interop/model.go>.
 const LONGEST: usize = 6 * 1024 * 1024 + 100;
 
 /// Accepts connections until it is aborted; the connections end with it.
-pub(super) async fn serve(listener: TcpListener, invocations: Arc<Invocations>) {
+pub(super) async fn serve(listener: TcpListener, invocations: Arc<Invocations>, runtime: Runtime) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&invocations)));
+                    connections.spawn(connection(stream, Arc::clone(&invocations), runtime));
                 }
                 // Out of file descriptors, most likely: others must end first.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -51,33 +48,17 @@ pub(super) async fn serve(listener: TcpListener, invocations: Arc<Invocations>) 
     }
 }
 
-async fn connection(stream: TcpStream, invocations: Arc<Invocations>) {
+async fn connection(stream: TcpStream, invocations: Arc<Invocations>, runtime: Runtime) {
     // Without it the second small write of an answer waits for the client's delayed acknowledgement: 40 ms a call.
     let _ = stream.set_nodelay(true);
-    let Ok((stream, lives)) = watched(stream) else { return };
+    let Ok((stream, wire)) = Wire::of(stream) else { return };
+    let wire = Arc::new(wire);
     let service = service_fn(move |request| {
-        let (invocations, lives) = (Arc::clone(&invocations), lives.clone());
-        async move { answer(request, &invocations, &lives).await }
+        let (invocations, wire) = (Arc::clone(&invocations), Arc::clone(&wire));
+        async move { answer(request, runtime, &invocations, &wire).await }
     });
     // A client that hangs up is its own affair.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-}
-
-/// Keeps a second handle on a connection's socket, to see whether the client has closed it.
-///
-/// hyper drops a pending answer when it reads the end of the stream, but it reads in its own time. When an event
-/// comes up for a client that has just been killed, the kernel knows of it already, and hyper not yet.
-fn watched(stream: TcpStream) -> io::Result<(TcpStream, Lives)> {
-    let stream = stream.into_std()?;
-    let watch = stream.try_clone()?;
-    // Both handles share the socket's mode, so looking does not block.
-    let lives = Lives::new(move || match watch.peek(&mut [0]) {
-        Ok(0) => false,
-        // It has sent something more, which is odd but not over.
-        Ok(_) => true,
-        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-    });
-    Ok((TcpStream::from_std(stream)?, lives))
 }
 
 /// The connection is to be closed without an answer.
@@ -96,87 +77,79 @@ type Answer = Response<Full<Bytes>>;
 
 async fn answer(
     request: Request<Incoming>,
+    runtime: Runtime,
     invocations: &Invocations,
-    lives: &Lives,
+    wire: &Wire,
 ) -> Result<Answer, Closed> {
     let (head, body) = request.into_parts();
-    let path: Vec<&str> = head.uri.path().trim_start_matches('/').split('/').collect();
-    let get = head.method == Method::GET;
-    let post = head.method == Method::POST;
-    match path[..] {
-        ["2018-06-01", "runtime", "invocation", "next"] if get => next(invocations, lives).await,
-        ["2018-06-01", "runtime", "invocation", id, "response"] if post => {
-            Ok(response(invocations, id, &head.headers, body).await)
+    match runtime.asked(&head.method, head.uri.path()) {
+        Some(Asked::Ready) => Ok(ready(invocations, body).await),
+        Some(Asked::Next) => next(runtime, invocations, wire).await,
+        Some(Asked::Response(which)) => response(runtime, invocations, &which, &head.headers, body).await,
+        Some(Asked::Error(which)) => {
+            invocation_error(runtime, invocations, &which, &head.headers, body).await
         }
-        ["2018-06-01", "runtime", "invocation", id, "error"] if post => {
-            Ok(invocation_error(invocations, id, &head.headers, body).await)
-        }
-        ["2018-06-01", "runtime", "init", "error"] if post => {
-            Ok(init_error(invocations, &head.headers, body).await)
-        }
-        ["2020-01-01", "extension", "register"] if post => {
-            Ok(register(invocations, &head.headers, body).await)
-        }
-        ["2020-01-01", "extension", "event", "next"] if get => {
-            extension_next(invocations, &head.headers).await
-        }
-        ["2020-01-01", "extension", "init" | "exit", "error"] if post => Ok(accepted()),
-        _ => Ok(error(StatusCode::NOT_FOUND, "NotFound", "no such path, or another method is expected")),
+        Some(Asked::InitError) => Ok(init_error(invocations, &head.headers, body).await),
+        Some(Asked::Register) => Ok(register(invocations, &head.headers, body).await),
+        Some(Asked::ExtensionNext) => extension_next(invocations, &head.headers).await,
+        Some(Asked::ExtensionError) => Ok(accepted(Runtime::Lambda)),
+        None => Ok(error(StatusCode::NOT_FOUND, "NotFound", "no such path, or another method is expected")),
     }
 }
 
 // === invocations ===
 
-async fn next(invocations: &Invocations, lives: &Lives) -> Result<Answer, Closed> {
-    let _poller = invocations.poller(lives);
+/// A function says that it has started.
+async fn ready(invocations: &Invocations, body: Incoming) -> Answer {
+    // A Rust runtime notes that SCF refuses an empty body; others send none. Who sends one is right either way.
+    match read(body).await {
+        Ok(body) if !body.is_empty() => match invocations.ready() {
+            None => json(StatusCode::OK, &json!({"status": "OK"})),
+            Some(status) => plain(status),
+        },
+        Ok(_) => error(StatusCode::BAD_REQUEST, "InvalidRequest", "expected a body"),
+        Err(_) => broken(),
+    }
+}
+
+async fn next(runtime: Runtime, invocations: &Invocations, wire: &Wire) -> Result<Answer, Closed> {
+    if runtime.wants_ready() && !invocations.is_ready() {
+        return Ok(error(StatusCode::FORBIDDEN, "NotReady", "expected POST /runtime/init/ready before"));
+    }
+    let lives = wire.lives();
+    let _poller = invocations.poller(&lives);
     loop {
         let change = invocations.change();
         tokio::pin!(change);
         change.as_mut().enable();
         // Between taking an event and giving it to hyper there is no `await`: a poller that is dropped has taken
         // nothing.
-        match invocations.next(lives) {
-            Next::Event(event) => return Ok(handed(event)),
+        match invocations.next(&lives, runtime.hands_out_again()) {
+            Next::Event(event) => {
+                let mut answer = Response::new(Full::new(event.body.clone()));
+                *answer.headers_mut() = runtime.head(&event);
+                return Ok(answer);
+            }
             Next::Fault(Fault::NextStatus(status)) => return Ok(plain(status)),
-            Next::Fault(Fault::NextClosed | Fault::AnswerStatus(_)) | Next::Gone => return Err(Closed),
+            Next::Fault(Fault::NextRaw { bytes, then }) => {
+                wire.say(bytes, then).await;
+                return Err(Closed);
+            }
+            Next::Fault(_) | Next::Gone => return Err(Closed),
             Next::Nothing => change.await,
         }
     }
 }
 
-/// Headers: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-next>. The type is JSON unless the
-/// invoker says otherwise (`renderInvokeHeaders` in the emulator's `rendering/rendering.go`), and AWS's Python runtime
-/// does not survive its absence. The invocation id is of 2026:
-/// <https://github.com/aws/aws-lambda-rust-runtime/issues/1155>.
-fn handed(event: Event) -> Answer {
-    let trace =
-        format!("Root=1-{:08x}-{};Sampled=0", event.deadline_ms / 1000, &id::uuid().replace('-', "")[..24]);
-    let mut answer = Response::new(Full::new(event.body));
-    let headers = answer.headers_mut();
-    headers.insert("content-type", HeaderValue::from_static("application/json"));
-    headers.insert("lambda-runtime-deadline-ms", HeaderValue::from(event.deadline_ms));
-    headers.insert("lambda-runtime-invoked-function-arn", HeaderValue::from_static(FUNCTION_ARN));
-    for (name, value) in [
-        ("lambda-runtime-aws-request-id", event.request_id),
-        ("lambda-runtime-invocation-id", event.nonce),
-        ("lambda-runtime-trace-id", trace),
-    ] {
-        // All three are made of letters, digits and punctuation, the request id by a check when it comes in.
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(name, value);
-        }
-    }
-    answer
-}
-
 async fn response(
+    runtime: Runtime,
     invocations: &Invocations,
-    request_id: &str,
+    which: &Which,
     headers: &HeaderMap,
     body: Incoming,
-) -> Answer {
+) -> Result<Answer, Closed> {
     match read(body).await {
-        Ok(body) => answered(invocations.answer(request_id, nonce(headers), Ok(Outcome::Response(body)))),
+        Ok(body) => answered(runtime, invocations.answer(which, nonce(headers), Ok(Outcome::Response(body)))),
         Err(Unread::TooLong) => {
             // The function hears 413, its caller this error (`ErrorResponseTooLarge` in `interop/model.go`).
             let error_message =
@@ -186,31 +159,32 @@ async fn response(
                 error_message: error_message.clone(),
                 body: Bytes::new(),
             };
-            match invocations.answer(request_id, nonce(headers), Ok(outcome)) {
+            match invocations.answer(which, nonce(headers), Ok(outcome)) {
                 Answered::Accepted => {
-                    error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &error_message)
+                    Ok(error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &error_message))
                 }
-                other => answered(other),
+                other => answered(runtime, other),
             }
         }
-        Err(Unread::Broken) => broken(),
+        Err(Unread::Broken) => Ok(broken()),
     }
 }
 
 async fn invocation_error(
+    runtime: Runtime,
     invocations: &Invocations,
-    request_id: &str,
+    which: &Which,
     headers: &HeaderMap,
     body: Incoming,
-) -> Answer {
+) -> Result<Answer, Closed> {
     match read(body).await {
         Ok(body) => {
             let Diagnostic { error_type, error_message } = Diagnostic::read(headers, &body);
             let outcome = Outcome::Error { error_type, error_message, body };
-            answered(invocations.answer(request_id, nonce(headers), Ok(outcome)))
+            answered(runtime, invocations.answer(which, nonce(headers), Ok(outcome)))
         }
-        Err(Unread::TooLong) => error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "too long"),
-        Err(Unread::Broken) => broken(),
+        Err(Unread::TooLong) => Ok(error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "too long")),
+        Err(Unread::Broken) => Ok(broken()),
     }
 }
 
@@ -218,17 +192,18 @@ async fn init_error(invocations: &Invocations, headers: &HeaderMap, body: Incomi
     let body = read(body).await.unwrap_or_default();
     let Diagnostic { error_type, error_message } = Diagnostic::read(headers, &body);
     invocations.init_error(&error_type, &error_message);
-    accepted()
+    accepted(Runtime::Lambda)
 }
 
-fn answered(answered: Answered) -> Answer {
-    match answered {
-        Answered::Accepted => accepted(),
+fn answered(runtime: Runtime, answered: Answered) -> Result<Answer, Closed> {
+    Ok(match answered {
+        Answered::Accepted => accepted(runtime),
         // 410 for an invocation that has timed out: https://github.com/aws/aws-lambda-dotnet/pull/2508
         Answered::Late => error(StatusCode::GONE, "ErrorRuntimeInvokeTimeout", "the invocation is over"),
         Answered::Unknown => error(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"),
         Answered::Refused(status) => plain(status),
-    }
+        Answered::Dropped => return Err(Closed),
+    })
 }
 
 /// What a function sends back of the invocation id it was given; runtimes older than the header send nothing.
@@ -317,8 +292,8 @@ async fn read(body: Incoming) -> Result<Bytes, Unread> {
     }
 }
 
-fn accepted() -> Answer {
-    json(StatusCode::ACCEPTED, &json!({"status": "OK"}))
+fn accepted(runtime: Runtime) -> Answer {
+    json(runtime.taken(), &json!({"status": "OK"}))
 }
 
 fn broken() -> Answer {

@@ -222,6 +222,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "1 if only results of blocked files come: then nobody can tell an allowed file from one that was never scanned",
     ),
     (
+        "mdss_relay_check",
+        "gauge",
+        "what a check of doctor says that the relay repeats by itself, by id: 0 well, 1 look at it, 2 it fails; absent where it is not known",
+    ),
+    (
         "mdss_relay_reconcile_failing",
         "gauge",
         "1 if the bucket could not be compared the last time, by store and bucket; absent before the first comparison, as are the others of it",

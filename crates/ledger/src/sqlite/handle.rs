@@ -14,7 +14,7 @@ use crate::asked::{
     OutboxId, Pruned, Run, RunEnd, RunId, RunStart, ScanResult, Shown, Unscanned, Verified, Verify,
 };
 use crate::checkpoint::Checkpoint;
-use crate::entry::Head;
+use crate::entry::{Entry, Head};
 use crate::export::Manifest;
 use crate::fact::Fact;
 use crate::kind::Keys;
@@ -103,6 +103,15 @@ impl Sqlite {
         self.with(move |file| {
             let now = file.options.clock.now();
             file.read(|db| open::unscanned(db, &filter, now))
+        })
+        .await
+    }
+
+    pub(crate) async fn never_scanned(&self, filter: &Filter) -> Result<Vec<Entry>, Trouble> {
+        let filter = filter.clone();
+        self.with(move |file| {
+            let now = file.options.clock.now();
+            file.read(|db| open::never_scanned(db, &filter, now))
         })
         .await
     }

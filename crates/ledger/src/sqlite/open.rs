@@ -78,3 +78,33 @@ pub(super) fn unscanned(db: &Connection, filter: &Filter, now: Moment) -> Result
     units.sort_by_key(|unit| (unit.oldest, Reverse(unit.open)));
     Ok(Unscanned { writes, units })
 }
+
+/// Writes that were never scanned, for certain, and are the newest of their objects. A repetition of ours comes through another place, so all places of
+/// the bucket are looked at.
+pub(super) fn never_scanned(db: &Connection, filter: &Filter, now: Moment) -> Result<Vec<Entry>, Fault> {
+    let spots = Spots::read(db)?;
+    let before = filter.older.map_or(Moment::from_millis(i64::MAX), |older| now.minus(older));
+    let of_bucket = match &filter.bucket {
+        Some(bucket) => Some(places(db, bucket)?),
+        None => None,
+    };
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM asked a JOIN entry e ON e.seq = a.seq JOIN place p ON p.id = e.place
+         WHERE a.times >= ?1 AND e.kind = 1 AND e.result_seq IS NULL AND e.key IS NOT NULL AND e.settled_time < ?2
+         AND NOT EXISTS (SELECT 1 FROM place q JOIN entry n ON n.place = q.id AND n.key = e.key
+             WHERE q.bucket = p.bucket AND q.keys = p.keys AND (q.namespace IS p.namespace OR q.namespace IS NULL OR p.namespace IS NULL)
+             AND n.kind = 1 AND n.seq > e.seq)
+         ORDER BY e.settled_time, e.seq"
+    ))?;
+    let mut rows = statement.query(params![ASK_TIMES, before.as_millis()])?;
+    let mut never = Vec::new();
+    while never.len() < filter.limit {
+        let Some(row) = rows.next()? else { break };
+        let (entry, place) = spots.entry(row)?;
+        let wanted = filter.unit.is_none() || filter.unit.as_deref() == entry.fact.unit.as_deref();
+        if wanted && of_bucket.as_ref().is_none_or(|places| places.iter().any(|(id, _)| *id == place)) {
+            never.push(entry);
+        }
+    }
+    Ok(never)
+}

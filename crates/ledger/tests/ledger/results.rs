@@ -424,6 +424,22 @@ async fn what_mdss_says_when_it_is_asked_settles_a_write() {
     bench.clock.go(HOUR);
     assert_eq!(keys(&bench).await.len(), 2);
     assert!(bench.ledger.answered(*b, None).await.unwrap(), "never scanned, for certain");
+    let never = |filter: Filter| {
+        let ledger = bench.ledger.clone();
+        async move {
+            let never = ledger.never_scanned(&filter).await.unwrap();
+            never.iter().map(|entry| entry.seq).collect::<Vec<_>>()
+        }
+    };
+    let none = Vec::<u64>::new();
+    let any = || Filter { limit: 9, ..Filter::default() };
+    assert_eq!(never(any()).await, [*b]);
+    assert_eq!(never(Filter { unit: Some("v".into()), ..any() }).await, none);
+    assert_eq!(never(Filter { bucket: Some(BucketName::new("bucket-u")), ..any() }).await, [*b]);
+    assert_eq!(never(Filter { bucket: Some(BucketName::new("bucket-v")), ..any() }).await, none);
+    assert_eq!(never(Filter { limit: 0, ..any() }).await, none);
+    assert_eq!(never(Filter { older: Some(2 * HOUR + Duration::from_secs(3600)), ..any() }).await, none);
+    assert_eq!(never(Filter { older: Some(HOUR), ..any() }).await, [*b]);
     bench.clock.go(HOUR);
     assert_eq!(keys(&bench).await, [(*u, "u".to_owned())], "what is settled is not asked about");
     // How sure it is that they were not scanned: of one of two MDSS was asked twice, then of both.
@@ -446,6 +462,11 @@ async fn what_mdss_says_when_it_is_asked_settles_a_write() {
     assert_eq!(units.iter().map(|unit| (unit.unconfirmed, unit.never)).collect::<Vec<_>>(), [(2, 1), (0, 0)]);
     assert!(bench.ledger.answered(*u, None).await.unwrap());
     assert_eq!(sure(&bench).await, [Sure::Asked]);
+    // Whoever has it told once more has it accepted through another place, and waits for that.
+    assert_eq!(never(any()).await, [*u, *b]);
+    let again = Fact { dialect: Some("reconcile".into()), ..told("a", "u", 3 * 3600) };
+    bench.tell([again]).await;
+    assert_eq!(never(any()).await, [*b]);
     // MDSS's own word is stronger, whenever it comes.
     assert_eq!(bench.post(&notice("b", 9000)).await.became, Became::Matched);
     assert_eq!(bench.ledger.the_loop().await.unwrap().units[0].never, 1);

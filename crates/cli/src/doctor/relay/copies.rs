@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use mdss_relay_core::{MOST_FILE_BYTES, plain_text};
 
 use crate::doctor::files::Handed;
-use crate::doctor::outcome::Outcome;
 use crate::doctor::subject::Subject;
+use mdss_relay_checks::Outcome;
 
 /// A warning for each of them. `read_at` is when the relay last read its settings: it was started then, or earlier.
 pub(super) fn old(subject: &Subject, read_at: SystemTime) -> Vec<(String, Outcome)> {

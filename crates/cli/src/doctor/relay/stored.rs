@@ -9,9 +9,9 @@ use mdss_relay_spool::{Database, Desk, Glance, Place, Stock};
 use super::age;
 use super::page::Page;
 use crate::doctor::key;
-use crate::doctor::outcome::Outcome;
-use crate::doctor::results::off_thread;
+use crate::doctor::off_thread::off_thread;
 use crate::doctor::subject::Subject;
+use mdss_relay_checks::Outcome;
 
 /// How a lane is called in sentences: by the routes that send to its unit.
 pub(super) fn unit_name(lane: &str, subject: &Subject) -> String {

@@ -6,6 +6,7 @@
 use crate::model::answers::Answers;
 use crate::model::dialect::{Dialect, KeyEncoding};
 use crate::model::event::{Details, Notice, NoticeKind};
+use crate::model::failure::Cause;
 use crate::plain::line;
 use crate::read::event_name;
 use crate::read::item::{Item, Reading};
@@ -46,6 +47,7 @@ pub(in crate::read) const CLOUDEVENT: Row = Row {
     lies_in: &[Inside::Event],
     expected: "",
     members: &["tos", "eventName", "eventTime", "region", "responseElements", "xVars"],
+    read: Read::Event(read_alone),
     ..EVENT
 };
 
@@ -58,8 +60,31 @@ pub(in crate::read) const TIMER: Row = Row {
     ..Row::BASE
 };
 
+/// The same when its data is a text that its owner has chosen (veFaaS, "Trigger event structure", 6662/127868: `Hello Volcengine`). It is
+/// asked before other texts are, because the text may look like one of them.
+pub(in crate::read) const TIMER_TEXT: Row = Row {
+    marks: &[
+        Mark::TypeOfText(Test::Begins("faas.timer.")),
+        Mark::TypeOfText(Test::Begins("bytefaas.timer.")),
+    ],
+    ..TIMER
+};
+
 fn read(seen: &Seen<'_>, context: &Context<'_>) -> Item {
     oss_shaped::read(&VENDOR, seen, context)
+}
+
+/// The type says no more than that it is an event of TOS: without the block nobody knows of which object, so nobody may pass over it.
+fn read_alone(seen: &Seen<'_>, context: &Context<'_>) -> Item {
+    if seen.get("tos").is_some() {
+        return read(seen, context);
+    }
+    let detail = "data: expected a list of `events`, or an event of TOS with `tos`";
+    Item::new(
+        String::new(),
+        Some(Dialect::VolcengineTos),
+        Reading::failed(Cause::Unreadable, detail.to_owned()),
+    )
 }
 
 fn timer(_: &Seen<'_>, context: &Context<'_>) -> Item {

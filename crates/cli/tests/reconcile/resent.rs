@@ -1,0 +1,111 @@
+//! `ledger resend`: what was accepted and never scanned, told once more.
+
+use std::sync::Arc;
+
+use mdss_relay_ledger::{
+    BucketName, Clock, Export, Fact, Format, Keys, Kind, Ledger, Moment, Options, Origin, OutboxId, Place,
+};
+use serde_json::{Value, json};
+
+use crate::world::{Said, UNIT, World, said};
+
+/// A clock that stands still.
+struct Past(Moment);
+
+impl Clock for Past {
+    fn now(&self) -> Moment {
+        self.0
+    }
+}
+
+fn ago(hours: i64) -> Moment {
+    Moment::from_millis(jiff::Timestamp::now().as_millisecond() - hours * 3_600_000)
+}
+
+impl World {
+    /// The ledger as it was so many hours ago.
+    async fn past(&self, hours: i64, keys: Keys) -> Ledger {
+        let options = Options { clock: Arc::new(Past(ago(hours))), keys, ..Options::default() };
+        Ledger::open(&Place::Directory(self.data()), options).await.unwrap()
+    }
+
+    /// An object that was accepted nine hours ago, and of which MDSS was asked `times`.
+    async fn told(&self, row: i64, bucket: &str, key: &str, times: i64) {
+        let fact = Fact {
+            dialect: Some("minio".into()),
+            bucket: Some(bucket.into()),
+            unit: Some(UNIT.into()),
+            key: Some(key.into()),
+            ..Fact::new(Kind::Accepted, ago(9))
+        };
+        self.past(9, Keys::Clear).await.append(vec![(OutboxId(row), fact)]).await.unwrap();
+        for hours in [5, 3].into_iter().take(usize::try_from(times).unwrap()) {
+            let ledger = self.past(hours, Keys::Clear).await;
+            let asked = ledger.questions().await.unwrap().into_iter().find(|asked| asked.key == key).unwrap();
+            ledger.answered(asked.seq, None).await.unwrap();
+        }
+    }
+
+    async fn resend(&self, arguments: &[&str]) -> Said {
+        let child = self.tool(&["ledger", "resend"], arguments).spawn().unwrap();
+        tokio::task::spawn_blocking(move || said(child)).await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_never_scanned_is_told_once_more_by_hand() {
+    let mut world = World::new(&World::s3("http://127.0.0.1:9")).await;
+    world.told(-1, "invoices", "a b+c%20/ü.txt", 2).await;
+    world.told(-2, "invoices", "once.txt", 1).await;
+    // No route selects it any more, and nobody knows what this one is called.
+    world.told(-3, "elsewhere", "gone.txt", 2).await;
+    let hashed = Fact {
+        bucket: Some("hashed".into()),
+        key: Some("secret.txt".into()),
+        unit: Some(UNIT.into()),
+        ..Fact::new(Kind::Accepted, ago(9))
+    };
+    world.past(3, Keys::Hashed).await.append(vec![(OutboxId(-4), hashed)]).await.unwrap();
+
+    let without = world.resend(&["--yes"]).await;
+    assert_eq!(without.status, 2, "{}", without.stderr);
+    assert!(without.stderr.contains("there is no spool to put anything into"), "{}", without.stderr);
+    world.relay().await;
+    world.accepted("first", None).await;
+    let asked = world.resend(&[]).await;
+    assert_eq!((asked.status, world.sim.accepted_keys()), (1, vec!["first".to_owned()]), "{}", asked.stderr);
+    assert!(asked.stderr.contains("2 accepted writes that no scan is known of?"), "{}", asked.stderr);
+
+    let done = world.resend(&["--yes", "--json"]).await;
+    assert_eq!(done.json(), json!({ "resent": 1, "passed": 1, "complete": true }), "{}", done.stderr);
+    assert_eq!(done.status, 0);
+    let shown = world.in_ledger("a b+c%20/ü.txt", 2).await;
+    let origins: Vec<_> = shown.iter().map(|shown| shown.entry.fact.origin).collect();
+    assert_eq!(origins, [None, Some(Origin::Reconcile)]);
+    assert_eq!(world.sim.accepted_keys(), ["a b+c%20/ü.txt", "first"]);
+
+    // It waits for its result now; the other one has no route.
+    let again = world.resend(&["--yes", "--json"]).await;
+    assert_eq!(again.json(), json!({ "resent": 0, "passed": 1, "complete": true }), "{}", again.stderr);
+    let none = world.resend(&["--bucket", "invoices", "--json"]).await;
+    assert_eq!((none.status, none.json()["resent"].as_u64()), (1, Some(0)), "{}", none.stderr);
+
+    // Without asking MDSS: what has no result for so long. A hashed key is no key.
+    let late = world.resend(&["--unconfirmed", "--older", "2h", "--unit", UNIT, "--yes", "--json"]).await;
+    assert_eq!(late.json(), json!({ "resent": 2, "passed": 2, "complete": true }), "{}", late.stderr);
+    world.in_ledger("once.txt", 2).await;
+    assert_eq!(world.in_ledger("a b+c%20/ü.txt", 3).await.len(), 3);
+    assert_eq!(world.sim.accepted_keys(), ["a b+c%20/ü.txt", "first", "once.txt"]);
+
+    // Somebody did that, and the chain says so.
+    let ledger = Ledger::open(&Place::Directory(world.data()), Options::reading()).await.unwrap();
+    let (out, export) =
+        (tempfile::NamedTempFile::new().unwrap(), Export { from: None, until: None, format: Format::Jsonl });
+    ledger.export(export, out.reopen().unwrap()).await.unwrap();
+    let exported = std::fs::read_to_string(out.path()).unwrap();
+    let lines = exported.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let retried = lines.filter(|line| line["kind"] == "retried");
+    let retried: Vec<_> = retried.map(|line| (line["count"].clone(), line["reason"].clone())).collect();
+    assert_eq!(retried, [(json!(1), json!("never scanned")), (json!(2), json!("no result"))]);
+    assert_eq!(ledger.show(&BucketName::new("elsewhere"), b"gone.txt").await.unwrap().len(), 1);
+}

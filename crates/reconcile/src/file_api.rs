@@ -1,0 +1,226 @@
+//! MDSS's file API, which can be asked what became of one file.
+//!
+//! Documented is how it filters: OPSWAT, "Advanced File API Filtering and Sorting",
+//! <https://www.opswat.com/docs/mdss/4.5.0/knowledge-base/advanced-file-api-filtering-and-sorting> (read 2026-11): `storageId`, `search`, and the numbers of `processingState` (0 in
+//! progress, 1 failed, 2 canceled, 3 available) and `result` (0 allowed, 1 blocked, 2 processing). **Everything else is inferred, and stands in this file alone**: its
+//! path (a setting without a default), how it pages, whether `storageId` is the storage client id and `search` looks into names, and what the members of its answer are
+//! called. Whoever knows better says so in `RELAY_LOOP_FILE_API_NAMES`.
+
+use mdss_relay_core::{FileApiSettings, Mistake};
+use mdss_relay_ledger::{Moment, Question, Verdict};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+/// Files that are asked for at once.
+const PAGE: usize = 100;
+
+/// Names that are not documented, in the order of [`Names::KNOWN`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Names([String; 8]);
+
+impl Names {
+    /// What can be named, and what is taken for its name. Paging has the names that the audit's API has (`GET /api/audit/{startIndex}/{count}`), the list that of the
+    /// core pools (`OPSWAT/metadefender-k8s`, `terraform/mdss-tf-config-examples/main.tf`), and the members are the notification's in the API's own spelling.
+    const KNOWN: [(&'static str, &'static str); 8] = [
+        ("start", "startIndex"),
+        ("count", "count"),
+        ("list", "entries"),
+        ("path", "filePath"),
+        ("id", "fileId"),
+        ("state", "processingState"),
+        ("result", "result"),
+        ("time", "scanCompletedTimestamp"),
+    ];
+
+    fn get(&self, what: &str) -> &str {
+        let at = Self::KNOWN.iter().position(|(known, _)| *known == what);
+        at.and_then(|at| self.0.get(at)).map_or("", String::as_str)
+    }
+}
+
+/// How the file API is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileApi {
+    path: String,
+    names: Names,
+}
+
+/// What one page says of the object that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It was scanned after it was accepted.
+    Scanned {
+        /// What MDSS calls the file.
+        file_id: Option<String>,
+        /// What it has found.
+        verdict: Verdict,
+        /// When the scan ended.
+        at: Moment,
+    },
+    /// MDSS is at it.
+    UnderWay,
+    /// It is not among these files; whether there may be more.
+    NotThere {
+        /// Whether there may be more files.
+        more: bool,
+    },
+}
+
+impl FileApi {
+    /// As the settings say; `None` if MDSS is not to be asked.
+    ///
+    /// # Errors
+    /// The mistake in the names.
+    pub fn of(settings: &FileApiSettings) -> Result<Option<Self>, Mistake> {
+        let Some(path) = &settings.path else { return Ok(None) };
+        match Self::new(path, &settings.names.texts) {
+            Ok(api) => Ok(Some(api)),
+            Err(expected) => {
+                Err(Mistake::found(settings.names.name.clone(), &settings.names.texts.join(","), expected))
+            }
+        }
+    }
+
+    /// `path` is a path of MDSS's host; `names` are texts such as `path=filePath`.
+    ///
+    /// # Errors
+    /// What was expected of a name.
+    fn new(path: &str, names: &[String]) -> Result<Self, String> {
+        let mut all = Names(Names::KNOWN.map(|(_, name)| name.to_owned()));
+        for text in names {
+            let named = text.split_once('=').and_then(|(what, name)| {
+                let at = Names::KNOWN.iter().position(|(known, _)| *known == what.trim())?;
+                Some((at, name.trim())).filter(|(_, name)| !name.is_empty())
+            });
+            let Some((at, name)) = named else {
+                let known: Vec<_> =
+                    Names::KNOWN.iter().map(|(known, name)| format!("{known}={name}")).collect();
+                return Err(format!("names such as {}", known.join(",")));
+            };
+            name.clone_into(&mut all.0[at]);
+        }
+        Ok(Self { path: path.to_owned(), names: all })
+    }
+
+    /// The path and query that ask for the files of an object's name in its unit, from the one with this number on.
+    pub fn ask(&self, question: &Question, start: usize) -> String {
+        let name = question.key.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&question.key);
+        let value = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        format!(
+            "{}?storageId={}&search={}&{}={start}&{}={PAGE}",
+            self.path,
+            value(question.unit.as_deref().unwrap_or_default()),
+            value(name),
+            self.names.get("start"),
+            self.names.get("count"),
+        )
+    }
+
+    /// The number of the first file of the next page.
+    pub fn after(start: usize) -> usize {
+        start + PAGE
+    }
+
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// Why it says nothing: a sentence without its contents.
+    pub fn read(&self, question: &Question, body: &[u8]) -> Result<Said, String> {
+        let body: Value = serde_json::from_slice(body).map_err(|_| "the answer is not JSON".to_owned())?;
+        let list = if body.is_array() { &body } else { &body[self.names.get("list")] };
+        let list =
+            list.as_array().ok_or_else(|| format!("the answer has no list {:?}", self.names.get("list")))?;
+        let mut said = Said::NotThere { more: list.len() >= PAGE };
+        for file in list {
+            let path = file[self.names.get("path")].as_str();
+            let path = path.ok_or_else(|| format!("a file without a text {:?}", self.names.get("path")))?;
+            if !question.is_about(path) {
+                continue;
+            }
+            let state = file[self.names.get("state")].as_u64();
+            let result = file[self.names.get("result")].as_u64();
+            let verdict = match (state, result) {
+                (Some(0), _) | (_, Some(2)) => {
+                    said = Said::UnderWay;
+                    continue;
+                }
+                (Some(1 | 2), _) => Verdict::Failed,
+                (_, Some(0)) => Verdict::Allowed,
+                (_, Some(1)) => Verdict::Blocked,
+                _ => Verdict::Unknown,
+            };
+            let at = file[self.names.get("time")].as_str().and_then(Moment::read);
+            let at = at.ok_or_else(|| format!("a file without a time {:?}", self.names.get("time")))?;
+            if question.was_seen_by(at) {
+                let file_id = file[self.names.get("id")].as_str().map(str::to_owned);
+                return Ok(Said::Scanned { file_id, verdict, at });
+            }
+        }
+        Ok(said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn question() -> Question {
+        Question {
+            seq: 1,
+            unit: Some("u 1".into()),
+            bucket: Some("b".into()),
+            key: "in/a&b.txt".into(),
+            accepted: Moment::read("2026-11-27T10:00:00Z").unwrap(),
+            form: None,
+        }
+    }
+
+    fn file(path: &str, state: u64, result: Option<u64>, at: &str) -> Value {
+        json!({ "fileId": "f", "filePath": path, "processingState": state, "result": result, "scanCompletedTimestamp": at })
+    }
+
+    #[test]
+    fn the_documented_filters_ask_for_one_name_in_one_unit() {
+        let api = FileApi::new("/api/files", &[]).unwrap();
+        assert_eq!(
+            api.ask(&question(), 100),
+            "/api/files?storageId=u%201&search=a%26b%2Etxt&startIndex=100&count=100"
+        );
+        let api = FileApi::new("/api/v2/file", &["start=skip".into(), "count = take".into()]).unwrap();
+        assert!(api.ask(&question(), 0).ends_with("&skip=0&take=100"));
+        for name in ["start", "color=x", "list="] {
+            assert!(
+                FileApi::new("/x", &[name.into()])
+                    .unwrap_err()
+                    .starts_with("names such as start=startIndex,")
+            );
+        }
+    }
+
+    #[test]
+    fn what_an_answer_says() {
+        let api = FileApi::new("/api/files", &[]).unwrap();
+        let (key, before, after) = ("in/a&b.txt", "2026-11-27T09:59:00Z", "2026-11-27T10:01:00Z");
+        let scanned =
+            |verdict| Said::Scanned { file_id: Some("f".into()), verdict, at: Moment::read(after).unwrap() };
+        for (files, want) in [
+            (json!([]), Said::NotThere { more: false }),
+            (json!([file(key, 3, Some(0), after)]), scanned(Verdict::Allowed)),
+            (json!([file(key, 3, Some(1), after)]), scanned(Verdict::Blocked)),
+            (json!([file(key, 1, None, after)]), scanned(Verdict::Failed)),
+            (json!([file(key, 3, Some(0), before)]), Said::NotThere { more: false }),
+            (json!([file("in/other", 3, Some(0), after)]), Said::NotThere { more: false }),
+            (json!([file(key, 0, Some(2), before)]), Said::UnderWay),
+            (json!(vec![file("x", 3, Some(0), after); 100]), Said::NotThere { more: true }),
+        ] {
+            let body = json!({ "entries": files }).to_string();
+            assert_eq!(api.read(&question(), body.as_bytes()), Ok(want), "{files}");
+        }
+        for body in ["<html>", "{}", "{\"entries\": [{}]}", "{\"entries\": [{\"filePath\": \"in/a&b.txt\"}]}"]
+        {
+            assert!(api.read(&question(), body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}
