@@ -341,8 +341,7 @@ fn replay_tells_when_a_platform_takes_a_failure_for_done() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.json");
     std::fs::write(&file, EVENT).unwrap();
-    let args =
-        ["replay", "--function-port", &address, "--platform", "alibaba-fc", file.to_str().unwrap()];
+    let args = ["replay", "--function-port", &address, "--platform", "alibaba-fc", file.to_str().unwrap()];
     for reason in ["taken_for_done", "http_404"] {
         let output = run(&args, &[], "");
         assert_eq!(output.status.code(), Some(1));
