@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use drive::{Fault, Invocation, Outcome, Process, Program, Runtime, RuntimeApi, Then, until};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Step, units};
-use platform::{LIMIT, created, grid, program, tells_no_secret};
+use platform::{LIMIT, created, grid, path, program, tells_no_secret};
 use serde_json::{Value, json};
 
 struct Function {
@@ -179,7 +179,8 @@ async fn h13_a_package_without_the_platforms_variable_ends_with_a_line() {
     let sim = Sim::start(Config::default()).await.unwrap();
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let bootstrap = folder.path().join("bootstrap");
-    std::fs::hard_link(env!("CARGO_BIN_EXE_mdss-relay-huawei-functiongraph"), &bootstrap).unwrap();
+    // No copy: another test that starts a process at this moment would keep it open for writing, and it could not be started.
+    std::fs::hard_link(path(), &bootstrap).unwrap();
     let vars = [
         ("APIENDPOINT", &*sim.url()),
         ("APIKEY", DEFAULT_API_KEY),
@@ -202,13 +203,12 @@ async fn h13_a_package_without_the_platforms_variable_ends_with_a_line() {
 async fn what_the_environment_lacks_is_taken_from_the_userdata() {
     let sim = Sim::start(Config::default()).await.unwrap();
     let api = Runtime::HuaweiFunctionGraph.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let path = env!("CARGO_BIN_EXE_mdss-relay-huawei-functiongraph");
     let userdata = json!({
         "APIENDPOINT": sim.url(), "APIKEY": DEFAULT_API_KEY, "STORAGECLIENTID": "not the one", "RELAY_KEYS_HUAWEI_OBS": "verbatim",
     });
     let start = |userdata: String| {
         let vars = [("STORAGECLIENTID", units::S3_COMPATIBLE), ("RUNTIME_USERDATA", &*userdata)];
-        Program::new(path).envs(api.env()).envs(vars).start().unwrap()
+        Program::new(path()).envs(api.env()).envs(vars).start().unwrap()
     };
     let _function = start(userdata.to_string());
     api.invoke(created("a+b"), LIMIT).await.unwrap();
