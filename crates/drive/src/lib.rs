@@ -28,5 +28,5 @@ pub use server::{Server, address_in};
 pub use signer::Signer;
 #[cfg(feature = "signer")]
 pub use token_signer::TokenSigner;
-pub use tools::{available, binary};
+pub use tools::{available, shipped};
 pub use until::until;

@@ -1,4 +1,4 @@
-//! What a test needs of the machine it runs on, and may not find there; and which programs it is about.
+//! What a test needs of the machine it runs on, and may not find there.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -9,23 +9,6 @@ use crate::error::DriveError;
 /// Names, with spaces between them, what must be there: set where it could be installed, as in the CI.
 const REQUIRED: &str = "REQUIRE_TOOLS";
 
-/// The folder of the programs that tests are about, in place of those just built: `make dist` makes `dist/amd64`.
-const SHIPPED: &str = "MDSS_RELAY_BINARIES";
-
-/// The program that a test is about: the one at `built`, which cargo has just built (`env!("CARGO_BIN_EXE_…")`), or the one of that name in the folder
-/// that `MDSS_RELAY_BINARIES` names, an absolute path. So the tests of a platform can run against what is shipped.
-#[must_use]
-pub fn binary(built: &str) -> PathBuf {
-    chosen(Path::new(built), std::env::var_os(SHIPPED))
-}
-
-fn chosen(built: &Path, shipped: Option<OsString>) -> PathBuf {
-    match (shipped.filter(|folder| !folder.is_empty()), built.file_name()) {
-        (Some(folder), Some(name)) => Path::new(&folder).join(name),
-        _ => built.to_owned(),
-    }
-}
-
 /// Whether a test that needs `tool` goes on: `works` says whether the tool does. If it does not, the test is skipped and a
 /// line says so, which is seen although the test passes.
 ///
@@ -34,6 +17,22 @@ fn chosen(built: &Path, shipped: Option<OsString>) -> PathBuf {
 /// [`DriveError::Usage`] if the tool does not work and `REQUIRE_TOOLS` names it.
 pub fn available(tool: &str, works: bool) -> Result<bool, DriveError> {
     judged(tool, works, &std::env::var(REQUIRED).unwrap_or_default())
+}
+
+/// A folder of programs, such as `dist/amd64`, that are tested in place of those that cargo has built for the tests. A relative one is the
+/// repository's.
+const SHIPPED: &str = "SHIPPED";
+
+/// The program to be tested: as cargo has built it at `built`, or, if `SHIPPED` names a folder, the one of the same name there.
+#[must_use]
+pub fn shipped(built: &str) -> PathBuf {
+    in_folder(built, std::env::var_os(SHIPPED).filter(|folder| !folder.is_empty()))
+}
+
+fn in_folder(built: &str, folder: Option<OsString>) -> PathBuf {
+    let Some(folder) = folder else { return built.into() };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.join(folder).join(Path::new(built).file_name().unwrap_or_default())
 }
 
 fn judged(tool: &str, works: bool, required: &str) -> Result<bool, DriveError> {
@@ -53,15 +52,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shipped_is_asked_for_by_its_folder() {
-        for (folder, want) in [
-            (None, "/target/debug/mdss-relay"),
-            (Some(""), "/target/debug/mdss-relay"),
-            (Some("/dist/amd64"), "/dist/amd64/mdss-relay"),
-        ] {
-            let chosen = chosen(Path::new("/target/debug/mdss-relay"), folder.map(OsString::from));
-            assert_eq!(chosen, Path::new(want), "{folder:?}");
-        }
+    fn what_is_shipped_is_tested_if_somebody_asks_for_it() {
+        assert_eq!(in_folder("/target/debug/a", None), Path::new("/target/debug/a"));
+        assert_eq!(in_folder("/target/debug/a", Some("/dist".into())), Path::new("/dist/a"));
+        let here = in_folder("/target/debug/a", Some("dist/amd64".into()));
+        assert!(here.ends_with("crates/drive/../../dist/amd64/a"), "{}", here.display());
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// The function: the one just built, or the one that is shipped.
 pub(crate) fn path() -> PathBuf {
-    drive::binary(env!("CARGO_BIN_EXE_mdss-relay-huawei-functiongraph"))
+    drive::shipped(env!("CARGO_BIN_EXE_mdss-relay-huawei-functiongraph"))
 }
 
 pub(crate) fn program(sim: &Sim, more: &[(&str, &str)]) -> Program {

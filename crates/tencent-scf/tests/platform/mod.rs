@@ -16,7 +16,7 @@ pub(crate) const AUTHORIZATION: &str = "q-sign-algorithm=sha1&q-ak=planted-ak&q-
 
 /// The function: the one just built, or the one that is shipped.
 pub(crate) fn path() -> PathBuf {
-    drive::binary(env!("CARGO_BIN_EXE_mdss-relay-tencent-scf"))
+    drive::shipped(env!("CARGO_BIN_EXE_mdss-relay-tencent-scf"))
 }
 
 pub(crate) fn program(sim: &Sim, more: &[(&str, &str)]) -> Program {
