@@ -28,6 +28,7 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/dashboard --if-there
 	@sh .ci/azure --if-there
 	@sh .ci/google --if-there
+	@sh .ci/alibaba --if-there
 	@sh .ci/containers --if-there
 	@sh .ci/kubernetes --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
@@ -66,6 +67,9 @@ azure-check: ## Azure's templates and Terraform against Azure's types and each o
 
 google-check: ## Google's Terraform against the provider's arguments (make check does it too, if the parser is there)
 	@sh .ci/google
+
+alibaba-check: ## Alibaba's Terraform and s.yaml against the provider's arguments, Serverless Devs' schema and the SDKs' models (make check does it too, if the parsers are there)
+	@sh .ci/alibaba
 
 gcloud-options: ## write down anew which options the real gcloud takes, where it is installed; read the diff
 	python3 deploy/google/tests/cli-options.py

@@ -53,6 +53,7 @@ macro_rules! guides {
 }
 
 guides! {
+    alibaba: "docs/alibaba.md",
     aws: "docs/aws.md",
     azure: "docs/azure.md",
     cloudflare: "docs/cloudflare.md",

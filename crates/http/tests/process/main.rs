@@ -10,6 +10,7 @@ mod life;
 mod logs;
 mod secrets;
 mod version;
+mod yandex;
 
 use std::time::{Duration, Instant};
 
