@@ -44,7 +44,10 @@ pub fn binary(built: &str) -> PathBuf {
 fn chosen(built: &str, folder: Option<&OsStr>) -> PathBuf {
     let built = Path::new(built);
     match (folder.filter(|folder| !folder.is_empty()), built.file_name()) {
-        (Some(folder), Some(name)) => Path::new(folder).join(name),
+        // A relative one is the repository's: cargo starts tests in the folders of their crates.
+        (Some(folder), Some(name)) => {
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder).join(name)
+        }
         _ => built.to_owned(),
     }
 }
