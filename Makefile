@@ -28,7 +28,9 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/dashboard --if-there
 	@sh .ci/azure --if-there
 	@sh .ci/google --if-there
+	@sh .ci/alibaba --if-there
 	@sh .ci/tencent --if-there
+	@sh .ci/huawei --if-there
 	@sh .ci/containers --if-there
 	@sh .ci/kubernetes --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
@@ -65,8 +67,14 @@ servers: ## take nginx, Caddy and Prometheus out of Debian's packages into targe
 azure-check: ## Azure's templates and Terraform against Azure's types and each other (make check does it too, if the parsers are there)
 	@sh .ci/azure
 
+huawei-check: ## Huawei Cloud's Terraform against the provider's arguments, and what the scripts call against its SDKs (make check does it too, if they are there)
+	@sh .ci/huawei
+
 google-check: ## Google's Terraform against the provider's arguments (make check does it too, if the parser is there)
 	@sh .ci/google
+
+alibaba-check: ## Alibaba's Terraform and s.yaml against the provider's arguments, Serverless Devs' schema and the SDKs' models (make check does it too, if the parsers are there)
+	@sh .ci/alibaba
 
 tencent-check: ## Tencent's Terraform against the provider's arguments, and what its scripts hand to tccli against Tencent's models (make check does it too, if both are there)
 	@sh .ci/tencent

@@ -100,7 +100,7 @@ impl Stage {
             fs::create_dir(self.path(folder)).unwrap();
         }
         let mut command = Command::new(self.scripts.join(script));
-        for ours in ["APIKEY", "APIKEY_FILE", "AWS_REGION", "AWS_DEFAULT_REGION"] {
+        for ours in ["APIKEY", "APIKEY_FILE", "AWS_REGION", "AWS_DEFAULT_REGION", "ALIBABA_CLOUD_REGION_ID"] {
             command.env_remove(ours);
         }
         let output = command

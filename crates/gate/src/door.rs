@@ -12,6 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use mdss_relay_core::{Answers, Cause, Delivery, Dialect, Draft, Failure, Mistake, Redelivers};
 
+use crate::check::HUAWEI_SMN;
 use crate::head::{Head, Request, printable};
 use crate::key_url::KeyUrl;
 use crate::keys::Keys;
@@ -172,6 +173,7 @@ impl Sources {
                     continue;
                 }
             };
+            mistakes.extend(unsigned_confirmations(&source.confirm_topics, &policy, index));
             warnings.extend(policy.warnings(now));
             let dialect = match (policy.signed_dialect(), source.dialect) {
                 (Some((check, signed)), Some(dialect)) if signed != dialect => {
@@ -369,6 +371,16 @@ impl Entered {
 }
 
 impl Answered {
+    /// The certificate's URL as the sender named it, if that it is not on the list is why: to be logged once. As in
+    /// [`Refusal::certificate_url`].
+    pub fn certificate_url(&self) -> Option<&str> {
+        match self {
+            Self::Refused(refusal) => refusal.certificate_url.as_deref(),
+            Self::Unavailable(what) => what.certificate_url.as_deref(),
+            Self::Present | Self::UnknownPath { .. } | Self::WrongMethod(_) => None,
+        }
+    }
+
     /// The failure there is of it, if it is one: the sender of a refused request learns no reason.
     pub fn failure(&self) -> Option<Failure> {
         match self {
@@ -408,6 +420,14 @@ impl Source {
             _ => Cow::Borrowed(target),
         }
     }
+}
+
+/// SMN's confirmations name the URL that is to be visited, and only a signature says that SMN has written them.
+fn unsigned_confirmations(topics: &[String], policy: &Policy, index: usize) -> Option<Mistake> {
+    let topic = topics.iter().find(|topic| topic.starts_with("urn:smn:"))?;
+    let expected = "no topic of SMN without auth.huawei_smn, which proves that a confirmation comes from SMN; or confirm it by hand";
+    let place = format!("source[{index}].confirm_topics");
+    (!policy.has(HUAWEI_SMN)).then(|| Mistake::found(place, topic, expected))
 }
 
 /// Headers as text, without credentials. A value that is no text means nothing to any dialect.

@@ -19,6 +19,14 @@ use x509_cert::time::Time;
 /// Fewer bits prove nothing: 1024 is what the signature library accepts at least.
 const FEWEST_BITS: usize = 1024;
 
+/// What the only captured request of Alibaba's message service was signed with.
+const NO_PROOF_BITS: usize = 512;
+
+/// A modulus of 512 bits was factored within hours, for some 75 dollars, in 2015: Valenta and others, "Factoring as a Service"
+/// (<https://eprint.iacr.org/2015/1000>).
+const NO_PROOF: &str = "an RSA key of at least 1024 bits; this is a key of 512 bits: no proof, because anybody can find out its private half \
+                        (if the sender has no other key, leave this check out, and let a secret path over HTTPS decide)";
+
 /// More bits than anybody uses only cost time: what the signature library accepts at most.
 const MOST_BITS: usize = 8192;
 
@@ -151,8 +159,10 @@ impl Key {
         let modulus = modulus.as_bytes();
         let [first, .., last] = modulus else { return Err("an RSA key of at least 1024 bits") };
         let bits = modulus.len() * 8 - first.leading_zeros() as usize;
-        if bits < FEWEST_BITS {
-            return Err("an RSA key of at least 1024 bits");
+        match bits {
+            NO_PROOF_BITS => return Err(NO_PROOF),
+            0..FEWEST_BITS => return Err("an RSA key of at least 1024 bits"),
+            _ => {}
         }
         if bits > MOST_BITS {
             return Err("an RSA key of at most 8192 bits");
@@ -324,6 +334,8 @@ mod tests {
         };
         for (case, der, expected) in [
             ("1024 bits", made(&modulus(0x80, 128, 1), &[3]), None),
+            ("512 bits", made(&modulus(0x80, 64, 1), &[3]), Some(NO_PROOF)),
+            ("511 bits", made(&modulus(0x40, 64, 1)[1..], &[3]), Some(weak)),
             ("1023 bits", made(&modulus(0x40, 128, 1)[1..], &[3]), Some(weak)),
             ("8192 bits", made(&modulus(0x80, 1024, 1), &[3]), None),
             ("8200 bits", made(&modulus(0x80, 1025, 1), &[3]), Some("an RSA key of at most 8192 bits")),
@@ -338,6 +350,7 @@ mod tests {
         ] {
             assert_eq!(Key::new(der, None).err(), expected, "{case}");
         }
+        assert!(NO_PROOF.contains("a key of 512 bits: no proof"));
         // rsassaPss in place of rsaEncryption: the same numbers, for another kind of signature.
         let mut pss = Signer::one().subject_public_key_info();
         let oid = RSA.as_bytes();

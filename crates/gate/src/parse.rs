@@ -7,12 +7,14 @@
 mod checks;
 mod jwt;
 mod reader;
+mod signatures;
 
 use mdss_relay_core::Mistake;
 use toml::{Table, Value};
 
 use crate::check::{
-    BASIC, BEARER, Check, HMAC, JDCLOUD_SIGNATURE, JWT, PATH_SECRET, SHARED_SECRET, SNS, SOURCE_ADDRESSES,
+    ALIBABA_EVENTBRIDGE, ALIBABA_MNS, BASIC, BEARER, Check, HMAC, HUAWEI_SMN, JDCLOUD_SIGNATURE, JWT,
+    PATH_SECRET, SHARED_SECRET, SNS, SOURCE_ADDRESSES,
 };
 use crate::policy::Policy;
 
@@ -20,8 +22,20 @@ use reader::{Read, Reader, kind, unknown};
 
 /// Every check, in the order in which they are made: what costs least first, and first of all what a request cannot
 /// choose. The last ones may need a key, and no key is fetched for a request that another check refuses.
-const KNOWN: [&str; 9] =
-    [SOURCE_ADDRESSES, PATH_SECRET, SHARED_SECRET, BEARER, BASIC, JWT, HMAC, JDCLOUD_SIGNATURE, SNS];
+const KNOWN: [&str; 12] = [
+    SOURCE_ADDRESSES,
+    PATH_SECRET,
+    SHARED_SECRET,
+    BEARER,
+    BASIC,
+    JWT,
+    HMAC,
+    JDCLOUD_SIGNATURE,
+    ALIBABA_EVENTBRIDGE,
+    ALIBABA_MNS,
+    HUAWEI_SMN,
+    SNS,
+];
 
 impl Policy {
     /// Makes a policy of the value of an `auth` setting. `place` names the setting, `source[0].auth` for instance.
@@ -51,6 +65,11 @@ impl Policy {
                 JWT => reader.jwt(value, &place).map(Check::Jwt),
                 HMAC => reader.hmac(value, &place).map(Check::Hmac),
                 JDCLOUD_SIGNATURE => reader.jdcloud_signature(value, &place).map(Check::JdcloudSignature),
+                ALIBABA_EVENTBRIDGE => {
+                    reader.alibaba_eventbridge(value, &place).map(Check::AlibabaEventbridge)
+                }
+                ALIBABA_MNS => reader.alibaba_mns(value, &place).map(Check::AlibabaMns),
+                HUAWEI_SMN => reader.huawei_smn(value, &place).map(Check::HuaweiSmn),
                 _ => reader.sns(value, &place).map(Check::Sns),
             });
         }
@@ -58,6 +77,7 @@ impl Policy {
             reader.mistakes.push(unknown(place, name, &KNOWN));
         }
         reader.mistakes.extend(one_header_for_two(table, place));
+        reader.mistakes.extend(without_secret(table, place));
         reader.remarks.extend(alone(table, place));
         if reader.mistakes.is_empty() {
             Ok(Self::all(checks).remarked(reader.remarks))
@@ -95,10 +115,34 @@ fn alone(table: &Table, place: &str) -> Option<String> {
     })
 }
 
+/// Alibaba's services sign for all of its customers with one key, and every customer can have our URL for a target. So their signatures say
+/// that Alibaba has posted, and it takes a secret to know for whom.
+fn without_secret(table: &Table, place: &str) -> Vec<Mistake> {
+    let has = |names: &[&str]| names.iter().any(|name| table.contains_key(*name));
+    let mut mistakes = Vec::new();
+    if has(&[ALIBABA_EVENTBRIDGE]) && !has(&[PATH_SECRET, SHARED_SECRET, BEARER, BASIC]) {
+        mistakes.push(Mistake::found(
+            format!("{place}.{ALIBABA_EVENTBRIDGE}"),
+            "a signature without a secret",
+            "a secret beside it (path_secret, shared_secret for the target's token in x-eventbridge-signature-token, bearer or basic): \
+             Alibaba signs for all of its customers, and any of them can have a bus post to this URL",
+        ));
+    }
+    if has(&[ALIBABA_MNS]) && !has(&[PATH_SECRET]) {
+        mistakes.push(Mistake::found(
+            format!("{place}.{ALIBABA_MNS}"),
+            "a signature without a secret path",
+            "path_secret beside it: Alibaba signs for all of its customers, and signs the path alone, so a request that was made for another \
+             host fits here too",
+        ));
+    }
+    mistakes
+}
+
 /// Two checks that read one header: a request has that header once, so nobody could pass both.
 fn one_header_for_two(table: &Table, place: &str) -> Option<Mistake> {
     let header = |name: &str| match name {
-        BEARER | BASIC | JWT | JDCLOUD_SIGNATURE => Some("authorization".to_owned()),
+        BEARER | BASIC | JWT | JDCLOUD_SIGNATURE | ALIBABA_MNS => Some("authorization".to_owned()),
         HMAC | SHARED_SECRET => Some(table[name].get("header")?.as_str()?.to_ascii_lowercase()),
         _ => None,
     };

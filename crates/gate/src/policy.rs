@@ -74,12 +74,23 @@ impl Policy {
         self.checks.iter().any(|check| matches!(check, Check::PathSecret(_)))
     }
 
+    /// Whether the check of this name is one of those that have to pass.
+    #[must_use]
+    pub fn has(&self, check: &str) -> bool {
+        self.checks.iter().any(|known| known.name() == check)
+    }
+
     /// Whether a request that [`check_head`](Self::check_head) admits has proven something: some check looks at the head, and
     /// none at the body.
     #[must_use]
     pub fn is_proven_by_head(&self) -> bool {
         let needs_body = |check: &Check| match check {
-            Check::Hmac(_) | Check::JdcloudSignature(_) | Check::Sns(_) => true,
+            Check::Hmac(_)
+            | Check::JdcloudSignature(_)
+            | Check::AlibabaEventbridge(_)
+            | Check::AlibabaMns(_)
+            | Check::HuaweiSmn(_)
+            | Check::Sns(_) => true,
             Check::Jwt(jwt) => jwt.needs_body(),
             Check::Bearer(_)
             | Check::Basic(_)
@@ -110,6 +121,11 @@ impl Policy {
         for check in &self.checks {
             match check {
                 Check::JdcloudSignature(signature) => warnings.extend(signature.warnings(now)),
+                Check::AlibabaEventbridge(signature) => warnings.extend(signature.warnings(now)),
+                Check::AlibabaMns(mns) => warnings.extend(mns.signature.warnings(now)),
+                Check::HuaweiSmn(smn) => {
+                    warnings.extend(smn.pinned.iter().flat_map(|pinned| pinned.warnings(now)));
+                }
                 Check::Jwt(jwt) => warnings.extend(jwt.warnings()),
                 Check::Sns(sns) => warnings.extend(sns.pinned.iter().flat_map(|pinned| pinned.warnings(now))),
                 Check::Bearer(_)
@@ -143,7 +159,12 @@ impl Policy {
                 }
                 Check::Jwt(jwt) => (jwt.judge(head, now, keys), Status::Unauthorized),
                 // These need the body.
-                Check::Hmac(_) | Check::JdcloudSignature(_) | Check::Sns(_) => continue,
+                Check::Hmac(_)
+                | Check::JdcloudSignature(_)
+                | Check::AlibabaEventbridge(_)
+                | Check::AlibabaMns(_)
+                | Check::HuaweiSmn(_)
+                | Check::Sns(_) => continue,
             };
             if let Err(objection) = judged {
                 match verdict(check, status, objection) {
@@ -176,6 +197,9 @@ impl Policy {
                 Check::Jwt(jwt) => jwt.judge_body(request).map(|()| None),
                 Check::Hmac(hmac) => hmac.judge(request, now),
                 Check::JdcloudSignature(signature) => signature.judge(request, now, keys),
+                Check::AlibabaEventbridge(signature) => signature.judge(request, now, keys),
+                Check::AlibabaMns(mns) => mns.judge(request, now, keys),
+                Check::HuaweiSmn(smn) => smn.judge(request, now, keys),
                 Check::Sns(sns) => sns.judge(request, now, keys),
             };
             match judged.map_err(|objection| verdict(check, Status::Forbidden, objection)) {
@@ -192,12 +216,19 @@ impl Policy {
 /// What an objection of a check comes to; `status` if it is a refusal.
 fn verdict(check: &Check, status: Status, objection: Objection) -> Verdict {
     let check = check.name();
+    let refused = |why| Refusal { check, status, why, out_of_date: false, certificate_url: None };
     match objection {
         Objection::NeedKey(url) => Verdict::NeedKey(url),
-        Objection::Unavailable(why) => Verdict::Unavailable(Unavailable { check, why }),
-        Objection::Refused(why) => Verdict::Refused(Refusal { check, status, why, certificate_url: None }),
+        Objection::Unavailable(why) => {
+            Verdict::Unavailable(Unavailable { check, why, certificate_url: None })
+        }
+        Objection::UnknownUrl(why, url) => {
+            Verdict::Unavailable(Unavailable { check, why, certificate_url: Some(url) })
+        }
+        Objection::Refused(why) => Verdict::Refused(refused(why)),
+        Objection::OutOfDate(why) => Verdict::Refused(Refusal { out_of_date: true, ..refused(why) }),
         Objection::WrongUrl(why, url) => {
-            Verdict::Refused(Refusal { check, status, why, certificate_url: Some(url) })
+            Verdict::Refused(Refusal { certificate_url: Some(url), ..refused(why) })
         }
     }
 }
@@ -225,7 +256,7 @@ mod tests {
     }
 
     fn refused(check: &'static str, status: Status, why: &'static str) -> Verdict {
-        Verdict::Refused(Refusal { check, status, why, certificate_url: None })
+        Verdict::Refused(Refusal { check, status, why, out_of_date: false, certificate_url: None })
     }
 
     #[test]
@@ -370,7 +401,7 @@ mod tests {
         let why = "its key could not be had a moment ago";
         assert_eq!(
             alone.check_body(&Request { head, body: b"" }, now(), &keys),
-            Verdict::Unavailable(Unavailable { check: JDCLOUD_SIGNATURE, why })
+            Verdict::Unavailable(Unavailable { check: JDCLOUD_SIGNATURE, why, certificate_url: None })
         );
     }
 

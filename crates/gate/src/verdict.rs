@@ -15,7 +15,8 @@ pub enum Verdict {
     /// puts what it got into [`Keys`](crate::Keys) (or says there that it got nothing), and asks again: then the answer
     /// is another one.
     NeedKey(KeyUrl),
-    /// The key that a check needs cannot be had just now, and to ask for it again would be too soon; or the clock is not set. The answer is 503
+    /// The key that a check needs cannot be had just now, and to ask for it again would be too soon; or nobody has listed its URL, of a sender
+    /// that is known to change it; or the clock is not set. The answer is 503
     /// and never 401: this is no reason to call a sender a stranger.
     Unavailable(Unavailable),
 }
@@ -37,6 +38,9 @@ pub struct Refusal {
     /// A short reason for the log. Not for the caller, to whom it would say what to try next. It holds nothing of
     /// what was sent.
     pub why: &'static str,
+    /// Whether it was refused for the time at which it was signed, and for nothing else that was looked at before: the sign of a clock that is
+    /// wrong, or of a window that is narrower than the sender's repetitions.
+    pub out_of_date: bool,
     /// The certificate's URL as the sender named it, if it is not on the operator's list: to be logged once, so that an
     /// operator who trusts it can put it there. Printable ASCII, at most 300 characters, without user, password, query
     /// and fragment; a `?...` at its end says that something was left out.
@@ -44,12 +48,14 @@ pub struct Refusal {
 }
 
 /// Which check could not be made, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unavailable {
     /// The check's name as in the settings.
     pub check: &'static str,
     /// A short reason for the log, with nothing of what was sent.
     pub why: &'static str,
+    /// The certificate's URL as the sender named it, if that nobody has listed it is why; as in [`Refusal::certificate_url`].
+    pub certificate_url: Option<String>,
 }
 
 impl Refusal {
@@ -99,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_401_carries_the_challenge_of_its_check_and_a_403_none() {
-        let refusal = |check, status| Refusal { check, status, why: "", certificate_url: None };
+        let refusal =
+            |check, status| Refusal { check, status, why: "", out_of_date: false, certificate_url: None };
         assert_eq!(refusal("bearer", Status::Unauthorized).challenge(), Some("Bearer"));
         let invalid = Some("Bearer error=\"invalid_token\"");
         assert_eq!(refusal("jwt", Status::Unauthorized).challenge(), invalid);

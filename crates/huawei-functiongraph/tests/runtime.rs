@@ -179,7 +179,8 @@ async fn h13_a_package_without_the_platforms_variable_ends_with_a_line() {
     let sim = Sim::start(Config::default()).await.unwrap();
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let bootstrap = folder.path().join("bootstrap");
-    std::fs::hard_link(env!("CARGO_BIN_EXE_mdss-relay-huawei-functiongraph"), &bootstrap).unwrap();
+    std::fs::hard_link(drive::binary(env!("CARGO_BIN_EXE_mdss-relay-huawei-functiongraph")), &bootstrap)
+        .unwrap();
     let vars = [
         ("APIENDPOINT", &*sim.url()),
         ("APIKEY", DEFAULT_API_KEY),
@@ -202,7 +203,7 @@ async fn h13_a_package_without_the_platforms_variable_ends_with_a_line() {
 async fn what_the_environment_lacks_is_taken_from_the_userdata() {
     let sim = Sim::start(Config::default()).await.unwrap();
     let api = Runtime::HuaweiFunctionGraph.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let path = env!("CARGO_BIN_EXE_mdss-relay-huawei-functiongraph");
+    let path = &drive::binary(env!("CARGO_BIN_EXE_mdss-relay-huawei-functiongraph"));
     let userdata = json!({
         "APIENDPOINT": sim.url(), "APIKEY": DEFAULT_API_KEY, "STORAGECLIENTID": "not the one", "RELAY_KEYS_HUAWEI_OBS": "verbatim",
     });

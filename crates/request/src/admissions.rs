@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use jiff::Timestamp;
 use mdss_relay_core::{Confirmation, Panicked, fields, offload};
 use mdss_relay_gate::{
-    Answered, DoorVerdict, Entered, KeyUrl, Keys, Refusal, ReplayKey, Replays, RequestHead, Source, Sources,
+    Answered, DoorVerdict, Entered, KeyUrl, Keys, ReplayKey, Replays, RequestHead, Source, Sources,
 };
 use tokio::sync::OwnedMutexGuard;
 use tracing::{info, warn};
@@ -124,8 +124,8 @@ impl Admissions {
             match (verdict, turn.take()) {
                 (DoorVerdict::Entered(entered), _) => return Ok((request, entered)),
                 (DoorVerdict::Answered(_, answered), _) => {
-                    if let Answered::Refused(refusal) = &answered {
-                        self.log_unlisted(source, refusal);
+                    if let Some(url) = answered.certificate_url() {
+                        self.log_unlisted(source, url);
                     }
                     return Err(NotAdmitted::Answered(answered));
                 }
@@ -202,10 +202,8 @@ impl Admissions {
     }
 
     /// Logs a certificate's URL that is not on the list, so that an operator who trusts it can put it there.
-    fn log_unlisted(&self, source: &Source, refusal: &Refusal) {
-        if let Some(url) = &refusal.certificate_url
-            && self.is_new(&source.name, url)
-        {
+    fn log_unlisted(&self, source: &Source, url: &str) {
+        if self.is_new(&source.name, url) {
             warn!(
                 { fields::SOURCE } = source.name,
                 { fields::KEY_URL } = url,

@@ -137,7 +137,11 @@ fn present(source: Option<&Source>) -> Rejected {
 fn refused(source: Option<&Source>, refusal: &Refusal) -> Rejected {
     let line = Line {
         source: source.map(|source| source.name.clone()),
-        reason: Reason { error_type: "refused", check: Some(refusal.check) },
+        // Apart from the others: it is the sign of a wrong clock, or of repetitions that come later than the window allows.
+        reason: Reason {
+            error_type: if refusal.out_of_date { "refused_out_of_date" } else { "refused" },
+            check: Some(refusal.check),
+        },
         kind: None,
         detail: refusal.why.to_owned(),
         size_bytes: None,

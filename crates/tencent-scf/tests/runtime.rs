@@ -186,7 +186,7 @@ async fn a_package_without_the_platforms_variables_ends_with_a_line() {
     let sim = Sim::start(Config::default()).await.unwrap();
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let bootstrap = folder.path().join("bootstrap");
-    std::fs::hard_link(env!("CARGO_BIN_EXE_mdss-relay-tencent-scf"), &bootstrap).unwrap();
+    std::fs::hard_link(drive::binary(env!("CARGO_BIN_EXE_mdss-relay-tencent-scf")), &bootstrap).unwrap();
     let mut process = drive::Program::new(bootstrap)
         .env("APIENDPOINT", sim.url())
         .env("APIKEY", mdss_sim::DEFAULT_API_KEY)

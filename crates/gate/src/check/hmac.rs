@@ -148,7 +148,7 @@ impl<'a> Time<'a> {
             return Err(Objection::Unavailable(moment::NOT_SET));
         }
         let until = moment::end_of_window(signed, window, now)
-            .ok_or("the time in the header is outside the window")?;
+            .ok_or(Objection::OutOfDate("the time in the header is outside the window"))?;
         Ok(Self { text, until })
     }
 }
@@ -367,6 +367,9 @@ mod tests {
             let judged = judge_at(&check, &[header.as_bytes()], BODY, now());
             match judged {
                 Ok(replay) => assert!(replay.is_some() && expected.is_empty(), "{case}"),
+                Err(objection) if expected.ends_with("outside the window") => {
+                    assert_eq!(objection, Objection::OutOfDate(expected), "{case}");
+                }
                 Err(objection) => assert_eq!(objection, Objection::Refused(expected), "{case}"),
             }
         }

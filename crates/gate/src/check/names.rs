@@ -8,4 +8,7 @@ pub(crate) const SOURCE_ADDRESSES: &str = "source_addresses";
 pub(crate) const HMAC: &str = "hmac";
 pub(crate) const JDCLOUD_SIGNATURE: &str = "jdcloud_signature";
 pub(crate) const JWT: &str = "jwt";
+pub(crate) const ALIBABA_EVENTBRIDGE: &str = "alibaba_eventbridge";
+pub(crate) const ALIBABA_MNS: &str = "alibaba_mns";
+pub(crate) const HUAWEI_SMN: &str = "huawei_smn";
 pub(crate) const SNS: &str = "sns";

@@ -138,7 +138,7 @@ impl Sns {
         let timestamp = moment::parse(message.line(&message.timestamp)?.as_bytes())
             .ok_or("the Timestamp in the body is no time")?;
         let until = moment::end_of_window(timestamp, self.window, now)
-            .ok_or("the Timestamp is outside the window")?;
+            .ok_or(Objection::OutOfDate("the Timestamp is outside the window"))?;
         let hash = match message.signature_version.as_deref() {
             Some("1") => Hash::Sha1,
             Some("2") => Hash::Sha256,

@@ -100,7 +100,7 @@ fn what_sns_has_signed_is_read_as_its_message_and_nothing_else() {
         (
             "auth = { nothing = 1 }".to_owned(),
             Err("source[0].auth.nothing: found \"nothing\", expected one of source_addresses, path_secret, \
-                 shared_secret, bearer, basic, jwt, hmac, jdcloud_signature, sns"),
+                 shared_secret, bearer, basic, jwt, hmac, jdcloud_signature, alibaba_eventbridge, alibaba_mns, huawei_smn, sns"),
         ),
     ] {
         let config = format!("[[source]]\nname = 's'\npath = '/s'\n{members}\n");

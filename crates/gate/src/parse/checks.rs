@@ -1,4 +1,4 @@
-//! One reader for each check.
+//! One reader for each check of a secret, and of where a request comes from.
 
 use jiff::SignedDuration;
 use mdss_relay_core::Mistake;
@@ -6,29 +6,16 @@ use toml::{Table, Value};
 
 use super::reader::{Found, Reader, kind};
 use crate::check::{
-    Basic, Bearer, Carrier, ContentMd5, Encoding, Hmac, JdcloudSignature, PathSecret, SharedSecret, Sns,
-    SourceAddresses, Topic, Trust, bearer_remark,
+    Basic, Bearer, Carrier, Encoding, Hmac, PathSecret, SharedSecret, SourceAddresses, bearer_remark,
 };
-use crate::key::{Key, Pinned};
-use crate::key_url::KeyUrl;
 use crate::networks::network;
 use crate::secret::{short_remark, space_remark};
-
-/// JD's service repeats within a minute, and Alibaba, whose interface it is, asks for 15 minutes.
-const JDCLOUD_WINDOW: SignedDuration = SignedDuration::from_mins(15);
-
-/// `Timestamp` is when a message was published, and SNS may repeat it for an hour:
-/// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html> ("can't exceed 3,600 seconds").
-const SNS_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
 /// A sender signs when it posts, and signs a repetition anew, so only the difference between two clocks has to fit.
 const HMAC_WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Secrets held at once: the old one and the new one, with room.
 const MOST_SECRETS: usize = 8;
-
-/// Certificate URLs held at once. Each of them may be fetched, so the list is short.
-const MOST_URLS: usize = 8;
 
 impl Reader<'_> {
     pub(super) fn bearer(&mut self, value: &Value, place: &str) -> Option<Bearer> {
@@ -137,76 +124,6 @@ impl Reader<'_> {
             return None;
         }
         Some(secrets)
-    }
-
-    pub(super) fn jdcloud_signature(&mut self, value: &Value, place: &str) -> Option<JdcloudSignature> {
-        const TRUST: [&str; 3] = ["certificate_file", "certificate", "certificate_urls"];
-        let known = [TRUST[0], TRUST[1], TRUST[2], "allow_http", "content_md5", "date_window"];
-        let table = self.table(value, place, &known)?;
-        let allow_http = self.flag(table, place, "allow_http");
-        let md5 = [("required", ContentMd5::Required), ("optional", ContentMd5::Optional)];
-        let content_md5 = self.word(table, place, "content_md5", &md5);
-        let window = self.window(table, place, JDCLOUD_WINDOW);
-        let (member, value) = self.one_of(table, place, &TRUST)?;
-        let trust = match member {
-            "certificate_urls" => {
-                self.urls(value, &format!("{place}.{member}"), allow_http?).map(Trust::Listed)
-            }
-            _ => self.pinned(table, place).map(Trust::Pinned),
-        };
-        if member != "certificate_urls" && table.contains_key("allow_http") {
-            let expected = "nothing: only certificate_urls are fetched";
-            self.mistake(Mistake::new(format!("{place}.allow_http"), expected));
-        }
-        Some(JdcloudSignature {
-            place: place.to_owned(),
-            trust: trust?,
-            content_md5: content_md5?,
-            window: window?,
-        })
-    }
-
-    fn urls(&mut self, value: &Value, place: &str, allow_http: bool) -> Option<Vec<KeyUrl>> {
-        // A URL that is not accepted may hold a password, so it is not shown.
-        let urls = self.list(value, place, |reader, text, place| {
-            reader.accepted(KeyUrl::listed(text, allow_http), place)
-        })?;
-        if urls.len() > MOST_URLS {
-            self.mistake(Mistake::new(place, format!("at most {MOST_URLS} URLs")));
-            return None;
-        }
-        Some(urls)
-    }
-
-    /// `certificate` or `certificate_file`.
-    fn pinned(&mut self, table: &Table, place: &str) -> Option<Pinned> {
-        let Found { place, text } = self.text_or_file(table, place, "certificate")?;
-        let keys = self.accepted(Key::all(text.as_bytes()), &place)?;
-        Some(Pinned { place, keys })
-    }
-
-    pub(super) fn sns(&mut self, value: &Value, place: &str) -> Option<Sns> {
-        let known = ["topics", "certificate_file", "certificate", "date_window"];
-        let table = self.table(value, place, &known)?;
-        let pins = table.contains_key("certificate") || table.contains_key("certificate_file");
-        let topics_place = format!("{place}.topics");
-        let topics = match table.get("topics") {
-            Some(value) => self.list(value, &topics_place, |reader, text, place| {
-                let topic = reader.accepted_text(Topic::new(text), place, text)?;
-                let expected =
-                    "a topic of the partition aws, aws-cn or aws-us-gov (others need certificate_file)";
-                let fits = if pins || topic.has_signer() { Ok(topic) } else { Err(expected) };
-                reader.accepted_text(fits, place, text)
-            }),
-            None => {
-                let expected = "a list of topics' ARNs: SNS signs for every AWS customer";
-                self.mistake(Mistake::found(topics_place, "nothing", expected));
-                None
-            }
-        };
-        let pinned = if pins { Some(self.pinned(table, place)?) } else { None };
-        let window = self.window(table, place, SNS_WINDOW);
-        Some(Sns { topics: topics?, pinned, window: window? })
     }
 
     fn user<'v>(&mut self, table: &'v Table, place: &str) -> Option<&'v str> {

@@ -78,7 +78,7 @@ fn a_table_in_a_file_reads_like_the_variable() {
 #[test]
 fn mistakes_name_the_place_and_what_was_expected() {
     let expected = "expected \"none\", or a table with one or more of source_addresses, path_secret, shared_secret, \
-                    bearer, basic, jwt, hmac, jdcloud_signature, sns";
+                    bearer, basic, jwt, hmac, jdcloud_signature, alibaba_eventbridge, alibaba_mns, huawei_smn, sns";
     for (text, sentence) in [
         ("'s3cret'", format!("auth: found \"a text\", {expected}")),
         ("s3cret", format!("auth: found \"a text that is not a TOML value\", {expected}")),
@@ -462,8 +462,11 @@ fn a_policy_has_all_the_checks_that_are_written() {
     let policy = parse(text).unwrap();
     let shown = format!("{policy:?}");
     let mut at = 0;
-    for check in ["SourceAddresses", "PathSecret", "SharedSecret", "Hmac", "JdcloudSignature", "Sns"] {
-        at += shown[at..].find(&format!("{check}({check}")).unwrap_or_else(|| panic!("{check} in {shown}"));
+    for check in ["SourceAddresses", "PathSecret", "SharedSecret", "Hmac", "HeaderSignature", "Sns"] {
+        at += shown[at..]
+            .find(&format!("({check} {{"))
+            .or_else(|| shown[at..].find(&format!("({check}(")))
+            .unwrap_or_else(|| panic!("{check} in {shown}"));
     }
     assert!(!shown.contains("0123456789abcdef"), "{shown}");
     assert_eq!(

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) fn program(sim: &Sim, more: &[(&str, &str)]) -> Program {
-    Program::new(env!("CARGO_BIN_EXE_mdss-relay-huawei-functiongraph"))
+    Program::new(drive::binary(env!("CARGO_BIN_EXE_mdss-relay-huawei-functiongraph")))
         .env("APIENDPOINT", sim.url())
         .env("APIKEY", DEFAULT_API_KEY)
         .env("STORAGECLIENTID", units::S3_COMPATIBLE)

@@ -14,7 +14,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) const AUTHORIZATION: &str = "q-sign-algorithm=sha1&q-ak=planted-ak&q-signature=planted-signature";
 
 pub(crate) fn program(sim: &Sim, more: &[(&str, &str)]) -> Program {
-    Program::new(env!("CARGO_BIN_EXE_mdss-relay-tencent-scf"))
+    Program::new(drive::binary(env!("CARGO_BIN_EXE_mdss-relay-tencent-scf")))
         .env("APIENDPOINT", sim.url())
         .env("APIKEY", DEFAULT_API_KEY)
         .env("STORAGECLIENTID", units::S3_COMPATIBLE)

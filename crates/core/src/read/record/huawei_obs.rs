@@ -34,6 +34,8 @@ pub(in crate::read) const FACTS: Facts = Facts {
         is: |id| id.starts_with("urn:smn:"),
         example: "urn:smn:cn-north-4:28a70000000000000000000000000005:intake",
     }),
+    // SMN signs some members of its message (Huawei Cloud SMN, smn_ug_a9003), and nothing else of this dialect is signed.
+    signature: Some("huawei_smn"),
     // SMN waits 5 s, and repeats a message after a 5xx and nothing else (Huawei Cloud SMN, "smn_ug_a9002", "smn_faq_0014").
     answers: Answers::FINAL_4XX,
     patience: Patience::seconds(5),

@@ -7,7 +7,7 @@ use super::*;
 fn attacks() {
     type Change = fn(&mut Post) -> &mut Post;
     let refused = Objection::Refused;
-    let window = refused("the Date header is outside the window");
+    let window = Objection::OutOfDate("the Date header is outside the window");
     let table: Vec<(&str, Change, Objection)> = vec![
         ("no signature", |p| p.remove("Authorization"), refused("no Authorization header")),
         ("empty signature", |p| p.set("Authorization", ""), refused("no Authorization header")),
