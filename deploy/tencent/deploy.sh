@@ -175,8 +175,12 @@ elif [ -n "$relay_config" ]; then
     mistake "--relay-config: '$relay_config' is not a file that can be read"
 fi
 [ -n "$buckets" ] || mistake '--bucket: missing'
+named=$newline
 while IFS= read -r bucket; do
-    [ -z "$bucket" ] || need_bucket '--bucket, --drop-bucket' "$bucket"
+    [ -n "$bucket" ] || continue
+    need_bucket '--bucket, --drop-bucket' "$bucket"
+    case $named in *"$newline$bucket$newline"*) mistake "--bucket, --drop-bucket: '$bucket' is named twice" ;; esac
+    named="$named$bucket$newline"
 done << END
 $buckets$dropped
 END

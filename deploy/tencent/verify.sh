@@ -87,7 +87,7 @@ fi
 did_it() {
     $dry_run && return
     # shellcheck disable=SC2154 # begin sets it
-    if grep -qi 'error\|失败' "$scratch/answer"; then
+    if grep -q '^Error:' "$scratch/answer"; then
         cat "$scratch/answer" >&2
         stopped "$1"
     fi

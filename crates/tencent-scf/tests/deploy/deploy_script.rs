@@ -324,6 +324,7 @@ fn all_mistakes_are_told_at_once_and_nothing_is_called() {
         ("--endpoint mdss.example", "--endpoint: 'mdss.example'"),
         ("--storage-client-id a\tb", "--storage-client-id: has white space"),
         ("--bucket inbox", "'inbox' does not end in -APPID"),
+        ("--bucket in-1 --drop-bucket in-1", "--bucket, --drop-bucket: 'in-1' is named twice"),
         ("--bucket in-box", "'in-box' does not end in -APPID"),
         ("--prefix a\tb", "--prefix: 'a\tb' may hold neither spaces"),
         ("--suffix pdf", "--suffix: 'pdf' does not begin with '.'"),

@@ -76,11 +76,12 @@ fn terraform_makes_what_the_script_makes() {
     }
 }
 
-/// Every command in the guide is one that the real command line takes, by its own tables.
+/// Every command in the guide, and the one in Terraform, is one that the real command line takes, by its own tables.
 #[test]
-fn the_guide_calls_what_there_is() {
+fn the_guide_and_terraform_call_what_there_is() {
     let shapes: Value = serde_json::from_str(&text("tests/shapes.json")).unwrap();
-    let guide = text("../../docs/tencent.md").replace("\\\n", " ");
+    let guide =
+        format!("{}{}", text("../../docs/tencent.md").replace("\\\n", " "), text("terraform/main.tf"));
     let mut count = 0;
     for call in guide.split("tccli ").skip(1) {
         // Up to the end of the line, of the code in a sentence, or of a shell's bracket.
