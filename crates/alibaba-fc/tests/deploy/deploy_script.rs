@@ -318,10 +318,10 @@ fn stopped_again_and_again(with: &str, status: i32, step: usize) {
 
 #[test]
 fn whichever_call_fails_it_can_be_run_again() {
-    stopped_again_and_again("FAKE_FAIL", 1, 2);
+    stopped_again_and_again("FAKE_FAIL", 1, 3);
 }
 
 #[test]
 fn whenever_it_is_killed_it_can_be_run_again() {
-    stopped_again_and_again("FAKE_KILL", 143, 3);
+    stopped_again_and_again("FAKE_KILL", 143, 5);
 }
