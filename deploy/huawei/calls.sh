@@ -103,7 +103,15 @@ body() {
 
 find_project() {
     step "project of $region"
-    learn PROJECT_ID ".projects[] | select(.name == \"$region\") | .id" IAM KeystoneListProjects "--name=$region"
+    learn PROJECT ".projects[] | select(.name == \"$region\") | .id + \" \" + .domain_id" IAM KeystoneListProjects "--name=$region"
+    if $dry_run; then
+        # shellcheck disable=SC2016 # names to print
+        PROJECT_ID='$PROJECT_ID' DOMAIN_ID='$DOMAIN_ID'
+        say '# PROJECT_ID and DOMAIN_ID are its two words'
+    else
+        # shellcheck disable=SC2034 # deploy.sh uses the second one
+        PROJECT_ID=${PROJECT% *} DOMAIN_ID=${PROJECT#* }
+    fi
     [ -n "$PROJECT_ID" ] || stopped "this account has no project in $region, or sees none: is that region enabled?"
 }
 

@@ -390,14 +390,17 @@ lines() {
 }
 if $alarms; then
     step 'alarms'
-    learn DOMAIN_ID '.projects[0].domain_id' IAM KeystoneListProjects "--name=$region"
     find_alarms
     if ! $dry_run; then
         # Whom they tell is all that a run may change.
-        told=$(jq --raw-output --arg id "$ALARM_ID" 'first(.alarms[]? | select(.alarm_id == $id) | .alarm_notifications[]?.notification_list[]?) // ""' "$scratch/alarms.json")
-        if [ -n "$ALARM_ID" ] && [ "$told" != "$topic" ]; then remove_failures_alarm && ALARM_ID=''; fi
-        told=$(jq --raw-output --arg id "$LINES_ALARM_ID" 'first(.keywords_alarm_rules[]? | select(.keywords_alarm_rule_id == $id) | .alarm_action_rule_name // "")' "$scratch/lines-alarms.json")
-        if [ -n "$LINES_ALARM_ID" ] && [ "$told" != "$action_rule" ]; then remove_lines_alarm && LINES_ALARM_ID=''; fi
+        if [ -n "$ALARM_ID" ]; then
+            told=$(jq --raw-output --arg id "$ALARM_ID" 'first(.alarms[] | select(.alarm_id == $id) | .alarm_notifications[]?.notification_list[]?) // ""' "$scratch/alarms.json")
+            if [ "$told" != "$topic" ]; then remove_failures_alarm && ALARM_ID=''; fi
+        fi
+        if [ -n "$LINES_ALARM_ID" ]; then
+            told=$(jq --raw-output --arg id "$LINES_ALARM_ID" 'first(.keywords_alarm_rules[] | select(.keywords_alarm_rule_id == $id) | .alarm_action_rule_name // "")' "$scratch/lines-alarms.json")
+            if [ "$told" != "$action_rule" ]; then remove_lines_alarm && LINES_ALARM_ID=''; fi
+        fi
     fi
     if none_yet "$ALARM_ID"; then
         failures | body alarm.json

@@ -8,6 +8,8 @@ mod functions_host;
 mod http_poster;
 mod id;
 mod process;
+#[cfg(feature = "signer")]
+mod pushes;
 mod runtime_api;
 mod server;
 #[cfg(feature = "signer")]
@@ -24,6 +26,8 @@ pub use function_port::{FunctionPort, PortAnswer, PortPlatform};
 pub use functions_host::{Fate, FunctionsHost, Invoked, Triggered, request};
 pub use http_poster::HttpPoster;
 pub use process::{Process, Program};
+#[cfg(feature = "signer")]
+pub use pushes::Headers;
 pub use runtime_api::{Fault, Invocation, Outcome, Runtime, RuntimeApi, Then};
 pub use server::{Server, address_in};
 #[cfg(feature = "signer")]

@@ -1,5 +1,8 @@
 //! `deploy.sh`.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use super::*;
 
 const URN: &str = "urn:fss:cn-north-4:0123456789abcdef0123456789abcdef:function:default:mdss-relay:latest";
@@ -32,7 +35,6 @@ fn a_fresh_project_gets_everything_in_order() {
             "FunctionGraph UpdateFunctionAsyncInvokeConfig", // before the first event can come
             "FunctionGraph ShowFunctionAsyncInvokeConfig",
             "EG CreateSubscription",
-            "IAM KeystoneListProjects",
             "CES ListAlarmRules",
             "LTS ListKeywordsAlarmRules",
             "CES CreateAlarmRules",
@@ -190,19 +192,29 @@ fn a_subscription_that_overlaps_is_found_out_before_anything_is_made() {
         (theirs("", "", "OBS:DWR:ObjectRemoved:Delete"), &[], false),
         (elsewhere, &[], false),
     ] {
-        let project = Project::new();
-        project.write("subscriptions.json", &subscription.to_string());
-        let ran = project.deploy(&[more, &["--no-alarms"]].concat());
-        if refused {
-            let ran = ran
-                .ended(2)
-                .says("--bucket: new objects of inbox go to somebody already")
-                .says("subscription theirs -> HC.SMN");
-            assert!(ran.changes().is_empty(), "{:?}", ran.changes());
-        } else {
-            ran.ended(0);
-        }
+        let listed = json!({ "items": [subscription] }).to_string();
+        assert_eq!(!rivals(&listed, more).is_empty(), refused, "{listed} {more:?}");
     }
+    let project = Project::new();
+    project.write("subscriptions.json", &theirs("in", "", put).to_string());
+    let ran = project.deploy(&["--prefix", "incoming"]).ended(2);
+    let ran = ran.says("--bucket: new objects of inbox go to somebody already");
+    let ran = ran.says("subscription theirs -> HC.SMN");
+    assert!(ran.changes().is_empty(), "{:?}", ran.changes());
+}
+
+/// What the script's filter finds in a listing, for a subscription of ours with this prefix and suffix.
+fn rivals(listed: &str, more: &[&str]) -> String {
+    let given = |option: &str| more.iter().skip_while(|w| **w != option).nth(1).copied().unwrap_or_default();
+    let mut jq = Command::new("jq");
+    jq.args(["--raw-output", "--from-file"]).arg(folder().join("rivals.jq"));
+    jq.args(["--arg", "bucket", "inbox", "--arg", "ours", "mdss-relay.inbox"]);
+    jq.args(["--arg", "prefix", given("--prefix"), "--arg", "suffix", given("--suffix")]);
+    let mut jq = jq.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    jq.stdin.take().unwrap().write_all(listed.as_bytes()).unwrap();
+    let output = jq.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
@@ -294,8 +306,12 @@ fn a_configuration_reaches_the_function_and_is_not_printed() {
 #[test]
 fn whichever_call_fails_it_can_be_run_again() {
     let whole = Project::new();
-    let calls = whole.deploy(&[]).ended(0).calls.len();
-    for number in 1..=calls {
+    let calls = whole.deploy(&[]).ended(0).commands();
+    for (number, command) in (1..).zip(&calls) {
+        // All look-ups are made in one way; the first and the last stand for them.
+        if only_looks(command) && number > 1 && Some(command) != calls.iter().rfind(|c| only_looks(c)) {
+            continue;
+        }
         let project = Project::new();
         let at = number.to_string();
         // KooCLI ends with 0, and says in its answer that it was refused.

@@ -11,6 +11,7 @@ mod rights;
 mod said_elsewhere;
 #[path = "../../../../deploy/scripts.rs"]
 mod scripts;
+mod stand_in;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -24,9 +24,12 @@ fn what_was_made_is_taken_away_and_whichever_call_fails_it_can_be_run_again() {
         ]
     );
     assert_eq!(project.subscriptions(), [theirs], "and nobody else's");
-    for (at, command) in ran.commands().iter().enumerate() {
+    for (number, command) in (1..).zip(&ran.commands()) {
+        if only_looks(command) && number > 1 {
+            continue; // all look-ups are made in one way
+        }
         let half = Project::like(&whole);
-        let number = (at + 1).to_string();
+        let number = number.to_string();
         half.run("destroy.sh", DESTROY, &[("FAKE_FAIL", &number)]).ended(1);
         if only_looks(command) {
             continue; // what was there stayed as it was
