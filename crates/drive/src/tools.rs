@@ -1,6 +1,6 @@
 //! What a test needs of the machine it runs on, and may not find there.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -19,22 +19,6 @@ pub fn available(tool: &str, works: bool) -> Result<bool, DriveError> {
     judged(tool, works, &std::env::var(REQUIRED).unwrap_or_default())
 }
 
-/// A folder of programs, such as `dist/amd64`, that are tested in place of those that cargo has built for the tests. A relative one is the
-/// repository's.
-const SHIPPED: &str = "SHIPPED";
-
-/// The program to be tested: as cargo has built it at `built`, or, if `SHIPPED` names a folder, the one of the same name there.
-#[must_use]
-pub fn shipped(built: &str) -> PathBuf {
-    in_folder(built, std::env::var_os(SHIPPED).filter(|folder| !folder.is_empty()))
-}
-
-fn in_folder(built: &str, folder: Option<OsString>) -> PathBuf {
-    let Some(folder) = folder else { return built.into() };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    root.join(folder).join(Path::new(built).file_name().unwrap_or_default())
-}
-
 fn judged(tool: &str, works: bool, required: &str) -> Result<bool, DriveError> {
     if !works && required.split_whitespace().any(|name| name == tool) {
         return Err(DriveError::Usage(format!("{tool} does not work here, and {REQUIRED} names it")));
@@ -47,16 +31,40 @@ fn judged(tool: &str, works: bool, required: &str) -> Result<bool, DriveError> {
     Ok(works)
 }
 
+/// The folder of programs that are tried in the place of those that were built for the tests: what `make dist` leaves.
+const BINARIES: &str = "MDSS_RELAY_BINARIES";
+
+/// The program that a test starts: `built`, which cargo built for it, or the one of the same name in the folder that the variable
+/// `MDSS_RELAY_BINARIES` names. With it the same tests are tests of what is shipped.
+#[must_use]
+pub fn binary(built: &str) -> PathBuf {
+    chosen(built, std::env::var_os(BINARIES).as_deref())
+}
+
+fn chosen(built: &str, folder: Option<&OsStr>) -> PathBuf {
+    let built = Path::new(built);
+    match (folder.filter(|folder| !folder.is_empty()), built.file_name()) {
+        // A relative one is the repository's: cargo starts tests in the folders of their crates.
+        (Some(folder), Some(name)) => {
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder).join(name)
+        }
+        _ => built.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shipped_is_tested_if_somebody_asks_for_it() {
-        assert_eq!(in_folder("/target/debug/a", None), Path::new("/target/debug/a"));
-        assert_eq!(in_folder("/target/debug/a", Some("/dist".into())), Path::new("/dist/a"));
-        let here = in_folder("/target/debug/a", Some("dist/amd64".into()));
-        assert!(here.ends_with("crates/drive/../../dist/amd64/a"), "{}", here.display());
+    fn a_program_is_that_of_the_named_folder() {
+        let built = "/target/debug/mdss-relay-lambda";
+        assert_eq!(chosen(built, None), Path::new(built));
+        assert_eq!(chosen(built, Some(OsStr::new(""))), Path::new(built));
+        assert_eq!(
+            chosen(built, Some(OsStr::new("/dist/amd64"))),
+            Path::new("/dist/amd64/mdss-relay-lambda")
+        );
     }
 
     #[test]
