@@ -20,9 +20,13 @@ impl Call {
         self.0.iter().take_while(|w| !w.starts_with('-')).cloned().collect::<Vec<_>>().join(" ")
     }
 
+    /// What an option is given, as the next word or behind a sign of equality.
     pub(crate) fn value(&self, option: &str) -> Option<&str> {
-        let at = self.0.iter().position(|w| w == option)?;
-        self.0.get(at + 1).map(String::as_str)
+        let joined = self.0.iter().find_map(|w| w.strip_prefix(option)?.strip_prefix('='));
+        joined.or_else(|| {
+            let at = self.0.iter().position(|w| w == option)?;
+            self.0.get(at + 1).map(String::as_str)
+        })
     }
 }
 
@@ -100,7 +104,7 @@ impl Stage {
             fs::create_dir(self.path(folder)).unwrap();
         }
         let mut command = Command::new(self.scripts.join(script));
-        for ours in ["APIKEY", "APIKEY_FILE", "AWS_REGION", "AWS_DEFAULT_REGION"] {
+        for ours in ["APIKEY", "APIKEY_FILE", "AWS_REGION", "AWS_DEFAULT_REGION", "ALIBABA_CLOUD_REGION_ID"] {
             command.env_remove(ours);
         }
         let output = command

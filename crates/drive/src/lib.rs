@@ -3,6 +3,7 @@
 mod answer;
 mod error;
 mod fn_client;
+mod function_port;
 mod functions_host;
 mod http_poster;
 mod id;
@@ -21,6 +22,7 @@ mod until;
 pub use answer::Answer;
 pub use error::DriveError;
 pub use fn_client::FnClient;
+pub use function_port::{FunctionPort, PortAnswer, PortPlatform};
 pub use functions_host::{Fate, FunctionsHost, Invoked, Triggered, request};
 pub use http_poster::HttpPoster;
 pub use process::{Process, Program};
@@ -32,5 +34,5 @@ pub use server::{Server, address_in};
 pub use signer::Signer;
 #[cfg(feature = "signer")]
 pub use token_signer::TokenSigner;
-pub use tools::available;
+pub use tools::{available, binary};
 pub use until::until;

@@ -43,7 +43,9 @@ fn files(guide: &str) -> Vec<String> {
 #[test]
 fn every_configuration_in_a_guide_is_taken() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // The folder of another language has the same blocks, which the documents' test compares.
     let guides = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let guides = guides.filter(|path| path.is_file());
     let mut seen = 0;
     for path in guides.chain([root.join("README.md")]) {
         let guide = std::fs::read_to_string(&path).unwrap();

@@ -78,6 +78,10 @@ pub(crate) fn run(name: &str, blocks: &[Block]) {
         "mdss-relay-lambda",
         "mdss-relay-oci-fn",
         "mdss-relay-azure-functions",
+        "mdss-relay-alibaba-fc",
+        "mdss-relay-volcengine-faas",
+        "mdss-relay-tencent-scf",
+        "mdss-relay-huawei-functiongraph",
         "mdss-sim",
     ] {
         assert!(

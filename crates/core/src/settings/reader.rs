@@ -14,6 +14,18 @@ use crate::settings::keys;
 use crate::settings::proxies::PROXY_VARIABLES;
 use crate::settings::table::{Applies, Holds, Reads, SETTINGS, Setting, Without};
 
+/// Where the server listens.
+const LISTEN: &str = "RELAY_LISTEN";
+
+/// The variable in which a platform of containers says where it posts, which whoever runs a container there cannot choose:
+/// <https://yandex.cloud/en/docs/serverless-containers/concepts/runtime#environment-variables>,
+/// <https://cloud.google.com/run/docs/container-contract#port>.
+const PORT: &str = "PORT";
+
+/// How `RELAY_LISTEN` names it. No program before the relay replaces it: the image has no shell. Without these words the variable counts
+/// for nothing, because many a shell has one, and a server that listens elsewhere than it was told is one that somebody finds.
+const PLATFORMS_PORT: &str = ":$PORT";
+
 /// A setting that was found, and the name under which it was.
 pub(super) struct Found {
     pub(super) name: String,
@@ -48,8 +60,12 @@ impl Reader {
     }
 
     fn take(&mut self, vars: impl IntoIterator<Item = (OsString, OsString)>) {
+        let mut port = None;
         for (name, value) in vars {
             let Some(name) = name.to_str() else { continue };
+            if name == PORT {
+                port = value.to_str().map(str::to_owned);
+            }
             let known = SETTINGS.iter().any(|s| s.variable == name) || keys::is_rule(name);
             if !known && !name.starts_with("RELAY_") && !PROXY_VARIABLES.contains(&name) {
                 continue;
@@ -66,6 +82,26 @@ impl Reader {
                     self.vars.insert(name.to_owned(), value.trim().to_owned());
                 }
                 None => self.mistakes.push(Mistake::new(name, "a value in UTF-8")),
+            }
+        }
+        if self.role == Role::Http {
+            self.listen_at(port.as_deref());
+        }
+    }
+
+    /// Puts the platform's port where `RELAY_LISTEN` names it.
+    fn listen_at(&mut self, port: Option<&str>) {
+        let Some(listen) = self.vars.get_mut(LISTEN) else { return };
+        let Some(host) = listen.strip_suffix(PLATFORMS_PORT) else { return };
+        match port.and_then(|port| port.trim().parse::<u16>().ok()) {
+            Some(port) => *listen = format!("{host}:{port}"),
+            None => {
+                self.vars.remove(LISTEN);
+                let expected = "a port, because RELAY_LISTEN ends in :$PORT";
+                self.mistakes.push(match port {
+                    Some(found) => Mistake::found(PORT, found, expected),
+                    None => Mistake::new(PORT, expected),
+                });
             }
         }
     }

@@ -372,7 +372,7 @@ pub const SETTINGS: &[Setting] = &[
         Http,
         Value("127.0.0.1:8080"),
         fills!(given.http.listen = address()),
-        "where the server listens",
+        "where the server listens; the variable may end in `:$PORT`, and then the port is that of the variable `PORT`, in which platforms of containers say it",
     ),
     setting(
         "RELAY_ADMIN_LISTEN",

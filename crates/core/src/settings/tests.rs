@@ -588,3 +588,38 @@ fn a_file_that_has_no_end_is_a_mistake_and_no_wait() {
         }
     }
 }
+
+#[test]
+fn the_port_is_the_platforms_where_it_is_named() {
+    let listen = |vars: &[(&str, &str)]| {
+        let draft = drafted(&[vars, &[("RELAY_AUTH", "none")]].concat(), Role::Http);
+        let mistakes: Vec<_> = draft.mistakes.iter().map(ToString::to_string).collect();
+        draft
+            .settings
+            .http
+            .map(|http| http.listen.to_string())
+            .filter(|_| mistakes.is_empty())
+            .ok_or(mistakes)
+    };
+    assert_eq!(listen(&[("RELAY_LISTEN", "0.0.0.0:$PORT"), ("PORT", "9000")]).unwrap(), "0.0.0.0:9000");
+    assert_eq!(listen(&[("PORT", "9000"), ("RELAY_LISTEN", "[::]:$PORT")]).unwrap(), "[::]:9000");
+    // Nobody who has a variable of that name for another program is surprised.
+    assert_eq!(listen(&[("PORT", "9000")]).unwrap(), "127.0.0.1:8080");
+    assert_eq!(listen(&[("RELAY_LISTEN", "127.0.0.1:1"), ("PORT", "x")]).unwrap(), "127.0.0.1:1");
+    for (vars, expected) in [
+        (
+            &[("RELAY_LISTEN", "0.0.0.0:$PORT")][..],
+            "PORT: expected a port, because RELAY_LISTEN ends in :$PORT",
+        ),
+        (
+            &[("RELAY_LISTEN", "0.0.0.0:$PORT"), ("PORT", "70000")],
+            "PORT: found \"70000\", expected a port, because RELAY_LISTEN ends in :$PORT",
+        ),
+        (
+            &[("RELAY_LISTEN", "$PORT"), ("PORT", "1")],
+            "RELAY_LISTEN: found \"$PORT\", expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080",
+        ),
+    ] {
+        assert_eq!(listen(vars).unwrap_err(), [expected]);
+    }
+}

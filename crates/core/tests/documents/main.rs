@@ -8,6 +8,7 @@
 mod fields;
 mod links;
 mod tables;
+mod twins;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,8 @@
 mkdir -p /etc/seaweedfs
 
 finally() {
-    # B2, SeaweedFS, Tigris and NooBaa had one object each.
-    [ "$(scanned 'a b+c%20.txt' | wc -l)" -eq 4 ]
+    # B2, SeaweedFS, Tigris, NooBaa, Yandex and Volcengine had one object each, and Yandex a dead letter that came back.
+    [ "$(scanned 'a b+c%20.txt' | wc -l)" -eq 6 ]
+    scanned 'dead letter'
     [ "$(stat -c %a /etc/seaweedfs/notification.toml)" = 600 ]
 }
