@@ -276,6 +276,8 @@ fn row_05_another_customers_topic_is_refused_before_anything_is_fetched_and_a_se
         xml("3000000000000003", "intake")
             .replace("e30=", "<![CDATA[<TopicOwner>1000000000000001</TopicOwner>]]>"),
         xml("<b>1000000000000001</b>", "intake"),
+        // In a comment, where the real ones are spelled otherwise.
+        "<N><!-- <TopicOwner>1000000000000001</TopicOwner><TopicName>intake</TopicName> --><TopicOwner a='b'>3</TopicOwner></N>".into(),
     ] {
         assert_eq!(judge(&sign(&mut around(&body))), Err(unnamed.clone()), "{body}");
     }
