@@ -29,6 +29,8 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/azure --if-there
 	@sh .ci/google --if-there
 	@sh .ci/alibaba --if-there
+	@sh .ci/tencent --if-there
+	@sh .ci/huawei --if-there
 	@sh .ci/containers --if-there
 	@sh .ci/kubernetes --if-there
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
@@ -65,11 +67,17 @@ servers: ## take nginx, Caddy and Prometheus out of Debian's packages into targe
 azure-check: ## Azure's templates and Terraform against Azure's types and each other (make check does it too, if the parsers are there)
 	@sh .ci/azure
 
+huawei-check: ## Huawei Cloud's Terraform against the provider's arguments, and what the scripts call against its SDKs (make check does it too, if they are there)
+	@sh .ci/huawei
+
 google-check: ## Google's Terraform against the provider's arguments (make check does it too, if the parser is there)
 	@sh .ci/google
 
 alibaba-check: ## Alibaba's Terraform and s.yaml against the provider's arguments, Serverless Devs' schema and the SDKs' models (make check does it too, if the parsers are there)
 	@sh .ci/alibaba
+
+tencent-check: ## Tencent's Terraform against the provider's arguments, and what its scripts hand to tccli against Tencent's models (make check does it too, if both are there)
+	@sh .ci/tencent
 
 gcloud-options: ## write down anew which options the real gcloud takes, where it is installed; read the diff
 	python3 deploy/google/tests/cli-options.py
@@ -155,7 +163,7 @@ deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny;
 	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }
 	$(CARGO) deny check licenses bans sources
 
-dist: ## static binaries in dist/<arch>/ for this machine's architecture (and the other one, where its target and a cross compiler are), build contexts for the functions' images, Lambda's zips in dist/lambda, Azure's in dist/azure-functions (BINARIES="…" for some of them)
+dist: ## static binaries in dist/<arch>/ for this machine's architecture (and the other one, where its target and a cross compiler are), build contexts for the images of OCI's functions, the zips of the other clouds' functions in dist/lambda, dist/azure-functions, dist/alibaba-fc, dist/tencent-scf, dist/huawei-functiongraph and dist/volcengine-faas (BINARIES="…" for some of them)
 	@sh .ci/dist $(BINARIES)
 
 packages: ## a Debian package and a tar.gz with man pages, completions and lists of parts (SBOM), from what `make dist` made of this checkout, or else after it (needs python3, and dpkg-deb for the package)
@@ -205,6 +213,20 @@ $(AWS_CLI_VENV)/bin/aws:
 
 aws-cli-check: $(AWS_CLI_VENV)/bin/aws ## run the scripts of deploy/aws with the real AWS command line against a stand-in for AWS
 	PATH="$(abspath $(AWS_CLI_VENV))/bin:$$PATH" python deploy/aws/tests/cli-check.py
+
+# Tencent Cloud's command line, from PyPI.
+TCCLI_VENV ?= target/tccli
+
+$(TCCLI_VENV)/bin/tccli:
+	python3 -m venv $(TCCLI_VENV)
+	$(TCCLI_VENV)/bin/pip install --quiet tccli
+
+tccli-shapes: $(TCCLI_VENV)/bin/tccli ## write down anew what the real tccli's calls take; read the diff
+	$(TCCLI_VENV)/bin/python deploy/tencent/tests/shapes.py
+	@git --no-pager diff --stat -- deploy/tencent/tests/shapes.json || true
+
+tccli-check: $(TCCLI_VENV)/bin/tccli ## run the scripts of deploy/tencent with the real tccli against a stand-in for Tencent Cloud
+	PATH="$(abspath $(TCCLI_VENV))/bin:$$PATH" python3 deploy/tencent/tests/cli-check.py
 
 # Azure's command line, from PyPI, in a virtual environment: 730 MB and some minutes, so no part of `make test`.
 AZ_CLI_VENV ?= target/az-cli

@@ -20,9 +20,13 @@ impl Call {
         self.0.iter().take_while(|w| !w.starts_with('-')).cloned().collect::<Vec<_>>().join(" ")
     }
 
+    /// What an option is given, as the next word or behind a sign of equality.
     pub(crate) fn value(&self, option: &str) -> Option<&str> {
-        let at = self.0.iter().position(|w| w == option)?;
-        self.0.get(at + 1).map(String::as_str)
+        let joined = self.0.iter().find_map(|w| w.strip_prefix(option)?.strip_prefix('='));
+        joined.or_else(|| {
+            let at = self.0.iter().position(|w| w == option)?;
+            self.0.get(at + 1).map(String::as_str)
+        })
     }
 }
 

@@ -27,7 +27,7 @@ async fn sim() -> Sim {
 }
 
 fn program(sim: &Sim, more: &[(&str, &str)]) -> Program {
-    Program::new(env!("CARGO_BIN_EXE_mdss-relay-alibaba-fc"))
+    Program::new(drive::binary(env!("CARGO_BIN_EXE_mdss-relay-alibaba-fc")))
         .env("APIENDPOINT", sim.url())
         .env("APIKEY", DEFAULT_API_KEY)
         .env("STORAGECLIENTID", units::ALIBABA)
@@ -460,7 +460,7 @@ async fn a_signal_finishes_the_call_in_flight() {
 #[tokio::test]
 async fn it_says_what_it_is() {
     let run = async |argument: &str| {
-        let program = Program::new(env!("CARGO_BIN_EXE_mdss-relay-alibaba-fc"));
+        let program = Program::new(drive::binary(env!("CARGO_BIN_EXE_mdss-relay-alibaba-fc")));
         let mut process = program.arg(argument).start().unwrap();
         let code = process.wait(LIMIT).await.unwrap().code();
         (code, process.stdout(), process.stderr())

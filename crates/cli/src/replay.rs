@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
+use drive::{PortPlatform, Runtime};
 
 use crate::input;
 use crate::visible::visible;
@@ -40,6 +41,18 @@ pub(crate) struct Arguments {
     /// Listens here as a Lambda Runtime API and waits for mdss-relay-lambda to ask for events.
     #[arg(long, group = "target", value_name = "ADDR")]
     runtime_api: Option<SocketAddr>,
+    /// Listens here as the runtime API of Tencent Cloud's SCF and waits for mdss-relay-tencent-scf to ask for events.
+    #[arg(long, group = "target", value_name = "ADDR")]
+    scf_runtime_api: Option<SocketAddr>,
+    /// Listens here as the runtime API of Huawei Cloud's FunctionGraph and waits for mdss-relay-huawei-functiongraph to ask for events.
+    #[arg(long, group = "target", value_name = "ADDR")]
+    functiongraph_runtime_api: Option<SocketAddr>,
+    /// Where a function listens that its platform calls over a port, such as 127.0.0.1:9000; --platform says which platform calls.
+    #[arg(long, group = "target", value_name = "ADDR", requires = "platform")]
+    function_port: Option<SocketAddr>,
+    /// Who calls the function at --function-port.
+    #[arg(long, value_name = "NAME", requires = "function_port")]
+    platform: Option<Platform>,
     /// The longest to wait for each answer, in seconds; it is also the deadline that a function gets.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=900))]
     timeout: u32,
@@ -49,6 +62,30 @@ pub(crate) struct Arguments {
     /// Deliveries, or folders of them. Files that end in .want.json are answers and are left out.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+}
+
+/// A platform that calls functions over a port.
+#[derive(Clone, Copy, ValueEnum)]
+enum Platform {
+    /// mdss-relay-alibaba-fc, in a custom runtime or a container.
+    AlibabaFc,
+    /// mdss-relay-tencent-scf, from an image.
+    TencentScf,
+    /// mdss-relay-huawei-functiongraph, from an image.
+    HuaweiFunctiongraph,
+    /// mdss-relay-volcengine-faas; the headers of a request go along, which are the event's attributes.
+    VolcengineFaas,
+}
+
+impl From<Platform> for PortPlatform {
+    fn from(platform: Platform) -> Self {
+        match platform {
+            Platform::AlibabaFc => Self::AlibabaFc,
+            Platform::TencentScf => Self::TencentScf,
+            Platform::HuaweiFunctiongraph => Self::HuaweiFunctionGraph,
+            Platform::VolcengineFaas => Self::VolcengineFaas,
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
@@ -67,11 +104,19 @@ async fn replay(arguments: &Arguments) -> ExitCode {
         }
     }
     let limit = Duration::from_secs(arguments.timeout.into());
-    let target = match (&arguments.url, &arguments.fn_socket, arguments.runtime_api) {
-        (Some(url), _, _) => Target::http(url, arguments.ca_file.as_deref(), limit),
-        (_, Some(socket), _) => Ok(Target::function(socket, limit)),
-        (_, _, Some(address)) => Target::runtime_api(address, limit).await,
-        (None, None, None) => Err("expected --url, --fn-socket or --runtime-api".into()),
+    let runtimes = [
+        (arguments.runtime_api, Runtime::Lambda),
+        (arguments.scf_runtime_api, Runtime::TencentScf),
+        (arguments.functiongraph_runtime_api, Runtime::HuaweiFunctionGraph),
+    ];
+    let runtime = runtimes.into_iter().find_map(|(address, runtime)| Some((address?, runtime)));
+    let port = arguments.function_port.zip(arguments.platform);
+    let target = match (&arguments.url, &arguments.fn_socket, runtime, port) {
+        (Some(url), ..) => Target::http(url, arguments.ca_file.as_deref(), limit),
+        (_, Some(socket), ..) => Ok(Target::function(socket, limit)),
+        (_, _, Some((address, runtime)), _) => Target::runtime_api(runtime, address, limit).await,
+        (_, _, _, Some((address, platform))) => Ok(Target::port(platform.into(), address, limit)),
+        (None, None, None, None) => Err("expected an option that says whom to send to".into()),
     };
     let target = match target {
         Ok(target) => target,

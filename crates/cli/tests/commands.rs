@@ -320,6 +320,36 @@ async fn tls_in_front_of(url: &str, folder: &std::path::Path) -> (SocketAddr, St
     (address, file.to_str().unwrap().to_owned())
 }
 
+/// Function Compute believes a header and no status.
+#[test]
+fn replay_tells_when_a_platform_takes_a_failure_for_done() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let function = std::thread::spawn(move || {
+        for head in ["HTTP/1.1 404 Not Found\r\n", "HTTP/1.1 404 Not Found\r\nx-fc-status: 404\r\n"] {
+            let (mut stream, _) = listener.accept().unwrap();
+            // The body follows its head, or comes with it.
+            let mut request = [0; 4096];
+            let mut read = 0;
+            while !request[..read].ends_with(EVENT.as_bytes()) {
+                read += std::io::Read::read(&mut stream, &mut request[read..]).unwrap();
+            }
+            let answer = format!("{head}content-length: 2\r\nconnection: close\r\n\r\nno");
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.json");
+    std::fs::write(&file, EVENT).unwrap();
+    let args = ["replay", "--function-port", &address, "--platform", "alibaba-fc", file.to_str().unwrap()];
+    for reason in ["taken_for_done", "http_404"] {
+        let output = run(&args, &[], "");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stdout).contains(reason), "{reason}: {}", text(&output.stdout));
+    }
+    function.join().unwrap();
+}
+
 #[tokio::test]
 async fn replay_tells_when_nobody_answers() {
     let folder = tempfile::tempdir().unwrap();
@@ -327,11 +357,14 @@ async fn replay_tells_when_nobody_answers() {
     std::fs::write(&file, EVENT).unwrap();
     let file = file.to_str().unwrap();
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{closed}/events");
+    let (url, port) = (format!("http://{closed}/events"), closed.to_string());
     for (args, words) in [
         (vec!["replay", "--url", &url, file], "unanswered"),
         (vec!["replay", "--fn-socket", "/nonexistent/lsnr.sock", file], "unanswered"),
         (vec!["replay", "--runtime-api", "127.0.0.1:0", "--timeout", "1", file], "unanswered"),
+        (vec!["replay", "--scf-runtime-api", "127.0.0.1:0", "--timeout", "1", file], "unanswered"),
+        (vec!["replay", "--functiongraph-runtime-api", "127.0.0.1:0", "--timeout", "1", file], "unanswered"),
+        (vec!["replay", "--function-port", &port, "--platform", "tencent-scf", file], "unanswered"),
     ] {
         let started = std::time::Instant::now();
         let output = run(&args, &[], "");
@@ -344,6 +377,10 @@ async fn replay_tells_when_nobody_answers() {
         vec!["replay", "--url", "127.0.0.1/", file],
         vec!["replay", "--url", &url, "--fn-socket", "/x", file],
         vec!["replay", "--runtime-api", "0.0.0.0:0", file],
+        vec!["replay", "--scf-runtime-api", "0.0.0.0:0", file],
+        vec!["replay", "--function-port", &port, file],
+        vec!["replay", "--platform", "alibaba-fc", file],
+        vec!["replay", "--function-port", &port, "--platform", "yandex", file],
         vec!["replay", "--url", &url, "/nonexistent"],
     ] {
         assert_eq!(run(&args, &[], "").status.code(), Some(2), "{args:?}");

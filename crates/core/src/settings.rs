@@ -1,8 +1,9 @@
 //! Settings: read once, at start, as a value. The process environment is never read anywhere else.
 //!
-//! One setting is one row (`table.rs`). The reader goes through the rows and fills their fields (`reader.rs`); then each
+//! One setting is one row (`table.rs`), which also says where it means something (`applies.rs`). The reader goes through the rows and fills their fields (`reader.rs`); then each
 //! group says what must hold between its settings (`mdss.rs`, `http.rs`, `spool.rs`, `sources.rs`, `routes.rs`).
 
+mod applies;
 mod document;
 mod entry;
 mod given;
@@ -29,6 +30,7 @@ use crate::plain::mistake::Mistake;
 use crate::select::rules::Rules;
 use reader::Reader;
 
+pub use applies::Applies;
 pub use entry::{Element, Entry};
 pub use groups::{
     DatabaseSettings, DatabaseUrl, FileApiSettings, FunctionSettings, HttpSettings, LedgerKeys, LedgerPlace,
@@ -37,7 +39,7 @@ pub use groups::{
 pub use help::settings_help;
 pub use mdss::{KEY_IN_CLEAR, NOT_VERIFIED};
 pub use origin::Origin;
-pub use table::{Applies, SETTINGS, Setting, Without};
+pub use table::{SETTINGS, Setting, Without};
 pub use value::{certificates_in, duration_in};
 
 /// Requests to MDSS at the same time. A function has what one call brings, and there are many of it.

@@ -52,6 +52,6 @@ fn data(event: &RawValue) -> Vec<u8> {
             BASE64.decode(text).expect("Base64").trim_ascii().to_vec()
         }
         (None, None) => Vec::new(),
-        (Some(_), Some(_)) => panic!("an event has its data once"),
+        (Some(_), Some(_)) => unreachable!("an event has its data once"),
     }
 }

@@ -9,6 +9,7 @@ use mdss_relay_gate::{Head, Keys, Policy, Request, Verdict};
 use serde_json::value::RawValue;
 
 use crate::head;
+use crate::pushes::{PUSHER, PUSHES};
 use crate::token::ISSUER_KEYS;
 
 /// Whether a request holds what a policy asks for, judged without the gate's own code.
@@ -18,7 +19,9 @@ use crate::token::ISSUER_KEYS;
 pub type Proof = fn(&Request<'_>) -> bool;
 
 /// The `auth` texts that are tried, each with its proof.
-pub const POLICIES: &[(&str, Proof)] = &[
+pub static POLICIES: LazyLock<Vec<(&str, Proof)>> = LazyLock::new(|| [OTHERS, PUSHES].concat());
+
+const OTHERS: &[(&str, Proof)] = &[
     ("none", |_| true),
     ("{ bearer = { token = 'b34rer-t0ken' } }", |request| in_header(request, b"b34rer-t0ken")),
     ("{ bearer = { token_file = '/two-words' } }", |request| in_header(request, b"Token two-w0rds")),
@@ -107,6 +110,7 @@ pub(crate) fn file(path: &str) -> Result<String, String> {
     match path {
         "/two-words" => Ok("Token two-w0rds\n".into()),
         "/signer" => Ok(SIGNER.into()),
+        "/pusher" => Ok(PUSHER.into()),
         "/jwks" => Ok(ISSUER_KEYS.into()),
         _ => Err("no such file".into()),
     }
@@ -137,7 +141,7 @@ pub fn gate(bytes: &[u8]) -> Admitted {
     let request = Request { head, body: parts.body };
 
     let mut admitted = Vec::new();
-    for (index, (policy, (text, proof))) in PARSED.iter().zip(POLICIES).enumerate() {
+    for (index, (policy, (text, proof))) in PARSED.iter().zip(POLICIES.iter()).enumerate() {
         if passes(policy, &request) {
             assert!(proof(&request), "let in by {text} without the credential: {request:?}");
             admitted.push(index);
@@ -176,15 +180,15 @@ fn passes(policy: &Policy, request: &Request<'_>) -> bool {
     matches!(verdict, Verdict::Admitted(_))
 }
 
-fn in_header(request: &Request<'_>, secret: &[u8]) -> bool {
+pub(crate) fn in_header(request: &Request<'_>, secret: &[u8]) -> bool {
     request.head.headers.iter().any(|(_, value)| holds(value, secret))
 }
 
-fn in_path(request: &Request<'_>, secret: &[u8]) -> bool {
+pub(crate) fn in_path(request: &Request<'_>, secret: &[u8]) -> bool {
     request.head.path_rest.is_some_and(|rest| holds(rest.as_bytes(), secret))
 }
 
-fn holds(text: &[u8], secret: &[u8]) -> bool {
+pub(crate) fn holds(text: &[u8], secret: &[u8]) -> bool {
     text.windows(secret.len()).any(|part| part == secret)
 }
 
@@ -283,7 +287,7 @@ fn is_signed_as_by_sns(request: &Request<'_>) -> bool {
 }
 
 /// The members of an object that are texts, whatever the others are.
-fn members(body: &[u8]) -> BTreeMap<String, String> {
+pub(crate) fn members(body: &[u8]) -> BTreeMap<String, String> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).unwrap_or_default();
     members
         .into_iter()

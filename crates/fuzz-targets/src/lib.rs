@@ -8,6 +8,7 @@ mod gate;
 mod head;
 mod notification;
 mod plan;
+mod pushes;
 mod token;
 
 pub use cloudevents::cloudevents;

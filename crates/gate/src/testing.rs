@@ -6,7 +6,14 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 use rcgen::PublicKeyData as _;
 
+use crate::head::{Head, Request};
 use crate::key::Hash;
+
+/// 2048 bits, made by OpenSSL, in a certificate that is signed with MD5 and RSA.
+pub(crate) const SIGNER: &str = include_str!("testing/signer.pem");
+
+/// 512 bits, made by OpenSSL, with the subject of the only captured certificate of Alibaba's message service.
+pub(crate) const WEAK: &str = include_str!("testing/weak.pem");
 
 /// A key pair, and what is made with it.
 pub(crate) struct Signer(&'static drive::Signer);
@@ -54,4 +61,66 @@ pub(crate) fn pem(label: &str, der: &[u8]) -> String {
 /// A moment at which the certificates above hold.
 pub(crate) fn now() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+/// A post that can be changed and judged.
+#[derive(Clone)]
+pub(crate) struct Post {
+    pub(crate) method: &'static str,
+    /// The target as its sender wrote it.
+    pub(crate) path: String,
+    /// What is behind the source's path in it.
+    pub(crate) rest: String,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Post {
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.remove(name);
+        self.add(name, value)
+    }
+
+    pub(crate) fn add(&mut self, name: &str, value: &str) -> &mut Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) -> &mut Self {
+        self.headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
+        self
+    }
+
+    pub(crate) fn body(&mut self, body: &str) -> &mut Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The first value of a header; empty, if there is none.
+    pub(crate) fn value(&self, name: &str) -> String {
+        let found = self.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| String::from_utf8(value.clone()).unwrap()).unwrap_or_default()
+    }
+
+    /// Shows it to `judge`.
+    pub(crate) fn shown<T>(&self, judge: impl FnOnce(&Request<'_>) -> T) -> T {
+        let headers: Vec<_> = self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let (method, path) = (self.method, &*self.path);
+        let head = Head { method, path, path_rest: Some(&self.rest), headers: &headers, client: None };
+        judge(&Request { head, body: &self.body })
+    }
+}
+
+/// A moment, so many seconds after [`now`].
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    now().saturating_add(jiff::SignedDuration::from_secs(seconds)).unwrap()
+}
+
+/// The same base64 with an unused bit of its last digit set.
+pub(crate) fn other_tail(good: &str) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (digits, padding) = good.split_at(good.find('=').unwrap());
+    let last = digits.as_bytes()[digits.len() - 1];
+    let next = DIGITS[DIGITS.iter().position(|digit| *digit == last).unwrap() + 1];
+    format!("{}{}{padding}", &digits[..digits.len() - 1], char::from(next))
 }

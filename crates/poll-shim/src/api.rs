@@ -59,6 +59,16 @@ impl fmt::Display for Unanswered {
     }
 }
 
+impl Unanswered {
+    /// The answer's status, if that is what is wrong.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status(status) => Some(status.as_u16()),
+            Self::Unreachable(_) | Self::Broken(_) | Self::Late(_) => None,
+        }
+    }
+}
+
 impl Api {
     pub(crate) fn new(server: Authority) -> Self {
         Self { server }

@@ -120,12 +120,12 @@ impl Poller {
     fn tell(&self, why: &NoEvent, times: u32) {
         let path = self.profile.next;
         let (status, sentence) = match why {
-            NoEvent::Unanswered(why @ Unanswered::Status(status)) => (status.as_u16(), why.to_string()),
-            NoEvent::Unanswered(why) => (0, why.to_string()),
-            NoEvent::NoId => (200, format!("the answer has not one header {}", self.profile.request_id)),
-            NoEvent::Half => (200, "the answer broke off".to_owned()),
+            NoEvent::Unanswered(why) => (why.status(), why.to_string()),
+            NoEvent::NoId => {
+                (Some(200), format!("the answer has not one header {}", self.profile.request_id))
+            }
+            NoEvent::Half => (Some(200), "the answer broke off".to_owned()),
         };
-        let status = Some(status).filter(|status| *status != 0);
         tracing::warn!(
             http.response.status_code = status,
             "no event from GET {path}, {times} time(s) in a row: {sentence}; asking again"
@@ -174,13 +174,9 @@ impl Poller {
             Outcome::Refused(refusal) => (head.error, failure_body(Diagnostic::from(&refusal))),
         };
         if let Err(why) = self.api.post(&path, body).await {
-            let status = match &why {
-                Unanswered::Status(status) => Some(status.as_u16()),
-                Unanswered::Unreachable(_) | Unanswered::Broken(_) | Unanswered::Late(_) => None,
-            };
             // The first result is final, so there is no second one: the platform may have taken it and not have said so.
             tracing::warn!(
-                http.response.status_code = status,
+                http.response.status_code = why.status(),
                 "the platform may not have taken what became of the event, and may send it again: {why}"
             );
         }

@@ -242,22 +242,114 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
     use std::pin::pin;
 
+    use drive::Signer;
     use futures_util::FutureExt;
-    use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+    use mdss_relay_core::{Role, Settings};
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::testing::{Everywhere, TlsServer, tls_server};
 
-    /// Every name is this address.
-    struct Everywhere(SocketAddr);
+    const TOPIC: &str = "urn:smn:cn-north-4:28a70000000000000000000000000005:intake";
+    const HOSTS: [&str; 2] = ["smn.cn-north-4.myhuaweicloud.com", "console.huaweicloud.com"];
 
-    impl Resolve for Everywhere {
-        fn resolve(&self, _: Name) -> Resolving {
-            let address = self.0;
-            Box::pin(async move { Ok(Box::new(std::iter::once(address)) as Addrs) })
+    /// A source of SMN's topic, of which `confirmed` says whose subscriptions are confirmed.
+    fn sources(confirmed: &str) -> Arc<Sources> {
+        let config = format!(
+            "[[source]]\nname = 's'\npath = '/s'\nconfirm_topics = [{confirmed}]\nauth = {{ huawei_smn = {{ topics = ['{TOPIC}'] }} }}\n"
+        );
+        let mut draft = Settings::read([("RELAY_CONFIG_TOML".into(), config.into())], Role::Explain);
+        let sources =
+            Sources::of(&mut draft, Timestamp::now(), &|_| Err(std::io::ErrorKind::NotFound.into()));
+        assert_eq!(draft.mistakes, []);
+        Arc::new(sources)
+    }
+
+    /// Huawei's hosts, which give this answer to everything.
+    async fn huawei(answer: String) -> (Arc<Admissions>, Arc<Mutex<Vec<String>>>) {
+        let TlsServer { address, certificate, seen } = tls_server(&HOSTS, answer).await;
+        let admissions = Admissions::new();
+        let tls = mdss_relay_core::public_tls(&[certificate]).unwrap();
+        assert!(admissions.fetcher.set(Fetcher::with(tls, Everywhere(address))).is_ok());
+        (Arc::new(admissions), seen)
+    }
+
+    fn answer(status: &str, more: &str, body: &str) -> String {
+        format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{more}\r\n{body}",
+            body.len()
+        )
+    }
+
+    fn message(id: &str) -> Arrived {
+        let (headers, body) = Signer::one().smn("Notification", TOPIC, id, None, Timestamp::now(), "{}");
+        Arrived {
+            method: "POST".into(),
+            target: "/s".into(),
+            headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect(),
+            client: None,
+            body: body.into_bytes(),
+        }
+    }
+
+    const CERTIFICATE: &str = "GET /smn/SMN_cn-north-4_b98100eca1bf44e2b2b8b0d5a4a2b9ee.pem HTTP/1.1";
+
+    /// Row 17: of many requests at once one fetches, and all others find the key.
+    #[tokio::test]
+    async fn row_17_the_certificate_of_a_topic_is_fetched_once() {
+        let (admissions, seen) = huawei(answer("200 OK", "", &Signer::one().plain_certificate())).await;
+        let sources = sources("");
+        let source = sources.iter().next().unwrap();
+        let ids: Vec<String> = (0..8).map(|n| n.to_string()).collect();
+        let all = ids.iter().map(|id| admissions.admit(&sources, source, message(id)));
+        for admitted in futures_util::future::join_all(all).await {
+            assert!(admitted.is_ok_and(|(_, entered)| entered.replay.is_some()));
+        }
+        assert_eq!(*seen.lock().unwrap(), [CERTIFICATE]);
+    }
+
+    /// And what cannot be had is no reason to call SMN a stranger, which would not come again.
+    #[tokio::test]
+    async fn row_03_a_certificate_is_not_looked_for_where_a_redirect_leads() {
+        let elsewhere = format!("Location: https://{}/elsewhere.pem\r\n", HOSTS[1]);
+        for (status, body) in
+            [("302 Found", ""), ("301 Moved Permanently", ""), ("404 Not Found", ""), ("200 OK", "<html>")]
+        {
+            let (admissions, seen) = huawei(answer(status, &elsewhere, body)).await;
+            let sources = sources("");
+            let source = sources.iter().next().unwrap();
+            for id in ["1", "2"] {
+                let refused = admissions.admit(&sources, source, message(id)).await.map(drop);
+                let Err(NotAdmitted::Answered(Answered::Unavailable(what))) = refused else {
+                    panic!("{status}")
+                };
+                assert_eq!(what.why, "its key could not be had a moment ago");
+            }
+            assert_eq!(*seen.lock().unwrap(), [CERTIFICATE], "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn row_18_only_a_listed_topic_is_confirmed_and_where_a_redirect_leads_nobody_goes() {
+        let url =
+            format!("https://console.huaweicloud.com/smn/subscription/confirm?token=t0ken&topic_urn={TOPIC}");
+        let confirmation = Confirmation { url: url.clone(), topic: TOPIC.into() };
+        let line = format!("GET {} HTTP/1.1", &url["https://console.huaweicloud.com".len()..]);
+        let listed = format!("'{TOPIC}'");
+        let elsewhere = format!("Location: https://{}/elsewhere\r\n", HOSTS[0]);
+        for (confirmed, status, more, expected, visited) in [
+            ("", "200 OK", "", Ok(()), 0),
+            (listed.as_str(), "200 OK", "", Ok(()), 1),
+            (&listed, "302 Found", elsewhere.as_str(), Err("the confirmation URL answered 302"), 1),
+            (&listed, "500 Oops", "", Err("the confirmation URL answered 500"), 1),
+        ] {
+            let (admissions, seen) = huawei(answer(status, more, "")).await;
+            let sources = sources(confirmed);
+            let got = admissions.confirm(sources.iter().next().unwrap(), &confirmation).await;
+            assert_eq!(got, expected.map_err(str::to_owned), "{confirmed} {status}");
+            assert_eq!(*seen.lock().unwrap(), vec![line.clone(); visited], "{confirmed} {status}");
         }
     }
 

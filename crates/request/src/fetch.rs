@@ -156,12 +156,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
     use super::*;
+    use crate::testing::{Everywhere, TlsServer, tls_server};
 
     #[test]
     fn addresses() {
@@ -197,55 +193,14 @@ mod tests {
         }
     }
 
-    /// Every name is one loopback address: what the real resolver refuses.
-    struct Everywhere(SocketAddr);
-
-    impl Resolve for Everywhere {
-        fn resolve(&self, _: Name) -> Resolving {
-            let address = self.0;
-            Box::pin(async move { Ok(Box::new(std::iter::once(address)) as Addrs) })
-        }
-    }
-
-    /// A TLS server for one name that gives the same answer to every request; returns its address, its certificate and the
-    /// request lines it has seen.
-    async fn server(
-        answer: &'static str,
-    ) -> (SocketAddr, rustls::pki_types::CertificateDer<'static>, Arc<Mutex<Vec<String>>>) {
-        let made = rcgen::generate_simple_self_signed(vec!["x.oci.oraclecloud.com".to_owned()]).unwrap();
-        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .unwrap();
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let lines = seen.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-                let mut bytes = vec![0; 4096];
-                let n = stream.read(&mut bytes).await.unwrap_or(0);
-                let head = String::from_utf8_lossy(&bytes[..n]).into_owned();
-                lines.lock().unwrap().push(head.lines().next().unwrap_or_default().to_owned());
-                let _ = stream.write_all(answer.as_bytes()).await;
-                let _ = stream.shutdown().await;
-            }
-        });
-        (address, made.cert.der().clone(), seen)
-    }
+    const NAME: &str = "x.oci.oraclecloud.com";
 
     #[tokio::test]
     async fn a_url_is_visited_once_and_no_redirect_is_followed() {
         let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
         let elsewhere = "HTTP/1.1 302 Found\r\nLocation: https://x.oci.oraclecloud.com/elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         for (answer, confirmed) in [(ok, true), (elsewhere, false)] {
-            let (address, certificate, seen) = server(answer).await;
+            let TlsServer { address, certificate, seen } = tls_server(&[NAME], answer.to_owned()).await;
             let tls = mdss_relay_core::public_tls(&[certificate]).unwrap();
             let fetcher = Fetcher::with(tls, Everywhere(address)).unwrap();
             let url = format!("https://x.oci.oraclecloud.com:{}/confirm?token=t0ken", address.port());
@@ -258,7 +213,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_leads_inside_is_not_visited() {
-        let (address, certificate, seen) = server("").await;
+        let TlsServer { address, certificate, seen } = tls_server(&[NAME], String::new()).await;
         let tls = mdss_relay_core::public_tls(&[certificate]).unwrap();
         let fetcher = Fetcher::with(tls, Public).unwrap();
         let refused =

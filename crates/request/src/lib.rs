@@ -7,6 +7,8 @@ mod carried;
 mod fetch;
 mod rejected;
 mod reply;
+#[cfg(test)]
+mod testing;
 
 pub use admissions::{Admissions, NotAdmitted};
 pub use answers::{Answer, Happened, Rejection, answer, delivered};

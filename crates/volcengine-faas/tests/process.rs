@@ -23,7 +23,7 @@ async fn sim() -> Sim {
 }
 
 fn program(sim: &Sim, more: &[(&str, &str)]) -> Program {
-    Program::new(env!("CARGO_BIN_EXE_mdss-relay-volcengine-faas"))
+    Program::new(drive::binary(env!("CARGO_BIN_EXE_mdss-relay-volcengine-faas")))
         .env("APIENDPOINT", sim.url())
         .env("APIKEY", DEFAULT_API_KEY)
         .env("STORAGECLIENTID", units::S3_COMPATIBLE)
@@ -386,7 +386,7 @@ async fn a_signal_finishes_the_call_in_flight() {
 
 #[tokio::test]
 async fn it_says_what_it_is() {
-    let program = Program::new(env!("CARGO_BIN_EXE_mdss-relay-volcengine-faas"));
+    let program = Program::new(drive::binary(env!("CARGO_BIN_EXE_mdss-relay-volcengine-faas")));
     let mut process = program.arg("--version").start().unwrap();
     assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(0));
     assert_eq!(process.stdout(), concat!("mdss-relay-volcengine-faas ", env!("CARGO_PKG_VERSION"), "\n"));

@@ -1,13 +1,14 @@
 //! `make demo`: what the relay is for, in thirty lines, with the real binaries, on loopback.
 //!
 //! An upload in each cloud becomes a correlation id. MDSS stops and uploads go on; the relay is killed; both come back, and nothing
-//! is lost. The same uploads with a stand-in for the vendor's function. Then every recorded delivery of `events/` through server,
-//! OCI function and Lambda function: one line, or with `ALL=1` a line for each object. Status 0 means that all of it was as it ought
-//! to be.
+//! is lost. The same uploads with a stand-in for the vendor's function. Then every recorded delivery of `events/` through the server and
+//! the functions of each cloud, in each way in which it runs them: one line, or with `ALL=1` a line for each object. Status 0 means that
+//! all of it was as it ought to be.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the demo is for eyes")]
 
 mod corpus;
+mod functions;
 mod story;
 mod vendor;
 mod world;

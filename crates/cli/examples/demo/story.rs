@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::corpus::SOURCES;
+use crate::functions::{ALIBABA, Function, HUAWEI, LAMBDA, TENCENT, VOLCENGINE, Way};
 use crate::world::{LIMIT, Result, Target, World};
 
 /// Who hears of an upload.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Adapter {
     Oci,
-    Lambda,
+    Function(Way),
     Azure,
     Server,
 }
@@ -21,23 +22,23 @@ enum Adapter {
 /// A cloud or a store, its folder of `events/`, and the adapter that its guide recommends.
 const CLOUDS: &[(&str, &str, Adapter)] = &[
     ("Oracle Cloud", "oci", Adapter::Oci),
-    ("Amazon S3", "aws-s3", Adapter::Lambda),
+    ("Amazon S3", "aws-s3", Adapter::Function(LAMBDA)),
     ("Azure Blob Storage", "azure-blob", Adapter::Azure),
     ("Google Cloud Storage", "gcs", Adapter::Server),
+    ("Alibaba OSS", "alibaba-oss", Adapter::Function(ALIBABA)),
+    ("Tencent COS", "tencent-cos", Adapter::Function(TENCENT)),
+    ("Huawei OBS", "huawei-obs", Adapter::Function(HUAWEI)),
+    ("Volcengine TOS", "volcengine-tos", Adapter::Function(VOLCENGINE)),
     ("Cloudflare R2", "r2", Adapter::Server),
-    ("JD Cloud OSS", "jdcloud", Adapter::Server),
     ("MinIO", "minio", Adapter::Server),
     ("Ceph RGW", "ceph", Adapter::Server),
 ];
 
 /// Those that share a line.
 const OTHERS: &[(&str, &str)] = &[
-    ("Alibaba", "alibaba-oss"),
-    ("Tencent", "tencent-cos"),
-    ("Huawei", "huawei-obs"),
-    ("IBM", "ibm-cos"),
+    ("JD Cloud", "jdcloud"),
     ("Yandex", "yandex"),
-    ("Volcengine", "volcengine-tos"),
+    ("IBM", "ibm-cos"),
     ("Backblaze", "b2"),
     ("Tigris", "tigris"),
     ("StorageGRID", "storagegrid"),
@@ -52,7 +53,6 @@ pub(crate) const UPLOADS: usize = 5;
 pub(crate) async fn each_cloud(world: &World) -> Result<()> {
     println!("1. A file is uploaded. The cloud's event becomes a scan in MDSS.");
     let (_oci, socket) = world.oci_function().await?;
-    let lambda = world.lambda();
     let azure = world
         .relay("mdss-relay-azure-functions")
         .env("FUNCTIONS_APP_ROOT_PATH", "deploy/azure/function")
@@ -64,7 +64,10 @@ pub(crate) async fn each_cloud(world: &World) -> Result<()> {
         let began = Instant::now();
         let (key, id) = match adapter {
             Adapter::Oci => reported(&world.replay(&Target::Socket(&socket), &[file]).await?)?,
-            Adapter::Lambda => reported(&world.replay(&Target::RuntimeApi(&lambda), &[file]).await?)?,
+            Adapter::Function(way) => {
+                let function = Function::start(world, *way).await?;
+                reported(&world.replay(&function.target(), &[file]).await?)?
+            }
             Adapter::Server => reported(&world.replay(&at(&address, folder)?, &[file]).await?)?,
             Adapter::Azure => {
                 invoke(&azure, &file).await?;
@@ -74,11 +77,11 @@ pub(crate) async fn each_cloud(world: &World) -> Result<()> {
         };
         let by = match adapter {
             Adapter::Oci => "mdss-relay-oci-fn",
-            Adapter::Lambda => "mdss-relay-lambda",
+            Adapter::Function(way) => way.binary,
             Adapter::Azure => "mdss-relay-azure-functions",
             Adapter::Server => "mdss-relay-http",
         };
-        println!("   {cloud:21} {key:26.26} {by:26} → {id}  {:3} ms", began.elapsed().as_millis());
+        println!("   {cloud:21} {key:26.26} {by:31} → {id}  {:3} ms", began.elapsed().as_millis());
     }
     for (_, folder) in OTHERS {
         reported(&world.replay(&at(&address, folder)?, &[format!("events/{folder}/create.json")]).await?)?;

@@ -87,27 +87,23 @@ impl World {
         Ok((process, socket))
     }
 
-    /// The Lambda function, which has to be told where its Runtime API is.
-    pub(crate) fn lambda(&self) -> Program {
-        self.relay("mdss-relay-lambda")
-            .env("AWS_LAMBDA_FUNCTION_NAME", "mdss-relay")
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-    }
-
     /// Runs `mdss-relay replay`: what became of each delivery.
     pub(crate) async fn replay(&self, target: &Target<'_>, files: &[String]) -> Result<Vec<Value>> {
         let (option, place, token) = match target {
             Target::Http { url, token } => ("--url", url.clone(), *token),
             Target::Socket(socket) => ("--fn-socket", socket.display().to_string(), ""),
-            Target::RuntimeApi(_) => ("--runtime-api", free_address()?, ""),
+            Target::RuntimeApi { option, .. } => (*option, free_address()?, ""),
+            Target::Port { address, .. } => ("--function-port", (*address).to_owned(), ""),
         };
-        let program = self.program("mdss-relay").arg("replay").arg("--json").arg(option).arg(&place);
+        let mut program = self.program("mdss-relay").arg("replay").arg("--json").arg(option).arg(&place);
+        if let Target::Port { platform, .. } = target {
+            program = program.arg("--platform").arg(platform);
+        }
         let mut replay = program.args(files).env("RELAY_TOKEN", token).start()?;
         let mut function = None;
-        if let Target::RuntimeApi(program) = target {
+        if let Target::RuntimeApi { program, variables, .. } = target {
             replay.wait_for_line("waiting for a function", LIMIT).await?;
-            function = Some((*program).clone().env("AWS_LAMBDA_RUNTIME_API", &place).start()?);
+            function = Some((*program).clone().envs(variables(&place)).start()?);
         }
         replay.wait(LIMIT * 4).await?;
         drop(function);
@@ -145,8 +141,16 @@ pub(crate) enum Target<'p> {
         token: &'p str,
     },
     Socket(&'p Path),
-    /// `replay` is the platform here, so the function is started for each replay.
-    RuntimeApi(&'p Program),
+    /// `replay` is the platform here, so the function is started for each replay, with variables made of the platform's address.
+    RuntimeApi {
+        option: &'static str,
+        program: &'p Program,
+        variables: fn(&str) -> Vec<(&'static str, String)>,
+    },
+    Port {
+        address: &'p str,
+        platform: &'static str,
+    },
 }
 
 /// The storage units that `events/relay.toml` routes to, as `mdss-sim --unit` takes them.
@@ -166,6 +170,6 @@ fn units() -> Result<BTreeSet<String>> {
 }
 
 /// A loopback address nobody listens at.
-fn free_address() -> Result<String> {
+pub(crate) fn free_address() -> Result<String> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use drive::{DriveError, FnClient, HttpPoster, Invocation, Outcome, RuntimeApi};
+use drive::{
+    DriveError, FnClient, FunctionPort, HttpPoster, Invocation, Outcome, PortPlatform, Runtime, RuntimeApi,
+};
 use mdss_relay_core::{MOST_FILE_BYTES, plain_file, public_tls};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -17,7 +19,8 @@ use crate::replay::outcome::Delivered;
 pub(super) enum Target {
     Http { poster: HttpPoster, url: String, token: Option<String> },
     Function { client: FnClient, limit: Duration },
-    RuntimeApi { api: RuntimeApi, limit: Duration },
+    RuntimeApi { runtime: Runtime, api: RuntimeApi, limit: Duration },
+    Port { platform: PortPlatform, function: FunctionPort },
 }
 
 impl Target {
@@ -42,16 +45,28 @@ impl Target {
         Self::Function { client: FnClient::new(socket), limit }
     }
 
-    pub(super) async fn runtime_api(address: SocketAddr, limit: Duration) -> Result<Self, String> {
-        let api = RuntimeApi::listen(address).await.map_err(|e| sentence(&e))?;
-        Ok(Self::RuntimeApi { api, limit })
+    pub(super) async fn runtime_api(
+        runtime: Runtime,
+        address: SocketAddr,
+        limit: Duration,
+    ) -> Result<Self, String> {
+        let api = runtime.listen(address).await.map_err(|e| sentence(&e))?;
+        Ok(Self::RuntimeApi { runtime, api, limit })
+    }
+
+    pub(super) fn port(platform: PortPlatform, address: SocketAddr, limit: Duration) -> Self {
+        Self::Port { platform, function: FunctionPort::new(platform, address, limit) }
     }
 
     /// What a person has to do before anything can be sent.
     pub(super) fn invitation(&self) -> Option<String> {
-        let Self::RuntimeApi { api, .. } = self else { return None };
-        let mut words =
-            format!("waiting for a function at http://{}; start mdss-relay-lambda with", api.address());
+        let Self::RuntimeApi { runtime, api, .. } = self else { return None };
+        let binary = match runtime {
+            Runtime::Lambda => "mdss-relay-lambda",
+            Runtime::TencentScf => "mdss-relay-tencent-scf",
+            Runtime::HuaweiFunctionGraph => "mdss-relay-huawei-functiongraph",
+        };
+        let mut words = format!("waiting for a function at http://{}; start {binary} with", api.address());
         for (name, value) in api.env() {
             words.push_str(&format!("\n  {name}='{value}'"));
         }
@@ -88,6 +103,13 @@ impl Target {
                 };
                 http(poster, url, token.as_deref(), file, input).await
             }
+            (Self::Port { platform: PortPlatform::VolcengineFaas, function }, Input::Wrapped(request))
+                if request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("ce-type")) =>
+            {
+                let attributes = request.headers.iter().filter(|(name, _)| is_attribute(name));
+                let attributes: Vec<_> = attributes.map(|(n, v)| (n.as_str(), v.as_str())).collect();
+                over_port(function, file, request.body.clone(), &attributes).await
+            }
             (_, Input::Wrapped(_)) => {
                 Delivered::left_out(file, "a whole request, as only the HTTP server gets it")
             }
@@ -98,11 +120,17 @@ impl Target {
                 Ok(answer) => Delivered::answered(file, Some(answer.status), &answer.body, answer.elapsed),
                 Err(error) => Delivered::unanswered(file, sentence(&error)),
             },
-            (Self::RuntimeApi { api, limit }, Input::Bare(body)) => {
+            (Self::Port { function, .. }, Input::Bare(body)) => over_port(function, file, body, &[]).await,
+            (Self::RuntimeApi { api, limit, .. }, Input::Bare(body)) => {
                 // A function that is killed and started again is waited for.
                 let invocation = Invocation::new(body, *limit).poll_within(*limit);
                 match api.invoke_with(invocation).await {
                     Ok(Outcome::Response(body)) => Delivered::answered(file, None, &body, started.elapsed()),
+                    // On some platforms the report is the body itself.
+                    Ok(Outcome::Error { error_type, error_message, body }) if error_message.is_empty() => {
+                        let body = String::from_utf8_lossy(&body);
+                        Delivered::failed(file, &error_type, &body, started.elapsed())
+                    }
                     Ok(Outcome::Error { error_type, error_message, .. }) => {
                         Delivered::failed(file, &error_type, &error_message, started.elapsed())
                     }
@@ -110,6 +138,32 @@ impl Target {
                 }
             }
         }
+    }
+}
+
+/// Whether a header is an attribute of a CloudEvent, or what says how many there are.
+fn is_attribute(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("ce-") || name.starts_with("x-faas-") || name == "content-type"
+}
+
+async fn over_port(
+    function: &FunctionPort,
+    file: &str,
+    body: Vec<u8>,
+    headers: &[(&str, &str)],
+) -> Delivered {
+    match function.call(body, headers).await {
+        Ok(answered) => {
+            let answer = answered.answer;
+            let delivered = Delivered::answered(file, Some(answer.status), &answer.body, answer.elapsed);
+            if answered.failed || delivered.is_good() {
+                return delivered;
+            }
+            let what = format!("a failure that the platform takes for done: {}", answer.text());
+            Delivered::failed(file, "taken_for_done", &what, answer.elapsed)
+        }
+        Err(error) => Delivered::unanswered(file, sentence(&error)),
     }
 }
 

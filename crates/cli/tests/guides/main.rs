@@ -59,6 +59,7 @@ guides! {
     cloudflare: "docs/cloudflare.md",
     from_the_vendor_function: "docs/from-the-vendor-function.md",
     google: "docs/google.md",
+    huawei: "docs/huawei.md",
     jdcloud: "docs/jdcloud.md",
     logging: "docs/logging.md",
     minio: "docs/minio.md",
@@ -67,6 +68,7 @@ guides! {
     operation: "docs/operation.md",
     other_stores: "docs/other-stores.md",
     readme: "README.md",
+    tencent: "docs/tencent.md",
 }
 
 const KUBERNETES: &str = "docs/kubernetes.md";

@@ -80,6 +80,8 @@ pub(crate) fn run(name: &str, blocks: &[Block]) {
         "mdss-relay-azure-functions",
         "mdss-relay-alibaba-fc",
         "mdss-relay-volcengine-faas",
+        "mdss-relay-tencent-scf",
+        "mdss-relay-huawei-functiongraph",
         "mdss-sim",
     ] {
         assert!(

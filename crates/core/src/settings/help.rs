@@ -1,6 +1,7 @@
 //! `--help` of a program without a command line: its settings, from the rows.
 
-use crate::settings::table::{Applies, SETTINGS, Setting, Without};
+use crate::settings::applies::Applies;
+use crate::settings::table::{SETTINGS, Setting, Without};
 
 /// Where a line of it ends.
 const WIDTH: usize = 100;

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use crate::plain::mistake::{Mistake, nearest};
+use crate::settings::applies::Applies;
 use crate::settings::given::Given;
 use crate::settings::groups::{Listed, Role};
 use crate::settings::keys;
 use crate::settings::proxies::PROXY_VARIABLES;
-use crate::settings::table::{Applies, Holds, Reads, SETTINGS, Setting, Without};
+use crate::settings::table::{Holds, Reads, SETTINGS, Setting, Without};
 
 /// Where the server listens.
 const LISTEN: &str = "RELAY_LISTEN";

@@ -12,6 +12,7 @@
 use crate::model::dialect::KeyRules;
 use crate::model::event::UnknownEvents;
 use crate::model::unit::{ObjectName, StorageType};
+use crate::settings::applies::Applies;
 use crate::settings::given::Given;
 use crate::settings::groups::{LedgerKeys, Listed};
 use crate::settings::value::{
@@ -34,33 +35,6 @@ pub struct Setting {
     pub meaning: &'static str,
     pub(super) holds: Holds,
     pub(super) reads: Reads,
-}
-
-/// Where a setting means something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Applies {
-    /// In every process.
-    Everywhere,
-    /// In every process, unless the configuration has `[[route]]`.
-    WithoutRoutes,
-    /// In the function of OCI.
-    OciFunction,
-    /// In the function of Azure Functions.
-    AzureFunctions,
-    /// In the functions of OCI and of Azure Functions.
-    OciAndAzure,
-    /// In the function of Lambda.
-    Lambda,
-    /// In the functions of Alibaba Cloud, Tencent Cloud, Huawei Cloud and Volcengine. No setting is theirs alone.
-    OtherFunctions,
-    /// In the HTTP server.
-    Http,
-    /// In the HTTP server, and in a function whose configuration has `[[source]]`.
-    Requests,
-    /// In the HTTP server, unless the configuration has `[[source]]`.
-    HttpWithoutSources,
-    /// In the HTTP server with a spool.
-    Spooled,
 }
 
 /// What holds if a setting is not set.
@@ -126,37 +100,7 @@ impl Setting {
     /// Whether it means something in a process of this kind: [`Applies::OciFunction`], [`Applies::AzureFunctions`],
     /// [`Applies::Lambda`], [`Applies::OtherFunctions`] or [`Applies::Http`].
     pub fn means_something_in(&self, process: Applies) -> bool {
-        match self.applies {
-            Applies::Everywhere | Applies::WithoutRoutes => true,
-            // The others let no HTTP requests in.
-            Applies::Requests => process != Applies::OtherFunctions,
-            Applies::HttpWithoutSources | Applies::Spooled => process == Applies::Http,
-            Applies::OciAndAzure => matches!(process, Applies::OciFunction | Applies::AzureFunctions),
-            only @ (Applies::OciFunction
-            | Applies::AzureFunctions
-            | Applies::Lambda
-            | Applies::OtherFunctions
-            | Applies::Http) => process == only,
-        }
-    }
-}
-
-impl Applies {
-    /// Its name in the documentation.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Everywhere => "everywhere",
-            Self::WithoutRoutes => "without `[[route]]`",
-            Self::OciFunction => "OCI function",
-            Self::AzureFunctions => "Azure Functions",
-            Self::OciAndAzure => "OCI function, Azure Functions",
-            Self::Lambda => "Lambda",
-            Self::OtherFunctions => "functions of Alibaba Cloud, Tencent Cloud, Huawei Cloud, Volcengine",
-            Self::Http => "HTTP",
-            Self::Requests => "HTTP, and functions with `[[source]]`",
-            Self::HttpWithoutSources => "HTTP without `[[source]]`",
-            Self::Spooled => "HTTP, spooled",
-        }
+        self.applies.covers(process)
     }
 }
 

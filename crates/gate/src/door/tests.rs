@@ -83,7 +83,10 @@ fn enter(
 }
 
 #[test]
-fn what_sns_has_signed_is_read_as_its_message_and_nothing_else() {
+fn what_sns_or_smn_has_signed_is_read_as_its_message_and_nothing_else() {
+    const TOPIC: &str = "urn:smn:cn-north-4:28a70000000000000000000000000005:intake";
+    const SMN: &str =
+        "auth = { huawei_smn = { topics = ['urn:smn:cn-north-4:28a70000000000000000000000000005:intake'] } }";
     const SNS: &str = "auth = { sns = { topics = ['arn:aws:sns:eu-central-1:111122223333:claims'] } }";
     for (members, want) in [
         (SNS.to_owned(), Ok(Some(Dialect::AwsSns))),
@@ -94,6 +97,30 @@ fn what_sns_has_signed_is_read_as_its_message_and_nothing_else() {
                 "source[0].dialect: found \"jdcloud\", expected aws-sns, or nothing: its auth.sns admits messages of \
                  aws-sns only",
             ),
+        ),
+        (SMN.to_owned(), Ok(Some(Dialect::HuaweiObs))),
+        (
+            format!("{SMN}\ndialect = 'aws-sns'"),
+            Err(
+                "source[0].dialect: found \"aws-sns\", expected huawei-obs, or nothing: its auth.huawei_smn admits messages of \
+                 huawei-obs only",
+            ),
+        ),
+        // A confirmation is visited on the word of its signature alone.
+        (format!("{SMN}\nconfirm_topics = ['{TOPIC}']"), Ok(Some(Dialect::HuaweiObs))),
+        (
+            format!("auth = {{ path_secret = {{ secret = '0123456789abcdef' }} }}\nconfirm_topics = ['{TOPIC}']"),
+            Err(
+                "source[0].confirm_topics: found \"urn:smn:cn-north-4:28a70000000000000000000000000005:intake\", expected no topic of \
+                 SMN without auth.huawei_smn, which proves that a confirmation comes from SMN; or confirm it by hand",
+            ),
+        ),
+        // The whole body is signed, so whoever reads it reads what was signed.
+        (
+            "auth = { path_secret = { secret = '0123456789abcdef' }, alibaba_eventbridge = { public_url = 'https://a.example/s', \
+             certificate_urls = ['https://b.example/c.pem'] } }"
+                .to_owned(),
+            Ok(None),
         ),
         ("auth = { bearer = { token = 't' } }".to_owned(), Ok(None)),
         ("auth = 'none'\ndialect = 'jdcloud'".to_owned(), Ok(Some(Dialect::JdCloud))),

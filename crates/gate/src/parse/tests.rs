@@ -1,4 +1,5 @@
 mod jwt;
+mod vectors;
 
 use super::*;
 use crate::head::Head;

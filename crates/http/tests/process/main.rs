@@ -25,7 +25,7 @@ const TOKEN: &str = "t0ken-of-the-test";
 const SECRET: &str = "a-long-path-secret-1";
 
 fn program() -> Program {
-    Program::new(env!("CARGO_BIN_EXE_mdss-relay-http")).env("RELAY_LISTEN", "127.0.0.1:0")
+    Program::new(drive::binary(env!("CARGO_BIN_EXE_mdss-relay-http"))).env("RELAY_LISTEN", "127.0.0.1:0")
 }
 
 fn configured(sim: &Sim) -> Program {

@@ -251,8 +251,8 @@ pub(crate) const SENDERS: &[Sender] = &[
         who: "a trigger of Yandex Cloud for a container",
         gives_up: GivesUp::AnyFailure,
         attempts: 1,
-        goes_on: "never, unless the trigger says so, up to four times; then into its dead-letter queue, if there is one",
-        source: "yandex-cloud/docs en/serverless-containers/concepts/dlq.md (statuses are not published)",
+        goes_on: "never, unless the trigger says so, up to five times; then into its dead-letter queue, if there is one",
+        source: "yandex-cloud/docs en/serverless-containers/concepts/dlq.md; yandexcloud, `RetrySettings` (statuses are not published)",
         ..REPEATS
     },
     Sender {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "support of tests, which clippy takes for production code")]
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use drive::{Process, Program};
@@ -10,8 +11,13 @@ use serde_json::{Value, json};
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
+/// The function: the one just built, or the one that is shipped.
+pub(crate) fn path() -> PathBuf {
+    drive::binary(env!("CARGO_BIN_EXE_mdss-relay-huawei-functiongraph"))
+}
+
 pub(crate) fn program(sim: &Sim, more: &[(&str, &str)]) -> Program {
-    Program::new(env!("CARGO_BIN_EXE_mdss-relay-huawei-functiongraph"))
+    Program::new(path())
         .env("APIENDPOINT", sim.url())
         .env("APIKEY", DEFAULT_API_KEY)
         .env("STORAGECLIENTID", units::S3_COMPATIBLE)
