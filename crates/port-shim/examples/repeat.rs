@@ -1,8 +1,8 @@
-//! A function that answers with what it was sent, unless the event asks for something else. `echo PLATFORM`, one of `azure-functions`,
+//! A function that answers with what it was sent, unless the event asks for something else. `repeat PLATFORM`, one of `azure-functions`,
 //! `alibaba-fc`, `tencent-scf`, `huawei-functiongraph`, `volcengine-faas`, `yandex-containers`:
 //!
 //! ```sh
-//! PORT_SHIM_LISTEN=127.0.0.1:9000 cargo run -p mdss-relay-port-shim --example echo alibaba-fc &
+//! PORT_SHIM_LISTEN=127.0.0.1:9000 cargo run -p mdss-relay-port-shim --example repeat alibaba-fc &
 //! curl -i -d '{"hello": "there"}' -H 'x-fc-control-path: /invoke' -H 'x-fc-request-id: 1' http://127.0.0.1:9000/invoke
 //! curl -i -d '{"fail": "as you wish"}' http://127.0.0.1:9000/invoke
 //! ```
