@@ -24,7 +24,6 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::gateway;
 use crate::socket::Socket;
-use crate::wire::Wire;
 
 /// OCI's own limit, which cannot be raised: 6 MB, taken as MiB
 /// (<https://docs.oracle.com/en-us/iaas/Content/Functions/Concepts/functionsoverview.htm>).
@@ -128,7 +127,8 @@ async fn connection(stream: UnixStream, front: Arc<Front>, desk: Desk, stopping:
         let (front, desk) = (Arc::clone(&front), desk.clone());
         async move { front.answer(request, &desk).await }
     };
-    shim::connection(Wire::new(TokioIo::new(stream)), LIMITS, stopping, answer).await;
+    let malformed = || Answer::from(Refusal::Malformed).into_response(Ending::Abandoned);
+    shim::connection(TokioIo::new(stream), LIMITS, stopping, malformed, answer).await;
 }
 
 impl Front {

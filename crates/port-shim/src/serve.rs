@@ -91,11 +91,13 @@ struct Front {
 async fn connection(stream: TcpStream, front: Arc<Front>, desk: Desk, stopping: watch::Receiver<bool>) {
     // Otherwise an answer on a kept connection can wait for the delayed acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
+    let profile = front.environment.profile;
+    let malformed = || Answer::refused(profile, &Refusal::Malformed).into_response(Ending::Abandoned);
     let answer = |request| {
         let (front, desk) = (Arc::clone(&front), desk.clone());
         async move { front.answer(request, &desk).await }
     };
-    shim::connection(TokioIo::new(stream), LIMITS, stopping, answer).await;
+    shim::connection(TokioIo::new(stream), LIMITS, stopping, malformed, answer).await;
 }
 
 impl Front {

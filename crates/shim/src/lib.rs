@@ -8,6 +8,7 @@ mod refusal;
 mod serve;
 mod signals;
 mod unwind;
+mod wire;
 mod work;
 
 pub use body::{Ending, drain};

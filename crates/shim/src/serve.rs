@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tower::Service;
 
 use crate::desk::Desk;
+use crate::wire::Wire;
 use crate::work::{GRACE, Turns, asked_to_stop, work};
 
 /// After a refused `accept`: long enough not to spin while file descriptors are short (EMFILE), short enough
@@ -121,10 +122,14 @@ pub async fn accept<S, C: Future<Output = ()> + Send + 'static>(
 /// a POST sent at that very moment would be lost (neither Go nor .NET repeats it). Hence no timer and no time-out for
 /// reading heads, which in hyper also runs between requests (hyper 1.12.0, `src/proto/h1/conn.rs`,
 /// `poll_read_head`).
+///
+/// `malformed` is answered to a head that cannot be read or is above the limits, which no `answer` is asked about: hyper's own answer would be
+/// none of the platform's. Whatever else is answered with 4xx needs a `Content-Type`, by which it is told from hyper's.
 pub async fn connection<A: Future<Output = Response<Full<Bytes>>>>(
     stream: impl Read + Write + Unpin,
     limits: Limits,
     mut stopping: watch::Receiver<bool>,
+    malformed: impl Fn() -> Response<Full<Bytes>> + Unpin,
     answer: impl Fn(Request<Incoming>) -> A,
 ) {
     let service = service_fn(|request| {
@@ -135,7 +140,7 @@ pub async fn connection<A: Future<Output = Response<Full<Bytes>>>>(
         .header_read_timeout(None)
         .max_headers(limits.headers)
         .max_buf_size(limits.head_bytes)
-        .serve_connection(stream, service);
+        .serve_connection(Wire::new(stream, malformed), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
