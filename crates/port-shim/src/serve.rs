@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde::{Deserialize, Serialize};
-use shim::{Budget, Desk, Ending, Limits, Prepared, Refusal};
+use shim::{Budget, Desk, Ending, Limits, Prepared, Refusal, Serving};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tower::Service;
@@ -72,7 +72,8 @@ where
         listening(listen);
         Ok(())
     };
-    shim::serve(handler, profile.turns, profile.body_limit, acceptor, ready, shutdown).await
+    let serving = Serving { turns: profile.turns, body_limit: profile.body_limit, parting: Duration::ZERO };
+    shim::serve(handler, serving, acceptor, ready, shutdown).await
 }
 
 fn listening(at: SocketAddr) {

@@ -38,12 +38,24 @@ pub struct Limits {
     pub head_bytes: usize,
 }
 
+/// How a runner serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Serving {
+    /// How many calls the handler has in its hands.
+    pub turns: Turns,
+    /// The largest body that is taken, in bytes.
+    pub body_limit: usize,
+    /// How long what the acceptor gave may take, after the end, to come to its own: a runner that asks for its events has a result to
+    /// post, which nobody fetches. Zero for those whose clients do.
+    pub parting: Duration,
+}
+
 /// Serves `handler` until `shutdown` completes and the calls that have been accepted are answered.
 ///
 /// `acceptor` is given the desk and what says that the end is asked for, and gives the future in which connections are accepted
 /// ([`accept`]); it is spawned before `ready` is called, which says to the platform that calls may come; what
 /// it gives is dropped when the end is asked for, so that nobody is invited any longer. Connections that are amid
-/// sending a request at the end get one more second. Dropping the future ends everything at once.
+/// sending a request at the end get one more second; then what the acceptor gave is dropped, after [`Serving::parting`]. Dropping the future ends everything at once.
 ///
 /// # Errors
 ///
@@ -51,8 +63,7 @@ pub struct Limits {
 /// (tower-service, `Service::poll_ready`).
 pub async fn serve<A, F, R, C, G, E>(
     handler: F,
-    turns: Turns,
-    body_limit: usize,
+    serving: Serving,
     acceptor: impl FnOnce(Desk, watch::Receiver<bool>) -> C,
     ready: impl FnOnce() -> Result<G, E>,
     shutdown: impl Future<Output = ()>,
@@ -66,6 +77,7 @@ where
     C: Future<Output = ()> + Send + 'static,
     E: From<Diagnostic>,
 {
+    let Serving { turns, body_limit, parting } = serving;
     let (stop, stopping) = watch::channel(false);
     // One place: whoever else comes waits on its own connection, in order, and leaves when its time is over.
     let (calls, queue) = mpsc::channel(1);
@@ -85,9 +97,10 @@ where
         never = closing => match never {},
     };
     stop.send_replace(true);
-    if outcome.is_err() {
-        // The answer that goes with the error is still on its way out.
-        let _ = tokio::time::timeout(GRACE, connections.join_next()).await;
+    // The answer that goes with an error is still on its way out.
+    let parting = if outcome.is_err() { parting.max(GRACE) } else { parting };
+    if !parting.is_zero() {
+        let _ = tokio::time::timeout(parting, connections.join_next()).await;
     }
     Ok(outcome?)
 }
