@@ -239,6 +239,19 @@ async fn f06_a_request_of_an_http_trigger_is_refused_and_nobody_hears_of_it() {
         let answer = function.send(method, path, &control, created("stranger")).await.unwrap();
         assert_eq!(failed(&answer)["errorType"], json!("unknown_route"), "{method} {path}");
     }
+    // Nor are the platform's own questions somebody else's to ask, except the one that anything may ask.
+    for (method, path) in [("POST", "/initialize"), ("GET", "/pre-freeze"), ("GET", "/pre-stop")] {
+        for control in ["/http-invoke", "/invoke", "/"] {
+            let control = headers("r", &[("x-fc-control-path", control)]);
+            let answer = function.send(method, path, &control, "").await.unwrap();
+            assert_eq!(failed(&answer)["errorType"], json!("unknown_route"), "{method} {path}");
+        }
+    }
+    for control in ["/http-invoke", "/x", ""] {
+        let control = headers("r", &[("x-fc-control-path", control)]);
+        let answer = function.send("GET", "/", &control, "").await.unwrap();
+        assert_eq!((answer.status, answer.header("x-fc-status")), (200, Some("200")));
+    }
     assert!(sim.requests().is_empty());
     // A header that is missing is no caller's work: it is taken, and one line says so.
     for id in ["1", "2"] {
@@ -461,7 +474,11 @@ async fn credentials_of_the_platform_are_in_nothing_that_comes_out() {
     }
     let request = headers("r", &[("x-fc-control-path", "/http-invoke")]);
     said += &function.send("POST", "/invoke", &request, "{}").await.unwrap().text();
-    said += &function.send("POST", "/initialize", &headers("r", &[]), "").await.unwrap().text();
+    said += &function
+        .send("POST", "/initialize", &headers("r", &[("x-fc-control-path", "/initialize")]), "")
+        .await
+        .unwrap()
+        .text();
     function.process.signal("TERM").unwrap();
     assert_eq!(function.process.wait(LIMIT).await.unwrap().code(), Some(0));
     said += &function.process.output();
@@ -503,6 +520,27 @@ async fn a_signal_finishes_the_call_in_flight() {
     taken(&answer.unwrap());
     assert_eq!(function.process.wait(LIMIT).await.unwrap().code(), Some(0));
     assert_eq!(sim.accepted_keys(), ["a"]);
+}
+
+#[tokio::test]
+async fn a_call_whose_client_goes_away_ends_with_its_lines() {
+    let sim = sim().await;
+    sim.push_for("hangs", vec![Step::Hang; 9]);
+    let function = start(&sim, &[("RELAY_TIMEOUT", "60s")]).await;
+    let (address, body) = (function.address.clone(), created("hangs"));
+    let gone = tokio::task::spawn_blocking(move || {
+        let head = "POST /invoke HTTP/1.1\r\nHost: x\r\nx-fc-request-id: gone\r\n";
+        let mut connection = TcpStream::connect(address).unwrap();
+        write!(connection, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        connection
+    });
+    let connection = gone.await.unwrap();
+    until("the call is under way", LIMIT, async || !sim.requests().is_empty()).await.unwrap();
+    drop(connection);
+    printed(&function, "FC Invoke End RequestId: gone, Error: Unhandled function error\n").await;
+    printed(&function, "a call was dropped: nobody waits for its answer any longer").await;
+    taken(&invoke(&function, "good", created("good")).await);
+    assert_eq!(lines(&function, "good").await.len(), 4, "{}", function.process.output());
 }
 
 #[tokio::test]

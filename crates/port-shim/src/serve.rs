@@ -110,9 +110,11 @@ impl Front {
             Asked::Hook(hook) => {
                 let lines = profile.lines.as_ref().zip(hook.line);
                 let id = route::id(profile, &head.headers);
-                lines.inspect(|(lines, what)| lines.start(what, &id));
+                let begun = lines.map(|(lines, what)| lines.begin(what, &id));
                 let ending = shim::drain(body).await;
-                lines.inspect(|(lines, what)| lines.end(what, &id, false));
+                if let Some(begun) = begun {
+                    begun.end(false);
+                }
                 return Answer::ready(profile).into_response(ending);
             }
             Asked::Nothing => {
@@ -138,9 +140,11 @@ impl Front {
         // `faas.invocation_id` is OpenTelemetry's name for it.
         let span = tracing::info_span!("call", faas.invocation_id = %id);
         let budget = Budget::of(deadline, received, self.started);
-        profile.lines.iter().for_each(|lines| lines.start(lines.call, &id));
+        let begun = profile.lines.as_ref().map(|lines| lines.begin(lines.call, &id));
         let (answer, ending) = self.call(&head.headers, context, budget, body, desk).instrument(span).await;
-        profile.lines.iter().for_each(|lines| lines.end(lines.call, &id, answer.is_failure()));
+        if let Some(begun) = begun {
+            begun.end(answer.is_failure());
+        }
         answer.into_response(ending)
     }
 

@@ -192,7 +192,7 @@ async fn a37_a_head_that_cannot_be_read_is_a_failure_as_the_platform_knows_one()
         (&CALLERS[1], 404, "x-fc-status: 404"),
         (&CALLERS[2], 500, "content-type: application/json"),
         (&CALLERS[3], 500, "content-type: application/json"),
-        (&CALLERS[4], 400, "x-faas-response-error-code: invalid_cloud_event"),
+        (&CALLERS[4], 500, "x-faas-response-error-code: function_execution_error"),
         (&CALLERS[5], 500, "content-type: application/json"),
     ] {
         let (address, _stop) = running(caller.profile, &[]).await;
