@@ -19,6 +19,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tower::Service;
 
 use crate::desk::Desk;
@@ -99,8 +100,8 @@ where
     stop.send_replace(true);
     // The answer that goes with an error is still on its way out.
     let parting = if outcome.is_err() { parting.max(GRACE) } else { parting };
-    if !parting.is_zero() {
-        let _ = tokio::time::timeout(parting, connections.join_next()).await;
+    if !parting.is_zero() && timeout(parting, connections.join_next()).await.is_err() {
+        tracing::warn!("what was still under way is cut off: the process ends");
     }
     Ok(outcome?)
 }
