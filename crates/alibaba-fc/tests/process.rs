@@ -1,4 +1,4 @@
-//! The function as a process, called the way Function Compute does. `fNN` is a situation of the table in the README.
+//! The function as a process, called the way Function Compute does. `fNN` and `a37` are situations of the table in the README.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
@@ -198,9 +198,11 @@ async fn f03_f04_what_is_no_event_is_a_failure() {
     let numbers = created("b").replace("\"size\":3", "\"size\":1e999");
     failed(&invoke(&function, "deep", deep).await);
     failed(&invoke(&function, "twice", twice).await);
-    invoke(&function, "numbers", numbers).await;
+    // What no number is, is no size. The object is reported all the same.
+    taken(&invoke(&function, "numbers", numbers).await);
     taken(&invoke(&function, "good", created("last")).await);
-    assert!(sim.accepted_keys().iter().all(|key| key != "a"));
+    let accepted = sim.accepted_keys();
+    assert!(accepted.iter().all(|key| key != "a") && accepted.iter().any(|key| key == "b"), "{accepted:?}");
 }
 
 #[tokio::test]
@@ -236,6 +238,19 @@ async fn f06_a_request_of_an_http_trigger_is_refused_and_nobody_hears_of_it() {
         let control = headers("r", &[("x-fc-control-path", "/http-invoke")]);
         let answer = function.send(method, path, &control, created("stranger")).await.unwrap();
         assert_eq!(failed(&answer)["errorType"], json!("unknown_route"), "{method} {path}");
+    }
+    // Nor are the platform's own questions somebody else's to ask, except the one that anything may ask.
+    for (method, path) in [("POST", "/initialize"), ("GET", "/pre-freeze"), ("GET", "/pre-stop")] {
+        for control in ["/http-invoke", "/invoke", "/"] {
+            let control = headers("r", &[("x-fc-control-path", control)]);
+            let answer = function.send(method, path, &control, "").await.unwrap();
+            assert_eq!(failed(&answer)["errorType"], json!("unknown_route"), "{method} {path}");
+        }
+    }
+    for control in ["/http-invoke", "/x", ""] {
+        let control = headers("r", &[("x-fc-control-path", control)]);
+        let answer = function.send("GET", "/", &control, "").await.unwrap();
+        assert_eq!((answer.status, answer.header("x-fc-status")), (200, Some("200")));
     }
     assert!(sim.requests().is_empty());
     // A header that is missing is no caller's work: it is taken, and one line says so.
@@ -401,6 +416,52 @@ async fn row_21_what_is_too_large_or_packed_is_a_failure() {
     assert_eq!(sim.accepted_keys(), ["good"]);
 }
 
+/// hyper answers these by itself, with 400, 414 and 431, which without `x-fc-status` are successes.
+#[tokio::test]
+async fn a37_heads_that_cannot_be_read_are_failures() {
+    let sim = sim().await;
+    let function = start(&sim, &[]).await;
+    let head = |more: &str| format!("POST /invoke HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+    let many: String = (0..150).map(|number| format!("Caller-{number}: x\r\n")).collect();
+    let requests = [
+        ("many headers", head(&many)),
+        ("no HTTP", "nonsense\r\n\r\n".to_owned()),
+        ("another version", "POST /invoke HTTP/9.9\r\n\r\n".to_owned()),
+        ("a header without a colon", head("nonsense\r\n")),
+        ("a length that is none", head("Content-Length: -1\r\n")),
+        ("a head of half a megabyte", head(&format!("Caller: {}\r\n", "x".repeat(512 * 1024)))),
+        ("a long path", format!("POST /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000))),
+        ("a path that is none", "POST /\u{1} HTTP/1.1\r\n\r\n".to_owned()),
+    ];
+    let count = requests.len();
+    for (what, request) in requests {
+        let address = function.address.clone();
+        let (first, answer) = tokio::task::spawn_blocking(move || {
+            let mut connection = TcpStream::connect(address).unwrap();
+            connection.set_read_timeout(Some(LIMIT)).unwrap();
+            // After an answer on the same connection, too.
+            let first = raw(&mut connection, "first", &created("first"));
+            // The other side may have enough before it has read everything.
+            let _ = connection.write_all(request.as_bytes());
+            let mut answer = Vec::new();
+            let _ = connection.read_to_end(&mut answer);
+            (first, String::from_utf8(answer).unwrap())
+        })
+        .await
+        .unwrap();
+        assert!(first.starts_with("HTTP/1.1 200 "), "{what}: {first}");
+        assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{what}: {answer}");
+        for part in
+            ["\r\nx-fc-status: 404\r\n", "\r\nconnection: close\r\n", "\"errorType\":\"malformed_request\""]
+        {
+            assert!(answer.contains(part), "{what}: {part}: {answer}");
+        }
+    }
+    taken(&invoke(&function, "good", created("good")).await);
+    let lines = async || function.process.stdout().matches("\"error.type\":\"malformed_request\"").count();
+    until("a line of each", LIMIT, async || lines().await == count).await.unwrap();
+}
+
 #[tokio::test]
 async fn credentials_of_the_platform_are_in_nothing_that_comes_out() {
     let sim = sim().await;
@@ -413,7 +474,11 @@ async fn credentials_of_the_platform_are_in_nothing_that_comes_out() {
     }
     let request = headers("r", &[("x-fc-control-path", "/http-invoke")]);
     said += &function.send("POST", "/invoke", &request, "{}").await.unwrap().text();
-    said += &function.send("POST", "/initialize", &headers("r", &[]), "").await.unwrap().text();
+    said += &function
+        .send("POST", "/initialize", &headers("r", &[("x-fc-control-path", "/initialize")]), "")
+        .await
+        .unwrap()
+        .text();
     function.process.signal("TERM").unwrap();
     assert_eq!(function.process.wait(LIMIT).await.unwrap().code(), Some(0));
     said += &function.process.output();
@@ -455,6 +520,27 @@ async fn a_signal_finishes_the_call_in_flight() {
     taken(&answer.unwrap());
     assert_eq!(function.process.wait(LIMIT).await.unwrap().code(), Some(0));
     assert_eq!(sim.accepted_keys(), ["a"]);
+}
+
+#[tokio::test]
+async fn a_call_whose_client_goes_away_ends_with_its_lines() {
+    let sim = sim().await;
+    sim.push_for("hangs", vec![Step::Hang; 9]);
+    let function = start(&sim, &[("RELAY_TIMEOUT", "60s")]).await;
+    let (address, body) = (function.address.clone(), created("hangs"));
+    let gone = tokio::task::spawn_blocking(move || {
+        let head = "POST /invoke HTTP/1.1\r\nHost: x\r\nx-fc-request-id: gone\r\n";
+        let mut connection = TcpStream::connect(address).unwrap();
+        write!(connection, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        connection
+    });
+    let connection = gone.await.unwrap();
+    until("the call is under way", LIMIT, async || !sim.requests().is_empty()).await.unwrap();
+    drop(connection);
+    printed(&function, "FC Invoke End RequestId: gone, Error: Unhandled function error\n").await;
+    printed(&function, "a call was dropped: nobody waits for its answer any longer").await;
+    taken(&invoke(&function, "good", created("good")).await);
+    assert_eq!(lines(&function, "good").await.len(), 4, "{}", function.process.output());
 }
 
 #[tokio::test]

@@ -307,8 +307,9 @@ pub enum Fault {
         /// What happens after them.
         then: Then,
     },
-    /// The next result of a function, response or error, is refused with this status and lost: 413, 500. The
-    /// invocation ends as if no answer had come.
+    /// The next result of a function, response or error, is refused with this status and lost: 413, 500. What then
+    /// becomes of the invocation is the platform's way with an event that was not answered: Lambda and `FunctionGraph` end it as if no answer had
+    /// come, Tencent's SCF hands it out again.
     AnswerStatus(u16),
     /// The next result of a function is lost, and its connection closed without an answer.
     AnswerClosed,

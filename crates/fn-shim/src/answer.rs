@@ -95,18 +95,6 @@ impl Answer {
         }
         response
     }
-
-    /// The answer as bytes, for the one case in which hyper does not ask (see [`wire`](crate::wire)).
-    pub(crate) fn into_http(self) -> Bytes {
-        let status = self.status();
-        let (_, body) = self.into_parts();
-        let head = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: {JSON}\r\n{FDK_VERSION_NAME}: {FDK_VERSION}\r\n\
-             {FDK_RUNTIME_NAME}: {FDK_RUNTIME}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-            body.len()
-        );
-        [head.as_bytes(), &body].concat().into()
-    }
 }
 
 #[cfg(test)]
@@ -155,21 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_carry_the_same_headers() {
-        let response = Answer::from(Refusal::Malformed).into_response(Ending::Abandoned);
-        let text = Answer::from(Refusal::Malformed).into_http();
-        let text = std::str::from_utf8(&text).unwrap();
-        for (name, value) in response.headers() {
-            let line = format!("\r\n{name}: {}\r\n", value.to_str().unwrap());
-            assert!(text.contains(&line), "{line:?} in {text:?}");
-        }
-        assert!(text.starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{text:?}");
-        assert!(
-            Answer::from(Refusal::Route("x"))
-                .into_response(Ending::Reached)
-                .headers()
-                .get(CONNECTION)
-                .is_none()
-        );
+    fn only_an_abandoned_body_closes_the_connection() {
+        let closes = |ending| {
+            let response = Answer::from(Refusal::Malformed).into_response(ending);
+            response.headers().get(CONNECTION).map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(closes(Ending::Abandoned).as_deref(), Some("close"));
+        assert_eq!(closes(Ending::Reached), None);
     }
 }

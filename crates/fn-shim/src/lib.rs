@@ -9,7 +9,6 @@ mod gateway;
 mod logframe;
 mod serve;
 mod socket;
-mod wire;
 
 use std::fmt::Debug;
 use std::future::Future;

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -12,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde::{Deserialize, Serialize};
-use shim::{Budget, Desk, Ending, Limits, Outcome, Prepared, Refusal, Turns};
+use shim::{Budget, Desk, Ending, Limits, Outcome, Prepared, Refusal, Serving, Turns};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tower::Service;
@@ -24,7 +25,6 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::gateway;
 use crate::socket::Socket;
-use crate::wire::Wire;
 
 /// OCI's own limit, which cannot be raised: 6 MB, taken as MiB
 /// (<https://docs.oracle.com/en-us/iaas/Content/Functions/Concepts/functionsoverview.htm>).
@@ -113,7 +113,8 @@ where
         // Dropped when the end is asked for: it removes the socket's names.
         Ok(socket)
     };
-    shim::serve(handler, Turns::One, BODY_LIMIT, acceptor, publish, shutdown).await
+    let serving = Serving { turns: Turns::One, body_limit: BODY_LIMIT, parting: Duration::ZERO };
+    shim::serve(handler, serving, acceptor, publish, shutdown).await
 }
 
 /// What every connection needs.
@@ -128,7 +129,8 @@ async fn connection(stream: UnixStream, front: Arc<Front>, desk: Desk, stopping:
         let (front, desk) = (Arc::clone(&front), desk.clone());
         async move { front.answer(request, &desk).await }
     };
-    shim::connection(Wire::new(TokioIo::new(stream)), LIMITS, stopping, answer).await;
+    let malformed = || Answer::from(Refusal::Malformed).into_response(Ending::Abandoned);
+    shim::connection(TokioIo::new(stream), LIMITS, stopping, malformed, answer).await;
 }
 
 impl Front {

@@ -17,7 +17,8 @@ async fn main() -> ExitCode {
         stream: Stream::Stdout,
         stopped: IMAGE.stopped,
     };
-    if poll_shim::is_here(&RUNTIME) {
+    // **Inference:** no page lists an image's variables. Should they name the runtime API, whoever runs the image says that it has a port.
+    if poll_shim::is_here(&RUNTIME) && !port_shim::is_told_where() {
         let wrong = |variables: &mut Vec<_>| poll_shim::mistakes(&RUNTIME, variables);
         return function.run(wrong, |handler| poll_shim::run(&RUNTIME, handler)).await;
     }

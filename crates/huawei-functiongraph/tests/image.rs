@@ -9,7 +9,7 @@ mod platform;
 use std::env;
 use std::process::Command;
 
-use drive::{HttpPoster, Process, available, until};
+use drive::{HttpPoster, Process, Server, available, until};
 use mdss_sim::{Config, Sim, Step};
 use platform::{LIMIT, created, program, tells_no_secret};
 use serde_json::{Value, json};
@@ -79,4 +79,16 @@ async fn image() {
     assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(0));
     let is_gone = async || poster.send("GET", CALL, &[], "").await.is_err();
     until("the port is closed", LIMIT, is_gone).await.unwrap();
+}
+
+/// Also where the environment names the runtime API.
+#[tokio::test]
+async fn a_function_that_is_told_where_to_listen_asks_nobody() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let variables = [("RUNTIME_API_ADDR", "127.0.0.1:1")];
+    let program = program(&sim, &variables).env("PORT_SHIM_LISTEN", "127.0.0.1:0");
+    let function = Server::start(&program, LIMIT).await.unwrap();
+    let answer = function.send("POST", "/invoke", &HEADERS, created("a")).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(sim.accepted_keys(), ["a"]);
 }

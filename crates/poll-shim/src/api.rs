@@ -23,6 +23,8 @@ use tokio::time::timeout;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long it may take the server to say that it has taken a result, or that the function has started.
 const TAKE: Duration = Duration::from_secs(10);
+/// Within this time a result is posted, or it is known that it was not, with some to say so.
+pub(crate) const POSTED: Duration = CONNECT.saturating_add(TAKE);
 /// The most headers of an answer. Those of an event are about ten.
 const HEADERS: usize = 100;
 /// The most bytes of an answer's head, credentials in it included.

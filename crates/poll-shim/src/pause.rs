@@ -7,7 +7,7 @@ const FIRST: Duration = Duration::from_millis(50);
 /// The longest. An event that comes meanwhile waits that long.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// The questions in a row that brought no event.
+/// The questions in a row that were in vain: they brought no event, or one whose result was not taken.
 #[derive(Debug, Default)]
 pub(crate) struct Vain {
     times: u32,
@@ -20,7 +20,7 @@ impl Vain {
         self.times
     }
 
-    /// An event came.
+    /// An event came, and the platform took what became of it.
     pub(crate) fn over(&mut self) {
         self.times = 0;
     }

@@ -11,12 +11,13 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde::{Deserialize, Serialize};
-use shim::{Budget, Desk, Outcome, Prepared, Refusal, Turns, failure_body};
+use shim::{Budget, Desk, Outcome, Prepared, Refusal, Serving, Turns, failure_body};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tower::Service;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
-use crate::api::{Api, Unanswered};
+use crate::api::{Api, POSTED, Unanswered};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::event::Head;
@@ -26,7 +27,8 @@ use crate::profile::Profile;
 /// Serves `handler` with the events of the platform's server until `shutdown` completes: [`run`](crate::run) without a process around it, for
 /// tests and for those who watch signals themselves.
 ///
-/// When `shutdown` completes, no further event is asked for, and the call in flight is answered. Dropping the future ends everything at once.
+/// When `shutdown` completes, no further event is asked for, and the call in flight is answered: its result is posted as at any other
+/// time, and a line says if the platform does not take it. Dropping the future ends everything at once.
 ///
 /// # Errors
 ///
@@ -60,8 +62,13 @@ where
         tracing::info!("asking {} for events", profile.platform);
         Ok(())
     };
-    shim::serve(handler, Turns::One, profile.body_limit, polling, ready, shutdown).await
+    let serving = Serving { turns: Turns::One, body_limit: profile.body_limit, parting: POSTED };
+    shim::serve(handler, serving, polling, ready, shutdown).await
 }
+
+/// How long an answer is waited for that may be on its way when the end is asked for. The event in it has been handed out, and nobody else
+/// gets it.
+const LAST: Duration = Duration::from_millis(50);
 
 struct Poller {
     profile: &'static Profile,
@@ -71,30 +78,23 @@ struct Poller {
     started: Timestamp,
 }
 
-/// Why a question brought no event.
-enum NoEvent {
+/// Why a question was in vain.
+enum InVain {
     /// No answer, or one that says it.
     Unanswered(Unanswered),
     /// 200, and nothing that says which call it is.
     NoId,
     /// The answer broke off.
     Half,
+    /// There was an event, but what became of it may not have been taken. The span says which call it was.
+    NotTaken(Unanswered, Span),
 }
 
 impl Poller {
     /// Asks until the end is asked for.
     async fn poll(self, desk: Desk, mut stopping: watch::Receiver<bool>) {
         let mut vain = Vain::default();
-        let mut asked = async || {
-            // An error means that nobody is left who could ask, which comes to the same.
-            let _ = stopping.wait_for(|stopping| *stopping).await;
-        };
-        loop {
-            let answer = tokio::select! {
-                biased;
-                () = asked() => return,
-                answer = self.api.get(self.profile.next) => answer,
-            };
+        while let Some(answer) = self.next(&mut stopping).await {
             let why = match self.event(answer, &desk).await {
                 Ok(()) => {
                     vain.over();
@@ -107,24 +107,47 @@ impl Poller {
                 self.tell(&why, times);
             }
             let pause = match (why, self.profile.pause) {
-                (NoEvent::Unanswered(Unanswered::Status(_)) | NoEvent::NoId, Some(pause)) => pause,
+                (InVain::Unanswered(Unanswered::Status(_)) | InVain::NoId, Some(pause)) => pause,
                 _ => vain.pause(),
             };
             tokio::select! {
-                () = asked() => return,
+                () = asked_to_stop(&mut stopping) => return,
                 () = tokio::time::sleep(pause) => {}
             }
         }
     }
 
-    fn tell(&self, why: &NoEvent, times: u32) {
+    /// What the next question is answered; nothing once the end is asked for, unless an answer is there already or on its way.
+    async fn next(
+        &self,
+        stopping: &mut watch::Receiver<bool>,
+    ) -> Option<Result<Response<Incoming>, Unanswered>> {
+        if *stopping.borrow() {
+            return None;
+        }
+        let mut answer = pin!(self.api.get(self.profile.next));
+        tokio::select! {
+            biased;
+            answer = answer.as_mut() => return Some(answer),
+            () = asked_to_stop(stopping) => {}
+        }
+        timeout(LAST, answer).await.ok().filter(Result::is_ok)
+    }
+
+    fn tell(&self, why: &InVain, times: u32) {
         let path = self.profile.next;
         let (status, sentence) = match why {
-            NoEvent::Unanswered(why) => (why.status(), why.to_string()),
-            NoEvent::NoId => {
-                (Some(200), format!("the answer has not one header {}", self.profile.request_id))
+            InVain::Unanswered(why) => (why.status(), why.to_string()),
+            InVain::NoId => (Some(200), format!("the answer has not one header {}", self.profile.request_id)),
+            InVain::Half => (Some(200), "the answer broke off".to_owned()),
+            InVain::NotTaken(why, call) => {
+                let _entered = call.enter();
+                tracing::warn!(
+                    http.response.status_code = why.status(),
+                    "the platform may not have taken what became of the event, and may send it again, {times} time(s) in a row: {why}"
+                );
+                return;
             }
-            NoEvent::Half => (Some(200), "the answer broke off".to_owned()),
         };
         tracing::warn!(
             http.response.status_code = status,
@@ -133,29 +156,19 @@ impl Poller {
     }
 
     /// What becomes of an answer: a call, if there is an event in it.
-    async fn event(
-        &self,
-        answer: Result<Response<Incoming>, Unanswered>,
-        desk: &Desk,
-    ) -> Result<(), NoEvent> {
-        let (head, body) = answer.map_err(NoEvent::Unanswered)?.into_parts();
+    async fn event(&self, answer: Result<Response<Incoming>, Unanswered>, desk: &Desk) -> Result<(), InVain> {
+        let (head, body) = answer.map_err(InVain::Unanswered)?.into_parts();
         let received = Timestamp::now();
         if head.status != StatusCode::OK {
-            return Err(NoEvent::Unanswered(Unanswered::Status(head.status)));
+            return Err(InVain::Unanswered(Unanswered::Status(head.status)));
         }
-        let head = Head::read(self.profile, &head.headers).ok_or(NoEvent::NoId)?;
+        let head = Head::read(self.profile, &head.headers).ok_or(InVain::NoId)?;
         // `faas.invocation_id` is OpenTelemetry's name for it.
         let span = tracing::info_span!("call", faas.invocation_id = %head.id);
         self.call(head, received, body, desk).instrument(span).await
     }
 
-    async fn call(
-        &self,
-        head: Head,
-        received: Timestamp,
-        body: Incoming,
-        desk: &Desk,
-    ) -> Result<(), NoEvent> {
+    async fn call(&self, head: Head, received: Timestamp, body: Incoming, desk: &Desk) -> Result<(), InVain> {
         let deadline = head.time.or(self.time).and_then(|time| received.checked_add(time).ok());
         let budget = Budget::of(deadline, received, self.started);
         let mut context = Context::default();
@@ -170,16 +183,17 @@ impl Poller {
             Outcome::Response(json) => (head.response, json.into()),
             Outcome::Failed(diagnostic) => (head.error, failure_body(diagnostic)),
             // The platform hands the event out once more, or sees that it was not answered: either is better than to fail it.
-            Outcome::Refused(Refusal::BodyBroken) => return Err(NoEvent::Half),
+            Outcome::Refused(Refusal::BodyBroken) => return Err(InVain::Half),
             Outcome::Refused(refusal) => (head.error, failure_body(Diagnostic::from(&refusal))),
         };
-        if let Err(why) = self.api.post(&path, body).await {
-            // The first result is final, so there is no second one: the platform may have taken it and not have said so.
-            tracing::warn!(
-                http.response.status_code = why.status(),
-                "the platform may not have taken what became of the event, and may send it again: {why}"
-            );
-        }
-        Ok(())
+        // The first result is final, so there is no second one: the platform may have taken it and not have said so. A platform that hands
+        // the event out again and refuses its result again would keep both sides busy without a pause.
+        self.api.post(&path, body).await.map_err(|why| InVain::NotTaken(why, Span::current()))
     }
+}
+
+/// Waits until the end is asked for.
+async fn asked_to_stop(stopping: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left who could ask, which comes to the same.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }

@@ -4,9 +4,14 @@
 
 mod server;
 
+use std::time::Duration;
+
 use poll_shim::{HUAWEI_FUNCTIONGRAPH, TENCENT_SCF};
 use serde_json::{Value, json};
 use server::{LIMIT, TAKEN, asked, environment, event, handle};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 const READY: &str = "POST /runtime/init/ready";
 const NEXT: &str = "GET /runtime/invocation/next";
@@ -213,6 +218,80 @@ async fn t09_and_h10_a_result_is_posted_once_whatever_becomes_of_it() {
             let post = format!("POST /v1/runtime/invocation/{what}/r-1");
             assert_eq!(lines(&requests), [REQUEST, &post, REQUEST], "{answer}");
         }
+    }
+}
+
+#[tokio::test]
+async fn t09_a_result_that_is_refused_again_and_again_is_no_loop_without_a_pause() {
+    let given = event("request_id: r-1\r\n", "{}");
+    let refused = "HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n";
+    let rounds = [&*given, refused].repeat(5);
+    let answers: Vec<&str> = [TAKEN].into_iter().chain(rounds).collect();
+    let started = std::time::Instant::now();
+    let requests = asked(&TENCENT_SCF, &[], &answers).await;
+    let want: Vec<&str> = [READY].into_iter().chain([NEXT, RESPONSE].repeat(5)).chain([NEXT]).collect();
+    assert_eq!(lines(&requests), want);
+    // 50, 100, 200, 400 and 800 ms.
+    assert!(started.elapsed().as_millis() >= 1550, "{:?}", started.elapsed());
+    // One that is taken is the end of it: 50 ms, none, 50 ms.
+    let answers = [TAKEN, &given, refused, &given, TAKEN, &given, refused];
+    let started = std::time::Instant::now();
+    let requests = asked(&TENCENT_SCF, &[], &answers).await;
+    assert_eq!(lines(&requests), [READY, NEXT, RESPONSE, NEXT, RESPONSE, NEXT, RESPONSE, NEXT]);
+    assert!((100..1000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+}
+
+/// The platform's server, for one call: the event in `given`, and 200 to its result after `pause`. Gives the result.
+async fn one_call(listener: TcpListener, given: &str, asked: oneshot::Sender<()>, pause: Duration) -> String {
+    let mut asked = Some(asked);
+    loop {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let read = stream.read(&mut request).await.unwrap();
+        let request = String::from_utf8_lossy(&request[..read]).into_owned();
+        if request.starts_with("POST") {
+            tokio::time::sleep(pause).await;
+            stream.write_all(TAKEN.as_bytes()).await.unwrap();
+            return request;
+        }
+        if let Some(asked) = asked.take() {
+            stream.write_all(given.as_bytes()).await.unwrap();
+            asked.send(()).unwrap();
+        }
+    }
+}
+
+/// One call of Huawei's, at whose event the end is asked for; the server takes the result after `pause`.
+async fn ended(given: &str, pause: Duration) -> Option<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let environment = environment(&HUAWEI_FUNCTIONGRAPH, listener.local_addr().unwrap().port(), &[]);
+    let (asked, was_asked) = oneshot::channel();
+    let server = one_call(listener, given, asked, pause);
+    let stop = async move { was_asked.await.unwrap() };
+    let serving = poll_shim::serve(environment, lambda_runtime::service_fn(handle), stop);
+    tokio::pin!(server);
+    tokio::select! {
+        request = &mut server => return Some(request),
+        outcome = serving => outcome.unwrap(),
+    }
+    // The shim has ended: has the server got something?
+    tokio::time::timeout(Duration::from_millis(100), server).await.ok()
+}
+
+#[tokio::test]
+async fn a_result_is_posted_after_the_end_was_asked_for_however_long_the_platform_takes() {
+    let given = event("x-cff-request-id: r-1\r\n", "{\"sleep_ms\":200}");
+    let request = ended(&given, Duration::from_secs(2)).await.unwrap();
+    assert!(request.starts_with("POST /v1/runtime/invocation/response/r-1 "), "{request}");
+}
+
+/// The event and the end come in the same moment: the platform has handed it out, and gives it to nobody else.
+#[tokio::test]
+async fn an_event_that_is_on_its_way_when_the_end_is_asked_for_is_handled() {
+    let given = event("x-cff-request-id: r-1\r\n", "{}");
+    for _ in 0..5 {
+        let request = ended(&given, Duration::ZERO).await.expect("the event was thrown away");
+        assert!(request.starts_with("POST /v1/runtime/invocation/response/r-1 "), "{request}");
     }
 }
 

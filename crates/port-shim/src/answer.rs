@@ -90,7 +90,7 @@ impl Answer {
         refusal: Option<&Refusal>,
         message: &str,
     ) -> Self {
-        let status = (profile.signs.failure)(status);
+        let status = (profile.signs.failure)(status, refusal);
         let body = match profile.answer {
             Wrapping::Bare | Wrapping::CustomHandler => body,
             Wrapping::Reply => reply(status, &body),
@@ -194,10 +194,10 @@ mod tests {
         let unreadable = || Refusal::Unreadable(serde_json::from_str::<u8>("x").unwrap_err());
         type Case = (fn() -> Outcome, [u16; 6]);
         let table: &[Case] = &[
-            (|| Outcome::Refused(Refusal::Malformed), [400, 404, 500, 500, 400, 500]),
+            (|| Outcome::Refused(Refusal::Malformed), [400, 404, 500, 500, 500, 500]),
             (|| Outcome::Refused(Refusal::Route("x")), [404, 404, 404, 404, 400, 404]),
-            (|| Outcome::Refused(Refusal::TooLarge(1)), [413, 404, 500, 500, 400, 500]),
-            (|| Outcome::Refused(Refusal::BodyBroken), [400, 404, 500, 500, 400, 500]),
+            (|| Outcome::Refused(Refusal::TooLarge(1)), [413, 404, 500, 500, 500, 500]),
+            (|| Outcome::Refused(Refusal::BodyBroken), [400, 404, 500, 500, 500, 500]),
             (|| Outcome::Refused(Refusal::NotUtf8), [400, 404, 500, 500, 400, 500]),
             (|| Outcome::Refused(Refusal::NotWrapped("why".to_owned())), [400, 404, 500, 500, 400, 500]),
             (|| Outcome::Refused(Refusal::Unwritable), [500, 404, 500, 500, 500, 500]),

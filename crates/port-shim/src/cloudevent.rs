@@ -13,6 +13,7 @@ use shim::Refusal;
 
 /// What the headers of attributes begin with.
 const PREFIX: &str = "ce-";
+const CONTENT_TYPE: &str = "content-type";
 
 /// Attributes, as members of an object.
 #[derive(Serialize)]
@@ -42,23 +43,29 @@ pub(crate) fn event<'a>(
     serde_json::to_string(&event).map_err(|_| refusal("its attributes cannot be written as JSON"))
 }
 
-/// The attributes among headers. The type of the data is one, too.
+/// The attributes among headers. The type of the data is one, too: `Content-Type` says it (3.1.1), whatever else does. The same value may stand
+/// there twice; of two different ones nobody knows which is meant.
 fn attributes<'a>(
     headers: impl Iterator<Item = (&'a str, &'a [u8])>,
 ) -> Result<BTreeMap<&'a str, String>, Refusal> {
-    let mut attributes = BTreeMap::new();
+    let (mut attributes, mut content_type) = (BTreeMap::new(), None);
     for (header, value) in headers {
-        let name = match header.strip_prefix(PREFIX) {
-            Some(name) if is_name(name) => name,
-            Some(_) => continue,
-            None if header == "content-type" => "datacontenttype",
-            None => continue,
-        };
+        let name = header.strip_prefix(PREFIX).filter(|name| is_name(name));
+        if name.is_none() && header != CONTENT_TYPE {
+            continue;
+        }
         // Values are percent-encoded (3.1.3.2); one whose bytes are no text once decoded means what stands there.
         let text = percent_decode(value).decode_utf8().unwrap_or_else(|_| String::from_utf8_lossy(value));
-        if attributes.insert(name, text.into_owned()).is_some() {
-            return Err(refusal("an attribute of it stands there twice"));
+        let before = match name {
+            Some(name) => attributes.insert(name, text.to_string()),
+            None => content_type.replace(text.to_string()),
+        };
+        if before.is_some_and(|before| before != text) {
+            return Err(refusal("an attribute of it stands there twice, with two values"));
         }
+    }
+    if let Some(content_type) = content_type {
+        attributes.insert("datacontenttype", content_type);
     }
     Ok(attributes)
 }
@@ -86,7 +93,9 @@ mod tests {
     fn headers_become_members_and_the_data_stays_as_it_is() {
         const HEAD: [(&str, &str); 2] = [("ce-specversion", "1.0"), ("ce-type", "t")];
         let with = |more: (&'static str, &'static str)| [HEAD[0], HEAD[1], more];
-        let twice = "the body is no CloudEvent: an attribute of it stands there twice";
+        let twice = "the body is no CloudEvent: an attribute of it stands there twice, with two values";
+        const TYPES: [(&str, &str); 4] =
+            [HEAD[0], HEAD[1], ("content-type", "text/x"), ("ce-datacontenttype", "text/y")];
         for (headers, body, want) in [
             (&HEAD[..], "{\"a\" : 1}", Ok(r#"{"specversion":"1.0","type":"t","data":{"a" : 1}}"#)),
             (&HEAD, " [1]", Ok(r#"{"specversion":"1.0","type":"t","data":[1]}"#)),
@@ -106,7 +115,17 @@ mod tests {
             ),
             (&with(("ce-data", "forged")), "", Ok(r#"{"specversion":"1.0","type":"t"}"#)),
             (&with(("x-faas-secret-access-key", "s")), "", Ok(r#"{"specversion":"1.0","type":"t"}"#)),
-            (&with(("ce-type", "t")), "", Err(twice)),
+            // Said twice is said; of two values one would be silently lost. `Content-Type` is what it says, wherever it stands.
+            (&with(("ce-type", "t")), "", Ok(r#"{"specversion":"1.0","type":"t"}"#)),
+            (&with(("ce-type", "%74")), "", Ok(r#"{"specversion":"1.0","type":"t"}"#)),
+            (&with(("ce-type", "u")), "", Err(twice)),
+            (&TYPES, "", Ok(r#"{"datacontenttype":"text/x","specversion":"1.0","type":"t"}"#)),
+            (
+                &[TYPES[3], TYPES[2], HEAD[0], HEAD[1]],
+                "",
+                Ok(r#"{"datacontenttype":"text/x","specversion":"1.0","type":"t"}"#),
+            ),
+            (&[TYPES[2], ("content-type", "text/z"), HEAD[0], HEAD[1]], "", Err(twice)),
             // No CloudEvent in headers: the body may be one, or a store's event.
             (&HEAD[..1], "{}", Ok("{}")),
             (&HEAD[1..], "hello", Ok("hello")),

@@ -77,6 +77,12 @@ impl Environment {
     }
 }
 
+/// Whether `PORT_SHIM_LISTEN` says where to listen, for a program that can also ask for its events: then it is to listen.
+#[must_use]
+pub fn is_told_where() -> bool {
+    std::env::var_os(LISTEN).is_some_and(|place| !place.is_empty())
+}
+
 /// What is wrong with the platform's variables among these: the mistakes of [`Environment::from_vars`], or none.
 #[must_use]
 pub fn mistakes(profile: &'static Profile, vars: &[(OsString, OsString)]) -> Vec<String> {

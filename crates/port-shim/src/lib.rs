@@ -23,7 +23,7 @@ use tower::Service;
 
 pub use batch::unpack;
 pub use custom_handler::{Event, unwrap};
-pub use environment::{Environment, mistakes};
+pub use environment::{Environment, is_told_where, mistakes};
 pub use error::Error;
 pub use platform::alibaba_fc::ALIBABA_FC;
 pub use platform::azure_functions::AZURE_FUNCTIONS;

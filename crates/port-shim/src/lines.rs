@@ -5,15 +5,33 @@ use std::io::{self, Write};
 
 use crate::profile::Lines;
 
+/// Something that has begun. Its end is said in any case: as a failure when this is dropped, because whoever asked has gone away.
+#[must_use]
+pub(crate) struct Begun<'a> {
+    lines: &'a Lines,
+    what: &'a str,
+    id: &'a str,
+    failed: bool,
+}
+
+impl Begun<'_> {
+    /// Says that it has ended.
+    pub(crate) fn end(mut self, failed: bool) {
+        self.failed = failed;
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.lines.print(self.what, "End", self.id, if self.failed { self.lines.failed } else { "" });
+    }
+}
+
 impl Lines {
     /// Says that something with this id begins. Nothing is said of what has no id: the lines are there for the id's sake.
-    pub(crate) fn start(&self, what: &str, id: &str) {
+    pub(crate) fn begin<'a>(&'a self, what: &'a str, id: &'a str) -> Begun<'a> {
         self.print(what, "Start", id, "");
-    }
-
-    /// Says that it has ended.
-    pub(crate) fn end(&self, what: &str, id: &str, failed: bool) {
-        self.print(what, "End", id, if failed { self.failed } else { "" });
+        Begun { lines: self, what, id, failed: true }
     }
 
     /// A stream that cannot be written to is not worth losing the call for.

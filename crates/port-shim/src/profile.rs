@@ -130,8 +130,9 @@ pub(crate) enum Wrapping {
 /// What tells a success from a failure, beside the body.
 #[derive(Debug)]
 pub(crate) struct Signs {
-    /// The status of a failure, made of the one that would say best what has failed.
-    pub(crate) failure: fn(StatusCode) -> StatusCode,
+    /// The status of a failure, made of the one that would say best what has failed, and of the refusal, without which the handler itself
+    /// has failed.
+    pub(crate) failure: fn(StatusCode, Option<&Refusal>) -> StatusCode,
     /// The header that repeats the status.
     pub(crate) status: Option<&'static str>,
     /// The headers that say of a failure what it is.
@@ -162,6 +163,6 @@ pub(crate) struct Lines {
 }
 
 /// 404 for what is no call, 500 for a call that failed: a platform that has no word for more.
-pub(crate) fn not_found_or_failed(status: StatusCode) -> StatusCode {
+pub(crate) fn not_found_or_failed(status: StatusCode, _: Option<&Refusal>) -> StatusCode {
     if status == StatusCode::NOT_FOUND { status } else { StatusCode::INTERNAL_SERVER_ERROR }
 }

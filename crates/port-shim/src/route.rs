@@ -29,7 +29,7 @@ pub(crate) enum Asked {
 pub(crate) fn asked(environment: &Environment, head: &Parts) -> Asked {
     let profile = environment.profile;
     if let Some(hook) = profile.hooks.iter().find(|hook| is_hook(hook, head)) {
-        return Asked::Hook(hook);
+        return if belongs(profile, hook.path, &head.headers) { Asked::Hook(hook) } else { Asked::Nothing };
     }
     if head.method != Method::POST {
         return Asked::Nothing;
@@ -42,8 +42,7 @@ pub(crate) fn asked(environment: &Environment, head: &Parts) -> Asked {
             if path == *served && !head.headers.contains_key(*control) {
                 return Asked::CallWithoutControl;
             }
-            // Of several values none may be another one.
-            path == *served && says(&head.headers, control, |value| value == *served)
+            path == *served && belongs(profile, served, &head.headers)
         }
         Calls::Marked(marks) => is_marked(profile, marks, &head.headers),
     };
@@ -53,6 +52,17 @@ pub(crate) fn asked(environment: &Environment, head: &Parts) -> Asked {
 fn is_hook(hook: &Hook, head: &Parts) -> bool {
     let marked = hook.mark.is_none_or(|(name, value)| says(&head.headers, name, |given| given == value));
     marked && hook.path == head.uri.path() && hook.methods.contains(&head.method)
+}
+
+/// Whether a platform that says in a header to which of its own paths a request belongs says this one, or nothing. Of several values none may be
+/// another one. The root is asked by consoles and health checks, on whatever way: it says nothing, and nothing happens.
+fn belongs(profile: &Profile, path: &str, headers: &HeaderMap) -> bool {
+    match profile.calls {
+        Calls::Path { control: Some(control), .. } if path != "/" && headers.contains_key(control) => {
+            says(headers, control, |value| value == path)
+        }
+        Calls::Path { .. } | Calls::Functions { .. } | Calls::Marked(_) => true,
+    }
 }
 
 /// Whether a header is there and each of its values is right.
@@ -87,7 +97,11 @@ fn is_marked(profile: &Profile, marks: &Marks, headers: &HeaderMap) -> bool {
 /// The version of the form in which a body has several events, if it has.
 pub(crate) fn batch<'a>(body: &Body, headers: &'a HeaderMap) -> Option<&'a [u8]> {
     match body {
-        Body::CloudEvent { batch } => batch.iter().find_map(|name| headers.get(*name)).map(AsRef::as_ref),
+        Body::CloudEvent { batch } => {
+            let given = batch.iter().filter_map(|name| headers.get(*name)).map(AsRef::as_ref);
+            // An empty one says no more than none.
+            given.into_iter().find(|version: &&[u8]| !version.is_empty())
+        }
         Body::Bare | Body::CustomHandler => None,
     }
 }
@@ -112,6 +126,25 @@ pub(crate) fn time(environment: &Environment, headers: &HeaderMap) -> Option<Dur
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_version_is_none_and_of_two_the_runtime_for_go_s_first_one_counts() {
+        const OLDER: &str = "x-bytefaas-batch-events-version";
+        const NEWER: &str = "x-faas-batch-events-version";
+        for (given, want) in [
+            (&[][..], None),
+            (&[(NEWER, "")], None),
+            (&[(NEWER, "1.0")], Some(&b"1.0"[..])),
+            (&[(OLDER, ""), (NEWER, "1.0")], Some(b"1.0")),
+            (&[(NEWER, "2.0"), (OLDER, "1.0")], Some(b"1.0")),
+        ] {
+            let header = |(name, value): &(&'static str, &'static str)| {
+                (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
+            };
+            let headers = given.iter().map(header).collect();
+            assert_eq!(batch(&crate::VOLCENGINE_FAAS.body, &headers), want, "{given:?}");
+        }
+    }
 
     #[test]
     fn what_can_be_a_function() {

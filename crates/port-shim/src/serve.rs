@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde::{Deserialize, Serialize};
-use shim::{Budget, Desk, Ending, Limits, Prepared, Refusal};
+use shim::{Budget, Desk, Ending, Limits, Prepared, Refusal, Serving};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tower::Service;
@@ -72,7 +72,8 @@ where
         listening(listen);
         Ok(())
     };
-    shim::serve(handler, profile.turns, profile.body_limit, acceptor, ready, shutdown).await
+    let serving = Serving { turns: profile.turns, body_limit: profile.body_limit, parting: Duration::ZERO };
+    shim::serve(handler, serving, acceptor, ready, shutdown).await
 }
 
 fn listening(at: SocketAddr) {
@@ -91,11 +92,13 @@ struct Front {
 async fn connection(stream: TcpStream, front: Arc<Front>, desk: Desk, stopping: watch::Receiver<bool>) {
     // Otherwise an answer on a kept connection can wait for the delayed acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
+    let profile = front.environment.profile;
+    let malformed = || Answer::refused(profile, &Refusal::Malformed).into_response(Ending::Abandoned);
     let answer = |request| {
         let (front, desk) = (Arc::clone(&front), desk.clone());
         async move { front.answer(request, &desk).await }
     };
-    shim::connection(TokioIo::new(stream), LIMITS, stopping, answer).await;
+    shim::connection(TokioIo::new(stream), LIMITS, stopping, malformed, answer).await;
 }
 
 impl Front {
@@ -107,9 +110,11 @@ impl Front {
             Asked::Hook(hook) => {
                 let lines = profile.lines.as_ref().zip(hook.line);
                 let id = route::id(profile, &head.headers);
-                lines.inspect(|(lines, what)| lines.start(what, &id));
+                let begun = lines.map(|(lines, what)| lines.begin(what, &id));
                 let ending = shim::drain(body).await;
-                lines.inspect(|(lines, what)| lines.end(what, &id, false));
+                if let Some(begun) = begun {
+                    begun.end(false);
+                }
                 return Answer::ready(profile).into_response(ending);
             }
             Asked::Nothing => {
@@ -135,9 +140,11 @@ impl Front {
         // `faas.invocation_id` is OpenTelemetry's name for it.
         let span = tracing::info_span!("call", faas.invocation_id = %id);
         let budget = Budget::of(deadline, received, self.started);
-        profile.lines.iter().for_each(|lines| lines.start(lines.call, &id));
+        let begun = profile.lines.as_ref().map(|lines| lines.begin(lines.call, &id));
         let (answer, ending) = self.call(&head.headers, context, budget, body, desk).instrument(span).await;
-        profile.lines.iter().for_each(|lines| lines.end(lines.call, &id, answer.is_failure()));
+        if let Some(begun) = begun {
+            begun.end(answer.is_failure());
+        }
         answer.into_response(ending)
     }
 

@@ -1,10 +1,12 @@
-//! One handler on every platform: what each of them sends, and how each of them hears how it went. `tiN`, `hiN` and `yN` are situations
+//! One handler on every platform: what each of them sends, and how each of them hears how it went. `a37`, `tiN`, `hiN` and `yN` are situations
 //! of the table in the README; what is a platform's own beyond it is tried with the functions that are deployed there.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod function;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use drive::{Answer, HttpPoster};
@@ -145,7 +147,7 @@ async fn a_call_is_a_call_on_every_platform() {
             let answer = caller.send(&address, "POST", caller.path, body, &[]).await;
             assert!(answer.status >= 400, "{:?}: {}", caller.profile, answer.text());
         }
-        caller.call(&address, &json!({}), &[]).await;
+        assert_eq!(caller.call(&address, &json!({}), &[]).await.status, 200, "{:?}", caller.profile);
     }
 }
 
@@ -169,6 +171,48 @@ async fn ti3_what_is_no_call_does_not_reach_the_handler() {
             assert_eq!(answer.status, caller.statuses[2], "{method} {path}: {:?}", caller.profile);
             assert_eq!(said(&answer)["errorType"], json!("unknown_route"), "{method} {path}");
         }
+    }
+}
+
+/// A request of which hyper cannot read the head, and what comes back until the connection is closed.
+fn unreadable(address: &str, request: &[u8]) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(LIMIT)).unwrap();
+    // The other side may have enough before it has read everything.
+    let _ = connection.write_all(request);
+    let mut answer = Vec::new();
+    let _ = connection.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a37_a_head_that_cannot_be_read_is_a_failure_as_the_platform_knows_one() {
+    for (caller, status, sign) in [
+        (&CALLERS[0], 400, "content-type: application/json"),
+        (&CALLERS[1], 404, "x-fc-status: 404"),
+        (&CALLERS[2], 500, "content-type: application/json"),
+        (&CALLERS[3], 500, "content-type: application/json"),
+        (&CALLERS[4], 500, "x-faas-response-error-code: function_execution_error"),
+        (&CALLERS[5], 500, "content-type: application/json"),
+    ] {
+        let (address, _stop) = running(caller.profile, &[]).await;
+        let head = |more: &str| format!("POST {} HTTP/1.1\r\nHost: x\r\n{more}\r\n", caller.path);
+        for request in [
+            "nonsense\r\n\r\n".to_owned(),
+            head(&(0..150).map(|number| format!("Caller-{number}: x\r\n")).collect::<String>()),
+            format!("POST /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000)),
+        ] {
+            let answer = unreadable(&address, request.as_bytes());
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{:?}: {answer}", caller.profile);
+            for line in [sign, "connection: close", &format!("content-length: {}", body.len())] {
+                assert!(head.contains(&format!("\r\n{line}")), "{line}: {:?}: {answer}", caller.profile);
+            }
+            let body: Value = serde_json::from_str(body).unwrap();
+            let body = body["body"].as_str().map_or(body.clone(), |text| serde_json::from_str(text).unwrap());
+            assert_eq!(body["errorType"], json!("malformed_request"), "{:?}", caller.profile);
+        }
+        assert_eq!(caller.call(&address, &json!({}), &[]).await.status, 200, "{:?}", caller.profile);
     }
 }
 

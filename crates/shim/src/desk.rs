@@ -10,7 +10,7 @@ use tracing::Span;
 use crate::body::{self, Ending, Intake, drain};
 use crate::budget::Budget;
 use crate::refusal::Refusal;
-use crate::work::{Call, Outcome};
+use crate::work::{Call, Outcome, Reply};
 
 /// How long the body of a call that came too late is waited for, so that its connection can be kept.
 const LATE_BODY_PATIENCE: Duration = Duration::from_millis(100);
@@ -83,7 +83,9 @@ impl Desk {
         *ending = Ending::Reached;
         let Prepared { payload, context, begin } = prepare(bytes)?;
         let (reply, outcome) = oneshot::channel();
-        let call = Call { payload, context, begin, span: Span::current(), reply };
+        let span = Span::current();
+        let reply = Reply::new(reply, span.clone());
+        let call = Call { payload, context, begin, span, reply };
         self.calls.send(call).await.map_err(|_| Refusal::Stopping)?;
         outcome.await.map_err(|_| Refusal::Stopping)
     }

@@ -8,6 +8,7 @@ mod refusal;
 mod serve;
 mod signals;
 mod unwind;
+mod wire;
 mod work;
 
 pub use body::{Ending, drain};
@@ -15,6 +16,6 @@ pub use budget::Budget;
 pub use desk::{Desk, Prepared};
 pub use mistakes::SettingsError;
 pub use refusal::{DEADLINE, Refusal, failure_body};
-pub use serve::{Limits, accept, connection, serve};
+pub use serve::{Limits, Serving, accept, connection, serve};
 pub use signals::Signals;
 pub use work::{Outcome, Turns};

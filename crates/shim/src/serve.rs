@@ -19,9 +19,11 @@ use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tower::Service;
 
 use crate::desk::Desk;
+use crate::wire::Wire;
 use crate::work::{GRACE, Turns, asked_to_stop, work};
 
 /// After a refused `accept`: long enough not to spin while file descriptors are short (EMFILE), short enough
@@ -37,12 +39,24 @@ pub struct Limits {
     pub head_bytes: usize,
 }
 
+/// How a runner serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Serving {
+    /// How many calls the handler has in its hands.
+    pub turns: Turns,
+    /// The largest body that is taken, in bytes.
+    pub body_limit: usize,
+    /// How long what the acceptor gave may take, after the end, to come to its own: a runner that asks for its events has a result to
+    /// post, which nobody fetches. Zero for those whose clients do.
+    pub parting: Duration,
+}
+
 /// Serves `handler` until `shutdown` completes and the calls that have been accepted are answered.
 ///
 /// `acceptor` is given the desk and what says that the end is asked for, and gives the future in which connections are accepted
 /// ([`accept`]); it is spawned before `ready` is called, which says to the platform that calls may come; what
 /// it gives is dropped when the end is asked for, so that nobody is invited any longer. Connections that are amid
-/// sending a request at the end get one more second. Dropping the future ends everything at once.
+/// sending a request at the end get one more second; then what the acceptor gave is dropped, after [`Serving::parting`]. Dropping the future ends everything at once.
 ///
 /// # Errors
 ///
@@ -50,8 +64,7 @@ pub struct Limits {
 /// (tower-service, `Service::poll_ready`).
 pub async fn serve<A, F, R, C, G, E>(
     handler: F,
-    turns: Turns,
-    body_limit: usize,
+    serving: Serving,
     acceptor: impl FnOnce(Desk, watch::Receiver<bool>) -> C,
     ready: impl FnOnce() -> Result<G, E>,
     shutdown: impl Future<Output = ()>,
@@ -65,6 +78,7 @@ where
     C: Future<Output = ()> + Send + 'static,
     E: From<Diagnostic>,
 {
+    let Serving { turns, body_limit, parting } = serving;
     let (stop, stopping) = watch::channel(false);
     // One place: whoever else comes waits on its own connection, in order, and leaves when its time is over.
     let (calls, queue) = mpsc::channel(1);
@@ -84,9 +98,10 @@ where
         never = closing => match never {},
     };
     stop.send_replace(true);
-    if outcome.is_err() {
-        // The answer that goes with the error is still on its way out.
-        let _ = tokio::time::timeout(GRACE, connections.join_next()).await;
+    // The answer that goes with an error is still on its way out.
+    let parting = if outcome.is_err() { parting.max(GRACE) } else { parting };
+    if !parting.is_zero() && timeout(parting, connections.join_next()).await.is_err() {
+        tracing::warn!("what was still under way is cut off: the process ends");
     }
     Ok(outcome?)
 }
@@ -121,10 +136,14 @@ pub async fn accept<S, C: Future<Output = ()> + Send + 'static>(
 /// a POST sent at that very moment would be lost (neither Go nor .NET repeats it). Hence no timer and no time-out for
 /// reading heads, which in hyper also runs between requests (hyper 1.12.0, `src/proto/h1/conn.rs`,
 /// `poll_read_head`).
+///
+/// `malformed` is answered to a head that cannot be read or is above the limits, which no `answer` is asked about: hyper's own answer would be
+/// none of the platform's. Whatever else is answered with 4xx needs a `Content-Type`, by which it is told from hyper's.
 pub async fn connection<A: Future<Output = Response<Full<Bytes>>>>(
     stream: impl Read + Write + Unpin,
     limits: Limits,
     mut stopping: watch::Receiver<bool>,
+    malformed: impl Fn() -> Response<Full<Bytes>> + Unpin,
     answer: impl Fn(Request<Incoming>) -> A,
 ) {
     let service = service_fn(|request| {
@@ -135,7 +154,7 @@ pub async fn connection<A: Future<Output = Response<Full<Bytes>>>>(
         .header_read_timeout(None)
         .max_headers(limits.headers)
         .max_buf_size(limits.head_bytes)
-        .serve_connection(stream, service);
+        .serve_connection(Wire::new(stream, malformed), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -55,8 +55,48 @@ pub(crate) struct Call {
     pub(crate) begin: Option<Box<dyn FnOnce() + Send>>,
     /// Says in the log which call it is, on both sides of the queue.
     pub(crate) span: Span,
+    pub(crate) reply: Reply,
+}
+
+/// Where the outcome of a call goes. A call that is dropped without one has a line, wherever it was.
+pub(crate) struct Reply {
     /// Closed when nobody waits any longer: the time is over, or the client has gone.
-    pub(crate) reply: oneshot::Sender<Outcome>,
+    to: Option<oneshot::Sender<Outcome>>,
+    span: Span,
+}
+
+impl Reply {
+    /// For the call of this span.
+    pub(crate) fn new(to: oneshot::Sender<Outcome>, span: Span) -> Self {
+        Self { to: Some(to), span }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.to.as_ref().is_none_or(oneshot::Sender::is_closed)
+    }
+
+    async fn closed(&mut self) {
+        if let Some(to) = &mut self.to {
+            to.closed().await;
+        }
+    }
+
+    /// Refused if the waiting ended just now: then there is no one to tell.
+    fn send(mut self, outcome: Outcome) {
+        let _ = self.to.take().map(|to| to.send(outcome));
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if self.to.is_some() {
+            self.span.in_scope(|| {
+                tracing::warn!(
+                    "a call was dropped: nobody waits for its answer any longer, or the process ends"
+                );
+            });
+        }
+    }
 }
 
 impl Debug for Call {
@@ -143,10 +183,7 @@ where
         biased;
         outcome = handled => outcome,
         // Dropping the handler's future is all the cancelling there is in async Rust.
-        () = reply.closed() => {
-            span.in_scope(|| tracing::warn!("nobody waits for the answer any longer: the call was dropped"));
-            return Ok(());
-        }
+        () = reply.closed() => return Ok(()),
     };
     let _entered = span.entered();
     let (outcome, end) = match outcome {
@@ -160,8 +197,7 @@ where
             (Outcome::Refused(Refusal::Panicked), Ok(()))
         }
     };
-    // Refused if the waiting ended just now: then there is no one to tell.
-    let _ = reply.send(outcome);
+    reply.send(outcome);
     end
 }
 
@@ -214,6 +250,8 @@ where
 mod tests {
     use std::cell::Cell;
     use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use lambda_runtime::service_fn;
     use serde_json::Value;
@@ -223,6 +261,7 @@ mod tests {
     fn call(payload: &str) -> (Call, oneshot::Receiver<Outcome>) {
         let (reply, answer) = oneshot::channel();
         let payload = payload.to_owned();
+        let reply = Reply::new(reply, Span::none());
         (Call { payload, context: Context::default(), begin: None, span: Span::none(), reply }, answer)
     }
 
@@ -239,6 +278,69 @@ mod tests {
         work(handler, Turns::One, queue, stopping).await.unwrap();
         let Outcome::Refused(refusal) = answer.await.unwrap() else { panic!() };
         assert_eq!(refusal.name(), "response_not_json");
+    }
+
+    /// Counts warnings.
+    struct Warnings(Arc<AtomicUsize>);
+
+    impl tracing::Subscriber for Warnings {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::WARN
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn enter(&self, _: &tracing::span::Id) {}
+
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[tokio::test]
+    async fn a_call_that_nobody_waits_for_has_a_line_wherever_it_was() {
+        let warnings = Arc::new(AtomicUsize::new(0));
+        let _subscriber = tracing::subscriber::set_default(Warnings(Arc::clone(&warnings)));
+        let handler = service_fn(|event: LambdaEvent<Value>| async move {
+            if event.payload["hang"].is_null() {
+                Ok::<_, lambda_runtime::Error>(())
+            } else {
+                std::future::pending().await
+            }
+        });
+        let (_stop, stopping) = watch::channel(false);
+        let (calls, queue) = mpsc::channel(1);
+        let working = work::<Value, _, ()>(handler, Turns::One, queue, stopping);
+        let leaving = async {
+            let (answered, answer) = call("{}");
+            calls.send(answered).await.unwrap();
+            assert!(matches!(answer.await, Ok(Outcome::Response(_))));
+            assert_eq!(warnings.load(Ordering::Relaxed), 0, "one that is answered");
+            // At work, in the queue, and at its door.
+            let (at_work, first) = call("{\"hang\":1}");
+            calls.send(at_work).await.unwrap();
+            let (queued, second) = call("{}");
+            calls.send(queued).await.unwrap();
+            let (at_the_door, _third) = call("{}");
+            tokio::select! {
+                biased;
+                _ = calls.send(at_the_door) => panic!("there is room for one"),
+                () = tokio::task::yield_now() => {}
+            }
+            assert_eq!(warnings.load(Ordering::Relaxed), 1, "at the door");
+            drop((first, second, calls));
+        };
+        let (outcome, ()) = tokio::join!(working, leaving);
+        outcome.unwrap();
+        assert_eq!(warnings.load(Ordering::Relaxed), 3);
     }
 
     /// Neither `Send` nor `Clone`, and still several at once.

@@ -41,7 +41,7 @@ pub static ALIBABA_FC: Profile = Profile {
     body: Body::Bare,
     answer: Wrapping::Bare,
     // Without this header a call has succeeded whatever its status is, and its event is gone.
-    signs: Signs { failure: |_| StatusCode::NOT_FOUND, status: Some("x-fc-status"), error: None },
+    signs: Signs { failure: |_, _| StatusCode::NOT_FOUND, status: Some("x-fc-status"), error: None },
     // The log of a call is found by these lines. The name behind an error: `fc/function.go` of the runtime above.
     lines: Some(Lines { who: "FC", call: "Invoke", failed: ", Error: Unhandled function error" }),
     stopped: 0,

@@ -38,7 +38,7 @@ pub static AZURE_FUNCTIONS: Profile = Profile {
     body: Body::CustomHandler,
     answer: Wrapping::CustomHandler,
     // Any status except 2xx is a failed call; which one is for people (`Http/DefaultHttpWorkerService.cs`, `ProcessDefaultInvocationRequest`).
-    signs: Signs { failure: |status| status, status: None, error: None },
+    signs: Signs { failure: |status, _| status, status: None, error: None },
     lines: None,
     // After 0 the host starts no process again and every later call fails; 200 is "restart me" and counted as no crash; after any other one it starts a
     // new process, until the third within half an hour (`WorkerProcess.cs`, `OnProcessExited`; `Http/HttpFunctionInvocationDispatcher.cs`).

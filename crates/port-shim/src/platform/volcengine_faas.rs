@@ -40,12 +40,14 @@ pub static VOLCENGINE_FAAS: Profile = Profile {
     turns: Turns::AtOnce(64),
     // **Inference:** what the other clouds' functions take. No page says it.
     body_limit: 6 * 1024 * 1024,
-    // The older name is older code's (`utils/http_event.go` in versions with batches).
-    body: Body::CloudEvent { batch: &["x-faas-batch-events-version", "x-bytefaas-batch-events-version"] },
+    // In the order of the runtime for Go (`utils/http_event.go` in versions with batches, `GetBatchEventsVersionFromRequest`).
+    body: Body::CloudEvent { batch: &["x-bytefaas-batch-events-version", "x-faas-batch-events-version"] },
     answer: Wrapping::Bare,
     signs: Signs {
-        failure: |status| {
-            if status.is_client_error() { StatusCode::BAD_REQUEST } else { StatusCode::INTERNAL_SERVER_ERROR }
+        // **Inference:** which statuses are called again for is not published; 4xx is taken for final. So it is only for what is no event.
+        failure: |_, refusal| match code(refusal) {
+            NO_EVENT | NO_CALL => StatusCode::BAD_REQUEST,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
         },
         status: None,
         error: Some(Errors {
@@ -59,20 +61,24 @@ pub static VOLCENGINE_FAAS: Profile = Profile {
     stopped: 0,
 };
 
-/// What the runtime for Go calls a failure (`utils/response.go`).
+const NO_CALL: &str = "invalid_event_type";
+const NO_EVENT: &str = "invalid_cloud_event";
+
+/// What the runtime for Go calls a failure (`utils/response.go`). What was not seen whole may be an event: that it broke off, or is larger than
+/// what is taken here, says nothing against it.
 fn code(refusal: Option<&Refusal>) -> &'static str {
     match refusal {
-        Some(Refusal::Route(_)) => "invalid_event_type",
-        Some(
+        Some(Refusal::Route(_)) => NO_CALL,
+        Some(Refusal::NotUtf8 | Refusal::Unreadable(_) | Refusal::NotWrapped(_)) => NO_EVENT,
+        Some(Refusal::Panicked) => "function_panic",
+        Some(Refusal::Unwritable | Refusal::NotAReply(_)) => "function_no_response",
+        None
+        | Some(
             Refusal::Malformed
             | Refusal::TooLarge(_)
             | Refusal::BodyBroken
-            | Refusal::NotUtf8
-            | Refusal::Unreadable(_)
-            | Refusal::NotWrapped(_),
-        ) => "invalid_cloud_event",
-        Some(Refusal::Panicked) => "function_panic",
-        Some(Refusal::Unwritable | Refusal::NotAReply(_)) => "function_no_response",
-        None | Some(Refusal::Stopping | Refusal::Deadline) => "function_execution_error",
+            | Refusal::Stopping
+            | Refusal::Deadline,
+        ) => "function_execution_error",
     }
 }
