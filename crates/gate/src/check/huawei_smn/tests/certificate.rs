@@ -182,7 +182,7 @@ fn row_17_what_strangers_can_have_fetched_is_bounded() {
         let url = URL.replace("b98100eca1bf44e2b2b8b0d5a4a2b9ee", &format!("{number:032x}"));
         // Ten a second.
         match verdict(&url, &keys, number / 10) {
-            Verdict::NeedKey(asked) => {
+            Verdict::NeedKey { url: asked, .. } => {
                 assert_eq!(asked.as_str(), url);
                 fetches += 1;
                 keys.failed(&asked, at(number / 10));
