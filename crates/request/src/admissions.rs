@@ -308,6 +308,7 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
+    use std::time::Duration;
 
     use drive::Signer;
     use futures_util::FutureExt;
@@ -408,7 +409,7 @@ mod tests {
         let source = sources.iter().next().unwrap();
         // One fetches, and another one waits for its turn; both have waited a second already.
         let (started, arrived) = (Instant::now(), Instant::now());
-        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        tokio::time::advance(Duration::from_secs(1)).await;
         let ask = |id| admissions.admit(&sources, source, message(id), arrived);
         for refused in <[_; 2]>::from(tokio::join!(ask("1"), ask("2"))) {
             let Err(NotAdmitted::Answered(Answered::Unavailable(what))) = refused.map(drop) else { panic!() };
@@ -425,26 +426,23 @@ mod tests {
         assert!(host.accept().now_or_never().is_none());
     }
 
-    /// Even if nothing remembers that it could not be had.
+    /// Whatever the keys remember of it, and whatever they ask for then.
     #[tokio::test]
     async fn a_key_is_fetched_once_for_a_request() {
         let (admissions, seen) = huawei(answer("404 Not Found", "", "")).await;
         let sources = sources("");
-        let forgetting = admissions.clone();
-        let forgets = tokio::spawn(async move {
-            loop {
-                *held(&forgetting.keys) = Keys::new();
-                tokio::task::yield_now().await;
-            }
-        });
         let source = sources.iter().next().unwrap();
-        for n in 1..=8 {
-            let asked = admissions.admit(&sources, source, message("1"), Instant::now());
-            let asked = tokio::time::timeout(std::time::Duration::from_secs(20), asked).await.unwrap();
-            assert!(matches!(asked, Err(NotAdmitted::Answered(Answered::Unavailable(_)))));
-            assert!(seen.lock().unwrap().len() <= n, "{seen:?}");
+        let asked = admissions.ask(&sources, source, message("1")).await.ok().unwrap();
+        let DoorVerdict::NeedKey { url, .. } = asked.1 else { panic!() };
+        let mut wants = Wants::since(Instant::now());
+        // Its turn, and the fetch.
+        for _ in 0..2 {
+            assert_eq!(admissions.go_on(&mut wants, source, url.clone()).await, Ok(()));
         }
-        forgets.abort();
+        *held(&admissions.keys) = Keys::new();
+        let again = admissions.go_on(&mut wants, source, url).await;
+        assert_eq!(again, Err("its key was fetched for this very request, and is not there"));
+        assert_eq!(*seen.lock().unwrap(), [CERTIFICATE]);
     }
 
     #[tokio::test]
