@@ -19,6 +19,9 @@ const ROUND: Duration = Duration::from_secs(60);
 /// The ledger is being opened.
 const SOON: Duration = Duration::from_secs(1);
 
+/// After so many answers in a row that say nothing the round ends.
+const MOST_WRONG: usize = 3;
+
 /// How often it is said that the API says nothing.
 const SAY: Duration = Duration::from_secs(3600);
 
@@ -46,10 +49,16 @@ pub(crate) async fn ask(book: Book, running: watch::Receiver<Arc<InForce>>) {
 /// Asks about every write that is due; how many there were.
 async fn round(referee: &Referee, ledger: &Ledger, said: &mut Option<Instant>) -> usize {
     let Ok(questions) = ledger.questions().await else { return 0 };
-    let mut answered = 0;
+    let (mut answered, mut wrong) = (0, 0);
     for question in &questions {
-        match referee.ask(question).await {
-            Ok(Said::UnderWay) => {}
+        let answer = referee.ask(question).await;
+        if answer.is_ok() {
+            wrong = 0;
+        }
+        match answer {
+            Ok(Said::UnderWay) => {
+                let _ = ledger.put_off(question.seq).await;
+            }
             Ok(Said::Scanned { file_id, verdict, at }) => {
                 let found = Found { file_id, verdict, at };
                 if ledger.answered(question.seq, Some(found)).await.is_ok() {
@@ -85,8 +94,12 @@ async fn round(referee: &Referee, ledger: &Ledger, said: &mut Option<Instant>) -
                         "MDSS's file API says nothing that is understood ({why}): what has no result stays unknown; see RELAY_LOOP_FILE_API"
                     );
                 }
-                // The next question would fare no better.
-                return 0;
+                // One file may be the reason, or one name: the others are asked about all the same.
+                let _ = ledger.put_off(question.seq).await;
+                wrong += 1;
+                if wrong == MOST_WRONG {
+                    return 0;
+                }
             }
         }
     }

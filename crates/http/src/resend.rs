@@ -23,8 +23,11 @@ const SOON: Duration = Duration::from_secs(1);
 /// Counted from its last acceptance, which is the last time that MDSS was told of it.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// So many at a time.
+/// So many at a time; more where none of those could be put back, so that they hide no others.
 const MOST: usize = 10_000;
+
+/// More than this are never looked at together.
+const MOST_OF_ALL: usize = 1_000_000;
 
 /// Looks for as long as the server runs.
 pub(crate) async fn watch(
@@ -33,14 +36,25 @@ pub(crate) async fn watch(
     running: watch::Receiver<Arc<InForce>>,
     stop: watch::Receiver<bool>,
 ) {
-    let mut said = String::new();
+    let (mut said, mut passed_before, mut most) = (String::new(), Resent::default(), MOST);
     loop {
         let configuration = running.borrow().clone();
         let pause = match (configuration.http.file_api.resend, book.ledger()) {
             (true, None) => SOON,
             (true, Some(_)) => {
-                let done = once(&configuration, &spool, &book, stop.clone()).await;
-                let why = done.err().unwrap_or_default();
+                let done = once(&configuration, &spool, &book, most, stop.clone()).await;
+                let why = match done {
+                    Ok(resent) => {
+                        let passed = Resent { resent: 0, in_spool: 0, complete: true, ..resent.clone() };
+                        tell(&resent, (passed != passed_before).then_some(&passed));
+                        let all = resent.in_spool + resent.unselected + resent.unnamed;
+                        let hides = resent.resent == 0 && all as usize >= most;
+                        most = if hides { (most * 2).min(MOST_OF_ALL) } else { MOST };
+                        passed_before = passed;
+                        String::new()
+                    }
+                    Err(why) => why,
+                };
                 // Once, and not every minute.
                 if why != said && !why.is_empty() {
                     error!(
@@ -61,13 +75,19 @@ async fn once(
     configuration: &InForce,
     spool: &Spool,
     book: &Book,
+    most: usize,
     stop: watch::Receiver<bool>,
-) -> Result<(), String> {
-    let (Some(ledger), Some(kept)) = (book.ledger(), &configuration.kept) else { return Ok(()) };
-    let filter = Filter { older: Some(DAY), limit: MOST, ..Filter::default() };
+) -> Result<Resent, String> {
+    let nothing = Resent { complete: true, ..Resent::default() };
+    let (Some(ledger), Some(kept)) = (book.ledger(), &configuration.kept) else { return Ok(nothing) };
+    // Of several relays that share a ledger one does it.
+    if !ledger.leads().await.map_err(|trouble| trouble.detail)? {
+        return Ok(nothing);
+    }
+    let filter = Filter { older: Some(DAY), limit: most, ..Filter::default() };
     let writes = ledger.never_scanned(&filter).await.map_err(|trouble| trouble.detail)?;
     if writes.is_empty() {
-        return Ok(());
+        return Ok(nothing);
     }
     let door = Door::within(kept.place.clone(), spool.clone()).map_err(|trouble| trouble.to_string())?;
     let means = Resend {
@@ -90,13 +110,24 @@ async fn once(
         }
         *waiting = why.is_some();
     };
-    let Resent { resent, passed, .. } =
-        resend(means, writes, stop, tell).await.map_err(|trouble| trouble.to_string())?;
-    if resent > 0 {
-        info!("{resent} objects that were never scanned were put back: MDSS is told of them once more");
+    resend(means, writes, stop, tell).await.map_err(|trouble| trouble.to_string())
+}
+
+/// What was done; what was passed over only where that is something else than before.
+fn tell(done: &Resent, passed: Option<&Resent>) {
+    if done.resent > 0 {
+        info!(
+            "{} objects that were never scanned were put back: MDSS is told of them once more",
+            done.resent
+        );
     }
-    if passed > 0 {
-        warn!("{passed} objects that were never scanned were not put back: no route selects them today");
+    let Some(Resent { unselected, unnamed, .. }) = passed else { return };
+    if *unselected > 0 {
+        warn!("{unselected} objects that were never scanned were not put back: no route selects them today");
     }
-    Ok(())
+    if *unnamed > 0 {
+        warn!(
+            "{unnamed} objects that were never scanned were not put back: the ledger does not have their keys"
+        );
+    }
 }

@@ -226,6 +226,10 @@ impl Engine {
         .await
     }
 
+    pub(crate) async fn put_off(&self, seq: u64) -> Result<(), Trouble> {
+        self.with(move |keeper| keeper.write(WRITING, Reach::All, |pen| referee::put_off(pen, seq))).await
+    }
+
     pub(crate) async fn answered(&self, seq: u64, found: Option<Found>) -> Result<bool, Trouble> {
         self.with(move |keeper| {
             keeper.write(WRITING, Reach::All, |pen| referee::answered(pen, seq, found.as_ref()))

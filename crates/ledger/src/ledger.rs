@@ -301,6 +301,14 @@ impl Ledger {
         self.engine.questions().await
     }
 
+    /// MDSS has said nothing of one of them that settles it: it is due again in an hour.
+    ///
+    /// # Errors
+    /// [`Trouble`]: nothing was written, or the outcome is unknown.
+    pub async fn put_off(&self, seq: u64) -> Result<(), Trouble> {
+        self.engine.put_off(seq).await
+    }
+
     /// Writes down what MDSS has said of one of them; `None`: it knows of no scan. `true` if it is settled by this that there was none.
     ///
     /// # Errors

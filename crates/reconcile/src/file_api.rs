@@ -147,7 +147,10 @@ impl FileApi {
                 (Some(1 | 2), _) => Verdict::Failed,
                 (_, Some(0)) => Verdict::Allowed,
                 (_, Some(1)) => Verdict::Blocked,
-                _ => Verdict::Unknown,
+                _ => {
+                    let (state, result) = (self.names.get("state"), self.names.get("result"));
+                    return Err(format!("a file without a known number in {state:?} or {result:?}"));
+                }
             };
             let at = file[self.names.get("time")].as_str().and_then(Moment::read);
             let at = at.ok_or_else(|| format!("a file without a time {:?}", self.names.get("time")))?;
@@ -218,6 +221,8 @@ mod tests {
             let body = json!({ "entries": files }).to_string();
             assert_eq!(api.read(&question(), body.as_bytes()), Ok(want), "{files}");
         }
+        let words = json!({ "entries": [{ "filePath": key, "processingState": "Available", "result": "Allowed", "scanCompletedTimestamp": after }] });
+        assert!(api.read(&question(), words.to_string().as_bytes()).is_err(), "words are no numbers");
         for body in ["<html>", "{}", "{\"entries\": [{}]}", "{\"entries\": [{\"filePath\": \"in/a&b.txt\"}]}"]
         {
             assert!(api.read(&question(), body.as_bytes()).is_err(), "{body}");

@@ -9,7 +9,7 @@ use mdss_relay_stores::{Listed, StoreSettings};
 use tokio::sync::watch;
 
 use crate::counts::Counts;
-use crate::door::Door;
+use crate::door::{Door, Holding};
 use crate::fate::{Place, speaks};
 use crate::forward::{Forwarded, Forwarder};
 use crate::trouble::Trouble;
@@ -36,10 +36,14 @@ pub struct Resend<'m> {
 /// What became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resent {
-    /// Objects that are in the spool now.
+    /// Objects that were put into the spool.
     pub resent: u64,
-    /// Those that today's routes do not select, or whose keys the ledger does not have.
-    pub passed: u64,
+    /// Those that are in the spool already, whatever they wait for there.
+    pub in_spool: u64,
+    /// Those that today's routes do not select.
+    pub unselected: u64,
+    /// Those whose keys the ledger does not have, or has as hashes.
+    pub unnamed: u64,
     /// Whether all of them were done; if not, the same again goes on with the rest.
     pub complete: bool,
 }
@@ -47,7 +51,7 @@ pub struct Resent {
 /// What entries have in common that lie in one delivery.
 type Spot = (Option<Arc<str>>, Arc<str>, Option<Arc<str>>, Option<&'static str>);
 
-/// Puts the objects of these accepted writes back into the spool, each once, by today's routes. A line of the ledger says who has done so and how
+/// Puts the objects of these accepted writes back into the spool, each once, by today's routes, unless they are there. A line of the ledger says who has done so and how
 /// many they were. It ends early as soon as `stop` says so. `tell` hears how many are done, and why nothing goes on just now.
 ///
 /// # Errors
@@ -66,7 +70,7 @@ pub async fn resend(
         // Of a key that was hashed nobody knows what it was.
         let key = fact.key.clone().filter(|_| keys == Keys::Clear);
         let (Some(bucket), Some(key)) = (fact.bucket.clone(), key) else {
-            resent.passed += 1;
+            resent.unnamed += 1;
             continue;
         };
         // Several writes of one object: MDSS reads what is there.
@@ -75,10 +79,10 @@ pub async fn resend(
             let spot = (fact.source.clone(), bucket, fact.namespace.clone(), store);
             groups.entry(spot).or_default().push(Listed {
                 key,
-                version: fact.version,
                 etag: fact.etag,
                 size: fact.size,
-                // Without it no mark of the spool says that it was told already.
+                // Without them no mark of the spool says that it was told already.
+                version: None,
                 modified: None,
                 archived: false,
             });
@@ -95,13 +99,19 @@ pub async fn resend(
             unit: None,
             run: run.clone(),
         };
+        // What waits, is held or parked has been told to the relay, and not to MDSS again.
+        let mut holding = Holding::new(&place.bucket);
+        holding.read(forwarder.door()).await?;
         let fates = place.fates(means.rules, &objects);
-        let taken = objects.iter().zip(fates).filter_map(|(object, fate)| match fate {
-            Fate::Taken(unit) | Fate::InDoubt(Some(unit)) => Some((object, unit)),
-            Fate::Excluded(_) | Fate::InDoubt(None) => None,
-        });
-        let taken: Vec<_> = taken.filter(|(object, _)| std::str::from_utf8(&object.key).is_ok()).collect();
-        resent.passed += (objects.len() - taken.len()) as u64;
+        let mut taken = Vec::new();
+        for (object, fate) in objects.iter().zip(fates) {
+            match fate {
+                _ if holding.of(&object.key).is_some() => resent.in_spool += 1,
+                _ if std::str::from_utf8(&object.key).is_err() => resent.unnamed += 1,
+                Fate::Taken(unit) | Fate::InDoubt(Some(unit)) => taken.push((object, unit)),
+                Fate::Excluded(_) | Fate::InDoubt(None) => resent.unselected += 1,
+            }
+        }
         let say = |counts: &Counts, waits: Option<&str>| tell(counts.forwarded, waits);
         if forwarder.forward(&place, means.rules, taken, &mut counts, &mut stop, &say).await
             == Forwarded::Stopped
@@ -111,7 +121,8 @@ pub async fn resend(
         }
     }
     resent.resent = counts.forwarded;
-    resent.passed += counts.refused + counts.repeated;
+    resent.unselected += counts.refused;
+    resent.in_spool += counts.repeated;
     if resent.resent > 0 {
         let fact = Fact {
             actor: Some(means.actor),

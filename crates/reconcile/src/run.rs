@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use mdss_relay_core::{Dialect, Rules, fields};
+use mdss_relay_ledger::Verdict as Judged;
 use mdss_relay_ledger::{BucketName, Ledger, Moment};
 use mdss_relay_stores::{Cursor, Listed, Listing, Order, Page, StoreSettings, TroubleKind};
 use tokio::sync::watch;
@@ -294,7 +295,8 @@ impl<T: Fn(Progress<'_>) + Sync> Run<'_, T> {
         verdict: Verdict,
     ) -> Option<mdss_relay_ledger::Question> {
         self.referee.as_ref()?;
-        let (Verdict::Missing | Verdict::MissingNewer, Fate::Taken(unit)) = (verdict, fate) else {
+        // Of one that is newer than what was told a scan may have begun with the older content.
+        let (Verdict::Missing, Fate::Taken(unit)) = (verdict, fate) else {
             return None;
         };
         let (key, modified) = (std::str::from_utf8(&object.key).ok()?, object.modified?);
@@ -321,7 +323,8 @@ impl<T: Fn(Progress<'_>) + Sync> Run<'_, T> {
     async fn is_scanned(&mut self, question: &mdss_relay_ledger::Question) -> bool {
         let Some(referee) = &self.referee else { return false };
         match referee.ask(question).await {
-            Ok(Said::Scanned { .. }) => true,
+            // A scan that failed or was cancelled has judged nothing.
+            Ok(Said::Scanned { verdict, .. }) => matches!(verdict, Judged::Allowed | Judged::Blocked),
             Ok(Said::UnderWay | Said::NotThere { .. }) => false,
             Err(why) => {
                 (self.referee, self.not_asked) = (None, Some(why));

@@ -10,7 +10,7 @@
 //! | only older writes were accepted | missing (newer) |
 //! | nothing | missing |
 //!
-//! Of what is missing MDSS may be asked; what it has scanned by itself since the object was last written is covered by its own word.
+//! Of what is missing (not of what is newer than what was told) MDSS may be asked; what it has scanned by itself since the object was last written is covered by its own word.
 
 use std::time::Duration;
 

@@ -139,7 +139,8 @@ def fits(value, schema, definitions, place):
 def serverless():
     schema = load("serverless.json")
     with open(os.path.join(FOLDER, "s.yaml")) as file:
-        props = yaml.safe_load(file)["resources"]["relay"]["props"]
+        relay = yaml.safe_load(file)["resources"]["relay"]
+    props = relay["props"]
     definitions = schema["definitions"]
     wrong.extend(f"s.yaml: there is no {name}" for name in props if name not in schema["properties"])
     wrong.extend(f"s.yaml: {name} is missing" for name in schema["required"] if name not in props)
@@ -150,6 +151,11 @@ def serverless():
         fits(trigger["triggerConfig"], definitions["IOssTriggerConfig"], definitions, "s.yaml: triggerConfig")
         if trigger["triggerConfig"]["events"] != CONTENT[:5]:
             wrong.append("s.yaml: its events are not those that announce content")
+        # What the schema does not know is set afterwards, by a call that says the whole.
+        calls = [step["run"] for step in relay["actions"]["post-deploy"] if f"/triggers/{trigger['triggerName']} " in step["run"]]
+        set_later = [json.loads(json.loads(call.split("--body ")[1].strip("'"))["triggerConfig"]) for call in calls]
+        if set_later != [{"events": CONTENT, "filter": trigger["triggerConfig"]["filter"]}]:
+            wrong.append("s.yaml: post-deploy does not set all events that announce content, with the filter of the trigger")
     # The same function as that of deploy.sh: each member of the API's model, whatever its value.
     model = load("models.json")["bodies"]["CreateFunctionInput"]
     wrong.extend(f"s.yaml: CreateFunctionInput has no {name}" for name in props if name not in model and name not in ("region", "asyncInvokeConfig", "triggers"))

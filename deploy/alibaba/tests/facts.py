@@ -34,6 +34,7 @@ cms PutContact
 cms PutContactGroup
 cms PutResourceMetricRule
 eventbridge CreateRule
+eventbridge CreateServiceLinkedRoleForProduct
 eventbridge DeleteRule
 ram AttachPolicyToRole
 ram AttachPolicyToUser

@@ -104,14 +104,21 @@ pub(super) async fn run(
 
 fn shown(resent: &Resent, json: bool) -> String {
     if json {
-        return json!({ "resent": resent.resent, "passed": resent.passed, "complete": resent.complete })
-            .to_string();
+        return json!({
+            "resent": resent.resent, "in_spool": resent.in_spool, "unselected": resent.unselected,
+            "unnamed": resent.unnamed, "complete": resent.complete,
+        })
+        .to_string();
     }
-    let done = plural(resent.resent, "object", "objects");
-    match resent.passed {
-        0 => format!("{done} put back"),
-        passed => format!(
-            "{done} put back, {passed} passed over: no route selects them, they are in the spool already, or their keys are not kept"
-        ),
+    let mut said = format!("{} put back", plural(resent.resent, "object", "objects"));
+    for (count, why) in [
+        (resent.in_spool, "in the spool already"),
+        (resent.unselected, "that no route selects today"),
+        (resent.unnamed, "whose keys the ledger does not have"),
+    ] {
+        if count > 0 {
+            said += &format!(", {count} {why}");
+        }
     }
+    said
 }

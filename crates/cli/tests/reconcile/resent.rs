@@ -77,7 +77,12 @@ async fn what_was_never_scanned_is_told_once_more_by_hand() {
     assert!(asked.stderr.contains("2 accepted writes that no scan is known of?"), "{}", asked.stderr);
 
     let done = world.resend(&["--yes", "--json"]).await;
-    assert_eq!(done.json(), json!({ "resent": 1, "passed": 1, "complete": true }), "{}", done.stderr);
+    assert_eq!(
+        done.json(),
+        json!({ "resent": 1, "in_spool": 0, "unselected": 1, "unnamed": 0, "complete": true }),
+        "{}",
+        done.stderr
+    );
     assert_eq!(done.status, 0);
     let shown = world.in_ledger("a b+c%20/ü.txt", 2).await;
     let origins: Vec<_> = shown.iter().map(|shown| shown.entry.fact.origin).collect();
@@ -86,16 +91,36 @@ async fn what_was_never_scanned_is_told_once_more_by_hand() {
 
     // It waits for its result now; the other one has no route.
     let again = world.resend(&["--yes", "--json"]).await;
-    assert_eq!(again.json(), json!({ "resent": 0, "passed": 1, "complete": true }), "{}", again.stderr);
+    assert_eq!(
+        again.json(),
+        json!({ "resent": 0, "in_spool": 0, "unselected": 1, "unnamed": 0, "complete": true }),
+        "{}",
+        again.stderr
+    );
     let none = world.resend(&["--bucket", "invoices", "--json"]).await;
     assert_eq!((none.status, none.json()["resent"].as_u64()), (1, Some(0)), "{}", none.stderr);
 
     // Without asking MDSS: what has no result for so long. A hashed key is no key.
     let late = world.resend(&["--unconfirmed", "--older", "2h", "--unit", UNIT, "--yes", "--json"]).await;
-    assert_eq!(late.json(), json!({ "resent": 2, "passed": 2, "complete": true }), "{}", late.stderr);
+    assert_eq!(
+        late.json(),
+        json!({ "resent": 2, "in_spool": 0, "unselected": 1, "unnamed": 1, "complete": true }),
+        "{}",
+        late.stderr
+    );
     world.in_ledger("once.txt", 2).await;
     assert_eq!(world.in_ledger("a b+c%20/ü.txt", 3).await.len(), 3);
     assert_eq!(world.sim.accepted_keys(), ["a b+c%20/ü.txt", "first", "once.txt"]);
+
+    // What MDSS does not take stays in the spool, and is not put there again.
+    world.told(-5, "invoices", "refused.txt", 2).await;
+    world.sim.push(vec![mdss_sim::Step::Unavailable; 5000]);
+    let bucket = ["--bucket", "invoices", "--yes", "--json"];
+    assert_eq!(world.resend(&bucket).await.json()["resent"], 1);
+    let again = world.resend(&bucket).await.json();
+    assert_eq!((&again["resent"], &again["in_spool"]), (&json!(0), &json!(1)));
+    world.sim.calm();
+    world.in_ledger("refused.txt", 2).await;
 
     // Somebody did that, and the chain says so.
     let ledger = Ledger::open(&Place::Directory(world.data()), Options::reading()).await.unwrap();
@@ -106,6 +131,13 @@ async fn what_was_never_scanned_is_told_once_more_by_hand() {
     let lines = exported.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let retried = lines.filter(|line| line["kind"] == "retried");
     let retried: Vec<_> = retried.map(|line| (line["count"].clone(), line["reason"].clone())).collect();
-    assert_eq!(retried, [(json!(1), json!("never scanned")), (json!(2), json!("no result"))]);
+    assert_eq!(
+        retried,
+        [
+            (json!(1), json!("never scanned")),
+            (json!(2), json!("no result")),
+            (json!(1), json!("never scanned"))
+        ]
+    );
     assert_eq!(ledger.show(&BucketName::new("elsewhere"), b"gone.txt").await.unwrap().len(), 1);
 }

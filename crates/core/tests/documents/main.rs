@@ -8,6 +8,7 @@
 mod fields;
 mod links;
 mod tables;
+mod terraform;
 mod twins;
 
 use std::fs;

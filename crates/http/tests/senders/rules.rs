@@ -258,10 +258,9 @@ pub(crate) const SENDERS: &[Sender] = &[
     Sender {
         dialect: "volcengine-tos",
         who: "Volcengine's veFaaS",
-        gives_up: GivesUp::ClientErrors(&[]),
         attempts: 10,
-        goes_on: "up to ten times in 6 h",
-        source: "Volcengine, 6662/130472 (statuses are not published: 4xx is taken for final)",
+        goes_on: "up to ten times in 6 h, after a status of 400 or above",
+        source: "Volcengine, 6662/130472",
         ..REPEATS
     },
 ];

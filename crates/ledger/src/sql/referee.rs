@@ -75,3 +75,12 @@ pub(crate) fn answered(pen: &mut Pen<'_>, seq: u64, found: Option<&Found>) -> Re
     )?;
     Ok(times == i64::from(ASK_TIMES))
 }
+
+/// MDSS has said nothing that settles it: it is asked again in an hour, after everybody else.
+pub(crate) fn put_off(pen: &mut Pen<'_>, seq: u64) -> Result<(), Fault> {
+    let now = pen.now();
+    let sql = "INSERT INTO asked (seq, times, last) SELECT seq, 0, ?2 FROM entry WHERE seq = ?1 AND kind = 1 AND result_seq IS NULL
+               ON CONFLICT (seq) DO UPDATE SET last = excluded.last";
+    pen.db.execute(sql, args![seq, now])?;
+    Ok(())
+}

@@ -456,3 +456,24 @@ pub(crate) async fn what_mdss_says_when_it_is_asked_settles_a_write(world: World
 fn found_by(result: &str) -> Option<(String, String)> {
     found(result, "file-api")
 }
+
+pub(crate) async fn what_says_nothing_is_asked_again_in_an_hour_and_counts_for_nothing(world: World) {
+    let bench = world.bench().await;
+    bench.tell([told("a", "u", 1), told("b", "u", 2)]).await;
+    bench.clock.set(START + 60_000);
+    bench.clock.go(HOUR);
+    let due = async || {
+        let due = bench.ledger.questions().await.unwrap();
+        due.into_iter().map(|question| (question.seq, question.key)).collect::<Vec<_>>()
+    };
+    let [(a, _), (b, _)] = &due().await[..] else { panic!() };
+    bench.ledger.put_off(*a).await.unwrap();
+    assert_eq!(due().await, [(*b, "b".to_owned())], "the other one is asked about");
+    bench.clock.go(HOUR);
+    assert_eq!(due().await.len(), 2);
+    // It has been asked about once by now, and not twice.
+    assert!(!bench.ledger.answered(*a, None).await.unwrap());
+    bench.clock.go(HOUR);
+    assert!(bench.ledger.answered(*a, None).await.unwrap());
+    bench.ledger.put_off(999).await.unwrap();
+}

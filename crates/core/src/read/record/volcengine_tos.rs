@@ -19,8 +19,8 @@ const FACTS: Facts = Facts {
     keys: Some(KeyEncoding::Verbatim),
     key_place: &["tos", "object", "key"],
     looks_like: "a list of `events` with `tos`",
-    // veFaaS calls up to ten times in six hours (6662/130472), after which statuses is not documented; its own library answers 500 to a
-    // call that failed. So a 4xx is taken for final.
+    // veFaaS calls up to ten times in six hours, after any status of 400 or above (6662/130472); its own library answers 500 to a call that
+    // failed. So does the relay, whose answer to a call that shall come again is never a 4xx.
     answers: Answers::FINAL_4XX,
     ..Facts::BASE
 };
