@@ -190,7 +190,7 @@ fn enter(
         }
         DoorVerdict::Entered(entered) => Ok(entered),
         DoorVerdict::NeedBody(_) => unreachable!("there is a body"),
-        DoorVerdict::NeedKey(_, url) => {
+        DoorVerdict::NeedKey { url, .. } => {
             let why = format!(
                 "it needs the key at {url}, and explain fetches nothing: pin the key with certificate_file, or with jwks_file"
             );

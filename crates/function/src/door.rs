@@ -16,7 +16,7 @@ use mdss_relay_gate::{DoorVerdict, Source, Sources};
 use mdss_relay_request::{
     self as request, Admissions, Answer, Arrived, Carried, Happened, NotAdmitted, Rejected, Rejection,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{error, info};
 
 use crate::handler::{Entrance, internal};
@@ -69,7 +69,7 @@ impl Door {
         if let Some(page) = page(&request) {
             return page;
         }
-        let client = request.client;
+        let (client, arrived) = (request.client, Instant::now());
         let said = |Rejected { answer, line }: Rejected| {
             if let Some(line) = line {
                 line.write(client, 0);
@@ -78,19 +78,20 @@ impl Door {
         };
         let headers = request.pairs();
         let head = request.head(&headers);
-        let verdict = timeout(deadline.left(), self.admissions.admit_head(&self.sources, &head)).await;
+        let verdict =
+            timeout(deadline.left(), self.admissions.admit_head(&self.sources, &head, arrived)).await;
         drop(headers);
         let source = match verdict {
             Ok(DoorVerdict::NeedBody(source)) => source,
             Ok(DoorVerdict::Answered(source, answered)) => {
                 return said(request::answered(source.as_deref(), &answered));
             }
-            Ok(DoorVerdict::NeedKey(..) | DoorVerdict::Entered(_)) => {
+            Ok(DoorVerdict::NeedKey { .. } | DoorVerdict::Entered(_)) => {
                 unreachable!("keys are fetched, and a body is asked for first")
             }
             Err(_) => return said(no_key(None)),
         };
-        match self.deliver(relay, &source, request, deadline, id).await {
+        match self.deliver(relay, &source, request, arrived, deadline, id).await {
             Ok(answer) => answer,
             Err(rejected) => said(rejected),
         }
@@ -102,13 +103,14 @@ impl Door {
         relay: &Relay,
         source: &Source,
         request: Arrived,
+        arrived: Instant,
         deadline: Deadline,
         id: String,
     ) -> Result<Answer, Rejected> {
         if request.body.len() > self.body_limit {
             return Err(request::body_too_large(source, request.body.len() as u64, self.body_limit));
         }
-        let admitted = self.admissions.admit(&self.sources, source, request);
+        let admitted = self.admissions.admit(&self.sources, source, request, arrived);
         let (request, entered) = match timeout(deadline.left(), admitted).await {
             Ok(Ok(entered)) => entered,
             Ok(Err(NotAdmitted::Answered(answered))) => {

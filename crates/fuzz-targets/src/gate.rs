@@ -170,7 +170,7 @@ fn passes(policy: &Policy, request: &Request<'_>) -> bool {
         objection => objection,
     };
     let verdict = match judged(&keys) {
-        Verdict::NeedKey(url) => {
+        Verdict::NeedKey { url, .. } => {
             // Whether it is a key, and whose, is what the checks have to find out.
             let _ = keys.store(&url, request.body, now);
             judged(&keys)

@@ -87,13 +87,13 @@ fn is_admitted(policy: &Policy, headers: &[(&str, &[u8])], keys: &mut Keys, fetc
     let now = Timestamp::from_second(1_772_612_142).expect("2026 is in range");
     let head = Head { method: "POST", path: "/s", path_rest: None, headers, client: None };
     let mut verdict = policy.check_head(&head, now, keys);
-    if let Verdict::NeedKey(url) = &verdict {
+    if let Verdict::NeedKey { url, .. } = &verdict {
         if keys.store(url, fetched, now).is_err() {
             let again = policy.check_head(&head, now, keys);
             assert!(matches!(again, Verdict::Unavailable(_)), "a key that cannot be had: {again:?}");
         }
         verdict = policy.check_head(&head, now, keys);
-        assert!(!matches!(verdict, Verdict::NeedKey(_)), "asked for a second time");
+        assert!(!matches!(verdict, Verdict::NeedKey { .. }), "asked for a second time");
     }
     let Verdict::Admitted(_) = verdict else { return false };
     let bearers: Vec<_> =

@@ -8,11 +8,12 @@ use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use mdss_relay_core::{Answers, Cause, Delivery, Dialect, Draft, Failure, Mistake, Redelivers};
 
-use crate::check::HUAWEI_SMN;
+use crate::check::{ALIBABA_EVENTBRIDGE, ALIBABA_MNS, HUAWEI_SMN};
 use crate::head::{Head, Request, printable};
 use crate::key_url::KeyUrl;
 use crate::keys::Keys;
@@ -56,6 +57,15 @@ impl Source {
         format!("{}{secret}", self.path)
     }
 
+    /// The longest that a request may be kept waiting here for what others have: a place, memory, the disk, a key. It is a second less than its
+    /// sender waits for an answer, as that comes too late otherwise. `None`: nobody knows how long its sender waits.
+    pub fn longest_wait(&self) -> Option<Duration> {
+        const FOR_THE_REST: Duration = Duration::from_secs(1);
+        let is_alibabas = self.policy.has(ALIBABA_MNS) || self.policy.has(ALIBABA_EVENTBRIDGE);
+        let dialect = self.dialect.or(is_alibabas.then_some(Dialect::AlibabaOss))?;
+        Some(dialect.patience().waits?.saturating_sub(FOR_THE_REST))
+    }
+
     /// What its sender makes of statuses: as the pinned dialect says, or the one that was recognised in a delivery.
     pub fn answers(&self, recognised: Option<Dialect>) -> Answers {
         let answers = self.dialect.or(recognised).map_or(Answers::DEFAULT, Dialect::answers);
@@ -91,7 +101,14 @@ pub enum DoorVerdict {
     NeedBody(Arc<Source>),
     /// A signature, or a token, needs the key at this URL: fetch it, put what came of it into the [`Keys`], and ask again.
     /// A token needs it before the body is read.
-    NeedKey(Arc<Source>, KeyUrl),
+    NeedKey {
+        /// Where it was posted.
+        source: Arc<Source>,
+        /// The name of the check that needs the key.
+        check: &'static str,
+        /// Where the key is.
+        url: KeyUrl,
+    },
     /// Every check has passed.
     Entered(Entered),
     /// The request goes no further. The source is the one it was posted to, if there is one.
@@ -305,7 +322,7 @@ impl Sources {
             Verdict::Admitted(admission) => {
                 DoorVerdict::Entered(Entered { source: source.clone(), replay: admission.replay })
             }
-            Verdict::NeedKey(url) => DoorVerdict::NeedKey(source.clone(), url),
+            Verdict::NeedKey { check, url } => DoorVerdict::NeedKey { source: source.clone(), check, url },
             Verdict::Refused(refusal) => answered(Answered::Refused(refusal)),
             Verdict::Unavailable(what) => answered(Answered::Unavailable(what)),
         }

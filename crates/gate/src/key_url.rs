@@ -99,6 +99,12 @@ impl fmt::Debug for KeyUrl {
     }
 }
 
+/// The host that a URL of somebody's names, if it names one plainly: to the byte, so without user, port and capital letters where it is compared.
+pub(crate) fn named_host(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://").or(url.strip_prefix("http://"))?;
+    rest.split(['/', '?', '#']).next()
+}
+
 /// The most that is shown of a URL somebody sent.
 const LONGEST_SHOWN: usize = 300;
 

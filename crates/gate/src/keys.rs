@@ -3,7 +3,7 @@
 //! The gate asks for a key when a stranger's request names it, so what a stranger can cause is bounded here: a key that
 //! is held is fetched again after a day, or, when a signature does not fit it, after five minutes (the certificate at
 //! that URL may have been exchanged); one that could not be had is asked for again after five seconds; and of the URLs
-//! that no operator has written down, at most twelve a minute are asked for at one host. An issuer's key set is fetched again
+//! that no operator has written down, and that have never given a key, at most twelve a minute are asked for at one host. An issuer's key set is fetched again
 //! for a key that is not in it, but no sooner than a minute after the last time.
 
 use std::collections::{HashMap, VecDeque};
@@ -30,11 +30,11 @@ const SET_RENEWAL: SignedDuration = SignedDuration::from_mins(1);
 /// attempts, "10 to 20 s apart" as its sister service has it.
 const RETRY: SignedDuration = SignedDuration::from_secs(5);
 
-/// At one host, this many fetches of unlisted URLs in [`SPAN`]. A sender that is no attacker needs one.
+/// At one host, this many fetches in [`SPAN`] of unlisted URLs that have given no key. A sender that is no attacker needs one.
 const MOST_FETCHES: usize = 12;
 const SPAN: SignedDuration = SignedDuration::from_secs(60);
 
-/// Keys and failures remembered.
+/// Keys remembered, and as many failures.
 const MOST_HELD: usize = 64;
 
 /// The keys that were fetched for one server, and what became of every fetch.
@@ -45,7 +45,7 @@ const MOST_HELD: usize = 64;
 #[derive(Debug, Default)]
 pub struct Keys {
     held: HashMap<KeyUrl, Held>,
-    /// When unlisted URLs were fetched, the oldest first, with the host.
+    /// When unlisted URLs without a key were fetched, the oldest first, with the host.
     fetches: VecDeque<(Timestamp, String)>,
 }
 
@@ -137,31 +137,25 @@ impl Keys {
     }
 
     fn keep(&mut self, url: &KeyUrl, got: Option<Got>, now: Timestamp) {
-        if !url.is_listed() {
+        let before = self.held.remove(url).and_then(|held| held.got);
+        // One that has given a key is no stranger's invention, and whoever names many others must not keep it from being renewed.
+        if !url.is_listed() && before.is_none() {
             while self.fetches.front().is_some_and(|(at, _)| apart(*at, now) >= SPAN) {
                 self.fetches.pop_front();
             }
             self.fetches.push_back((now, url.authority().to_owned()));
         }
-        if let Some(held) = self.held.get_mut(url) {
-            held.asked = now;
-            if let Some(got) = got {
-                held.got = Some((got, now));
-            }
-            return;
-        }
-        if self.held.len() >= MOST_HELD {
-            // Failures go before keys, what a stranger named before what an operator did, the old before the new.
-            let worth = |(url, held): &(&KeyUrl, &Held)| (held.got.is_some(), url.is_listed(), held.asked);
-            let last =
-                self.held.iter().min_by_key(worth).map(|(url, held)| (url.clone(), held.got.is_some()));
-            match last {
-                Some((_, true)) if got.is_none() => return,
-                Some((worst, _)) => drop(self.held.remove(&worst)),
-                None => {}
+        let got = got.map(|got| (got, now)).or(before);
+        // Keys and failures do not take each other's room: a failure that left no trace would be repeated without end.
+        let alike = self.held.iter().filter(|(_, held)| held.got.is_some() == got.is_some());
+        if alike.clone().count() >= MOST_HELD {
+            // What a stranger named goes before what an operator did, the old before the new.
+            let worth = |(url, held): &(&KeyUrl, &Held)| (url.is_listed(), held.asked);
+            if let Some(worst) = alike.min_by_key(worth).map(|(url, _)| url.clone()) {
+                self.held.remove(&worst);
             }
         }
-        self.held.insert(url.clone(), Held { got: got.map(|got| (got, now)), asked: now });
+        self.held.insert(url.clone(), Held { got, asked: now });
     }
 
     pub(crate) fn find(&self, url: &KeyUrl, now: Timestamp) -> Found<'_, Key> {
@@ -203,7 +197,8 @@ impl Keys {
     fn may_fetch(&self, url: &KeyUrl, now: Timestamp) -> bool {
         let recent =
             self.fetches.iter().filter(|(at, host)| apart(*at, now) < SPAN && host == url.authority());
-        url.is_listed() || recent.count() < MOST_FETCHES
+        let has_given_one = self.held.get(url).is_some_and(|held| held.got.is_some());
+        url.is_listed() || has_given_one || recent.count() < MOST_FETCHES
     }
 }
 
@@ -390,7 +385,7 @@ mod tests {
         assert_eq!(keys.find(&neighbour, at(99)), Found::Fetch);
         let region = KeyUrl::derived("https://sns.us-east-1.amazonaws.com/a.pem");
         assert_eq!(keys.find(&region, at(99)), Found::Fetch);
-        assert!(keys.held.len() <= 64 && keys.fetches.len() <= 24);
+        assert!(keys.held.len() <= 64 && keys.fetches.len() <= 24, "no key, so failures alone");
     }
 
     #[test]
@@ -398,31 +393,56 @@ mod tests {
         let mut keys = Keys::new();
         keys.store(&listed(), pem().as_bytes(), at(0)).unwrap();
         keys.store(&derived(0), pem().as_bytes(), at(1)).unwrap();
-        for number in 1..=64 {
+        for number in 1..=65 {
             keys.failed(&derived(number), at(100 * i64::try_from(number).unwrap()));
         }
-        assert_eq!(keys.held.len(), 64);
+        assert_eq!(keys.held.len(), 66);
         assert!(keys.held.contains_key(&listed()) && keys.held.contains_key(&derived(0)));
-        assert!(!keys.held.contains_key(&derived(1)) && keys.held.contains_key(&derived(64)));
+        assert!(!keys.held.contains_key(&derived(1)) && keys.held.contains_key(&derived(65)));
         for number in 1..=64 {
             keys.store(&derived(number), pem().as_bytes(), at(10_000 + i64::try_from(number).unwrap()))
                 .unwrap();
         }
         assert!(keys.held.contains_key(&listed()) && !keys.held.contains_key(&derived(0)));
-        // Where only keys are held, a failure is not worth remembering.
-        keys.failed(&derived(1_000), at(20_000));
-        assert!(keys.held.len() == 64 && !keys.held.contains_key(&derived(1_000)));
+        assert_eq!(keys.held.values().filter(|held| held.got.is_some()).count(), 64);
     }
 
     #[test]
-    fn renewing_counts_as_fetching() {
+    fn where_only_keys_are_held_a_failure_is_remembered_too() {
+        let mut keys = Keys::new();
+        let url =
+            |number: usize| KeyUrl::listed(&format!("https://keys.example/{number}.pem"), false).unwrap();
+        for number in 0..64 {
+            keys.store(&url(number), pem().as_bytes(), at(0)).unwrap();
+        }
+        for unknown in [url(64), derived(64)] {
+            assert_eq!(keys.find(&unknown, at(1)), Found::Fetch);
+            keys.failed(&unknown, at(1));
+            assert_eq!(keys.find(&unknown, at(1)), MOMENT_AGO);
+        }
+        assert!((0..64).all(|number| found(&keys, &url(number), 1) == "here"));
+    }
+
+    /// A stranger who names what is not there must not keep what is there from being renewed, or it would be gone after a week.
+    #[test]
+    fn what_strangers_name_keeps_no_key_from_being_renewed() {
         let mut keys = Keys::new();
         keys.store(&derived(0), pem().as_bytes(), at(0)).unwrap();
-        assert_eq!(found(&keys, &derived(0), 300), "renewable");
         for number in 1..=12 {
-            assert_eq!(found(&keys, &derived(0), 300), "renewable", "{number}");
             keys.failed(&derived(number), at(300));
         }
-        assert_eq!(found(&keys, &derived(0), 300), "here");
+        assert_eq!(keys.find(&derived(13), at(300)), TOO_MANY);
+        assert_eq!(found(&keys, &derived(0), 300), "renewable");
+        // Not even when it is too old to be used.
+        let week = 7 * 24 * 3600;
+        for number in 1..=12 {
+            keys.failed(&derived(number), at(week));
+        }
+        assert_eq!(found(&keys, &derived(0), week), "fetch");
+        // Nor do its own fetches count.
+        keys.failed(&derived(0), at(week));
+        keys.store(&derived(0), pem().as_bytes(), at(week + 5)).unwrap();
+        assert_eq!(keys.fetches.len(), 12);
+        assert_eq!(found(&keys, &derived(0), week + 5), "here");
     }
 }

@@ -218,7 +218,7 @@ fn verdict(check: &Check, status: Status, objection: Objection) -> Verdict {
     let check = check.name();
     let refused = |why| Refusal { check, status, why, out_of_date: false, certificate_url: None };
     match objection {
-        Objection::NeedKey(url) => Verdict::NeedKey(url),
+        Objection::NeedKey(url) => Verdict::NeedKey { check, url },
         Objection::Unavailable(why) => {
             Verdict::Unavailable(Unavailable { check, why, certificate_url: None })
         }
@@ -383,7 +383,7 @@ mod tests {
         ];
         let alone = parsed("{ jdcloud_signature = { certificate_urls = ['https://keys.example/jd.pem'] } }");
         assert!(
-            matches!(body_verdict(&alone, &jd, b""), Verdict::NeedKey(needed) if needed.as_str() == listed)
+            matches!(body_verdict(&alone, &jd, b""), Verdict::NeedKey { url: needed, .. } if needed.as_str() == listed)
         );
         // Before it in the order, and after it.
         for other in [

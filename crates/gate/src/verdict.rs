@@ -14,7 +14,12 @@ pub enum Verdict {
     /// Nothing speaks against the request so far, but a signature or a token needs the key at this URL. The adapter fetches it,
     /// puts what it got into [`Keys`](crate::Keys) (or says there that it got nothing), and asks again: then the answer
     /// is another one.
-    NeedKey(KeyUrl),
+    NeedKey {
+        /// The name of the check that needs it.
+        check: &'static str,
+        /// Where it is.
+        url: KeyUrl,
+    },
     /// The key that a check needs cannot be had just now, and to ask for it again would be too soon; or nobody has listed its URL, of a sender
     /// that is known to change it; or the clock is not set. The answer is 503
     /// and never 401: this is no reason to call a sender a stranger.

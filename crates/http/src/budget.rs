@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 /// Permits are of this many bytes; a semaphore counts in 32 bits.
 const UNIT: usize = 1024;
@@ -69,21 +69,21 @@ impl Budget {
         }
     }
 
-    /// Room for a body, of which nothing is known yet.
-    pub(crate) fn room<'b>(&'b self, source: &'b str) -> Room<'b> {
-        Room { budget: self, source, share: Share::default(), bytes: 0 }
+    /// Room for a body, of which nothing is known yet. Nobody waits for it after `until`.
+    pub(crate) fn room<'b>(&'b self, source: &'b str, until: Option<Instant>) -> Room<'b> {
+        Room { budget: self, source, until, share: Share::default(), bytes: 0 }
     }
 
-    /// Room for what may become of a body before anybody has read it; `None` if there was none for a while.
-    pub(crate) async fn work(&self, source: &str, body: &[u8]) -> Option<Share> {
+    /// Room for what may become of a body before anybody has read it; `None` if there was none for a while, or `until` then.
+    pub(crate) async fn work(&self, source: &str, body: &[u8], until: Option<Instant>) -> Option<Share> {
         // Counted, not parsed: records of a list have a comma between them.
         let commas = body.iter().filter(|byte| **byte == b',').count();
         let records = commas.max(body.len() / HIDDEN_RECORD).min(MOST_RECORDS) + 1;
         let bytes = in_hand(records, body.len());
         if bytes > MOST_LITTLE {
-            return self.work.take(source, bytes).await;
+            return self.work.take(source, bytes, until).await;
         }
-        Some(Share(vec![patiently(&self.little, permits(bytes)).await?]))
+        Some(Share(vec![patiently(&self.little, permits(bytes), until).await?]))
     }
 }
 
@@ -91,6 +91,7 @@ impl Budget {
 pub(crate) struct Room<'b> {
     budget: &'b Budget,
     source: &'b str,
+    until: Option<Instant>,
     share: Share,
     /// Permits are held for so many.
     bytes: usize,
@@ -105,7 +106,7 @@ impl Room<'_> {
         if bytes <= SMALL_BODY || wanted <= self.bytes {
             return true;
         }
-        let Some(more) = self.budget.bodies.take(self.source, wanted - self.bytes).await else {
+        let Some(more) = self.budget.bodies.take(self.source, wanted - self.bytes, self.until).await else {
             return false;
         };
         self.share.0.extend(more.0);
@@ -140,7 +141,7 @@ impl Pool {
         Self { all: Arc::new(Semaphore::new(all / UNIT)), of_one: of_one / UNIT, sources: Mutex::default() }
     }
 
-    async fn take(&self, source: &str, bytes: usize) -> Option<Share> {
+    async fn take(&self, source: &str, bytes: usize, until: Option<Instant>) -> Option<Share> {
         let count = permits(bytes).min(u32::try_from(self.of_one).unwrap_or(u32::MAX));
         // Sources are the operator's, so there are few.
         let own = self
@@ -151,8 +152,8 @@ impl Pool {
             .or_insert_with(|| Arc::new(Semaphore::new(self.of_one)))
             .clone();
         // First what is its own: whoever waits for that stands in nobody's way.
-        let own = patiently(&own, count).await?;
-        Some(Share(vec![patiently(&self.all, count).await?, own]))
+        let own = patiently(&own, count, until).await?;
+        Some(Share(vec![patiently(&self.all, count, until).await?, own]))
     }
 }
 
@@ -160,21 +161,25 @@ fn permits(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).max(1)
 }
 
-async fn patiently(semaphore: &Arc<Semaphore>, count: u32) -> Option<OwnedSemaphorePermit> {
-    timeout(PATIENCE, semaphore.clone().acquire_many_owned(count)).await.ok()?.ok()
+async fn patiently(
+    semaphore: &Arc<Semaphore>,
+    count: u32,
+    until: Option<Instant>,
+) -> Option<OwnedSemaphorePermit> {
+    let longest = Instant::now() + PATIENCE;
+    let until = until.map_or(longest, |until| until.min(longest));
+    timeout_at(until, semaphore.clone().acquire_many_owned(count)).await.ok()?.ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn one_source_takes_its_share_and_waits_only_so_long_for_more() {
         let budget = Budget::new();
         let hold = async |source, bytes| {
-            let mut room = budget.room(source);
+            let mut room = budget.room(source, None);
             room.hold(bytes).await.then(|| room.share())
         };
         let first = hold("a", BODIES_OF_ONE).await.unwrap();
@@ -187,7 +192,7 @@ mod tests {
         assert!(hold("c", SMALL_BODY + 1).await.is_none(), "all is taken");
         drop(first);
         // One of which nobody knows how long it will be.
-        let mut growing = budget.room("c");
+        let mut growing = budget.room("c", None);
         for bytes in [1, SMALL_BODY, SMALL_BODY + 1, BODIES_OF_ONE / 2, BODIES_OF_ONE, usize::MAX] {
             assert!(growing.hold(bytes).await, "{bytes}");
         }
@@ -196,23 +201,40 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn nobody_waits_longer_than_his_sender_does() {
+        let budget = Budget::new();
+        let mut all = budget.room("a", None);
+        assert!(all.hold(usize::MAX).await);
+        let many = b"1,".repeat(20_000);
+        let _work = budget.work("a", &many, None).await.unwrap();
+        let started = Instant::now();
+        let until = Some(started + Duration::from_secs(4));
+        assert!(!budget.room("a", until).hold(SMALL_BODY + 1).await);
+        assert_eq!(started.elapsed().as_secs(), 4);
+        // Whoever has waited for the one does not wait for the other, but takes what is there.
+        assert!(budget.work("a", &many, until).await.is_none());
+        assert!(budget.work("a", b"1", until).await.is_some());
+        assert_eq!(started.elapsed().as_secs(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_many_records_may_become_is_bounded_and_an_event_of_usual_size_does_not_notice() {
         let budget = Budget::new();
         let many = b"1,".repeat(20_000);
-        let mut first = budget.work("a", &many).await.unwrap();
-        assert!(budget.work("a", &many).await.is_none());
-        assert!(budget.work("b", &many).await.is_none(), "more than half is taken");
+        let mut first = budget.work("a", &many, None).await.unwrap();
+        assert!(budget.work("a", &many, None).await.is_none());
+        assert!(budget.work("b", &many, None).await.is_none(), "more than half is taken");
         let usual = r#"{"a":"b"},"#.repeat(80);
         let mut small = Vec::new();
         for _ in 0..70 {
-            small.push(budget.work("a", usual.as_bytes()).await.unwrap());
+            small.push(budget.work("a", usual.as_bytes(), None).await.unwrap());
         }
         // Encoded, commas do not show.
         let hidden = vec![b'x'; 20_000 * HIDDEN_RECORD];
-        assert!(budget.work("b", &hidden).await.is_none());
+        assert!(budget.work("b", &hidden, None).await.is_none());
         // Most of it is given back once the records are counted.
         first.shrink(in_hand(10, many.len()));
-        budget.work("b", &hidden).await.unwrap();
+        budget.work("b", &hidden, None).await.unwrap();
         drop((first, small));
         assert_eq!(budget.work.all.available_permits(), WORK / UNIT);
         assert_eq!(budget.little.available_permits(), LITTLE / UNIT);

@@ -16,7 +16,7 @@ use mdss_relay_gate::{DoorVerdict, ReplayKey, Source, Takes};
 use mdss_relay_request::{Answer, Happened, NotAdmitted, Rejection, answer, defect, delivered};
 use mdss_relay_spool::{Sender, Spool};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::info;
 
 use crate::arrived::{arrived, head, pairs};
@@ -30,6 +30,9 @@ use crate::response::{holding, response};
 use crate::results::MOST_BYTES;
 use crate::slots::ConnectionState;
 use crate::state::Shared;
+
+/// What the disk has at least, even if a sender has taken all its time for its body. It needs milliseconds, unless it hangs.
+const FOR_THE_DISK: Duration = Duration::from_millis(500);
 
 /// The other end of a connection.
 #[derive(Clone)]
@@ -85,6 +88,7 @@ async fn respond(
     request: Request,
     under_way: Arc<UnderWay>,
 ) -> (Option<Arc<Source>>, Response) {
+    let arrived = Instant::now();
     let rejections = Rejections { refusals: &shared.refusals, client };
     if peer.probe_only {
         let failure = Failure::new(Cause::Deadline, "all connections are in use");
@@ -92,7 +96,8 @@ async fn respond(
     }
     let (parts, body) = request.into_parts();
     let headers = pairs(&parts.headers);
-    let admitted = shared.admissions.admit_head(&running.sources, &head(&parts, &headers, client)).await;
+    let admitted =
+        shared.admissions.admit_head(&running.sources, &head(&parts, &headers, client), arrived).await;
     drop(headers);
     let source = match admitted {
         DoorVerdict::NeedBody(source) => source,
@@ -100,7 +105,7 @@ async fn respond(
             let answer = rejections.answered(source.as_deref(), &answered);
             return (source, response(answer));
         }
-        DoorVerdict::NeedKey(..) | DoorVerdict::Entered(_) => {
+        DoorVerdict::NeedKey { .. } | DoorVerdict::Entered(_) => {
             unreachable!("keys are fetched, and a body is asked for first")
         }
     };
@@ -108,7 +113,7 @@ async fn respond(
         peer.connection.set_authenticated();
     }
     let (shared, running) = (shared.clone(), running.clone());
-    let call = Call { shared, running, source: source.clone(), client, under_way };
+    let call = Call { shared, running, source: source.clone(), client, arrived, under_way };
     let given = call.take(peer, parts, body).await.unwrap_or_else(response);
     (Some(source), given)
 }
@@ -138,6 +143,7 @@ struct Call {
     running: Arc<InForce>,
     source: Arc<Source>,
     client: Option<IpAddr>,
+    arrived: Instant,
     /// The work goes on when its sender has gone, and so does the call.
     under_way: Arc<UnderWay>,
 }
@@ -151,6 +157,12 @@ impl Call {
         self.rejections().reject(Some(&self.source), rejection, &Failure::new(cause, why))
     }
 
+    /// When nobody may be kept waiting any longer for what others have: its sender would be gone before the answer. All the waits of a request
+    /// count together.
+    fn until(&self) -> Option<Instant> {
+        Some(self.arrived + self.source.longest_wait()?)
+    }
+
     /// Reads the body, goes through the door with it, and delivers. An error is the answer to a request that becomes no delivery.
     async fn take(self, peer: &Peer, parts: Parts, body: Body) -> Result<Response, Answer> {
         let Self { shared, running, source, .. } = &self;
@@ -161,20 +173,22 @@ impl Call {
         };
         let deadline = Deadline::new(None, longest);
         let places = running.places.get(&source.name).cloned().unwrap_or_else(|| Arc::new(Semaphore::new(1)));
-        let Ok(Ok(place)) = timeout(longest, places.acquire_owned()).await else {
+        let (until, latest) = (self.until(), self.arrived + longest);
+        let wait = timeout_at(until.map_or(latest, |until| until.min(latest)), places.acquire_owned());
+        let Ok(Ok(place)) = wait.await else {
             let why = format!("this source has {MOST_REQUESTS} requests under way, as many as it may");
             return Err(self.reject(Rejection::TooManyRequests, Cause::Deadline, why));
         };
-        let mut room = shared.budget.room(&source.name);
+        let mut room = shared.budget.room(&source.name, until);
         let stopping = shared.stopping.subscribe();
         let body = body::read(body, &parts.headers, largest, stopping, &mut room).await;
         let body = body.map_err(|unread| self.rejections().unread(source, &unread, largest))?;
         let request = arrived(&parts, self.client, body);
-        let (request, entered) =
-            shared.admissions.admit(&running.sources, source, request).await.map_err(|why| match why {
-                NotAdmitted::Answered(answered) => self.rejections().answered(Some(source), &answered),
-                NotAdmitted::Panicked => defect(source, ""),
-            })?;
+        let admitted = shared.admissions.admit(&running.sources, source, request, self.arrived).await;
+        let (request, entered) = admitted.map_err(|why| match why {
+            NotAdmitted::Answered(answered) => self.rejections().answered(Some(source), &answered),
+            NotAdmitted::Panicked => defect(source, ""),
+        })?;
         if !source.policy.is_none() {
             peer.connection.set_authenticated();
         }
@@ -209,7 +223,7 @@ impl Call {
             }
             Err(_) => return Err(defect(source, &id)),
         };
-        let Some(work) = shared.budget.work(&source.name, &delivery.body).await else {
+        let Some(work) = shared.budget.work(&source.name, &delivery.body, until).await else {
             return Err(no_memory());
         };
         let mut held = InHand { work, body: room.share() };
@@ -300,8 +314,10 @@ impl Call {
     /// after all, it is sent twice, which harms nothing.
     async fn keep(&self, spool: &Spool, delivery: Delivery, plan: &Plan) -> Result<Report, String> {
         let sender = if self.source.policy.is_none() { Sender::Anyone } else { Sender::Proven };
-        match timeout(self.running.relay.settings().mdss.deadline, spool.accept(delivery, plan, sender)).await
-        {
+        let longest = self.running.relay.settings().mdss.deadline;
+        let left = self.until().map(|until| until.saturating_duration_since(Instant::now()));
+        let wait = left.map_or(longest, |left| left.max(FOR_THE_DISK).min(longest));
+        match timeout(wait, spool.accept(delivery, plan, sender)).await {
             Ok(Ok(report)) => Ok(report),
             Ok(Err(trouble)) => Err(trouble.to_string()),
             Err(_) => Err("what keeps the events does not answer".to_owned()),

@@ -10,14 +10,14 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use drive::{Answer, Headers, Program, Server, Signer};
 use jiff::{SignedDuration, Timestamp};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Step, units};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -426,6 +426,33 @@ async fn rows_15_and_18_of_smns_message_only_what_is_signed_counts_and_nobody_is
     assert_eq!((visited.load(Ordering::SeqCst), sim.requests().len()), (0, 0));
     let printed = server.process.output();
     assert!(!printed.contains("t0ken-of-smn"), "{printed}");
+}
+
+/// An answer that comes after 5 s is final for SMN. Strangers need no secret to take every place of a source without a check of the head.
+#[tokio::test]
+async fn bodies_that_never_arrive_do_not_make_an_answer_late() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, _) = web("200 OK", "", "").await;
+    let server = start(program(&sim, folder.path(), &certificate)).await;
+    let urls = Urls { certificate };
+    let mut strangers = Vec::new();
+    for _ in 0..32 {
+        let mut stream = TcpStream::connect(&server.address).await.unwrap();
+        let head = "POST /smn HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // It is asked for its body, so it has a place.
+        let mut said = [0; 12];
+        stream.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"HTTP/1.1 100");
+        strangers.push(stream);
+    }
+    let (asked, post) = (Instant::now(), smn(&urls, Signer::one(), "a", 0));
+    let answer = send(&server, &post).await;
+    assert_eq!((answer.status, answer.header("retry-after").is_some()), (503, true), "{}", answer.text());
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    drop(strangers);
+    assert_eq!(send(&server, &post).await.status, 200);
 }
 
 #[tokio::test]

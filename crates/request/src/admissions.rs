@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use mdss_relay_core::{Confirmation, Panicked, fields, offload};
 use mdss_relay_gate::{
     Answered, DoorVerdict, Entered, KeyUrl, Keys, ReplayKey, Replays, RequestHead, Source, Sources,
+    Unavailable,
 };
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use crate::answers::Answer;
@@ -95,19 +97,25 @@ impl Admissions {
     }
 
     /// Takes a head through the door, before any of its body is read, and fetches what the gate asks for.
-    pub async fn admit_head(self: &Arc<Self>, sources: &Sources, head: &RequestHead<'_>) -> DoorVerdict {
-        let mut turn: Option<OwnedMutexGuard<()>> = None;
+    /// `arrived` is when the request did: its sender has waited since then.
+    pub async fn admit_head(
+        self: &Arc<Self>,
+        sources: &Sources,
+        head: &RequestHead<'_>,
+        arrived: Instant,
+    ) -> DoorVerdict {
+        let mut wants = Wants::since(arrived);
         loop {
             let verdict = sources.enter(head, None, Timestamp::now(), &held(&self.keys));
-            match (verdict, turn.take()) {
-                (DoorVerdict::NeedKey(source, _), None) => turn = Some(self.turn(&source).await),
-                (DoorVerdict::NeedKey(source, url), Some(turn)) => self.fetch_whole(&source, url, turn).await,
-                (verdict, _) => return verdict,
+            let DoorVerdict::NeedKey { source, check, url } = verdict else { return verdict };
+            if let Err(why) = self.go_on(&mut wants, &source, url).await {
+                return DoorVerdict::Answered(Some(source), unavailable(check, why));
             }
         }
     }
 
-    /// Takes a complete request through the door, and fetches what the gate asks for, once for each key it may need.
+    /// Takes a complete request through the door, and fetches what the gate asks for, once for each key it may need. `arrived` is as for
+    /// [`admit_head`](Self::admit_head).
     ///
     /// # Errors
     /// Why it is not let in.
@@ -116,26 +124,55 @@ impl Admissions {
         sources: &Arc<Sources>,
         source: &Source,
         mut request: Arrived,
+        arrived: Instant,
     ) -> Result<(Arrived, Entered), NotAdmitted> {
-        let mut turn: Option<OwnedMutexGuard<()>> = None;
+        let mut wants = Wants::since(arrived);
         loop {
             let verdict;
             (request, verdict) = self.ask(sources, source, request).await?;
-            match (verdict, turn.take()) {
-                (DoorVerdict::Entered(entered), _) => return Ok((request, entered)),
-                (DoorVerdict::Answered(_, answered), _) => {
+            match verdict {
+                DoorVerdict::Entered(entered) => return Ok((request, entered)),
+                DoorVerdict::Answered(_, answered) => {
                     if let Some(url) = answered.certificate_url() {
                         self.log_unlisted(source, url);
                     }
                     return Err(NotAdmitted::Answered(answered));
                 }
-                // Whoever had the turn before may have fetched it, so it is asked once more.
-                (DoorVerdict::NeedKey(..), None) => turn = Some(self.turn(source).await),
-                // Every fetch leaves a trace in the keys, so this comes to an end.
-                (DoorVerdict::NeedKey(_, url), Some(turn)) => self.fetch_whole(source, url, turn).await,
-                (DoorVerdict::NeedBody(_), _) => unreachable!("there is a body"),
+                DoorVerdict::NeedKey { check, url, .. } => {
+                    if let Err(why) = self.go_on(&mut wants, source, url).await {
+                        return Err(NotAdmitted::Answered(unavailable(check, why)));
+                    }
+                }
+                DoorVerdict::NeedBody(_) => unreachable!("there is a body"),
             }
         }
+    }
+
+    /// The next step towards a key, for as long as the sender waits: first the turn, then, if whoever had the turn before has not fetched it
+    /// either, the fetch. That one goes on without the sender, who finds the key when he comes again.
+    ///
+    /// # Errors
+    /// Why there is no further one.
+    async fn go_on(
+        self: &Arc<Self>,
+        wants: &mut Wants,
+        source: &Source,
+        url: KeyUrl,
+    ) -> Result<(), &'static str> {
+        const LATE: &str = "its key was not there when its sender had waited long enough";
+        // Whatever the keys remember of it: a request whose key cannot be had must come to an end.
+        if wants.fetched.contains(&url) {
+            return Err("its key was fetched for this very request, and is not there");
+        }
+        let until = source.longest_wait().map(|longest| wants.since + longest);
+        match wants.turn.take() {
+            None => wants.turn = Some(within(until, self.turn(source)).await.ok_or(LATE)?),
+            Some(turn) => {
+                wants.fetched.push(url.clone());
+                within(until, self.fetch_whole(source, url, turn)).await.ok_or(LATE)?;
+            }
+        }
+        Ok(())
     }
 
     /// The right to fetch for a source.
@@ -235,6 +272,34 @@ impl Admissions {
     }
 }
 
+/// What a request wants of the keys.
+struct Wants {
+    /// When it arrived.
+    since: Instant,
+    /// Its right to fetch.
+    turn: Option<OwnedMutexGuard<()>>,
+    /// What was fetched for it.
+    fetched: Vec<KeyUrl>,
+}
+
+impl Wants {
+    fn since(since: Instant) -> Self {
+        Self { since, turn: None, fetched: Vec::new() }
+    }
+}
+
+/// What comes of this until then; `None`: nothing has.
+async fn within<T>(until: Option<Instant>, coming: impl Future<Output = T>) -> Option<T> {
+    match until {
+        Some(until) => timeout_at(until, coming).await.ok(),
+        None => Some(coming.await),
+    }
+}
+
+fn unavailable(check: &'static str, why: &'static str) -> Answered {
+    Answered::Unavailable(Unavailable { check, why, certificate_url: None })
+}
+
 /// A thread that panics while it holds one of these leaves nothing half-written behind.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -243,6 +308,7 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
+    use std::time::Duration;
 
     use drive::Signer;
     use futures_util::FutureExt;
@@ -303,7 +369,7 @@ mod tests {
         let sources = sources("");
         let source = sources.iter().next().unwrap();
         let ids: Vec<String> = (0..8).map(|n| n.to_string()).collect();
-        let all = ids.iter().map(|id| admissions.admit(&sources, source, message(id)));
+        let all = ids.iter().map(|id| admissions.admit(&sources, source, message(id), Instant::now()));
         for admitted in futures_util::future::join_all(all).await {
             assert!(admitted.is_ok_and(|(_, entered)| entered.replay.is_some()));
         }
@@ -321,7 +387,7 @@ mod tests {
             let sources = sources("");
             let source = sources.iter().next().unwrap();
             for id in ["1", "2"] {
-                let refused = admissions.admit(&sources, source, message(id)).await.map(drop);
+                let refused = admissions.admit(&sources, source, message(id), Instant::now()).await.map(drop);
                 let Err(NotAdmitted::Answered(Answered::Unavailable(what))) = refused else {
                     panic!("{status}")
                 };
@@ -329,6 +395,54 @@ mod tests {
             }
             assert_eq!(*seen.lock().unwrap(), [CERTIFICATE], "{status}");
         }
+    }
+
+    /// SMN waits 5 s, and an answer that is late is final. The fetch goes on, so that the repetition finds what came of it.
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_hangs_keeps_nobody_waiting_longer_than_his_sender_does() {
+        let host = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let admissions = Admissions::new();
+        let names = Everywhere(host.local_addr().unwrap());
+        let fetcher = Fetcher::with(mdss_relay_core::public_tls(&[]).unwrap(), names);
+        assert!(admissions.fetcher.set(fetcher).is_ok());
+        let (admissions, sources) = (Arc::new(admissions), sources(""));
+        let source = sources.iter().next().unwrap();
+        // One fetches, and another one waits for its turn; both have waited a second already.
+        let (started, arrived) = (Instant::now(), Instant::now());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let ask = |id| admissions.admit(&sources, source, message(id), arrived);
+        for refused in <[_; 2]>::from(tokio::join!(ask("1"), ask("2"))) {
+            let Err(NotAdmitted::Answered(Answered::Unavailable(what))) = refused.map(drop) else { panic!() };
+            assert_eq!(what.check, "huawei_smn");
+            assert_eq!(what.why, "its key was not there when its sender had waited long enough");
+        }
+        assert_eq!(started.elapsed().as_secs(), 4);
+        let _connection = host.accept().await.unwrap();
+        // Its end is remembered, although nobody has waited for it.
+        drop(admissions.turn(source).await);
+        let refused = admissions.admit(&sources, source, message("1"), Instant::now()).await.map(drop);
+        let Err(NotAdmitted::Answered(Answered::Unavailable(what))) = refused else { panic!() };
+        assert_eq!(what.why, "its key could not be had a moment ago");
+        assert!(host.accept().now_or_never().is_none());
+    }
+
+    /// Whatever the keys remember of it, and whatever they ask for then.
+    #[tokio::test]
+    async fn a_key_is_fetched_once_for_a_request() {
+        let (admissions, seen) = huawei(answer("404 Not Found", "", "")).await;
+        let sources = sources("");
+        let source = sources.iter().next().unwrap();
+        let asked = admissions.ask(&sources, source, message("1")).await.ok().unwrap();
+        let DoorVerdict::NeedKey { url, .. } = asked.1 else { panic!() };
+        let mut wants = Wants::since(Instant::now());
+        // Its turn, and the fetch.
+        for _ in 0..2 {
+            assert_eq!(admissions.go_on(&mut wants, source, url.clone()).await, Ok(()));
+        }
+        *held(&admissions.keys) = Keys::new();
+        let again = admissions.go_on(&mut wants, source, url).await;
+        assert_eq!(again, Err("its key was fetched for this very request, and is not there"));
+        assert_eq!(*seen.lock().unwrap(), [CERTIFICATE]);
     }
 
     #[tokio::test]

@@ -30,7 +30,7 @@ use super::trust::fetched;
 use crate::encoding::BASE64;
 use crate::head::{Head, Request};
 use crate::key::{Hash, Key, Pinned};
-use crate::key_url::{KeyUrl, shown};
+use crate::key_url::{KeyUrl, named_host, shown};
 use crate::keys::Keys;
 use crate::members::Members;
 use crate::moment;
@@ -160,14 +160,22 @@ impl HuaweiSmn {
 
     /// The certificate's URL, if it may be fetched: `https://<host>/smn/SMN_….pem`, and for Huawei's own host with the topic's region in both. What
     /// the files of other brands are called is not known beyond `SMN_`.
+    ///
+    /// What a file at the right host is called may change, and SMN would not come again after a refusal. So only another host is one.
     fn certificate(&self, text: &str, topic: &SmnTopic) -> Result<KeyUrl, Objection> {
         const STRANGE: &str = "the signing_cert_url is not one of SMN";
-        let wrong = |why| Objection::WrongUrl(why, shown(text.as_bytes()));
+        let own = format!("smn.{}.myhuaweicloud.com", topic.region);
+        let is_right =
+            named_host(text).is_some_and(|host| host == own || self.hosts.iter().any(|known| known == host));
+        let wrong = |why| match is_right {
+            true => Objection::UnknownUrl(why, shown(text.as_bytes())),
+            false => Objection::WrongUrl(why, shown(text.as_bytes())),
+        };
         let parts = text.strip_prefix("https://").and_then(|rest| rest.split_once("/smn/SMN_"));
         let (given, file) = parts.filter(|(given, _)| host(given).is_ok()).ok_or_else(|| wrong(STRANGE))?;
         let name = file.strip_suffix(".pem").filter(|name| is_file(name)).ok_or_else(|| wrong(STRANGE))?;
         let of_region = name.rsplit_once('_').filter(|(_, digits)| is_hash(digits)).map(|(region, _)| region);
-        let is_huaweis = given == format!("smn.{}.myhuaweicloud.com", topic.region);
+        let is_huaweis = given == own;
         let is_listed = self.hosts.iter().any(|listed| listed == given);
         match of_region {
             Some(region) if region == topic.region && (is_huaweis || is_listed) => Ok(KeyUrl::derived(text)),

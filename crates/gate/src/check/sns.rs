@@ -27,7 +27,7 @@ use super::objection::Objection;
 use crate::encoding::BASE64;
 use crate::head::{Head, Request};
 use crate::key::{Hash, Key, Pinned};
-use crate::key_url::{KeyUrl, shown};
+use crate::key_url::{KeyUrl, named_host, shown};
 use crate::keys::{Found, Keys};
 use crate::moment;
 use crate::replay::ReplayKey;
@@ -137,6 +137,9 @@ impl Sns {
             self.topics.iter().find(|topic| topic.arn == arn).ok_or("the topic is not on the list")?;
         let timestamp = moment::parse(message.line(&message.timestamp)?.as_bytes())
             .ok_or("the Timestamp in the body is no time")?;
+        if !moment::is_set(now) {
+            return Err(Objection::Unavailable(moment::NOT_SET));
+        }
         let until = moment::end_of_window(timestamp, self.window, now)
             .ok_or(Objection::OutOfDate("the Timestamp is outside the window"))?;
         let hash = match message.signature_version.as_deref() {
@@ -153,10 +156,12 @@ impl Sns {
             (None, Some(signer)) => {
                 let url = message.certificate_url.as_deref().ok_or("no SigningCertURL in the body")?;
                 let url = signer.url(url).ok_or_else(|| {
-                    Objection::WrongUrl(
-                        "the SigningCertURL is not of the topic's region",
-                        shown(url.as_bytes()),
-                    )
+                    let shown = shown(url.as_bytes());
+                    // What a file at the right host is called may change, and SNS would not come again after a refusal.
+                    if named_host(url) == Some(signer.host.as_str()) {
+                        return Objection::UnknownUrl("the SigningCertURL is not one of SNS", shown);
+                    }
+                    Objection::WrongUrl("the SigningCertURL is not of the topic's region", shown)
                 })?;
                 match keys.find(&url, now) {
                     Found::Here { key, .. } if !key.is_for(&signer.names) => {

@@ -57,7 +57,7 @@ fn word(verdict: &DoorVerdict) -> String {
     let of = |source: &Option<Arc<Source>>| source.as_ref().map_or("-".to_owned(), |s| s.name.clone());
     match verdict {
         DoorVerdict::NeedBody(source) => format!("{}: body", source.name),
-        DoorVerdict::NeedKey(source, url) => format!("{}: key {url}", source.name),
+        DoorVerdict::NeedKey { source, url, .. } => format!("{}: key {url}", source.name),
         DoorVerdict::Entered(entered) => format!("{}: entered", entered.source.name),
         DoorVerdict::Answered(source, Answered::Present) => format!("{}: present", of(source)),
         DoorVerdict::Answered(source, Answered::UnknownPath { .. }) => format!("{}: unknown", of(source)),
@@ -138,6 +138,31 @@ fn what_sns_or_smn_has_signed_is_read_as_its_message_and_nothing_else() {
             None => Ok(sources.list.first().and_then(|source| source.dialect)),
         };
         assert_eq!(got, want, "{config}");
+    }
+}
+
+/// The relay knows how long a sender waits, and keeps none waiting so long.
+#[test]
+fn a_request_waits_a_second_less_than_its_sender() {
+    const SMN: &str =
+        "huawei_smn = { topics = ['urn:smn:cn-north-4:28a70000000000000000000000000005:intake'] }";
+    const SNS: &str = "sns = { topics = ['arn:aws:sns:eu-central-1:111122223333:claims'] }";
+    const MNS: &str = "alibaba_mns = { topics = ['1/t'], certificate_urls = ['https://a.example/c.pem'] }";
+    let secret = "path_secret = { secret = '0123456789abcdef' }";
+    for (members, seconds) in [
+        (format!("auth = {{ {SMN} }}"), Some(4)),
+        (format!("auth = {{ {secret}, {MNS} }}"), Some(4)),
+        (format!("auth = {{ {secret}, {MNS} }}\ndialect = 'alibaba-oss'"), Some(4)),
+        (format!("auth = {{ {secret} }}\ndialect = 'alibaba-oss'"), Some(4)),
+        (format!("auth = {{ {SNS} }}"), Some(14)),
+        ("auth = 'none'\ndialect = 'b2'".to_owned(), Some(2)),
+        ("auth = 'none'\ndialect = 'minio'".to_owned(), None),
+        ("auth = 'none'".to_owned(), None),
+    ] {
+        let (sources, draft) = draft(&format!("[[source]]\nname = 's'\npath = '/s'\n{members}\n"));
+        assert_eq!(draft.mistakes, [], "{members}");
+        let waits = sources.list[0].longest_wait().map(|waits| waits.as_secs());
+        assert_eq!(waits, seconds, "{members}");
     }
 }
 

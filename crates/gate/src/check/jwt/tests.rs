@@ -27,7 +27,7 @@ fn word(verdict: Verdict) -> String {
         Verdict::Refused(Refusal { check: "jwt", status: Status::Forbidden, why, .. }) => {
             format!("403: {why}")
         }
-        Verdict::NeedKey(url) => format!("needs {url}"),
+        Verdict::NeedKey { url, .. } => format!("needs {url}"),
         Verdict::Unavailable(unavailable) => format!("503: {}", unavailable.why),
         other => panic!("{other:?}"),
     }
