@@ -258,6 +258,13 @@ impl Pump {
         let facts = rows.iter().map(|row| (OutboxId(row.id), fact(row))).collect::<Vec<_>>();
         let gaps = facts.iter().filter(|(_, fact)| fact.kind == Kind::Gap).count() as u64;
         let appended = ledger.append(facts).await?;
+        for (OutboxId(id), why) in &appended.unfit {
+            error!(
+                { fields::ERROR_TYPE } = TroubleKind::Unfit.name(),
+                "fact {id} of the outbox cannot be kept, and the ledger has a gap for it: {why}"
+            );
+        }
+        let gaps = gaps + appended.unfit.len() as u64;
         self.wrote(ledger, appended, gaps).await?;
         Ok(self.spool.engine().outbox_drop(ids).await?)
     }

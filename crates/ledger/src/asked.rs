@@ -15,12 +15,14 @@ use crate::moment::Moment;
 pub struct OutboxId(pub i64);
 
 /// What was written into the chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
     /// Entries that are new.
     pub entries: u64,
     /// Rows of the outbox that were there already.
     pub repeated: u64,
+    /// Rows that the database has refused for what they are, and its sentence: each of them has a gap in the chain instead.
+    pub unfit: Vec<(OutboxId, String)>,
     /// The number of the last entry.
     pub head: u64,
     /// A checkpoint that was due. It counts once it was published: see [`Ledger::published`](crate::Ledger::published).

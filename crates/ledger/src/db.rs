@@ -208,6 +208,35 @@ impl Db<'_> {
         }
     }
 
+    /// The condition that a key is another one, such as an index finds it. A server's index has how keys begin, because it cannot have a long one whole.
+    pub(crate) fn key_is(&self, key: &str, other: &str) -> String {
+        self.key_and(key, "=", other)
+    }
+
+    /// The condition that a key is another one or comes after it.
+    pub(crate) fn key_from(&self, key: &str, other: &str) -> String {
+        self.key_and(key, ">=", other)
+    }
+
+    fn key_and(&self, key: &str, is: &str, other: &str) -> String {
+        match self {
+            Self::File(_) => format!("{key} {is} {other}"),
+            #[cfg(feature = "postgres")]
+            Self::Server(_) => {
+                format!("(substr({key}, 1, 1500) {is} substr({other}, 1, 1500) AND {key} {is} {other})")
+            }
+        }
+    }
+
+    /// What sorts by keys in the order of that index.
+    pub(crate) fn key_order(&self) -> &'static str {
+        match self {
+            Self::File(_) => "key",
+            #[cfg(feature = "postgres")]
+            Self::Server(_) => "substr(key, 1, 1500), key",
+        }
+    }
+
     /// Whether there may be several chains.
     pub(crate) fn has_chains(&self) -> bool {
         match self {

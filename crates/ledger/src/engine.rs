@@ -81,7 +81,34 @@ impl Engine {
     }
 
     pub(crate) async fn append(&self, rows: Vec<(OutboxId, Fact)>) -> Result<Appended, Trouble> {
-        self.with(move |keeper| keeper.write(WRITING, Reach::Own, |pen| append::append(pen, &rows))).await
+        self.with(move |keeper| {
+            let write = |rows: &[_]| keeper.write(WRITING, Reach::Own, |pen| append::append(pen, rows));
+            let mut appended = Appended::default();
+            let mut parts = vec![rows];
+            while let Some(mut rows) = parts.pop() {
+                let part = match (write(&rows), rows.first()) {
+                    (Ok(part), _) => part,
+                    // One row that cannot be kept must not keep the others out, so they are parted until it stands alone.
+                    (Err(trouble), Some(_)) if trouble.kind == TroubleKind::Unfit && rows.len() > 1 => {
+                        let rest = rows.split_off(rows.len() / 2);
+                        parts.extend([rest, rows]);
+                        continue;
+                    }
+                    (Err(trouble), Some((id, fact))) if trouble.kind == TroubleKind::Unfit => {
+                        let part = write(&[(*id, append::gap(*id, fact))])?;
+                        appended.unfit.push((*id, trouble.detail));
+                        part
+                    }
+                    (Err(trouble), _) => return Err(trouble),
+                };
+                appended.entries += part.entries;
+                appended.repeated += part.repeated;
+                appended.head = part.head;
+                appended.checkpoint = part.checkpoint.or(appended.checkpoint);
+            }
+            Ok(appended)
+        })
+        .await
     }
 
     pub(crate) async fn record(&self, fact: Fact) -> Result<Appended, Trouble> {

@@ -58,7 +58,8 @@ impl Ledger {
     }
 
     /// Writes rows of an outbox into the chain, in one transaction with one sync. A row that is there already is not written again, so
-    /// after an error, or a crash before the rows were deleted, the same rows can be handed in again.
+    /// after an error, or a crash before the rows were deleted, the same rows can be handed in again. A row that a database refuses for what it is has a gap
+    /// in its stead, and is named in the answer.
     ///
     /// # Errors
     /// [`Trouble`]: nothing was written, or the outcome is unknown.

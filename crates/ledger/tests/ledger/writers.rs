@@ -271,6 +271,73 @@ async fn a_name_with_nul_costs_its_neighbours_nothing() {
     intact(&bench.ledger).await;
 }
 
+/// An index of a PostgreSQL has room for 2,704 bytes, and whoever names an object, a bucket or an answer may take more: 1,024 characters of an Azure blob are
+/// 3,072 bytes. They come in no pattern, because the server would make one short.
+#[tokio::test]
+async fn a_name_of_any_length_costs_its_neighbours_nothing() {
+    let Some((bench, other)) = two().await else { return };
+    let mut state = 7_u32;
+    let mut noise = |characters: usize| -> String {
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from_u32(0x4e00 + (state >> 12) % 20_000).unwrap()
+        };
+        (0..characters).map(|_| next()).collect()
+    };
+    let (key, bucket, unit) = (noise(20_000), noise(20_000), noise(9_000));
+    let long = |n: u64, end: &str| Fact {
+        key: Some(format!("{key}{end}").into_bytes()),
+        correlation_id: Some(noise(9_000)),
+        ..write(n)
+    };
+    let mut long = long;
+    let (first, second, third) = (long(80, "a"), long(81, "b"), long(82, "a"));
+    let place =
+        Fact { bucket: Some(bucket.as_str().into()), unit: Some(unit.as_str().into()), ..third.clone() };
+    bench.append([(80, first.clone()), (81, second), (82, place), (83, write(83))]).await;
+    other.append(vec![(OutboxId(84), third)]).await.unwrap();
+    intact(&bench.ledger).await;
+    // They are found, keep their order, and are erased like others.
+    let name = BucketName::new("invoices");
+    let of = |end: &str| format!("{key}{end}").into_bytes();
+    assert_eq!(bench.ledger.show(&name, &of("a")).await.unwrap().len(), 2);
+    assert_eq!(bench.ledger.show(&BucketName::new(&bucket), &of("a")).await.unwrap().len(), 1);
+    let objects = bench.ledger.writes_from(&name, Some(b"z"), 10).await.unwrap();
+    let lengths: Vec<_> = objects.iter().map(|object| object.writes.len()).collect();
+    assert_eq!((objects[0].key == of("a"), objects[1].key == of("b"), lengths), (true, true, vec![2, 1]));
+    let behind = bench.ledger.writes_from(&name, Some(&of("a")), 10).await.unwrap();
+    assert_eq!((behind.len(), behind[0].key == of("b")), (1, true));
+    let forget = |which| Forget { bucket: name.clone(), which, reason: "r".into(), actor: "anna".into() };
+    assert_eq!(bench.ledger.forget(forget(Which::Key(of("b")))).await.unwrap().entries, 1);
+    assert_eq!(
+        bench.ledger.forget(forget(Which::Prefix(key.clone().into_bytes()))).await.unwrap().entries,
+        2
+    );
+    intact(&bench.ledger).await;
+}
+
+/// Whatever a database refuses of one row, the others are written, and that one is a gap that is there once.
+#[tokio::test]
+async fn a_row_that_the_database_refuses_is_a_gap_with_its_number() {
+    let Some((bench, _)) = two().await else { return };
+    bench.sql("ALTER TABLE entry ADD CHECK (size IS DISTINCT FROM 83 AND size IS DISTINCT FROM 90)").await;
+    let appended = bench.append(writes(80..100)).await;
+    let unfit: Vec<_> = appended.unfit.iter().map(|(OutboxId(id), _)| *id).collect();
+    assert_eq!((appended.entries, unfit), (20, vec![83, 90]));
+    assert!(appended.unfit[0].1.contains("SQLSTATE 23514"), "{appended:?}");
+    let gaps = "SELECT reason || ' ' || count || ' ' || detail FROM entry WHERE kind = 10 ORDER BY seq";
+    let want = [r#"unfit 1 {"row":83}"#, r#"unfit 1 {"row":90}"#];
+    assert_eq!(bench.ask(gaps).await, want);
+    let again = bench.append(writes(80..100)).await;
+    assert_eq!((again.entries, again.repeated), (0, 20));
+    assert_eq!(bench.ask(gaps).await, want);
+    assert_eq!(intact(&bench.ledger).await, [23, 3]);
+    // A database that refuses a gap as well has no trouble with one row.
+    bench.sql("ALTER TABLE entry ADD CHECK (seq < 0) NOT VALID").await;
+    let rows = writes(100..102).map(|(id, fact)| (OutboxId(id), fact)).collect();
+    assert_eq!(bench.ledger.append(rows).await.unwrap_err().kind, TroubleKind::Unfit);
+}
+
 /// A server that goes away is a trouble, and what was handed in is handed in again.
 #[tokio::test]
 async fn a_server_that_is_killed_keeps_what_it_has_told() {
