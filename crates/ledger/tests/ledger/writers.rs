@@ -338,6 +338,31 @@ async fn a_row_that_the_database_refuses_is_a_gap_with_its_number() {
     assert_eq!(bench.ledger.append(rows).await.unwrap_err().kind, TroubleKind::Unfit);
 }
 
+/// A writer that was stopped, or lost its way to the server, in the middle of a transaction keeps nothing from the others for long, whatever the role or the
+/// database has as its own limits.
+#[tokio::test]
+async fn a_server_ends_a_transaction_of_whom_nothing_is_heard() {
+    let Some((bench, other)) = two().await else { return };
+    other.close().await;
+    let database = bench.ask("SELECT current_database()").await.remove(0);
+    bench.sql(&format!("ALTER DATABASE {database} SET lock_timeout = 0")).await;
+    bench.sql(&format!("ALTER DATABASE {database} SET default_transaction_isolation = 'serializable'")).await;
+    bench
+        .sql(
+            "CREATE FUNCTION said() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 NEW.detail = current_setting('lock_timeout') || ' ' || current_setting('idle_in_transaction_session_timeout') || ' '
+                     || coalesce(current_setting('client_connection_check_interval', true), '5s') || ' ' || current_setting('transaction_isolation');
+                 RETURN NEW;
+             END $$;
+             CREATE TRIGGER said BEFORE INSERT ON entry FOR EACH ROW EXECUTE FUNCTION said()",
+        )
+        .await;
+    let fresh = Ledger::open(&bench.place(), bench.options.clone()).await.unwrap();
+    append(&fresh, 80..81).await;
+    let said = bench.ask("SELECT detail FROM entry WHERE detail IS NOT NULL").await;
+    assert_eq!(said, ["10s 30s 5s read committed"]);
+}
+
 /// A server that goes away is a trouble, and what was handed in is handed in again.
 #[tokio::test]
 async fn a_server_that_is_killed_keeps_what_it_has_told() {
