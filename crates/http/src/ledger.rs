@@ -242,6 +242,7 @@ impl Pump {
             self.wrote(&ledger, appended, u64::from(is_gap)).await?;
         }
         while std::mem::take(&mut self.more) {
+            ledger.beat().await?;
             let rows = self.spool.engine().outbox_take(BATCH).await?;
             if rows.is_empty() {
                 break;

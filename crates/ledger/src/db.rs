@@ -37,6 +37,10 @@ const INSERT: &str = "INSERT INTO entry (seq, at, kind, hash, place, key, salt, 
          correlation_id, origin, actor, count, reason, about, file_id, result, file_state, scan_time, confidence, digest, detail, result_seq)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)";
 
+/// Once in so many rows of an outbox a server looks for those that can be forgotten.
+#[cfg(feature = "postgres")]
+const TURN: i64 = 4096;
+
 impl Db<'_> {
     /// Gives each row to `work`, as long as that says true. Nothing else may be asked in between.
     pub(crate) fn each(
@@ -142,6 +146,27 @@ impl Db<'_> {
             }
             #[cfg(feature = "postgres")]
             Self::Server(session) => session.remember(rows),
+        }
+    }
+
+    /// Forgets rows of an outbox that are further away than so many from the first or the last one of those that were just written.
+    pub(crate) fn forget_rows(&self, first: i64, last: i64, away: i64) -> Result<(), Fault> {
+        let (before, behind) = (last.saturating_sub(away), last.saturating_add(away));
+        match self {
+            Self::File(_) => {
+                let _ = first;
+                self.execute("DELETE FROM outbox WHERE id < ?1 OR id > ?2", args![before, behind]).map(drop)
+            }
+            // Another relay may have been stopped with rows in hand that were written long ago, or be the one that is far ahead. Neither hands in what it has
+            // had for an hour, so what is younger stays. It is looked for now and then: what is near stays however old it is, and would be read each time.
+            #[cfg(feature = "postgres")]
+            Self::Server(_) if first.div_euclid(TURN) != last.saturating_add(1).div_euclid(TURN) => {
+                let old = "at < now() - interval '1 hour'";
+                let sql = format!("DELETE FROM outbox WHERE {old} AND (id < ?1 OR id > ?2)");
+                self.execute(&sql, args![before, behind]).map(drop)
+            }
+            #[cfg(feature = "postgres")]
+            Self::Server(_) => Ok(()),
         }
     }
 

@@ -8,11 +8,12 @@ use crate::asked::{
     Appended, BucketName, Export, Filter, Forget, Forgotten, Glance, Import, Imported, Limits, ObjectWrites,
     OutboxId, Pruned, Run, RunEnd, RunId, RunStart, ScanResult, Shown, Unscanned, Verified, Verify,
 };
+use crate::chains::Reach;
 use crate::checkpoint::Checkpoint;
 use crate::entry::{Entry, Head, LedgerId};
 use crate::export::Manifest;
 use crate::fact::Fact;
-use crate::keeper::{Keeper, Reach};
+use crate::keeper::Keeper;
 use crate::keyfile::KeyFile;
 use crate::kind::Keys;
 use crate::place::{Options, Place};
@@ -82,7 +83,7 @@ impl Engine {
 
     pub(crate) async fn append(&self, rows: Vec<(OutboxId, Fact)>) -> Result<Appended, Trouble> {
         self.with(move |keeper| {
-            let write = |rows: &[_]| keeper.write(WRITING, Reach::Own, |pen| append::append(pen, rows));
+            let write = |rows: &[_]| keeper.write(WRITING, Reach::Heard, |pen| append::append(pen, rows));
             let mut appended = Appended::default();
             let mut parts = vec![rows];
             while let Some(mut rows) = parts.pop() {
@@ -109,6 +110,10 @@ impl Engine {
             Ok(appended)
         })
         .await
+    }
+
+    pub(crate) async fn beat(&self) -> Result<(), Trouble> {
+        self.with(Keeper::beat).await
     }
 
     pub(crate) async fn record(&self, fact: Fact) -> Result<Appended, Trouble> {

@@ -103,8 +103,10 @@ COMMENT ON COLUMN mdss_relay_ledger.checkpoint.published IS 'when it was; only u
 CREATE TABLE mdss_relay_ledger.outbox (
     id     bigint,
     digest bigint,
+    at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (id, digest)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000);
+CREATE INDEX outbox_at ON mdss_relay_ledger.outbox (at);
 COMMENT ON TABLE mdss_relay_ledger.outbox IS 'the newest rows of the outbox of the spool that are in a chain: what was handed in twice is found here';
 
 CREATE TABLE mdss_relay_ledger.run (

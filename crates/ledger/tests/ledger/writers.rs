@@ -227,16 +227,40 @@ async fn a_chain_of_nobody_is_the_next_ones() {
     bench.sql("UPDATE writer SET until = now() - interval '1 second' WHERE chain = 1").await;
     let third = Ledger::open(&bench.place(), bench.options.clone()).await.unwrap();
     assert_eq!(third.head().await.unwrap().genesis.ledger, chains[1]);
-    // One that was only frozen writes on, and takes another chain when it hears of it.
-    append(&other, 50..52).await;
+    // One that was only frozen takes another chain when it hears of it.
+    let rows = || writes(50..52).map(|(id, fact)| (OutboxId(id), fact)).collect();
+    assert_eq!(other.append(rows()).await.unwrap_err().kind, TroubleKind::Locked);
     append(&third, 60..62).await;
-    assert_eq!(intact(&bench.ledger).await, [3, 7]);
-    other.unpublished().await.unwrap();
+    assert_eq!(intact(&bench.ledger).await, [3, 5, 0]);
     append(&other, 70..72).await;
-    assert_eq!(intact(&bench.ledger).await, [3, 7, 2]);
+    assert_eq!(intact(&bench.ledger).await, [3, 5, 2]);
     third.close().await;
     let fourth = Ledger::open(&bench.place(), bench.options.clone()).await.unwrap();
     assert_eq!(fourth.head().await.unwrap().genesis.ledger, chains[1]);
+}
+
+/// A relay that was frozen with rows in hand, which another one has taken over and written meanwhile.
+#[tokio::test]
+async fn what_a_frozen_relay_has_in_hand_is_written_once() {
+    let Some((bench, other)) = two().await else { return };
+    // For a short while: the other one is far ahead, and its marks and those of the rows in hand are young. 204,800 is a multiple of 4096.
+    append(&other, 50..53).await;
+    append(&other, 204_799..204_801).await;
+    let late = bench.append(writes(50..53)).await;
+    assert_eq!((late.entries, late.repeated), (0, 3));
+    // What it forgets itself on its way is not what the other one has just written.
+    bench.append(writes(4095..4097)).await;
+    assert_eq!(append(&other, 204_799..204_801).await.repeated, 2);
+    // For so long that the marks may be gone: it is refused, and by the server's clock.
+    bench.sql("UPDATE outbox SET at = now() - interval '2 hours'; UPDATE writer SET until = now() - interval '1 second' WHERE chain = 0").await;
+    append(&other, 208_895..208_897).await;
+    assert_eq!(bench.ask("SELECT count(*) FROM outbox WHERE id < 100000").await, ["0"]);
+    let rows = writes(50..53).map(|(id, fact)| (OutboxId(id), fact)).collect();
+    let trouble = bench.ledger.append(rows).await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Locked, "{trouble}");
+    // It is heard of from here on, as the writer of its chain.
+    bench.append(writes(300..301)).await;
+    assert_eq!((intact(&bench.ledger).await, bench.ledger.chains().await.unwrap().len()), (vec![6, 10], 2));
 }
 
 #[tokio::test]
