@@ -240,6 +240,9 @@ pub enum Remains {
     Nothing,
     /// In `ledger.db-wal`: somebody was reading, so it could not be emptied.
     Log,
+    /// In rows of the server's tables that nobody can read any more but that were not removed: it took too long, or this role may not. Where
+    /// [`Remains::Database`] says, too.
+    Rows,
     /// In the server's log, its archive, and in pages of its tables until they are used again. `VACUUM FULL` writes the tables anew.
     Database,
 }

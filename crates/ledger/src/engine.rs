@@ -131,7 +131,12 @@ impl Engine {
     pub(crate) async fn unpublished(&self) -> Result<Vec<Checkpoint>, Trouble> {
         self.with(|keeper| {
             keeper.beat()?;
-            keeper.read(append::unpublished)
+            let all = keeper.read(append::unpublished)?;
+            // Whoever has signed them may not have waited until a standby had them, and once they are told they must be there.
+            if !all.is_empty() {
+                keeper.secure()?;
+            }
+            Ok(all)
         })
         .await
     }

@@ -62,6 +62,15 @@ impl Keeper {
         }
     }
 
+    /// Waits until whatever was written before outlives the server.
+    pub(crate) fn secure(&self) -> Result<(), Trouble> {
+        match self {
+            Self::File(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Self::Server(server) => server.secure(),
+        }
+    }
+
     /// Whether this is the first of those that write: what one of them is to do is his.
     pub(crate) fn leads(&self) -> Result<bool, Trouble> {
         match self {

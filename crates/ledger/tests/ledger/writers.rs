@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mdss_relay_ledger::{
     Became, BucketName, Checkpoint, Export, Fact, Filter, Forget, Import, Kind, Ledger, Limits, Moment,
-    Options, OutboxId, Posted, RunStart, TroubleKind, Verify, Which,
+    Options, OutboxId, Posted, Remains, RunStart, TroubleKind, Verify, Which,
 };
 
 use crate::common::{Bench, START, World, allowed, place, write, writes};
@@ -385,6 +385,67 @@ async fn a_server_ends_a_transaction_of_whom_nothing_is_heard() {
     append(&fresh, 80..81).await;
     let said = bench.ask("SELECT detail FROM entry WHERE detail IS NOT NULL").await;
     assert_eq!(said, ["10s 30s 5s read committed"]);
+}
+
+/// What is told to somebody else, or stands in no outbox, is on a standby first.
+#[tokio::test]
+async fn what_is_told_is_on_a_standby_first() {
+    let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
+    let mut server = postgres_rig::Server::setup(&binaries).start().unwrap();
+    let url = server.database().await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let open = async || Ledger::open(&place(dir.path(), Some(&url)), Options::default()).await.unwrap();
+    let (one, two) = (open().await, open().await);
+    append(&one, 1..4).await;
+    let signed = one.checkpoint().await.unwrap().unwrap();
+    two.beat().await.unwrap();
+    // From here on there is a standby to wait for, which does not answer. Rows of an outbox do not wait.
+    server.set("synchronous_standby_names", "nobody").unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    let until = async |what: &str, sql: &str, want: &str| {
+        let holds = async || server.ask(sql).await.unwrap() == [want];
+        drive::until(what, std::time::Duration::from_secs(15), holds).await.unwrap();
+    };
+    until("the server knows", "SHOW synchronous_standby_names", "nobody").await;
+    append(&one, 4..6).await;
+    let read = tokio::spawn(async move { two.unpublished().await });
+    until("who reads checkpoints waits", waiting, "1").await;
+    let recorded =
+        tokio::spawn(async move { one.record(Fact::new(Kind::Gap, Moment::from_millis(START))).await });
+    until("and an entry of no outbox", waiting, "2").await;
+    server.set("synchronous_standby_names", "").unwrap();
+    assert_eq!(read.await.unwrap().unwrap(), [signed]);
+    assert_eq!(recorded.await.unwrap().unwrap().entries, 1);
+}
+
+/// Dead rows and statistics still have what was erased, until they are cleared: whoever has erased it hears whether they are.
+#[tokio::test]
+async fn what_cannot_be_cleared_away_is_told() {
+    let Some(world) = World::database() else { return };
+    let bench = world.bench().await;
+    bench.append(writes(1..300)).await;
+    bench.sql("ANALYZE entry").await;
+    let statistics = "SELECT count(*) FROM pg_stats WHERE schemaname = 'mdss_relay_ledger' AND (histogram_bounds::text || coalesce(most_common_vals::text, ''))
+         LIKE '%696e636f6d696e67%'";
+    assert_ne!(bench.ask(statistics).await, ["0"]);
+    let forget = |which: &[u8]| Forget {
+        bucket: BucketName::new("invoices"),
+        which: Which::Prefix(which.to_vec()),
+        reason: "Art. 17".into(),
+        actor: "anna".into(),
+    };
+    assert_eq!(bench.ledger.forget(forget(b"incoming/")).await.unwrap().remains, Remains::Database);
+    assert_eq!(bench.ask(statistics).await, ["0"]);
+    let World::Database(server) = world else { return };
+    let name = bench.ask("SELECT current_database()").await.remove(0);
+    // Whoever owns the database may do this with all its tables.
+    let own = format!(
+        "ALTER DATABASE {name} OWNER TO CURRENT_USER; ALTER TABLE mdss_relay_ledger.entry OWNER TO CURRENT_USER;
+         GRANT ALL ON mdss_relay_ledger.entry TO relay"
+    );
+    postgres_rig::ask(&server.admin_url(&name), &own).await.unwrap();
+    bench.append(writes(300..310)).await;
+    assert_eq!(bench.ledger.forget(forget(b"incoming/")).await.unwrap().remains, Remains::Rows);
 }
 
 /// A server that goes away is a trouble, and what was handed in is handed in again.
