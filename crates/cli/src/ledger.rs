@@ -290,6 +290,12 @@ fn remains(remains: Remains) -> (&'static str, Option<&'static str>) {
                 "the file's log could not be emptied while it was being read, and still has the keys: give the command again",
             ),
         ),
+        Remains::Rows => (
+            "rows",
+            Some(
+                "the dead rows and the statistics still have them: removing them took longer than a minute, or the tables are another role's. Their owner gives the command VACUUM (ANALYZE) mdss_relay_ledger.entry, mdss_relay_ledger.result_raw; the server's log, the archive of that, and pages that it has not used again may have the bytes all the same",
+            ),
+        ),
         Remains::Database => (
             "database",
             Some(

@@ -119,7 +119,7 @@ pub(crate) async fn feed(
     if pump.failing.is_none() {
         let _ = timeout(LAST, pump.pass()).await;
     }
-    if let Some(ledger) = pump.book.ledger() {
+    if let Some(ledger) = pump.held {
         let _ = timeout(LAST, ledger.close()).await;
     }
 }
@@ -166,6 +166,8 @@ struct Pump {
     settings: LedgerSettings,
     place: Place,
     book: Book,
+    /// Kept beyond a trouble that does not concern it, because in a database another one would be another writer, with another chain.
+    held: Option<Ledger>,
     /// Entries of the chains that other relays write.
     elsewhere: u64,
     /// What is no fact of the spool, and not in the chain yet.
@@ -188,6 +190,7 @@ impl Pump {
             settings,
             place,
             book,
+            held: None,
             elsewhere: 0,
             pending: VecDeque::new(),
             jumps: Jumps::default(),
@@ -242,6 +245,7 @@ impl Pump {
             self.wrote(&ledger, appended, u64::from(is_gap)).await?;
         }
         while std::mem::take(&mut self.more) {
+            ledger.beat().await?;
             let rows = self.spool.engine().outbox_take(BATCH).await?;
             if rows.is_empty() {
                 break;
@@ -258,6 +262,13 @@ impl Pump {
         let facts = rows.iter().map(|row| (OutboxId(row.id), fact(row))).collect::<Vec<_>>();
         let gaps = facts.iter().filter(|(_, fact)| fact.kind == Kind::Gap).count() as u64;
         let appended = ledger.append(facts).await?;
+        for (OutboxId(id), why) in &appended.unfit {
+            error!(
+                { fields::ERROR_TYPE } = TroubleKind::Unfit.name(),
+                "fact {id} of the outbox cannot be kept, and the ledger has a gap for it: {why}"
+            );
+        }
+        let gaps = gaps + appended.unfit.len() as u64;
         self.wrote(ledger, appended, gaps).await?;
         Ok(self.spool.engine().outbox_drop(ids).await?)
     }
@@ -383,7 +394,11 @@ impl Pump {
             LedgerKeys::Hashed => Keys::Hashed,
             LedgerKeys::Off => Keys::Off,
         };
-        let ledger = Ledger::open(&self.place, Options { keys, ..Options::default() }).await?;
+        let ledger = match &self.held {
+            Some(held) => held.clone(),
+            None => Ledger::open(&self.place, Options { keys, ..Options::default() }).await?,
+        };
+        self.held = Some(ledger.clone());
         for checkpoint in ledger.unpublished().await? {
             self.publish(&ledger, &checkpoint).await?;
         }
@@ -398,8 +413,13 @@ impl Pump {
         {
             let mut standing = self.book.standing();
             standing.seen.healthy = false;
-            // Whatever is wrong with the file may be over when it is opened again.
             standing.ledger = None;
+        }
+        if self.must_be_opened_anew(trouble.kind)
+            && let Some(held) = self.held.take()
+        {
+            // Whoever comes next, this relay itself among others, takes its chain at once.
+            let _ = timeout(LAST, held.close()).await;
         }
         let size = self.look_at_outbox().await.unwrap_or_default();
         let first = self.failing.is_none();
@@ -428,6 +448,12 @@ impl Pump {
         if trouble.kind == TroubleKind::Damaged {
             self.set_aside().await;
         }
+    }
+
+    /// Whatever is wrong with a file may be over when it is opened again. To a database there is a new connection anyway, which looks at the tables.
+    fn must_be_opened_anew(&self, kind: TroubleKind) -> bool {
+        use TroubleKind::{Absent, Damaged, Key};
+        matches!(self.place, Place::Directory(_)) || matches!(kind, Absent | Damaged | Key)
     }
 
     /// A damaged ledger is kept as it is, for whoever can read more of it, and a new one is begun.

@@ -204,6 +204,9 @@ async fn a_ledger_that_cannot_be_written_stops_no_scan() {
     let world = World::of(server.database().await.unwrap()).await;
     let relay = world.start().await;
     healthy(&relay, 1.0).await;
+    let holder = "SELECT chain || ' ' || holder FROM mdss_relay_ledger.writer ORDER BY chain";
+    let before = world.ask(holder).await;
+    assert_eq!(before.len(), 1);
     world.ask("ALTER TABLE mdss_relay_ledger.entry RENAME TO away").await;
     let all = keys("a", 25);
     post(&relay, &all).await;
@@ -213,6 +216,16 @@ async fn a_ledger_that_cannot_be_written_stops_no_scan() {
     world.ask("ALTER TABLE mdss_relay_ledger.away RENAME TO entry").await;
     world.has("what waited is in it", &all).await;
     healthy(&relay, 1.0).await;
+    // A trouble that has nothing to do with what the relay is costs it nothing of that: it goes on in its chain.
+    assert_eq!(world.ask(holder).await, before);
+    world.ask("ALTER TABLE mdss_relay_ledger.entry ADD CONSTRAINT none CHECK (seq < 0) NOT VALID").await;
+    post(&relay, &keys("b", 3)).await;
+    healthy(&relay, 0.0).await;
+    world.waits(3).await;
+    world.ask("ALTER TABLE mdss_relay_ledger.entry DROP CONSTRAINT none").await;
+    world.waits(0).await;
+    healthy(&relay, 1.0).await;
+    assert_eq!(world.ask(holder).await, before);
     let log = stop(relay).await;
     assert!(
         log.contains("the ledger cannot be written since") && log.contains("the ledger is written again"),

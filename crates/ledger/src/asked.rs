@@ -15,12 +15,14 @@ use crate::moment::Moment;
 pub struct OutboxId(pub i64);
 
 /// What was written into the chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
     /// Entries that are new.
     pub entries: u64,
     /// Rows of the outbox that were there already.
     pub repeated: u64,
+    /// Rows that the database has refused for what they are, and its sentence: each of them has a gap in the chain instead.
+    pub unfit: Vec<(OutboxId, String)>,
     /// The number of the last entry.
     pub head: u64,
     /// A checkpoint that was due. It counts once it was published: see [`Ledger::published`](crate::Ledger::published).
@@ -238,6 +240,9 @@ pub enum Remains {
     Nothing,
     /// In `ledger.db-wal`: somebody was reading, so it could not be emptied.
     Log,
+    /// In rows of the server's tables that nobody can read any more but that were not removed: it took too long, or this role may not. Where
+    /// [`Remains::Database`] says, too.
+    Rows,
     /// In the server's log, its archive, and in pages of its tables until they are used again. `VACUUM FULL` writes the tables anew.
     Database,
 }

@@ -34,6 +34,17 @@ impl Chain {
     }
 }
 
+/// What a transaction may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The writer's own chain alone: others write theirs meanwhile.
+    Own,
+    /// The same, if the writer was heard of all the time: what he has in hand may be another one's by now.
+    Heard,
+    /// Any chain, and what belongs to all.
+    All,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,6 +37,10 @@ const INSERT: &str = "INSERT INTO entry (seq, at, kind, hash, place, key, salt, 
          correlation_id, origin, actor, count, reason, about, file_id, result, file_state, scan_time, confidence, digest, detail, result_seq)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)";
 
+/// Once in so many rows of an outbox a server looks for those that can be forgotten.
+#[cfg(feature = "postgres")]
+const TURN: i64 = 4096;
+
 impl Db<'_> {
     /// Gives each row to `work`, as long as that says true. Nothing else may be asked in between.
     pub(crate) fn each(
@@ -145,6 +149,27 @@ impl Db<'_> {
         }
     }
 
+    /// Forgets rows of an outbox that are further away than so many from the first or the last one of those that were just written.
+    pub(crate) fn forget_rows(&self, first: i64, last: i64, away: i64) -> Result<(), Fault> {
+        let (before, behind) = (last.saturating_sub(away), last.saturating_add(away));
+        match self {
+            Self::File(_) => {
+                let _ = first;
+                self.execute("DELETE FROM outbox WHERE id < ?1 OR id > ?2", args![before, behind]).map(drop)
+            }
+            // Another relay may have been stopped with rows in hand that were written long ago, or be the one that is far ahead. Neither hands in what it has
+            // had for an hour, so what is younger stays. It is looked for now and then: what is near stays however old it is, and would be read each time.
+            #[cfg(feature = "postgres")]
+            Self::Server(_) if first.div_euclid(TURN) != last.saturating_add(1).div_euclid(TURN) => {
+                let old = "at < now() - interval '1 hour'";
+                let sql = format!("DELETE FROM outbox WHERE {old} AND (id < ?1 OR id > ?2)");
+                self.execute(&sql, args![before, behind]).map(drop)
+            }
+            #[cfg(feature = "postgres")]
+            Self::Server(_) => Ok(()),
+        }
+    }
+
     /// Erases the keys of entries, of each of which a commitment is left.
     pub(crate) fn erase(&self, entries: &[(i64, Hash)], by: i64) -> Result<(), Fault> {
         match self {
@@ -205,6 +230,35 @@ impl Db<'_> {
             }
             #[cfg(feature = "postgres")]
             Self::Server(session) => session.used(),
+        }
+    }
+
+    /// The condition that a key is another one, such as an index finds it. A server's index has how keys begin, because it cannot have a long one whole.
+    pub(crate) fn key_is(&self, key: &str, other: &str) -> String {
+        self.key_and(key, "=", other)
+    }
+
+    /// The condition that a key is another one or comes after it.
+    pub(crate) fn key_from(&self, key: &str, other: &str) -> String {
+        self.key_and(key, ">=", other)
+    }
+
+    fn key_and(&self, key: &str, is: &str, other: &str) -> String {
+        match self {
+            Self::File(_) => format!("{key} {is} {other}"),
+            #[cfg(feature = "postgres")]
+            Self::Server(_) => {
+                format!("(substr({key}, 1, 1500) {is} substr({other}, 1, 1500) AND {key} {is} {other})")
+            }
+        }
+    }
+
+    /// What sorts by keys in the order of that index.
+    pub(crate) fn key_order(&self) -> &'static str {
+        match self {
+            Self::File(_) => "key",
+            #[cfg(feature = "postgres")]
+            Self::Server(_) => "substr(key, 1, 1500), key",
         }
     }
 

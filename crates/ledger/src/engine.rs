@@ -8,11 +8,12 @@ use crate::asked::{
     Appended, BucketName, Export, Filter, Forget, Forgotten, Glance, Import, Imported, Limits, ObjectWrites,
     OutboxId, Pruned, Run, RunEnd, RunId, RunStart, ScanResult, Shown, Unscanned, Verified, Verify,
 };
+use crate::chains::Reach;
 use crate::checkpoint::Checkpoint;
 use crate::entry::{Entry, Head, LedgerId};
 use crate::export::Manifest;
 use crate::fact::Fact;
-use crate::keeper::{Keeper, Reach};
+use crate::keeper::Keeper;
 use crate::keyfile::KeyFile;
 use crate::kind::Keys;
 use crate::place::{Options, Place};
@@ -81,7 +82,38 @@ impl Engine {
     }
 
     pub(crate) async fn append(&self, rows: Vec<(OutboxId, Fact)>) -> Result<Appended, Trouble> {
-        self.with(move |keeper| keeper.write(WRITING, Reach::Own, |pen| append::append(pen, &rows))).await
+        self.with(move |keeper| {
+            let write = |rows: &[_]| keeper.write(WRITING, Reach::Heard, |pen| append::append(pen, rows));
+            let mut appended = Appended::default();
+            let mut parts = vec![rows];
+            while let Some(mut rows) = parts.pop() {
+                let part = match (write(&rows), rows.first()) {
+                    (Ok(part), _) => part,
+                    // One row that cannot be kept must not keep the others out, so they are parted until it stands alone.
+                    (Err(trouble), Some(_)) if trouble.kind == TroubleKind::Unfit && rows.len() > 1 => {
+                        let rest = rows.split_off(rows.len() / 2);
+                        parts.extend([rest, rows]);
+                        continue;
+                    }
+                    (Err(trouble), Some((id, fact))) if trouble.kind == TroubleKind::Unfit => {
+                        let part = write(&[(*id, append::gap(*id, fact))])?;
+                        appended.unfit.push((*id, trouble.detail));
+                        part
+                    }
+                    (Err(trouble), _) => return Err(trouble),
+                };
+                appended.entries += part.entries;
+                appended.repeated += part.repeated;
+                appended.head = part.head;
+                appended.checkpoint = part.checkpoint.or(appended.checkpoint);
+            }
+            Ok(appended)
+        })
+        .await
+    }
+
+    pub(crate) async fn beat(&self) -> Result<(), Trouble> {
+        self.with(Keeper::beat).await
     }
 
     pub(crate) async fn record(&self, fact: Fact) -> Result<Appended, Trouble> {
@@ -99,7 +131,12 @@ impl Engine {
     pub(crate) async fn unpublished(&self) -> Result<Vec<Checkpoint>, Trouble> {
         self.with(|keeper| {
             keeper.beat()?;
-            keeper.read(append::unpublished)
+            let all = keeper.read(append::unpublished)?;
+            // Whoever has signed them may not have waited until a standby had them, and once they are told they must be there.
+            if !all.is_empty() {
+                keeper.secure()?;
+            }
+            Ok(all)
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! What keeps a ledger: an enum, because the kinds are ours and chosen at start. It opens transactions, and the statements in them are the same for all.
 
 use crate::asked::Remains;
-use crate::chains::Chain;
+use crate::chains::{Chain, Reach};
 use crate::db::{Db, Fault};
 use crate::place::{Options, Place};
 #[cfg(feature = "postgres")]
@@ -9,15 +9,6 @@ use crate::postgres::Server;
 use crate::sql::Pen;
 use crate::sqlite::File;
 use crate::trouble::Trouble;
-
-/// What a transaction may change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// The writer's own chain alone: others write theirs meanwhile.
-    Own,
-    /// Any chain, and what belongs to all.
-    All,
-}
 
 /// An open ledger.
 pub(crate) enum Keeper {
@@ -71,6 +62,15 @@ impl Keeper {
         }
     }
 
+    /// Waits until whatever was written before outlives the server.
+    pub(crate) fn secure(&self) -> Result<(), Trouble> {
+        match self {
+            Self::File(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Self::Server(server) => server.secure(),
+        }
+    }
+
     /// Whether this is the first of those that write: what one of them is to do is his.
     pub(crate) fn leads(&self) -> Result<bool, Trouble> {
         match self {
@@ -103,7 +103,7 @@ impl Keeper {
                 file.write(doing, work)
             }
             #[cfg(feature = "postgres")]
-            Self::Server(server) => server.write(doing, reach == Reach::All, work),
+            Self::Server(server) => server.write(doing, reach, work),
         }
     }
 

@@ -58,7 +58,11 @@ impl Ledger {
     }
 
     /// Writes rows of an outbox into the chain, in one transaction with one sync. A row that is there already is not written again, so
-    /// after an error, or a crash before the rows were deleted, the same rows can be handed in again.
+    /// after an error, or a crash before the rows were deleted, the same rows can be handed in again. A row that a database refuses for what it is has a gap
+    /// in its stead, and is named in the answer.
+    ///
+    /// Where several relays share a ledger, one that was not heard of for too long may have rows in hand that another one has written long ago. It is
+    /// refused ([`crate::TroubleKind::Locked`]), and takes rows from the outbox anew: see [`Ledger::beat`].
     ///
     /// # Errors
     /// [`Trouble`]: nothing was written, or the outcome is unknown.
@@ -66,7 +70,16 @@ impl Ledger {
         self.engine.append(rows).await
     }
 
-    /// Writes one entry of no outbox: a gap, a change of the settings, a jump of the clock.
+    /// Says that this process is still there. To be called before rows are taken from an outbox; it asks the database every twenty seconds at most.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn beat(&self) -> Result<(), Trouble> {
+        self.engine.beat().await
+    }
+
+    /// Writes one entry of no outbox: a gap, a change of the settings, a jump of the clock. The same fact, to the millisecond, is written once: after an error it
+    /// can be handed in again, until rows of an outbox are.
     ///
     /// # Errors
     /// [`Trouble`]: nothing was written, or the outcome is unknown.

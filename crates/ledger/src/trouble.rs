@@ -21,6 +21,8 @@ pub enum TroubleKind {
     Foreign,
     /// The file of keys is missing, cannot be read, or is that of another ledger.
     Key,
+    /// The database refuses a row for what it is: it has no room for such a one, or no such character. Its neighbours may be written without it.
+    Unfit,
     /// What was asked for cannot be done with this ledger, and the sentence says why.
     Refused,
     /// A statement failed that never should: a defect of the relay.
@@ -31,7 +33,7 @@ pub enum TroubleKind {
 
 impl TroubleKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Absent,
         Self::Unwritable,
         Self::Locked,
@@ -40,6 +42,7 @@ impl TroubleKind {
         Self::Taken,
         Self::Foreign,
         Self::Key,
+        Self::Unfit,
         Self::Refused,
         Self::Internal,
         Self::Stopped,
@@ -56,6 +59,7 @@ impl TroubleKind {
             Self::Taken => "ledger_taken",
             Self::Foreign => "ledger_foreign",
             Self::Key => "ledger_key",
+            Self::Unfit => "ledger_unfit",
             Self::Refused => "ledger_refused",
             Self::Internal => "ledger_internal",
             Self::Stopped => "ledger_stopped",

@@ -106,6 +106,8 @@ fn of_state(state: &str, constraint: Option<&str>) -> Meaning {
         "40001" | "40P01" => (Again, Locked, false),
         // Another connection of a dead group may hold its marks for a while.
         "55P03" => (Smaller, Locked, false),
+        // A row is larger than the server can keep it, or its place in an index.
+        "54000" => (Smaller, Unwritable, false),
         "23505" if constraint.is_some_and(|name| name.ends_with("_pkey")) => (Renumber, Internal, false),
         // A server that does not write (any more), or not yet.
         "25006" | "57P03" | "3D000" => (Refused, Unreachable, true),
@@ -149,8 +151,9 @@ mod tests {
             ("42501", Refused, Unwritable, true),
             ("26000 42P05 0A000 42601 42804", Refused, Internal, true),
             ("XX001 XX002", Refused, Damaged, true),
+            ("54000", Smaller, Unwritable, false),
             (
-                "53000 53100 53200 53300 53400 54000 54001 54011 54023 58000 58030 58P01 58P02",
+                "53000 53100 53200 53300 53400 54001 54011 54023 58000 58030 58P01 58P02",
                 Refused,
                 Unwritable,
                 false,

@@ -28,7 +28,12 @@ impl Fault {
             Self::Sql(error) => trouble(&error, doing),
             #[cfg(feature = "postgres")]
             Self::Server(error) => {
-                let kind = mdss_relay_postgres::meaning(&error).kind.into();
+                use mdss_relay_postgres::{Fate, Kind};
+                let meaning = mdss_relay_postgres::meaning(&error);
+                let kind = match (meaning.fate, meaning.kind) {
+                    (Fate::Smaller, kind) if kind != Kind::Locked => TroubleKind::Unfit,
+                    (_, kind) => kind.into(),
+                };
                 Trouble::new(kind, format!("{doing}: {}", mdss_relay_postgres::text(&error)))
             }
             #[cfg(feature = "postgres")]

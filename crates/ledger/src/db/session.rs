@@ -23,6 +23,12 @@ use crate::trouble::{Trouble, TroubleKind};
 /// How long one answer may take. A statement that reads a whole ledger answers bit by bit.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// What the server itself holds a writer to, so that one that was stopped in the middle, or has lost its way to the server, keeps no lock for longer. A wait
+/// for a lock ends before [`DEADLINE`], so that it leaves no statement behind. The last one is for versions and systems that have it
+/// (<https://www.postgresql.org/docs/current/runtime-config-connection.html>, read 2026-11: from 14 on, and on Linux among others).
+const LIMITS: &str = "SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '30s';
+    SELECT set_config(name, '5s', true) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval' AND pg_catalog.version() LIKE '%linux%'";
+
 /// Whoever changes what belongs to all chains holds this lock until the end of his transaction: "MDSA".
 const ALL: i64 = 0x4d44_5341;
 
@@ -49,7 +55,11 @@ enum Column {
 impl Session {
     /// Begins a transaction: one that sees a single moment, or one that writes.
     pub(crate) fn begin(line: Line, runtime: Handle, writes: bool) -> Result<Self, Fault> {
-        let begin = if writes { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };
+        let begin = if writes {
+            format!("BEGIN ISOLATION LEVEL READ COMMITTED; {LIMITS}")
+        } else {
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned()
+        };
         let session = Self {
             line,
             runtime,

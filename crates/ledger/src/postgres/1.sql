@@ -45,7 +45,8 @@ CREATE TABLE mdss_relay_ledger.place (
 COMMENT ON TABLE mdss_relay_ledger.place IS 'what many entries of a chain have in common';
 COMMENT ON COLUMN mdss_relay_ledger.place.keys IS '1 clear, 2 hashed, 3 off: how the keys of its entries were kept';
 COMMENT ON COLUMN mdss_relay_ledger.place.open IS 'of its accepted writes, those without a result';
-CREATE INDEX place_bucket ON mdss_relay_ledger.place (bucket);
+-- A row of a btree has at most 2,704 bytes, and whoever names an object may name it at any length. A hash has one length.
+CREATE INDEX place_bucket ON mdss_relay_ledger.place USING hash (bucket);
 
 CREATE TABLE mdss_relay_ledger.entry (
     seq            bigint PRIMARY KEY,
@@ -84,9 +85,12 @@ COMMENT ON COLUMN mdss_relay_ledger.entry.key IS 'bytes, so that they sort as st
 COMMENT ON COLUMN mdss_relay_ledger.entry.origin IS '1 event, 2 reconcile, 3 retry, 4 log, 5 canary';
 COMMENT ON COLUMN mdss_relay_ledger.entry.result_seq IS 'of an accepted write the newest result about it, of a result the one before it; not hashed, but follows from what is';
 COMMENT ON COLUMN mdss_relay_ledger.entry.forgotten_by IS 'the entry that says who has erased the key; not hashed';
-CREATE INDEX entry_key ON mdss_relay_ledger.entry (place, key) WHERE key IS NOT NULL;
+-- How a key begins, in as many bytes as a row of a btree can always have: whoever seeks one asks for this first, and then for all of it.
+CREATE INDEX entry_key ON mdss_relay_ledger.entry (place, substr(key, 1, 1500)) WHERE key IS NOT NULL;
+-- ANALYZE leaves those of an index without rows as they were, with keys that were erased; the column's own say as much.
+ALTER INDEX mdss_relay_ledger.entry_key ALTER COLUMN 2 SET STATISTICS 0;
 CREATE INDEX entry_open ON mdss_relay_ledger.entry (place, settled_time) WHERE kind = 1 AND result_seq IS NULL;
-CREATE INDEX entry_correlation ON mdss_relay_ledger.entry (correlation_id) WHERE kind = 1 AND result_seq IS NULL;
+CREATE INDEX entry_correlation ON mdss_relay_ledger.entry USING hash (correlation_id) WHERE kind = 1 AND result_seq IS NULL;
 
 CREATE TABLE mdss_relay_ledger.checkpoint (
     seq       bigint PRIMARY KEY,
@@ -101,8 +105,10 @@ COMMENT ON COLUMN mdss_relay_ledger.checkpoint.published IS 'when it was; only u
 CREATE TABLE mdss_relay_ledger.outbox (
     id     bigint,
     digest bigint,
+    at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (id, digest)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000);
+CREATE INDEX outbox_at ON mdss_relay_ledger.outbox (at);
 COMMENT ON TABLE mdss_relay_ledger.outbox IS 'the newest rows of the outbox of the spool that are in a chain: what was handed in twice is found here';
 
 CREATE TABLE mdss_relay_ledger.run (

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::schema::TABLES;
 use crate::asked::Remains;
-use crate::chains::Chain;
+use crate::chains::{Chain, Reach};
 use crate::db::{Db, Fault, Session, args};
 use crate::hash::hex;
 use crate::keyfile::{self, KeyFile, random};
@@ -26,6 +26,13 @@ const BEAT: Duration = Duration::from_secs(20);
 
 /// How long it may take to remove dead rows.
 const VACUUM: Duration = Duration::from_secs(60);
+
+/// Says that a writer is there.
+fn still_there() -> String {
+    format!(
+        "UPDATE writer SET until = clock_timestamp() + interval '{LEASE}' WHERE chain = ?1 AND holder = ?2"
+    )
+}
 
 pub(crate) struct Server {
     database: Database,
@@ -163,11 +170,8 @@ impl Server {
         if writer.beaten.is_some_and(|beaten| beaten.elapsed() < BEAT) {
             return Ok(());
         }
-        let sql = format!(
-            "UPDATE writer SET until = clock_timestamp() + interval '{LEASE}' WHERE chain = ?1 AND holder = ?2"
-        );
         let held = self.transaction("saying that the ledger is written", true, |session| {
-            Db::Server(session).execute(&sql, args![own.0, &self.me])
+            Db::Server(session).execute(&still_there(), args![own.0, &self.me])
         })?;
         if held == 0 {
             writer.places.clear();
@@ -182,6 +186,17 @@ impl Server {
         let Some(own) = self.own() else { return Ok(false) };
         let before = "SELECT 1 FROM writer WHERE until > clock_timestamp() AND chain < ?1";
         Ok(!self.read(|db| db.is_there(before, args![own.0]))?)
+    }
+
+    /// Waits until a standby has whatever was written before, if there is one to wait for: by a change that changes nothing, because a transaction without one
+    /// is not waited for.
+    pub(crate) fn secure(&self) -> Result<(), Trouble> {
+        let Some(own) = self.own() else { return Ok(()) };
+        self.transaction("seeing to it that checkpoints are safe", true, |session| {
+            let db = Db::Server(session);
+            db.must_be_safe();
+            db.execute("UPDATE chain SET base = base WHERE id = ?1", args![own.0]).map(drop)
+        })
     }
 
     /// Leaves the chain to the next writer.
@@ -251,11 +266,11 @@ impl Server {
         done
     }
 
-    /// Does some work with the right to write: into the own chain, or into all.
+    /// Does some work with the right to write.
     pub(crate) fn write<T>(
         &self,
         doing: &str,
-        all: bool,
+        reach: Reach,
         work: impl FnOnce(&mut Pen<'_>) -> Result<T, Fault>,
     ) -> Result<T, Trouble> {
         let key = self.key()?;
@@ -263,10 +278,12 @@ impl Server {
         let Some(own) = writer.own else {
             return Err(Trouble::new(TroubleKind::Refused, "this ledger was opened to be read"));
         };
+        let heard = format!("{} AND until > clock_timestamp()", still_there());
+        let mut lost = false;
         let places = &mut writer.places;
         let done = self.transaction(doing, true, |session| {
             let db = Db::Server(session);
-            if all {
+            if reach == Reach::All {
                 db.lock_all()?;
             }
             let ink = Ink {
@@ -277,6 +294,12 @@ impl Server {
                 now: self.options.clock.now(),
             };
             let mut pen = Pen::take(db, own, places, ink)?;
+            // By the server's clock: that of a machine that was paused has stood still.
+            if reach == Reach::Heard && db.execute(&heard, args![own.0, &self.me])? == 0 {
+                lost = true;
+                let detail = "nothing was heard of this relay for two minutes: another one may have written what it had in hand, so that is taken from the outbox anew";
+                return Err(Trouble::new(TroubleKind::Locked, detail).into());
+            }
             let done = work(&mut pen)?;
             pen.put_down()?;
             Ok(done)
@@ -284,6 +307,10 @@ impl Server {
         if done.is_err() {
             // Numbers of places may have been taken back.
             writer.places.clear();
+        }
+        if lost {
+            writer.own = Some(self.take_chain(Path::new(""))?);
+            writer.beaten = Some(Instant::now());
         }
         done
     }
@@ -310,14 +337,18 @@ impl Server {
         Some(self.key.as_ref()?.hashed(key))
     }
 
-    /// Removes the rows that erased keys were in. Their bytes stay in pages until those are used again.
+    /// Removes the rows that erased keys were in, and what the statistics have of them. Their bytes stay in pages until those are used again.
     pub(crate) fn clear_away(&self, doing: &str) -> Result<Remains, Trouble> {
         let line = self.line()?;
-        let sql = "VACUUM mdss_relay_ledger.entry, mdss_relay_ledger.result_raw";
+        let sql = "VACUUM (ANALYZE) mdss_relay_ledger.entry, mdss_relay_ledger.result_raw";
+        line.listen();
         let vacuum = async { tokio::time::timeout(VACUUM, line.client.batch_execute(sql)).await };
-        if let Ok(Err(error)) = self.runtime.block_on(vacuum) {
-            return Err(Fault::from(error).trouble(doing));
+        match self.runtime.block_on(vacuum) {
+            // A table that is another role's is passed over with a warning.
+            Ok(Ok(())) if line.was_warned() => Ok(Remains::Rows),
+            Ok(Ok(())) => Ok(Remains::Database),
+            Ok(Err(error)) => Err(Fault::from(error).trouble(doing)),
+            Err(_) => Ok(Remains::Rows),
         }
-        Ok(Remains::Database)
     }
 }

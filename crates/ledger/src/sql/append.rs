@@ -14,9 +14,12 @@ use crate::kind::Kind;
 /// twice is what was handed in last.
 const REMEMBERED: i64 = 100_000;
 
+/// Why there is a gap where the outbox had a row.
+const UNFIT: &str = "unfit";
+
 /// Writes rows of an outbox. A row is known by its number and by what it says, because the numbers of an outbox begin anew when its file does.
 pub(crate) fn append(pen: &mut Pen<'_>, rows: &[(OutboxId, Fact)]) -> Result<Appended, Fault> {
-    let mut appended = Appended { entries: 0, repeated: 0, head: 0, checkpoint: None };
+    let mut appended = Appended::default();
     let mut buffer = Vec::new();
     let mut marks = Vec::with_capacity(rows.len());
     for (OutboxId(id), fact) in rows {
@@ -31,19 +34,32 @@ pub(crate) fn append(pen: &mut Pen<'_>, rows: &[(OutboxId, Fact)]) -> Result<App
             appended.repeated += 1;
         }
     }
-    if let Some((OutboxId(last), _)) = rows.last() {
-        pen.db.execute(
-            "DELETE FROM outbox WHERE id < ?1 OR id > ?2",
-            args![last.saturating_sub(REMEMBERED), last.saturating_add(REMEMBERED)],
-        )?;
+    if let (Some((OutboxId(first), _)), Some((OutboxId(last), _))) = (rows.first(), rows.last()) {
+        pen.db.forget_rows(*first, *last, REMEMBERED)?;
     }
     finish(pen, appended)
+}
+
+/// What stands in the chain for a row that the database refuses for what it is: a gap with the row's own number and time, so that it is the same one when
+/// the row is handed in once more.
+pub(crate) fn gap(OutboxId(id): OutboxId, fact: &Fact) -> Fact {
+    let at = fact.settled_time.unwrap_or_default();
+    Fact {
+        reason: Some(UNFIT.to_owned()),
+        count: Some(1),
+        detail: Some(format!("{{\"row\":{id}}}")),
+        ..Fact::new(Kind::Gap, at)
+    }
 }
 
 /// What a row says, as a number that two rows hardly share.
 fn digest(buffer: &mut Vec<u8>, fact: &Fact) -> i64 {
     chain::canonical(buffer, fact, crate::kind::Keys::Clear, None);
     let hash = Hash::of(&[buffer, fact.kind.name().as_bytes(), fact.key.as_deref().unwrap_or_default()]);
+    first_eight(&hash)
+}
+
+fn first_eight(hash: &Hash) -> i64 {
     let mut first = [0; 8];
     first.copy_from_slice(&hash.0[..8]);
     i64::from_be_bytes(first)
@@ -65,11 +81,21 @@ fn not_our_own(fact: &Fact) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Writes one entry.
+/// Writes one entry. Whoever does not know whether it was written hands the same one in again, at once: it is remembered by what it says and where, among rows of
+/// an outbox, which have other numbers.
 pub(crate) fn record(pen: &mut Pen<'_>, fact: &Fact) -> Result<Appended, Fault> {
     not_our_own(fact)?;
-    pen.write(fact)?;
-    finish(pen, Appended { entries: 1, repeated: 0, head: 0, checkpoint: None })
+    // It stands in no outbox that a standby would have.
+    pen.db.must_be_safe();
+    let ledger = pen.end(pen.own())?.genesis.ledger;
+    let said = digest(&mut Vec::new(), fact);
+    let mark = first_eight(&Hash::of(&[&ledger.0, &said.to_be_bytes()])) | i64::MIN;
+    if pen.db.remember(&[(mark, said)])? == [true] {
+        pen.write(fact)?;
+        finish(pen, Appended { entries: 1, ..Appended::default() })
+    } else {
+        finish(pen, Appended { repeated: 1, ..Appended::default() })
+    }
 }
 
 /// Writes a result for each of its writes.
@@ -78,7 +104,7 @@ pub(crate) fn result(pen: &mut Pen<'_>, result: &ScanResult) -> Result<Appended,
         attribute(pen, *about, result)?;
     }
     let entries = result.about.len() as u64;
-    finish(pen, Appended { entries, repeated: 0, head: 0, checkpoint: None })
+    finish(pen, Appended { entries, ..Appended::default() })
 }
 
 /// Writes down that a result belongs to a write, into the chain of that: nobody else can say later that it was there, or was not.

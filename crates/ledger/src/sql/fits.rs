@@ -172,9 +172,12 @@ impl Search<'_> {
         key: &[u8],
         form: &Form,
     ) -> Result<(), Fault> {
-        let sql = "SELECT seq, settled_time, result_seq, correlation_id FROM entry
-             WHERE place = ?1 AND key = ?2 AND kind = ?3 ORDER BY seq DESC LIMIT ?4";
-        let rows = self.db.all(sql, args![place, key, Kind::Accepted.number(), MOST_WRITES], write)?;
+        let is_it = self.db.key_is("key", "?2");
+        let sql = format!(
+            "SELECT seq, settled_time, result_seq, correlation_id FROM entry
+             WHERE place = ?1 AND {is_it} AND kind = ?3 ORDER BY seq DESC LIMIT ?4"
+        );
+        let rows = self.db.all(&sql, args![place, key, Kind::Accepted.number(), MOST_WRITES], write)?;
         if !rows.is_empty() {
             self.add(list, spot, &hex(key), form, rows);
         }

@@ -50,9 +50,12 @@ fn of_chain(pen: &mut Pen<'_>, of: Chain, forget: &Forget, most: usize) -> Resul
             }
             (_, Keys::Off) => continue,
         };
-        let sql = "SELECT seq, key, salt FROM entry WHERE place = ?1 AND key >= ?2 AND key IS NOT NULL ORDER BY key LIMIT ?3";
+        let (behind, order) = (db.key_from("key", "?2"), db.key_order());
+        let sql = format!(
+            "SELECT seq, key, salt FROM entry WHERE place = ?1 AND {behind} AND key IS NOT NULL ORDER BY {order} LIMIT ?3"
+        );
         let mut fits = true;
-        db.each(sql, args![place, &from, most - found.len()], |row| {
+        db.each(&sql, args![place, &from, most - found.len()], |row| {
             let key = row.bytes(1)?.unwrap_or_default();
             fits &= if prefix { key.starts_with(&from) } else { key == from };
             if fits {

@@ -111,10 +111,13 @@ fn is_there(pen: &mut Pen<'_>, fact: &Fact) -> Result<bool, Fault> {
     let sought = Sought { clear: key, hashed: Some(pen.key().hashed(key)) };
     for (place, keys) in places(pen.db, &bucket)? {
         let Some(key) = sought.kept_as(keys)? else { continue };
-        let sql = "SELECT 1 FROM entry WHERE place = ?1 AND key = ?2 AND kind = 1 AND correlation_id IS NOT DISTINCT FROM ?3
-                   AND (correlation_id IS NOT NULL OR settled_time = ?4) LIMIT 1";
+        let is_it = pen.db.key_is("key", "?2");
+        let sql = format!(
+            "SELECT 1 FROM entry WHERE place = ?1 AND {is_it} AND kind = 1 AND correlation_id IS NOT DISTINCT FROM ?3
+             AND (correlation_id IS NOT NULL OR settled_time = ?4) LIMIT 1"
+        );
         let id = Param::Packed(fact.correlation_id.as_deref());
-        if pen.db.is_there(sql, &[place.into(), key.into(), id, fact.settled_time.into()])? {
+        if pen.db.is_there(&sql, &[place.into(), key.into(), id, fact.settled_time.into()])? {
             return Ok(true);
         }
     }

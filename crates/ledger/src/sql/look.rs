@@ -54,8 +54,9 @@ pub(super) fn entry(db: Db<'_>, spots: &Spots, number: i64) -> Result<Option<Ent
 pub(crate) fn show(db: Db<'_>, bucket: &BucketName, sought: &Sought<'_>) -> Result<Vec<Shown>, Fault> {
     let spots = Spots::read(db)?;
     let mut shown = Vec::new();
+    let is_it = db.key_is("key", "?2");
     let sql =
-        format!("SELECT {COLUMNS} FROM entry e WHERE place = ?1 AND key = ?2 ORDER BY seq DESC LIMIT ?3");
+        format!("SELECT {COLUMNS} FROM entry e WHERE place = ?1 AND {is_it} ORDER BY seq DESC LIMIT ?3");
     for (place, keys) in places(db, bucket)? {
         let Some(key) = sought.kept_as(keys)? else { continue };
         db.each(&sql, args![place, key, MOST_WRITES], |row| {
@@ -141,9 +142,10 @@ impl Source {
     /// The next write, which stays the next one.
     fn peek(&mut self, db: Db<'_>, most: usize) -> Result<Option<&Next>, Fault> {
         if self.piece.is_empty() && self.more {
+            let (from, order) = (db.key_from("key", "?2"), db.key_order());
             let sql = format!(
-                "SELECT {TOLD} FROM entry e WHERE place = ?1 AND key >= ?2 AND (key > ?2 OR seq > ?3) AND key IS NOT NULL AND kind = 1
-                 ORDER BY key, seq LIMIT ?4"
+                "SELECT {TOLD} FROM entry e WHERE place = ?1 AND {from} AND (key > ?2 OR seq > ?3) AND key IS NOT NULL AND kind = 1
+                 ORDER BY {order}, seq LIMIT ?4"
             );
             let (key, number) = &self.last;
             let most = most.clamp(1, PIECE);
@@ -208,8 +210,9 @@ pub(crate) fn writes_of(
     sought: &[Sought<'_>],
 ) -> Result<Vec<ObjectWrites>, Fault> {
     let places = places(db, bucket)?;
+    let is_it = db.key_is("key", "?2");
     let sql = format!(
-        "SELECT {TOLD} FROM entry e WHERE place = ?1 AND key = ?2 AND kind = 1 ORDER BY seq DESC LIMIT ?3"
+        "SELECT {TOLD} FROM entry e WHERE place = ?1 AND {is_it} AND kind = 1 ORDER BY seq DESC LIMIT ?3"
     );
     let mut objects = Vec::with_capacity(sought.len());
     for sought in sought {

@@ -85,10 +85,11 @@ pub(crate) fn never_scanned(db: Db<'_>, filter: &Filter, now: Moment) -> Result<
         true => "(n.settled_time > e.settled_time OR n.settled_time = e.settled_time AND n.seq > e.seq)",
         false => "n.seq > e.seq",
     };
+    let same = db.key_is("n.key", "e.key");
     let sql = format!(
         "SELECT {COLUMNS} FROM asked a JOIN entry e ON e.seq = a.seq JOIN place p ON p.id = e.place
          WHERE a.times >= ?1 AND e.kind = 1 AND e.result_seq IS NULL AND e.key IS NOT NULL AND e.settled_time < ?2
-         AND NOT EXISTS (SELECT 1 FROM place q JOIN entry n ON n.place = q.id AND n.key = e.key
+         AND NOT EXISTS (SELECT 1 FROM place q JOIN entry n ON n.place = q.id AND {same}
              WHERE q.bucket = p.bucket AND q.keys = p.keys
              AND (q.namespace IS NOT DISTINCT FROM p.namespace OR q.namespace IS NULL OR p.namespace IS NULL) AND n.kind = 1 AND {newer})
          ORDER BY e.settled_time, e.seq"

@@ -39,6 +39,21 @@ pub(crate) async fn an_entry_that_only_the_ledger_writes_is_refused(world: World
     bench.intact().await;
 }
 
+/// Whoever does not know whether an entry was written hands it in again; two relays that say the same at once have both said it.
+pub(crate) async fn an_entry_of_no_outbox_is_there_once(world: World) {
+    let bench = world.bench().await;
+    let gap = |n: i64| Fact { count: Some(17), ..Fact::new(Kind::Gap, Moment::from_millis(START + n)) };
+    let first = bench.ledger.record(gap(0)).await.unwrap();
+    let again = bench.ledger.record(gap(0)).await.unwrap();
+    assert_eq!((first.entries, again.entries, again.repeated, again.head), (1, 0, 1, 1));
+    assert_eq!(bench.ledger.record(gap(1)).await.unwrap().entries, 1);
+    if bench.url.is_some() {
+        let other = Ledger::open(&bench.place(), bench.options.clone()).await.unwrap();
+        assert_eq!(other.record(gap(0)).await.unwrap().entries, 1);
+    }
+    assert_eq!(bench.intact().await.entries, 2);
+}
+
 /// A checkpoint comes after so many entries, or after an hour if there is anything new, and on request.
 pub(crate) async fn a_checkpoint_is_signed_when_it_is_due(world: World) {
     let bench = world.with(|options| options.checkpoint_entries = 10).await;

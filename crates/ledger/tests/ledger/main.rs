@@ -45,6 +45,7 @@ suite! {
         a_row_that_is_handed_in_twice_is_there_once
         a_number_that_stands_for_something_else_now_is_written
         an_entry_that_only_the_ledger_writes_is_refused
+        an_entry_of_no_outbox_is_there_once
         a_checkpoint_is_signed_when_it_is_due
         an_empty_member_is_none;
     carry:

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mdss_relay_ledger::{
     Became, BucketName, Checkpoint, Export, Fact, Filter, Forget, Import, Kind, Ledger, Limits, Moment,
-    Options, OutboxId, Posted, RunStart, TroubleKind, Verify, Which,
+    Options, OutboxId, Posted, Remains, RunStart, TroubleKind, Verify, Which,
 };
 
 use crate::common::{Bench, START, World, allowed, place, write, writes};
@@ -227,16 +227,40 @@ async fn a_chain_of_nobody_is_the_next_ones() {
     bench.sql("UPDATE writer SET until = now() - interval '1 second' WHERE chain = 1").await;
     let third = Ledger::open(&bench.place(), bench.options.clone()).await.unwrap();
     assert_eq!(third.head().await.unwrap().genesis.ledger, chains[1]);
-    // One that was only frozen writes on, and takes another chain when it hears of it.
-    append(&other, 50..52).await;
+    // One that was only frozen takes another chain when it hears of it.
+    let rows = || writes(50..52).map(|(id, fact)| (OutboxId(id), fact)).collect();
+    assert_eq!(other.append(rows()).await.unwrap_err().kind, TroubleKind::Locked);
     append(&third, 60..62).await;
-    assert_eq!(intact(&bench.ledger).await, [3, 7]);
-    other.unpublished().await.unwrap();
+    assert_eq!(intact(&bench.ledger).await, [3, 5, 0]);
     append(&other, 70..72).await;
-    assert_eq!(intact(&bench.ledger).await, [3, 7, 2]);
+    assert_eq!(intact(&bench.ledger).await, [3, 5, 2]);
     third.close().await;
     let fourth = Ledger::open(&bench.place(), bench.options.clone()).await.unwrap();
     assert_eq!(fourth.head().await.unwrap().genesis.ledger, chains[1]);
+}
+
+/// A relay that was frozen with rows in hand, which another one has taken over and written meanwhile.
+#[tokio::test]
+async fn what_a_frozen_relay_has_in_hand_is_written_once() {
+    let Some((bench, other)) = two().await else { return };
+    // For a short while: the other one is far ahead, and its marks and those of the rows in hand are young. 204,800 is a multiple of 4096.
+    append(&other, 50..53).await;
+    append(&other, 204_799..204_801).await;
+    let late = bench.append(writes(50..53)).await;
+    assert_eq!((late.entries, late.repeated), (0, 3));
+    // What it forgets itself on its way is not what the other one has just written.
+    bench.append(writes(4095..4097)).await;
+    assert_eq!(append(&other, 204_799..204_801).await.repeated, 2);
+    // For so long that the marks may be gone: it is refused, and by the server's clock.
+    bench.sql("UPDATE outbox SET at = now() - interval '2 hours'; UPDATE writer SET until = now() - interval '1 second' WHERE chain = 0").await;
+    append(&other, 208_895..208_897).await;
+    assert_eq!(bench.ask("SELECT count(*) FROM outbox WHERE id < 100000").await, ["0"]);
+    let rows = writes(50..53).map(|(id, fact)| (OutboxId(id), fact)).collect();
+    let trouble = bench.ledger.append(rows).await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Locked, "{trouble}");
+    // It is heard of from here on, as the writer of its chain.
+    bench.append(writes(300..301)).await;
+    assert_eq!((intact(&bench.ledger).await, bench.ledger.chains().await.unwrap().len()), (vec![6, 10], 2));
 }
 
 #[tokio::test]
@@ -269,6 +293,159 @@ async fn a_name_with_nul_costs_its_neighbours_nothing() {
     let shown = bench.ledger.show(&BucketName::new("a\u{fffd}b"), b"k\0").await.unwrap();
     assert_eq!(shown[0].entry.fact.version.as_deref(), Some("v\u{fffd}"));
     intact(&bench.ledger).await;
+}
+
+/// An index of a PostgreSQL has room for 2,704 bytes, and whoever names an object, a bucket or an answer may take more: 1,024 characters of an Azure blob are
+/// 3,072 bytes. They come in no pattern, because the server would make one short.
+#[tokio::test]
+async fn a_name_of_any_length_costs_its_neighbours_nothing() {
+    let Some((bench, other)) = two().await else { return };
+    let mut state = 7_u32;
+    let mut noise = |characters: usize| -> String {
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from_u32(0x4e00 + (state >> 12) % 20_000).unwrap()
+        };
+        (0..characters).map(|_| next()).collect()
+    };
+    let (key, bucket, unit) = (noise(20_000), noise(20_000), noise(9_000));
+    let long = |n: u64, end: &str| Fact {
+        key: Some(format!("{key}{end}").into_bytes()),
+        correlation_id: Some(noise(9_000)),
+        ..write(n)
+    };
+    let mut long = long;
+    let (first, second, third) = (long(80, "a"), long(81, "b"), long(82, "a"));
+    let place =
+        Fact { bucket: Some(bucket.as_str().into()), unit: Some(unit.as_str().into()), ..third.clone() };
+    bench.append([(80, first.clone()), (81, second), (82, place), (83, write(83))]).await;
+    other.append(vec![(OutboxId(84), third)]).await.unwrap();
+    intact(&bench.ledger).await;
+    // They are found, keep their order, and are erased like others.
+    let name = BucketName::new("invoices");
+    let of = |end: &str| format!("{key}{end}").into_bytes();
+    assert_eq!(bench.ledger.show(&name, &of("a")).await.unwrap().len(), 2);
+    assert_eq!(bench.ledger.show(&BucketName::new(&bucket), &of("a")).await.unwrap().len(), 1);
+    let objects = bench.ledger.writes_from(&name, Some(b"z"), 10).await.unwrap();
+    let lengths: Vec<_> = objects.iter().map(|object| object.writes.len()).collect();
+    assert_eq!((objects[0].key == of("a"), objects[1].key == of("b"), lengths), (true, true, vec![2, 1]));
+    let behind = bench.ledger.writes_from(&name, Some(&of("a")), 10).await.unwrap();
+    assert_eq!((behind.len(), behind[0].key == of("b")), (1, true));
+    let forget = |which| Forget { bucket: name.clone(), which, reason: "r".into(), actor: "anna".into() };
+    assert_eq!(bench.ledger.forget(forget(Which::Key(of("b")))).await.unwrap().entries, 1);
+    assert_eq!(
+        bench.ledger.forget(forget(Which::Prefix(key.clone().into_bytes()))).await.unwrap().entries,
+        2
+    );
+    intact(&bench.ledger).await;
+}
+
+/// Whatever a database refuses of one row, the others are written, and that one is a gap that is there once.
+#[tokio::test]
+async fn a_row_that_the_database_refuses_is_a_gap_with_its_number() {
+    let Some((bench, _)) = two().await else { return };
+    bench.sql("ALTER TABLE entry ADD CHECK (size IS DISTINCT FROM 83 AND size IS DISTINCT FROM 90)").await;
+    let appended = bench.append(writes(80..100)).await;
+    let unfit: Vec<_> = appended.unfit.iter().map(|(OutboxId(id), _)| *id).collect();
+    assert_eq!((appended.entries, unfit), (20, vec![83, 90]));
+    assert!(appended.unfit[0].1.contains("SQLSTATE 23514"), "{appended:?}");
+    let gaps = "SELECT reason || ' ' || count || ' ' || detail FROM entry WHERE kind = 10 ORDER BY seq";
+    let want = [r#"unfit 1 {"row":83}"#, r#"unfit 1 {"row":90}"#];
+    assert_eq!(bench.ask(gaps).await, want);
+    let again = bench.append(writes(80..100)).await;
+    assert_eq!((again.entries, again.repeated), (0, 20));
+    assert_eq!(bench.ask(gaps).await, want);
+    assert_eq!(intact(&bench.ledger).await, [23, 3]);
+    // A database that refuses a gap as well has no trouble with one row.
+    bench.sql("ALTER TABLE entry ADD CHECK (seq < 0) NOT VALID").await;
+    let rows = writes(100..102).map(|(id, fact)| (OutboxId(id), fact)).collect();
+    assert_eq!(bench.ledger.append(rows).await.unwrap_err().kind, TroubleKind::Unfit);
+}
+
+/// A writer that was stopped, or lost its way to the server, in the middle of a transaction keeps nothing from the others for long, whatever the role or the
+/// database has as its own limits.
+#[tokio::test]
+async fn a_server_ends_a_transaction_of_whom_nothing_is_heard() {
+    let Some((bench, other)) = two().await else { return };
+    other.close().await;
+    let database = bench.ask("SELECT current_database()").await.remove(0);
+    bench.sql(&format!("ALTER DATABASE {database} SET lock_timeout = 0")).await;
+    bench.sql(&format!("ALTER DATABASE {database} SET default_transaction_isolation = 'serializable'")).await;
+    bench
+        .sql(
+            "CREATE FUNCTION said() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 NEW.detail = current_setting('lock_timeout') || ' ' || current_setting('idle_in_transaction_session_timeout') || ' '
+                     || coalesce(current_setting('client_connection_check_interval', true), '5s') || ' ' || current_setting('transaction_isolation');
+                 RETURN NEW;
+             END $$;
+             CREATE TRIGGER said BEFORE INSERT ON entry FOR EACH ROW EXECUTE FUNCTION said()",
+        )
+        .await;
+    let fresh = Ledger::open(&bench.place(), bench.options.clone()).await.unwrap();
+    append(&fresh, 80..81).await;
+    let said = bench.ask("SELECT detail FROM entry WHERE detail IS NOT NULL").await;
+    assert_eq!(said, ["10s 30s 5s read committed"]);
+}
+
+/// What is told to somebody else, or stands in no outbox, is on a standby first.
+#[tokio::test]
+async fn what_is_told_is_on_a_standby_first() {
+    let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
+    let mut server = postgres_rig::Server::setup(&binaries).start().unwrap();
+    let url = server.database().await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let open = async || Ledger::open(&place(dir.path(), Some(&url)), Options::default()).await.unwrap();
+    let (one, two) = (open().await, open().await);
+    append(&one, 1..4).await;
+    let signed = one.checkpoint().await.unwrap().unwrap();
+    two.beat().await.unwrap();
+    // From here on there is a standby to wait for, which does not answer. Rows of an outbox do not wait.
+    server.set("synchronous_standby_names", "nobody").unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    let until = async |what: &str, sql: &str, want: &str| {
+        let holds = async || server.ask(sql).await.unwrap() == [want];
+        drive::until(what, std::time::Duration::from_secs(15), holds).await.unwrap();
+    };
+    until("the server knows", "SHOW synchronous_standby_names", "nobody").await;
+    append(&one, 4..6).await;
+    let read = tokio::spawn(async move { two.unpublished().await });
+    until("who reads checkpoints waits", waiting, "1").await;
+    let recorded =
+        tokio::spawn(async move { one.record(Fact::new(Kind::Gap, Moment::from_millis(START))).await });
+    until("and an entry of no outbox", waiting, "2").await;
+    server.set("synchronous_standby_names", "").unwrap();
+    assert_eq!(read.await.unwrap().unwrap(), [signed]);
+    assert_eq!(recorded.await.unwrap().unwrap().entries, 1);
+}
+
+/// Dead rows and statistics still have what was erased, until they are cleared: whoever has erased it hears whether they are.
+#[tokio::test]
+async fn what_cannot_be_cleared_away_is_told() {
+    let Some(world) = World::database() else { return };
+    let bench = world.bench().await;
+    bench.append(writes(1..300)).await;
+    bench.sql("ANALYZE entry").await;
+    let statistics = "SELECT count(*) FROM pg_stats WHERE schemaname = 'mdss_relay_ledger' AND (histogram_bounds::text || coalesce(most_common_vals::text, ''))
+         LIKE '%696e636f6d696e67%'";
+    assert_ne!(bench.ask(statistics).await, ["0"]);
+    let forget = |which: &[u8]| Forget {
+        bucket: BucketName::new("invoices"),
+        which: Which::Prefix(which.to_vec()),
+        reason: "Art. 17".into(),
+        actor: "anna".into(),
+    };
+    assert_eq!(bench.ledger.forget(forget(b"incoming/")).await.unwrap().remains, Remains::Database);
+    assert_eq!(bench.ask(statistics).await, ["0"]);
+    let World::Database(server) = world else { return };
+    let name = bench.ask("SELECT current_database()").await.remove(0);
+    // Whoever owns the database may do this with all its tables.
+    let own = format!(
+        "ALTER DATABASE {name} OWNER TO CURRENT_USER; ALTER TABLE mdss_relay_ledger.entry OWNER TO CURRENT_USER;
+         GRANT ALL ON mdss_relay_ledger.entry TO relay"
+    );
+    postgres_rig::ask(&server.admin_url(&name), &own).await.unwrap();
+    bench.append(writes(300..310)).await;
+    assert_eq!(bench.ledger.forget(forget(b"incoming/")).await.unwrap().remains, Remains::Rows);
 }
 
 /// A server that goes away is a trouble, and what was handed in is handed in again.
