@@ -8,7 +8,7 @@ CARGO ?= cargo
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## build, then show what the relay does in thirty lines: an upload, an outage, a kill (ALL=1: and a line for each recorded object)
+demo: ## build, then show what the relay does in some thirty lines: an upload, an outage, a kill (ALL=1: and a line for each recorded object)
 	$(CARGO) build --workspace --bins --examples
 	@$${CARGO_TARGET_DIR:-target}/debug/examples/demo
 

@@ -1,4 +1,4 @@
-//! `make demo`: what the relay is for, in thirty lines, with the real binaries, on loopback.
+//! `make demo`: what the relay is for, in some thirty lines, with the real binaries, on loopback.
 //!
 //! An upload in each cloud becomes a correlation id. MDSS stops and uploads go on; the relay is killed; both come back, and nothing
 //! is lost. The same uploads with a stand-in for the vendor's function. Then every recorded delivery of `events/` through the server and
