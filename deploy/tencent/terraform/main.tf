@@ -80,7 +80,7 @@ resource "tencentcloud_scf_function" "relay" {
   func_type         = "Event"
   runtime           = var.image == null ? "CustomRuntime" : "CustomImage"
   handler           = "index.main_handler" # means nothing here, but its form is looked at
-  zip_file          = var.zip_file # the provider compares this path, and not what is in the file: a new binary needs a new name
+  zip_file          = var.zip_file         # the provider compares this path, and not what is in the file: a new binary needs a new name
   mem_size          = 128
   timeout           = var.function_timeout
   environment       = local.environment
