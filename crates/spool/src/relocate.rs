@@ -105,7 +105,7 @@ async fn into_database(
 
 /// Moves what a database has into a data directory. No relay may work on either. What MDSS has accepted before goes along, the newest hundred thousand
 /// marks. A database has no more of a mark than its hash, and a file knows an event by that as well; with the rules of the configuration the items
-/// that wait get their marks back as texts, which relays of 0.1 and older know alone.
+/// that wait get their marks back as texts, which is all that older relays know.
 ///
 /// # Errors
 /// As [`move_to_database`].
