@@ -13,7 +13,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mdss_relay_core::{Delivery, Role, Settings, plan};
+use mdss_relay_core::{Delivery, Report, Role, Settings, plan};
+use mdss_relay_spool::seam::{Outcome, Settlement, Want};
 use mdss_relay_spool::{Config, Database, Durability, Place, Sender, Spool, SystemClock};
 use postgres_rig::Server;
 use serde_json::{Value, json};
@@ -93,6 +94,26 @@ async fn fill(place: Place, count: usize) {
     tokio::task::spawn_blocking(move || keeping.wait()).await.unwrap();
 }
 
+async fn post(spool: &Spool, key: &str) -> Report {
+    let body = json!({ "Records": [record("b", key, true)] }).to_string();
+    let delivery = Delivery { body: body.into_bytes(), id: fastrand_id(), ..Delivery::default() };
+    let plan = plan(&settings().rules, &delivery);
+    spool.accept(delivery, &plan, Sender::Proven).await.unwrap()
+}
+
+/// MDSS accepts one object more of a directory.
+async fn settle(dir: &str, key: &str) {
+    let place = Place::Directory(dir.into());
+    let (spool, keeping) = Spool::start(Config { place, limit: 1 << 30 }, Arc::new(SystemClock)).unwrap();
+    post(&spool, key).await;
+    let claims = spool.engine().claim(Want { most: 10_000, ..Want::default() }).await.unwrap();
+    let one = claims.items.into_iter().max_by_key(|item| item.ticket.id()).unwrap();
+    let settled = Settlement { ticket: one.ticket, outcome: Outcome::Accepted, fact: None };
+    spool.engine().settle(vec![settled].into()).await.unwrap();
+    drop(spool);
+    tokio::task::spawn_blocking(move || keeping.wait()).await.unwrap();
+}
+
 fn fastrand_id() -> String {
     static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     format!("delivery-{}", COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
@@ -161,6 +182,7 @@ async fn a_spool_moves_into_a_database_and_back_through_kills_and_is_the_same() 
     let file = url_file(folder.path(), &url);
     let file = file.to_str().unwrap();
     fill(Place::Directory(data.into()), 1500).await;
+    settle(data, "done").await;
     let config = folder.path().join("relay.toml");
     std::fs::write(&config, "[[route]]\nbucket = \"b\"\nstorage_client_id = \"unit-1\"").unwrap();
     let config = config.to_str().unwrap();
@@ -181,11 +203,11 @@ async fn a_spool_moves_into_a_database_and_back_through_kills_and_is_the_same() 
     // The file knows its events again, by the marks that it would have given them itself.
     let place = Place::Directory(back.into());
     let (spool, keeping) = Spool::start(Config { place, limit: 1 << 30 }, Arc::new(SystemClock)).unwrap();
-    let body = json!({ "Records": [record("b", "m1", true)] }).to_string();
-    let delivery = Delivery { body: body.into_bytes(), ..Delivery::default() };
-    let report =
-        spool.accept(delivery.clone(), &plan(&settings().rules, &delivery), Sender::Proven).await.unwrap();
-    assert_eq!(report.records[0].reason, Some("duplicate"), "{report:?}");
+    // Also those that MDSS had accepted before the first move.
+    for key in ["m1", "done"] {
+        let report = post(&spool, key).await;
+        assert_eq!(report.records[0].reason, Some("duplicate"), "{report:?}");
+    }
     // A relay works there.
     let refused = run(&["move", "--from", back, "--to-url-file", file]);
     assert_eq!(refused.status.code(), Some(2));
@@ -211,6 +233,10 @@ async fn a_half_step_is_not_there_twice() {
     assert_eq!(out(&moved), "{\"left\":0,\"marks\":0,\"moved\":7,\"there_already\":0}\n", "{}", err(&moved));
     let moved = run(&["--json", "move", "--from", copy.to_str().unwrap(), "--to-url-file", file]);
     assert_eq!(out(&moved), "{\"left\":0,\"marks\":0,\"moved\":0,\"there_already\":7}\n", "{}", err(&moved));
+    assert_eq!(err(&moved), "", "there is no ledger");
+    std::fs::write(copy.join("ledger.db"), "").unwrap();
+    let moved = run(&["move", "--from", copy.to_str().unwrap(), "--to-url-file", file]);
+    assert!(err(&moved).contains("ledger.db: the ledger stays where it is"), "{}", err(&moved));
     assert_eq!(items(&["--url-file", file]), before);
 }
 

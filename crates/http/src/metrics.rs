@@ -25,6 +25,8 @@ pub use list::METRICS;
 pub(crate) struct Cluster {
     pub(crate) standing: Option<Standing>,
     pub(crate) replicas: Vec<Replica>,
+    /// Objects that MDSS has accepted from all of them in the last minute.
+    pub(crate) accepted: Option<u64>,
     pub(crate) sharing: Option<Sharing>,
 }
 
@@ -358,6 +360,9 @@ impl Page {
         }
         for ((version, settings), n) in replicas {
             self.put("mdss_relay_spool_replicas", &[("version", version), ("settings", settings)], n);
+        }
+        if let Some(accepted) = cluster.accepted {
+            self.put("mdss_relay_spool_rate", &[], accepted as f64 / 60.0);
         }
         if let Some(Sharing { unknown, fenced, renewed, reconnects, tokens, commits }) = &cluster.sharing {
             for (name, n) in [

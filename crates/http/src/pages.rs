@@ -10,8 +10,8 @@ use axum::response::Response;
 use axum::routing::get;
 use mdss_relay_core::{Answers, Cause, Failure, Watch};
 use mdss_relay_request::{Happened, Rejection, answer};
-use mdss_relay_spool::Spool;
 use mdss_relay_spool::seam::Engine;
+use mdss_relay_spool::{Clock, Spool, SystemClock};
 use tokio::time::timeout;
 
 use crate::arrived::pairs;
@@ -90,12 +90,17 @@ async fn page(counters: &Counters, watch: &Watch, spool: Option<&Spool>, ledger:
 async fn cluster(spool: &Spool) -> Option<Cluster> {
     let engine = spool.engine();
     let Engine::Postgres(_) = engine else { return None };
-    let (sharing, replicas) =
-        tokio::join!(timeout(SCRAPE_TIMEOUT, engine.sharing()), timeout(SCRAPE_TIMEOUT, engine.replicas()));
+    let (sharing, replicas, noted) = tokio::join!(
+        timeout(SCRAPE_TIMEOUT, engine.sharing()),
+        timeout(SCRAPE_TIMEOUT, engine.replicas()),
+        timeout(SCRAPE_TIMEOUT, engine.noted()),
+    );
+    let noted = noted.ok().and_then(Result::ok).flatten();
     Some(Cluster {
         standing: engine.standing(),
         replicas: replicas.ok().and_then(Result::ok).unwrap_or_default(),
         sharing: sharing.ok().flatten(),
+        accepted: noted.map(|noted| noted.health.last_minute(SystemClock.now()).1),
     })
 }
 

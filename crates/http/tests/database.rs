@@ -88,6 +88,12 @@ async fn two_relays_on_one_database_deliver_each_object_once() {
         keys.insert(key);
     }
     until("all are delivered", async || sim.accepted_keys().len() >= keys.len()).await;
+    // Sixty in a minute, whoever of the two has sent them.
+    until("both say at which rate all are sent", async || {
+        let rate = async |relay| metric(relay, "mdss_relay_spool_rate").await;
+        (rate(&one).await, rate(&two).await) == (Some(1.0), Some(1.0))
+    })
+    .await;
     // The same event again, at the other relay, is a duplicate, and neither sends it.
     assert_eq!(post(&two, &["k0"]).await, 200);
     until("both are heard of", async || {

@@ -27,6 +27,9 @@ use common::{DRAINED, bare, event, is_child, relay, run, tell};
 const TIME: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 5;
 
+/// What one relay may take of memory, however much is behind.
+const MOST_MEGABYTES: f64 = 64.0;
+
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -260,6 +263,10 @@ async fn drains(binaries: &Binaries, deepest: usize) {
             let (rate, peak) = run(&["drain", &sim.url(), &url, &relays.to_string()]);
             let budget = if relays == 1 { "0.3" } else { "" };
             println!("{behind:<12} {relays:<8} {rate:>8.0} {:>8.2} {budget:>7} {peak:>9.0}", rate / bare);
+            assert!(
+                relays > 1 || peak <= MOST_MEGABYTES,
+                "one relay took {peak:.0} MB, at most {MOST_MEGABYTES}"
+            );
         }
     }
     let size = "SELECT pg_size_pretty(pg_table_size('mdss_relay.item')) || ' and ' || pg_size_pretty(pg_indexes_size('mdss_relay.item'))

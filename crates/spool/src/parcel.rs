@@ -50,9 +50,27 @@ pub(crate) fn mark_on_the_way(parcel: &Parcel, item: &Carried) -> String {
     format!("moved {} {} {} {path}", parcel.name, parcel.received.as_millis(), item.number)
 }
 
-/// A mark as a database has it.
+/// What a mark in a file begins with if it came from a database, which has nothing but its SHA-256. No text of a mark begins so: they are JSON.
+const HASHED: &str = "sha256 ";
+
+/// All marks of a file that [`hashed`] has made: not below the first, and below the second.
+pub(crate) const ALL_HASHED: [&str; 2] = [HASHED, "sha256!"];
+
+/// A mark as a database has it: the SHA-256 of its text, which a file may have in place of the text.
 pub(crate) fn hash(mark: &[u8]) -> Vec<u8> {
-    digest(&SHA256, mark).as_ref().to_vec()
+    unhashed(mark).unwrap_or_else(|| digest(&SHA256, mark).as_ref().to_vec())
+}
+
+/// A mark as a file has it of which only the SHA-256 is known.
+pub(crate) fn hashed(hash: &[u8]) -> String {
+    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{HASHED}{digits}")
+}
+
+fn unhashed(mark: &[u8]) -> Option<Vec<u8>> {
+    let digits = mark.strip_prefix(HASHED.as_bytes()).filter(|digits| digits.len() == 64)?;
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.chunks(2).map(byte).collect()
 }
 
 /// Marks of what MDSS has accepted, each with its time in milliseconds since 1970, and the number of the last one; `None`: there are no more.
@@ -61,4 +79,20 @@ pub(crate) struct Remembered {
     pub(crate) marks: Vec<Vec<u8>>,
     pub(crate) times: Vec<i64>,
     pub(crate) last: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_that_came_from_a_database_goes_back_as_it_was() {
+        let known = hash(b"[[null,\"b\"]]");
+        let text = hashed(&known);
+        assert!(text.as_str() >= ALL_HASHED[0] && text.as_str() < ALL_HASHED[1], "{text}");
+        assert_eq!((known.len(), hash(text.as_bytes())), (32, known));
+        for other in ["sha256 ", "sha256 00", "[[null]]"] {
+            assert_eq!(hash(other.as_bytes()), digest(&SHA256, other.as_bytes()).as_ref(), "{other}");
+        }
+    }
 }

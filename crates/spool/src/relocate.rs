@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mdss_relay_core::{Delivery, Dialect, Rules, plan};
 
 use crate::clock::SystemClock;
-use crate::parcel::{Parcel, Remembered, hash, mark_on_the_way};
+use crate::parcel::{Parcel, Remembered, hash, hashed, mark_on_the_way};
 use crate::postgres::{Database, Door};
 use crate::sqlite::Sqlite;
 use crate::trouble::{Trouble, TroubleKind};
@@ -103,8 +103,9 @@ async fn into_database(
     Ok(moved)
 }
 
-/// Moves what a database has into a data directory. No relay may work on either. The rules of the configuration tell by which mark a file knows an
-/// event again. What MDSS has accepted before is not known to the file.
+/// Moves what a database has into a data directory. No relay may work on either. What MDSS has accepted before goes along, the newest hundred thousand
+/// marks. A database has no more of a mark than its hash, and a file knows an event by that as well; with the rules of the configuration the items
+/// that wait get their marks back as texts, which is all that older relays know.
 ///
 /// # Errors
 /// As [`move_to_database`].
@@ -139,6 +140,12 @@ async fn into_directory(
     told: &mut impl FnMut(Moved),
 ) -> Result<Moved, Trouble> {
     let (mut moved, mut after) = (Moved::default(), 0);
+    // Before the first item, as on the way there.
+    let marks = door.remembered(Sqlite::MOST_MARKS).await?;
+    for some in marks.chunks(MARKS) {
+        to.remember(some.to_vec()).await?;
+        moved.marks += some.len() as u64;
+    }
     loop {
         let mut parcels = door.parcels(after, STEP, STEP_BYTES).await?;
         let Some(last) = parcels.last() else { break };
@@ -167,17 +174,14 @@ async fn into_directory(
 }
 
 /// Gives items the marks of a file: the text whose hash the database has. It is made again from the event; where that gives another one, as under other
-/// rules, the hash itself is the mark, so that a repeated step still knows it.
+/// rules, the hash itself is the mark, by which the file knows it as well.
 fn name_marks(parcel: &mut Parcel, rules: &Rules) {
     let known = texts(parcel, rules);
     let own: Vec<_> = parcel.items.iter().map(|item| mark_on_the_way(parcel, item)).collect();
     for (item, own) in parcel.items.iter_mut().zip(own) {
         let text = match item.mark.take() {
             None => own,
-            Some(hashed) => known.get(&hashed).cloned().unwrap_or_else(|| {
-                let digits: String = hashed.iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("sha256 {digits}")
-            }),
+            Some(hash) => known.get(&hash).cloned().unwrap_or_else(|| hashed(&hash)),
         };
         item.mark = Some(text.into_bytes());
     }

@@ -56,7 +56,19 @@ pub(super) async fn run(way: &Arguments, config: Option<&Path>, json: bool) -> R
         let Moved { items, there, marks, left } = moved;
         print(&json!({ "moved": items, "there_already": there, "marks": marks, "left": left }).to_string());
     } else {
-        print(&format!("{} moved, {} were there already", super::items(count(moved.items)), moved.there));
+        print(&format!(
+            "{} moved, {} were there already; {} marks of what MDSS has accepted went along",
+            super::items(count(moved.items)),
+            moved.there,
+            moved.marks
+        ));
+    }
+    if let Some(ledger) = way.from.as_deref().map(|dir| dir.join("ledger.db")).filter(|file| file.is_file()) {
+        say(&format!(
+            "{}: the ledger stays where it is, and is asked with mdss-relay ledger --data-dir {}; the relay begins a new chain in the database",
+            ledger.display(),
+            ledger.parent().unwrap_or(&ledger).display()
+        ));
     }
     if moved.left > 0 {
         say(&format!(

@@ -125,6 +125,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "relays that share the database, by version and settings (same as the relay heard of last, other)",
     ),
     (
+        "mdss_relay_spool_rate",
+        "gauge",
+        "objects a second that MDSS has accepted from all relays on the database together, over the last minute; they all say the same: dashboards take its max",
+    ),
+    (
         "mdss_relay_spool_dead_rows",
         "gauge",
         "rows of items in the database that nobody needs and vacuum has not cleared, as the server estimates",

@@ -235,6 +235,21 @@ impl Door {
         self.within("remembering what MDSS has accepted", written).await
     }
 
+    /// Hashes of the marks of what MDSS has accepted, and when it did: the newest, at most so many, the oldest of them first.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub(crate) async fn remembered(&self, most: usize) -> Result<Vec<(Vec<u8>, Moment)>, Trouble> {
+        let sql = "SELECT mark, at FROM (SELECT mark, at FROM mdss_relay.done ORDER BY at DESC, mark LIMIT $1) newest ORDER BY at, mark";
+        let read = async {
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            let rows = self.line.client.query_typed(sql, &[(&most, Type::INT8)]).await?;
+            let mark = |row: &Row| Ok((row.try_get(0)?, moment(row.try_get(1)?)));
+            Ok(rows.iter().map(mark).collect::<Result<_, tokio_postgres::Error>>()?)
+        };
+        self.within("reading what MDSS has accepted", read).await
+    }
+
     /// The next deliveries behind `after`, at most so many, and so many bytes of bodies or one. Their items are locked until [`Door::gone`], so that
     /// no relay is given one meanwhile; those that a relay has under way are left out.
     ///

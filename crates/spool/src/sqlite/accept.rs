@@ -34,7 +34,7 @@ pub(super) fn accept(
     let mut written = Vec::with_capacity(intake.items.len());
     for item in &intake.items {
         if let Some(mark) = &item.mark
-            && (marks.contains(mark) || turn.statements.known.with(turn.db, |known| known.exists([mark]))?)
+            && (marks.contains(mark) || turn.knows(mark)?)
         {
             written.push(Written::Duplicate);
             continue;

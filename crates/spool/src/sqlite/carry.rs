@@ -4,10 +4,11 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::column::{bytes, maybe_shown, number, shown, state};
 use super::leave::leave;
+use super::settle::{MOST_DONE, forget_done};
 use super::turn::Turn;
 use crate::clock::Moment;
 use crate::item::ItemId;
-use crate::parcel::{Carried, Parcel, Remembered};
+use crate::parcel::{Carried, Parcel, Remembered, hashed};
 
 /// The next deliveries behind `after`, at most so many, and so many bytes of bodies or one.
 pub(super) fn parcels(
@@ -81,7 +82,7 @@ pub(super) fn adopt(turn: &Turn<'_>, parcels: &[Parcel]) -> rusqlite::Result<usi
         for item in &parcel.items {
             let mark = item.mark.as_deref().map(String::from_utf8_lossy);
             let there = match &mark {
-                Some(mark) => turn.statements.known.with(turn.db, |known| known.exists([mark]))?,
+                Some(mark) => turn.knows(mark)?,
                 None => false,
             };
             if !there {
@@ -144,6 +145,17 @@ pub(super) fn marks(turn: &Turn<'_>, after: i64, most: usize) -> rusqlite::Resul
         found.times.push(number(row, 2)?);
     }
     Ok(found)
+}
+
+/// The most marks that a file keeps of what MDSS has accepted.
+pub(super) const MOST_MARKS: usize = MOST_DONE as usize;
+
+/// Remembers what MDSS has accepted elsewhere, the oldest first, by the hashes of the marks.
+pub(super) fn remember(turn: &Turn<'_>, marks: &[(Vec<u8>, Moment)]) -> rusqlite::Result<()> {
+    for (mark, at) in marks {
+        turn.statements.done.with(turn.db, |done| done.execute(params![hashed(mark), at.as_millis()]))?;
+    }
+    forget_done(turn.db)
 }
 
 /// Items whose delivery is missing, which nobody can carry.

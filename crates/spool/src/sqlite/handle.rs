@@ -17,6 +17,8 @@ use super::outbox;
 use super::settle::settle;
 use super::thread::{Order, Orders};
 use crate::claim::{Claims, Settled, Settlement, Want};
+#[cfg(feature = "postgres")]
+use crate::clock::Moment;
 use crate::clock::{Clock, SystemClock};
 use crate::fact::ByHand;
 use crate::health::{Health, Noted};
@@ -208,6 +210,16 @@ impl Sqlite {
     #[cfg(feature = "postgres")]
     pub(crate) async fn marks(&self, after: i64, most: usize) -> Result<Remembered, Trouble> {
         self.orders.ask(Order::Read, move |turn| Ok(carry::marks(turn, after, most)?)).await
+    }
+
+    /// The most marks that a file keeps of what MDSS has accepted.
+    #[cfg(feature = "postgres")]
+    pub(crate) const MOST_MARKS: usize = carry::MOST_MARKS;
+
+    /// Remembers what MDSS has accepted elsewhere, the oldest first; it may be told again.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn remember(&self, marks: Vec<(Vec<u8>, Moment)>) -> Result<(), Trouble> {
+        self.orders.ask(Order::Write, move |turn| Ok(carry::remember(turn, &marks)?)).await
     }
 
     /// How many items have lost their delivery.

@@ -9,7 +9,7 @@ use crate::item::{ItemId, Outcome, State};
 
 /// Marks of accepted writes that are remembered: about 30 MB of file. Senders repeat within minutes, MinIO and RustFS after a
 /// restart of theirs; a hundred thousand is a busy day.
-const MOST_DONE: i64 = 100_000;
+pub(super) const MOST_DONE: i64 = 100_000;
 
 /// Writes down what came of items, each with its fact for the ledger, if there is one. One that is gone meanwhile (purged by hand) stays gone,
 /// and its fact was not one.
@@ -55,7 +55,7 @@ pub(super) fn settle<'a>(
 }
 
 /// Forgets the oldest marks beyond the hundred thousand.
-fn forget_done(db: &Connection) -> rusqlite::Result<()> {
+pub(super) fn forget_done(db: &Connection) -> rusqlite::Result<()> {
     let sql = "DELETE FROM done WHERE id <= (SELECT max(id) FROM done) - ?1";
     db.prepare_cached(sql)?.execute([MOST_DONE])?;
     Ok(())

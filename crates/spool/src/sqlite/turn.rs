@@ -12,6 +12,8 @@ use super::tally::Tally;
 use super::trouble::Fault;
 use crate::clock::Moment;
 use crate::known::{Accepted, Known, Memory};
+#[cfg(feature = "postgres")]
+use crate::parcel::{ALL_HASHED, hash, hashed};
 
 /// What a job works with.
 pub(super) struct Turn<'d> {
@@ -27,6 +29,9 @@ pub(super) struct Turn<'d> {
     pub(super) statements: Statements<'d>,
     /// Plans of what the group writes.
     accepted: RefCell<Vec<Accepted>>,
+    /// Whether there are marks that came from a database; looked up by the first mark of a group that is not known as it is.
+    #[cfg(feature = "postgres")]
+    hashed: Cell<Option<bool>>,
     /// Plans of what was written before.
     pub(super) memory: Option<&'d RefCell<Memory>>,
 }
@@ -42,6 +47,8 @@ impl<'d> Turn<'d> {
             outbox,
             statements: Statements::new(),
             accepted: RefCell::default(),
+            #[cfg(feature = "postgres")]
+            hashed: Cell::default(),
             memory: None,
         }
     }
@@ -59,6 +66,28 @@ impl<'d> Turn<'d> {
     /// What may be remembered when all of it is on disk.
     pub(super) fn to_remember(&self) -> Vec<Accepted> {
         self.accepted.take()
+    }
+
+    /// Whether an item has this mark, or MDSS has accepted one that had it.
+    pub(super) fn knows(&self, mark: &str) -> rusqlite::Result<bool> {
+        let exists = |mark: &str| self.statements.known.with(self.db, |known| known.exists([mark]));
+        let known = exists(mark)?;
+        #[cfg(feature = "postgres")]
+        if !known && self.has_hashed()? {
+            return exists(&hashed(&hash(mark.as_bytes())));
+        }
+        Ok(known)
+    }
+
+    #[cfg(feature = "postgres")]
+    fn has_hashed(&self) -> rusqlite::Result<bool> {
+        if let Some(has) = self.hashed.get() {
+            return Ok(has);
+        }
+        const SQL: &str = "SELECT 1 FROM item WHERE mark >= ?1 AND mark < ?2 UNION ALL SELECT 1 FROM done WHERE mark >= ?1 AND mark < ?2 LIMIT 1";
+        let has = self.db.prepare_cached(SQL)?.exists(ALL_HASHED)?;
+        self.hashed.set(Some(has));
+        Ok(has)
     }
 
     /// How much room there is, with what this group has taken. Asking the file and the disk costs as much as writing an event.

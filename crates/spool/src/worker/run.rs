@@ -31,6 +31,11 @@ use crate::trouble::Trouble;
 /// How often the engine is asked for items when nothing happens: the command line changes them from another process.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long it is to the next look: relays that share a database, and were started together, do not ask it together. `chance` is from 0 to 1.
+fn to_next_look(shared: bool, chance: f64) -> Duration {
+    if shared { LOOK.mul_f64(0.75 + chance / 2.0) } else { LOOK }
+}
+
 /// How often what waits for too long is said.
 const ALARM_EVERY: Duration = Duration::from_secs(60);
 
@@ -84,6 +89,8 @@ pub struct Worker {
     claimed: Instant,
     /// When there was last assumed to be any because of the time.
     looked: Instant,
+    /// How long after that it looks again.
+    look_after: Duration,
     /// When an attempt last made it tell how MDSS stands; `None` before the first.
     noticed: Option<Instant>,
     /// When the next item comes due, as far as the last claim knows.
@@ -134,6 +141,7 @@ impl Worker {
             look: true,
             claimed: now,
             looked: now,
+            look_after: to_next_look(lease.is_some(), fastrand::f64()),
             noticed: None,
             due: None,
             alarmed: now,
@@ -158,7 +166,7 @@ impl Worker {
         self.chores.begin(Arc::clone(&self.relay));
         self.pauses.tell_pace();
         loop {
-            if self.looked.elapsed() >= LOOK {
+            if self.looked.elapsed() >= self.look_after {
                 self.tick().await;
             }
             self.flush();
@@ -491,7 +499,7 @@ impl Worker {
             && !self.has_too_many_unsettled();
         let beside = (self.look && may_claim).then(|| self.claimed + LOOK_BESIDE);
         let wakes = [self.pauses.wake(now), self.outcomes.wake(), due, beside];
-        let wake = wakes.into_iter().flatten().min().map_or(now + LOOK, |when| when.min(now + LOOK));
+        let wake = wakes.into_iter().flatten().fold(self.looked + self.look_after, Instant::min);
         // Not more often than a timer can tell.
         wake.max(now + Duration::from_millis(1))
     }
@@ -507,6 +515,7 @@ impl Worker {
     async fn tick(&mut self) {
         self.look = true;
         self.looked = Instant::now();
+        self.look_after = to_next_look(self.lease.is_some(), fastrand::f64());
         self.tell();
         self.pauses.tell_pace();
         self.chores.renew(self.pauses.lanes.to_renew());
@@ -543,5 +552,17 @@ async fn until(when: Option<Instant>) {
     match when {
         Some(when) => tokio::time::sleep_until(when.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relays_on_one_database_look_at_different_times_about_once_a_second() {
+        let looks = [0.0, 0.5, 0.999].map(|chance| to_next_look(true, chance).as_millis());
+        assert_eq!(looks, [750, 1000, 1249]);
+        assert_eq!(to_next_look(false, 0.0), LOOK, "nobody is beside a relay with a file");
     }
 }

@@ -16,6 +16,7 @@ mod common;
 mod file;
 mod files;
 mod mapped;
+mod moves;
 mod outbox;
 mod trouble;
 mod worker;
