@@ -172,10 +172,8 @@ async fn what_is_settled_while_it_is_repeated_is_a_duplicate() {
         let repeated = accept(&store, &relay, delivery(&records));
         let committed = async {
             let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            until("the repetition waits", async || {
-                postgres_rig::ask(&url, waits).await.unwrap() == ["1"]
-            })
-            .await;
+            until("the repetition waits", async || postgres_rig::ask(&url, waits).await.unwrap() == ["1"])
+                .await;
             settling.batch_execute("COMMIT").await.unwrap();
         };
         let (repeated, ()) = tokio::join!(repeated, committed);
