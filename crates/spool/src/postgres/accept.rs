@@ -19,8 +19,8 @@ use crate::trouble::{Trouble, TroubleKind};
 use mdss_relay_postgres::Durability;
 use mdss_relay_postgres::{Line, Parameter};
 
-/// The statement is in the database (`3.sql`), so that a session keeps its plan.
-const ACCEPT: &str = "SELECT * FROM mdss_relay.accept($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
+/// The statement is in the database (`3.sql` and `4.sql`), so that a session keeps its plan.
+const ACCEPT: &str = "SELECT * FROM mdss_relay.accept_once($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
 
 /// The same without an event, to find out whether one would be stored.
 const PROBE: &str = "

@@ -117,8 +117,8 @@ async fn the_plan_that_is_kept_reads_no_table_from_end_to_end() {
     // What a session has counted is seen by others after a second, or when it ends.
     store.close();
     let looked_up =
-        "SELECT idx_scan >= 110 FROM pg_stat_user_tables WHERE relid = 'mdss_relay.done'::regclass";
-    until("each mark was looked up in the index", async || {
+        "SELECT idx_scan >= 220 FROM pg_stat_user_tables WHERE relid = 'mdss_relay.done'::regclass";
+    until("each mark was looked up twice in the index", async || {
         postgres_rig::ask(&url, looked_up).await.unwrap().first().is_some_and(|all| all == "t")
     })
     .await;

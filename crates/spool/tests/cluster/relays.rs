@@ -154,6 +154,37 @@ async fn the_same_writes_at_two_relays_are_kept_once() {
     assert_eq!(items(&stores[0]).await, 250);
 }
 
+/// An event is repeated while a relay settles it: the item is gone, and its mark is kept, when the one that waited for that goes on.
+#[tokio::test]
+async fn what_is_settled_while_it_is_repeated_is_a_duplicate() {
+    let Some(url) = database().await else { return };
+    let store = Store::open(&url);
+    let relay = routed();
+    for (round, others) in [0, 2].into_iter().enumerate() {
+        let key = format!("settled-{round}");
+        send(&store, &key).await.unwrap();
+        // As a relay settles, and holds its transaction.
+        let settling = postgres_rig::client(&url).await.unwrap();
+        let settled = "BEGIN; INSERT INTO mdss_relay.done (mark) SELECT mark FROM mdss_relay.item; DELETE FROM mdss_relay.item; DELETE FROM mdss_relay.delivery";
+        settling.batch_execute(settled).await.unwrap();
+        let mut records = vec![record("b", &key, Some("01"))];
+        records.extend((0..others).map(|n| record("b", &format!("new-{n}"), Some("01"))));
+        let repeated = accept(&store, &relay, delivery(&records));
+        let committed = async {
+            let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            until("the repetition waits", async || postgres_rig::ask(&url, waits).await.unwrap() == ["1"])
+                .await;
+            settling.batch_execute("COMMIT").await.unwrap();
+        };
+        let (repeated, ()) = tokio::join!(repeated, committed);
+        let mut want = vec!["skipped:duplicate".to_owned()];
+        want.extend((0..others).map(|_| "spooled:-".to_owned()));
+        assert_eq!(results(&repeated.unwrap()), want);
+        let left = "SELECT (SELECT count(*) FROM mdss_relay.item) || ' ' || (SELECT coalesce(sum(items), 0) FROM mdss_relay.delivery)";
+        assert_eq!(postgres_rig::ask(&url, left).await.unwrap(), [format!("{others} {others}")]);
+    }
+}
+
 /// The last two items of a delivery leave at the same time, at two relays.
 #[tokio::test]
 async fn a_delivery_goes_with_its_last_item_whoever_settles_it() {
