@@ -6,6 +6,12 @@ use std::time::{Duration, Instant};
 /// Deliveries a second.
 const DELIVERIES: u32 = 25;
 
+/// A relay that nothing was handed to for so long looks for it once a second only, and would find a second's worth of objects at once.
+const FORGOTTEN: Duration = Duration::from_millis(1500);
+
+/// So long after a first delivery it has found that one, and looks often enough for the others.
+const NOTICED: Duration = Duration::from_millis(1100);
+
 /// When the next objects may go, and how many.
 pub(crate) struct Throttle {
     rate: u32,
@@ -14,13 +20,15 @@ pub(crate) struct Throttle {
     /// What is left of an object, in parts of one: so many deliveries make whole ones again.
     rest: u32,
     next: Instant,
+    /// When some were last let go.
+    last: Option<Instant>,
 }
 
 impl Throttle {
     /// So many a second, at least one.
     pub(crate) fn new(rate: u32, now: Instant) -> Self {
         let rate = rate.max(1);
-        Self { rate, deliveries: rate.min(DELIVERIES), rest: 0, next: now }
+        Self { rate, deliveries: rate.min(DELIVERIES), rest: 0, next: now, last: None }
     }
 
     /// How many of these may go now. What is not wanted is not saved.
@@ -28,7 +36,12 @@ impl Throttle {
         if now < self.next {
             return 0;
         }
-        self.next = now + Duration::from_secs(1) / self.deliveries;
+        if wanted == 0 {
+            return 0;
+        }
+        let noticed = self.last.is_some_and(|last| now.duration_since(last) < FORGOTTEN);
+        self.next = now + if noticed { Duration::from_secs(1) / self.deliveries } else { NOTICED };
+        self.last = Some(now);
         self.rest += self.rate;
         let most = self.rest / self.deliveries;
         self.rest %= self.deliveries;
@@ -62,7 +75,9 @@ mod tests {
                 assert!(second <= rate as usize, "{rate}: {second} from {from:?}");
             }
             let all: usize = sent.iter().map(|(_, taken)| taken).sum();
-            assert_eq!(all, rate as usize * 10, "in ten seconds");
+            // After the first delivery it waits until that was noticed.
+            let rate = rate as usize;
+            assert!((rate * 88 / 10..=rate * 9 + 1).contains(&all), "{rate}: {all} in ten seconds");
         }
     }
 
@@ -73,5 +88,18 @@ mod tests {
         assert_eq!(throttle.take(1, begin), 1);
         let later = begin + Duration::from_secs(60);
         assert_eq!((throttle.take(100, later), throttle.take(100, later)), (2, 0));
+    }
+
+    /// Else a second's worth of objects is sent at once, and an event that comes then is behind them.
+    #[test]
+    fn r7_it_begins_with_one_delivery_and_so_does_every_new_start() {
+        let begin = Instant::now();
+        let mut throttle = Throttle::new(50, begin);
+        for start in [begin, begin + Duration::from_secs(10)] {
+            let at = |ms| start + Duration::from_millis(ms);
+            let taken: Vec<_> =
+                [0, 40, 1099, 1100, 1120, 1140].into_iter().map(|ms| throttle.take(100, at(ms))).collect();
+            assert_eq!(taken, [2, 0, 0, 2, 0, 2]);
+        }
     }
 }

@@ -41,6 +41,8 @@ pub struct Claims {
     pub more: Vec<String>,
     /// No item waits or is held, due or not, in any lane.
     pub empty: bool,
+    /// Since the last claim another process has written to the spool, without a word to this one.
+    pub visited: bool,
 }
 
 /// One item that may be tried now.

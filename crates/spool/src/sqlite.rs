@@ -28,6 +28,7 @@ mod testing;
 mod thread;
 mod trouble;
 mod turn;
+mod visits;
 
 pub use glance::Glance;
 pub(crate) use handle::Sqlite;

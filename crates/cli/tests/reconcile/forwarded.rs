@@ -132,20 +132,22 @@ async fn r7_no_more_than_the_rate_reach_mdss() {
     assert_eq!(said.counts()["forwarded"], 200, "{}", said.stderr);
     until("all are accepted", || world.sim.accepted().len() == 200).await;
     let times: Vec<SystemTime> = world.sim.requests().iter().map(|request| request.time).collect();
-    let most = times.iter().map(|from| {
-        let second =
-            |time: &&SystemTime| time.duration_since(*from).is_ok_and(|since| since < Duration::from_secs(1));
-        times.iter().filter(second).count()
-    });
-    // What is handed in waits for the relay, which looks once a second at the worst: two of its looks can bring what three seconds allow.
-    let most = most.max().unwrap();
-    assert!(most <= 110, "{most} in one second");
+    let most = |window: Duration| {
+        let within = |from: &SystemTime| {
+            let soon = |time: &&SystemTime| time.duration_since(*from).is_ok_and(|since| since < window);
+            times.iter().filter(soon).count()
+        };
+        times.iter().map(within).max().unwrap()
+    };
+    // What is handed in waits for the relay, which looks twenty times a second while somebody hands in: a look more or less is a delivery or two.
+    let (a_second, a_fifth) = (most(Duration::from_secs(1)), most(Duration::from_millis(200)));
+    assert!(a_second <= 56 && a_fifth <= 25, "{a_second} in one second, {a_fifth} in a fifth of one");
     let span = times.iter().max().unwrap().duration_since(*times.iter().min().unwrap()).unwrap();
     assert!(span >= Duration::from_secs(2), "200 objects within {span:?}");
 }
 
-/// From a sender's request to MDSS's: the time that one event of a hundred takes longer than.
-async fn slowest_of_a_hundred(world: &World, name: &str) -> Duration {
+/// How long a hundred events are on their way, from a sender's request to MDSS's.
+async fn a_hundred(world: &World, name: &str) -> Vec<Duration> {
     let mut sent = Vec::new();
     for n in 0..100 {
         let key = format!("{name}-{n}");
@@ -160,31 +162,44 @@ async fn slowest_of_a_hundred(world: &World, name: &str) -> Duration {
         let request = requests.iter().find(|request| request.key.as_ref() == Some(key))?;
         request.time.duration_since(*when).ok()
     });
-    let mut took: Vec<_> = took.collect();
-    took.sort_unstable();
-    took[took.len() - 2]
+    took.collect()
 }
 
+/// The time that one event of a hundred takes longer than.
+fn p99(took: &mut [Duration]) -> Duration {
+    took.sort_unstable();
+    took[took.len() * 99 / 100 - 1]
+}
+
+/// In turns, because the machine may do other things as well. It is enough if it holds over two of them, or over more.
 #[tokio::test(flavor = "multi_thread")]
 async fn r7_live_events_are_not_later_while_it_forwards() {
-    let store = Store::of(objects(1000)).await;
+    let store = Store::of(objects(3000)).await;
     let mut world = World::new(&World::s3(&store.url)).await;
     world.relay().await;
     world.accepted("first", None).await;
-    slowest_of_a_hundred(&world, "warm").await;
-    let without = slowest_of_a_hundred(&world, "without").await;
-    let mut child = world.start(&["--route", "invoices", "--forward", "--rate", "50"]);
-    until("it forwards", || world.sim.accepted_keys().contains(&"o/000005".to_owned())).await;
-    let with = slowest_of_a_hundred(&world, "with").await;
-    assert!(child.try_wait().unwrap().is_none(), "it was over before it was measured");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    println!("one event of a hundred takes longer than {without:?} without, and {with:?} beside it");
-    // On a machine that does other things as well, a few milliseconds say nothing.
-    assert!(
-        with <= without.mul_f64(1.2) + Duration::from_millis(100),
-        "{without:?} without, {with:?} beside it"
-    );
+    a_hundred(&world, "warm").await;
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    for turn in 1..=6 {
+        alone.extend(a_hundred(&world, &format!("alone-{turn}")).await);
+        let before = world.sim.accepted().len();
+        let mut child = world.start(&["--route", "invoices", "--forward", "--rate", "50"]);
+        // From the first objects on: beginning is part of it.
+        until("it forwards", || world.sim.accepted().len() > before).await;
+        beside.extend(a_hundred(&world, &format!("beside-{turn}")).await);
+        assert!(child.try_wait().unwrap().is_none(), "it was over before it was measured");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (alone, beside) = (p99(&mut alone), p99(&mut beside));
+        println!(
+            "turn {turn}: one event of a hundred takes longer than {alone:?} alone, and {beside:?} beside it"
+        );
+        // Of 4 ms in a build for tests, a millisecond more says little; before the relay looked more often it was 40 ms and more.
+        if turn > 1 && beside <= alone.mul_f64(1.2) + Duration::from_millis(2) {
+            return;
+        }
+    }
+    panic!("p99 is more than 1.2 times what it is alone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,7 @@ use super::health::{note, noted};
 use super::outbox;
 use super::settle::settle;
 use super::thread::{Order, Orders};
+use super::visits::Visits;
 use crate::claim::{Claims, Settled, Settlement, Want};
 #[cfg(feature = "postgres")]
 use crate::clock::Moment;
@@ -41,6 +42,7 @@ pub struct Sqlite {
     given: Given,
     /// For more plans.
     room: Room,
+    visits: Visits,
 }
 
 impl Sqlite {
@@ -51,14 +53,15 @@ impl Sqlite {
     pub(crate) fn work(dir: PathBuf, clock: Arc<dyn Clock>) -> std::io::Result<(Self, JoinHandle<()>)> {
         let room = Room::default();
         let (orders, thread) = Orders::work(dir, Arc::clone(&clock), room.clone())?;
-        Ok((Self { orders, clock, given: Given::default(), room }, thread))
+        let (given, visits) = (Given::default(), Visits::default());
+        Ok((Self { orders, clock, given, room, visits }, thread))
     }
 
     /// The same file, from outside.
     pub(crate) fn visit(dir: &Path) -> Result<(Self, JoinHandle<()>), Trouble> {
         let (orders, thread) = Orders::visit(dir)?;
-        let (given, room) = (Given::default(), Room::default());
-        Ok((Self { orders, clock: Arc::new(SystemClock), given, room }, thread))
+        let (given, room, visits) = (Given::default(), Room::default(), Visits::default());
+        Ok((Self { orders, clock: Arc::new(SystemClock), given, room, visits }, thread))
     }
 
     /// Whether a relay works on a directory.
@@ -76,11 +79,12 @@ impl Sqlite {
     }
 
     pub(crate) async fn claim(&self, want: Want) -> Result<Claims, Trouble> {
-        let (now, given) = (self.clock.now(), self.given.clone());
+        let (now, given, visits) = (self.clock.now(), self.given.clone(), self.visits.clone());
         self.orders
             .ask(Order::Read, move |turn| {
                 let at = At { now, epoch: turn.epoch, given: &given, memory: turn.memory };
-                Ok(claim(turn.db, &want, &at)?)
+                let claims = claim(turn.db, &want, &at)?;
+                Ok(Claims { visited: visits.are_new(turn.db, turn.epoch)?, ..claims })
             })
             .await
     }

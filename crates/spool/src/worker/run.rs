@@ -49,6 +49,10 @@ const MOST_ROUNDS: usize = 1024;
 /// How often a lane that nobody knows yet is looked for, while the others have enough to do.
 const LOOK_BESIDE: Duration = Duration::from_millis(50);
 
+/// For so long after another process has put something into the file it is looked for as often: what it hands in evenly is then sent evenly, and
+/// an event that comes meanwhile has not a second's worth of it in front.
+const ATTENTIVE: Duration = Duration::from_secs(2);
+
 /// A request is begun only if its item is held for so much longer than the request may take: its outcome is to be written down, too.
 const BEFORE_THE_END: Duration = Duration::from_secs(5);
 
@@ -93,6 +97,8 @@ pub struct Worker {
     look_after: Duration,
     /// When an attempt last made it tell how MDSS stands; `None` before the first.
     noticed: Option<Instant>,
+    /// When a claim last found that another process had written to the spool.
+    visited: Option<Instant>,
     /// When the next item comes due, as far as the last claim knows.
     due: Option<Instant>,
     alarmed: Instant,
@@ -143,6 +149,7 @@ impl Worker {
             looked: now,
             look_after: to_next_look(lease.is_some(), fastrand::f64()),
             noticed: None,
+            visited: None,
             due: None,
             alarmed: now,
             watch: None,
@@ -293,6 +300,9 @@ impl Worker {
         // The engine has said why there is nothing; the next look comes in a second.
         let Ok(Found { found: Ok(claims), most, when }) = done else { return };
         self.look |= claims.cut || claims.items.len() >= most;
+        if claims.visited {
+            self.visited = Some(when);
+        }
         self.pauses.lanes.have_more(&claims.more);
         self.due = claims.next.map(|next| when + next.min(LONGEST));
         let idle = self.pauses.lanes.queued() + self.running.len() + self.outcomes.unsettled() == 0;
@@ -497,7 +507,7 @@ impl Worker {
             && self.pauses.endpoint(now) == Leave::Any
             && self.pauses.lanes.queued() < rounds(self.concurrency)
             && !self.has_too_many_unsettled();
-        let beside = (self.look && may_claim).then(|| self.claimed + LOOK_BESIDE);
+        let beside = ((self.look || self.is_attentive(now)) && may_claim).then(|| self.claimed + LOOK_BESIDE);
         let wakes = [self.pauses.wake(now), self.outcomes.wake(), due, beside];
         let wake = wakes.into_iter().flatten().fold(self.looked + self.look_after, Instant::min);
         // Not more often than a timer can tell.
@@ -505,10 +515,17 @@ impl Worker {
     }
 
     fn woken(&mut self) {
-        if self.due.is_some_and(|due| due <= Instant::now()) || self.pauses.lanes.queued() == 0 {
+        let now = Instant::now();
+        if self.due.is_some_and(|due| due <= now) || self.pauses.lanes.queued() == 0 {
             self.due = None;
             self.look = true;
         }
+        self.look |= self.is_attentive(now) && now.duration_since(self.claimed) >= LOOK_BESIDE;
+    }
+
+    /// Whether another process is likely to put more into the spool.
+    fn is_attentive(&self, now: Instant) -> bool {
+        self.visited.is_some_and(|visited| now.duration_since(visited) < ATTENTIVE)
     }
 
     /// Once a second, however much there is to do.
