@@ -33,7 +33,7 @@ check: fmt clippy doc layers ## formatting, lints, documentation, the layers bet
 	@sh .ci/huawei --if-there
 	@sh .ci/containers --if-there
 	@sh .ci/kubernetes --if-there
-	@if command -v terraform > /dev/null; then terraform fmt -check -recursive -diff deploy; fi
+	@sh .ci/terraform --if-there
 
 fmt:
 	@$(CARGO) fmt --version > /dev/null 2>&1 || { echo "make: rustfmt is missing; 'rustup component add rustfmt' installs it" >&2; exit 1; }
@@ -69,6 +69,9 @@ azure-check: ## Azure's templates and Terraform against Azure's types and each o
 
 huawei-check: ## Huawei Cloud's Terraform against the provider's arguments, and what the scripts call against its SDKs (make check does it too, if they are there)
 	@sh .ci/huawei
+
+terraform-check: ## the form of the Terraform files (make check does it too, if terraform is there)
+	@sh .ci/terraform
 
 google-check: ## Google's Terraform against the provider's arguments (make check does it too, if the parser is there)
 	@sh .ci/google
