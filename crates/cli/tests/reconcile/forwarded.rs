@@ -7,30 +7,13 @@ use mdss_relay_ledger::Origin;
 use mdss_sim::Step;
 use serde_json::json;
 
+use crate::emulator::ODD_KEYS;
 use crate::s3::{Content, Object, Store};
 use crate::world::{LIMIT, World, ago, said};
 
 const HOUR: u64 = 3600;
 
-/// The odd keys that are legal everywhere.
-const ODD: &[&str] = &[
-    "a//b",
-    "/lead",
-    "./dot",
-    " lead",
-    "trail ",
-    "x/../y",
-    "per%2Fcent",
-    "tab\there",
-    "back\\slash",
-    "amp&<x>",
-    "ünï/cö.txt",
-    "sp ace+plus.txt",
-    "ctl\u{1}x",
-    "dir/",
-];
-
-async fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     let end = Instant::now() + LIMIT;
     while !holds() {
         assert!(Instant::now() < end, "{what}");
@@ -44,7 +27,7 @@ fn objects(count: usize) -> impl Iterator<Item = (String, Object)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r2_and_r6_what_is_missing_goes_through_the_spool_with_its_key_as_it_is() {
-    let store = Store::of(ODD.iter().map(|key| ((*key).to_owned(), Object::of(ago(HOUR))))).await;
+    let store = Store::of(ODD_KEYS.iter().map(|key| ((*key).to_owned(), Object::of(ago(HOUR))))).await;
     let mut world = World::new(&World::s3(&store.url)).await;
     world.relay().await;
     // So that the file of the spool is there.
@@ -56,21 +39,21 @@ async fn r2_and_r6_what_is_missing_goes_through_the_spool_with_its_key_as_it_is(
     let said = tokio::task::spawn_blocking(move || said(child)).await.unwrap();
     assert_eq!(
         (said.status, said.counts()["forwarded"].as_u64()),
-        (0, Some(ODD.len() as u64)),
+        (0, Some(ODD_KEYS.len() as u64)),
         "{}",
         said.stderr
     );
-    until("all are accepted", || world.sim.accepted().len() == ODD.len() + 1).await;
+    until("all are accepted", || world.sim.accepted().len() == ODD_KEYS.len() + 1).await;
     let accepted: BTreeSet<String> = world.sim.accepted_keys().into_iter().collect();
-    assert_eq!(accepted, ODD.iter().chain(&["first"]).map(|key| (*key).to_owned()).collect());
-    for key in ODD {
+    assert_eq!(accepted, ODD_KEYS.iter().chain(&["first"]).map(|key| (*key).to_owned()).collect());
+    for key in ODD_KEYS {
         let shown = world.in_ledger(key, 1).await;
         assert_eq!(shown[0].entry.fact.origin, Some(Origin::Reconcile), "{key:?}");
         assert_eq!(shown[0].entry.fact.unit.as_deref(), Some(crate::world::UNIT));
     }
     // They are covered from now on, and a second run sends nothing.
     let again = world.run(&["--route", "invoices", "--forward", "--json"]).await.counts();
-    assert_eq!((&again["covered"], &again["forwarded"]), (&json!(ODD.len()), &json!(0)), "{again}");
+    assert_eq!((&again["covered"], &again["forwarded"]), (&json!(ODD_KEYS.len()), &json!(0)), "{again}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod counted;
+#[path = "../../../stores/tests/emulator/mod.rs"]
+mod emulator;
 mod forwarded;
 mod large;
+mod moto;
 mod resent;
 #[path = "../../../reconcile/tests/stand_in/mod.rs"]
 mod s3;

@@ -9,9 +9,9 @@ use reqsign_azure_storage::{RequestSigner, StaticCredentialProvider};
 use reqsign_core::{Context, Signer};
 
 use crate::common::{
-    ODD_KEYS, Program, encoded, file, installed, r3_goes_on_where_it_was_broken_off,
-    r6_every_odd_key_is_listed_unchanged, send_raw, store, whole,
+    file, r3_goes_on_where_it_was_broken_off, r6_every_odd_key_is_listed_unchanged, store, whole,
 };
+use crate::emulator::{ODD_KEYS, Program, encoded, installed, send_raw};
 
 /// The account and the key that every azurite has; they open nothing else.
 const ACCOUNT: &str = "devstoreaccount1";

@@ -1,32 +1,12 @@
-//! What the tests of all stores share: the odd keys, a store from its settings, a whole listing.
+//! What the tests of all stores share: a store from its settings, a whole listing.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use mdss_relay_core::{RetryPolicy, Role, Settings};
 use mdss_relay_stores::{Cursor, Listed, Listing, Order, Passed, Store, StoreSettings, Trouble};
 
-/// Keys that a store may hold and a program may damage.
-pub(crate) const ODD_KEYS: [&str; 14] = [
-    " lead",
-    "./dot",
-    "/lead",
-    "a//b",
-    "amp&<x>",
-    "back\\slash",
-    "ctl\u{1}x",
-    "dir/",
-    "per%2Fcent",
-    "sp ace+plus.txt",
-    "tab\there",
-    "trail ",
-    "x/../y",
-    "ünï/cö.txt",
-];
+use crate::emulator::ODD_KEYS;
 
 /// The settings of one `[[store]]`, with pauses that a test can wait for.
 pub(crate) fn settings(members: &str) -> StoreSettings {
@@ -127,51 +107,4 @@ pub(crate) async fn r3_goes_on_where_it_was_broken_off(store: &Store, bucket: &s
         reached.push(before);
     }
     assert!(reached.windows(2).all(|pair| pair[0] < pair[1]), "{reached:?}");
-}
-
-/// A program that prints a line when it is ready, and ends when its stdin does.
-pub(crate) struct Program {
-    child: Child,
-    pub(crate) line: String,
-}
-
-impl Program {
-    pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(!line.trim().is_empty(), "{command:?} has ended");
-        Self { child, line: line.trim().to_owned() }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        self.child.wait().unwrap();
-    }
-}
-
-/// Where `.ci` installs emulators.
-pub(crate) fn installed(name: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
-    target.join(name)
-}
-
-/// Sends a request as it is, dots and slashes and all, which no client for URLs does. Gives the answer.
-pub(crate) fn send_raw(address: &str, head: &str, body: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let head = format!("{head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(body).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
-/// Every byte but letters and digits encoded; slashes too, if they are not to stay.
-pub(crate) fn encoded(key: &str, slashes: bool) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b) || (slashes && b == b'/');
-    key.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

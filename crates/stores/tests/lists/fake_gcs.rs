@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use mdss_relay_stores::{Order, TroubleKind};
 
 use crate::common::{
-    ODD_KEYS, encoded, file, installed, r3_goes_on_where_it_was_broken_off,
-    r6_every_odd_key_is_listed_unchanged, send_raw, store, whole,
+    file, r3_goes_on_where_it_was_broken_off, r6_every_odd_key_is_listed_unchanged, store, whole,
 };
+use crate::emulator::{ODD_KEYS, encoded, installed, send_raw};
 
 struct FakeGcs {
     child: Child,

@@ -6,6 +6,8 @@ mod azurite;
 mod bucket;
 mod circles;
 mod common;
+#[path = "../emulator/mod.rs"]
+mod emulator;
 mod fake_gcs;
 mod faults;
 mod moto;

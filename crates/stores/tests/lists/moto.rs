@@ -1,28 +1,11 @@
 //! Amazon S3, as moto plays it (`.ci/moto`).
 
-use std::process::Command;
-
 use mdss_relay_stores::{Order, Store};
 
 use crate::common::{
-    ODD_KEYS, Program, encoded, file, installed, r3_goes_on_where_it_was_broken_off,
-    r6_every_odd_key_is_listed_unchanged, send_raw, store, whole,
+    file, r3_goes_on_where_it_was_broken_off, r6_every_odd_key_is_listed_unchanged, store, whole,
 };
-
-fn moto() -> Option<Program> {
-    let python = installed("moto").join("bin/python");
-    if !drive::available("moto", python.is_file()).unwrap() {
-        return None;
-    }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lists/serve_moto.py");
-    Some(Program::start(Command::new(python).arg(script)))
-}
-
-fn put(moto: &Program, path: &str, body: &str) {
-    let head = format!("PUT {path} HTTP/1.1\r\nHost: {}", moto.line);
-    let answer = send_raw(&moto.line, &head, body.as_bytes());
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-}
+use crate::emulator::{ODD_KEYS, Program, encoded, moto, put};
 
 fn of(moto: &Program, secret: &str) -> Store {
     let address = &moto.line;
@@ -34,9 +17,9 @@ fn of(moto: &Program, secret: &str) -> Store {
 #[tokio::test]
 async fn r6_moto() {
     let Some(moto) = moto() else { return };
-    put(&moto, "/odd", "");
+    put(&moto.line, "/odd", "");
     for key in ODD_KEYS {
-        put(&moto, &format!("/odd/{}", encoded(key, true)), key);
+        put(&moto.line, &format!("/odd/{}", encoded(key, true)), key);
     }
     let (_folder, secret) = file("key");
     let store = of(&moto, &secret);

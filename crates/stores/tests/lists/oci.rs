@@ -11,8 +11,9 @@ use rsa::pkcs8::{EncodePrivateKey, LineEnding};
 use serde_json::{Value, json};
 
 use crate::common::{
-    ODD_KEYS, file, r3_goes_on_where_it_was_broken_off, r6_every_odd_key_is_listed_unchanged, store, whole,
+    file, r3_goes_on_where_it_was_broken_off, r6_every_odd_key_is_listed_unchanged, store, whole,
 };
+use crate::emulator::ODD_KEYS;
 use crate::server::{Asked, Reply, Server};
 
 const TENANCY: &str = "ocid1.tenancy.oc1..t";

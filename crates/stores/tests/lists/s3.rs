@@ -7,9 +7,10 @@ use mdss_relay_stores::{Cursor, Order, Store, StoreSettings, TroubleKind};
 
 use crate::bucket::{Bucket, SECRET, Writes, error};
 use crate::common::{
-    ODD_KEYS, file, quick, r3_goes_on_where_it_was_broken_off, r6_every_odd_key_is_listed_unchanged, store,
-    whole, whole_from,
+    file, quick, r3_goes_on_where_it_was_broken_off, r6_every_odd_key_is_listed_unchanged, store, whole,
+    whole_from,
 };
+use crate::emulator::ODD_KEYS;
 use crate::server::{Reply, Server};
 
 fn odd() -> Bucket {

@@ -30,7 +30,7 @@ async fn r6_a_tree() {
     let tree = root.path().join("share");
     // No file system can hold the other ones: their paths are those of other files, or of a directory.
     let none = ["/lead", "./dot", "a//b", "x/../y", "dir/"];
-    for key in crate::common::ODD_KEYS.into_iter().filter(|key| !none.contains(key)) {
+    for key in crate::emulator::ODD_KEYS.into_iter().filter(|key| !none.contains(key)) {
         put(&tree, key.as_bytes());
     }
     let store = of(root.path());
