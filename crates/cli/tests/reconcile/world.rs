@@ -1,6 +1,6 @@
 //! A relay with its spool and its ledger, an MDSS, and the command beside them: each a process, or a socket on loopback.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -84,8 +84,7 @@ impl World {
     /// Starts the relay, or starts it again.
     pub(crate) async fn relay(&mut self) -> &Server {
         self.relay = None;
-        let binaries = Path::new(env!("CARGO_BIN_EXE_mdss-relay")).parent().unwrap();
-        let path = binaries.join("mdss-relay-http");
+        let path = command().with_file_name("mdss-relay-http");
         assert!(
             path.is_file(),
             "{} is missing; 'cargo build --package mdss-relay-http' makes it",
@@ -140,7 +139,7 @@ impl World {
 
     /// Another command of the tool.
     pub(crate) fn tool(&self, name: &[&str], arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mdss-relay"));
+        let mut command = Command::new(command());
         command.args(name).args(arguments).env_clear().envs(self.variables());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -155,6 +154,11 @@ impl World {
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()
     }
+}
+
+/// The command, as it was built for the tests or as it is shipped.
+fn command() -> PathBuf {
+    drive::binary(env!("CARGO_BIN_EXE_mdss-relay"))
 }
 
 pub(crate) fn said(child: Child) -> Said {
