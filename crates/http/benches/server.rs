@@ -76,10 +76,13 @@ async fn start_on(
         .env("RELAY_AUTH", "none")
         .env("RELAY_LOG", "warn");
     if let Some((setting, place)) = spool {
+        // The setting of a database; with a file the server refuses it.
+        if setting == "RELAY_SPOOL_URL" {
+            program = program.env("RELAY_SPOOL_DURABILITY", "server");
+        }
         program = program
             .env("RELAY_MODE", "spooled")
             .env(setting, place)
-            .env("RELAY_SPOOL_DURABILITY", "server")
             .env("RELAY_SPOOL_LIMIT", "16GiB")
             .env("RELAY_LEDGER", ledger)
             .env("RELAY_SPOOL_RATE", rate.to_string());
