@@ -305,6 +305,9 @@ def shared(programs, folder, mdss):
     database = Database(programs, folder / "database")
     secrets = {**RELAYS, **database.secrets}
     secrets["mdss-relay"] = {**RELAYS["mdss-relay"], "mdss-ca.pem": database.secrets["relay-db-ca"]["ca.crt"]}
+    # As the guide makes it.
+    run([BUILT / "mdss-relay", "ledger", "key", folder / "ledger"], stdout=subprocess.DEVNULL).wait(LIMIT)
+    secrets["mdss-relay-ledger"] = {"ledger.key": (folder / "ledger/ledger.key").read_text()}
     manifests = things("everything")
     for thing in manifests:
         for variable in thing.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [{}])[0].get("env", []):
