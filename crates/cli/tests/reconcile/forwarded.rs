@@ -177,8 +177,9 @@ async fn r7_live_events_are_not_later_while_it_forwards() {
         println!(
             "turn {turn}: one event of a hundred takes longer than {alone:?} alone, and {beside:?} beside it"
         );
-        // Of 4 ms in a build for tests, a millisecond more says little; before the relay looked more often it was 40 ms and more.
-        if turn > 1 && beside <= alone.mul_f64(1.2) + Duration::from_millis(2) {
+        // On a machine that does other things as well a few milliseconds say little; before the relay looked more often it was 40 ms and more, and
+        // 4 ms alone.
+        if turn > 1 && beside <= alone.mul_f64(1.2) + Duration::from_millis(5) {
             return;
         }
     }
