@@ -36,9 +36,6 @@ impl Throttle {
         if now < self.next {
             return 0;
         }
-        if wanted == 0 {
-            return 0;
-        }
         let noticed = self.last.is_some_and(|last| now.duration_since(last) < FORGOTTEN);
         self.next = now + if noticed { Duration::from_secs(1) / self.deliveries } else { NOTICED };
         self.last = Some(now);

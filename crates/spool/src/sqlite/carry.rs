@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::column::{bytes, maybe_shown, number, shown, state};
 use super::leave::leave;
-use super::settle::{MOST_DONE, forget_done};
+use super::settle::forget_done;
 use super::turn::Turn;
 use crate::clock::Moment;
 use crate::item::ItemId;
@@ -146,9 +146,6 @@ pub(super) fn marks(turn: &Turn<'_>, after: i64, most: usize) -> rusqlite::Resul
     }
     Ok(found)
 }
-
-/// The most marks that a file keeps of what MDSS has accepted.
-pub(super) const MOST_MARKS: usize = MOST_DONE as usize;
 
 /// Remembers what MDSS has accepted elsewhere, the oldest first, by the hashes of the marks.
 pub(super) fn remember(turn: &Turn<'_>, marks: &[(Vec<u8>, Moment)]) -> rusqlite::Result<()> {

@@ -14,6 +14,8 @@ use super::due::release;
 use super::file::is_held;
 use super::health::{note, noted};
 use super::outbox;
+#[cfg(feature = "postgres")]
+use super::settle::MOST_DONE;
 use super::settle::settle;
 use super::thread::{Order, Orders};
 use super::visits::Visits;
@@ -218,7 +220,7 @@ impl Sqlite {
 
     /// The most marks that a file keeps of what MDSS has accepted.
     #[cfg(feature = "postgres")]
-    pub(crate) const MOST_MARKS: usize = carry::MOST_MARKS;
+    pub(crate) const MOST_MARKS: usize = MOST_DONE as usize;
 
     /// Remembers what MDSS has accepted elsewhere, the oldest first; it may be told again.
     #[cfg(feature = "postgres")]
