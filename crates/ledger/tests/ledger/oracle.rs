@@ -39,20 +39,34 @@ struct Write {
     confidence: Option<&'static str>,
 }
 
+#[derive(Debug)]
+struct Came {
+    path: &'static str,
+    second: u64,
+    became: Became,
+    /// When it is looked at next, by the oracle's clock.
+    due: u64,
+    tries: u32,
+}
+
+/// So long is a step of what is looked at again, seconds.
+const STEP: u64 = 5;
+
 #[derive(Default)]
 struct Oracle {
+    now: u64,
     writes: Vec<Write>,
-    /// Path and second of what came before, with what became of it.
-    came: Vec<(&'static str, u64, Became)>,
+    /// What came before, in the order of its arrival.
+    came: Vec<Came>,
 }
 
 impl Oracle {
     fn told(&mut self, path: &'static str, second: u64) -> Became {
-        if self.came.iter().any(|came| (came.0, came.1) == (path, second)) {
+        if self.came.iter().any(|came| (came.path, came.second) == (path, second)) {
             return Became::Repeated;
         }
         let became = self.decide(path, second);
-        self.came.push((path, second, became));
+        self.came.push(Came { path, second, became, due: self.now + 1, tries: 0 });
         became
     }
 
@@ -74,12 +88,17 @@ impl Oracle {
         }
     }
 
+    /// What waits is looked at after 1 s, then after 2, 4, … 64 s; of several, first what has been due longest.
     fn swept(&mut self) {
-        for at in 0..self.came.len() {
-            let (path, second, became) = self.came[at];
-            if became == Became::Waiting {
-                self.came[at].2 = self.decide(path, second);
-            }
+        self.now += STEP;
+        let is_due = |came: &Came| came.became == Became::Waiting && came.due <= self.now;
+        let mut due: Vec<_> = (0..self.came.len()).filter(|&at| is_due(&self.came[at])).collect();
+        due.sort_by_key(|&at| (self.came[at].due, at));
+        for at in due {
+            let became = self.decide(self.came[at].path, self.came[at].second);
+            let came = &mut self.came[at];
+            (came.became, came.tries) = (became, came.tries + 1);
+            came.due = self.now + (1 << came.tries);
         }
     }
 }
@@ -105,7 +124,7 @@ async fn run(world: World, steps: Vec<Step>) {
                 assert_eq!(taken[0].became, oracle.told(path, second), "step {at} of {steps:?}");
             }
             Step::Swept => {
-                bench.clock.go(Duration::from_secs(5));
+                bench.clock.go(Duration::from_secs(STEP));
                 bench.ledger.sweep().await.unwrap();
                 oracle.swept();
             }
@@ -122,6 +141,20 @@ async fn run(world: World, steps: Vec<Step>) {
     bench.intact().await;
 }
 
+/// Two results wait, and the second one is due first: it takes its write, and only one is left for the other.
+#[tokio::test]
+async fn what_is_due_first_is_matched_first() {
+    let steps = vec![
+        Step::Told { path: "b", second: 26 },
+        Step::Swept,
+        Step::Accepted { unit: "u", key: "b", second: 24 },
+        Step::Told { path: "b", second: 1 },
+        Step::Accepted { unit: "v", key: "b", second: 6 },
+        Step::Swept,
+    ];
+    run(World::file(), steps).await;
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
@@ -130,7 +163,6 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(run(World::file(), steps));
     }
-
 }
 
 proptest! {
