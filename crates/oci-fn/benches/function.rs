@@ -7,17 +7,19 @@
     reason = "a bench prints its figures and ends where it fails"
 )]
 
+#[path = "../tests/callgrind/mod.rs"]
+mod callgrind;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use drive::{FnClient, Program};
+use callgrind::event;
+use drive::FnClient;
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Tls, units};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 const LIMIT: Duration = Duration::from_secs(30);
-const EVENT: &str = include_str!("../../../events/oci/create.json");
 /// What the function makes of it, for the proxy that decides nothing.
 const SUBMISSION: &str = r#"{"storageClientId":"00000000-0000-4000-8000-000000000004","metadata":"{\"Name\":\"invoice-0417.pdf\"}"}"#;
 
@@ -80,16 +82,6 @@ struct Calls {
     cpu: Duration,
 }
 
-/// An event as the platform sends it: without the white space of the fixture, and with an id of its own, because one that is
-/// told twice is not sent twice.
-fn event() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let mut event: serde_json::Value = serde_json::from_str(EVENT).unwrap();
-    event["eventID"] =
-        format!("00000000-0000-0000-0000-{:012}", COUNT.fetch_add(1, Ordering::Relaxed)).into();
-    event.to_string()
-}
-
 async fn calls(running: &Running, n: usize) -> Calls {
     let client = FnClient::new(&running.socket);
     let events: Vec<String> = (0..n).map(|_| event()).collect();
@@ -105,30 +97,6 @@ async fn calls(running: &Running, n: usize) -> Calls {
     let cpu = (running.cpu() - cpu).div_f64(n as f64);
     times.sort();
     Calls { p50: times[n / 2], p99: times[n * 99 / 100], per_second, cpu }
-}
-
-/// What the processor does in a process of `n` calls, from its start to its end, by callgrind's count: no other load disturbs it.
-async fn instructions(binary: &Path, variables: &[(&str, &str)], n: usize) -> u64 {
-    let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("lsnr.sock");
-    let program = Program::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(binary)
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("FN_LISTENER", format!("unix:{}", socket.display()))
-        .envs(variables.iter().copied());
-    let mut process = program.start().unwrap();
-    process.wait_for_path(&socket, LIMIT).await.unwrap();
-    let client = FnClient::new(&socket);
-    for _ in 0..n {
-        let answer = client.call(event(), LIMIT, &[]).await.unwrap();
-        assert_eq!(answer.status, 200, "{}", answer.text());
-    }
-    process.signal("TERM").unwrap();
-    process.wait(LIMIT).await.unwrap();
-    let said = process.stderr();
-    let count = said.lines().find_map(|line| line.split_once("Collected : ")).unwrap().1;
-    count.trim().parse().unwrap()
 }
 
 /// An operator's own authority, and what it has issued to MDSS.
@@ -254,16 +222,9 @@ async fn main() {
     println!(
         "\ninstructions of a warm call, 1500 calls less 500, each with an event of its own, counted by callgrind"
     );
-    if Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        let variables = [
-            ("FN_FORMAT", "http-stream"),
-            ("APIENDPOINT", &sim.url()),
-            ("APIKEY", DEFAULT_API_KEY),
-            ("STORAGECLIENTID", units::ORACLE),
-        ];
-        let few = instructions(&binary, &variables, 500).await;
-        let many = instructions(&binary, &variables, 1500).await;
-        println!("  function             {} (budget 150000)", (many - few) / 1000);
+    if callgrind::is_there() {
+        let count = callgrind::of_a_warm_call(&binary, &sim).await;
+        println!("  function             {count} (budget {})", callgrind::BUDGET);
     } else {
         println!("  skipped: valgrind is not installed");
     }
