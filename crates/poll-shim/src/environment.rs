@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::uri::Authority;
-use shim::SettingsError;
+use shim::{SettingsError, given};
 
 use crate::profile::{Address, LONGEST, Profile, Time};
 
@@ -49,12 +49,7 @@ impl Environment {
         K: AsRef<OsStr>,
         V: AsRef<OsStr>,
     {
-        let vars: Vec<(OsString, OsString)> = vars
-            .into_iter()
-            // An empty variable says no more than none.
-            .filter(|(_, value)| !value.as_ref().is_empty())
-            .map(|(name, value)| (name.as_ref().to_owned(), value.as_ref().to_owned()))
-            .collect();
+        let vars = given(vars);
         let value = |name: &str| vars.iter().find(|(given, _)| given == name).map(|(_, value)| &**value);
         let mut mistakes = Vec::new();
         let server = server(profile, value, &mut mistakes);

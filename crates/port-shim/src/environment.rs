@@ -9,7 +9,7 @@ use std::net::{SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::time::Duration;
 
-use shim::SettingsError;
+use shim::{SettingsError, given};
 
 use crate::profile::{Calls, Profile, Time};
 
@@ -57,12 +57,7 @@ impl Environment {
         K: AsRef<OsStr>,
         V: AsRef<OsStr>,
     {
-        let vars: Vec<(OsString, OsString)> = vars
-            .into_iter()
-            // An empty variable says no more than none.
-            .filter(|(_, value)| !value.as_ref().is_empty())
-            .map(|(name, value)| (name.as_ref().to_owned(), value.as_ref().to_owned()))
-            .collect();
+        let vars = given(vars);
         let mut mistakes = Vec::new();
         let listen = listen(profile, &vars).map_err(|mistake| mistakes.push(mistake)).ok();
         let time = time(&profile.time, &vars).map_err(|mistake| mistakes.push(mistake)).unwrap_or_default();

@@ -14,7 +14,7 @@ mod work;
 pub use body::{Ending, drain};
 pub use budget::Budget;
 pub use desk::{Desk, Prepared};
-pub use mistakes::SettingsError;
+pub use mistakes::{SettingsError, given};
 pub use refusal::{DEADLINE, Refusal, failure_body};
 pub use serve::{Limits, Serving, accept, connection, serve};
 pub use signals::Signals;

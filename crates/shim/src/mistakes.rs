@@ -1,6 +1,19 @@
-//! What is wrong with the variables of a platform.
+//! The variables of a platform, and what is wrong with them.
 
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+
+/// The variables that say something: an empty one says no more than none.
+pub fn given<K, V>(vars: impl IntoIterator<Item = (K, V)>) -> Vec<(OsString, OsString)>
+where
+    K: AsRef<OsStr>,
+    V: AsRef<OsStr>,
+{
+    vars.into_iter()
+        .filter(|(_, value)| !value.as_ref().is_empty())
+        .map(|(name, value)| (name.as_ref().to_owned(), value.as_ref().to_owned()))
+        .collect()
+}
 
 /// Every variable that is not as the platform sets it, each with a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
