@@ -1,23 +1,63 @@
 //! What the ledger costs: bytes a million, microseconds an entry, seconds to verify a million, and what an operator waits for.
 //!
-//! `cargo bench -p mdss-relay-ledger`, or with a number of writes: `-- 10000000`. The disk is that of `TMPDIR`.
+//! `cargo bench -p mdss-relay-ledger`, or with a number of writes: `-- 10000000`. The disk is that of `TMPDIR`. With `-- postgres` it is in a database
+//! of a server that is started for it, with its sync as PostgreSQL's own settings have it.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench ends where it fails, and prints")]
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mdss_relay_ledger::{
-    BucketName, Export, Fact, Filter, Format, Ledger, Options, OutboxId, Place, ScanResult, Verify,
+    BucketName, Database, Export, Fact, Filter, Format, Ledger, Options, OutboxId, Place, ScanResult, Verify,
 };
+use postgres_rig::Server;
+use tempfile::TempDir;
 
 const BATCH: u64 = 2000;
 const UNITS: u64 = 3;
 
 fn main() {
     let number = std::env::args().filter_map(|arg| arg.parse().ok()).next().unwrap_or(1_000_000);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    runtime.block_on(all(number));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let server = std::env::args().any(|arg| arg == "postgres").then(|| {
+        let binaries =
+            postgres_rig::binaries().unwrap().expect("PostgreSQL is not installed: sh .ci/postgres");
+        Server::setup(&binaries).fsync(true).start().unwrap()
+    });
+    runtime.block_on(all(number, server.as_ref()));
+}
+
+/// A ledger, in a file or in a database of a server.
+struct Kept {
+    dir: TempDir,
+    url: Option<String>,
+    ledger: Ledger,
+}
+
+impl Kept {
+    async fn begin(server: Option<&Server>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (place, url) = match server {
+            None => (Place::Directory(dir.path().to_owned()), None),
+            Some(server) => {
+                let url = server.database().await.unwrap();
+                let database = Database::of_url(&url).unwrap();
+                (Place::Database { database, key: Some(dir.path().to_owned()) }, Some(url))
+            }
+        };
+        let ledger = Ledger::open(&place, Options::default()).await.unwrap();
+        Self { dir, url, ledger }
+    }
+
+    /// What it takes on the disk: the file, or the tables with their indexes.
+    async fn bytes(&self) -> f64 {
+        const SIZE: &str = "SELECT sum(pg_total_relation_size(c.oid))::text FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'mdss_relay_ledger' AND c.relkind = 'r'";
+        match &self.url {
+            None => std::fs::metadata(self.dir.path().join("ledger.db")).unwrap().len() as f64,
+            Some(url) => postgres_rig::ask(url, SIZE).await.unwrap()[0].parse().unwrap(),
+        }
+    }
 }
 
 /// A row of the outbox with a key of 74 characters. Three of four keys are as uploads of a day are; the others are by a hash, the worst an index can
@@ -49,10 +89,6 @@ fn row_of(n: u64, by_hash: bool) -> String {
     )
 }
 
-fn bytes(dir: &Path) -> f64 {
-    std::fs::metadata(dir.join("ledger.db")).unwrap().len() as f64
-}
-
 /// Time of the processor that this process has used, in all threads (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>, in hundredths).
 fn used() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
@@ -61,9 +97,8 @@ fn used() -> Duration {
 }
 
 /// A hundred thousand keys in their order, as the benches of the spool have them.
-async fn ordered() {
-    let dir = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(&Place::Directory(dir.path().to_owned()), Options::default()).await.unwrap();
+async fn ordered(server: Option<&Server>) {
+    let Kept { ledger, dir: _dir, .. } = Kept::begin(server).await;
     let number = 100_000_u64;
     let facts = (0..number).map(|n| (OutboxId(n as i64), Fact::read(row_of(n, false).as_bytes()).unwrap()));
     let facts: Vec<_> = facts.collect();
@@ -76,11 +111,10 @@ async fn ordered() {
     line("append, keys in their order", format!("{:.1} µs", each(begin.elapsed())), &processor);
 }
 
-async fn all(number: u64) {
-    ordered().await;
-    let dir = tempfile::tempdir().unwrap();
-    let place = Place::Directory(dir.path().to_owned());
-    let ledger = Ledger::open(&place, Options::default()).await.unwrap();
+async fn all(number: u64, server: Option<&Server>) {
+    ordered(server).await;
+    let kept = Kept::begin(server).await;
+    let (ledger, dir) = (&kept.ledger, &kept.dir);
     let millions = number as f64 / 1e6;
     println!("{number} accepted writes, keys of 74 characters, in batches of {BATCH}, each synced");
 
@@ -118,8 +152,8 @@ async fn all(number: u64) {
         ),
     );
     line(
-        "file",
-        format!("{:.0} MB", bytes(dir.path()) / 1e6 / millions),
+        if server.is_some() { "tables and indexes" } else { "file" },
+        format!("{:.0} MB", kept.bytes().await / 1e6 / millions),
         "a million writes without a result",
     );
 

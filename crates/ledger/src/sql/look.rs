@@ -179,6 +179,7 @@ pub(crate) fn writes_from(
     let mut sources: Vec<_> = places
         .map(|(place, _)| Source { place, last: last.clone(), more: true, piece: Default::default() })
         .collect();
+    db.reads_pages()?;
     let mut objects = Vec::new();
     while objects.len() < limit {
         let most = limit - objects.len();

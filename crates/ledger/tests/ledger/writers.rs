@@ -1,6 +1,7 @@
 //! Several writers on one database: a chain each, and one ledger.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use mdss_relay_ledger::{
     Became, BucketName, Checkpoint, Export, Fact, Filter, Forget, Import, Kind, Ledger, Limits, Moment,
@@ -404,7 +405,7 @@ async fn what_is_told_is_on_a_standby_first() {
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     let until = async |what: &str, sql: &str, want: &str| {
         let holds = async || server.ask(sql).await.unwrap() == [want];
-        drive::until(what, std::time::Duration::from_secs(15), holds).await.unwrap();
+        drive::until(what, Duration::from_secs(15), holds).await.unwrap();
     };
     until("the server knows", "SHOW synchronous_standby_names", "nobody").await;
     append(&one, 4..6).await;
@@ -467,4 +468,37 @@ async fn a_server_that_is_killed_keeps_what_it_has_told() {
     assert_eq!(ledger.append(rows()).await.unwrap().entries, 2);
     let again: BTreeSet<_> = intact(&ledger).await.into_iter().collect();
     assert_eq!(again, BTreeSet::from([5]));
+}
+
+/// A table that has grown since its last ANALYZE, as one does in the first minute: a page of it costs a page.
+#[tokio::test]
+async fn a_walk_in_the_order_of_keys_reads_each_write_once() {
+    const WRITES: u64 = 4000;
+    let Some(world) = World::database() else { return };
+    let bench = world.bench().await;
+    bench.sql("ALTER TABLE entry SET (autovacuum_enabled = off)").await;
+    bench.append(writes(1..WRITES + 1)).await;
+    let fetched = async || {
+        let sql = "SELECT coalesce(idx_tup_fetch, 0) + coalesce(seq_tup_read, 0) FROM pg_stat_user_tables WHERE relname = 'entry'";
+        bench.ask(sql).await[0].parse::<u64>().unwrap()
+    };
+    let before = fetched().await;
+    let (mut walked, mut after) = (0, None);
+    loop {
+        let page =
+            bench.ledger.writes_from(&BucketName::new("invoices"), after.as_deref(), 200).await.unwrap();
+        walked += page.len() as u64;
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.clone());
+    }
+    assert_eq!(walked, WRITES);
+    // A session tells what it has read once it is closed.
+    bench.ledger.close().await;
+    drive::until("the server's own count", Duration::from_secs(15), async || {
+        fetched().await - before >= WRITES
+    })
+    .await
+    .unwrap();
+    let read = fetched().await - before;
+    assert!(read < 2 * WRITES, "{read} entries read for {WRITES}");
 }
