@@ -86,18 +86,21 @@ gcloud-options: ## write down anew which options the real gcloud takes, where it
 	python3 deploy/google/tests/cli-options.py
 	@git --no-pager diff --stat -- deploy/google/tests/cli-options.json || true
 
+# What is measured is what is shipped, where it can be built.
+shipped = MDSS_RELAY_OCI_FN="$$(test -x dist/amd64/mdss-relay-oci-fn && echo $(CURDIR)/dist/amd64/mdss-relay-oci-fn)" \
+	MDSS_RELAY_HTTP="$$(test -x dist/amd64/mdss-relay-http && echo $(CURDIR)/dist/amd64/mdss-relay-http)"
+
 bench: ## figures against the floors (nginx, function, server, spool), how cost grows, and against the same function in Python
 	@test -x target/bench-python/bin/fdk || python3 -m venv target/bench-python && target/bench-python/bin/pip install --quiet fdk \
 		|| echo "make: no Python with pip here; the comparison with Python is skipped" >&2
-	@$(MAKE) --no-print-directory dist BINARIES=mdss-relay-oci-fn
+	@$(MAKE) --no-print-directory dist BINARIES="mdss-relay-oci-fn mdss-relay-http"
 	$(CARGO) build --profile bench --package mdss-relay-oci-fn --examples --bins
 	$(CARGO) bench --quiet --package mdss-relay-core --bench plan
-	MDSS_RELAY_OCI_FN="$$(test -x dist/amd64/mdss-relay-oci-fn && echo $(CURDIR)/dist/amd64/mdss-relay-oci-fn)" FDK="$$(test -x target/bench-python/bin/fdk && echo $(CURDIR)/target/bench-python/bin/fdk)" \
+	$(shipped) FDK="$$(test -x target/bench-python/bin/fdk && echo $(CURDIR)/target/bench-python/bin/fdk)" \
 		$(CARGO) bench --quiet --package mdss-relay-oci-fn --bench function
-	MDSS_RELAY_OCI_FN="$$(test -x dist/amd64/mdss-relay-oci-fn && echo $(CURDIR)/dist/amd64/mdss-relay-oci-fn)" \
-		$(CARGO) bench --quiet --package mdss-relay-http --bench ceiling
-	$(CARGO) bench --quiet --package mdss-relay-http --bench server
-	$(CARGO) bench --quiet --package mdss-relay-http --bench growth
+	$(shipped) $(CARGO) bench --quiet --package mdss-relay-http --bench ceiling
+	$(shipped) $(CARGO) bench --quiet --package mdss-relay-http --bench server
+	$(shipped) $(CARGO) bench --quiet --package mdss-relay-http --bench growth
 	$(CARGO) bench --quiet --package mdss-relay-spool --bench spool
 	@test -x "$$(pg_config --bindir 2>/dev/null)/initdb" || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 		|| { echo "make: no PostgreSQL here; its figures are skipped" >&2; exit 0; } && $(CARGO) bench --quiet --package mdss-relay-spool --bench cluster

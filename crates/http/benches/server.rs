@@ -13,6 +13,8 @@
 
 #[path = "rig/post.rs"]
 mod post;
+#[path = "rig/relay.rs"]
+mod relay;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -68,7 +70,7 @@ async fn start_on(
     rate: u32,
     ledger: &str,
 ) -> Server {
-    let mut program = Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
+    let mut program = Program::new(relay::relay())
         .env("RELAY_LISTEN", "127.0.0.1:0")
         .env("APIENDPOINT", sim.url())
         .env("APIKEY", DEFAULT_API_KEY)
@@ -179,6 +181,7 @@ async fn round(url: &str, first: u64, senders: u64) -> Round {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    println!("server: {}", relay::relay().display());
     let wanted = |table: &str| args.is_empty() || args.iter().any(|arg| arg == table);
     if wanted("accepts") {
         accepts().await;

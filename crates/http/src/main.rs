@@ -1,5 +1,7 @@
 //! `mdss-relay-http`: see the crate's README.
 
+use std::io::Write;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use mdss_relay_core::{Applies, fields, settings_help};
@@ -23,8 +25,28 @@ const FAULT: &str = "SIGBUS: spool.db-shm or ledger.db-shm was cut while it was 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> Exit {
+fn main() -> Exit {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    // Whoever has set tokio's own variable knows better.
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        builder.worker_threads(workers(std::thread::available_parallelism().map_or(1, NonZero::get)));
+    }
+    match builder.enable_all().build() {
+        Ok(runtime) => runtime.block_on(start()),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{}: its threads cannot be started: {error}", PROGRAM.name);
+            Exit::Failed
+        }
+    }
+}
+
+/// Threads for requests on a machine of so many processors: half of them. The spool, the log and the kernel's network have the others; with a thread for
+/// each, these wake each other up for a fifth of what an event costs, and take no more events (docs/performance.md).
+fn workers(processors: usize) -> usize {
+    (processors / 2).max(1)
+}
+
+async fn start() -> Exit {
     let (configuration, logs) = match host::start(&PROGRAM, Configuration::read) {
         Ok(started) => started,
         Err(exit) => return exit,
@@ -53,4 +75,14 @@ async fn run(configuration: Configuration, logs: &Logs) -> Result<(), String> {
         }
     });
     server.serve(listeners, signal).await.map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::workers;
+
+    #[test]
+    fn half_of_the_processors_and_at_least_one() {
+        assert_eq!([1, 2, 3, 4, 64].map(workers), [1, 1, 1, 2, 32]);
+    }
 }

@@ -1,6 +1,7 @@
 //! What the benches against nginx share: the server as a process, wrk as its senders, an nginx that accepts everything in MDSS's place.
 
 mod post;
+mod relay;
 mod running;
 
 use std::fs;
@@ -105,8 +106,8 @@ impl Rig {
         );
         let process = nginx(&program, folder.path(), "sink", 1, &http);
         process.wait_until_it_listens(sink);
-        let relay = std::env::var_os("MDSS_RELAY_HTTP").map(PathBuf::from).filter(|path| path.is_file());
-        let relay = relay.unwrap_or_else(|| env!("CARGO_BIN_EXE_mdss-relay-http").into());
+        let relay = relay::relay();
+        println!("server: {}", relay.display());
         Some(Self {
             nginx: program,
             wrk,
