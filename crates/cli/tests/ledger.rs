@@ -45,6 +45,7 @@ async fn filled(dir: &Path, facts: Vec<(OutboxId, Fact)>) {
         file_state: Some("Allowed".into()),
         scan_time: Some(Moment::from_millis(START + 9000)),
         confidence: Some("path".into()),
+        detail: Some(r#"{"CoreScanResult":"No Threat Detected","WorkflowName":"Uploads"}"#.into()),
     };
     ledger.result(result).await.unwrap();
 }
@@ -75,7 +76,7 @@ async fn l1_an_object_is_shown_with_every_write() {
         "entry 1: accepted 2026-11-18T11:06:41.090Z",
         "version v1, etag 00000000000000000000000000000001, size 1024 bytes, unit 0c5454e3, origin event",
         "accepted 2026-11-18T11:06:41.090Z after 1 request, correlation 000000000000000000000001",
-        "scanned 2026-11-18T11:06:49.000Z: No Threat Detected (Allowed), file 0198f02f-0000-7000-8000-000000000001, matched by path",
+        "scanned 2026-11-18T11:06:49.000Z: No Threat Detected (Allowed), file 0198f02f-0000-7000-8000-000000000001, matched by path, CoreScanResult: No Threat Detected, WorkflowName: Uploads",
         "no result received",
     ] {
         assert!(said.stdout.contains(want), "{want}\n{}", said.stdout);
@@ -83,6 +84,7 @@ async fn l1_an_object_is_shown_with_every_write() {
     let all = lines(&tool(dir.path(), &["show", "invoices", "a b+c%20.pdf", "--json"]));
     assert_eq!((all.len(), &all[0]["key"], &all[1]["scanned"]), (2, &"a b+c%20.pdf".into(), &Value::Null));
     assert_eq!(all[0]["scanned"]["confidence"], "path");
+    assert_eq!(all[0]["scanned"]["detail"]["WorkflowName"], "Uploads");
     let said = tool(dir.path(), &["show", "invoices", "nothing"]);
     assert_eq!((said.status, said.stdout.as_str()), (1, ""));
     assert!(said.stderr.contains("no proof that MDSS was not told"), "{}", said.stderr);

@@ -367,6 +367,8 @@ pub struct ScanResult {
     pub scan_time: Option<Moment>,
     /// How sure it is that it belongs to them.
     pub confidence: Option<String>,
+    /// What else MDSS has said of the scan: a text of JSON with short texts, no path among them.
+    pub detail: Option<String>,
 }
 
 /// What can be seen of the ledger of a directory without opening it.

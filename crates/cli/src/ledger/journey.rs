@@ -1,6 +1,6 @@
 //! The life of objects, for people and for programs.
 
-use mdss_relay_ledger::{Entry, Keys, Kind, Moment, Shown, Sure, Unscanned};
+use mdss_relay_ledger::{Entry, Fact, Keys, Kind, Moment, Shown, Sure, Unscanned};
 use serde_json::{Map, Value, json};
 
 use super::plural;
@@ -83,7 +83,16 @@ fn scanned(result: &Entry) -> String {
     let state = fact.file_state.as_ref().map(|state| format!(" ({state})")).unwrap_or_default();
     let file = fact.file_id.as_ref().map(|id| format!(", file {id}")).unwrap_or_default();
     let sure = fact.confidence.as_ref().map(|by| format!(", matched by {by}")).unwrap_or_default();
-    format!("scanned {when}: {text}{state}{file}{sure}")
+    let words: String = said(fact)
+        .iter()
+        .map(|(name, text)| format!(", {name}: {}", text.as_str().unwrap_or_default()))
+        .collect();
+    format!("scanned {when}: {text}{state}{file}{sure}{words}")
+}
+
+/// What else MDSS has said of the scan, by the names that it uses.
+fn said(result: &Fact) -> Map<String, Value> {
+    result.detail.as_deref().and_then(|detail| serde_json::from_str(detail).ok()).unwrap_or_default()
 }
 
 /// What has no result, with its line ends.
@@ -214,7 +223,7 @@ fn line(entry: &Entry, result: Option<&Entry>) -> String {
         let fact = &result.fact;
         let all = json!({
             "seq": result.seq, "file_id": fact.file_id, "result": fact.result, "file_state": fact.file_state,
-            "scan_time": time(fact.scan_time), "confidence": fact.confidence,
+            "scan_time": time(fact.scan_time), "confidence": fact.confidence, "detail": said(fact),
         });
         put("scanned", all);
     }

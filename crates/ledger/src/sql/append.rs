@@ -124,6 +124,7 @@ pub(super) fn attribute(pen: &mut Pen<'_>, about: u64, result: &ScanResult) -> R
         file_state: result.file_state.clone(),
         scan_time: result.scan_time,
         confidence: result.confidence.clone(),
+        detail: result.detail.clone(),
         ..Fact::new(Kind::Result, pen.now())
     };
     let seq = pen.write_into(of, &fact, before)?;

@@ -61,6 +61,7 @@ pub(crate) fn answered(pen: &mut Pen<'_>, seq: u64, found: Option<&Found>) -> Re
             file_state: None,
             scan_time: Some(found.at),
             confidence: Some(Confidence::Asked.name().to_owned()),
+            detail: None,
         };
         attribute(pen, seq, &result)?;
         pen.db.execute("DELETE FROM asked WHERE seq = ?1", args![seq])?;

@@ -308,6 +308,7 @@ fn record(
         file_state: notice.state.clone(),
         scan_time: notice.scanned,
         confidence: Some(confidence.name().to_owned()),
+        detail: notice.detail.clone(),
     };
     for write in writes {
         attribute(pen, *write, &result)?;

@@ -255,6 +255,7 @@ pub(crate) fn allowed(about: &[u64]) -> ScanResult {
         file_state: Some("Allowed".into()),
         scan_time: Some(Moment::from_millis(START + 5)),
         confidence: Some("path".into()),
+        detail: Some(r#"{"CoreScanResult":"No Threat Detected"}"#.into()),
     }
 }
 

@@ -68,6 +68,7 @@ suite! {
         r12_the_end_of_a_run_is_an_entry_and_the_last_one_is_known;
     results:
         l3_the_same_result_twice_is_one_result_and_a_repetition
+        what_else_mdss_says_of_a_scan_stands_in_the_chain
         l5_what_was_never_forwarded_is_kept_counted_and_never_matched
         l6_the_same_key_in_two_units_is_ambiguous
         l7_only_blocked_results_among_a_hundred_writes_are_seen

@@ -91,6 +91,37 @@ pub(crate) async fn l3_the_same_result_twice_is_one_result_and_a_repetition(worl
     bench.intact().await;
 }
 
+pub(crate) async fn what_else_mdss_says_of_a_scan_stands_in_the_chain(world: World) {
+    let bench = world.bench().await;
+    bench.tell([told("a", "u", 1), told("late", "u", 2)]).await;
+    bench.clock.set(START + 60_000);
+    // At most 1,024 bytes of each, and of what the contract does not name nothing: it may be a path.
+    let long = "Infected ".repeat(1000);
+    let infected = with(with(notice("a", 10), "CoreScanResult", &long), "FileName", "a");
+    bench.post(&with(infected, "RemediationResult", "Quarantined")).await;
+    // One that waits for its write says it, too.
+    assert_eq!(
+        bench.post(&with(notice("later", 11), "WorkflowName", "Uploads")).await.became,
+        Became::Waiting
+    );
+    bench.tell([told("later", "u", 3)]).await;
+    bench.clock.go(Duration::from_secs(5));
+    assert_eq!(bench.ledger.sweep().await.unwrap().taken.len(), 1);
+    let detail = async |key: &str| -> Value {
+        let shown = bench.ledger.show(&BucketName::new("bucket-u"), key.as_bytes()).await.unwrap();
+        let result = shown[0].result.as_ref().unwrap();
+        serde_json::from_str(result.fact.detail.as_deref().unwrap()).unwrap()
+    };
+    let want = json!({ "CoreScanResult": long[..1024], "RemediationResult": "Quarantined" });
+    assert_eq!(detail("a").await, want);
+    let want = json!({ "CoreScanResult": "No Threat Detected", "WorkflowName": "Uploads" });
+    assert_eq!(detail("later").await, want);
+    bench.intact().await;
+    // It is hashed like the rest.
+    bench.sql("UPDATE entry SET detail = replace(detail, 'Quarantined', 'Released') WHERE kind = 2").await;
+    assert_eq!(bench.verify().await.faults.len(), 1);
+}
+
 pub(crate) async fn l5_what_was_never_forwarded_is_kept_counted_and_never_matched(world: World) {
     let bench = world.bench().await;
     bench.tell([told("in/a", "u", 1)]).await;
