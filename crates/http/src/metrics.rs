@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use mdss_relay_core::{ATTEMPT_BOUNDS, Attempts, Report, ResultKind, SkipReason};
+use mdss_relay_ledger::Histogram;
 use mdss_relay_spool::{
     Counts, LATENCY_BOUNDS, OutboxSize, Position, Replica, Sharing, Snapshot, Standing, TroubleKind,
 };
@@ -205,6 +206,8 @@ pub(crate) fn results_text(seen: &results::Seen) -> String {
             page.put("mdss_relay_loop_unconfirmed", &lane, unit.unconfirmed as f64);
             page.put("mdss_relay_loop_never_scanned", &lane, unit.never as f64);
             page.put("mdss_relay_loop_unconfirmed_after_seconds", &lane, unit.after.as_secs_f64());
+            page.took("mdss_relay_loop_result_seconds", lane, &unit.results_took);
+            page.took("mdss_relay_loop_scan_seconds", lane, &unit.scans_took);
         }
         page.put("mdss_relay_loop_blocked_only", &[], f64::from(u8::from(state.blocked_only)));
     }
@@ -283,6 +286,17 @@ impl Page {
         }
         self.put(&format!("{name}_sum"), &[], sum_seconds);
         self.put(&format!("{name}_count"), &[], so_far as f64);
+    }
+
+    /// A histogram of one lane, as the ledger keeps it.
+    fn took(&mut self, name: &str, [lane]: [(&str, &str); 1], took: &Histogram) {
+        let bucket = format!("{name}_bucket");
+        for (bound, count) in &took.until {
+            self.put(&bucket, &[lane, ("le", &bound.to_string())], *count as f64);
+        }
+        self.put(&bucket, &[lane, ("le", "+Inf")], took.count as f64);
+        self.put(&format!("{name}_sum"), &[lane], took.seconds);
+        self.put(&format!("{name}_count"), &[lane], took.count as f64);
     }
 
     fn stock(&mut self, snapshot: &Snapshot) {

@@ -132,6 +132,15 @@ async fn each_accepted_object_gets_its_result_in_whatever_order_and_way_it_comes
     );
     let page = stage.server.send("GET", "/metrics", &[], "").await.unwrap().text();
     assert!(page.contains("mdss_relay_results_total{source=\"mdss\",became=\"matched\"}"), "{page}");
+    // How long they took is kept by unit, and shown once the relay has looked again.
+    let lane = |name: &str| format!("{name}{{lane=\"{}\"}} 4\n", units::S3_COMPATIBLE);
+    let counts = [lane("mdss_relay_loop_result_seconds_count"), lane("mdss_relay_loop_scan_seconds_count")];
+    let shown = async || {
+        let page = stage.server.send("GET", "/metrics", &[], "").await.unwrap().text();
+        counts.iter().all(|count| page.contains(count))
+            && page.contains("mdss_relay_loop_result_seconds_bucket{lane=")
+    };
+    drive::until("four durations of each kind", LIMIT, shown).await.unwrap();
 }
 
 #[tokio::test]

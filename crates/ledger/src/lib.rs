@@ -40,6 +40,7 @@ pub use export::{COLUMNS, Manifest};
 pub use fact::{Fact, MOST_LINE_BYTES, Unreadable};
 pub use hash::Hash;
 pub use kind::{Keys, Kind, Origin};
+pub use latency::Histogram;
 pub use ledger::Ledger;
 pub use lessons::Counts;
 pub use matching::Confidence;

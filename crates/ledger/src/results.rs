@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::form::Form;
+use crate::latency::Histogram;
 use crate::lessons::Counts;
 use crate::matching::{Confidence, SKEW};
 use crate::moment::Moment;
@@ -209,6 +210,8 @@ pub struct LoopUnit {
     pub learned: bool,
     /// Results for writes of this unit.
     pub results: u64,
-    /// How long results took, by the upper bound in seconds: counts.
-    pub took: Vec<(f64, u64)>,
+    /// How long it took from the acceptance of its writes to their results.
+    pub results_took: Histogram,
+    /// How long it took from the acceptance of its writes to the end of their scans, as far as MDSS tells it and there was one write that it can have seen.
+    pub scans_took: Histogram,
 }

@@ -230,6 +230,16 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "after how long without a result an accepted object counts as unconfirmed, by lane: an hour, or what was learned",
     ),
     (
+        "mdss_relay_loop_result_seconds",
+        "histogram",
+        "time from MDSS's acceptance of an object until its result was heard, by lane; the ledger keeps it, and several relays on one database say the same",
+    ),
+    (
+        "mdss_relay_loop_scan_seconds",
+        "histogram",
+        "time from MDSS's acceptance of an object until the end of its scan as MDSS tells it, by lane; nothing of an object that was written several times meanwhile",
+    ),
+    (
         "mdss_relay_loop_blocked_only",
         "gauge",
         "1 if only results of blocked files come: then nobody can tell an allowed file from one that was never scanned",

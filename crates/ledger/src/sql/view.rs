@@ -31,7 +31,8 @@ pub(crate) fn the_loop(db: Db<'_>, now: Moment) -> Result<Loop, Fault> {
             after,
             learned,
             results: 0,
-            took: known.results.bounds().collect(),
+            results_took: known.results.histogram(),
+            scans_took: known.scans.histogram(),
         });
         unit.open += u64::try_from(counted.open).unwrap_or(0);
         unit.results += u64::try_from(counted.results).unwrap_or(0);
