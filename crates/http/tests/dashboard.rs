@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use drive::{HttpPoster, Program, Server, available};
-use mdss_sim::{Config, DEFAULT_API_KEY, Sim, Step, units};
+use mdss_sim::{Away, Config, DEFAULT_API_KEY, Notify, Sim, Step, units};
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -37,19 +37,32 @@ fn prometheus() -> Option<PathBuf> {
 
 const SECRET: &str = "0123456789abcdef";
 
-/// A relay with one route, which takes what is below `in/`.
-fn relay(sim: &Sim) -> Program {
+/// A relay with one route, which takes what is below `in/`, and the rest of its configuration.
+fn relay(mdss: &str, more: &str) -> Program {
     let config = format!(
         "[[route]]\nbucket = \"b\"\nprefix = \"in/\"\nstorage_client_id = \"{}\"\n\
-         [[source]]\nname = \"s\"\npath = \"/s\"\nauth = {{ path_secret = {{ secret = \"{SECRET}\" }} }}\n",
+         [[source]]\nname = \"s\"\npath = \"/s\"\nauth = {{ path_secret = {{ secret = \"{SECRET}\" }} }}\n{more}",
         units::S3_COMPATIBLE
     );
     Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
         .env("RELAY_LISTEN", "127.0.0.1:0")
         .env("RELAY_CONFIG_TOML", config)
-        .env("APIENDPOINT", sim.url())
+        .env("APIENDPOINT", mdss)
         .env("APIKEY", DEFAULT_API_KEY)
         .env("RELAY_DEADLINE", "1s")
+}
+
+/// Where MDSS tells what it has scanned, and a bucket that is compared by schedule: a folder with one object.
+fn loop_of(folder: &Path) -> String {
+    let tree = folder.join("tree");
+    std::fs::create_dir_all(tree.join("in")).unwrap();
+    std::fs::write(tree.join("in/there"), "an object").unwrap();
+    format!(
+        "[[results]]\nname = \"mdss\"\npath = \"/results\"\nauth = {{ path_secret = {{ secret = \"{SECRET}\" }} }}\n\
+         [[store]]\nname = \"tree\"\nkind = \"directory\"\nbuckets = \"b\"\npath = \"{}\"\n\
+         [[reconcile]]\nbucket = \"b\"\nevery = \"1m\"\ngrace = \"1ms\"\n",
+        tree.display()
+    )
 }
 
 /// One of everything: accepted, not selected, without a route, unusable, refused.
@@ -66,6 +79,10 @@ async fn post(server: &Server, n: usize) {
     ] {
         server.send("POST", &path, &[], body).await.unwrap();
     }
+    // A scan of what nobody has told of. In direct mode nobody asks for it.
+    let foreign =
+        serde_json::json!({ "FilePath": format!("foreign/{n}"), "FileStatus": "Allowed" }).to_string();
+    server.send("POST", &format!("/results/{SECRET}"), &[], foreign).await.unwrap();
 }
 
 /// The example, with these relays, and scraping once a second.
@@ -129,12 +146,17 @@ async fn found(prometheus: &str, query: &str, instance: &str) -> usize {
 #[tokio::test]
 async fn every_panel_shows_something_or_says_when_it_does_not() {
     let Some(prometheus) = prometheus() else { return };
-    let sims = [Sim::start(Config::default()).await.unwrap(), Sim::start(Config::default()).await.unwrap()];
     let folder = tempfile::tempdir().unwrap();
-    let direct = Server::start(&relay(&sims[0]), LIMIT).await.unwrap();
-    let spooled =
-        relay(&sims[1]).env("RELAY_MODE", "spooled").env("RELAY_DATA_DIR", folder.path().join("data"));
+    let away = Away::new().unwrap();
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let direct = Server::start(&relay(&sim.url(), ""), LIMIT).await.unwrap();
+    let spooled = relay(&away.url(), &loop_of(folder.path()))
+        .env("RELAY_MODE", "spooled")
+        .env("RELAY_DATA_DIR", folder.path().join("data"))
+        .env("RELAY_LEDGER", "on");
     let spooled = Server::start(&spooled, LIMIT).await.unwrap();
+    let notify = Notify::to(format!("http://{}/results/{SECRET}", spooled.address).parse().unwrap());
+    let sims = [sim, away.back(Config { notify: Some(notify), ..Config::default() }).await.unwrap()];
     let file = folder.path().join("prometheus.yml");
     std::fs::write(&file, configuration(&direct.address, &spooled.address)).unwrap();
     std::fs::copy(root().join("deploy/prometheus/alerts.yml"), folder.path().join("alerts.yml")).unwrap();
