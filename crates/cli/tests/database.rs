@@ -361,11 +361,11 @@ async fn doctor_looks_at_the_database_as_the_relay_would() {
     let folder = tempfile::tempdir().unwrap();
     url_file(folder.path(), &url);
     let config = folder.path().join("relay.toml");
-    let written = |durability: &str| {
+    let written = |durability: &str, more: &str| {
         let text = format!(
             "[mdss]\nendpoint = \"http://127.0.0.1:1\"\napi_key_file = \"DIR/key\"\n\
              [http]\nlisten = \"127.0.0.1:0\"\nmode = \"spooled\"\nspool_url_file = \"DIR/url\"\nspool_durability = \"{durability}\"\n\
-             [[source]]\nname = \"s\"\npath = \"/s\"\nauth = \"none\"\n[[route]]\nbucket = \"b\"\nstorage_client_id = \"unit-1\"\n"
+             [[source]]\nname = \"s\"\npath = \"/s\"\nauth = \"none\"\n[[route]]\nbucket = \"b\"\nstorage_client_id = \"unit-1\"\n{more}"
         );
         std::fs::write(folder.path().join("key"), "0123456789abcdef0123456789abcdef\n").unwrap();
         std::fs::write(&config, text.replace("DIR", folder.path().to_str().unwrap())).unwrap();
@@ -373,7 +373,7 @@ async fn doctor_looks_at_the_database_as_the_relay_would() {
     let status = |found: &[(String, String)], id: &str| {
         found.iter().find(|(of, _)| of == &format!("database.{id}")).map(|(_, status)| status.clone())
     };
-    written("server");
+    written("server", "");
     assert_eq!(
         run(&["--url-file", folder.path().join("url").to_str().unwrap(), "migrate"]).status.code(),
         Some(0)
@@ -384,8 +384,57 @@ async fn doctor_looks_at_the_database_as_the_relay_would() {
         "{said}"
     );
     assert!(said.contains("PostgreSQL "), "{said}");
+    // A ledger: what a relay would find, before and after one has begun it.
+    written("server", "[ledger]\nmode = \"on\"\ndir = \"DIR/keys\"\n");
+    let keys = folder.path().join("keys");
+    std::fs::create_dir(&keys).unwrap();
+    let of_ledger = |found: &[(String, String)]| -> Vec<String> {
+        ["tables", "key", "outbox", "chain"]
+            .map(|id| status(found, &format!("ledger_{id}")).unwrap())
+            .to_vec()
+    };
+    let (found, said) = doctor(&config);
+    assert_eq!(
+        (found.len(), of_ledger(&found)),
+        (10, ["ok", "ok", "unknown", "ok"].map(String::from).to_vec()),
+        "{said}"
+    );
+    let place = |dir: &Path| mdss_relay_ledger::Place::Database {
+        database: mdss_relay_ledger::Database::of_url(&url).unwrap(),
+        key: Some(dir.to_owned()),
+    };
+    let ledger = mdss_relay_ledger::Ledger::open(&place(&keys), Default::default()).await.unwrap();
+    let fact = mdss_relay_ledger::Fact::new(
+        mdss_relay_ledger::Kind::Accepted,
+        mdss_relay_ledger::Moment::from_millis(1),
+    );
+    ledger.append((1..=30).map(|n| (mdss_relay_ledger::OutboxId(n), fact.clone())).collect()).await.unwrap();
+    ledger.close().await;
+    let (found, said) = doctor(&config);
+    assert_eq!(of_ledger(&found), ["ok", "ok", "unknown", "ok"], "{said}");
+    let admin = server.admin_url(url.rsplit('/').next().unwrap().split('?').next().unwrap());
+    for (change, id, words) in [
+        (
+            "UPDATE mdss_relay_ledger.entry SET detail = 'another' WHERE seq % 1000 = 20",
+            "ledger_chain",
+            "the first at entry 20 of chain",
+        ),
+        (
+            "ALTER TABLE mdss_relay_ledger.entry OWNER TO CURRENT_USER; REVOKE INSERT ON mdss_relay_ledger.entry FROM relay; GRANT SELECT ON mdss_relay_ledger.entry TO relay",
+            "ledger_tables",
+            "INSERT on mdss_relay_ledger.entry",
+        ),
+    ] {
+        postgres_rig::ask(&admin, change).await.unwrap();
+        let (found, said) = doctor(&config);
+        assert_eq!(status(&found, id).as_deref(), Some("fail"), "{said}");
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    std::fs::remove_file(keys.join("ledger.key")).unwrap();
+    let (found, said) = doctor(&config);
+    assert_eq!(status(&found, "ledger_key").as_deref(), Some("fail"), "{said}");
     // There is no standby.
-    written("replicated");
+    written("replicated", "");
     let (found, said) = doctor(&config);
     assert_eq!(status(&found, "durability").as_deref(), Some("fail"), "{said}");
     assert!(said.contains("synchronous_standby_names is empty"), "{said}");

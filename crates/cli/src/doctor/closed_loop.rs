@@ -158,7 +158,8 @@ mod tests {
             after,
             learned: false,
             results,
-            took: Vec::new(),
+            results_took: Default::default(),
+            scans_took: Default::default(),
         }
     }
 

@@ -94,5 +94,6 @@ suite! {
         l8_an_intact_ledger_says_what_was_read
         l9_any_row_that_is_changed_deleted_moved_or_put_in_is_named
         l10_a_cut_end_is_told_by_a_checkpoint_that_somebody_has_kept
-        what_a_later_version_has_written_is_named_too;
+        what_a_later_version_has_written_is_named_too
+        the_end_of_a_chain_is_verified_by_itself;
 }

@@ -234,3 +234,38 @@ pub(crate) async fn what_a_later_version_has_written_is_named_too(world: World) 
     assert_eq!((faults.len(), faults[0].seq), (1, 2), "{faults:?}");
     assert_eq!(Kind::read("nothing"), None);
 }
+
+/// As doctor does: the last entries, wherever they begin, and the newest checkpoint.
+pub(crate) async fn the_end_of_a_chain_is_verified_by_itself(world: World) {
+    let (bench, checkpoints) = full(world).await;
+    let head = bench.ledger.head().await.unwrap().seq;
+    let end = async |last: u64| {
+        bench.ledger.verify(Verify { last: Some(last), ..Verify::default() }).await.unwrap()
+    };
+    for last in 1..head + 3 {
+        let verified = end(last).await;
+        let want = (vec![], last.min(head), Some(checkpoints[2]));
+        assert_eq!((verified.faults, verified.entries, verified.last_checkpoint), want, "the last {last}");
+    }
+    // What was changed is found by who reads as far.
+    let changed = head - 9;
+    bench.sql(&format!("UPDATE entry SET etag = 'another' WHERE seq = {changed}")).await;
+    assert_eq!(end(9).await.faults, []);
+    assert_eq!(end(10).await.faults[0].seq, changed);
+    // So is one that is missing, also the one just before them.
+    bench.sql(&format!("DELETE FROM entry WHERE seq = {changed}")).await;
+    assert!(
+        end(9).await.faults[0].what.contains(&format!("entry {changed} is missing")),
+        "{:?}",
+        end(9).await.faults
+    );
+    // A checkpoint that nobody has signed.
+    let (bench, _) = full(world).await;
+    let forge = match bench.url {
+        None => "UPDATE checkpoint SET signature = zeroblob(64)",
+        Some(_) => "UPDATE checkpoint SET signature = decode(repeat('00', 64), 'hex')",
+    };
+    bench.sql(&format!("{forge} WHERE seq = (SELECT max(seq) FROM checkpoint)")).await;
+    let verified = bench.ledger.verify(Verify { last: Some(1), ..Verify::default() }).await.unwrap();
+    assert!(!verified.faults.is_empty(), "{verified:?}");
+}
