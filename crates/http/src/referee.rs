@@ -14,7 +14,7 @@ use crate::configuration::InForce;
 use crate::ledger::Book;
 
 /// From one round to the next, if there was nothing to ask.
-const ROUND: Duration = Duration::from_secs(60);
+const ROUND: Duration = Duration::from_secs(15);
 
 /// The ledger is being opened.
 const SOON: Duration = Duration::from_secs(1);
@@ -56,6 +56,10 @@ async fn round(referee: &Referee, ledger: &Ledger, said: &mut Option<Instant>) -
             wrong = 0;
         }
         match answer {
+            // It may be the other unit's, or not there yet.
+            Ok(Said::NotThere { .. }) if question.early => {
+                let _ = ledger.put_off(question.seq).await;
+            }
             Ok(Said::UnderWay) => {
                 let _ = ledger.put_off(question.seq).await;
             }
@@ -69,8 +73,9 @@ async fn round(referee: &Referee, ledger: &Ledger, said: &mut Option<Instant>) -
                         { fields::KEY } = question.key,
                         { fields::RESULT } = verdict.name(),
                         { fields::CONFIDENCE } = "file-api",
-                        "scanned: {}, as MDSS says when it is asked; its notification did not come",
-                        verdict.name()
+                        "scanned: {}, as MDSS says when it is asked; its notification {}",
+                        verdict.name(),
+                        if question.early { "does not say whose it is" } else { "did not come" }
                     );
                 }
             }

@@ -51,14 +51,21 @@ struct Stage {
 
 impl Stage {
     async fn new(change: impl FnOnce(Notify) -> Notify) -> Self {
+        Self::with(&[], change).await
+    }
+
+    /// With more settings. MDSS has a file API.
+    async fn with(more: &[(&str, &str)], change: impl FnOnce(Notify) -> Notify) -> Self {
         let (folder, away) = (tempfile::tempdir().unwrap(), Away::new().unwrap());
-        let server = Server::start(&program(&away.url(), folder.path()), LIMIT).await.unwrap();
+        let program = program(&away.url(), folder.path()).envs(more.iter().copied());
+        let server = Server::start(&program, LIMIT).await.unwrap();
         let url = format!("http://{}/results", server.address).parse().unwrap();
         let headers = NotifyHeaders(vec![format!("Authorization: Bearer {TOKEN}").parse().unwrap()]);
         let notify = change(Notify { headers, ..Notify::to(url) });
         let mut all = units::all();
         all.push(format!("{SECOND}=s3-compatible").parse().unwrap());
-        let sim = away.back(Config { notify: Some(notify), units: all, ..Config::default() }).await.unwrap();
+        let config = Config { notify: Some(notify), units: all, file_api: true, ..Config::default() };
+        let sim = away.back(config).await.unwrap();
         Self { folder, server, sim }
     }
 
@@ -210,6 +217,32 @@ async fn l6_the_same_key_in_two_units_is_nobodys_result() {
     assert!(stage.server.process.output().contains("a result fits objects of several units"));
 }
 
+/// Whose a result is MDSS can say, and it is asked at once, not in an hour.
+#[tokio::test]
+async fn l6_of_an_ambiguous_result_mdss_names_the_unit() {
+    let stage = Stage::with(&[("RELAY_LOOP_FILE_API", mdss_sim::FILES_PATH)], |notify| Notify {
+        reversed: NonZeroUsize::new(3).unwrap(),
+        findings: vec!["same=blocked".parse().unwrap()],
+        ..notify
+    })
+    .await;
+    stage.upload("one", &["same"]).await;
+    stage.upload("two", &["same"]).await;
+    stage.until("both are written", async |state| state.writes == 2).await;
+    stage.upload("one", &["other"]).await;
+    stage.until("both are ambiguous", async |state| state.counts.ambiguous == 2).await;
+    for bucket in ["one", "two"] {
+        drive::until("MDSS is asked", LIMIT, async || {
+            stage.results(bucket, "same").await == [Some(("blocked".into(), "file-api".into()))]
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{bucket}: {error}\n{}", stage.server.process.output()));
+    }
+    assert_eq!(stage.kept(Became::Ambiguous).await, 0, "what was ambiguous is theirs");
+    stage.until("the other one has its own", async |state| state.counts.matched == 1).await;
+    assert_eq!(stage.ledger().await.unwrap().head().await.unwrap().open, 0);
+}
+
 #[tokio::test]
 async fn l7_blocked_only_is_warned_of_with_the_menu_path() {
     let stage = Stage::new(|notify| Notify {
@@ -296,7 +329,9 @@ async fn an_accepted_object_without_a_result_in_time_is_asked_about() {
         asked.windows(2).all(|two| two[1].duration_since(two[0]).unwrap() >= Duration::from_millis(200)),
         "{asked:?}"
     );
-    assert!(stage.server.process.output().contains("as MDSS says when it is asked"));
+    // The line comes after the entry.
+    let said = async || stage.server.process.output().contains("as MDSS says when it is asked");
+    drive::until("a line says so", LIMIT, said).await.unwrap();
 }
 
 /// A clock that stands still.

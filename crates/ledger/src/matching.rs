@@ -79,6 +79,11 @@ impl Fit {
         self.writes.iter().filter(move |write| write.accepted <= scanned.plus(SKEW))
     }
 
+    /// The oldest open write that a scan can have seen which ended then.
+    pub(crate) fn oldest(&self, scanned: Moment) -> Option<Write> {
+        self.told(scanned).find(|write| write.open).copied()
+    }
+
     fn waits(&self, scanned: Moment) -> bool {
         self.told(scanned).any(|write| write.open)
     }

@@ -146,6 +146,8 @@ pub struct Question {
     pub accepted: Moment,
     /// The form of its unit's paths, if it was learned.
     pub form: Option<String>,
+    /// It is asked because a result may be its own or another unit's, and not because none came in time. That MDSS does not know of a scan says nothing then.
+    pub early: bool,
 }
 
 impl Question {

@@ -309,6 +309,7 @@ impl<T: Fn(Progress<'_>) + Sync> Run<'_, T> {
             self.forms = Some(known.into_iter().filter_map(form).collect());
         }
         Some(mdss_relay_ledger::Question {
+            early: false,
             seq: 0,
             unit: Some(unit.as_str().into()),
             bucket: Some(self.question.bucket.as_str().into()),

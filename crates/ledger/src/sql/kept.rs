@@ -138,6 +138,44 @@ pub(super) fn due(db: Db<'_>, now: Moment) -> Result<Vec<Waiting>, Fault> {
     db.all(&sql, args![now, MOST_AT_ONCE], waiting)
 }
 
+/// The newest ones of which it cannot be said whose they are.
+pub(super) fn ambiguous(db: Db<'_>, most: usize) -> Result<Vec<Waiting>, Fault> {
+    let sql = format!("SELECT {WAITING} FROM result_raw WHERE why = ?1 ORDER BY id DESC LIMIT ?2");
+    db.all(&sql, args![Became::Ambiguous.name(), most], waiting)
+}
+
+/// When MDSS was last asked about a write.
+pub(super) fn asked_last(db: Db<'_>, seq: u64) -> Result<Option<Moment>, Fault> {
+    db.first("SELECT last FROM asked WHERE seq = ?1", args![seq], |row| {
+        Ok(Moment::from_millis(row.count(0)?))
+    })
+}
+
+/// What stands for a scan of which MDSS was asked, to the second: its notification may come afterwards.
+fn scan(file_id: &str, ended: Moment) -> Hash {
+    Hash::of(&[b"asked\0", file_id.as_bytes(), b"\0", &ended.as_millis().div_euclid(1000).to_be_bytes()])
+}
+
+/// Whether MDSS has told of this scan when it was asked.
+pub(super) fn was_asked(db: Db<'_>, file_id: &str, ended: Moment) -> Result<bool, Fault> {
+    is_known(db, &scan(file_id, ended))
+}
+
+/// Of a scan it is known whose it is: what was ambiguous about it was that, and so is what comes yet.
+pub(super) fn known_now(db: Db<'_>, file_id: &str, ended: Moment, now: Moment) -> Result<(), Fault> {
+    put_seen(db, &scan(file_id, ended), now)?;
+    let sql = "SELECT id, digest FROM result_raw WHERE why = ?1 AND file_id = ?2";
+    let name = Became::Ambiguous.name();
+    let rows = db.all(sql, &[Param::from(name), Param::Packed(Some(file_id))], |row| {
+        Ok((row.count(0)?, row.hash(1)?.unwrap_or_default()))
+    })?;
+    for (id, digest) in rows {
+        remove(db, id)?;
+        put_seen(db, &digest, now)?;
+    }
+    Ok(())
+}
+
 /// How long it waits after so many looks.
 pub(super) fn pause(tries: u32) -> Duration {
     Duration::from_secs(1 << tries.min(7)).min(MOST_PAUSE)

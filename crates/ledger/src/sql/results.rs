@@ -93,7 +93,11 @@ fn take(pen: &mut Pen<'_>, class: &mut Class, posted: &Posted) -> Result<Taken, 
         Ok(notice) => notice,
         Err(not_used) => return unused(pen, class, posted, not_used),
     };
-    if kept::is_known(pen.db, &notice.digest)? {
+    let asked = match (&notice.file_id, notice.scanned) {
+        (Some(file), Some(ended)) => kept::was_asked(pen.db, file, ended)?,
+        _ => false,
+    };
+    if asked || kept::is_known(pen.db, &notice.digest)? {
         class.whole.counts.repeated += 1;
         return Ok(Taken {
             file_id: notice.file_id,

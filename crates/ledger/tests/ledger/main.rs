@@ -85,6 +85,7 @@ suite! {
         what_is_not_a_files_result_is_kept_raw_and_counted
         how_sure_it_is_that_something_is_missing_follows_from_results
         what_mdss_says_when_it_is_asked_settles_a_write
+        l6_what_is_ambiguous_is_asked_about_at_once_and_again
         what_says_nothing_is_asked_again_in_an_hour_and_counts_for_nothing;
     trouble:
         an_export_that_cannot_be_written_says_so

@@ -413,7 +413,7 @@ pub(crate) async fn what_mdss_says_when_it_is_asked_settles_a_write(world: World
     let keys = |bench: &Bench| {
         let ledger = bench.ledger.clone();
         async move {
-            let asked = ledger.questions().await.unwrap().into_iter();
+            let asked = ledger.questions().await.unwrap().into_iter().filter(|asked| !asked.early);
             asked.map(|asked| (asked.seq, asked.unit.unwrap().to_string())).collect::<Vec<_>>()
         }
     };
@@ -486,6 +486,72 @@ pub(crate) async fn what_mdss_says_when_it_is_asked_settles_a_write(world: World
 
 fn found_by(result: &str) -> Option<(String, String)> {
     found(result, "file-api")
+}
+
+pub(crate) async fn l6_what_is_ambiguous_is_asked_about_at_once_and_again(world: World) {
+    let mut bench = world.bench().await;
+    bench.tell([told("a", "u", 1), told("a", "u", 3), told("a", "v", 2), told("b", "w", 1)]).await;
+    bench.clock.set(START + 60_000);
+    assert_eq!(bench.ledger.questions().await.unwrap(), []);
+    let one = notice("a", 10);
+    assert_eq!(bench.post(&one).await.became, Became::Ambiguous);
+    // The oldest write of each unit, and nothing else.
+    let due = async |bench: &Bench| {
+        let due = bench.ledger.questions().await.unwrap().into_iter().filter(|asked| asked.early);
+        due.map(|asked| (asked.unit.unwrap().to_string(), asked.seq)).collect::<Vec<_>>()
+    };
+    let asked = due(&bench).await;
+    assert_eq!(bench.ledger.questions().await.unwrap().len(), 2);
+    assert_eq!(asked.iter().map(|(unit, _)| unit.as_str()).collect::<Vec<_>>(), ["u", "v"]);
+    // MDSS does not know of it yet: it is asked after as long as the result has waited, at most an hour, and that is known after a restart.
+    let mut waited = Vec::new();
+    for _ in 0..11 {
+        for (_, seq) in due(&bench).await {
+            bench.ledger.put_off(seq).await.unwrap();
+        }
+        bench.again().await;
+        let mut seconds = 0;
+        while due(&bench).await.is_empty() {
+            bench.clock.go(Duration::from_secs(5));
+            seconds += 5;
+        }
+        waited.push(seconds);
+        if waited.iter().sum::<u64>() > 3600 {
+            break;
+        }
+    }
+    assert_eq!(waited, [15, 15, 30, 60, 120, 240, 480, 960, 1920]);
+    // From its limit on a write is asked about as others are, and then an answer counts.
+    let all = bench.ledger.questions().await.unwrap();
+    assert_eq!(all.iter().filter(|asked| asked.early).count(), 2, "an hour after the last question");
+    assert!(all.iter().any(|asked| asked.key == "b" && !asked.early));
+    // MDSS names the unit: the notification was about that write, and the other unit's waits for its own.
+    let found = Found {
+        file_id: one["FileId"].as_str().map(str::to_owned),
+        verdict: Verdict::Allowed,
+        at: Moment::from_millis(START + 10_000),
+    };
+    let of_u = asked.iter().find(|(unit, _)| unit == "u").unwrap().1;
+    bench.ledger.answered(of_u, Some(found)).await.unwrap();
+    assert_eq!(bench.results("u", "a").await, [found_by("allowed"), None]);
+    assert_eq!(bench.results("v", "a").await, [None]);
+    assert_eq!(bench.ledger.the_loop().await.unwrap().kept, []);
+    assert_eq!(bench.post(&one).await.became, Became::Repeated);
+    // So is its notification if it comes only then; a later scan of the same file is another one.
+    let late = with(notice("a", 11), "FileId", "the-file-of-v");
+    let of_v = asked.iter().find(|(unit, _)| unit == "v").unwrap().1;
+    let found = Found {
+        file_id: Some("the-file-of-v".into()),
+        verdict: Verdict::Blocked,
+        at: Moment::from_millis(START + 11_400),
+    };
+    bench.ledger.answered(of_v, Some(found)).await.unwrap();
+    assert_eq!(bench.post(&late).await.became, Became::Repeated);
+    assert_eq!(bench.results("v", "a").await, [found_by("blocked")]);
+    let again = with(notice("a", 5000), "FileId", "the-file-of-v");
+    assert_ne!(bench.post(&again).await.became, Became::Repeated);
+    assert!(bench.ledger.questions().await.unwrap().iter().all(|asked| !asked.early));
+    bench.intact().await;
 }
 
 pub(crate) async fn what_says_nothing_is_asked_again_in_an_hour_and_counts_for_nothing(world: World) {
