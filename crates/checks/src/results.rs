@@ -115,7 +115,12 @@ impl Results {
             Status::Skipped(by) => Some(by),
             Status::Ok | Status::Warn | Status::Unknown => None,
         });
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Ended { findings, hinders });
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        // A check may look at more than one thing, and report each by itself.
+        let ended = found.entry(id).or_insert(Ended { findings: Vec::new(), hinders: None });
+        ended.findings.extend(findings);
+        ended.hinders = ended.hinders.or(hinders);
+        drop(found);
         self.changes.send_replace(());
     }
 

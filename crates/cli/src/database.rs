@@ -1,13 +1,17 @@
 //! The database of a spool: which one is meant, and whether a relay can work with it. `spool check` and `doctor` say the same of it.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mdss_relay_core::{Role, Settings, SpoolPlace};
-use mdss_relay_spool::{Database, Durability, Examined, TroubleKind, tables};
+use mdss_relay_core::{LedgerPlace, Role, Settings, SpoolPlace};
+use mdss_relay_ledger::{self as ledger, Ledger, Options, Trouble};
+use mdss_relay_spool::{Database, Desk, Durability, Examined, Place, TroubleKind, tables};
 
+use crate::evidence;
 use mdss_relay_checks::Outcome;
+
+const LEDGER_TABLES: &str = "database.ledger_tables";
 
 /// A transaction that is open for longer keeps vacuum from clearing rows, and claims slow down.
 const LONG: Duration = Duration::from_secs(600);
@@ -40,6 +44,26 @@ pub(crate) fn meant(
     Database::of_settings(database).map(Some).map_err(|mistake| mistake.to_string())
 }
 
+/// The directory of `ledger.key` that they have for a ledger in such a database; `None` if they name none.
+pub(crate) fn ledger_key_dir(
+    mut variables: Vec<(OsString, OsString)>,
+    url_file: Option<&Path>,
+) -> Option<PathBuf> {
+    variables.retain(|(name, _)| name != "RELAY_MODE" && name != "RELAY_LEDGER");
+    variables.extend(
+        [("RELAY_MODE", "spooled"), ("RELAY_LEDGER", "on")].map(|(name, value)| (name.into(), value.into())),
+    );
+    if let Some(file) = url_file {
+        variables.retain(|(name, _)| name != "RELAY_SPOOL_URL" && name != "RELAY_SPOOL_URL_FILE");
+        variables.push(("RELAY_SPOOL_URL_FILE".into(), file.into()));
+    }
+    let spool = Settings::read(variables, Role::Explain).settings.http?.spool?;
+    match spool.ledger?.place {
+        LedgerPlace::Database { key } if !key.as_os_str().is_empty() => Some(key),
+        _ => None,
+    }
+}
+
 /// What one check found.
 pub(crate) type Checked = (&'static str, Outcome);
 
@@ -65,6 +89,101 @@ pub(crate) async fn examine(database: &Database) -> Vec<Checked> {
         ("database.standbys", standbys(&found)),
         ("database.vacuum", vacuum(&found)),
     ]
+}
+
+/// Looks at the ledger in a database as a relay would, and changes nothing. `key` is the directory of `ledger.key`, where one is named.
+pub(crate) async fn examine_ledger(database: &Database, key: Option<&Path>) -> Vec<Checked> {
+    let found = match ledger::tables::examine(database).await {
+        Ok(found) => found,
+        Err(trouble) => {
+            let remedy = "see the server's log";
+            return vec![(
+                LEDGER_TABLES,
+                Outcome::fail(trouble.detail, "tables that can be looked at", remedy),
+            )];
+        }
+    };
+    let mut all = vec![(LEDGER_TABLES, ledger_tables(database, &found))];
+    let place = ledger::Place::Database { database: database.clone().migrating(false), key: None };
+    let opened = match found.version {
+        0 => Err(Trouble { kind: ledger::TroubleKind::Absent, detail: "there is no ledger yet".to_owned() }),
+        _ => Ledger::open(&place, Options::reading()).await,
+    };
+    let signing = match &opened {
+        Ok(ledger) => ledger.signing_key().await,
+        Err(trouble) if trouble.kind == ledger::TroubleKind::Absent => Ok(None),
+        Err(trouble) => Err(trouble.clone()),
+    };
+    all.push((
+        "database.ledger_key",
+        match (key, signing) {
+            (None, _) => {
+                Outcome::unknown("no directory of ledger.key is named", "name it in RELAY_LEDGER_DIR")
+            }
+            (_, Err(trouble)) => Outcome::unknown(trouble.detail, "see database.ledger_tables"),
+            (Some(dir), Ok(signing)) => evidence::key(dir, &Ledger::public_key(dir), signing),
+        },
+    ));
+    all.push(("database.ledger_outbox", outbox(database).await));
+    let ends = match &opened {
+        Ok(ledger) => evidence::ends(ledger).await,
+        Err(trouble) => Err(trouble.clone()),
+    };
+    all.push(("database.ledger_chain", evidence::chains(&ends, LEDGER_TABLES)));
+    all
+}
+
+/// Whether somebody keeps a ledger with the spool of a database, as far as that can be told.
+pub(crate) async fn has_ledger(database: &Database) -> bool {
+    ledger::tables::version(database).await.is_ok_and(|version| version > 0)
+        && match Desk::at(&Place::Database(database.clone().migrating(false))) {
+            Ok(desk) => desk.outbox().await.is_ok_and(|size| size.limit.is_some() || size.rows > 0),
+            Err(_) => false,
+        }
+}
+
+fn ledger_tables(database: &Database, found: &ledger::tables::Examined) -> Outcome {
+    let newest = ledger::tables::NEWEST;
+    let version = found.version;
+    let expected =
+        format!("tables of version {newest}, with select, insert, update and delete for the relay's role");
+    if let Err(trouble) = &found.fits {
+        return Outcome::fail(&trouble.detail, expected, "install a newer mdss-relay");
+    }
+    if !found.missing.is_empty() {
+        let remedy = "GRANT ... ON ALL TABLES IN SCHEMA mdss_relay_ledger TO the role (docs/kubernetes.md)";
+        return Outcome::fail(format!("missing: {}", found.missing.join(", ")), expected, remedy);
+    }
+    match version {
+        _ if version == newest => Outcome::ok(format!("version {version}")),
+        _ if version > newest => {
+            Outcome::ok(format!("version {version}, of a later relay, which lets this one work"))
+        }
+        _ if database.migrates() && found.may_create => {
+            Outcome::ok(format!("version {version}; the next start makes version {newest}"))
+        }
+        _ => Outcome::fail(
+            format!(
+                "version {version}, and {}",
+                if database.migrates() { "the role may not create" } else { "RELAY_SPOOL_MIGRATE is off" }
+            ),
+            expected,
+            "mdss-relay spool migrate, with a role that may create; --print shows the statements",
+        ),
+    }
+}
+
+/// What waits in the database for the ledger.
+async fn outbox(database: &Database) -> Outcome {
+    let asked = async {
+        let desk = Desk::at(&Place::Database(database.clone().migrating(false)))?;
+        Ok((desk.outbox().await?, !desk.replicas().await?.is_empty()))
+    };
+    let asked: Result<_, mdss_relay_spool::Trouble> = asked.await;
+    match asked {
+        Ok((size, runs)) => evidence::outbox(&size, runs),
+        Err(trouble) => Outcome::unknown(trouble.detail, "see database.tables and database.rights"),
+    }
 }
 
 fn reached(database: &Database, found: &Examined) -> Outcome {

@@ -9,6 +9,7 @@ mod closed_loop;
 mod database;
 mod files;
 mod key;
+mod ledger;
 mod machine;
 mod off_thread;
 mod relay;

@@ -349,7 +349,7 @@ async fn verify(
             checkpoint.ledger == *name || (n == 0 && chain.is_none() && !chains.contains(&checkpoint.ledger))
         };
         let checkpoints = given.iter().filter(concerns).copied().collect();
-        let asked = Verify { ledger: Some(*name), from, checkpoints };
+        let asked = Verify { ledger: Some(*name), from, checkpoints, ..Verify::default() };
         let verified = ledger.verify(asked).await.map_err(sentence)?;
         if n > 0 && !json {
             let _ = write("\n");

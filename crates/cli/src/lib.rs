@@ -3,6 +3,7 @@
 mod columns;
 mod database;
 mod doctor;
+mod evidence;
 mod explain;
 mod input;
 mod ledger;

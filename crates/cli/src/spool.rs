@@ -128,7 +128,11 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
     }
     let place = meant(arguments)?;
     match (&arguments.task, &place) {
-        (Task::Check, Place::Database(database)) => return Ok(check::run(database, arguments.json).await),
+        (Task::Check, Place::Database(database)) => {
+            let variables = place::variables(arguments.config.as_deref());
+            let key = database::ledger_key_dir(variables, arguments.url_file.as_deref());
+            return Ok(check::run(database, key.as_deref(), arguments.json).await);
+        }
         (Task::Migrate { print }, Place::Database(database)) => return migrate::run(database, *print).await,
         (Task::Check | Task::Migrate { .. }, Place::Directory(_)) => {
             return Err("expected a database, in --url-file, RELAY_SPOOL_URL or RELAY_SPOOL_URL_FILE".into());

@@ -138,6 +138,8 @@ pub struct Verify {
     pub ledger: Option<LedgerId>,
     /// From this entry on. The one before it is taken as it stands.
     pub from: Option<u64>,
+    /// So many entries at the end alone, and of the checkpoints those over them and the newest: work of the same size however long the chain is.
+    pub last: Option<u64>,
     /// Checkpoints that somebody else has kept.
     pub checkpoints: Vec<Checkpoint>,
 }

@@ -68,6 +68,10 @@ impl Engine {
         KeyFile::make(dir).map(|_| true)
     }
 
+    pub(crate) fn public_key(dir: &Path) -> Result<Option<[u8; 32]>, Trouble> {
+        Ok(KeyFile::read(dir)?.map(|key| key.public()))
+    }
+
     pub(crate) fn set_aside(dir: &Path) -> Result<PathBuf, Trouble> {
         sqlite::set_aside(dir)
     }
@@ -280,6 +284,10 @@ impl Engine {
 
     pub(crate) async fn chains(&self) -> Result<Vec<LedgerId>, Trouble> {
         self.with(|keeper| keeper.read(look::chains)).await
+    }
+
+    pub(crate) async fn signing_key(&self) -> Result<Option<[u8; 32]>, Trouble> {
+        self.with(|keeper| keeper.read(look::signing_key)).await
     }
 
     pub(crate) async fn head(&self, of: Option<LedgerId>) -> Result<Head, Trouble> {

@@ -49,6 +49,14 @@ impl Ledger {
         Engine::make_key(dir)
     }
 
+    /// The public half of the key in the `ledger.key` of a directory; `None` if there is no such file.
+    ///
+    /// # Errors
+    /// [`Trouble`] if it cannot be read, or is none.
+    pub fn public_key(dir: &Path) -> Result<Option<[u8; 32]>, Trouble> {
+        Engine::public_key(dir)
+    }
+
     /// Gives a damaged ledger another name, and says which. The next [`Ledger::open`] begins a new one, in which the caller should write a gap.
     ///
     /// # Errors
@@ -328,6 +336,14 @@ impl Ledger {
     /// [`Trouble`]: nothing was written, or the outcome is unknown.
     pub async fn answered(&self, seq: u64, found: Option<Found>) -> Result<bool, Trouble> {
         self.engine.answered(seq, found).await
+    }
+
+    /// The public half of the key that signs the ledger now; `None` if no chain was begun.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn signing_key(&self) -> Result<Option<[u8; 32]>, Trouble> {
+        self.engine.signing_key().await
     }
 
     /// Where the chain ends now: of several, the one that this process writes, or the first.

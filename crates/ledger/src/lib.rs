@@ -54,5 +54,5 @@ pub use trouble::{Trouble, TroubleKind};
 /// What an operator does with the tables of a ledger in a database.
 #[cfg(feature = "postgres")]
 pub mod tables {
-    pub use crate::postgres::{NEWEST, migrate, script, version};
+    pub use crate::postgres::{Examined, NEWEST, examine, migrate, script, version};
 }

@@ -68,10 +68,13 @@ pub(crate) async fn run(subject: &Arc<Subject>, results: &Results) {
             results.check("machine.spool_version", &place, need, look(spool_version)),
             results.check("machine.spool_damaged_files", &place, need, look(spool_damaged_files)),
         );
-        if let Some((at, _)) = spool.ledger.as_ref().and_then(ledger_of) {
+        if let Some(ledger) = &spool.ledger
+            && let Some((at, _)) = ledger_of(ledger)
+        {
             let place = at.display().to_string();
             tokio::join!(
                 results.check("machine.ledger_version", &place, need, look(ledger_version)),
+                super::ledger::run(subject, ledger, Some(dir), results),
                 // On another disk than the spool there is a check of its own; on the same one they share it.
                 async {
                     if at != dir {
@@ -81,13 +84,22 @@ pub(crate) async fn run(subject: &Arc<Subject>, results: &Results) {
             );
         }
     }
+    if let Some(ledger) = spool.and_then(|spool| spool.ledger.as_ref())
+        && ledger_of(ledger).is_none()
+    {
+        super::ledger::run(subject, ledger, None, results).await;
+    }
     results.check("machine.open_files", &subject.name, &[], async { open_files(subject) }).await;
 }
 
 // === The data directory ===
 
 fn data_dir(subject: &Subject, spool: &Spool) -> Outcome {
-    let dir = &spool.dir;
+    directory(subject, &spool.dir)
+}
+
+/// A directory in which the relay keeps what must not be lost.
+pub(super) fn directory(subject: &Subject, dir: &Path) -> Outcome {
     let service = subject.service.as_ref();
     if dir.as_os_str().is_empty() {
         return Outcome::skipped("settings.valid");
@@ -109,7 +121,7 @@ fn data_dir(subject: &Subject, spool: &Spool) -> Outcome {
             ),
         );
     }
-    let made = service.is_some_and(|service| service.made.iter().any(|made| dir == made));
+    let made = service.is_some_and(|service| service.made.iter().any(|made| *dir == **made));
     match std::fs::metadata(dir) {
         Err(error) => match not_seen(dir, &error) {
             Access::Unknown(why) => Outcome::unknown(why, ""),

@@ -15,6 +15,7 @@ use mdss_relay_spool::Desk;
 
 use crate::doctor::off_thread::off_thread;
 use crate::doctor::subject::Subject;
+use crate::evidence::age;
 use mdss_relay_checks::Results;
 use mdss_relay_checks::{CHECKS, Group};
 use mdss_relay_checks::{Outcome, Status};
@@ -232,14 +233,4 @@ fn last_event(page: Option<&Page>) -> Outcome {
         return Outcome::warn(format!("{} ago", age(ago)), "an event in the last 24 h", remedy);
     }
     Outcome::ok(format!("{} ago", age(ago)))
-}
-
-/// A duration for people: its largest unit, or the two largest.
-fn age(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds @ ..120 => format!("{seconds} s"),
-        seconds @ ..7200 => format!("{} min", seconds / 60),
-        seconds @ ..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
 }

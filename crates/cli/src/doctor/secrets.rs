@@ -159,7 +159,7 @@ pub(super) fn mode(subject: &Subject) -> Findings {
 }
 
 /// Who else may read a file; nothing if it cannot be seen at all, which `secrets_readable` says.
-fn rights(subject: &Subject, place: &str, path: &Path, remedy: &str) -> Option<(String, Outcome)> {
+pub(super) fn rights(subject: &Subject, place: &str, path: &Path, remedy: &str) -> Option<(String, Outcome)> {
     let found = match std::fs::metadata(path) {
         Ok(found) => found,
         Err(error) => {

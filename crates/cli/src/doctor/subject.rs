@@ -178,6 +178,7 @@ impl Subject {
             Eyes::Own => {
                 let tried = match want {
                     Want::Read => File::open(path).map(drop),
+                    Want::Write => rustix::fs::access(path, Wanted::WRITE_OK).map_err(Into::into),
                     Want::Change => {
                         rustix::fs::access(path, Wanted::WRITE_OK | Wanted::EXEC_OK).map_err(Into::into)
                     }

@@ -22,6 +22,8 @@ pub(super) enum Access {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Want {
     Read,
+    /// Of a plain file: to change what is in it.
+    Write,
     /// Of a directory: to make files in it.
     Change,
 }
@@ -30,6 +32,7 @@ impl Want {
     const fn bits(self) -> u32 {
         match self {
             Self::Read => 4,
+            Self::Write => 2,
             Self::Change => 3,
         }
     }

@@ -32,13 +32,8 @@ pub(super) fn meant(
         variables.push(("RELAY_SPOOL_URL_FILE".into(), file.into()));
     }
     if let Some(database) = database::meant(variables.clone(), None)? {
-        let draft = Settings::read(variables, Role::Explain);
-        let spool = draft.settings.http.and_then(|http| http.spool);
-        let named = match spool.and_then(|spool| spool.ledger).map(|ledger| ledger.place) {
-            Some(LedgerPlace::Database { key }) if !key.as_os_str().is_empty() => Some(key),
-            _ => None,
-        };
-        return Ok(Place::Database { database, key: key_dir.map(Path::to_owned).or(named) });
+        let named = || database::ledger_key_dir(variables, None);
+        return Ok(Place::Database { database, key: key_dir.map(Path::to_owned).or_else(named) });
     }
     let draft = Settings::read(variables, Role::Explain);
     let spool = draft.settings.http.and_then(|http| http.spool);

@@ -1,16 +1,22 @@
 //! `spool check`: the database as a relay would find it.
 
+use std::path::Path;
+
 use mdss_relay_spool::Database;
 use serde_json::json;
 
 use super::print;
-use crate::database::{Checked, examine};
+use crate::database::{Checked, examine, examine_ledger, has_ledger};
 use crate::visible::visible;
 use mdss_relay_checks::Status;
 
 /// Prints what each check found; the exit status.
-pub(super) async fn run(database: &Database, json: bool) -> u8 {
-    let found = examine(database).await;
+pub(super) async fn run(database: &Database, key_dir: Option<&Path>, json: bool) -> u8 {
+    let mut found = examine(database).await;
+    // Without a connection there is nothing more to see.
+    if found.len() > 1 && has_ledger(database).await {
+        found.extend(examine_ledger(database, key_dir).await);
+    }
     if json {
         let checks: Vec<_> = found
             .iter()

@@ -17,7 +17,7 @@ pub(crate) const TABLES: Tables = Tables {
 /// The version of the tables that this program writes, and brings older ones to.
 pub const NEWEST: i32 = TABLES.newest();
 
-fn not_ready(error: NotReady, doing: &str) -> Trouble {
+pub(super) fn not_ready(error: NotReady, doing: &str) -> Trouble {
     match error {
         NotReady::Ours(failing) => failing.into(),
         NotReady::Sql(error) => Fault::from(error).trouble(doing),

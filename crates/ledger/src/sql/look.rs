@@ -234,6 +234,11 @@ pub(crate) fn chains(db: Db<'_>) -> Result<Vec<crate::entry::LedgerId>, Fault> {
     Ok(ChainRow::all(db)?.into_iter().map(|(_, chain)| chain.genesis.ledger).collect())
 }
 
+/// The public half of the key that signs now.
+pub(crate) fn signing_key(db: Db<'_>) -> Result<Option<[u8; 32]>, Fault> {
+    Ok(ChainRow::all(db)?.first().map(|(_, chain)| chain.genesis.public_key))
+}
+
 /// The chain of a name; without one, this one, or the first.
 pub(crate) fn named(
     db: Db<'_>,

@@ -54,13 +54,13 @@ pub(crate) fn last(db: Db<'_>, bucket: Option<&str>) -> Result<Option<Run>, Faul
     read(db, "?1 IS NULL OR bucket = ?1", args![bucket])
 }
 
-/// All that have ended with an entry of this chain, in the order of those. What has none is put in by hand: it counts for the first one.
-pub(super) fn ended(db: Db<'_>, of: Chain) -> Result<Vec<Run>, Fault> {
+/// All that have ended with an entry of this chain from this number on, in the order of those. What has none is put in by hand: it counts for the first
+/// chain.
+pub(super) fn ended(db: Db<'_>, of: Chain, from: i64) -> Result<Vec<Run>, Fault> {
     let sql = format!(
         "SELECT {COLUMNS} FROM run WHERE state IS NOT NULL AND coalesce(seq, 0) BETWEEN ?1 AND ?2 ORDER BY seq"
     );
-    let (first, last) = db.range(of);
-    db.all(&sql, args![first, last], |row| run(db, row))
+    db.all(&sql, args![from, db.range(of).1], |row| run(db, row))
 }
 
 const COLUMNS: &str =

@@ -14,33 +14,49 @@ use crate::kind::Kind;
 /// Faults about results that are looked for, at most.
 const MOST: i64 = 100;
 
+/// Of a chain's checkpoints those from a number on, and the newest.
+const NEWEST: &str = "seq BETWEEN ?1 AND ?2 AND (seq >= ?3 OR seq = (SELECT max(seq) FROM checkpoint WHERE seq BETWEEN ?1 AND ?2))";
+
 /// Audits one chain.
 pub(crate) fn verify(db: Db<'_>, of: Chain, verify: Verify) -> Result<Verified, Fault> {
     let head = head(db, of)?;
     let spots = Spots::read(db)?;
     let (first, last) = db.range(of);
-    let from = match verify.from {
+    // The beginning of a chain needs none before it.
+    let last_ones = verify.last.map(|most| head.seq.saturating_sub(most).saturating_add(1));
+    let begin_at = verify.from.or(last_ones.filter(|from| *from > head.base.saturating_add(1)));
+    let mut missing = None;
+    let from = match begin_at {
         Some(from @ 2..) => {
             let sql = "SELECT hash FROM entry WHERE seq = ?1";
             let before =
                 db.first(sql, args![db.number_of(of, from - 1)], |row| Ok(row.hash(0)?.unwrap_or_default()))?;
-            let Some(before) = before else {
+            if before.is_none() && verify.last.is_none() {
                 return Err(Fault::refused(format!("there is no entry {} to begin behind", from - 1)));
-            };
-            Some((from, before))
+            }
+            missing = before.is_none().then_some(from - 1);
+            Some((from, before.unwrap_or_default()))
         }
         _ => None,
     };
+    let bounded = verify.last.is_some() && from.is_some();
     let base = head.base;
     let begin = from.map_or(first, |(from, _)| db.number_of(of, from));
     let kept = Kept {
-        checkpoints: checkpoints(db, &head.genesis, "seq BETWEEN ?1 AND ?2", args![first, last])?,
-        runs: runs::ended(db, of)?,
+        checkpoints: match bounded {
+            true => checkpoints(db, &head.genesis, NEWEST, args![first, last, begin])?,
+            false => checkpoints(db, &head.genesis, "seq BETWEEN ?1 AND ?2", args![first, last])?,
+        },
+        runs: runs::ended(db, of, if bounded { begin } else { first })?,
         foreign: verify.checkpoints,
         from,
+        bounded,
         head,
     };
     let mut audit = Audit::begin(kept);
+    if let Some(missing) = missing {
+        audit.found(missing, format!("entry {missing} is missing"));
+    }
     let mut open: HashMap<i64, i64> = HashMap::new();
     let mut used: HashSet<i64> = HashSet::new();
     let before = db.number_of(of, base);
@@ -58,7 +74,12 @@ pub(crate) fn verify(db: Db<'_>, of: Chain, verify: Verify) -> Result<Verified, 
         audit.entry(&entry);
         Ok(true)
     })?;
-    if !audit.results_fit() {
+    if !audit.results_fit() && bounded {
+        audit.found(
+            0,
+            "results and the writes that they are about do not go together: verify the whole chain",
+        );
+    } else if !audit.results_fit() {
         results(db, of, base, &mut audit)?;
     }
     if from.is_none() {
