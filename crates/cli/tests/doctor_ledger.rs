@@ -72,6 +72,7 @@ fn said(checks: &Value, id: &str) -> (String, String) {
 fn doctor(dir: &Path) -> Value {
     let config = dir.join("relay.toml");
     let said = tool::run("doctor", &["--offline", "--json", "--config", config.to_str().unwrap()], &[], "");
+    assert!(said.status < 2, "{}", said.stderr);
     serde_json::from_str(&said.stdout).unwrap_or_else(|e| panic!("{e}: {}{}", said.stdout, said.stderr))
 }
 

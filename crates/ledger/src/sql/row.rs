@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::succession;
+use crate::audit::key_at;
 use crate::chains::Chain;
 use crate::checkpoint::Checkpoint;
 use crate::db::{Db, Fault, Param, Row, args};
@@ -152,7 +154,7 @@ impl ChainRow {
     /// Those of all chains, in the order in which they were begun.
     pub(crate) fn all(db: Db<'_>) -> Result<Vec<(Chain, Self)>, Fault> {
         db.all(&format!("SELECT {CHAIN}, id FROM chain ORDER BY id"), &[], |row| {
-            let of = if db.has_chains() { Chain(row.count(5)?) } else { Chain::FIRST };
+            let of = Chain(row.count(5)? - db.row_of(Chain::FIRST));
             Ok((of, chain(row)?))
         })
     }
@@ -165,6 +167,14 @@ pub(super) fn checkpoints(
     condition: &str,
     args: &[Param<'_>],
 ) -> Result<Vec<Checkpoint>, Fault> {
+    let successions = succession::all(db)?;
+    let mut keys = None;
+    if !successions.is_empty() {
+        let of = ChainRow::all(db)?.into_iter().find(|(_, chain)| chain.genesis.ledger == genesis.ledger);
+        if let Some((of, _)) = of {
+            keys = Some(succession::keys_of(db, &successions, of)?);
+        }
+    }
     let sql =
         format!("SELECT seq, at, writes, hash, signature FROM checkpoint WHERE {condition} ORDER BY seq");
     db.all(&sql, args, |row| {
@@ -174,7 +184,10 @@ pub(super) fn checkpoints(
             at: Moment::from_millis(row.count(1)?),
             writes: row.count(2)?.cast_unsigned(),
             hash: row.hash(3)?.unwrap_or_default(),
-            public_key: genesis.public_key,
+            public_key: match &keys {
+                Some(keys) => key_at(keys, db.seq_of(row.count(0)?)),
+                None => genesis.public_key,
+            },
             signature: row.bytes(4)?.and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; 64]),
         })
     })
