@@ -8,7 +8,8 @@ use crate::db::{Db, Fault};
 use crate::keyfile::KeyFile;
 use crate::place::Options;
 use crate::sql::Ink;
-use crate::sql::succession::{By, signing_key, succeed};
+use crate::sql::succeed::{By, succeed};
+use crate::sql::succession::signing_key;
 use crate::trouble::{Trouble, TroubleKind};
 
 fn refused(detail: &str) -> Trouble {

@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use super::look::head;
-use super::row::{COLUMNS, Spots, checkpoints};
+use super::row::{COLUMNS, Spots};
 use super::succession;
+use super::succession::checkpoints;
 use crate::asked::{Export, Format};
 use crate::chain;
 use crate::chains::Chain;

@@ -3,11 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::succession;
-use crate::audit::key_at;
 use crate::chains::Chain;
-use crate::checkpoint::Checkpoint;
-use crate::db::{Db, Fault, Param, Row, args};
+use crate::db::{Db, Fault, Row, args};
 use crate::entry::{Entry, Genesis, LedgerId};
 use crate::fact::Fact;
 use crate::kind::{Keys, Kind, Origin};
@@ -158,37 +155,4 @@ impl ChainRow {
             Ok((of, chain(row)?))
         })
     }
-}
-
-/// Checkpoints that a condition holds for, in the order of their chain.
-pub(super) fn checkpoints(
-    db: Db<'_>,
-    genesis: &Genesis,
-    condition: &str,
-    args: &[Param<'_>],
-) -> Result<Vec<Checkpoint>, Fault> {
-    let successions = succession::all(db)?;
-    let mut keys = None;
-    if !successions.is_empty() {
-        let of = ChainRow::all(db)?.into_iter().find(|(_, chain)| chain.genesis.ledger == genesis.ledger);
-        if let Some((of, _)) = of {
-            keys = Some(succession::keys_of(db, &successions, of)?);
-        }
-    }
-    let sql =
-        format!("SELECT seq, at, writes, hash, signature FROM checkpoint WHERE {condition} ORDER BY seq");
-    db.all(&sql, args, |row| {
-        Ok(Checkpoint {
-            ledger: genesis.ledger,
-            seq: db.seq_of(row.count(0)?),
-            at: Moment::from_millis(row.count(1)?),
-            writes: row.count(2)?.cast_unsigned(),
-            hash: row.hash(3)?.unwrap_or_default(),
-            public_key: match &keys {
-                Some(keys) => key_at(keys, db.seq_of(row.count(0)?)),
-                None => genesis.public_key,
-            },
-            signature: row.bytes(4)?.and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; 64]),
-        })
-    })
 }

@@ -3,22 +3,18 @@
 //! What is said afterwards about writes of an old chain (results, keys that were erased, entries that were removed) stands in that chain still, behind the
 //! entry at which it ended, and is signed by the new key.
 
-use serde_json::json;
-
-use super::pen::{Ink, Pen, Places};
 use super::row::ChainRow;
+use crate::audit::key_at;
 use crate::chains::Chain;
-use crate::db::{Db, Fault, args};
-use crate::entry::LedgerId;
-use crate::fact::Fact;
+use crate::checkpoint::Checkpoint;
+use crate::db::{Db, Fault, Param, args};
+use crate::entry::Genesis;
 use crate::hash::{Hash, hex};
-use crate::keyfile::random;
-use crate::kind::Kind;
+use crate::moment::Moment;
 use crate::trouble::{Trouble, TroubleKind};
 
-/// The reason of the last entry of a chain under its key, and that of the first ones of its successor.
-const ENDS: &str = "chain_ends";
-pub(crate) const SUCCEEDS: &str = "chain_succeeds";
+/// The reason of the first entries of a successor.
+pub(super) const SUCCEEDS: &str = "chain_succeeds";
 
 /// Up to where a chain is signed by an old key.
 #[derive(Clone, Debug)]
@@ -78,77 +74,37 @@ pub(super) fn ended_at(db: Db<'_>, of: Chain) -> Result<u64, Fault> {
     Ok(db.number("SELECT max(seq) FROM succession WHERE chain = ?1", args![of.0])?.cast_unsigned())
 }
 
-/// What the entry about a chain that is succeeded has as its detail.
-pub(crate) fn detail(ledger: LedgerId, seq: u64, public_key: &[u8; 32], why: &str, signed: bool) -> String {
-    json!({ "ledger": ledger.to_string(), "seq": seq, "public_key": hex(public_key), "signed": signed, "why": why })
-        .to_string()
-}
-
-/// Who replaces a key, and why.
-pub(crate) struct By<'b> {
-    pub(crate) actor: &'b str,
-    pub(crate) why: &'b str,
-}
-
-/// Ends all chains, with a last checkpoint by the old key if it is there, and begins one that the new key signs.
-pub(crate) fn succeed(db: Db<'_>, by: &By<'_>, old: Option<Ink<'_>>, new: Ink<'_>) -> Result<Chain, Fault> {
-    let before = all(db)?;
-    let Some(signing) = signing_key(db)? else { return Err(Fault::refused("no chain was begun yet")) };
-    let chains = ChainRow::all(db)?;
-    let own = Chain(chains.last().map_or(0, |(of, _)| of.0 + 1));
-    let mut ledger = [0_u8; 16];
-    random(&mut ledger)?;
-    let (public, now, signed) = (new.key.public(), new.now, old.is_some());
-    let mut places = Places::new();
-    // Without the old key nothing is signed, so that the new one is in the pen is no matter.
-    let ink = match &old {
-        Some(old) => Ink { key: old.key, ..*old },
-        None => Ink { key: new.key, ..new },
-    };
-    let mut pen = Pen::of(db, Chain::FIRST, &mut places, ink);
-    let mut ends = Vec::new();
-    for (of, chain) in &chains {
-        if !before.iter().any(|one| one.chain == *of) {
-            let next =
-                json!({ "ledger": LedgerId(ledger).to_string(), "public_key": hex(&public), "why": by.why });
-            let fact = Fact {
-                actor: Some(by.actor.to_owned()),
-                reason: Some(ENDS.to_owned()),
-                detail: Some(next.to_string()),
-                ..Fact::new(Kind::Settings, now)
-            };
-            pen.write_into(*of, &fact, None)?;
+/// Checkpoints that a condition holds for, in the order of their chain.
+pub(super) fn checkpoints(
+    db: Db<'_>,
+    genesis: &Genesis,
+    condition: &str,
+    args: &[Param<'_>],
+) -> Result<Vec<Checkpoint>, Fault> {
+    let successions = all(db)?;
+    let mut keys = None;
+    if !successions.is_empty() {
+        let of = ChainRow::all(db)?.into_iter().find(|(_, chain)| chain.genesis.ledger == genesis.ledger);
+        if let Some((of, _)) = of {
+            keys = Some(keys_of(db, &successions, of)?);
         }
-        if signed {
-            pen.checkpoint(*of, true)?;
-        }
-        let end = pen.end(*of)?;
-        ends.push((*of, chain.genesis.ledger, end.seq, end.hash));
     }
-    pen.put_down()?;
-    db.execute(
-        "INSERT INTO chain (id, ledger, created, public_key, base, writes) VALUES (?1, ?2, ?3, ?4, 0, 0)",
-        args![db.row_of(own), &ledger[..], now, &public[..]],
-    )?;
-    let mut places = Places::new();
-    let mut pen = Pen::of(db, own, &mut places, new);
-    for (of, name, seq, hash) in ends {
-        let fact = Fact {
-            actor: Some(by.actor.to_owned()),
-            reason: Some(SUCCEEDS.to_owned()),
-            digest: Some(hash),
-            detail: Some(detail(name, seq, &signing, by.why, signed)),
-            ..Fact::new(Kind::Settings, now)
-        };
-        let entry = pen.write_into(own, &fact, None)?;
-        db.execute(
-            "INSERT INTO succession (entry, chain, seq, hash, public_key) VALUES (?1, ?2, ?3, ?4, ?5)",
-            args![db.number_of(own, entry), of.0, seq, &hash, &signing[..]],
-        )?;
-    }
-    pen.checkpoint(own, true)?;
-    pen.put_down()?;
-    Ok(own)
+    let sql =
+        format!("SELECT seq, at, writes, hash, signature FROM checkpoint WHERE {condition} ORDER BY seq");
+    db.all(&sql, args, |row| {
+        Ok(Checkpoint {
+            ledger: genesis.ledger,
+            seq: db.seq_of(row.count(0)?),
+            at: Moment::from_millis(row.count(1)?),
+            writes: row.count(2)?.cast_unsigned(),
+            hash: row.hash(3)?.unwrap_or_default(),
+            public_key: match &keys {
+                Some(keys) => key_at(keys, db.seq_of(row.count(0)?)),
+                None => genesis.public_key,
+            },
+            signature: row.bytes(4)?.and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; 64]),
+        })
+    })
 }
 
 /// What does not fit in what is said about a chain's keys: sentences, by the entry of that chain.

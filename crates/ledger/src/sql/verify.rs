@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::look::head;
-use super::row::{COLUMNS, ChainRow, Spots, checkpoints};
+use super::row::{COLUMNS, ChainRow, Spots};
+use super::succession::checkpoints;
 use super::{runs, succession};
 use crate::asked::{Verified, Verify};
 use crate::audit::{Audit, Kept};
