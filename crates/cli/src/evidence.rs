@@ -113,7 +113,7 @@ pub(crate) fn key(dir: &Path, own: &Result<Option<[u8; 32]>, Trouble>, signing: 
     let path = dir.join("ledger.key");
     let path = path.display();
     let expected = "the key of the ledger: without it nothing is written into it";
-    let remedy = "bring it back from its copy; with several relays, the same file for each of them";
+    let remedy = "bring it back from its copy; with several relays, the same file for each of them. If there is none, or a replacement was interrupted: mdss-relay ledger rekey (docs/ledger.md)";
     match (own, signing) {
         (Err(trouble), _) => Outcome::fail(&trouble.detail, expected, remedy),
         (Ok(None), None) => Outcome::ok(format!("{path} is made when the ledger is begun")),

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
 use mdss_relay_ledger::{
-    BucketName, Checkpoint, Export, Filter, Forget, Format, Import, Ledger, LedgerId, Options, Remains,
-    Verify, Which,
+    BucketName, Checkpoint, Export, Filter, Forget, Format, Import, Ledger, LedgerId, Options, Place, Rekey,
+    Remains, Verify, Which,
 };
 use serde_json::json;
 
@@ -81,6 +81,22 @@ enum Task {
         /// How many objects at most; the counts are of all.
         #[arg(long, default_value_t = 20)]
         limit: usize,
+    },
+    /// Gives the ledger a new key, after the old one was lost or somebody else has got it.
+    ///
+    /// The chains end: the old key signs each a last time, unless it is lost. A new chain begins with entries that say where each one ended and by which
+    /// key. ledger.key in the directory is replaced; where several relays share the ledger, copy it to all of them, and stop those of an earlier version
+    /// first. A relay that still has the old key writes nothing into the ledger, and what it has to tell waits in the spool. Interrupted, the same command goes on.
+    Rekey {
+        /// Why, for whoever verifies the ledger later.
+        #[arg(long)]
+        reason: String,
+        /// The old key is gone: nobody can sign the end of the old chain.
+        #[arg(long)]
+        lost: bool,
+        /// Does not ask for confirmation.
+        #[arg(long)]
+        yes: bool,
     },
     /// Reads the whole chain and says whether anything was changed, removed, put in or put in another order since it was written.
     Verify {
@@ -182,18 +198,50 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
         arguments.key_dir.as_deref(),
         arguments.config.as_deref(),
     )?;
+    if let Task::Rekey { reason, lost, yes } = &arguments.task {
+        return rekey(&place, reason, *lost, *yes, arguments.json).await;
+    }
     let options = match &arguments.task {
         Task::Show { .. } | Task::Unscanned { .. } | Task::Verify { .. } | Task::Export { .. } => {
             Options::reading()
         }
-        Task::Key { .. } | Task::Checkpoint | Task::Forget { .. } | Task::Import { .. } | Task::Resend(_) => {
-            Options::default()
-        }
+        Task::Key { .. }
+        | Task::Rekey { .. }
+        | Task::Checkpoint
+        | Task::Forget { .. }
+        | Task::Import { .. }
+        | Task::Resend(_) => Options::default(),
     };
     let ledger = Ledger::open(&place, options).await.map_err(sentence)?;
     let done = ask(&ledger, arguments).await;
     ledger.close().await;
     done
+}
+
+/// Replaces the key, and prints the checkpoints that come of it, to be kept where nobody who may write the ledger may write.
+async fn rekey(place: &Place, reason: &str, lost: bool, yes: bool, json: bool) -> Result<u8, String> {
+    let question = "Replace the key of this ledger? The chains end, and whoever has the old key writes nothing into it any more.";
+    if !yes && !agreed(question) {
+        say("nothing was done");
+        return Ok(1);
+    }
+    let asked = Rekey { actor: place::actor(), reason: reason.to_owned(), lost };
+    let done = Ledger::rekey(place, Options::default(), asked).await.map_err(sentence)?;
+    let key: String = done.public_key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = match json {
+        true => json!({ "public_key": key, "resumed": done.resumed }).to_string(),
+        false if done.resumed => {
+            format!("an earlier command had begun it; the ledger is signed by the key {key}")
+        }
+        false => format!(
+            "the ledger is signed by the key {key} from now on; keep a copy of ledger.key where the ledger is not"
+        ),
+    };
+    print(&text);
+    let ledger = Ledger::open(place, Options::default()).await.map_err(sentence)?;
+    published(&ledger).await;
+    ledger.close().await;
+    Ok(0)
 }
 
 /// A chain by its name.
@@ -207,7 +255,7 @@ async fn ask(ledger: &Ledger, arguments: &Arguments) -> Result<u8, String> {
     let json = arguments.json;
     match &arguments.task {
         // It needs no ledger.
-        Task::Key { .. } => Ok(0),
+        Task::Key { .. } | Task::Rekey { .. } => Ok(0),
         Task::Show { bucket, key, namespace } => {
             let bucket = BucketName { namespace: namespace.clone(), bucket: bucket.clone() };
             let shown = ledger.show(&bucket, key.as_bytes()).await.map_err(sentence)?;

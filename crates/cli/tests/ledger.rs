@@ -185,6 +185,79 @@ async fn l11_an_export_is_verified_by_sixty_lines_of_python() {
     }
 }
 
+/// An auditor with the script has both chains, and what holds them together.
+#[tokio::test]
+async fn a_key_is_replaced_and_an_auditor_can_follow_it() {
+    let dir = tempfile::tempdir().unwrap();
+    three(dir.path()).await;
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let signed = tool(dir.path(), &["checkpoint"]).stdout;
+    let asked = ["rekey", "--reason", "it was in a mail"];
+    assert_eq!(tool(dir.path(), &asked).status, 1, "nobody has said yes");
+    let lost = tool(dir.path(), &[&asked[..], &["--lost", "--yes"]].concat());
+    assert!(lost.status == 2 && lost.stderr.contains("the key is not lost"), "{}", lost.stderr);
+    let done = tool(dir.path(), &[&asked[..], &["--yes", "--json"]].concat());
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    let new = serde_json::from_str::<Value>(&done.stdout).unwrap()["public_key"].as_str().unwrap().to_owned();
+    assert_eq!(
+        done.stderr.matches("mdss-relay-checkpoint:1:").count(),
+        2,
+        "of the end and of the beginning: {}",
+        done.stderr
+    );
+    filled_again(dir.path()).await;
+
+    let verified = tool(dir.path(), &["verify", "--json"]);
+    let chains = lines(&verified);
+    assert_eq!((verified.status, chains.len()), (0, 2), "{}", verified.stdout);
+    let keys = chains[0]["keys"].as_array().unwrap();
+    assert_eq!((keys.len(), keys[1]["public_key"].as_str().unwrap()), (2, new.as_str()));
+    let text = tool(dir.path(), &["verify"]).stdout;
+    assert!(text.contains("where the chain was ended; then"), "{text}");
+
+    let kept = signed + &done.stderr;
+    let python = |name: &str, export: &str, kept: &str| {
+        let (export_file, kept_file) = (at(name), at("kept.txt"));
+        std::fs::write(&export_file, export).unwrap();
+        std::fs::write(&kept_file, kept).unwrap();
+        let script = tool::root().join("crates/ledger/tests/verify_export.py");
+        let output = Command::new("python3").arg(script).args([export_file, kept_file]).output().unwrap();
+        let all = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(all).unwrap())
+    };
+    let mut found = Vec::new();
+    for chain in &chains {
+        let name = chain["ledger"].as_str().unwrap();
+        let export = tool(dir.path(), &["export", "--chain", name]).stdout;
+        let own: String =
+            kept.lines().filter(|line| line.contains(name)).map(|line| format!("{line}\n")).collect();
+        assert!(!own.is_empty());
+        let (status, text) = python("piece.jsonl", &export, &own);
+        assert_eq!(status, 0, "{text}");
+        found.push((export, own, text));
+    }
+    // The link holds the hash of the end.
+    let end = lines_of(&found[0].0).pop().unwrap();
+    assert!(found[1].2.contains(end["hash"].as_str().unwrap()), "{}", found[1].2);
+    assert!(found[1].2.contains("chain_succeeds") && found[0].2.contains("chain_ends"), "{}", found[0].2);
+    // A manifest that gives the old chain to the new key alone is found by the checkpoints that were kept.
+    let mut pieces: Vec<Value> = lines_of(&found[0].0);
+    pieces[0]["keys"] = serde_json::json!([{ "until_seq": null, "public_key": new }]);
+    pieces[0]["checkpoints"] = serde_json::json!([]);
+    let forged: String = pieces.iter().map(|line| format!("{line}\n")).collect();
+    assert_eq!(python("forged.jsonl", &forged, &found[0].1).0, 1);
+}
+
+fn lines_of(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A relay has the new key, and writes on.
+async fn filled_again(dir: &Path) {
+    let ledger = Ledger::open(&Place::Directory(dir.into()), Options::default()).await.unwrap();
+    ledger.append(vec![write(7, "later.pdf")]).await.unwrap();
+}
+
 #[tokio::test]
 async fn l11_csv_says_the_same_and_executes_nothing() {
     let dir = tempfile::tempdir().unwrap();

@@ -144,6 +144,26 @@ pub struct Verify {
     pub checkpoints: Vec<Checkpoint>,
 }
 
+/// A key that is to be replaced.
+#[derive(Clone, Debug)]
+pub struct Rekey {
+    /// Who asks for it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// The old key is gone: nobody can sign the end of the chain.
+    pub lost: bool,
+}
+
+/// A key was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rekeyed {
+    /// The public half of the new one.
+    pub public_key: [u8; 32],
+    /// An earlier command had begun it, and this one has ended it.
+    pub resumed: bool,
+}
+
 /// What a verification has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
@@ -153,6 +173,8 @@ pub struct Verified {
     pub entries: u64,
     /// The first and the last of them.
     pub range: Option<(u64, u64)>,
+    /// The public halves of the keys that sign the chain, each with the last entry that it is good for; of the last one that is [`u64::MAX`].
+    pub keys: Vec<(u64, [u8; 32])>,
     /// When those were written.
     pub times: Option<(Moment, Moment)>,
     /// The checkpoints of the ledger's own that fit.

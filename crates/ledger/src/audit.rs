@@ -18,6 +18,8 @@ const MOST_FAULTS: usize = 100;
 pub(crate) struct Kept {
     /// Where it ends, by its own word.
     pub(crate) head: Head,
+    /// The keys that sign it, each with the last entry that it is good for.
+    pub(crate) keys: Vec<(u64, [u8; 32])>,
     /// All its checkpoints.
     pub(crate) checkpoints: Vec<Checkpoint>,
     /// The runs that have ended.
@@ -83,6 +85,7 @@ impl Audit {
             head: kept.head.clone(),
             entries: 0,
             range: None,
+            keys: kept.keys.clone(),
             times: None,
             checkpoints: 0,
             last_checkpoint: None,
@@ -152,11 +155,11 @@ impl Audit {
                     foreign.ledger, head.genesis.ledger
                 );
                 self.fault(seq, what);
-            } else if foreign.public_key != head.genesis.public_key {
+            } else if foreign.public_key != key_at(&self.kept.keys, seq) {
                 let what = format!(
-                    "the checkpoint that was handed in was signed with another key, {}; that of the ledger is {}",
+                    "the checkpoint that was handed in was signed with another key, {}; that of the ledger is {} there",
                     hex(&foreign.public_key),
-                    hex(&head.genesis.public_key)
+                    hex(&key_at(&self.kept.keys, seq))
                 );
                 self.fault(seq, what);
             } else if !foreign.is_signed() {
@@ -429,6 +432,11 @@ impl Audit {
         self.done.faults.sort_by_key(|fault| fault.seq);
         self.done
     }
+}
+
+/// The key that is good for an entry.
+pub(crate) fn key_at(keys: &[(u64, [u8; 32])], seq: u64) -> [u8; 32] {
+    keys.iter().find(|(until, _)| seq <= *until).map(|(_, key)| *key).unwrap_or_default()
 }
 
 /// A number for a pair, to be added up: equal sums have equal pairs.

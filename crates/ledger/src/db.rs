@@ -272,7 +272,19 @@ impl Db<'_> {
         }
     }
 
-    /// Whether there may be several chains.
+    /// Whether there is a table that says of keys that were replaced: who only reads may meet an older ledger.
+    pub(crate) fn has_successions(&self) -> Result<bool, Fault> {
+        let sql = match self {
+            Self::File(_) => "SELECT 1 FROM sqlite_schema WHERE name = 'succession'",
+            #[cfg(feature = "postgres")]
+            Self::Server(_) => {
+                "SELECT 1 FROM pg_tables WHERE schemaname = 'mdss_relay_ledger' AND tablename = 'succession'"
+            }
+        };
+        self.is_there(sql, &[])
+    }
+
+    /// Whether there may be several chains side by side. In a file one comes after the other.
     pub(crate) fn has_chains(&self) -> bool {
         match self {
             Self::File(_) => false,
@@ -288,27 +300,27 @@ impl Db<'_> {
 
     /// The number of a row of the table `chain`.
     pub(crate) fn row_of(&self, chain: Chain) -> i64 {
-        if self.has_chains() { chain.0 } else { 1 }
+        if self.has_chains() { chain.0 } else { chain.0 + 1 }
     }
 
     /// The numbers of a chain's entries, of its places, and of whatever else is counted by chain: from the first to the last.
     pub(crate) fn range(&self, chain: Chain) -> (i64, i64) {
-        if self.has_chains() { chain.range() } else { (i64::MIN, i64::MAX) }
+        chain.range()
     }
 
     /// The number among all entries of one of a chain's own.
     pub(crate) fn number_of(&self, chain: Chain, seq: u64) -> i64 {
-        if self.has_chains() { chain.number(seq) } else { seq.cast_signed() }
+        chain.number(seq)
     }
 
     /// The chain that a number belongs to.
     pub(crate) fn chain_of(&self, number: i64) -> Chain {
-        if self.has_chains() { Chain::of(number) } else { Chain::FIRST }
+        Chain::of(number)
     }
 
     /// The number that an entry has in its own chain.
     pub(crate) fn seq_of(&self, number: i64) -> u64 {
-        if self.has_chains() { Chain::seq(number) } else { number.cast_unsigned() }
+        Chain::seq(number)
     }
 }
 

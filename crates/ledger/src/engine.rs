@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::asked::{
     Appended, BucketName, Export, Filter, Forget, Forgotten, Glance, Import, Imported, Limits, ObjectWrites,
-    OutboxId, Pruned, Run, RunEnd, RunId, RunStart, ScanResult, Shown, Unscanned, Verified, Verify,
+    OutboxId, Pruned, Rekey, Rekeyed, Run, RunEnd, RunId, RunStart, ScanResult, Shown, Unscanned, Verified,
+    Verify,
 };
 use crate::chains::Reach;
 use crate::checkpoint::Checkpoint;
@@ -74,6 +75,11 @@ impl Engine {
 
     pub(crate) fn set_aside(dir: &Path) -> Result<PathBuf, Trouble> {
         sqlite::set_aside(dir)
+    }
+
+    pub(crate) async fn rekey(place: &Place, options: Options, asked: Rekey) -> Result<Rekeyed, Trouble> {
+        let place = place.clone();
+        aside(move || Keeper::rekey(&place, options, &asked)).await
     }
 
     /// Does some work with whatever keeps the ledger.

@@ -79,6 +79,8 @@ pub struct Manifest {
     pub last: Hash,
     /// Over all columns of all entries, the same for each form.
     pub digest: Hash,
+    /// The public halves of the keys that sign the chain, each with the last entry that it is good for; of the last one that is [`u64::MAX`].
+    pub keys: Vec<(u64, [u8; 32])>,
     /// The checkpoints that lie in the range.
     pub checkpoints: Vec<Checkpoint>,
 }
@@ -94,6 +96,9 @@ impl Manifest {
             "ledger": self.genesis.ledger.to_string(),
             "created": self.genesis.created.to_string(),
             "public_key": hex(&self.genesis.public_key),
+            "keys": self.keys.iter().map(|(until, key)| {
+                json!({ "until_seq": (*until < u64::MAX).then_some(*until), "public_key": hex(key) })
+            }).collect::<Vec<_>>(),
             "from": from.map(|moment| moment.to_string()),
             "until": until.map(|moment| moment.to_string()),
             "first_seq": self.range.map(|(first, _)| first),
@@ -222,7 +227,7 @@ impl Tally {
 
     pub(crate) fn manifest(
         self,
-        genesis: Genesis,
+        (genesis, keys): (Genesis, Vec<(u64, [u8; 32])>),
         period: (Option<Moment>, Option<Moment>),
         previous: Hash,
         checkpoints: Vec<Checkpoint>,
@@ -236,6 +241,7 @@ impl Tally {
             previous,
             last: self.last,
             digest: Hash::finish(self.context),
+            keys,
             checkpoints,
         }
     }

@@ -1,6 +1,6 @@
 //! What keeps a ledger: an enum, because the kinds are ours and chosen at start. It opens transactions, and the statements in them are the same for all.
 
-use crate::asked::Remains;
+use crate::asked::{Rekey, Rekeyed, Remains};
 use crate::chains::{Chain, Reach};
 use crate::db::{Db, Fault};
 use crate::place::{Options, Place};
@@ -37,6 +37,14 @@ impl Keeper {
             Place::Database { database, key } => {
                 Ok(Self::Server(Server::open(database, key.as_deref(), options)?))
             }
+        }
+    }
+
+    pub(crate) fn rekey(place: &Place, options: Options, asked: &Rekey) -> Result<Rekeyed, Trouble> {
+        match place {
+            Place::Directory(dir) => File::rekey(dir, &options, asked),
+            #[cfg(feature = "postgres")]
+            Place::Database { database, key } => Server::rekey(database, key.as_deref(), options, asked),
         }
     }
 

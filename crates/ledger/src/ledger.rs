@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::asked::{
     Appended, BucketName, Export, Filter, Forget, Forgotten, Glance, Import, Imported, Limits, ObjectWrites,
-    OutboxId, Pruned, Run, RunEnd, RunId, RunStart, ScanResult, Shown, Unscanned, Verified, Verify,
+    OutboxId, Pruned, Rekey, Rekeyed, Run, RunEnd, RunId, RunStart, ScanResult, Shown, Unscanned, Verified,
+    Verify,
 };
 use crate::checkpoint::Checkpoint;
 use crate::engine::Engine;
@@ -47,6 +48,16 @@ impl Ledger {
     /// [`Trouble`] if it cannot be made, or what is there is none.
     pub fn make_key(dir: &Path) -> Result<bool, Trouble> {
         Engine::make_key(dir)
+    }
+
+    /// Replaces the key of a ledger, and `ledger.key` in its directory: the chains end, signed a last time by the old key unless that is lost, and a new one
+    /// begins that says how they ended. Whoever still has the old key is refused from then on. Interrupted, the same call goes on from there.
+    ///
+    /// # Errors
+    /// [`Trouble`]: the old key signs on, unless the sentence says otherwise. [`crate::TroubleKind::Refused`] if the key is said to be lost and is not, or the
+    /// other way round, or if a relay that knows nothing of it writes the ledger.
+    pub async fn rekey(place: &Place, options: Options, asked: Rekey) -> Result<Rekeyed, Trouble> {
+        Engine::rekey(place, options, asked).await
     }
 
     /// The public half of the key in the `ledger.key` of a directory; `None` if there is no such file.

@@ -13,6 +13,9 @@ use crate::moment::Moment;
 /// The longest text that is kept of a member; what MDSS sends is far shorter.
 const MOST_TEXT: usize = 1024;
 
+/// What a scan has found is kept for ever, as three texts of so many bytes at most (before JSON's escapes).
+const MOST_SHOWN: usize = 256;
+
 /// The longest path: S3's keys have 1024 bytes at most, a share's path may have more, and a bucket's name may stand before.
 const MOST_PATH: usize = 4096;
 
@@ -102,7 +105,9 @@ impl Notice {
             return Err(unreadable("a FilePath of more than 4096 bytes"));
         }
         let short = |name| {
-            Ok::<_, NotUsed>(text(&members, name)?.map(|text| cut(&text)).filter(|text| !text.is_empty()))
+            Ok::<_, NotUsed>(
+                text(&members, name)?.map(|text| cut(&text, MOST_TEXT)).filter(|text| !text.is_empty()),
+            )
         };
         let (status, state) = (short("FileStatus")?.unwrap_or_default(), short("FileState")?);
         let verdict = Verdict::of(&status, state.as_deref().unwrap_or_default());
@@ -110,8 +115,9 @@ impl Notice {
         let file_id = short("FileId")?;
         let mut shown = Map::new();
         for name in ["CoreScanResult", "WorkflowName", "RemediationResult"] {
-            if let Some(text) = short(name)? {
-                shown.insert(name.to_owned(), Value::String(text));
+            // A name that stands in the chain could not be forgotten.
+            if let Some(text) = short(name)?.filter(|text| !names(text, &path)) {
+                shown.insert(name.to_owned(), Value::String(cut(&text, MOST_SHOWN)));
             }
         }
         let parts = [Some(&path), file_id.as_ref(), Some(&status), state.as_ref(), at.as_ref()];
@@ -180,8 +186,18 @@ fn text(members: &Map<String, Value>, name: &str) -> Result<Option<String>, NotU
     }
 }
 
-fn cut(text: &str) -> String {
-    let end = (0..=MOST_TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+/// Whether the name of the file of this path stands in a text, as a word of its own. `-` is a path that is not kept.
+fn names(text: &str, path: &str) -> bool {
+    let name = path.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
+    !matches!(name, "" | "-")
+        && text.match_indices(name).any(|(at, _)| {
+            let (before, after) = (&text[..at], &text[at + name.len()..]);
+            !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric)
+        })
+}
+
+fn cut(text: &str, most: usize) -> String {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text[..end.unwrap_or(0)].to_owned()
 }
 
@@ -217,6 +233,16 @@ mod tests {
             )
         );
         assert!(!notice.detail.unwrap().contains("file.txt"));
+    }
+
+    #[test]
+    fn what_is_said_of_a_scan_is_short_and_names_no_file() {
+        let mut body = body();
+        body["CoreScanResult"] = "ä".repeat(1000).into();
+        body["WorkflowName"] = "w of file.txt".into();
+        body["RemediationResult"] = "MovedTo: folder/file.txt".into();
+        let detail = read(&body).unwrap().detail.unwrap();
+        assert_eq!(detail, format!(r#"{{"CoreScanResult":"{}"}}"#, "ä".repeat(128)));
     }
 
     #[test]

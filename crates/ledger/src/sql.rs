@@ -14,6 +14,8 @@ pub(crate) mod referee;
 pub(crate) mod results;
 mod row;
 pub(crate) mod runs;
+pub(crate) mod succeed;
+pub(crate) mod succession;
 pub(crate) mod verify;
 pub(crate) mod view;
 

@@ -54,7 +54,11 @@ kept = open(sys.argv[2], encoding="utf-8").read() if len(sys.argv) > 2 else ""
 for text in head["checkpoints"] + re.findall(r"mdss-relay-checkpoint:1:[0-9a-f:-]+", kept):
     name, seq, at, writes, hash_, key, sign = text.split(":")[2:]
     covered = b"\x03" + bytes.fromhex(name) + number(seq) + number(at) + number(writes) + bytes.fromhex(hash_)
-    good = signed(bytes.fromhex(key), covered, bytes.fromhex(sign)) and name == head["ledger"] and key == head["public_key"]
+    signer = next(k["public_key"] for k in head.get("keys", [{"until_seq": None, "public_key": head["public_key"]}]) if k["until_seq"] is None or int(seq) <= k["until_seq"])
+    good = signed(bytes.fromhex(key), covered, bytes.fromhex(sign)) and name == head["ledger"] and key == signer
     good and hashes.get(int(seq), bytes.fromhex(hash_)).hex() == hash_ or sys.exit(f"the checkpoint over entry {seq} does not fit")
     int(seq) <= head["last_seq"] or head["until"] or sys.exit(f"there was an entry {seq}; the export ends with {head['last_seq']}")
+for entry in entries:
+    if entry.get("reason") in ("chain_ends", "chain_succeeds"):
+        print("link:", entry["seq"], entry["reason"], entry.get("digest", "-"), entry["detail"])
 print("intact:", len(entries), "entries")

@@ -171,6 +171,7 @@ mod tests {
 
     fn question() -> Question {
         Question {
+            early: false,
             seq: 1,
             unit: Some("u 1".into()),
             bucket: Some("b".into()),

@@ -6,6 +6,10 @@ use serde_json::json;
 use crate::columns::columns;
 use crate::visible::visible;
 
+fn hex(key: &[u8; 32]) -> String {
+    key.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The answer, with its line end.
 pub(super) fn verified(found: &Verified, json: bool) -> String {
     let intact = found.faults.is_empty();
@@ -15,6 +19,9 @@ pub(super) fn verified(found: &Verified, json: bool) -> String {
         let all = json!({
             "ledger": found.head.genesis.ledger.to_string(),
             "intact": intact,
+            "keys": found.keys.iter().map(|(until, key)| {
+                json!({ "until": (*until < u64::MAX).then_some(*until), "public_key": hex(key) })
+            }).collect::<Vec<_>>(),
             "entries": found.entries,
             "first": found.range.map(|range| range.0),
             "last": found.range.map(|range| range.1),
@@ -32,6 +39,18 @@ pub(super) fn verified(found: &Verified, json: bool) -> String {
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let mut rows =
         vec![row("ledger", format!("{}, begun {}", found.head.genesis.ledger, found.head.genesis.created))];
+    rows.push(row(
+        "key",
+        found
+            .keys
+            .iter()
+            .map(|(until, key)| match *until {
+                u64::MAX => hex(key),
+                until => format!("{} up to entry {until}, where the chain was ended; then", hex(key)),
+            })
+            .collect::<Vec<_>>()
+            .join(" "),
+    ));
     rows.push(row(
         "entries",
         match (found.range, found.times) {

@@ -8,13 +8,13 @@ use mdss_relay_postgres::{Database, Line, NotReady};
 use tokio::runtime::Handle;
 
 use super::schema::TABLES;
-use crate::asked::Remains;
+use crate::asked::{Rekey, Rekeyed, Remains};
 use crate::chains::{Chain, Reach};
 use crate::db::{Db, Fault, Session, args};
 use crate::hash::hex;
 use crate::keyfile::{self, KeyFile, random};
 use crate::place::{Access, Options};
-use crate::sql::{ChainRow, Ink, Pen, Places};
+use crate::sql::{ChainRow, Ink, Pen, Places, succession};
 use crate::trouble::{Trouble, TroubleKind};
 
 /// Connections that are kept for the next call.
@@ -90,6 +90,51 @@ impl Server {
         Ok(server)
     }
 
+    /// Replaces the key of the ledger of a database, in a directory that has it.
+    pub(crate) fn rekey(
+        database: &Database,
+        dir: Option<&Path>,
+        options: Options,
+        asked: &Rekey,
+    ) -> Result<Rekeyed, Trouble> {
+        const DOING: &str = "replacing the key";
+        let Some(dir) = dir else {
+            return Err(Trouble::new(TroubleKind::Key, "expected the directory of ledger.key"));
+        };
+        let server = Self {
+            database: database.clone(),
+            runtime: Handle::current(),
+            key: None,
+            me: String::new(),
+            writer: Mutex::default(),
+            lines: Mutex::default(),
+            options: Options { access: Access::Write, ..options },
+        };
+        if !server.read(|db| db.is_there("SELECT 1 FROM chain LIMIT 1", &[]))? {
+            return Err(server.absent());
+        }
+        crate::rekey::rekey(dir, asked, |old, new| {
+            server.transaction(DOING, true, |session| {
+                let db = Db::Server(session);
+                db.lock_all()?;
+                db.must_be_safe();
+                for (of, _) in ChainRow::all(db)? {
+                    db.lock(of)?;
+                }
+                // Such a relay would sign the new chain with the old key.
+                let blind = "SELECT 1 FROM writer WHERE until > clock_timestamp() AND knows IS DISTINCT FROM holder";
+                if db.is_there(blind, &[])? {
+                    return Err(Fault::refused("a relay of an earlier version writes this ledger, and would go on with the old key: stop it, or bring it to this version, wait for two minutes, and give the command again"));
+                }
+                let made = crate::rekey::in_transaction(db, asked, &server.options, old, new)?;
+                // Nobody has them any more, and relays of earlier versions may not come back.
+                db.execute("DELETE FROM writer WHERE chain IN (SELECT chain FROM succession)", &[])?;
+                db.execute("UPDATE meta SET oldest = 2 WHERE oldest < 2", &[])?;
+                Ok(made)
+            })
+        })
+    }
+
     fn absent(&self) -> Trouble {
         let detail = format!("{} has no ledger: no relay has begun one", self.database.place());
         Trouble::new(TroubleKind::Absent, detail)
@@ -107,7 +152,7 @@ impl Server {
         let begun = self.read(|db| db.is_there("SELECT 1 FROM chain LIMIT 1", &[]))?;
         if begun {
             let detail = format!(
-                "{}: no such file; it signs the checkpoints of the ledger in {}, and all relays on that database have the same one. Copy it from where the ledger was begun, or from a backup",
+                "{}: no such file; it signs the checkpoints of the ledger in {}, and all relays on that database have the same one. Copy it from where the ledger was begun, or from a backup; if there is none, `mdss-relay ledger rekey --lost` gives the ledger a new one",
                 dir.join(keyfile::FILE).display(),
                 self.database.place()
             );
@@ -123,16 +168,12 @@ impl Server {
         self.transaction("opening the ledger", true, |session| {
             let db = Db::Server(session);
             db.lock_all()?;
-            if db.is_there("SELECT 1 FROM chain WHERE public_key <> ?1", args![&public[..]])? {
-                let detail = format!(
-                    "{} is not the one that the ledger in {} was begun with; all relays on that database have the same one. Copy it from where the ledger was begun, or from a backup",
-                    dir.join(keyfile::FILE).display(),
-                    self.database.place()
-                );
-                return Err(Trouble::new(TroubleKind::Key, detail).into());
+            if succession::signing_key(db)?.is_some_and(|signing| signing != public) {
+                return Err(succession::another_key(&dir.join(keyfile::FILE).display().to_string()));
             }
             let free = "SELECT c.id FROM chain c LEFT JOIN writer w ON w.chain = c.id
-                        WHERE w.until IS NULL OR w.until < clock_timestamp() OR w.holder = ?1 ORDER BY w.holder = ?1 DESC NULLS LAST, c.id LIMIT 1";
+                        WHERE (w.until IS NULL OR w.until < clock_timestamp() OR w.holder = ?1)
+                        AND NOT EXISTS (SELECT 1 FROM succession s WHERE s.chain = c.id) ORDER BY w.holder = ?1 DESC NULLS LAST, c.id LIMIT 1";
             let me = args![&self.me];
             let chain = match db.first(free, me, |row| row.count(0))? {
                 Some(id) => Chain(id),
@@ -149,8 +190,8 @@ impl Server {
             };
             db.execute(
                 &format!(
-                    "INSERT INTO writer (chain, holder, until) VALUES (?1, ?2, clock_timestamp() + interval '{LEASE}')
-                     ON CONFLICT (chain) DO UPDATE SET holder = excluded.holder, until = excluded.until"
+                    "INSERT INTO writer (chain, holder, until, knows) VALUES (?1, ?2, clock_timestamp() + interval '{LEASE}', ?2)
+                     ON CONFLICT (chain) DO UPDATE SET holder = excluded.holder, until = excluded.until, knows = excluded.knows"
                 ),
                 args![chain.0, &self.me],
             )?;

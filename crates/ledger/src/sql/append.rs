@@ -1,7 +1,8 @@
 //! Rows of an outbox, single entries, results and checkpoints.
 
 use super::pen::Pen;
-use super::row::{ChainRow, checkpoints};
+use super::row::ChainRow;
+use super::succession::checkpoints;
 use crate::asked::{Appended, OutboxId, ScanResult};
 use crate::chain;
 use crate::checkpoint::Checkpoint;

@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use super::look::head;
-use super::row::{COLUMNS, Spots, checkpoints};
+use super::row::{COLUMNS, Spots};
+use super::succession;
+use super::succession::checkpoints;
 use crate::asked::{Export, Format};
 use crate::chain;
 use crate::chains::Chain;
@@ -62,7 +64,12 @@ pub(crate) fn export(
         Ok(())
     })?;
     let signed = checkpoints(db, &head.genesis, "seq BETWEEN ?1 AND ?2", args![first, last])?;
-    let manifest = tally.manifest(head.genesis, (export.from, export.until), previous, signed);
+    let manifest = tally.manifest(
+        (head.genesis, succession::keys_of(db, &succession::all(db)?, of)?),
+        (export.from, export.until),
+        previous,
+        signed,
+    );
     let mut printer = Printer::begin(out, export.format == Format::Csv, &manifest).map_err(unwritable)?;
     each(&mut |entry| printer.entry(entry))?;
     printer.end().map_err(unwritable)?;

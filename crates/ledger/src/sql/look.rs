@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::row::{COLUMNS, ChainRow, Spots};
+use super::succession;
 use crate::asked::{BucketName, MOST_WRITES, ObjectWrites, Shown, Told};
 use crate::chain;
 use crate::chains::Chain;
@@ -237,16 +238,19 @@ pub(crate) fn chains(db: Db<'_>) -> Result<Vec<crate::entry::LedgerId>, Fault> {
 
 /// The public half of the key that signs now.
 pub(crate) fn signing_key(db: Db<'_>) -> Result<Option<[u8; 32]>, Fault> {
-    Ok(ChainRow::all(db)?.first().map(|(_, chain)| chain.genesis.public_key))
+    succession::signing_key(db)
 }
 
-/// The chain of a name; without one, this one, or the first.
+/// The chain of a name; without one, this one, or the first. Of a file the one that is written.
 pub(crate) fn named(
     db: Db<'_>,
     name: Option<crate::entry::LedgerId>,
     own: Option<Chain>,
 ) -> Result<Chain, Fault> {
-    let Some(name) = name else { return Ok(own.unwrap_or(Chain::FIRST)) };
+    let Some(name) = name else {
+        let written = if db.has_chains() { None } else { ChainRow::all(db)?.last().map(|(of, _)| *of) };
+        return Ok(own.or(written).unwrap_or(Chain::FIRST));
+    };
     let found = ChainRow::all(db)?.into_iter().find(|(_, chain)| chain.genesis.ledger == name);
     found.map(|(of, _)| of).ok_or_else(|| Fault::refused(format!("the ledger has no chain {name}")))
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::row::{ChainRow, Spot};
+use super::succession;
 use crate::chain;
 use crate::chains::Chain;
 use crate::checkpoint::Checkpoint;
@@ -48,7 +49,7 @@ pub(super) struct End {
     pub(super) base: u64,
     /// The last entry.
     pub(super) seq: u64,
-    hash: Hash,
+    pub(super) hash: Hash,
     /// Accepted writes since the beginning.
     pub(super) writes: u64,
     new_writes: u64,
@@ -69,8 +70,21 @@ pub(crate) struct Pen<'t> {
 }
 
 impl<'t> Pen<'t> {
+    /// # Errors
+    /// The key is not, or no longer, the one that signs the ledger; or the chain cannot be read.
     pub(crate) fn take(db: Db<'t>, own: Chain, places: &'t mut Places, ink: Ink<'t>) -> Result<Self, Fault> {
-        let mut pen = Self {
+        let mut pen = Self::of(db, own, places, ink);
+        // Who replaces a key holds the row of each chain while he does: what is found from here on stays.
+        pen.end(own)?;
+        if !succession::is_signing_key(db, &pen.ink.key.public())? {
+            return Err(succession::another_key("ledger.key"));
+        }
+        Ok(pen)
+    }
+
+    /// The same whatever key signs.
+    pub(super) fn of(db: Db<'t>, own: Chain, places: &'t mut Places, ink: Ink<'t>) -> Self {
+        Self {
             db,
             own,
             ends: BTreeMap::new(),
@@ -80,9 +94,7 @@ impl<'t> Pen<'t> {
             salts: Vec::new(),
             buffer: Vec::new(),
             last: None,
-        };
-        pen.end(own)?;
-        Ok(pen)
+        }
     }
 
     /// The writer's own chain.
@@ -333,6 +345,10 @@ impl<'t> Pen<'t> {
         // A clock that was set back does not put a checkpoint off.
         let late = now.since(at) >= every || now < at;
         if new == 0 || !(wanted || late || new >= entries) {
+            return Ok(None);
+        }
+        // What an old key has signed, or should have, the new one does not.
+        if end_seq <= succession::ended_at(db, of)? {
             return Ok(None);
         }
         db.must_be_safe();

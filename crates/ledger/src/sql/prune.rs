@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::pen::Pen;
-use super::row::{ChainRow, checkpoints};
+use super::row::ChainRow;
+use super::succession::checkpoints;
 use crate::asked::{Limits, Pruned};
 use crate::audit::pruned_digest;
 use crate::chains::Chain;

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::chains::Chain;
-use crate::checkpoint::Checkpoint;
-use crate::db::{Db, Fault, Param, Row, args};
+use crate::db::{Db, Fault, Row, args};
 use crate::entry::{Entry, Genesis, LedgerId};
 use crate::fact::Fact;
 use crate::kind::{Keys, Kind, Origin};
@@ -152,30 +151,8 @@ impl ChainRow {
     /// Those of all chains, in the order in which they were begun.
     pub(crate) fn all(db: Db<'_>) -> Result<Vec<(Chain, Self)>, Fault> {
         db.all(&format!("SELECT {CHAIN}, id FROM chain ORDER BY id"), &[], |row| {
-            let of = if db.has_chains() { Chain(row.count(5)?) } else { Chain::FIRST };
+            let of = Chain(row.count(5)? - db.row_of(Chain::FIRST));
             Ok((of, chain(row)?))
         })
     }
-}
-
-/// Checkpoints that a condition holds for, in the order of their chain.
-pub(super) fn checkpoints(
-    db: Db<'_>,
-    genesis: &Genesis,
-    condition: &str,
-    args: &[Param<'_>],
-) -> Result<Vec<Checkpoint>, Fault> {
-    let sql =
-        format!("SELECT seq, at, writes, hash, signature FROM checkpoint WHERE {condition} ORDER BY seq");
-    db.all(&sql, args, |row| {
-        Ok(Checkpoint {
-            ledger: genesis.ledger,
-            seq: db.seq_of(row.count(0)?),
-            at: Moment::from_millis(row.count(1)?),
-            writes: row.count(2)?.cast_unsigned(),
-            hash: row.hash(3)?.unwrap_or_default(),
-            public_key: genesis.public_key,
-            signature: row.bytes(4)?.and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; 64]),
-        })
-    })
 }

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::look::head;
-use super::row::{COLUMNS, ChainRow, Spots, checkpoints};
-use super::runs;
+use super::row::{COLUMNS, ChainRow, Spots};
+use super::succession::checkpoints;
+use super::{runs, succession};
 use crate::asked::{Verified, Verify};
 use crate::audit::{Audit, Kept};
 use crate::chains::Chain;
@@ -43,6 +44,7 @@ pub(crate) fn verify(db: Db<'_>, of: Chain, verify: Verify) -> Result<Verified, 
     let base = head.base;
     let begin = from.map_or(first, |(from, _)| db.number_of(of, from));
     let kept = Kept {
+        keys: succession::keys_of(db, &succession::all(db)?, of)?,
         checkpoints: match bounded {
             true => checkpoints(db, &head.genesis, NEWEST, args![first, last, begin])?,
             false => checkpoints(db, &head.genesis, "seq BETWEEN ?1 AND ?2", args![first, last])?,
@@ -82,6 +84,9 @@ pub(crate) fn verify(db: Db<'_>, of: Chain, verify: Verify) -> Result<Verified, 
     } else if !audit.results_fit() {
         results(db, of, base, &mut audit)?;
     }
+    for (seq, what) in succession::faults(db, of, base, from.map_or(0, |(from, _)| from))? {
+        audit.found(seq, what);
+    }
     if from.is_none() {
         for (id, (_, counted)) in spots.0.iter().filter(|(id, _)| (first..=last).contains(*id)) {
             let counts = open.get(id).copied().unwrap_or(0);
@@ -104,9 +109,6 @@ pub(crate) fn verify(db: Db<'_>, of: Chain, verify: Verify) -> Result<Verified, 
 
 /// What belongs to no chain, where there may be several: a chain that is gone, or rows that were put in.
 fn strays(db: Db<'_>, audit: &mut Audit) -> Result<(), Fault> {
-    if !db.has_chains() {
-        return Ok(());
-    }
     let chains: Vec<i64> = ChainRow::all(db)?.into_iter().map(|(of, _)| of.0).collect();
     let last = chains.last().copied().unwrap_or(0);
     for gone in (0..last).filter(|of| !chains.contains(of)) {

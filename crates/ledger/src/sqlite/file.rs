@@ -7,15 +7,18 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::connect::{FILE, connect, create, inode};
 use super::schema;
+use crate::asked::{Rekey, Rekeyed};
 use crate::chains::Chain;
 use crate::db::{Db, Fault, trouble};
 use crate::keyfile::{self, KeyFile, random};
 use crate::place::{Access, Options};
-use crate::sql::{ChainRow, Ink, Pen, Places};
+use crate::sql::{ChainRow, Ink, Pen, Places, succession};
 use crate::trouble::{Trouble, TroubleKind};
 
 /// Which file it is; `None` if there is none.
 type Inode = Option<(u64, u64)>;
+
+const DOING: &str = "replacing the key";
 
 /// Connections that are kept for the next reader.
 const READERS: usize = 2;
@@ -33,6 +36,8 @@ struct Writer {
     db: Connection,
     inode: Inode,
     places: Places,
+    /// The chain that is written: the last one.
+    own: Chain,
 }
 
 impl File {
@@ -73,7 +78,7 @@ impl File {
                     return KeyFile::make(dir);
                 }
                 let detail = format!(
-                    "{}: no such file; it signs the checkpoints of the ledger beside it. Put it back from a backup, or set the ledger aside and begin a new one",
+                    "{}: no such file; it signs the checkpoints of the ledger beside it. Put it back from a backup; if there is none, `mdss-relay ledger rekey --lost` gives the ledger a new one",
                     dir.join(keyfile::FILE).display()
                 );
                 Err(Trouble::new(TroubleKind::Key, detail))
@@ -91,14 +96,12 @@ impl File {
         schema::migrate(&mut db)?;
         let opening = |e: rusqlite::Error| trouble(&e, "opening the ledger");
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(opening)?;
-        match ChainRow::read(Db::File(&tx), Chain::FIRST)
-            .map_err(|fault| fault.trouble("opening the ledger"))?
-        {
-            Some(chain) if chain.genesis.public_key == key.public() => {}
-            Some(_) => {
-                let detail = "the key in ledger.key is not the one that this ledger was begun with; put that back from a backup, or set the ledger aside and begin a new one";
-                return Err(Trouble::new(TroubleKind::Key, detail));
-            }
+        let fault = |fault: Fault| fault.trouble("opening the ledger");
+        let last = ChainRow::all(Db::File(&tx)).map_err(fault)?.pop();
+        let own = last.as_ref().map_or(Chain::FIRST, |(of, _)| *of);
+        match last {
+            Some((_, chain)) if chain.genesis.public_key == key.public() => {}
+            Some(_) => return Err(fault(succession::another_key("ledger.key"))),
             None => {
                 let mut ledger = [0_u8; 16];
                 random(&mut ledger)?;
@@ -110,7 +113,7 @@ impl File {
             }
         }
         tx.commit().map_err(opening)?;
-        Ok(Writer { inode: inode(&self.path), db, places: Places::new() })
+        Ok(Writer { inode: inode(&self.path), db, places: Places::new(), own })
     }
 
     /// Does some work in one transaction with one sync. If it fails nothing is kept of it.
@@ -152,7 +155,7 @@ impl File {
         let Some(key) = &self.key else {
             return Err(Fault::refused("this ledger was opened to be read"));
         };
-        let Writer { db, places, .. } = writer;
+        let Writer { db, places, own, .. } = writer;
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let ink = Ink {
             key,
@@ -161,11 +164,30 @@ impl File {
             checkpoint_every: self.options.checkpoint_every,
             now: self.options.clock.now(),
         };
-        let mut pen = Pen::take(Db::File(&tx), Chain::FIRST, places, ink)?;
+        let mut pen = Pen::take(Db::File(&tx), *own, places, ink)?;
         let done = work(&mut pen)?;
         pen.put_down()?;
         tx.commit()?;
         Ok(done)
+    }
+
+    /// Replaces the key of the ledger of a directory.
+    pub(crate) fn rekey(dir: &Path, options: &Options, rekey: &Rekey) -> Result<Rekeyed, Trouble> {
+        let path = dir.join(FILE);
+        if inode(&path).is_none() {
+            return Err(Trouble::new(TroubleKind::Absent, format!("{}: no such file", path.display())));
+        }
+        let mut db = connect(&path)?;
+        schema::migrate(&mut db)?;
+        let opening = |e: rusqlite::Error| trouble(&e, DOING);
+        let fault = |fault: Fault| fault.trouble(DOING);
+        crate::rekey::rekey(dir, rekey, |old, new| {
+            let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(opening)?;
+            let made =
+                crate::rekey::in_transaction(Db::File(&tx), rekey, options, old, new).map_err(fault)?;
+            tx.commit().map_err(opening)?;
+            Ok(made)
+        })
     }
 
     fn taken(&self) -> Trouble {

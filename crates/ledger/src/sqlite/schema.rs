@@ -9,7 +9,7 @@ use crate::trouble::{Trouble, TroubleKind};
 pub(super) const APPLICATION_ID: i32 = 0x4d44_534c;
 
 /// One step a version. A step is never changed once it was released.
-const STEPS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
+const STEPS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
 
 /// The version that this program writes.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;

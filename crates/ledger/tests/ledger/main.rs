@@ -9,6 +9,7 @@ mod common;
 mod erase;
 mod oracle;
 mod read;
+mod rekey;
 mod results;
 mod trouble;
 mod verify;
@@ -66,6 +67,11 @@ suite! {
         an_object_that_is_written_all_the_time_fills_no_memory
         hashed_keys_are_found_by_who_knows_them
         r12_the_end_of_a_run_is_an_entry_and_the_last_one_is_known;
+    rekey:
+        a_key_that_leaked_is_replaced_and_both_chains_are_one_ledger
+        a_key_that_is_lost_is_replaced_and_nobody_has_signed_the_end
+        a_replacement_that_was_interrupted_goes_on
+        a_forged_link_is_named;
     results:
         l3_the_same_result_twice_is_one_result_and_a_repetition
         what_else_mdss_says_of_a_scan_stands_in_the_chain

@@ -95,8 +95,8 @@ pub(crate) async fn what_else_mdss_says_of_a_scan_stands_in_the_chain(world: Wor
     let bench = world.bench().await;
     bench.tell([told("a", "u", 1), told("late", "u", 2)]).await;
     bench.clock.set(START + 60_000);
-    // At most 1,024 bytes of each, and of what the contract does not name nothing: it may be a path.
-    let long = "Infected ".repeat(1000);
+    // At most 256 bytes of each, and of what the contract does not name nothing: it may be a path.
+    let long = "Infected".repeat(1000);
     let infected = with(with(notice("a", 10), "CoreScanResult", &long), "FileName", "a");
     bench.post(&with(infected, "RemediationResult", "Quarantined")).await;
     // One that waits for its write says it, too.
@@ -112,7 +112,7 @@ pub(crate) async fn what_else_mdss_says_of_a_scan_stands_in_the_chain(world: Wor
         let result = shown[0].result.as_ref().unwrap();
         serde_json::from_str(result.fact.detail.as_deref().unwrap()).unwrap()
     };
-    let want = json!({ "CoreScanResult": long[..1024], "RemediationResult": "Quarantined" });
+    let want = json!({ "CoreScanResult": long[..256], "RemediationResult": "Quarantined" });
     assert_eq!(detail("a").await, want);
     let want = json!({ "CoreScanResult": "No Threat Detected", "WorkflowName": "Uploads" });
     assert_eq!(detail("later").await, want);
