@@ -15,16 +15,24 @@
 mod rig;
 
 use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mdss_relay_core::{Delivery, Relay, Role, Settings};
 use mdss_relay_spool::{Config, Place, Sender, Spool, SystemClock};
-use rig::{Load, Rig, Row, event, port};
+use rig::{Connection, Load, Rig, Row, event, micros, port};
+use tokio::net::TcpSocket;
 
 const LOAD: Load = Load { connections: 32, seconds: 2, records: 1, filling: 0 };
+
+/// In which a thousand threads connect, and the server turns to what they send.
+const WARM_UP_OF_MANY: Duration = Duration::from_secs(2);
+
+/// After how long a sender comes again that was refused.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// The number of the first object of a backlog; a load never gets there.
 const BACKLOG: usize = 500_000_000;
@@ -41,10 +49,16 @@ fn main() {
         println!("\n{what:<12} {:>10} {:>10} {:>8} {:>8}", "accepted/s", "cpu", "p50 ms", "p99 ms");
     };
     if wanted("senders") {
-        // All come from one address, whose share of the server is used up below 200.
         head("senders");
         for connections in [1, 10, 32, 100] {
             print(&format!("{connections:>7}"), &alone(&rig, Load { connections, ..LOAD }));
+        }
+        // wrk has one address, whose share of the server is used up below 200.
+        head("of many");
+        for senders in [100, 300, 700, 1000] {
+            let (row, refused) = many(&rig, senders, 20);
+            print(&format!("{senders:>7}"), &row);
+            println!("{:>12} {refused:>10}", "refused");
         }
     }
     if wanted("size") {
@@ -78,6 +92,83 @@ fn alone(rig: &Rig, load: Load) -> Row {
     let spool = tempfile::tempdir_in(rig.folder.path()).unwrap();
     let server = rig.start(port(), Some(spool.path()));
     rig.load(server.port, &server.process, load, || {})
+}
+
+/// The same from threads of this process, which share so many addresses of the loopback net; and how many requests were refused or cut off.
+/// Such a sender comes again, on a new connection.
+fn many(rig: &Rig, senders: usize, addresses: usize) -> (Row, usize) {
+    let spool = tempfile::tempdir_in(rig.folder.path()).unwrap();
+    let server = rig.start(port(), Some(spool.path()));
+    let to = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port));
+    let (next, refused) = (AtomicUsize::new(1), AtomicUsize::new(0));
+    // Until then all are connected.
+    let begin = Instant::now() + WARM_UP_OF_MANY;
+    let end = begin + Duration::from_secs(LOAD.seconds.into());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..senders)
+            .map(|sender| {
+                let (next, refused) = (&next, &refused);
+                let from = Ipv4Addr::new(127, 0, 1, u8::try_from(1 + sender % addresses).unwrap());
+                let send = move || {
+                    let (mut connection, mut times) = (None, Vec::new());
+                    while Instant::now() < end {
+                        let body = event(next.fetch_add(1, Ordering::Relaxed), 1, 0);
+                        let at = Instant::now();
+                        let open = connection.take().map_or_else(|| connect(from, to), Ok);
+                        let sent = open.and_then(|mut open| {
+                            open.try_post("/events", "", &body).map(|(_, refusal)| (open, refusal))
+                        });
+                        match sent {
+                            Ok((open, None)) => {
+                                connection = Some(open);
+                                if at >= begin {
+                                    times.push(at.elapsed());
+                                }
+                            }
+                            Ok((_, Some(_))) | Err(_) => {
+                                if at >= begin {
+                                    refused.fetch_add(1, Ordering::Relaxed);
+                                }
+                                std::thread::sleep(AGAIN);
+                            }
+                        }
+                    }
+                    times
+                };
+                std::thread::Builder::new().stack_size(128 << 10).spawn_scoped(scope, send).unwrap()
+            })
+            .collect();
+        std::thread::sleep(begin.saturating_duration_since(Instant::now()));
+        let before = server.process.cpu();
+        std::thread::sleep(end.saturating_duration_since(Instant::now()));
+        let cpu = server.process.cpu() - before;
+        let mut times: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        times.sort();
+        let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+        let count = times.len() as f64;
+        let row = Row {
+            per_second: count / f64::from(LOAD.seconds),
+            cpu: micros(cpu) / count,
+            until_delivered: None,
+            p50: at(50),
+            p99: at(99),
+        };
+        (row, refused.load(Ordering::Relaxed))
+    })
+}
+
+/// A connection from an address.
+fn connect(from: Ipv4Addr, to: SocketAddr) -> std::io::Result<Connection<TcpStream>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let stream = runtime.block_on(async {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        socket.connect(to).await?.into_std()
+    })?;
+    stream.set_nonblocking(false)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    Ok(Connection::new(stream))
 }
 
 fn backlog(rig: &Rig) {

@@ -1,8 +1,9 @@
 //! What the real server costs, as a process, in three tables: a durable 200 (spooled mode on a disk, against the same server
 //! with its spool in memory, against direct mode, and against the disk's own syncs); the way from request to acceptance; accepts and drain with the ledger against without.
 //!
-//! `cargo bench -p mdss-relay-http`, or one table with `-- accepts`, `-- way` or `-- ledger`. The disk is that of `TMPDIR`, the
-//! memory `/dev/shm`. Rounds take turns, so that the noise of a machine meets all servers.
+//! `cargo bench -p mdss-relay-http`, or one table with `-- accepts`, `-- way` or `-- ledger`; of the way one rate alone with `-- way 500`. The disk
+//! is that of `TMPDIR`, the memory `/dev/shm`. Rounds take turns, so that the noise of a machine meets all servers. The server is the one in
+//! `MDSS_RELAY_HTTP`, or the one just built.
 
 #![allow(
     clippy::unwrap_used,
@@ -34,6 +35,9 @@ const ROUNDS: usize = 5;
 /// Of the table of the way: the disk and the servers take turns.
 const TURN: Duration = Duration::from_secs(2);
 const TURNS: usize = 3;
+
+/// Requests a second.
+const RATES: [u32; 4] = [100, 500, 1000, 5000];
 
 /// Connections that share the requests: an answer may take twelve milliseconds at 5000 a second before the next request of its connection is late.
 const SENDERS: u64 = 64;
@@ -187,7 +191,8 @@ async fn main() {
         accepts().await;
     }
     if wanted("way") {
-        way().await;
+        let rates: Vec<u32> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
+        way(if rates.is_empty() { &RATES } else { &rates }).await;
     }
     if wanted("ledger") {
         with_ledger().await;
@@ -358,7 +363,7 @@ async fn metrics(server: &Server) -> String {
 
 /// How long an object is on its way, from the first byte of its request to MDSS: what a user feels. And how much longer than the disk's sync
 /// a durable 200 takes.
-async fn way() {
+async fn way(rates: &[u32]) {
     let sim = Sim::start(Config { keep_requests: 100_000, ..Config::default() }).await.unwrap();
     let disk = tempfile::tempdir().unwrap();
     let mut servers = vec![
@@ -375,15 +380,24 @@ async fn way() {
             .push(start_on("spooled, PostgreSQL", &sim, Some(("RELAY_SPOOL_URL", url)), 10_000, "off").await);
     }
     println!(
-        "\nfrom request to MDSS, and to the sender's 200; requests at even distances, {TURNS} turns of {} s; late: what a sender overslept",
+        "\nfrom request to MDSS, and to the sender's 200; requests at even distances, {TURNS} turns of {} s\n\
+         200: from when the request was written to its socket; due: from when it was meant to be, or was begun if its sender overslept; late: how long that",
         TURN.as_secs()
     );
     println!(
-        "{:<20} {:>10} {:>12} {:>12} {:>9} {:>9} {:>11} {:>9}",
-        "", "requests/s", "MDSS p50 ms", "MDSS p99 ms", "200 p50", "200 p99", "of sync p99", "late p99"
+        "{:<20} {:>10} {:>12} {:>12} {:>9} {:>9} {:>11} {:>9} {:>9}",
+        "",
+        "requests/s",
+        "MDSS p50 ms",
+        "MDSS p99 ms",
+        "200 p50",
+        "200 p99",
+        "of sync p99",
+        "due p99",
+        "late p99"
     );
     let mut first = 10_000_000_000;
-    for per_second in [100_u32, 500, 1000, 5000] {
+    for &per_second in rates {
         let mut bare = Vec::new();
         let mut times: Vec<_> = servers.iter().map(|_| Way::default()).collect();
         for _ in 0..TURNS {
@@ -404,11 +418,12 @@ async fn way() {
         for (server, times) in servers.iter().zip(&mut times) {
             let [p50, p99] = [50, 99].map(|percent| at(&mut times.answered, percent));
             println!(
-                "{:<20} {per_second:>10} {:>12.2} {:>12.2} {p50:>9.2} {p99:>9.2} {:>11.2} {:>9.2}",
+                "{:<20} {per_second:>10} {:>12.2} {:>12.2} {p50:>9.2} {p99:>9.2} {:>11.2} {:>9.2} {:>9.2}",
                 server.name,
                 at(&mut times.to_mdss, 50),
                 at(&mut times.to_mdss, 99),
                 p99 / sync,
+                at(&mut times.from_due, 99),
                 at(&mut times.late, 99),
             );
         }
@@ -456,6 +471,7 @@ fn sleep_until(moment: Instant) {
 struct Way {
     to_mdss: Vec<Duration>,
     answered: Vec<Duration>,
+    from_due: Vec<Duration>,
     late: Vec<Duration>,
 }
 
@@ -463,12 +479,15 @@ struct Way {
 struct Sent {
     number: u64,
     at: SystemTime,
+    /// From when it was written.
     answered: Duration,
+    /// From when it was due, if its sender was waiting for an answer then.
+    from_due: Duration,
     late: Duration,
 }
 
 /// Adds the times of a turn's requests. Threads send them in turn, because a timer of the runtime's fires once a millisecond, and then for
-/// several. A sender that has to wait for its last answer counts from the moment that was meant.
+/// several. A sender that has to wait for its last answer counts from the moment that was meant, except in what it says of the server alone.
 async fn evenly(server: &Server, sim: &Sim, first: u64, per_second: u32, times: &mut Way) {
     sim.forget();
     let address = server.url.trim_start_matches("http://").trim_end_matches("/events").to_owned();
@@ -487,8 +506,8 @@ async fn evenly(server: &Server, sim: &Sim, first: u64, per_second: u32, times: 
                     let late = due.elapsed();
                     let from = if is_behind { due } else { Instant::now() };
                     let at = SystemTime::now() - from.elapsed();
-                    connection.post("/events", "", &body);
-                    Sent { number, at, answered: from.elapsed(), late }
+                    let written = connection.post("/events", "", &body);
+                    Sent { number, at, answered: written.elapsed(), from_due: from.elapsed(), late }
                 };
                 (sender..count).step_by(SENDERS as usize).map(send).collect::<Vec<_>>()
             })
@@ -510,9 +529,10 @@ async fn evenly(server: &Server, sim: &Sim, first: u64, per_second: u32, times: 
         assert!(Instant::now() < deadline, "{} of {} came to MDSS", came.len(), sent.len());
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
-    for Sent { number, at, answered, late } in sent {
+    for Sent { number, at, answered, from_due, late } in sent {
         times.to_mdss.push(came[&key(number)].duration_since(at).unwrap_or_default());
         times.answered.push(answered);
+        times.from_due.push(from_due);
         times.late.push(late);
     }
 }
