@@ -185,23 +185,33 @@ pub(crate) async fn a_replacement_that_was_interrupted_goes_on(world: World) {
 }
 
 pub(crate) async fn a_forged_link_is_named(world: World) {
-    for forged in [
+    let cut = "DELETE FROM entry WHERE seq = (SELECT max(seq) FROM entry WHERE seq < 1000);
+               DELETE FROM place WHERE id NOT IN (SELECT place FROM entry)";
+    // Where nobody has signed the end of the old chain only the successor says where it was.
+    for (lost, forged) in [
         "UPDATE succession SET seq = seq - 1",
         "UPDATE succession SET hash = public_key",
         "UPDATE succession SET public_key = hash",
         "DELETE FROM succession",
         "UPDATE entry SET detail = replace(detail, '\"seq\":', '\"seq\":1') WHERE reason = 'chain_succeeds'",
         "DELETE FROM entry WHERE reason = 'chain_succeeds'",
-        "DELETE FROM entry WHERE seq = (SELECT max(seq) FROM entry WHERE seq < 1000)",
-    ] {
+        cut,
+    ]
+    .map(|forged| (false, forged))
+    .into_iter()
+    .chain([(true, cut)])
+    {
         let mut bench = world.bench().await;
         bench.append(writes(1..6)).await;
-        rekey(&bench, false).await.unwrap();
+        if lost {
+            std::fs::remove_file(key(bench.path())).unwrap();
+        }
+        rekey(&bench, lost).await.unwrap();
         bench.again().await;
         bench.append(writes(6..8)).await;
         intact(&bench.ledger).await;
         bench.sql(forged).await;
         let faults: Vec<_> = all(&bench.ledger).await.into_iter().flat_map(|one| one.faults).collect();
-        assert!(!faults.is_empty(), "{forged}");
+        assert!(!faults.is_empty(), "{lost} {forged}");
     }
 }
