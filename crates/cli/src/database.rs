@@ -260,6 +260,11 @@ fn durability(found: &Examined) -> Outcome {
             "fsync and full_page_writes on",
             "turn them on: a crash of the server's machine loses or damages what waits",
         ),
+        _ if !standing.reads_committed() => Outcome::warn(
+            format!("default_transaction_isolation is {:?} for this role", standing.isolation),
+            "read committed: under a stricter one transactions that meet are refused, or a repetition is stored once more",
+            "ALTER ROLE ... SET default_transaction_isolation = 'read committed'",
+        ),
         _ if standing.durability == Durability::Server && standing.standby_names.is_empty() => {
             Outcome::ok(format!(
                 "{words}: the loss of the server's disk is the loss of what waits, unless its storage is replicated"

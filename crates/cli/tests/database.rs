@@ -384,6 +384,11 @@ async fn doctor_looks_at_the_database_as_the_relay_would() {
         "{said}"
     );
     assert!(said.contains("PostgreSQL "), "{said}");
+    // A role whose transactions are stricter than the tables' functions expect.
+    server.ask("ALTER ROLE relay SET default_transaction_isolation = 'repeatable read'").await.unwrap();
+    let (found, said) = doctor(&config);
+    assert_eq!(status(&found, "durability").as_deref(), Some("warn"), "{said}");
+    server.ask("ALTER ROLE relay RESET default_transaction_isolation").await.unwrap();
     // A ledger: what a relay would find, before and after one has begun it.
     written("server", "[ledger]\nmode = \"on\"\ndir = \"DIR/keys\"\n");
     let keys = folder.path().join("keys");

@@ -24,6 +24,8 @@ pub struct Standing {
     pub tables: i32,
     /// `synchronous_commit` of a session of this role. An accept asks for at least `on`, whatever it is.
     pub synchronous_commit: String,
+    /// `default_transaction_isolation` of a session of this role.
+    pub isolation: String,
     /// `synchronous_standby_names`; empty: no commit waits for anybody.
     pub standby_names: String,
     /// Synchronous standbys that are connected, as far as this role may see them.
@@ -102,9 +104,19 @@ impl Standing {
         }
     }
 
+    /// Whether a statement sees what was committed before it, as the tables' functions need it. Under a stricter isolation whoever has waited for another
+    /// transaction is refused by the server or sees what was there before it: a sender hears 503 for a repetition, or it is stored once more.
+    pub fn reads_committed(&self) -> bool {
+        matches!(self.isolation.as_str(), "read committed" | "read uncommitted")
+    }
+
     /// What an operator should know although nothing is refused for it; `None`: nothing.
     pub fn doubt(&self) -> Option<String> {
         let doubts = [
+            (
+                !self.reads_committed(),
+                "transactions of the role are stricter than read committed: those that meet are refused, or store a repetition once more",
+            ),
             (!self.fsync, "fsync is off"),
             (!self.full_page_writes, "full_page_writes is off"),
             (
@@ -162,7 +174,7 @@ pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
                pg_has_role(current_user, 'pg_monitor', 'USAGE') OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
                s.n_dead_tup, s.n_live_tup,
                (SELECT coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid())
+                WHERE datname = current_database() AND pid <> pg_backend_pid()), current_setting('default_transaction_isolation')
                FROM (SELECT) one LEFT JOIN pg_stat_user_tables s ON s.relid = to_regclass('mdss_relay.item')";
     let row = line.client.query_typed_one(sql, &[]).await?;
     let standbys: i32 = row.try_get(7)?;
@@ -174,6 +186,7 @@ pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
         server: row.try_get(0)?,
         tables,
         synchronous_commit: row.try_get(1)?,
+        isolation: row.try_get(12)?,
         standby_names: row.try_get(2)?,
         standbys: sees.then(|| u32::try_from(standbys).unwrap_or(0)),
         fsync: row.try_get(3)?,
@@ -203,6 +216,7 @@ mod tests {
             server: 150_018,
             tables: 1,
             synchronous_commit: "on".into(),
+            isolation: "read committed".into(),
             standby_names: "*".into(),
             standbys: Some(1),
             fsync: true,
@@ -237,6 +251,8 @@ mod tests {
         }
         assert_eq!(good().doubt(), None);
         assert!(Standing { standbys: Some(0), ..good() }.doubt().is_some());
+        let strict = Standing { isolation: "repeatable read".into(), ..good() };
+        assert!(strict.holds().is_ok() && strict.doubt().unwrap().contains("read committed"));
         assert!(server(Standing { fsync: false, ..good() }).doubt().is_some());
     }
 }
