@@ -243,6 +243,29 @@ async fn l6_of_an_ambiguous_result_mdss_names_the_unit() {
     assert_eq!(stage.ledger().await.unwrap().head().await.unwrap().open, 0);
 }
 
+/// That MDSS knows of no scan is no vote for "never scanned" before the object's time: the scan that was told of is not in its list yet.
+#[tokio::test]
+async fn l6_a_question_before_its_time_counts_for_nothing() {
+    let stage = Stage::with(&[("RELAY_LOOP_FILE_API", mdss_sim::FILES_PATH)], |notify| Notify {
+        findings: vec![".lost=never".parse().unwrap()],
+        ..notify
+    })
+    .await;
+    stage.upload("one", &["a.lost"]).await;
+    stage.upload("two", &["a.lost"]).await;
+    stage.until("both are written", async |state| state.writes == 2).await;
+    let told = json!({ "FileId": "f", "FilePath": "a.lost", "FileStatus": "Allowed", "WebhookNotificationType": "FileScanned" });
+    assert_eq!(stage.post("POST", &[BEARER], told.to_string()).await, 200);
+    stage.until("it is ambiguous", async |state| state.counts.ambiguous == 1).await;
+    let asked = || {
+        let db = rusqlite::Connection::open(stage.folder.path().join("data/ledger.db")).unwrap();
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        db.query_row("SELECT count(*), coalesce(max(times), 0) FROM asked", [], row).unwrap()
+    };
+    drive::until("MDSS was asked about both", LIMIT, async || asked().0 == 2).await.unwrap();
+    assert_eq!(asked(), (2, 0));
+}
+
 #[tokio::test]
 async fn l7_blocked_only_is_warned_of_with_the_menu_path() {
     let stage = Stage::new(|notify| Notify {
