@@ -282,3 +282,47 @@ async fn a_relay_with_another_key_says_so_and_goes_on() {
     assert!(log.contains("ledger_key") && log.contains("mdss-relay ledger rekey"), "{log}");
     world.intact(&stop(one).await).await;
 }
+
+/// What one relay has accepted, and of which another hears the result, is one story, in whatever order and however often it is told.
+#[tokio::test]
+async fn a_result_comes_to_any_relay_and_is_one() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let world = World::of(server.database().await.unwrap()).await;
+    let config = "[[source]]\nname = 'minio'\npath = '/events'\nauth = 'none'\n\
+                  [[results]]\nname = 'mdss'\npath = '/results'\nauth = { bearer = { token = 'token-of-mdss-for-results' } }\n";
+    let program = world.program(&world.key()).env("RELAY_AUTH", "").env("RELAY_CONFIG_TOML", config);
+    let (one, two) =
+        (Server::start(&program, LIMIT).await.unwrap(), Server::start(&program, LIMIT).await.unwrap());
+    let (a, b) = (keys("a", 20), keys("b", 20));
+    post(&one, &a).await;
+    post(&two, &b).await;
+    let all = [a.clone(), b].concat();
+    world.has("both have written", &all).await;
+    let tell = async |server: &Server, key: &str, n: usize| {
+        let body = serde_json::json!({ "FileId": format!("file-{n}"), "FilePath": key, "FileStatus": "Allowed", "FileState": "Available",
+            "ScanCompletedTimeStamp": jiff::Timestamp::now().to_string(), "WebhookNotificationType": "FileScanned" });
+        let header = [("authorization", "Bearer token-of-mdss-for-results")];
+        (server.send("POST", "/results", &header, body.to_string()).await.unwrap().status, body.to_string())
+    };
+    // The newest first, each by the relay that has not accepted it; then the very same by both.
+    for (n, key) in all.iter().enumerate().rev() {
+        let (other, own) = if a.contains(key) { (&two, &one) } else { (&one, &two) };
+        let (status, body) = tell(other, key, n).await;
+        assert_eq!(status, 200);
+        for again in [own, other] {
+            let header = [("authorization", "Bearer token-of-mdss-for-results")];
+            assert_eq!(again.send("POST", "/results", &header, body.clone()).await.unwrap().status, 200);
+        }
+    }
+    let state = async || world.ledger().await.unwrap().the_loop().await.unwrap();
+    until("each has its result", async || state().await.counts.matched == 40).await;
+    let state = state().await;
+    assert_eq!((state.counts.repeated, state.kept.as_slice()), (80, &[][..]));
+    assert_eq!(state.units.iter().map(|unit| (unit.open, unit.results)).collect::<Vec<_>>(), [(0, 40)]);
+    // Each stands in the chain of the write that it is about.
+    let elsewhere = "SELECT count(*) FROM mdss_relay_ledger.entry r JOIN mdss_relay_ledger.entry w ON w.result_seq = r.seq
+                     WHERE r.kind = 2 AND r.seq >> 40 <> w.seq >> 40";
+    assert_eq!(world.ask(elsewhere).await, ["0"]);
+    let logs = format!("{}{}", stop(one).await, stop(two).await);
+    world.intact(&logs).await;
+}
