@@ -1,12 +1,17 @@
 //! `ledger resend`: what was accepted and never scanned, told once more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use mdss_relay_ledger::{
     BucketName, Clock, Export, Fact, Format, Keys, Kind, Ledger, Moment, Options, Origin, OutboxId, Place,
 };
 use serde_json::{Value, json};
 
+use crate::emulator::ODD_KEYS;
+use crate::forwarded::r6_the_odd_keys_arrive;
+use crate::s3::{Object, Store};
 use crate::world::{Said, UNIT, World, said};
 
 /// A clock that stands still.
@@ -26,7 +31,7 @@ impl World {
     /// The ledger as it was so many hours ago.
     async fn past(&self, hours: i64, keys: Keys) -> Ledger {
         let options = Options { clock: Arc::new(Past(ago(hours))), keys, ..Options::default() };
-        Ledger::open(&Place::Directory(self.data()), options).await.unwrap()
+        Ledger::open(&self.ledger(), options).await.unwrap()
     }
 
     /// An object that was accepted nine hours ago, and of which MDSS was asked `times`.
@@ -38,11 +43,15 @@ impl World {
             key: Some(key.into()),
             ..Fact::new(Kind::Accepted, ago(9))
         };
-        self.past(9, Keys::Clear).await.append(vec![(OutboxId(row), fact)]).await.unwrap();
+        let ledger = self.past(9, Keys::Clear).await;
+        ledger.append(vec![(OutboxId(row), fact)]).await.unwrap();
+        // Else the next one is not the first of several writers, who alone asks MDSS.
+        ledger.close().await;
         for hours in [5, 3].into_iter().take(usize::try_from(times).unwrap()) {
             let ledger = self.past(hours, Keys::Clear).await;
             let asked = ledger.questions().await.unwrap().into_iter().find(|asked| asked.key == key).unwrap();
             ledger.answered(asked.seq, None).await.unwrap();
+            ledger.close().await;
         }
     }
 
@@ -50,6 +59,29 @@ impl World {
         let child = self.tool(&["ledger", "resend"], arguments).spawn().unwrap();
         tokio::task::spawn_blocking(move || said(child)).await.unwrap()
     }
+}
+
+/// Through a database the same is done: what is missing is forwarded with its key as it is, and what was never scanned is told once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn r2_and_r6_what_is_missing_or_never_scanned_goes_through_a_spool_in_a_database() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let old = Timestamp::now() - Duration::from_secs(3600);
+    let store = Store::of(ODD_KEYS.iter().map(|key| ((*key).to_owned(), Object::of(old)))).await;
+    let mut world = World::shared(&World::s3(&store.url), server.database().await.unwrap()).await;
+    // Before the relay is there, which is the first writer then.
+    world.told(-1, "invoices", "never.txt", 2).await;
+    world.relay().await;
+    world.accepted("first", None).await;
+    let arguments = ["--route", "invoices", "--forward", "--json"];
+    let done = world.run(&arguments).await;
+    r6_the_odd_keys_arrive(&world, &done, &arguments).await;
+
+    let done = world.resend(&["--yes", "--json"]).await;
+    assert_eq!((done.status, &done.json()["resent"]), (0, &json!(1)), "{}{}", done.stdout, done.stderr);
+    let shown = world.in_ledger("never.txt", 2).await;
+    assert!(shown.iter().any(|shown| shown.entry.fact.origin == Some(Origin::Reconcile)), "{shown:?}");
+    let again = world.resend(&["--yes", "--json"]).await;
+    assert_eq!(again.json()["resent"], 0, "{}", again.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

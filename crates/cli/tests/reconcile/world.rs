@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use drive::{Program, Server};
 use jiff::Timestamp;
-use mdss_relay_ledger::{BucketName, Ledger, Options, Place, Shown};
+use mdss_relay_ledger::{BucketName, Database, Ledger, Options, Place, Shown};
 use mdss_sim::{Config, Sim};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,6 +19,8 @@ pub(crate) struct World {
     dir: TempDir,
     pub(crate) sim: Sim,
     relay: Option<Server>,
+    /// Of the database that has spool and ledger; `None`: they are files.
+    url: Option<String>,
 }
 
 /// What the command has said.
@@ -56,7 +58,22 @@ impl World {
         );
         std::fs::write(dir.path().join("relay.toml"), config).unwrap();
         std::fs::create_dir(dir.path().join("data")).unwrap();
-        Self { dir, sim, relay: None }
+        Self { dir, sim, relay: None, url: None }
+    }
+
+    /// With spool and ledger in a database.
+    pub(crate) async fn shared(store: &str, url: String) -> Self {
+        let world = Self::new(store).await;
+        std::fs::write(world.dir.path().join("url"), &url).unwrap();
+        Self { url: Some(url), ..world }
+    }
+
+    /// Where the ledger is.
+    pub(crate) fn ledger(&self) -> Place {
+        match &self.url {
+            None => Place::Directory(self.data()),
+            Some(url) => Place::Database { database: Database::of_url(url).unwrap(), key: Some(self.data()) },
+        }
     }
 
     /// The lines of a store that is asked over HTTP.
@@ -71,14 +88,23 @@ impl World {
     }
 
     fn variables(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let data = self.data().display().to_string();
+        let mut place = vec![("RELAY_DATA_DIR", data.clone())];
+        if self.url.is_some() {
+            place = vec![
+                ("RELAY_SPOOL_URL_FILE", self.dir.path().join("url").display().to_string()),
+                ("RELAY_SPOOL_DURABILITY", "server".into()),
+                ("RELAY_LEDGER_DIR", data),
+            ];
+        }
+        place.extend([
             ("RELAY_CONFIG", self.dir.path().join("relay.toml").display().to_string()),
-            ("RELAY_DATA_DIR", self.data().display().to_string()),
             ("RELAY_MODE", "spooled".into()),
             ("RELAY_LEDGER", "on".into()),
             ("APIENDPOINT", self.sim.url()),
             ("APIKEY", "test-key".into()),
-        ]
+        ]);
+        place
     }
 
     /// Starts the relay, or starts it again.
@@ -121,8 +147,7 @@ impl World {
         let end = std::time::Instant::now() + LIMIT;
         loop {
             // The relay has not begun it right away.
-            let place = Place::Directory(self.data());
-            if let Ok(ledger) = Ledger::open(&place, Options::reading()).await {
+            if let Ok(ledger) = Ledger::open(&self.ledger(), Options::reading()).await {
                 let found = ledger.show(&bucket, key.as_bytes()).await.unwrap_or_default();
                 if found.len() >= count {
                     return found;
