@@ -9,10 +9,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use drive::{Program, Server};
-use mdss_relay_ledger::{BucketName, Checkpoint, Database, Ledger, Options, Place, Verify};
+use mdss_relay_ledger::{
+    BucketName, Checkpoint, Clock, Database, Fact, Kind, Ledger, Moment, Options, OutboxId, Place, Verify,
+};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, units};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -28,7 +31,7 @@ impl World {
     async fn of(url: String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("url"), &url).unwrap();
-        Self { sim: Sim::start(Config::default()).await.unwrap(), url, folder }
+        Self { sim: Sim::start(Config { file_api: true, ..Config::default() }).await.unwrap(), url, folder }
     }
 
     fn key(&self) -> PathBuf {
@@ -325,4 +328,58 @@ async fn a_result_comes_to_any_relay_and_is_one() {
     assert_eq!(world.ask(elsewhere).await, ["0"]);
     let logs = format!("{}{}", stop(one).await, stop(two).await);
     world.intact(&logs).await;
+}
+
+/// A clock that stands still.
+struct Past(Moment);
+
+impl Clock for Past {
+    fn now(&self) -> Moment {
+        self.0
+    }
+}
+
+/// What was never scanned is told once more, by one of the relays.
+#[tokio::test]
+async fn what_was_never_scanned_is_put_back_by_one_relay() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let world = World::of(server.database().await.unwrap()).await;
+    let ago = |hours: i64| Moment::from_millis(jiff::Timestamp::now().as_millisecond() - hours * 3_600_000);
+    let place = Place::Database { database: Database::of_url(&world.url).unwrap(), key: Some(world.key()) };
+    std::fs::create_dir_all(world.key()).unwrap();
+    let fact = |n: i64| Fact {
+        dialect: Some("minio".into()),
+        bucket: Some("b".into()),
+        unit: Some(units::S3_COMPATIBLE.into()),
+        key: Some(format!("never-{n}").into()),
+        ..Fact::new(Kind::Accepted, ago(30))
+    };
+    for asked in [28, 26] {
+        let options = Options { clock: Arc::new(Past(ago(asked))), ..Options::default() };
+        let ledger = Ledger::open(&place, options).await.unwrap();
+        if asked == 28 {
+            ledger.append((1..=5).map(|n| (OutboxId(-n), fact(n))).collect()).await.unwrap();
+        }
+        for question in ledger.questions().await.unwrap() {
+            ledger.answered(question.seq, None).await.unwrap();
+        }
+        ledger.close().await;
+    }
+    let program = world
+        .program(&world.key())
+        .env("RELAY_LOOP_FILE_API", mdss_sim::FILES_PATH)
+        .env("RELAY_LOOP_RESEND", "on");
+    let mut relays = Vec::new();
+    for _ in 0..3 {
+        relays.push(Server::start(&program, LIMIT).await.unwrap());
+    }
+    until("they are told once more", async || world.sim.accepted_keys().len() == 5).await;
+    // Whoever else would do it as well does it within his first look.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(world.sim.accepted().iter().all(|object| object.times == 1));
+    let mut logs = String::new();
+    for relay in relays {
+        logs += &stop(relay).await;
+    }
+    assert_eq!(logs.matches("objects that were never scanned were put back").count(), 1, "{logs}");
 }
