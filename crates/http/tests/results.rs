@@ -14,6 +14,8 @@ use drive::{Program, Server};
 use mdss_relay_ledger::{Became, BucketName, Fact, Kind, Ledger, Loop, Options, OutboxId, Place};
 use mdss_sim::{Away, Config, DEFAULT_API_KEY, FileIdForm, Notify, NotifyHeaders, NotifyMethod, Sim, units};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const TOKEN: &str = "token-of-mdss-for-results";
@@ -264,6 +266,49 @@ async fn l6_a_question_before_its_time_counts_for_nothing() {
     };
     drive::until("MDSS was asked about both", LIMIT, async || asked().0 == 2).await.unwrap();
     assert_eq!(asked(), (2, 0));
+}
+
+/// Told to stop, the relay records what it says 200 to, and says nothing to what has not come whole.
+#[tokio::test]
+async fn a_result_that_is_under_way_at_the_end_is_recorded_or_not_taken() {
+    let mut stage = Stage::new(|notify| Notify { times: 0, ..notify }).await;
+    stage.upload("one", &["whole", "half"]).await;
+    stage.until("both are written", async |state| state.writes == 2).await;
+    let body =
+        |key: &str| json!({ "FilePath": key, "FileStatus": "Allowed", "FileState": "Available" }).to_string();
+    let request = |key: &str| {
+        let (host, body) = (&stage.server.address, body(key));
+        format!(
+            "POST /results HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let (whole, half) = (request("whole"), request("half"));
+    let send = async |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(&stage.server.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream
+    };
+    // Somebody else has the ledger, so that the whole one waits.
+    let db = rusqlite::Connection::open(stage.folder.path().join("data/ledger.db")).unwrap();
+    db.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut streams = [send(whole.as_bytes()).await, send(&half.as_bytes()[..half.len() - 10]).await];
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stage.server.process.signal("TERM").unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    db.execute_batch("COMMIT").unwrap();
+    let mut answers = Vec::new();
+    for stream in &mut streams {
+        let mut answer = Vec::new();
+        // One that is reset has said nothing either.
+        let _ = tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer)).await.unwrap();
+        answers.push(String::from_utf8(answer).unwrap());
+    }
+    assert!(stage.server.process.wait(LIMIT).await.unwrap().success());
+    assert!(answers[0].starts_with("HTTP/1.1 200 "), "{answers:?}");
+    assert!(!answers[1].starts_with("HTTP/1.1 200 "), "{answers:?}");
+    assert_eq!(stage.results("one", "whole").await, [Some(("allowed".into(), "path".into()))]);
+    assert_eq!(stage.results("one", "half").await, [None]);
 }
 
 #[tokio::test]
