@@ -86,7 +86,7 @@ async fn a_bucket_is_compared_by_schedule_and_what_is_missing_is_forwarded() {
     tokio::time::sleep(Duration::from_millis(2500)).await;
     let log = again.process.output();
     assert!(!log.contains("is compared with"), "{log}");
-    assert_eq!(sim.requests().len(), 0);
+    assert!(sim.requests().is_empty(), "{:?}\n{log}", sim.requests());
 }
 
 #[tokio::test(flavor = "multi_thread")]
