@@ -44,11 +44,11 @@ pub(crate) fn meant(
     Database::of_settings(database).map(Some).map_err(|mistake| mistake.to_string())
 }
 
-/// The directory of `ledger.key` that they have for a ledger in such a database; `None` if they name none.
-pub(crate) fn ledger_key_dir(
+/// The same variables with a ledger kept, in the database of this file if there is one: whether the relay keeps one now is another question than where it is.
+pub(crate) fn with_ledger(
     mut variables: Vec<(OsString, OsString)>,
     url_file: Option<&Path>,
-) -> Option<PathBuf> {
+) -> Vec<(OsString, OsString)> {
     variables.retain(|(name, _)| name != "RELAY_MODE" && name != "RELAY_LEDGER");
     variables.extend(
         [("RELAY_MODE", "spooled"), ("RELAY_LEDGER", "on")].map(|(name, value)| (name.into(), value.into())),
@@ -57,6 +57,11 @@ pub(crate) fn ledger_key_dir(
         variables.retain(|(name, _)| name != "RELAY_SPOOL_URL" && name != "RELAY_SPOOL_URL_FILE");
         variables.push(("RELAY_SPOOL_URL_FILE".into(), file.into()));
     }
+    variables
+}
+
+/// The directory of `ledger.key` that variables [`with_ledger`] have for a ledger in a database; `None` if they name none.
+pub(crate) fn ledger_key_dir(variables: Vec<(OsString, OsString)>) -> Option<PathBuf> {
     let spool = Settings::read(variables, Role::Explain).settings.http?.spool?;
     match spool.ledger?.place {
         LedgerPlace::Database { key } if !key.as_os_str().is_empty() => Some(key),

@@ -130,7 +130,8 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
     match (&arguments.task, &place) {
         (Task::Check, Place::Database(database)) => {
             let variables = place::variables(arguments.config.as_deref());
-            let key = database::ledger_key_dir(variables, arguments.url_file.as_deref());
+            let key =
+                database::ledger_key_dir(database::with_ledger(variables, arguments.url_file.as_deref()));
             return Ok(check::run(database, key.as_deref(), arguments.json).await);
         }
         (Task::Migrate { print }, Place::Database(database)) => return migrate::run(database, *print).await,

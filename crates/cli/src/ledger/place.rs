@@ -21,18 +21,9 @@ pub(super) fn meant(
     if let Some(dir) = given.filter(|dir| !dir.as_os_str().is_empty()) {
         return Ok(Place::Directory(dir));
     }
-    let mut variables = place::variables(config);
-    // Whether the relay writes one now is another question than where it is.
-    variables.retain(|(name, _)| name != "RELAY_MODE" && name != "RELAY_LEDGER");
-    variables.extend(
-        [("RELAY_MODE", "spooled"), ("RELAY_LEDGER", "on")].map(|(name, value)| (name.into(), value.into())),
-    );
-    if let Some(file) = url_file {
-        variables.retain(|(name, _)| name != "RELAY_SPOOL_URL" && name != "RELAY_SPOOL_URL_FILE");
-        variables.push(("RELAY_SPOOL_URL_FILE".into(), file.into()));
-    }
+    let variables = database::with_ledger(place::variables(config), url_file);
     if let Some(database) = database::meant(variables.clone(), None)? {
-        let named = || database::ledger_key_dir(variables, None);
+        let named = || database::ledger_key_dir(variables);
         return Ok(Place::Database { database, key: key_dir.map(Path::to_owned).or_else(named) });
     }
     let draft = Settings::read(variables, Role::Explain);
