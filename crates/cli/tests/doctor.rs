@@ -1,6 +1,7 @@
 //! `doctor --offline` as an operator, a script and systemd run it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
+mod set_up;
 mod tool;
 
 use std::fs;
@@ -8,60 +9,12 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use mdss_relay_ledger::{Fact, Kind, Ledger, Moment, Options, OutboxId, Place};
-use mdss_relay_spool::{Config, Place as SpoolPlace, Spool, SystemClock};
 use serde_json::Value;
+use set_up::{GOOD, STRANGER, fill, set_up, write};
 use tempfile::TempDir;
 use tool::Said;
-
-/// A user that no machine lists.
-const STRANGER: u32 = 65_001;
-
-/// A configuration with nothing to say about it; DIR stands for its directory.
-const GOOD: &str = r#"
-[mdss]
-endpoint = "https://mdss.example"
-api_key_file = "DIR/api-key"
-
-[http]
-mode = "spooled"
-data_dir = "DIR/spool"
-spool_limit = "1MiB"
-
-[[source]]
-name = "minio"
-path = "/minio"
-dialect = "minio"
-auth = { bearer = { token_file = "DIR/token" } }
-
-[[route]]
-bucket = "invoices"
-exclude_prefix = ["quarantine/"]
-storage_client_id = "unit-1"
-"#;
-
-/// A directory with a set-up; on a disk, where the temporary directory may be in memory.
-fn set_up(config: &str) -> TempDir {
-    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    fill(dir.path(), config);
-    dir
-}
-
-fn fill(dir: &Path, config: &str) {
-    write(&dir.join("api-key"), "0123456789abcdef0123456789abcdef\n", 0o600);
-    write(&dir.join("token"), "fedcba9876543210fedcba9876543210\n", 0o600);
-    write(&dir.join("relay.toml"), &config.replace("DIR", dir.to_str().unwrap()), 0o644);
-    fs::create_dir(dir.join("spool")).unwrap();
-    fs::set_permissions(dir.join("spool"), PermissionsExt::from_mode(0o700)).unwrap();
-}
-
-fn write(path: &Path, text: &str, mode: u32) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
-}
 
 fn doctor(dir: &Path, more: &[&str]) -> Said {
     let config = dir.join("relay.toml");
@@ -429,116 +382,4 @@ fn the_shipped_unit_fits_itself() {
     let found = doctor_of(&path);
     assert_eq!(check(&found, "settings.stop_timeout", "mdss-relay-http")["status"], "ok");
     assert_eq!(check(&found, "machine.open_files", "mdss-relay-http")["status"], "ok");
-}
-
-// === A ledger ===
-
-/// A ledger beside the spool, with so many accepted writes and a checkpoint.
-async fn ledger(dir: &Path, writes: i64) {
-    let ledger = Ledger::open(&Place::Directory(dir.join("spool")), Options::default()).await.unwrap();
-    let write = |n| {
-        let fact = Fact {
-            bucket: Some("invoices".into()),
-            key: Some(format!("{n}.pdf").into()),
-            ..Fact::new(Kind::Accepted, Moment::from_millis(1_795_000_000_000 + n))
-        };
-        (OutboxId(n), fact)
-    };
-    ledger.append((1..=writes).map(write).collect()).await.unwrap();
-    ledger.checkpoint().await.unwrap();
-    ledger.close().await;
-}
-
-/// Status and words of a check of the ledger.
-fn of_ledger(dir: &Path, id: &str) -> (String, String) {
-    let found = checks(&doctor(dir, &["--json"]));
-    let check = check(&found, &format!("machine.ledger_{id}"), "");
-    (check["status"].as_str().unwrap().to_owned(), check["found"].as_str().unwrap_or_default().to_owned())
-}
-
-/// That there is such a finding.
-fn said(dir: &Path, id: &str, status: &str, words: &str) {
-    let (is, found) = of_ledger(dir, id);
-    assert!(is == status && found.contains(words), "{id}: {is}: {found}");
-}
-
-const LEDGER: &str = "\n[ledger]\nmode = \"on\"\n";
-
-#[tokio::test]
-async fn a_ledger_that_cannot_be_written_or_was_changed_is_found() {
-    let dir = set_up(&format!("{GOOD}{LEDGER}"));
-    let dir = dir.path();
-    for id in ["version", "writable", "chain"] {
-        said(dir, id, "ok", "");
-    }
-    said(dir, "key", "ok", "is made when the ledger is begun");
-    ledger(dir, 40).await;
-    said(dir, "writable", "ok", "ledger.db");
-    said(dir, "key", "ok", "public half");
-    said(dir, "chain", "ok", "entries fit, and the newest checkpoint");
-
-    let key = dir.join("spool/ledger.key");
-    fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
-    assert_eq!(of_ledger(dir, "key").0, "warn");
-    // Another one, as a restored disk may have it; and none.
-    let other = set_up(GOOD);
-    ledger(other.path(), 1).await;
-    let own = fs::read(&key).unwrap();
-    fs::write(&key, fs::read(other.path().join("spool/ledger.key")).unwrap()).unwrap();
-    fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
-    said(dir, "key", "fail", "is another ledger's");
-    fs::remove_file(&key).unwrap();
-    said(dir, "version", "fail", "ledger.key");
-    said(dir, "key", "skipped", "");
-    write(&key, "", 0o600);
-    fs::write(&key, own).unwrap();
-    said(dir, "key", "ok", "public half");
-
-    let db = rusqlite::Connection::open(dir.join("spool/ledger.db")).unwrap();
-    db.execute("UPDATE entry SET etag = 'another' WHERE seq = 30", []).unwrap();
-    drop(db);
-    said(dir, "chain", "fail", "the first at entry 30 of chain");
-    assert_eq!(doctor(dir, &[]).status, 1);
-}
-
-/// How long it waits is told by `spool.db`; whether somebody will carry it over by whoever works on it.
-#[tokio::test]
-async fn facts_that_wait_for_a_ledger_are_found() {
-    let dir = set_up(&format!("{GOOD}{LEDGER}"));
-    let dir = dir.path();
-    said(dir, "outbox", "ok", "there is no spool yet");
-    let place = SpoolPlace::Directory(dir.join("spool"));
-    let relay =
-        || Spool::start(Config { place: place.clone(), limit: 1 << 30 }, Arc::new(SystemClock)).unwrap();
-    let (spool, keeping) = relay();
-    // The file is made by a thread of the relay.
-    let begun = Instant::now();
-    while of_ledger(dir, "outbox").0 != "warn" {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", of_ledger(dir, "outbox"));
-    }
-    said(dir, "outbox", "warn", "the relay that runs keeps no ledger");
-    // As a relay has it that keeps one, whose ledger has refused a fact for so long.
-    let waits = |seconds: i64, lost: i64| {
-        let db = rusqlite::Connection::open(dir.join("spool/spool.db")).unwrap();
-        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64
-            - seconds * 1000;
-        let sql = format!(
-            "DELETE FROM outbox; INSERT INTO outbox (id, at, body) VALUES (7, {at}, '{{}}');
-             UPDATE outbox_state SET room = 268435456, rows = 1, bytes = 2, lost = {lost}"
-        );
-        db.execute_batch(&sql).unwrap();
-    };
-    for (seconds, lost, status, words) in [
-        (1, 0, "ok", "1 facts wait for the ledger"),
-        (100, 0, "warn", "the oldest for 10"),
-        (1000, 0, "fail", "the oldest for 16 min"),
-        (1, 3, "fail", "3 facts had no room any more"),
-    ] {
-        waits(seconds, lost);
-        said(dir, "outbox", status, words);
-    }
-    drop(spool);
-    tokio::task::spawn_blocking(move || keeping.wait()).await.unwrap();
-    waits(1000, 0);
-    said(dir, "outbox", "unknown", "no relay runs that would write them");
 }

@@ -1,63 +1,25 @@
 //! What `doctor` and `spool check` say of a ledger that does not work, one fault after the other.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
+mod set_up;
 mod tool;
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use mdss_relay_core::{Delivery, Role, Settings, plan};
 use mdss_relay_ledger::{Database, Fact, Kind, Ledger, Moment, Options, OutboxId, Place};
 use mdss_relay_spool::seam::{Outcome, Settlement, Want};
 use mdss_relay_spool::{Config, Durability, Sender, Spool, SystemClock};
 use serde_json::{Value, json};
+use set_up::{GOOD, STRANGER, set_up, write};
 use tempfile::TempDir;
 
-/// A user that no machine lists.
-const STRANGER: u32 = 65_001;
-
-/// DIR stands for a directory.
-const CONFIG: &str = r#"
-[mdss]
-endpoint = "https://mdss.example"
-api_key_file = "DIR/api-key"
-
-[http]
-mode = "spooled"
-data_dir = "DIR/spool"
-spool_limit = "1MiB"
-
-[ledger]
-mode = "on"
-limit = "10MiB"
-
-[[source]]
-name = "minio"
-path = "/minio"
-dialect = "minio"
-auth = { bearer = { token_file = "DIR/token" } }
-
-[[route]]
-bucket = "b"
-exclude_prefix = ["quarantine/"]
-storage_client_id = "unit-1"
-"#;
-
-fn write(path: &Path, text: &str, mode: u32) {
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
-}
-
-fn set_up() -> TempDir {
-    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let path = dir.path();
-    write(&path.join("api-key"), "0123456789abcdef0123456789abcdef\n", 0o600);
-    write(&path.join("token"), "fedcba9876543210fedcba9876543210\n", 0o600);
-    write(&path.join("relay.toml"), &CONFIG.replace("DIR", path.to_str().unwrap()), 0o644);
-    std::fs::create_dir(path.join("spool")).unwrap();
-    std::fs::set_permissions(path.join("spool"), PermissionsExt::from_mode(0o700)).unwrap();
-    dir
+/// A set-up whose relay keeps a ledger.
+fn kept() -> TempDir {
+    set_up(&format!("{GOOD}\n[ledger]\nmode = \"on\"\nlimit = \"10MiB\"\n"))
 }
 
 /// Status and sentence of a check.
@@ -117,7 +79,7 @@ async fn waits(place: mdss_relay_spool::Place) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_fault_of_a_ledger_in_a_file_is_found() {
-    let dir = set_up();
+    let dir = kept();
     let path = dir.path();
     let at = path.join("spool");
     let checks =
@@ -125,6 +87,10 @@ async fn each_fault_of_a_ledger_in_a_file_is_found() {
     let new = doctor(path);
     for id in checks {
         assert_eq!(said(&new, id).0, "ok", "before the first start: {new:#}");
+    }
+    for (id, words) in [("key", "is made when the ledger is begun"), ("outbox", "there is no spool yet")] {
+        let (_, why) = said(&new, &format!("machine.ledger_{id}"));
+        assert!(why.contains(words), "{id}: {why}");
     }
 
     let place = Place::Directory(at.clone());
@@ -134,8 +100,13 @@ async fn each_fault_of_a_ledger_in_a_file_is_found() {
     drop(ledger);
     waits(mdss_relay_spool::Place::Directory(at.clone())).await;
     let found = doctor(path);
-    for id in ["machine.ledger_writable", "machine.ledger_key", "machine.ledger_chain"] {
-        assert_eq!(said(&found, id).0, "ok", "{found:#}");
+    for (id, words) in [
+        ("writable", "ledger.db"),
+        ("key", "public half"),
+        ("chain", "entries fit, and the newest checkpoint"),
+    ] {
+        let (status, why) = said(&found, &format!("machine.ledger_{id}"));
+        assert!(status == "ok" && why.contains(words), "{id}: {status}: {why}");
     }
     // Whether what waits would be written is not known while nobody runs.
     let (status, why) = said(&found, "machine.ledger_outbox");
@@ -150,6 +121,10 @@ async fn each_fault_of_a_ledger_in_a_file_is_found() {
     mode(0o600);
     let good = std::fs::read(&key).unwrap();
     std::fs::remove_file(&key).unwrap();
+    let none = doctor(path);
+    let (status, why) = said(&none, "machine.ledger_version");
+    assert!(status == "fail" && why.contains("ledger.key"), "{status}: {why}");
+    assert_eq!(said(&none, "machine.ledger_key").0, "skipped");
     assert!(Ledger::make_key(&at).unwrap());
     let (status, why) = said(&doctor(path), "machine.ledger_key");
     assert!(status == "fail" && why.contains("another ledger's"), "{status}: {why}");
@@ -197,6 +172,48 @@ async fn each_fault_of_a_ledger_in_a_file_is_found() {
     std::fs::write(at.join("ledger.db"), "no database".repeat(1000)).unwrap();
     let (status, why) = said(&doctor(path), "machine.ledger_chain");
     assert!(status != "ok", "{status}: {why}");
+}
+
+/// How long it waits is told by `spool.db`; whether somebody will carry it over by whoever works on it.
+#[tokio::test]
+async fn facts_that_wait_for_a_ledger_are_found() {
+    let dir = kept();
+    let dir = dir.path();
+    let outbox = || said(&doctor(dir), "machine.ledger_outbox");
+    let place = mdss_relay_spool::Place::Directory(dir.join("spool"));
+    let (spool, keeping) = Spool::start(Config { place, limit: 1 << 30 }, Arc::new(SystemClock)).unwrap();
+    // The file is made by a thread of the relay.
+    let begun = Instant::now();
+    while outbox().0 != "warn" {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", outbox());
+    }
+    assert!(outbox().1.contains("the relay that runs keeps no ledger"), "{:?}", outbox());
+    // As a relay has it that keeps one, whose ledger has refused a fact for so long.
+    let wait_for = |seconds: i64, lost: i64| {
+        let db = rusqlite::Connection::open(dir.join("spool/spool.db")).unwrap();
+        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64
+            - seconds * 1000;
+        let sql = format!(
+            "DELETE FROM outbox; INSERT INTO outbox (id, at, body) VALUES (7, {at}, '{{}}');
+             UPDATE outbox_state SET room = 268435456, rows = 1, bytes = 2, lost = {lost}"
+        );
+        db.execute_batch(&sql).unwrap();
+    };
+    for (seconds, lost, status, words) in [
+        (1, 0, "ok", "1 facts wait for the ledger"),
+        (100, 0, "warn", "the oldest for 10"),
+        (1000, 0, "fail", "the oldest for 16 min"),
+        (1, 3, "fail", "3 facts had no room any more"),
+    ] {
+        wait_for(seconds, lost);
+        let (is, why) = outbox();
+        assert!(is == status && why.contains(words), "{is}: {why}");
+    }
+    drop(spool);
+    tokio::task::spawn_blocking(move || keeping.wait()).await.unwrap();
+    wait_for(1000, 0);
+    let (is, why) = outbox();
+    assert!(is == "unknown" && why.contains("no relay runs that would write them"), "{is}: {why}");
 }
 
 /// The end of a long chain costs as much as that of a short one, and what lies before it is not looked at.
