@@ -30,6 +30,8 @@ pub(super) struct Outcomes {
     waiting: Vec<Settlement>,
     /// Since when the first of them waits.
     since: Instant,
+    /// When something was last put into the spool; `None` before the first.
+    came: Option<Instant>,
     /// So many do not wait for company.
     enough: usize,
     writing: JoinSet<Written>,
@@ -48,6 +50,7 @@ impl Outcomes {
         Self {
             waiting: Vec::new(),
             since: Instant::now(),
+            came: None,
             enough,
             writing: JoinSet::new(),
             handed: 0,
@@ -62,6 +65,12 @@ impl Outcomes {
             self.since = Instant::now();
         }
         self.waiting.push(Settlement { ticket, outcome, fact });
+    }
+
+    /// Something was put into the spool. Where senders come one by one, each outcome would otherwise have a sync of its own between two of theirs,
+    /// and whoever comes meanwhile waits for both.
+    pub(super) fn came(&mut self, now: Instant) {
+        self.came = Some(now);
     }
 
     /// Outcomes that are not written down.
@@ -95,6 +104,7 @@ impl Outcomes {
         if let Some((batch, _)) = self.again.take_if(|(_, when)| now >= *when) {
             return Some(batch);
         }
+        let more = more || self.came.is_some_and(|came| now < came + GATHER);
         let gathers = more && self.waiting.len() < self.enough && now < self.since + GATHER;
         if self.again.is_some() || self.waiting.is_empty() || gathers {
             return None;
@@ -145,6 +155,8 @@ impl Outcomes {
             self.settled(done, Instant::now());
         }
         self.again = self.again.take().map(|(batch, _)| (batch, Instant::now()));
+        // Nothing gathers any more.
+        self.came = None;
         while self.unsettled() > 0 {
             self.flush(engine, Instant::now(), false);
             match self.written().await {
@@ -194,6 +206,22 @@ mod tests {
         add(&mut outcomes, 4);
         let begin = outcomes.since;
         assert_eq!(sizes(&mut outcomes, begin, true), Some(4), "they are enough");
+    }
+
+    #[test]
+    fn outcomes_gather_while_senders_come() {
+        let mut outcomes = Outcomes::new(4, Arc::default());
+        add(&mut outcomes, 1);
+        let begin = outcomes.since;
+        outcomes.came(begin);
+        assert_eq!(sizes(&mut outcomes, begin + GATHER / 2, false), None);
+        outcomes.came(begin + GATHER / 2);
+        assert_eq!(sizes(&mut outcomes, begin + GATHER, false), Some(1), "however many come");
+        add(&mut outcomes, 1);
+        let begin = outcomes.since;
+        outcomes.came(begin);
+        outcomes.since = begin + GATHER / 2;
+        assert_eq!(sizes(&mut outcomes, begin + GATHER, false), Some(1), "nobody has come lately");
     }
 
     /// Else a file that cannot be written would cost a core, and the log.

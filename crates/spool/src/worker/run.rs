@@ -189,7 +189,10 @@ impl Worker {
                 Some(done) = self.claiming.join_next() => self.claimed(done).await,
                 Some(done) = self.asking.join_next() => self.granted(done),
                 () = self.chores.done() => self.look = true,
-                () = news.notified() => self.look = true,
+                () = news.notified() => {
+                    self.look = true;
+                    self.outcomes.came(Instant::now());
+                }
                 () = tokio::time::sleep_until(wake.into()) => self.woken(),
             }
             while let Some(done) = self.running.try_join_next() {
