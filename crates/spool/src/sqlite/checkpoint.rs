@@ -2,19 +2,26 @@
 //!
 //! SQLite would do it in a commit, once the log has so many pages: whoever waits for that commit waits for two more syncs and for every page
 //! that is written. A connection of its own does it while others commit (<https://www.sqlite.org/wal.html#concurrency>); only when it cannot
-//! keep up, a commit does ([`super::connect`]).
+//! keep up, a commit does.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
 
 use super::connect::connect;
 
-/// After so many commits: each is a dozen to forty pages of log.
-const COMMITS: u32 = 64;
+/// Once the log has so many pages, 12 MB: a commit is a dozen to forty. While the file is synced, commits wait longer for their own sync: the rarer the better for those who
+/// come one by one, and the more at a time the worse for a crowd.
+const ENOUGH: i32 = 3000;
+
+/// At so many pages a commit does it, 32 MB.
+const MOST: i32 = 8000;
 
 /// What is written meanwhile is put into the file as well, so that the log can begin anew; but not for ever.
 const PASSES: u32 = 4;
@@ -23,12 +30,26 @@ const PASSES: u32 = 4;
 pub(super) struct Checkpoints {
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
-    commits: u32,
+    /// Pages of the log after the last commit.
+    log: Arc<AtomicI32>,
 }
 
 impl Checkpoints {
-    /// Starts it, for the file of this name. Without it the commits look after the log.
-    pub(super) fn start(path: &Path) -> Self {
+    /// Starts it, for the file of this name that this connection writes to. Without it the commits look after the log.
+    ///
+    /// # Errors
+    /// If SQLite does not tell how long the log is.
+    pub(super) fn start(path: &Path, writer: &mut Connection) -> rusqlite::Result<Self> {
+        let log = Arc::new(AtomicI32::new(0));
+        let told = Arc::clone(&log);
+        // Takes the place of `wal_autocheckpoint` (<https://www.sqlite.org/c3ref/wal_hook.html>), which asks for no success either: the commit stands.
+        writer.wal_hook(Some(move |wal: &mut Wal, pages| {
+            told.store(pages, Ordering::Relaxed);
+            if pages >= MOST {
+                let _ = wal.checkpoint();
+            }
+            Ok(())
+        }))?;
         let db = connect(path).and_then(|db| {
             // Whoever works on the file closes it last, and knows whether its names are still its own.
             db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -40,17 +61,16 @@ impl Checkpoints {
         let thread = db.ok().and_then(|db| {
             thread::Builder::new().name("spool-log".into()).spawn(move || serve(&db, &woken)).ok()
         });
-        Self { wake: thread.is_some().then_some(wake), thread, commits: 0 }
+        Ok(Self { wake: thread.is_some().then_some(wake), thread, log })
     }
 
     /// Something was committed.
-    pub(super) fn committed(&mut self) {
-        self.commits += 1;
-        if self.commits >= COMMITS
+    pub(super) fn committed(&self) {
+        if self.log.load(Ordering::Relaxed) >= ENOUGH
             && let Some(wake) = &self.wake
-            && wake.try_send(()).is_ok()
         {
-            self.commits = 0;
+            // It has been told if there is no room.
+            let _ = wake.try_send(());
         }
     }
 }
@@ -85,26 +105,54 @@ mod tests {
     use super::super::testing::file;
     use super::*;
 
+    /// Each commit is a few pages.
+    fn commit(db: &Connection, n: i32) {
+        db.execute("INSERT INTO done (mark, at) VALUES (?1 || hex(zeroblob(5000)), ?1)", [n]).unwrap();
+    }
+
     #[test]
     fn what_was_committed_comes_into_the_file_without_a_commit_that_waits_for_it() {
-        let (dir, db) = file();
+        let (dir, mut db) = file();
         let path = dir.path().join(FILE);
         db.pragma_update(None, "journal_mode", "wal").unwrap();
-        db.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
         let length = || std::fs::metadata(&path).unwrap().len();
-        let mut checkpoints = Checkpoints::start(&path);
-        let before = length();
-        for at in 0..COMMITS {
-            db.execute("INSERT INTO done (mark, at) VALUES (?1 || hex(zeroblob(500)), ?1)", [at]).unwrap();
-            assert_eq!(length(), before);
+        let checkpoints = Checkpoints::start(&path, &mut db).unwrap();
+        let (before, mut commits) = (length(), 0);
+        while checkpoints.log.load(Ordering::Relaxed) < ENOUGH {
+            assert_eq!(length(), before, "after {commits} commits");
             checkpoints.committed();
+            commit(&db, commits);
+            commits += 1;
         }
+        checkpoints.committed();
         let end = Instant::now() + Duration::from_secs(20);
-        while length() < before + 64 * 500 {
+        while length() < before + commits as u64 * 10_000 {
             assert!(Instant::now() < end, "{before} bytes, and now {}", length());
             thread::sleep(Duration::from_millis(5));
         }
+        // It is synced, and then the log begins anew.
+        while checkpoints.log.load(Ordering::Relaxed) >= ENOUGH {
+            assert!(Instant::now() < end, "the log goes on");
+            thread::sleep(Duration::from_millis(5));
+            commit(&db, commits);
+            commits += 1;
+        }
         drop(checkpoints);
         assert!(dir.path().join("spool.db-wal").exists(), "the log is the other connection's");
+    }
+
+    #[test]
+    fn a_log_that_nobody_looks_after_does_not_grow_for_ever() {
+        let (dir, mut db) = file();
+        let path = dir.path().join(FILE);
+        db.pragma_update(None, "journal_mode", "wal").unwrap();
+        db.pragma_update(None, "synchronous", "off").unwrap();
+        let checkpoints = Checkpoints::start(&path, &mut db).unwrap();
+        for n in 0..5000 {
+            commit(&db, n);
+        }
+        let log = std::fs::metadata(dir.path().join("spool.db-wal")).unwrap().len();
+        assert!(log < (MOST as u64 + 100) * 4200, "{log} bytes");
+        drop(checkpoints);
     }
 }

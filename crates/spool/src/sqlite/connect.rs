@@ -40,7 +40,7 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "foreign_keys", true)?;
     // 8 MB, whatever the file's size: memory stays flat.
     db.pragma_update(None, "cache_size", -8000)?;
-    // 16 MB of log before a commit puts it into the file and waits for that: mostly it has been done before (`checkpoint.rs`).
+    // 16 MB of log before a commit puts it into the file and waits for that. Of a relay another connection mostly does ([`super::checkpoint`]).
     db.pragma_update(None, "wal_autocheckpoint", 4000)?;
     // After a flood the log shrinks again.
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;

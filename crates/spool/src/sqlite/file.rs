@@ -247,7 +247,7 @@ fn open(path: &Path, now: Moment) -> Result<Opened, Trouble> {
     let fresh = schema::migrate(&mut db)?;
     ours(&db).map_err(opening)?;
     // Before the names are looked at: what it has opened by them is what they lead to.
-    let checkpoints = Checkpoints::start(path);
+    let checkpoints = Checkpoints::start(path, &mut db).map_err(opening)?;
     let mut names = Names::hold(path, file)?;
     names.check().map_err(|loss| Trouble::new(TroubleKind::Taken, loss.what))?;
     Ok(Opened { checkpoints, db, names, fresh })
