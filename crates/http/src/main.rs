@@ -25,20 +25,37 @@ const FAULT: &str = "SIGBUS: spool.db-shm or ledger.db-shm was cut while it was 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// How many threads take requests, for whoever knows better than [`workers`]: the variable of tokio's own runtimes, which panic where it is no number
+/// (<https://docs.rs/tokio/latest/tokio/runtime/struct.Builder.html#method.worker_threads>).
+const THREADS: &str = "TOKIO_WORKER_THREADS";
+
 fn main() -> Exit {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    // Whoever has set tokio's own variable knows better.
-    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
-        builder.worker_threads(workers(std::thread::available_parallelism().map_or(1, NonZero::get)));
-    }
-    match builder.enable_all().build() {
+    let say = |what: String| {
+        let _ = writeln!(std::io::stderr(), "{}: {what}", PROGRAM.name);
+    };
+    let threads = match std::env::var_os(THREADS) {
+        None => workers(std::thread::available_parallelism().map_or(1, NonZero::get)),
+        Some(given) => {
+            match given.to_str().and_then(|given| given.parse().ok()).filter(|n| (1..=MOST).contains(n)) {
+                Some(given) => given,
+                None => {
+                    say(format!("{THREADS}: expected a number from 1 to {MOST}, found {given:?}"));
+                    return Exit::Usage;
+                }
+            }
+        }
+    };
+    match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime.block_on(start()),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{}: its threads cannot be started: {error}", PROGRAM.name);
+            say(format!("its threads cannot be started: {error}"));
             Exit::Failed
         }
     }
 }
+
+/// More threads than any machine has processors for are a mistake, and would take its memory.
+const MOST: usize = 1024;
 
 /// Threads for requests on a machine of so many processors: half of them. The spool, the log and the kernel's network have the others; with a thread for
 /// each, these wake each other up for a fifth of what an event costs, and take no more events (docs/performance.md).

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mdss_relay_core::{SpoolPlace, fields};
+use mdss_relay_ledger::Ledger;
 use mdss_relay_reconcile::{
     Alone, Counts, Door, Means, Outcome, Progress, Referee, Schedule, Trouble, compare,
 };
@@ -23,8 +24,18 @@ use crate::metrics::Counters;
 /// How often it is looked whether a comparison is due.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How often the ledger is asked at least when the next one is due: others may write there.
+const ASK: Duration = Duration::from_secs(10);
+
 /// After a failure a bucket is compared again so much later, or when it is due.
 const AGAIN: Duration = Duration::from_secs(300);
+
+/// So often a relay says in a ledger that it shares with others that its comparison is under way.
+const HEARD: Duration = Duration::from_secs(30);
+
+/// After so long without a word of a comparison whoever made it has gone, and another relay goes on with it. A relay that starts may come before the others in their order
+/// while one of them compares.
+const GONE: Duration = Duration::from_secs(90);
 
 /// What all comparisons share.
 pub(crate) struct Comparing {
@@ -47,7 +58,7 @@ impl Comparing {
                     Some(next) => *next <= Instant::now(),
                     None => match self.waits(schedule).await {
                         Some(wait) if wait > LOOK => {
-                            next.insert(name.clone(), Instant::now() + wait);
+                            next.insert(name.clone(), Instant::now() + wait.min(ASK));
                             false
                         }
                         Some(_) => true,
@@ -75,9 +86,20 @@ impl Comparing {
     async fn waits(&self, schedule: &Schedule) -> Option<Duration> {
         let Some(book) = &self.book else { return Some(Duration::ZERO) };
         let last = book.ledger()?.last_run(Some(&schedule.question.bucket)).await.ok()?;
-        let Some(ended) = last.filter(|run| run.end.is_some()) else { return Some(Duration::ZERO) };
-        let since = mdss_relay_ledger::Moment::from(Timestamp::now()).since(ended.begun);
-        Some(schedule.every.saturating_sub(since))
+        let Some(last) = last else { return Some(Duration::ZERO) };
+        let since = |moment| mdss_relay_ledger::Moment::from(Timestamp::now()).since(moment);
+        Some(match last.end {
+            Some(_) => schedule.every.saturating_sub(since(last.begun)),
+            None if self.is_shared() => GONE.saturating_sub(since(last.updated)),
+            None => Duration::ZERO,
+        })
+    }
+
+    /// Whether other relays may have the same ledger.
+    fn is_shared(&self) -> bool {
+        let configuration = self.running.borrow();
+        let spool = configuration.http.spool.as_ref();
+        spool.is_some_and(|spool| matches!(spool.place, SpoolPlace::Database(_)))
     }
 
     /// Whether it was done: to its end, or until the server stops.
@@ -162,7 +184,24 @@ impl Comparing {
                 }
             }
         };
-        compare(means, &schedule.question, self.stop.clone(), say).await
+        let shared = self.book.as_ref().and_then(Book::ledger).filter(|_| self.is_shared());
+        // Whoever cannot write it does not write the end of it either, and then somebody else goes on.
+        let heard = async |ledger: &Ledger| drop(ledger.run_heard(&schedule.question.bucket).await);
+        if let Some(ledger) = &shared {
+            // One that is gone on with was last heard of by whoever has left it.
+            heard(ledger).await;
+        }
+        let mut compared = std::pin::pin!(compare(means, &schedule.question, self.stop.clone(), say));
+        loop {
+            tokio::select! {
+                outcome = &mut compared => return outcome,
+                () = sleep(HEARD) => {
+                    if let Some(ledger) = &shared {
+                        heard(ledger).await;
+                    }
+                }
+            }
+        }
     }
 }
 

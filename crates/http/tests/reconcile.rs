@@ -15,8 +15,13 @@ use s3::{Object, Store};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The relay's configuration, with these lines of a comparison.
+/// A relay with its spool in a file, and these lines of a comparison.
 fn program(folder: &Path, sim: &Sim, store: &Store, comparison: &str) -> Program {
+    without_place(folder, sim, store, comparison).env("RELAY_DATA_DIR", folder.join("data"))
+}
+
+/// The same, when it is not said yet where the spool is.
+fn without_place(folder: &Path, sim: &Sim, store: &Store, comparison: &str) -> Program {
     std::fs::write(folder.join("secret"), "not-a-secret\n").unwrap();
     let toml = format!(
         "[[route]]\nname = 'invoices'\nbucket = 'invoices'\nstorage_client_id = '00000000-0000-4000-8000-000000000002'\n\
@@ -30,7 +35,6 @@ fn program(folder: &Path, sim: &Sim, store: &Store, comparison: &str) -> Program
         .env("RELAY_LISTEN", "127.0.0.1:0")
         .env("RELAY_TOKEN", "a-token-of-the-tests")
         .env("RELAY_CONFIG", folder.join("relay.toml"))
-        .env("RELAY_DATA_DIR", folder.join("data"))
         .env("RELAY_MODE", "spooled")
         .env("RELAY_LEDGER", "on")
         .env("APIENDPOINT", sim.url())
@@ -113,4 +117,62 @@ async fn what_is_wrong_with_a_schedule_is_a_mistake_at_start() {
     let mut process = direct.env("RELAY_MODE", "direct").env("RELAY_LEDGER", "off").start().unwrap();
     assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(2));
     assert!(process.output().contains("RELAY_MODE=spooled"), "{}", process.output());
+}
+
+/// Without a PostgreSQL on the machine it is passed over, and says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_relays_with_one_ledger_one_compares_and_another_goes_on_when_it_is_killed() {
+    let Some(database) = postgres_rig::shared().unwrap() else { return };
+    let url = database.database().await.unwrap();
+    let ask = async |sql: &str| postgres_rig::ask(&url, sql).await.unwrap();
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let old = Timestamp::now() - Duration::from_secs(3600);
+    let store = Store::of((0..40).map(|n| (format!("in/{n}"), Object::of(old)))).await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("url"), &url).unwrap();
+    let comparison = "route = 'invoices'\nevery = '1h'\nforward = true\nrate = 2";
+    let program = without_place(folder.path(), &sim, &store, comparison)
+        .env("RELAY_SPOOL_URL_FILE", folder.path().join("url"))
+        .env("RELAY_SPOOL_DURABILITY", "server")
+        .env("RELAY_LEDGER_DIR", folder.path().join("key"));
+    let compares = |server: &Server| server.process.output().matches("is compared with").count();
+    // By the time the others would have seen that the one that was first is gone.
+    let time_goes_by = async || {
+        ask("UPDATE mdss_relay_ledger.run SET updated = updated - 100000").await;
+    };
+
+    let mut first = Server::start(&program, LIMIT).await.unwrap();
+    until("the first one compares", LIMIT, async || compares(&first) == 1).await.unwrap();
+    let second = Server::start(&program, LIMIT).await.unwrap();
+    until("it forwards", LIMIT, async || sim.accepted().len() >= 4).await.unwrap();
+    assert_eq!(compares(&second), 0);
+    first.process.signal("KILL").unwrap();
+    first.process.wait(LIMIT).await.unwrap();
+    // Its chain is free now, for whoever comes: that one is the first of all from here on.
+    let chain = ask("SELECT min(chain) FROM mdss_relay_ledger.writer").await.concat();
+    ask(&format!("UPDATE mdss_relay_ledger.writer SET until = clock_timestamp() WHERE chain = {chain}"))
+        .await;
+    time_goes_by().await;
+    until("the second one goes on", LIMIT, async || compares(&second) == 1).await.unwrap();
+    let third = Server::start(&program, LIMIT).await.unwrap();
+    until("the third one has the first chain", LIMIT, async || {
+        ask("SELECT min(chain) FROM mdss_relay_ledger.writer WHERE until > clock_timestamp()").await
+            == [chain.as_str()]
+    })
+    .await
+    .unwrap();
+    // It looks once a second. That nothing happens is what is waited for.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(compares(&third), 0, "{}", third.process.output());
+
+    let ended = "bucket \\\"invoices\\\" of store \\\"here\\\" was compared: 40 listed";
+    until("it comes to its end", LIMIT, async || second.process.output().contains(ended)).await.unwrap();
+    until("MDSS is told of all", LIMIT, async || {
+        sim.accepted_keys().into_iter().collect::<std::collections::BTreeSet<_>>().len() == 40
+    })
+    .await
+    .unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!((compares(&second), compares(&third)), (1, 0), "not again before its time");
+    assert_eq!(ask("SELECT count(*) FROM mdss_relay_ledger.run").await, ["1"]);
 }

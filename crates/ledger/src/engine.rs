@@ -234,6 +234,11 @@ impl Engine {
         .await
     }
 
+    pub(crate) async fn run_heard(&self, bucket: &str) -> Result<(), Trouble> {
+        let bucket = bucket.to_owned();
+        self.with(move |keeper| keeper.write(WRITING, Reach::Own, |pen| runs::heard(pen, &bucket))).await
+    }
+
     pub(crate) async fn run_end(&self, run: RunId, state: &str, report: &str) -> Result<RunEnd, Trouble> {
         let (state, report) = (state.to_owned(), report.to_owned());
         self.with(move |keeper| keeper.write(WRITING, Reach::All, |pen| runs::end(pen, run, &state, &report)))

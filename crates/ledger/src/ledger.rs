@@ -283,6 +283,14 @@ impl Ledger {
         self.engine.run_checkpoint(run, cursor, report).await
     }
 
+    /// Says that the last run of a bucket is still under way: [`Run::updated`](crate::Run::updated) is now. One that has ended stays as it is.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn run_heard(&self, bucket: &str) -> Result<(), Trouble> {
+        self.engine.run_heard(bucket).await
+    }
+
     /// Ends it: the report becomes an entry of the chain.
     ///
     /// # Errors

@@ -119,3 +119,23 @@ async fn it_says_what_it_is_and_takes_no_arguments() {
         "{told}"
     );
 }
+
+/// tokio's own runtimes panic at it.
+#[tokio::test]
+async fn a_number_of_threads_that_is_none_is_a_mistake() {
+    for given in ["", "two", "0", "-1", "2.5", "100000", "99999999999999999999"] {
+        let mut process = program().env("TOKIO_WORKER_THREADS", given).start().unwrap();
+        assert_eq!(process.wait(LIMIT).await.unwrap().code(), Some(2), "{given:?}");
+        let said = format!("TOKIO_WORKER_THREADS: expected a number from 1 to 1024, found {given:?}");
+        assert!(process.output().contains(&said), "{}", process.output());
+    }
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let program = simple(&sim).env("TOKIO_WORKER_THREADS", "3");
+    let server = Server::start(&program, LIMIT).await.unwrap();
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.process.id())).unwrap();
+    let name =
+        |task: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(task.unwrap().path().join("comm"));
+    let workers =
+        tasks.map(name).filter(|name| name.as_ref().is_ok_and(|name| name.starts_with("tokio"))).count();
+    assert!(workers >= 3, "{workers}");
+}

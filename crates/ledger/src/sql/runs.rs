@@ -26,6 +26,12 @@ pub(crate) fn checkpoint(
     if changed == 1 { Ok(()) } else { Err(Fault::refused(format!("run {} is not under way", run.0))) }
 }
 
+/// Says that the last one of a bucket is still under way, if it has not ended.
+pub(crate) fn heard(pen: &mut Pen<'_>, bucket: &str) -> Result<(), Fault> {
+    let sql = "UPDATE run SET updated = ?2 WHERE id = (SELECT max(id) FROM run WHERE bucket = ?1) AND state IS NULL";
+    pen.db.execute(sql, args![bucket, pen.now()]).map(drop)
+}
+
 pub(crate) fn end(pen: &mut Pen<'_>, run: RunId, state: &str, report: &str) -> Result<RunEnd, Fault> {
     let db = pen.db;
     let Some(mut run) = read(db, "id = ?1 AND state IS NULL", args![run.0])? else {
