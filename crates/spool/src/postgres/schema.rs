@@ -6,7 +6,13 @@ use mdss_relay_postgres::Tables;
 pub(super) const TABLES: Tables = Tables {
     what: "the spool",
     meta: "mdss_relay.meta",
-    steps: &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql"), include_str!("4.sql")],
+    steps: &[
+        include_str!("1.sql"),
+        include_str!("2.sql"),
+        include_str!("3.sql"),
+        include_str!("4.sql"),
+        include_str!("5.sql"),
+    ],
     oldest: 1,
     lock: 0x4d44_5352,
 };
