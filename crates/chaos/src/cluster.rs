@@ -6,6 +6,7 @@
 mod failover;
 mod field;
 mod kind;
+mod ledger;
 mod play;
 mod rate;
 
@@ -111,7 +112,7 @@ fn why_not(kind: Kind, binaries: &Binaries, newer: bool) -> Option<String> {
         Kind::Upgrade if !newer => Some("it needs a second version of the relay, with --newer".into()),
         Kind::RestartPooler if !Pooler::installed() => Some("it needs pgbouncer".into()),
         Kind::ClockSkew if wrong_clock(0).is_none() => Some("it needs libfaketime".into()),
-        Kind::FullDisk => {
+        Kind::FullDisk | Kind::FullLedger => {
             let refused = SmallDisk::mount(binaries, 1 << 20).err()?;
             Some(format!("it needs a disk of its own: {}", refused.to_string().replace('\n', " ")))
         }

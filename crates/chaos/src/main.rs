@@ -3,6 +3,7 @@
 mod attack;
 mod cluster;
 mod fault;
+mod kept;
 mod mdss;
 mod options;
 mod oracle;

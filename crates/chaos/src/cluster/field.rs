@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mdss_relay_ledger::Ledger;
 use postgres_rig::{Pooler, Proxy, Server, SmallDisk, wrong_clock};
 use tempfile::TempDir;
 use tokio::task::block_in_place;
@@ -19,6 +20,9 @@ use crate::sender::{Sender, Wording};
 
 /// The relays' database.
 pub(crate) const DATABASE: &str = "relay";
+
+/// The directory of the ledger's key, beside those of the relays.
+const LEDGER: &str = "ledger";
 
 /// What the servers call each other.
 pub(crate) const NAMES: [&str; 2] = ["a", "b"];
@@ -79,6 +83,10 @@ impl Field {
             .tempdir()
             .map_err(|e| format!("no directory for a row: {e}"))?;
         let mdss = Mdss::start(free_address()?, dir.path(), mdss_sim::DEFAULT_API_KEY.to_owned()).await?;
+        if kind.has_ledger() {
+            // All relays have it alike.
+            Ledger::make_key(&dir.path().join(LEDGER)).map_err(|trouble| trouble.to_string())?;
+        }
         let (servers, stream, disk) = database(&plan, kind.base()).await?;
         let pooler = match kind.base() {
             Base::Pooled => {
@@ -190,9 +198,13 @@ async fn database(
     // What the promise rests on is there in each row: it syncs.
     let setup = Server::setup(&plan.binaries).setting("max_wal_senders", "20");
     let mut first = said(block_in_place(|| setup.start()))?;
-    if base == Base::SmallDisk {
+    if matches!(base, Base::SmallDisk | Base::SecondDisk) {
         let disk = said(SmallDisk::mount(&plan.binaries, ROOM))?;
         said(first.ask(&format!("CREATE TABLESPACE small LOCATION '{}'", disk.path().display())).await)?;
+        if base == Base::SecondDisk {
+            said(first.named_database(DATABASE).await)?;
+            return Ok((vec![first], None, Some(disk)));
+        }
         let create = format!("CREATE DATABASE {DATABASE} OWNER relay TEMPLATE template0 TABLESPACE small");
         said(first.ask(&create).await)?;
         return Ok((vec![first], None, Some(disk)));
@@ -203,7 +215,7 @@ async fn database(
         _ => None,
     };
     match base {
-        Base::Alone | Base::SmallDisk | Base::Pooled => Ok((vec![first], None, None)),
+        Base::Alone | Base::SmallDisk | Base::SecondDisk | Base::Pooled => Ok((vec![first], None, None)),
         Base::Synchronous | Base::Asynchronous => {
             let port = stream.as_ref().map_or(first.port(), |proxy| proxy.address().port());
             let second = said(block_in_place(|| first.standby_by(NAMES[1], port)))?;
@@ -237,6 +249,10 @@ fn relay(
     let durability = if kind.base() == Base::Synchronous { "replicated" } else { "server" };
     let mut more = vec![("RELAY_SPOOL_URL", url.as_str()), ("RELAY_SPOOL_DURABILITY", durability)];
     more.extend(rate.as_deref().map(|rate| ("RELAY_SPOOL_RATE", rate)));
+    let ledger = dir.with_file_name(LEDGER).display().to_string();
+    if kind.has_ledger() {
+        more.extend([("RELAY_LEDGER", "on"), ("RELAY_LEDGER_DIR", ledger.as_str())]);
+    }
     let clock = match kind {
         Kind::ClockSkew => wrong_clock(SKEWS[number % SKEWS.len()]).ok_or("libfaketime is not installed")?,
         _ => Vec::new(),

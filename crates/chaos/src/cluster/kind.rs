@@ -27,6 +27,12 @@ pub(crate) enum Kind {
     RestartPooler,
     /// The disk with the database's tables is full
     FullDisk,
+    /// The relays are killed between outbox and ledger: before the ledger has what waits, or before the outbox has let go of it
+    KillLedger,
+    /// The disk with the ledger's tables alone is full, and more waits than the outbox takes: scanning goes on, and a gap counts what is missing
+    FullLedger,
+    /// Somebody edits a row of the ledger by hand under running relays: it must be named, and scanning goes on
+    EditedLedger,
     /// The relays' clocks are an hour wrong, and ten minutes that of the standby that is promoted
     ClockSkew,
     /// Two versions and two configurations of the relay side by side, the newer one with a migration
@@ -46,6 +52,8 @@ pub(crate) enum Base {
     Alone,
     /// One server, its tables on a disk that can be filled.
     SmallDisk,
+    /// One server, with a disk that can be filled for some of the tables.
+    SecondDisk,
     /// One server behind a pooler.
     Pooled,
     /// Two: every commit waits for the second one.
@@ -71,6 +79,9 @@ impl Kind {
             Self::StandbyAway | Self::CrashPrimary | Self::CancelWaits => 3,
             Self::RestartPooler => 20,
             Self::FullDisk => 8,
+            Self::KillLedger => 10,
+            Self::FullLedger => 3,
+            Self::EditedLedger => 5,
             Self::Rate => 1,
             Self::Everything => 12,
         }
@@ -87,14 +98,22 @@ impl Kind {
             Self::KillPrimaryAsync => Base::Asynchronous,
             Self::RestartPooler => Base::Pooled,
             Self::FullDisk => Base::SmallDisk,
+            Self::FullLedger => Base::SecondDisk,
             Self::KillReplica
             | Self::FreezeReplica
             | Self::RollingRestart
             | Self::Partition
             | Self::Upgrade
             | Self::LongTransaction
+            | Self::KillLedger
+            | Self::EditedLedger
             | Self::Rate => Base::Alone,
         }
+    }
+
+    /// Whether a ledger is kept, and compared with what MDSS has accepted.
+    pub(crate) fn has_ledger(self) -> bool {
+        matches!(self, Self::KillLedger | Self::FullLedger | Self::EditedLedger)
     }
 
     /// The most requests a second that all relays together send, where a row needs to know it.

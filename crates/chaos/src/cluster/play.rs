@@ -104,6 +104,9 @@ impl Field {
         {
             return Err(format!("an object came {late:?} after the relay that held it had died"));
         }
+        if self.kind.has_ledger() {
+            self.compare_with_ledger().await?;
+        }
         Ok(passes)
     }
 
@@ -154,6 +157,9 @@ impl Field {
             Kind::Partition => self.partition().await,
             Kind::RestartPooler => self.restart_pooler().await,
             Kind::FullDisk => self.full_disk().await,
+            Kind::KillLedger => self.kill_between().await,
+            Kind::FullLedger => self.fill_the_ledger().await,
+            Kind::EditedLedger => self.edit_a_row().await,
             Kind::ClockSkew => self.clock_skew().await,
             Kind::Upgrade => self.upgrade().await,
             Kind::LongTransaction => self.long_transaction().await,

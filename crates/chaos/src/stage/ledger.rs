@@ -1,20 +1,19 @@
 //! Rows about the ledger: whatever breaks between the spool and the ledger, or in the ledger's own place, each object that MDSS has accepted stands
 //! in the chain, not more often than MDSS was told; and a row that was edited by hand is named.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use drive::HttpPoster;
-use mdss_relay_ledger::{BucketName, Ledger, Options, Place, Verified, Verify};
+use mdss_relay_ledger::Place;
 use rusqlite::Connection;
 use tokio::time::sleep;
 
 use super::Stage;
 use crate::fault::Fault;
-use crate::oracle::Unit;
+use crate::kept::{Judged, faults, intact, judge, named, reading, written};
 use crate::relay::DATA;
 
 /// The directory of the ledger, beside the data directory.
@@ -25,9 +24,6 @@ pub(super) const SMALL: u64 = 32 << 20;
 
 /// How long a file may take to be there, and to be free.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// Entries that are looked up at once.
-const PAGE: usize = 5000;
 
 /// Ways to edit a row.
 const EDITS: [&str; 4] = [
@@ -126,11 +122,9 @@ impl Stage {
         let edit = EDITS[self.rng.usize(..EDITS.len())];
         db.execute(edit, [seq]).map_err(said)?;
         drop(db);
-        let found = verified(&dir).await?;
-        // A row that is gone is missed in the counts of its place as well.
-        let named: Vec<u64> = found.faults.iter().map(|fault| fault.seq).collect();
-        if !named.iter().any(|named| (seq..=seq + 1).contains(&(*named as i64))) {
-            return Err(format!("{edit} with {seq} of {last} was not named, but {named:?}"));
+        let found = faults(&reading(&Place::Directory(dir.clone())).await?).await?;
+        if !named(&found, seq as u64) {
+            return Err(format!("{edit} with {seq} of {last} was not named, but {found:?}"));
         }
         for tail in ["-wal", "-shm"] {
             let _ = fs::remove_file(dir.join(format!("ledger.db{tail}")));
@@ -141,31 +135,25 @@ impl Stage {
 
     /// Waits until the ledger has each object that MDSS has accepted, and looks whether it has more, and whether its chain is whole.
     pub(super) async fn compare_with_ledger(&mut self) -> Result<(), String> {
-        self.mdss.look()?;
         let begin = Instant::now();
-        let (dir, found) = loop {
-            let dir = self.readable_ledger()?;
-            let found = written(&dir).await.unwrap_or_default();
-            let missing = self.mdss.tally.keys().filter(|name| !found.contains_key(*name)).count();
-            if missing == 0 {
-                break (dir, found);
+        loop {
+            let place = Place::Directory(self.readable_ledger()?);
+            // One that is not there yet, or whose copy was cut off, has nothing.
+            let ledger = reading(&place).await.ok();
+            let found = match &ledger {
+                Some(ledger) => written(ledger).await.unwrap_or_default(),
+                None => Default::default(),
+            };
+            self.mdss.look()?;
+            match (judge(&self.mdss.tally, &found, 0), ledger) {
+                (Judged::Wrong(what), _) => return Err(what),
+                (Judged::Fits, Some(ledger)) => return intact(&ledger).await,
+                (judged, _) if begin.elapsed() > self.options.patience.min(LIMIT) => {
+                    let missing = if let Judged::Lacks(missing) = judged { missing } else { 0 };
+                    return Err(format!("{missing} objects that MDSS has accepted are not in the ledger"));
+                }
+                _ => sleep(Duration::from_millis(100)).await,
             }
-            if begin.elapsed() > self.options.patience.min(LIMIT) {
-                return Err(format!("{missing} objects that MDSS has accepted are not in the ledger"));
-            }
-            sleep(Duration::from_millis(100)).await;
-        };
-        // A request whose answer the relay did not hear is told to MDSS once more; the ledger has one of the two at least.
-        let too_many =
-            found.iter().filter(|(name, n)| self.mdss.tally.get(*name).copied().unwrap_or(0) < **n);
-        let too_many: Vec<_> = too_many.take(3).collect();
-        if !too_many.is_empty() {
-            return Err(format!("the ledger has more than MDSS has accepted: {too_many:?}"));
-        }
-        let verified = verified(&dir).await?;
-        match verified.faults.first() {
-            None => Ok(()),
-            Some(fault) => Err(format!("the chain is broken at {}: {}", fault.seq, fault.what)),
         }
     }
 
@@ -230,36 +218,4 @@ async fn hold(file: PathBuf) -> Result<Connection, String> {
         }
     });
     held.await.map_err(|e| e.to_string())?
-}
-
-async fn reading(dir: &Path) -> Result<Ledger, String> {
-    let ledger = Ledger::open(&Place::Directory(dir.to_owned()), Options::reading()).await;
-    ledger.map_err(|trouble| trouble.to_string())
-}
-
-/// How often each object stands in the ledger, by unit and key.
-async fn written(dir: &Path) -> Result<BTreeMap<(String, String), u64>, String> {
-    let ledger = reading(dir).await?;
-    let mut found = BTreeMap::new();
-    for unit in [Unit::Good, Unit::Odd] {
-        let (bucket, mut after) = (BucketName::new(unit.bucket()), None);
-        loop {
-            let page = ledger.writes_from(&bucket, after.as_deref(), PAGE).await;
-            let page = page.map_err(|trouble| trouble.to_string())?;
-            let full = page.len() == PAGE;
-            for object in page {
-                let key = String::from_utf8_lossy(&object.key).into_owned();
-                found.insert((unit.id().to_owned(), key), object.writes.len() as u64);
-                after = Some(object.key);
-            }
-            if !full {
-                break;
-            }
-        }
-    }
-    Ok(found)
-}
-
-async fn verified(dir: &Path) -> Result<Verified, String> {
-    reading(dir).await?.verify(Verify::default()).await.map_err(|trouble| trouble.to_string())
 }
