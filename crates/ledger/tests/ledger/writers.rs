@@ -23,6 +23,15 @@ async fn append(ledger: &Ledger, range: std::ops::Range<u64>) -> mdss_relay_ledg
     ledger.append(writes(range).map(|(id, fact)| (OutboxId(id), fact)).collect()).await.unwrap()
 }
 
+/// A result about an object, as MDSS posts it.
+fn posted(n: u64) -> Vec<Posted> {
+    let body = serde_json::json!({
+        "FileId": format!("0198f02f-0000-7000-8000-{n:012x}"), "FilePath": format!("incoming/{n:05}.pdf"), "FileStatus": "Allowed",
+        "FileState": "Available", "ScanCompletedTimeStamp": Moment::from_millis(START + 50_000).to_string(), "WebhookNotificationType": "FileScanned"
+    });
+    vec![Posted { source: "mdss".into(), body: body.to_string().into_bytes() }]
+}
+
 async fn intact(ledger: &Ledger) -> Vec<u64> {
     let mut entries = Vec::new();
     for chain in ledger.chains().await.unwrap() {
@@ -97,13 +106,6 @@ async fn what_two_writers_hand_in_at_once_is_written_once() {
 async fn a_result_stands_in_the_chain_of_its_write() {
     let Some((bench, other)) = two().await else { return };
     bench.clock.set(START + 60_000);
-    let posted = |n: u64| {
-        let body = serde_json::json!({
-            "FileId": format!("0198f02f-0000-7000-8000-{n:012x}"), "FilePath": format!("incoming/{n:05}.pdf"), "FileStatus": "Allowed",
-            "FileState": "Available", "ScanCompletedTimeStamp": Moment::from_millis(START + 50_000).to_string(), "WebhookNotificationType": "FileScanned"
-        });
-        vec![Posted { source: "mdss".into(), body: body.to_string().into_bytes() }]
-    };
     let became = async |ledger: &Ledger, n| ledger.receive(posted(n)).await.unwrap()[0].became;
     assert_eq!(became(&bench.ledger, 11).await, Became::Matched);
     assert_eq!(became(&other, 11).await, Became::Repeated);
@@ -386,6 +388,64 @@ async fn a_server_ends_a_transaction_of_whom_nothing_is_heard() {
     append(&fresh, 80..81).await;
     let said = bench.ask("SELECT detail FROM entry WHERE detail IS NOT NULL").await;
     assert_eq!(said, ["10s 30s 5s read committed"]);
+}
+
+/// What a server ends in the middle of a transaction: by the operator's limit, because somebody cancels it, or with its session. Whoever handed it in does so
+/// again, as the relay does, and it is written once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_server_ends_is_written_once_when_it_comes_again() {
+    let Some((bench, other)) = two().await else { return };
+    bench.clock.set(START + 60_000);
+    let database = bench.ask("SELECT current_database()").await.remove(0);
+    let waits = format!(
+        "FROM pg_stat_activity WHERE datname = '{database}' AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
+    );
+    let ways = [
+        ("cancelled", format!("SELECT pg_cancel_backend(pid)::text {waits}")),
+        ("terminated", format!("SELECT pg_terminate_backend(pid)::text {waits}")),
+        ("out of time", "SELECT 'it ends by itself'".to_owned()),
+    ];
+    for (at, (way, ends)) in ways.into_iter().enumerate() {
+        let (from, number) = (100 * (at as u64 + 1), at as u64 + 10);
+        if way == "out of time" {
+            bench.sql(&format!("ALTER DATABASE {database} SET statement_timeout = '300ms'")).await;
+            // So that both have sessions that know it.
+            bench.ask(&format!("SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE datname = '{database}' AND pid <> pg_backend_pid()")).await;
+        }
+        let holder = postgres_rig::client(bench.url.as_deref().unwrap()).await.unwrap();
+        holder
+            .batch_execute(
+                "SET statement_timeout = 0; BEGIN; LOCK TABLE mdss_relay_ledger.entry IN EXCLUSIVE MODE",
+            )
+            .await
+            .unwrap();
+        let rows: Vec<_> = writes(from..from + 20).map(|(id, fact)| (OutboxId(id), fact)).collect();
+        let (first, handed_in) = (other.clone(), rows.clone());
+        let under_way = tokio::spawn(async move { first.append(handed_in).await });
+        let (second, about) = (bench.ledger.clone(), posted(number));
+        let heard = tokio::spawn(async move { second.receive(about).await });
+        let both_wait = async || bench.ask(&format!("SELECT count(*) {waits}")).await == ["2"];
+        if way != "out of time" {
+            drive::until("both wait in their transactions", Duration::from_secs(8), both_wait).await.unwrap();
+        }
+        assert!(!bench.ask(&ends).await.is_empty());
+        let (ended, result) = (under_way.await.unwrap(), heard.await.unwrap());
+        assert!(ended.is_err() && result.is_err(), "{way}: {ended:?}, {result:?}");
+        drop(holder);
+        let held = "SELECT count(*) FROM pg_locks WHERE relation = 'mdss_relay_ledger.entry'::regclass AND mode = 'ExclusiveLock'";
+        drive::until("the lock is gone", Duration::from_secs(8), async || bench.ask(held).await == ["0"])
+            .await
+            .unwrap();
+        // The next call has a session again.
+        let again = other.append(rows.clone()).await.unwrap();
+        assert_eq!((again.entries, again.repeated), (20, 0), "{way}: nothing of it was kept");
+        assert_eq!(other.append(rows).await.unwrap().repeated, 20, "{way}");
+        let became = async || bench.ledger.receive(posted(number)).await.unwrap()[0].became;
+        assert_eq!((became().await, became().await), (Became::Matched, Became::Repeated), "{way}");
+        intact(&bench.ledger).await;
+    }
+    let entries: u64 = intact(&bench.ledger).await.iter().sum();
+    assert_eq!(entries, 6 + 3 * 20 + 3);
 }
 
 /// What is told to somebody else, or stands in no outbox, is on a standby first.
