@@ -4,7 +4,8 @@
 mod tool;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use mdss_relay_ledger::{Database, Fact, Kind, Ledger, Moment, Options, Origin, OutboxId, Place, ScanResult};
 use serde_json::Value;
@@ -246,6 +247,100 @@ async fn a_key_is_replaced_and_an_auditor_can_follow_it() {
     pieces[0]["checkpoints"] = serde_json::json!([]);
     let forged: String = pieces.iter().map(|line| format!("{line}\n")).collect();
     assert_eq!(python("forged.jsonl", &forged, &found[0].1).0, 1);
+}
+
+/// Kills `rekey` after a time, and gives whether it had come to its end before.
+fn killed(arguments: &[&str], after: Duration) -> bool {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mdss-relay"))
+        .args(["ledger", "rekey", "--reason", "it was in a mail", "--yes"])
+        .args(arguments)
+        .env_clear()
+        .env("USER", "anna")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(after);
+    let ended = child.try_wait().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    ended.is_some_and(|status| status.success())
+}
+
+/// Killed at any moment, and given again: the chains are whole, there is one new one, and it is signed by the key that is there.
+#[tokio::test]
+async fn a_key_is_replaced_although_the_command_is_killed() {
+    const KILLS: u32 = 12;
+    let server = postgres_rig::shared().unwrap();
+    for shared in [false, true] {
+        let (mut whole, mut between) = (Duration::from_millis(100), 0);
+        for n in 0..=KILLS {
+            let dir = tempfile::tempdir().unwrap();
+            let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+            let (place, arguments) = match (&server, shared) {
+                (_, false) => {
+                    let data = dir.path().to_str().unwrap().to_owned();
+                    (Place::Directory(dir.path().into()), vec!["--data-dir".to_owned(), data])
+                }
+                (None, true) => break,
+                (Some(server), true) => {
+                    let url = server.database().await.unwrap();
+                    std::fs::write(path("url"), &url).unwrap();
+                    Ledger::make_key(&dir.path().join("key")).unwrap();
+                    let database = Database::of_url(&url).unwrap();
+                    let arguments =
+                        ["--url-file", &path("url"), "--key-dir", &path("key")].map(str::to_owned);
+                    (Place::Database { database, key: Some(dir.path().join("key")) }, arguments.to_vec())
+                }
+            };
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let asked = |command: &[&str]| {
+                tool::run("ledger", &[command, &arguments[..]].concat(), &[("USER", "anna")], "")
+            };
+            let relay = Ledger::open(&place, Options::default()).await.unwrap();
+            relay.append(vec![write(1, "a.pdf"), write(2, "b.pdf")]).await.unwrap();
+            relay.checkpoint().await.unwrap();
+            relay.close().await;
+
+            let again = ["rekey", "--reason", "it was in a mail", "--yes", "--json"];
+            if n == 0 {
+                // How long it takes.
+                let begun = Instant::now();
+                assert_eq!(asked(&again).status, 0);
+                whole = begun.elapsed();
+                continue;
+            }
+            if killed(&arguments, whole * n / KILLS) {
+                continue;
+            }
+            let said = asked(&again);
+            assert_eq!(said.status, 0, "{}", said.stderr);
+            let new = serde_json::from_str::<Value>(&said.stdout).unwrap()["public_key"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            let relay = Ledger::open(&place, Options::default()).await.unwrap();
+            assert_eq!(relay.append(vec![write(7, "later.pdf")]).await.unwrap().entries, 1);
+            relay.checkpoint().await.unwrap();
+            relay.close().await;
+            let verified = asked(&["verify", "--json"]);
+            let chains = lines(&verified);
+            // Killed when all was done and not yet said, it is a key that is replaced once more.
+            assert!(
+                verified.status == 0 && (2..=3).contains(&chains.len()),
+                "{n} of {KILLS}: {}",
+                verified.stdout
+            );
+            let signs = chains.last().unwrap()["keys"].as_array().unwrap().last().unwrap();
+            assert_eq!(signs["public_key"].as_str().unwrap(), new);
+            between += usize::from(chains.len() == 2);
+        }
+        assert!(
+            (shared && server.is_none()) || between >= 4,
+            "{between} of {KILLS} were killed before the end"
+        );
+    }
 }
 
 fn lines_of(text: &str) -> Vec<Value> {
