@@ -34,8 +34,8 @@ const THERE: &str = "SELECT count(*) > 0 FROM mdss_relay_ledger.entry WHERE kind
 const NUMBER: i64 = (1 << 40) - 1;
 
 impl Field {
-    /// Holds the ledger back, so that facts wait in the outbox, and kills the relays over it; one time in two only after the ledger has them, while the
-    /// outbox cannot let go of them. One time in two one relay is left, and takes over what the others had.
+    /// Holds the ledger back, so that facts wait in the outbox, and kills the relays over it; every other time only after the ledger has them, while the
+    /// outbox cannot let go of them. Two times of four one relay is left, and takes over what the others had.
     pub(super) async fn kill_between(&mut self) -> Result<(), String> {
         for replica in &mut self.replicas {
             replica.ours.up().await?;
@@ -43,7 +43,7 @@ impl Field {
         self.there().await?;
         let ledger = self.hold("LOCK TABLE mdss_relay_ledger.entry IN EXCLUSIVE MODE").await?;
         self.pause(300..900).await;
-        let outbox = match self.rng.bool() {
+        let outbox = match self.injected.is_multiple_of(2) {
             true => Some(self.hold("SELECT FROM mdss_relay.outbox FOR UPDATE").await?),
             false => None,
         };
@@ -53,7 +53,7 @@ impl Field {
         }
         let mut order: Vec<usize> = (0..self.replicas.len()).collect();
         self.rng.shuffle(&mut order);
-        if self.injected % 2 == 1 {
+        if self.injected % 4 >= 2 {
             order.pop();
         }
         for one in &order {
@@ -138,8 +138,11 @@ impl Field {
     pub(super) async fn compare_with_ledger(&mut self) -> Result<(), String> {
         let begin = Instant::now();
         let ledger = reading(&self.place()?).await?;
-        // What a killed relay had told MDSS and not written down is sent again when its lease has ended, and is in the ledger then.
-        let limit = LEASE + LATE + SLACK + LIMIT;
+        let limit = match self.died {
+            // What a killed relay had told MDSS and not written down is sent again when its lease has ended, and is in the ledger then.
+            Some(_) => LEASE + LATE + SLACK + LIMIT,
+            None => self.plan.patience.min(LIMIT),
+        };
         loop {
             let gaps = "SELECT coalesce(sum(count), 0)::text FROM mdss_relay_ledger.entry WHERE kind = 10 AND reason = 'outbox_full'";
             let gaps = self.ask(gaps).await?.concat().parse().unwrap_or(0);
@@ -148,7 +151,7 @@ impl Field {
             match judge(&self.mdss.tally, &found, gaps) {
                 Judged::Wrong(what) => return Err(what),
                 Judged::Fits => return intact(&ledger).await,
-                Judged::Lacks(missing) if begin.elapsed() > self.plan.patience.min(limit) => {
+                Judged::Lacks(missing) if begin.elapsed() > limit => {
                     return Err(format!(
                         "{missing} objects that MDSS has accepted are neither in the ledger nor counted in a gap"
                     ));
