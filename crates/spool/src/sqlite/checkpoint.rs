@@ -20,6 +20,9 @@ use super::connect::connect;
 /// come one by one, and the more at a time the worse for a crowd.
 const ENOUGH: i32 = 3000;
 
+/// And then after so many more each time, while it does not begin anew: somebody still reads what it has.
+const MORE: i32 = ENOUGH / 8;
+
 /// At so many pages a commit does it, 32 MB.
 const MOST: i32 = 8000;
 
@@ -32,6 +35,10 @@ pub(super) struct Checkpoints {
     thread: Option<JoinHandle<()>>,
     /// Pages of the log after the last commit.
     log: Arc<AtomicI32>,
+    /// The same after the commit before.
+    before: i32,
+    /// At so many the thread is woken.
+    next: i32,
 }
 
 impl Checkpoints {
@@ -61,16 +68,21 @@ impl Checkpoints {
         let thread = db.ok().and_then(|db| {
             thread::Builder::new().name("spool-log".into()).spawn(move || serve(&db, &woken)).ok()
         });
-        Ok(Self { wake: thread.is_some().then_some(wake), thread, log })
+        Ok(Self { wake: thread.is_some().then_some(wake), thread, log, before: 0, next: ENOUGH })
     }
 
     /// Something was committed.
-    pub(super) fn committed(&self) {
-        if self.log.load(Ordering::Relaxed) >= ENOUGH
+    pub(super) fn committed(&mut self) {
+        let log = self.log.load(Ordering::Relaxed);
+        if log < self.before {
+            self.next = ENOUGH;
+        }
+        self.before = log;
+        if log >= self.next
             && let Some(wake) = &self.wake
+            && wake.try_send(()).is_ok()
         {
-            // It has been told if there is no room.
-            let _ = wake.try_send(());
+            self.next = log + MORE;
         }
     }
 }
@@ -116,7 +128,7 @@ mod tests {
         let path = dir.path().join(FILE);
         db.pragma_update(None, "journal_mode", "wal").unwrap();
         let length = || std::fs::metadata(&path).unwrap().len();
-        let checkpoints = Checkpoints::start(&path, &mut db).unwrap();
+        let mut checkpoints = Checkpoints::start(&path, &mut db).unwrap();
         let (before, mut commits) = (length(), 0);
         while checkpoints.log.load(Ordering::Relaxed) < ENOUGH {
             assert_eq!(length(), before, "after {commits} commits");
@@ -139,6 +151,26 @@ mod tests {
         }
         drop(checkpoints);
         assert!(dir.path().join("spool.db-wal").exists(), "the log is the other connection's");
+    }
+
+    /// While somebody reads for long the log cannot begin anew; else each commit would have the file synced beside it.
+    #[test]
+    fn a_log_that_stays_long_is_not_looked_after_at_every_commit() {
+        let (wake, woken) = sync_channel(1);
+        let log = Arc::new(AtomicI32::new(0));
+        let mut checkpoints =
+            Checkpoints { wake: Some(wake), thread: None, log: Arc::clone(&log), before: 0, next: ENOUGH };
+        let mut times = |pages: std::ops::Range<i32>| {
+            pages
+                .filter(|pages| {
+                    log.store(*pages, Ordering::Relaxed);
+                    checkpoints.committed();
+                    woken.try_recv().is_ok()
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(times(1..ENOUGH + 2 * MORE + 1), [ENOUGH, ENOUGH + MORE, ENOUGH + 2 * MORE]);
+        assert_eq!(times(1..ENOUGH + 1), [ENOUGH], "it has begun anew");
     }
 
     #[test]
