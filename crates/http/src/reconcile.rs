@@ -66,11 +66,15 @@ impl Comparing {
                         None => false,
                     },
                 };
-                if due && self.has_turn(schedule).await && !*self.stop.borrow() {
-                    let done = self.once(&configuration, schedule).await;
-                    let pause = if done { schedule.every } else { AGAIN.min(schedule.every) };
-                    next.insert(name, Instant::now() + pause);
+                if !due || *self.stop.borrow() {
+                    continue;
                 }
+                let pause = match self.has_turn(schedule).await {
+                    true if self.once(&configuration, schedule).await => schedule.every,
+                    true => AGAIN.min(schedule.every),
+                    false => self.waits(schedule).await.unwrap_or(LOOK).clamp(LOOK, ASK),
+                };
+                next.insert(name, Instant::now() + pause);
             }
             sleep(LOOK).await;
         }
