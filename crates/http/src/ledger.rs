@@ -524,7 +524,6 @@ impl Pump {
     }
 }
 
-/// Something is missing here, and nobody knows how much.
 /// What a row says. Of one that cannot be read a gap, by the row's own number and time: handed in once more it is the same one.
 fn fact(row: &OutboxRow) -> Fact {
     let why = match Fact::read(&row.body) {
@@ -538,6 +537,7 @@ fn fact(row: &OutboxRow) -> Fact {
     Fact { reason, count: Some(1), ..Fact::new(Kind::Gap, at) }
 }
 
+/// Something is missing here, and nobody knows how much.
 fn gap(why: &str) -> Fact {
     Fact { reason: Some(why.to_owned()), ..Fact::new(Kind::Gap, SystemClock.now()) }
 }

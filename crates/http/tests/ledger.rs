@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use drive::{Program, Server};
-use mdss_relay_ledger::{BucketName, Checkpoint, Kind, Ledger, Options, Place, Verified, Verify};
+use mdss_relay_ledger::{BucketName, Checkpoint, Kind, Ledger, Options, Place, Rekey, Verified, Verify};
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, units};
 use rusqlite::Connection;
 
@@ -380,6 +380,41 @@ async fn server_says(dir: &Path, kind: Kind, count: usize) {
         db.query_row(sql, [number], |row| row.get::<_, i64>(0)).unwrap() == count as i64
     })
     .await;
+}
+
+/// Neither a restart nor a reload is needed, and what came in the meantime is in the new chain.
+#[tokio::test]
+async fn a_running_relay_takes_a_new_key_up_by_itself() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("ledger");
+    let server = start(&program(&sim, folder.path())).await;
+    let mut all = keys("before", 5);
+    post(&server, &all).await;
+    until("the ledger has all", async || written(dir.clone()).await == once(&all)).await;
+    let asked = Rekey { actor: "anna".into(), reason: "it was in a mail".into(), lost: false };
+    let place = Place::Directory(dir.clone());
+    let new = Ledger::rekey(&place, Options::default(), asked).await.unwrap().public_key;
+    let after = keys("after", 5);
+    post(&server, &after).await;
+    all.extend(after);
+    until("it writes with the new key", async || written(dir.clone()).await == once(&all)).await;
+    assert_eq!(metric(&server, "mdss_relay_ledger_healthy").await, Some(1.0));
+    let log = stop(server).await;
+    assert!(log.contains("ledger_key") && log.contains("the ledger is written again"), "{log}");
+
+    let (published, broken) = Checkpoint::find(&log);
+    assert_eq!(broken, 0);
+    let ledger = reading(dir).await.unwrap();
+    let chains = ledger.chains().await.unwrap();
+    assert_eq!(chains.len(), 2);
+    for chain in &chains {
+        let checkpoints: Vec<_> = published.iter().filter(|one| one.ledger == *chain).copied().collect();
+        assert!(!checkpoints.is_empty(), "{log}");
+        let asked = Verify { ledger: Some(*chain), checkpoints, ..Verify::default() };
+        assert_eq!(ledger.verify(asked).await.unwrap().faults, []);
+    }
+    assert!(published.iter().filter(|one| one.ledger == chains[1]).all(|one| one.public_key == new));
 }
 
 #[tokio::test]

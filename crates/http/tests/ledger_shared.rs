@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use drive::{Program, Server};
 use mdss_relay_ledger::{
-    BucketName, Checkpoint, Clock, Database, Fact, Kind, Ledger, Moment, Options, OutboxId, Place, Verify,
+    BucketName, Checkpoint, Clock, Database, Fact, Kind, Ledger, Moment, Options, OutboxId, Place, Rekey,
+    Verify,
 };
 use mdss_sim::{Config, DEFAULT_API_KEY, Sim, units};
 
@@ -284,6 +285,47 @@ async fn a_relay_with_another_key_says_so_and_goes_on() {
     let log = stop(two).await;
     assert!(log.contains("ledger_key") && log.contains("mdss-relay ledger rekey"), "{log}");
     world.intact(&stop(one).await).await;
+}
+
+/// The key is replaced while two relays run: the one beside the key goes on by itself, the other says that it has the old one until it is given the new
+/// one. Neither is started anew.
+#[tokio::test]
+async fn running_relays_take_a_new_key_up() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let world = World::of(server.database().await.unwrap()).await;
+    let one = world.start().await;
+    healthy(&one, 1.0).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = || std::fs::copy(world.key().join("ledger.key"), elsewhere.path().join("ledger.key")).unwrap();
+    copy();
+    let two = Server::start(&world.program(elsewhere.path()), LIMIT).await.unwrap();
+    let mut all = keys("before", 10);
+    post(&one, &all[..5]).await;
+    post(&two, &all[5..]).await;
+    world.has("both have written", &all).await;
+
+    let place = Place::Database { database: Database::of_url(&world.url).unwrap(), key: Some(world.key()) };
+    let asked = Rekey { actor: "anna".into(), reason: "it was in a mail".into(), lost: false };
+    let new = Ledger::rekey(&place, Options::default(), asked).await.unwrap().public_key;
+    healthy(&two, 0.0).await;
+    let after = keys("after", 10);
+    post(&one, &after[..5]).await;
+    post(&two, &after[5..]).await;
+    all.extend(after);
+    world.has("the one beside the key has written what both have sent", &all).await;
+    copy();
+    healthy(&two, 1.0).await;
+    healthy(&one, 1.0).await;
+    let last = keys("last", 10);
+    post(&one, &last[..5]).await;
+    post(&two, &last[5..]).await;
+    all.extend(last);
+    world.has("and both go on", &all).await;
+    let (one, two) = (stop(one).await, stop(two).await);
+    assert!(two.contains("ledger_key") && two.contains("the ledger is written again"), "{two}");
+    let (published, _) = Checkpoint::find(&format!("{one}{two}"));
+    assert!(published.iter().any(|one| one.public_key == new), "{one}{two}");
+    world.intact(&format!("{one}{two}")).await;
 }
 
 /// What one relay has accepted, and of which another hears the result, is one story, in whatever order and however often it is told.

@@ -356,32 +356,39 @@ async fn other_forms_of_paths_and_equal_ids_are_learned_from_what_mdss_sends() {
     assert_eq!(stage.results("two", "last").await, [Some(("allowed".into(), "id".into()))]);
 }
 
+/// A ledger in which MDSS has accepted objects of the first bucket two hours ago, and has told of no result.
+async fn accepted_long_ago(folder: &Path, keys: &[&str]) {
+    let before = mdss_relay_ledger::Moment::from_millis(jiff::Timestamp::now().as_millisecond() - 7_200_000);
+    std::fs::create_dir(folder.join("data")).unwrap();
+    let ledger = Ledger::open(&Place::Directory(folder.join("data")), Options::default()).await.unwrap();
+    let accepted = |(n, key): (usize, &&str)| {
+        let fact = Fact {
+            bucket: Some("one".into()),
+            unit: Some(units::S3_COMPATIBLE.into()),
+            key: Some((*key).into()),
+            ..Fact::new(Kind::Accepted, before)
+        };
+        (OutboxId(-1 - i64::try_from(n).unwrap()), fact)
+    };
+    ledger.append(keys.iter().enumerate().map(accepted).collect()).await.unwrap();
+}
+
+/// Tells MDSS of an object, without the relay.
+async fn scanned(sim: &Sim, key: &str) {
+    let metadata = json!({ "s3": { "object": { "key": key } } }).to_string();
+    let submission = json!({ "storageClientId": units::S3_COMPATIBLE, "metadata": metadata }).to_string();
+    let headers = [("ApiKey", DEFAULT_API_KEY), ("content-type", "application/json")];
+    let poster = drive::HttpPoster::new(LIMIT);
+    assert_eq!(poster.send("POST", &sim.url(), &headers, submission).await.unwrap().status, 200);
+}
+
 /// What MDSS knows of a scan, it says when it is asked: at a path, and with names, that only an operator can know.
 #[tokio::test]
 async fn an_accepted_object_without_a_result_in_time_is_asked_about() {
     let folder = tempfile::tempdir().unwrap();
     let sim = Sim::start(Config { file_api: true, ..Config::default() }).await.unwrap();
-    let before = mdss_relay_ledger::Moment::from_millis(jiff::Timestamp::now().as_millisecond() - 7_200_000);
-    {
-        std::fs::create_dir(folder.path().join("data")).unwrap();
-        let place = Place::Directory(folder.path().join("data"));
-        let ledger = Ledger::open(&place, Options::default()).await.unwrap();
-        let accepted = |n: i64, key: &str| {
-            let fact = Fact {
-                bucket: Some("one".into()),
-                unit: Some(units::S3_COMPATIBLE.into()),
-                key: Some(key.into()),
-                ..Fact::new(Kind::Accepted, before)
-            };
-            (OutboxId(n), fact)
-        };
-        ledger.append(vec![accepted(-2, "in/late.txt"), accepted(-1, "in/never.txt")]).await.unwrap();
-    }
-    let metadata = json!({ "s3": { "object": { "key": "in/late.txt" } } }).to_string();
-    let submission = json!({ "storageClientId": units::S3_COMPATIBLE, "metadata": metadata }).to_string();
-    let poster = drive::HttpPoster::new(LIMIT);
-    let headers = [("ApiKey", DEFAULT_API_KEY), ("content-type", "application/json")];
-    assert_eq!(poster.send("POST", &sim.url(), &headers, submission).await.unwrap().status, 200);
+    accepted_long_ago(folder.path(), &["in/never.txt", "in/late.txt"]).await;
+    scanned(&sim, "in/late.txt").await;
     let program = program(&sim.url(), folder.path()).env("RELAY_LOOP_FILE_API", mdss_sim::FILES_PATH);
     let server = Server::start(&program, LIMIT).await.unwrap();
     let stage = Stage { folder, server, sim };
@@ -400,6 +407,41 @@ async fn an_accepted_object_without_a_result_in_time_is_asked_about() {
     // The line comes after the entry.
     let said = async || stage.server.process.output().contains("as MDSS says when it is asked");
     drive::until("a line says so", LIMIT, said).await.unwrap();
+}
+
+/// What MDSS gives no answer about is asked about later, and keeps nothing else from being asked about as soon as there are answers again.
+#[tokio::test]
+async fn what_mdss_gives_no_answer_about_does_not_hold_up_the_rest() {
+    let (folder, away) = (tempfile::tempdir().unwrap(), Away::new().unwrap());
+    let keys = ["in/a.txt", "in/b.txt", "in/c.txt", "in/d.txt", "in/e.txt"];
+    accepted_long_ago(folder.path(), &keys).await;
+    let program = program(&away.url(), folder.path()).env("RELAY_LOOP_FILE_API", mdss_sim::FILES_PATH);
+    let server = Server::start(&program, LIMIT).await.unwrap();
+    let complains =
+        || server.process.output().matches("MDSS's file API says nothing that is understood").count();
+    drive::until("nobody answers, and a line says so", LIMIT, async || complains() == 1).await.unwrap();
+    let ledger = rusqlite::Connection::open(folder.path().join("data/ledger.db")).unwrap();
+    let put_off = || ledger.query_row("SELECT count(*) FROM asked", [], |row| row.get(0)).unwrap_or(0);
+    drive::until("the round is over", LIMIT, async || put_off() == 3).await.unwrap();
+    let sim = away.back(Config { file_api: true, ..Config::default() }).await.unwrap();
+    for key in keys {
+        scanned(&sim, key).await;
+    }
+    let stage = Stage { folder, server, sim };
+    let found = async || {
+        let mut found = Vec::new();
+        for key in keys {
+            if stage.results("one", key).await != [None] {
+                found.push(key);
+            }
+        }
+        found
+    };
+    // Those three are asked about an hour later.
+    drive::until("the others are asked about", LIMIT, async || found().await.len() == 2).await.unwrap();
+    let asked = stage.sim.requests().into_iter().filter(|request| request.path == mdss_sim::FILES_PATH);
+    assert_eq!(asked.count(), 2);
+    assert_eq!(stage.server.process.output().matches("says nothing that is understood").count(), 1);
 }
 
 /// A clock that stands still.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mdss_relay_ledger::{
     Became, BucketName, Checkpoint, Export, Fact, Filter, Forget, Import, Kind, Ledger, Limits, Moment,
-    Options, OutboxId, Posted, Remains, RunStart, TroubleKind, Verify, Which,
+    Options, OutboxId, Posted, Rekey, Remains, RunStart, TroubleKind, Verify, Which,
 };
 
 use crate::common::{Bench, START, World, allowed, place, write, writes};
@@ -561,4 +561,28 @@ async fn a_walk_in_the_order_of_keys_reads_each_write_once() {
     .unwrap();
     let read = fetched().await - before;
     assert!(read < 2 * WRITES, "{read} entries read for {WRITES}");
+}
+
+/// A relay of an earlier version does not write whose it is into the column that it does not know, and would sign the new chain with the old key.
+#[tokio::test]
+async fn no_key_is_replaced_under_a_relay_of_an_earlier_version() {
+    let Some((bench, _other)) = two().await else { return };
+    let rekey = async || {
+        let asked = Rekey { actor: "anna".into(), reason: "it was in a mail".into(), lost: false };
+        Ledger::rekey(&bench.place(), bench.options.clone(), asked).await
+    };
+    let before = std::fs::read(bench.path().join("ledger.key")).unwrap();
+    for earlier in ["knows = NULL", "knows = 'whoever had the chain before'"] {
+        bench.sql(&format!("UPDATE writer SET {earlier} WHERE chain = 1")).await;
+        let trouble = rekey().await.unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Refused);
+        assert!(trouble.detail.contains("a relay of an earlier version writes this ledger"), "{trouble}");
+        assert!(!bench.path().join("ledger.key.next").exists(), "nothing is left of what was refused");
+        assert_eq!(std::fs::read(bench.path().join("ledger.key")).unwrap(), before);
+    }
+    assert_eq!(intact(&bench.ledger).await, [3, 3]);
+    // It is gone, and its lease with it.
+    bench.sql("UPDATE writer SET until = clock_timestamp() - interval '1 second' WHERE chain = 1").await;
+    assert!(!rekey().await.unwrap().resumed);
+    assert_eq!(bench.ledger.chains().await.unwrap().len(), 3);
 }
