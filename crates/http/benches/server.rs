@@ -57,22 +57,29 @@ struct Round {
 
 /// `rate`: how many requests a second the worker may make.
 async fn start(name: &'static str, sim: &Sim, data: Option<&Path>, rate: u32) -> Server {
-    start_with(name, sim, data, rate, "off").await
+    start_on(name, sim, data.map(in_a_file), rate, None).await
 }
 
-/// `ledger`: whether it keeps one.
-async fn start_with(name: &'static str, sim: &Sim, data: Option<&Path>, rate: u32, ledger: &str) -> Server {
-    let spool = data.map(|data| ("RELAY_DATA_DIR", data.to_str().unwrap().to_owned()));
-    start_on(name, sim, spool, rate, ledger).await
+/// The setting of a spool, and its value.
+type Setting = (&'static str, String);
+
+fn in_a_file(data: &Path) -> Setting {
+    ("RELAY_DATA_DIR", data.to_str().unwrap().to_owned())
 }
 
-/// The same with its spool where a setting says; none: direct mode.
+/// A server of databases, which shares the machine and the disk; without PostgreSQL's programs its rows are left out.
+fn database() -> Option<postgres_rig::Server> {
+    let binaries = postgres_rig::binaries().unwrap()?;
+    Some(postgres_rig::Server::setup(&binaries).setting("shared_buffers", "128MB").start().unwrap())
+}
+
+/// The same with its spool where a setting says, none: direct mode; and with a ledger, if there is a directory for it.
 async fn start_on(
     name: &'static str,
     sim: &Sim,
-    spool: Option<(&str, String)>,
+    spool: Option<Setting>,
     rate: u32,
-    ledger: &str,
+    ledger: Option<&Path>,
 ) -> Server {
     let mut program = Program::new(relay::relay())
         .env("RELAY_LISTEN", "127.0.0.1:0")
@@ -90,8 +97,10 @@ async fn start_on(
             .env("RELAY_MODE", "spooled")
             .env(setting, place)
             .env("RELAY_SPOOL_LIMIT", "16GiB")
-            .env("RELAY_LEDGER", ledger)
             .env("RELAY_SPOOL_RATE", rate.to_string());
+        if let Some(dir) = ledger {
+            program = program.env("RELAY_LEDGER", "on").env("RELAY_LEDGER_DIR", dir);
+        }
     }
     let begin = Instant::now();
     let process = program.start().unwrap();
@@ -195,7 +204,10 @@ async fn main() {
         way(if rates.is_empty() { &RATES } else { &rates }).await;
     }
     if wanted("ledger") {
-        with_ledger().await;
+        with_ledger(None).await;
+        if let Some(database) = database() {
+            with_ledger(Some(&database)).await;
+        }
     }
 }
 
@@ -284,23 +296,29 @@ async fn accepts() {
     }
 }
 
-/// The same server with a ledger and without: how many events it takes while it sends, and how fast it empties a spool. Rounds take turns.
-async fn with_ledger() {
+/// The same server with a ledger and without: how many events it takes while it sends, and how fast it empties a spool, in a file or in a database.
+/// Rounds take turns.
+async fn with_ledger(database: Option<&postgres_rig::Server>) {
     let sim = Sim::start(Config { keep_requests: 10, ..Config::default() }).await.unwrap();
     let (mut taken, mut emptied) = ([const { Vec::new() }; 2], [const { Vec::new() }; 2]);
     let mut first = 20_000_000_000;
     for turn in 0..ROUNDS {
         // Whoever comes first meets a machine that has just been at rest.
-        let mut order = [(0, "off"), (1, "on")];
+        let mut order = [0, 1];
         order.rotate_left(turn % 2);
-        for (place, ledger) in order {
+        for place in order {
             let disk = tempfile::tempdir().unwrap();
+            let ledger = (place == 1).then_some(disk.path());
+            let spool = match database {
+                Some(database) => ("RELAY_SPOOL_URL", database.database().await.unwrap()),
+                None => in_a_file(disk.path()),
+            };
             first += 100_000_000;
             // It is filled by one that sends nothing, so that each round empties the same.
-            let server = start_with("fills", &sim, Some(disk.path()), 1, ledger).await;
+            let server = start_on("fills", &sim, Some(spool.clone()), 1, ledger).await;
             fill(&server, first).await;
             end(server).await;
-            let server = start_with("empties", &sim, Some(disk.path()), 10_000, ledger).await;
+            let server = start_on("empties", &sim, Some(spool), 10_000, ledger).await;
             let (begin, waiting) = (Instant::now(), stored(&server).await);
             while stored(&server).await > 0.0 {
                 assert!(begin.elapsed() < LIMIT, "the spool is not emptied");
@@ -311,7 +329,10 @@ async fn with_ledger() {
             end(server).await;
         }
     }
-    println!("\nwith the ledger against without, {ROUNDS} rounds in turns; the server sends while it takes");
+    println!(
+        "\nwith the ledger against without, in a {}, {ROUNDS} rounds in turns; the server sends while it takes",
+        if database.is_some() { "database" } else { "file" }
+    );
     for (what, rates) in [("accepts/s", &taken), ("drained/s", &emptied)] {
         let [off, on] = rates;
         let best = |rates: &Vec<f64>| rates.iter().copied().fold(0.0, f64::max);
@@ -370,14 +391,11 @@ async fn way(rates: &[u32]) {
         start("spooled, on disk", &sim, Some(disk.path()), 10_000).await,
         start("direct", &sim, None, 1).await,
     ];
-    // Its server shares the machine and the disk; without PostgreSQL's programs the row is left out.
-    let database = postgres_rig::binaries().unwrap().map(|binaries| {
-        postgres_rig::Server::setup(&binaries).setting("shared_buffers", "128MB").start().unwrap()
-    });
+    let database = database();
     if let Some(database) = &database {
         let url = database.database().await.unwrap();
         servers
-            .push(start_on("spooled, PostgreSQL", &sim, Some(("RELAY_SPOOL_URL", url)), 10_000, "off").await);
+            .push(start_on("spooled, PostgreSQL", &sim, Some(("RELAY_SPOOL_URL", url)), 10_000, None).await);
     }
     println!(
         "\nfrom request to MDSS, and to the sender's 200; requests at even distances, {TURNS} turns of {} s\n\

@@ -244,14 +244,15 @@ impl Pump {
             self.pending.pop_front();
             self.wrote(&ledger, appended, u64::from(is_gap)).await?;
         }
+        let begun = spool::SystemClock.now();
         while std::mem::take(&mut self.more) {
             ledger.beat().await?;
             let rows = self.spool.engine().outbox_take(BATCH).await?;
-            if rows.is_empty() {
-                break;
+            // What has come since is for the next pass: while events come, a pass for each handful of them would never end.
+            self.more = rows.last().is_some_and(|last| last.at < begun);
+            if !rows.is_empty() {
+                self.batch(&ledger, rows).await?;
             }
-            self.more = true;
-            self.batch(&ledger, rows).await?;
         }
         self.tend(&ledger).await
     }

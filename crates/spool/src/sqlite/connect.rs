@@ -51,9 +51,11 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// Makes a connection ours: what it writes counts itself and leaves no item without its delivery, so it needs neither the triggers nor the
-/// reference, which are there for people with `sqlite3` ([`super::tally`]).
+/// Makes a connection ours: what it writes counts itself, leaves no item without its delivery and has a state by its type, so it needs neither the
+/// triggers nor the reference nor the checks, which are there for people with `sqlite3` ([`super::tally`]). The check of a state against a list
+/// makes a table of that list each time that a row is written, 20,000 instructions of an event's 180,000.
 pub(super) fn ours(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "ignore_check_constraints", true)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
     Ok(())

@@ -77,3 +77,18 @@ impl Statements<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{file, without_tables_of_its_own};
+    use super::*;
+
+    #[test]
+    fn none_makes_a_table_of_its_own() {
+        let (_dir, db) = file();
+        let Statements { known, delivery, item, counted, done, leaves, heir, ends, fact } = Statements::new();
+        for statement in [known, delivery, item, counted, done, leaves, heir, ends, fact] {
+            without_tables_of_its_own(&db, statement.sql);
+        }
+    }
+}

@@ -38,3 +38,20 @@ fn rows(db: &Connection, sql: &str) -> Vec<Row> {
     };
     query.query_map([], row).unwrap().map(Result::unwrap).collect()
 }
+
+/// A statement that SQLite runs without making a table or a sorter for it, which takes longer than most statements that run for each event
+/// (<https://www.sqlite.org/opcode.html>, OpenEphemeral).
+pub(super) fn without_tables_of_its_own(db: &Connection, sql: &str) {
+    let mut query = db.prepare(&format!("EXPLAIN {sql}")).unwrap();
+    for at in 1..=query.parameter_count() {
+        query.raw_bind_parameter(at, 0).unwrap();
+    }
+    let mut rows = query.raw_query();
+    while let Some(row) = rows.next().unwrap() {
+        let operation: String = row.get(1).unwrap();
+        assert!(
+            !operation.starts_with("OpenEphemeral") && !operation.starts_with("Sorter"),
+            "{operation}: {sql}"
+        );
+    }
+}
