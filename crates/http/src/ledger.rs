@@ -260,7 +260,10 @@ impl Pump {
     /// Facts go into the chain, and then out of the outbox.
     async fn batch(&mut self, ledger: &Ledger, rows: Vec<OutboxRow>) -> Result<(), Halt> {
         let ids = rows.iter().map(|row| row.id).collect();
-        let facts = rows.iter().map(|row| (OutboxId(row.id), fact(row))).collect::<Vec<_>>();
+        // Thousands of them take milliseconds, for which this thread would answer nobody.
+        let read = move || rows.iter().map(|row| (OutboxId(row.id), fact(row))).collect::<Vec<_>>();
+        // Not read, they stay where they are: the process ends, or a defect has said so itself.
+        let Ok(facts) = tokio::task::spawn_blocking(read).await else { return Err(Halt::Spool) };
         let gaps = facts.iter().filter(|(_, fact)| fact.kind == Kind::Gap).count() as u64;
         let appended = ledger.append(facts).await?;
         for (OutboxId(id), why) in &appended.unfit {

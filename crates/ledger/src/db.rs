@@ -7,7 +7,7 @@ mod row;
 #[cfg(feature = "postgres")]
 mod session;
 
-use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
+use rusqlite::{Connection, ToSql, params_from_iter};
 
 pub(crate) use fault::{Fault, trouble};
 pub(crate) use row::{Param, Row};
@@ -131,16 +131,14 @@ impl Db<'_> {
     pub(crate) fn remember(&self, rows: &[(i64, i64)]) -> Result<Vec<bool>, Fault> {
         match self {
             Self::File(db) => {
-                let mut known = db.prepare_cached("SELECT digest FROM outbox WHERE id = ?1")?;
-                let mut remember =
-                    db.prepare_cached("INSERT OR REPLACE INTO outbox (id, digest) VALUES (?1, ?2)")?;
+                // One that is there and says the same is not changed.
+                let mut remember = db.prepare_cached(
+                    "INSERT INTO outbox (id, digest) VALUES (?1, ?2)
+                     ON CONFLICT (id) DO UPDATE SET digest = excluded.digest WHERE digest <> excluded.digest",
+                )?;
                 let mut new = Vec::with_capacity(rows.len());
                 for (id, digest) in rows {
-                    let there: Option<i64> = known.query_row([id], |row| row.get(0)).optional()?;
-                    new.push(there != Some(*digest));
-                    if there != Some(*digest) {
-                        remember.execute([id, digest])?;
-                    }
+                    new.push(remember.execute([id, digest])? > 0);
                 }
                 Ok(new)
             }
