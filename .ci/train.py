@@ -27,7 +27,7 @@ SECONDS = 4
 LIMIT = 60  # for everything that ends by itself
 EVENTS = pathlib.Path(__file__).parent.parent / "events"
 TOKEN = "a-token-for-training-alone-0123456789"
-# The dialects, as often as each is taken: the share of one that is S3's own form is what most senders send.
+# The dialects that most senders speak, and how often each is taken for one of every other.
 SHARES = {"aws-s3": 8, "minio": 4, "oci": 2, "s3-compatible": 2}
 NUMBERS = itertools.count(1)
 
@@ -67,12 +67,15 @@ def templates():
 
 
 class Process:
-    """A program, until it is stopped."""
+    """A program, until it is stopped; at the latest when the training ends, however it does."""
 
-    def __init__(self, argv, env, log):
+    running = []
+
+    def __init__(self, argv, env, log, **more):
         self.log = log
         with open(log, "wb") as out:
-            self.child = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            self.child = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **more)
+        Process.running.append(self.child)
 
     def wait_until(self, what, holds):
         end = time.monotonic() + LIMIT
@@ -113,7 +116,10 @@ def post(stream, head, body):
     head, _, rest = answer.partition(b"\r\n\r\n")
     length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
     while len(rest) < length:
-        rest += stream.recv(65536)
+        more = stream.recv(65536)
+        if not more:
+            raise ConnectionError
+        rest += more
     return int(head.split(b" ")[1])
 
 
@@ -247,18 +253,12 @@ class Training:
             subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd=place, **user)
             port = free_port()
             argv = [initdb.with_name("postgres"), "-D", place / "data", "-p", str(port), "-k", place, "-h", "127.0.0.1"]
-            with open(self.file("postgres"), "wb") as log:
-                database = subprocess.Popen(argv, cwd=place, stdout=log, stderr=log, **user)
-            try:
-                end = time.monotonic() + LIMIT
-                while not listens(port) and time.monotonic() < end:
-                    time.sleep(0.05)
-                url = self.folder / "url"
-                url.write_text(f"postgres://relay@127.0.0.1:{port}/postgres?sslmode=disable")
-                self.spooled("spool in a database", RELAY_SPOOL_URL_FILE=str(url), RELAY_SPOOL_DURABILITY="server")
-            finally:
-                database.send_signal(signal.SIGINT)
-                database.wait(LIMIT)
+            database = Process(argv, None, self.file("postgres"), cwd=place, **user)
+            database.wait_until("the database listens", lambda: listens(port))
+            url = self.folder / "url"
+            url.write_text(f"postgres://relay@127.0.0.1:{port}/postgres?sslmode=disable")
+            self.spooled("spool in a database", RELAY_SPOOL_URL_FILE=str(url), RELAY_SPOOL_DURABILITY="server")
+            database.stop(signal.SIGINT)
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
@@ -293,6 +293,10 @@ def main():
     except BaseException:
         print(f"train: what the programs said is in {folder}", file=sys.stderr)
         raise
+    finally:
+        for child in Process.running:
+            child.kill()
+            child.wait()
     shutil.rmtree(folder)
 
 
