@@ -169,7 +169,7 @@ deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny;
 	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }
 	$(CARGO) deny check licenses bans sources
 
-dist: ## static binaries in dist/<arch>/ for this machine's architecture (and the other one, where its target and a cross compiler are), build contexts for the images of OCI's functions, the zips of the other clouds' functions in dist/lambda, dist/azure-functions, dist/alibaba-fc, dist/tencent-scf, dist/huawei-functiongraph and dist/volcengine-faas (BINARIES="…" for some of them; DIST_PROFILE=none in half the time, for binaries that are a fifth slower)
+dist: ## static binaries in dist/<arch>/ for this machine's architecture (and the other one, where its target and a cross compiler are), build contexts for the images of OCI's functions, the zips of the other clouds' functions in dist/lambda, dist/azure-functions, dist/alibaba-fc, dist/tencent-scf, dist/huawei-functiongraph and dist/volcengine-faas (BINARIES="…" for some of them; DIST_PROFILE=none in half the time, for binaries that need more processor time)
 	@sh .ci/dist $(BINARIES)
 
 packages: ## a Debian package and a tar.gz with man pages, completions and lists of parts (SBOM), from what `make dist` made of this checkout, or else after it (needs python3, and dpkg-deb for the package)
