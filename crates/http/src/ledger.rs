@@ -248,8 +248,9 @@ impl Pump {
         while std::mem::take(&mut self.more) {
             ledger.beat().await?;
             let rows = self.spool.engine().outbox_take(BATCH).await?;
-            // What has come since is for the next pass: while events come, a pass for each handful of them would never end.
-            self.more = rows.last().is_some_and(|last| last.at < begun);
+            // What has come since is for the next pass: while events come, a pass for each handful of them would never end. A full batch has more behind
+            // it, whatever the clock says that wrote it.
+            self.more = rows.len() == BATCH || rows.last().is_some_and(|last| last.at < begun);
             if !rows.is_empty() {
                 self.batch(&ledger, rows).await?;
             }
