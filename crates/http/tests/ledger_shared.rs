@@ -57,9 +57,13 @@ impl World {
         Server::start(&self.program(&self.key()), LIMIT).await.unwrap()
     }
 
+    /// Where the ledger is, with the directory of its key for whoever writes.
+    fn place(&self, key: Option<PathBuf>) -> Place {
+        Place::Database { database: Database::of_url(&self.url).unwrap(), key }
+    }
+
     async fn ledger(&self) -> Option<Ledger> {
-        let database = Database::of_url(&self.url).unwrap();
-        Ledger::open(&Place::Database { database, key: None }, Options::reading()).await.ok()
+        Ledger::open(&self.place(None), Options::reading()).await.ok()
     }
 
     /// How often each key of the bucket stands in the ledger.
@@ -304,7 +308,7 @@ async fn running_relays_take_a_new_key_up() {
     post(&two, &all[5..]).await;
     world.has("both have written", &all).await;
 
-    let place = Place::Database { database: Database::of_url(&world.url).unwrap(), key: Some(world.key()) };
+    let place = world.place(Some(world.key()));
     let asked = Rekey { actor: "anna".into(), reason: "it was in a mail".into(), lost: false };
     let new = Ledger::rekey(&place, Options::default(), asked).await.unwrap().public_key;
     healthy(&two, 0.0).await;
@@ -387,7 +391,7 @@ async fn what_was_never_scanned_is_put_back_by_one_relay() {
     let Some(server) = postgres_rig::shared().unwrap() else { return };
     let world = World::of(server.database().await.unwrap()).await;
     let ago = |hours: i64| Moment::from_millis(jiff::Timestamp::now().as_millisecond() - hours * 3_600_000);
-    let place = Place::Database { database: Database::of_url(&world.url).unwrap(), key: Some(world.key()) };
+    let place = world.place(Some(world.key()));
     std::fs::create_dir_all(world.key()).unwrap();
     let fact = |n: i64| Fact {
         dialect: Some("minio".into()),
