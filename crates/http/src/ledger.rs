@@ -483,7 +483,6 @@ impl Pump {
     }
 
     async fn works(&mut self) {
-        self.book.standing().seen.healthy = true;
         if let Some(failing) = self.failing.take() {
             let size = self.look_at_outbox().await.unwrap_or_default();
             info!(
@@ -493,6 +492,7 @@ impl Pump {
                 failing.since.elapsed().as_secs()
             );
         }
+        self.book.standing().seen.healthy = true;
     }
 
     /// Which settings hold from here on.

@@ -62,6 +62,14 @@ async fn metric(server: &Server, name: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
+/// Waits for the end of a pass over the outbox: what a pass has written can be read before it.
+async fn healthy(server: &Server) {
+    until("the metric of the ledger's health", async || {
+        metric(server, "mdss_relay_ledger_healthy").await == Some(1.0)
+    })
+    .await;
+}
+
 async fn is_ready(server: &Server) -> bool {
     server.send("GET", "/readyz", &[], "").await.unwrap().status == 200
 }
@@ -116,7 +124,7 @@ async fn l8_what_mdss_has_accepted_is_in_the_ledger_and_what_the_log_publishes_f
             && metric(&server, "mdss_relay_ledger_unscanned").await == Some(20.0)
     })
     .await;
-    assert_eq!(metric(&server, "mdss_relay_ledger_healthy").await, Some(1.0));
+    healthy(&server).await;
     assert_eq!(metric(&server, "mdss_relay_ledger_gaps_total").await, Some(0.0));
     let ledger = reading(dir.clone()).await.unwrap();
     let shown = ledger.show(&BucketName::new("b"), b"a-7").await.unwrap();
@@ -151,8 +159,7 @@ async fn a_relay_that_is_killed_between_outbox_and_ledger_loses_nothing_and_writ
     let dir = folder.path().join("ledger");
     let program = program(&sim, folder.path());
     let server = start(&program).await;
-    until("the ledger is there", async || metric(&server, "mdss_relay_ledger_healthy").await == Some(1.0))
-        .await;
+    healthy(&server).await;
     let ledger = held(dir.join("ledger.db"));
     let (first, second) = (keys("first", 30), keys("second", 30));
     post(&server, &first).await;
@@ -225,8 +232,7 @@ async fn a_full_disk_of_the_ledger_stops_no_scan_and_is_said() {
     let log = "error,mdss_relay_http=info";
     let server = start(&configured(outer, &sim, folder.path()).env("RELAY_LOG", log)).await;
     let (first, second) = (keys("first", 2000), keys("second", 10));
-    until("the ledger is there", async || metric(&server, "mdss_relay_ledger_healthy").await == Some(1.0))
-        .await;
+    healthy(&server).await;
     // Its root is the way to its disk.
     let inside =
         PathBuf::from(format!("/proc/{}/root", server.process.id())).join(dir.strip_prefix("/").unwrap());
@@ -248,7 +254,7 @@ async fn a_full_disk_of_the_ledger_stops_no_scan_and_is_said() {
     until("it is written again", async || server.process.output().contains("the ledger is written again"))
         .await;
     until("all of it", async || metric(&server, "mdss_relay_ledger_outbox_rows").await == Some(0.0)).await;
-    assert_eq!(metric(&server, "mdss_relay_ledger_healthy").await, Some(1.0));
+    healthy(&server).await;
     let all: Vec<_> = first.iter().chain(&second).cloned().collect();
     // SQLite would take the way back out of that root, so a copy is read; it may be cut off in between, and then the next one is not.
     let copy = folder.path().join("copy");
@@ -324,8 +330,7 @@ async fn a_stop_leaves_what_the_ledger_has_not_got_for_the_next_start() {
     let dir = folder.path().join("ledger");
     let program = program(&sim, folder.path());
     let server = start(&program).await;
-    until("the ledger is there", async || metric(&server, "mdss_relay_ledger_healthy").await == Some(1.0))
-        .await;
+    healthy(&server).await;
     let ledger = held(dir.join("ledger.db"));
     let keys = keys("a", 3);
     post(&server, &keys).await;
@@ -347,8 +352,7 @@ async fn a_fact_that_cannot_be_read_becomes_a_gap_and_the_others_go_on() {
     let dir = folder.path().join("ledger");
     let program = program(&sim, folder.path());
     let server = start(&program).await;
-    until("the ledger is there", async || metric(&server, "mdss_relay_ledger_healthy").await == Some(1.0))
-        .await;
+    healthy(&server).await;
     let ledger = held(dir.join("ledger.db"));
     post(&server, &keys("a", 3)).await;
     until("MDSS has them", async || sim.accepted_keys().len() == 3).await;
@@ -399,7 +403,7 @@ async fn a_running_relay_takes_a_new_key_up_by_itself() {
     post(&server, &after).await;
     all.extend(after);
     until("it writes with the new key", async || written(dir.clone()).await == once(&all)).await;
-    assert_eq!(metric(&server, "mdss_relay_ledger_healthy").await, Some(1.0));
+    healthy(&server).await;
     let log = stop(server).await;
     assert!(log.contains("ledger_key") && log.contains("the ledger is written again"), "{log}");
 
