@@ -23,7 +23,9 @@ pub(super) struct Base {
     pub(super) standing: Arc<Watched>,
     /// Two groups of accepts may be out at once.
     pub(super) accepts: [Slot; 2],
-    /// Claims and settles.
+    /// Claims. While one is out, what came of the items of the one before is settled.
+    pub(super) claims: Slot,
+    /// Settles, and holds for longer.
     pub(super) work: Slot,
     /// Who else is there, how fast, and whether a unit is open.
     pub(super) peers: Slot,
@@ -57,6 +59,7 @@ impl Base {
         let (back, returned) = mpsc::unbounded_channel();
         Self {
             accepts: [slot(), slot()],
+            claims: slot(),
             work: slot(),
             peers: slot(),
             look: slot(),
@@ -78,9 +81,9 @@ impl Base {
     }
 
     /// The connections, for what is done with all of them.
-    pub(super) fn slots(&self) -> [&Slot; 5] {
+    pub(super) fn slots(&self) -> [&Slot; 6] {
         let [first, second] = &self.accepts;
-        [first, second, &self.work, &self.peers, &self.look]
+        [first, second, &self.claims, &self.work, &self.peers, &self.look]
     }
 
     /// Says what could not be done with what is stored, and when it can be done again.

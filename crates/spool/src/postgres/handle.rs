@@ -128,7 +128,7 @@ impl Postgres {
     pub(crate) async fn claim(&self, want: Want) -> Result<Claims, Trouble> {
         let base = self.base();
         self.ask("claiming items", async move {
-            let mut held = base.work.take().await?;
+            let mut held = base.claims.take().await?;
             claim(&base, &mut held, &want).await
         })
         .await

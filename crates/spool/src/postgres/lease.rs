@@ -39,7 +39,7 @@ pub(super) async fn give_back(base: &Base, held: &mut Held<'_>, floors: &mut Flo
 /// As [`give_back`].
 pub(super) async fn return_all(base: &Base) -> Result<(), Fault> {
     // In this order, as a claim does.
-    let mut held = base.work.take().await?;
+    let mut held = base.claims.take().await?;
     let mut floors = base.floors.lock().await;
     give_back(base, &mut held, &mut floors).await
 }
