@@ -55,34 +55,42 @@ pub(super) async fn stored(line: &Line, ids: &[i64]) -> Result<Vec<(i64, Found)>
                extract(epoch FROM now() - received)::float8, (SELECT count(*) FROM mdss_relay.item WHERE item.delivery = delivery.id)
                FROM mdss_relay.delivery WHERE id = ANY ($1)";
     let rows = line.client.query_typed(sql, &[(&ids, tokio_postgres::types::Type::INT8_ARRAY)]).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, found(row)?))).collect()
+    let read = |row: &Row| {
+        let id = row.try_get(0)?;
+        Ok((id, found(id, row, 1)?))
+    };
+    rows.iter().map(read).collect()
 }
 
-fn found(row: &Row) -> Result<Found, tokio_postgres::Error> {
-    let (headers, body): (&str, &[u8]) = (row.try_get(5)?, row.try_get(6)?);
-    let delivery = if checksum(headers.as_bytes(), body) == row.try_get::<_, i64>(8)? {
-        delivery(row, headers, body)?
+/// Reads it from the columns name, source, dialect, method, headers, body, received, checksum, age and items, of which the first is column `at`.
+///
+/// # Errors
+/// If they are not there, or of other types.
+pub(super) fn found(id: i64, row: &Row, at: usize) -> Result<Found, tokio_postgres::Error> {
+    let (headers, body): (&str, &[u8]) = (row.try_get(at + 4)?, row.try_get(at + 5)?);
+    let delivery = if checksum(headers.as_bytes(), body) == row.try_get::<_, i64>(at + 7)? {
+        delivery(row, at, headers, body)?
     } else {
-        let id: i64 = row.try_get(0)?;
         Err(format!(
             "delivery {id}: its checksum does not match; something other than the relay has changed the tables"
         ))
     };
     Ok(Found {
-        received: moment(row.try_get(7)?),
-        age: seconds(row.try_get(9)?),
+        received: moment(row.try_get(at + 6)?),
+        age: seconds(row.try_get(at + 8)?),
         delivery,
-        items: usize::try_from(row.try_get::<_, i64>(10)?).unwrap_or(0),
+        items: usize::try_from(row.try_get::<_, i64>(at + 9)?).unwrap_or(0),
     })
 }
 
 fn delivery(
     row: &Row,
+    at: usize,
     headers: &str,
     body: &[u8],
 ) -> Result<Result<Delivery, String>, tokio_postgres::Error> {
-    let (id, source): (String, Option<String>) = (row.try_get(1)?, row.try_get(2)?);
-    let (dialect, method): (Option<&str>, String) = (row.try_get(3)?, row.try_get(4)?);
+    let (id, source): (String, Option<String>) = (row.try_get(at)?, row.try_get(at + 1)?);
+    let (dialect, method): (Option<&str>, String) = (row.try_get(at + 2)?, row.try_get(at + 3)?);
     let parsed = || {
         let dialect = dialect.map(str::parse::<Dialect>).transpose();
         let dialect =

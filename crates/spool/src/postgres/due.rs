@@ -25,16 +25,8 @@ pub(super) struct Lane {
 /// # Errors
 /// If they cannot be read.
 pub(super) async fn lanes(line: &Line) -> Result<Vec<Lane>, Fault> {
-    let sql = "WITH RECURSIVE found (lane) AS (
-                   (SELECT lane FROM mdss_relay.item WHERE state <> 2 ORDER BY lane LIMIT 1)
-                   UNION ALL
-                   SELECT (SELECT i.lane FROM mdss_relay.item i WHERE i.state <> 2 AND i.lane > found.lane ORDER BY i.lane LIMIT 1)
-                   FROM found WHERE found.lane IS NOT NULL
-               )
-               SELECT lane, (SELECT extract(epoch FROM i.not_before - now())::float8 FROM mdss_relay.item i
-                             WHERE i.lane = found.lane AND i.state <> 2 AND i.not_before > now() AND i.claim IS NULL ORDER BY i.not_before LIMIT 1)
-               FROM found WHERE lane IS NOT NULL";
-    let rows = line.client.query_typed(sql, &[]).await?;
+    // In the database (`6.sql`), so that a session keeps its plan.
+    let rows = line.client.query_typed("SELECT lane_name, next FROM mdss_relay.lanes()", &[]).await?;
     let lane = |row: &tokio_postgres::Row| {
         let next: Option<f64> = row.try_get(1)?;
         Ok(Lane { name: row.try_get(0)?, next: next.map(seconds) })

@@ -12,6 +12,7 @@ pub(super) const TABLES: Tables = Tables {
         include_str!("3.sql"),
         include_str!("4.sql"),
         include_str!("5.sql"),
+        include_str!("6.sql"),
     ],
     oldest: 1,
     lock: 0x4d44_5352,

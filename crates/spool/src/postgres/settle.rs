@@ -67,8 +67,8 @@ FROM ours WHERE item.id = ANY (ARRAY(SELECT id FROM ours)) AND item.id = ours.id
 
 const AND_NAME: &str = " SELECT id FROM off";
 
-/// What goes and was alone in its delivery, with the delivery: the statement is in the database (`5.sql`), so that a session keeps its plan.
-const ALONE: &str = "SELECT mdss_relay.settle_alone($1, $2, $3, $4, $5, $6)";
+/// What goes and was alone in its delivery, with the delivery: the statement is in the database (`6.sql`), so that a session keeps its plan.
+const ALONE: &str = "SELECT mdss_relay.settle_alone_told($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// In a statement of its own: the one that deletes the items would still see them.
 const EMPTIED: &str = "
@@ -113,8 +113,8 @@ async fn write(
     let differ = planned && differ(line, settings).await?;
     let rows = Rows::of(batch, differ);
     let told = |facts: &[Option<&str>]| facts.iter().any(Option::is_some);
-    if rows.alone && rows.off.ids.is_empty() && !told(&rows.gone_facts) {
-        return go_alone(line, &rows, marks).await;
+    if rows.alone && rows.off.ids.is_empty() {
+        return go_alone(line, &rows, marks, room).await;
     }
     let facts = if told(&rows.gone_facts) { outbox::put("gone", 1, 6, room) } else { String::new() };
     let sql = [GONE, &facts, if rows.alone { AND_COUNT } else { AND_INHERIT }].concat();
@@ -164,15 +164,17 @@ async fn write(
     Ok(Settled { fenced: fenced.saturating_sub(fitted) })
 }
 
-/// A batch of nothing but items that go, each alone in its delivery, and of which no ledger is told.
-async fn go_alone(line: &Line, rows: &Rows<'_>, marks: bool) -> Result<Settled, Fault> {
-    let parameters: [Parameter<'_>; 6] = [
+/// A batch of nothing but items that go, each alone in its delivery.
+async fn go_alone(line: &Line, rows: &Rows<'_>, marks: bool, room: bool) -> Result<Settled, Fault> {
+    let parameters: [Parameter<'_>; 8] = [
         (&rows.gone.ids, Type::INT8_ARRAY),
         (&rows.gone.tokens, Type::INT4_ARRAY),
         (&rows.gone.claims, Type::INT8_ARRAY),
         (&rows.accepted, Type::BOOL_ARRAY),
         (&rows.deliveries, Type::INT8_ARRAY),
+        (&rows.gone_facts, Type::TEXT_ARRAY),
         (&marks, Type::BOOL),
+        (&room, Type::BOOL),
     ];
     let unsent: i64 = line.client.query_typed_one(ALONE, &parameters).await?.try_get(0)?;
     let unsent = usize::try_from(unsent).unwrap_or(0);

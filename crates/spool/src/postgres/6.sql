@@ -1,0 +1,172 @@
+-- Claims are functions as well, so that a session keeps their plans; and one claim is one answer: the items, and with the first of each delivery the
+-- delivery. As statements that are planned anew each time, with the deliveries asked for afterwards, a claim took nearly half as long again.
+-- Each lookup of one row is a subquery with a limit: a join might be planned for a table that was empty when its plan was made.
+
+-- The lanes that have anything to be tried, a step of the index a lane, and after how many seconds the next item of each comes due that nobody holds.
+CREATE FUNCTION mdss_relay.lanes() RETURNS TABLE (lane_name text, next float8) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true);
+    RETURN QUERY WITH RECURSIVE found (lane) AS (
+        (SELECT item.lane FROM mdss_relay.item WHERE item.state <> 2 ORDER BY item.lane LIMIT 1)
+        UNION ALL
+        SELECT (SELECT i.lane FROM mdss_relay.item i WHERE i.state <> 2 AND i.lane > found.lane ORDER BY i.lane LIMIT 1) FROM found WHERE found.lane IS NOT NULL
+    )
+    SELECT found.lane, (SELECT extract(epoch FROM i.not_before - now())::float8 FROM mdss_relay.item i
+                        WHERE i.lane = found.lane AND i.state <> 2 AND i.not_before > now() AND i.claim IS NULL ORDER BY i.not_before LIMIT 1)
+    FROM found WHERE found.lane IS NOT NULL;
+END $$;
+
+-- Takes those of the items that were found, and locked, whose bodies fit into memory, in their order.
+CREATE FUNCTION mdss_relay.take(found_ids int8[], found_deliveries int8[], found_dues timestamptz[], most_bytes int8, lease float8)
+RETURNS TABLE (
+    item_id int8, item_token int4, item_claim int8, item_delivery int8, item_path bytea, item_lane text, item_state int2, item_attempts int4,
+    item_waited float8, item_since timestamptz, item_reason text, item_due timestamptz, item_found int8, item_alone bool,
+    delivery_name text, delivery_source text, delivery_dialect text, delivery_method text, delivery_headers text, delivery_body bytea,
+    delivery_received timestamptz, delivery_checksum int8, delivery_age float8, delivery_items int8)
+LANGUAGE plpgsql AS $$
+DECLARE
+    ticket int8 := nextval('mdss_relay.claims');
+BEGIN
+    RETURN QUERY WITH ranked AS (
+        SELECT f.*, row_number() OVER (PARTITION BY f.delivery ORDER BY f.rank) = 1 AS leads
+        FROM (SELECT unnest(found_ids) AS id, unnest(found_deliveries) AS delivery, unnest(found_dues) AS due, generate_subscripts(found_ids, 1) AS rank) AS f
+    ), sized AS (
+        SELECT r.*, d.alone, CASE WHEN r.leads THEN d.size END AS size
+        FROM ranked AS r LEFT JOIN LATERAL (
+            SELECT octet_length(delivery.body) AS size, delivery.items = 1 AS alone FROM mdss_relay.delivery WHERE delivery.id = r.delivery LIMIT 1) AS d ON true
+    ), summed AS MATERIALIZED (
+        SELECT s.*, coalesce(sum(s.size) OVER (ORDER BY s.rank), 0) AS bytes FROM sized AS s
+    ), taken AS (
+        UPDATE mdss_relay.item SET claim = ticket, not_before = now() + lease * interval '1 second'
+        WHERE item.id = ANY (ARRAY(SELECT summed.id FROM summed WHERE summed.bytes <= most_bytes OR summed.delivery = found_deliveries[1]))
+        RETURNING item.*
+    )
+    SELECT t.id, t.token, t.claim, t.delivery, t.path, t.lane, t.state, t.attempts, extract(epoch FROM now() - t.since)::float8, t.since, t.reason,
+           s.due, cardinality(found_ids)::int8, coalesce(s.alone, true),
+           d.name, d.source, d.dialect, d.method, d.headers, d.body, d.received, d.checksum, extract(epoch FROM now() - d.received)::float8, d.items::int8
+    FROM taken AS t JOIN summed AS s ON s.id = t.id
+    LEFT JOIN LATERAL (SELECT * FROM mdss_relay.delivery WHERE delivery.id = t.delivery AND s.leads LIMIT 1) AS d ON true
+    ORDER BY s.rank;
+END $$;
+
+-- What is due: of each lane the oldest, the newest, and if it is probed the one that was tried least of a hundred. Only what nobody holds just now.
+CREATE FUNCTION mdss_relay.claim_due(
+    lanes text[], olds int8[], youngs int8[], probes int8[], floors timestamptz[], most int8, most_bytes int8, lease float8)
+RETURNS TABLE (
+    item_id int8, item_token int4, item_claim int8, item_delivery int8, item_path bytea, item_lane text, item_state int2, item_attempts int4,
+    item_waited float8, item_since timestamptz, item_reason text, item_due timestamptz, item_found int8, item_alone bool,
+    delivery_name text, delivery_source text, delivery_dialect text, delivery_method text, delivery_headers text, delivery_body bytea,
+    delivery_received timestamptz, delivery_checksum int8, delivery_age float8, delivery_items int8)
+LANGUAGE plpgsql AS $$
+DECLARE
+    found_ids int8[];
+    found_deliveries int8[];
+    found_dues timestamptz[];
+BEGIN
+    PERFORM set_config('synchronous_commit', 'local', true),
+            set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true);
+    WITH asked AS MATERIALIZED (
+        SELECT unnest(lanes) AS lane, unnest(olds) AS old, unnest(youngs) AS young, unnest(probes) AS probe, unnest(floors) AS floor,
+               generate_subscripts(lanes, 1) AS place
+    ), old AS MATERIALIZED (
+        SELECT a.place, d.* FROM asked AS a, LATERAL (
+            SELECT item.id, item.not_before, item.delivery FROM mdss_relay.item
+            WHERE item.lane = a.lane AND item.state <> 2 AND item.not_before <= now() AND item.not_before >= a.floor
+            ORDER BY item.not_before, item.id LIMIT a.old FOR UPDATE SKIP LOCKED) AS d
+    ), young AS MATERIALIZED (
+        SELECT a.place, d.* FROM asked AS a, LATERAL (
+            SELECT item.id, item.not_before, item.delivery FROM mdss_relay.item
+            WHERE item.lane = a.lane AND item.state <> 2 AND item.not_before <= now()
+            ORDER BY item.not_before DESC, item.id DESC LIMIT a.young FOR UPDATE SKIP LOCKED) AS d
+    ), probed AS MATERIALIZED (
+        SELECT a.place, d.* FROM asked AS a, LATERAL (
+            SELECT item.id, item.not_before, item.delivery FROM mdss_relay.item
+            WHERE item.id = ANY (ARRAY(SELECT i.id FROM mdss_relay.item i WHERE i.lane = a.lane AND i.state <> 2 AND i.not_before <= now()
+                                       ORDER BY i.not_before DESC, i.id DESC LIMIT 100))
+              AND item.state <> 2 AND item.not_before <= now()
+            ORDER BY item.attempts, item.not_before DESC, item.id DESC LIMIT a.probe FOR UPDATE SKIP LOCKED) AS d
+        WHERE a.probe > 0
+    ), found AS (
+        SELECT old.place, 0 AS part, old.not_before, old.id, old.delivery FROM old
+        UNION ALL SELECT young.place, 1, young.not_before, young.id, young.delivery FROM young
+        UNION ALL SELECT probed.place, 2, probed.not_before, probed.id, probed.delivery FROM probed
+    ), once AS (
+        SELECT DISTINCT ON (found.id) found.* FROM found ORDER BY found.id, found.part
+    ), ordered AS (
+        SELECT once.* FROM once ORDER BY once.place, once.part, CASE WHEN once.part = 0 THEN once.not_before END, CASE WHEN once.part = 0 THEN once.id END,
+                                       once.not_before DESC, once.id DESC
+        LIMIT most
+    )
+    SELECT array_agg(o.id), array_agg(o.delivery), array_agg(o.not_before) INTO found_ids, found_deliveries, found_dues FROM ordered AS o;
+    IF found_ids IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT * FROM mdss_relay.take(found_ids, found_deliveries, found_dues, most_bytes, lease);
+END $$;
+
+-- What is put off, for a probe of MDSS itself: of a hundred in each lane the one that was tried least, and of those one. What is held waits for an operator.
+CREATE FUNCTION mdss_relay.claim_early(lanes text[], spared int8[], lease float8)
+RETURNS TABLE (
+    item_id int8, item_token int4, item_claim int8, item_delivery int8, item_path bytea, item_lane text, item_state int2, item_attempts int4,
+    item_waited float8, item_since timestamptz, item_reason text, item_due timestamptz, item_found int8, item_alone bool,
+    delivery_name text, delivery_source text, delivery_dialect text, delivery_method text, delivery_headers text, delivery_body bytea,
+    delivery_received timestamptz, delivery_checksum int8, delivery_age float8, delivery_items int8)
+LANGUAGE plpgsql AS $$
+DECLARE
+    found_ids int8[];
+    found_deliveries int8[];
+    found_dues timestamptz[];
+BEGIN
+    PERFORM set_config('synchronous_commit', 'local', true),
+            set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true);
+    WITH asked AS MATERIALIZED (
+        SELECT unnest(lanes) AS lane, generate_subscripts(lanes, 1) AS place
+    ), found AS (
+        SELECT d.* FROM asked AS a, LATERAL (
+            SELECT a.place, item.not_before, item.id, item.delivery FROM mdss_relay.item
+            WHERE item.id = ANY (ARRAY(SELECT i.id FROM mdss_relay.item i
+                                       WHERE i.lane = a.lane AND i.state = 0 AND i.not_before > now() AND i.claim IS NULL AND NOT i.id = ANY (spared)
+                                       ORDER BY i.not_before, i.id LIMIT 100))
+              AND item.state = 0 AND item.claim IS NULL
+            ORDER BY item.attempts, item.not_before DESC, item.id DESC LIMIT 1 FOR UPDATE SKIP LOCKED) AS d
+        ORDER BY d.place LIMIT 1
+    )
+    SELECT array_agg(found.id), array_agg(found.delivery), array_agg(found.not_before) INTO found_ids, found_deliveries, found_dues FROM found;
+    IF found_ids IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT * FROM mdss_relay.take(found_ids, found_deliveries, found_dues, 0, lease);
+END $$;
+
+-- What is settled most, as in the step before, now with what the ledger is told of each item: null for nothing. Whether facts have room is as the relay
+-- has last seen it; without, they are counted.
+CREATE FUNCTION mdss_relay.settle_alone_told(
+    item_ids int8[], item_tokens int4[], item_claims int8[], item_accepted bool[], item_deliveries int8[], item_facts text[], keep_marks bool, have_room bool,
+    OUT unsent int8)
+LANGUAGE plpgsql AS $$
+DECLARE
+    told int8;
+BEGIN
+    PERFORM set_config('synchronous_commit', 'local', true),
+            set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true);
+    WITH ours AS MATERIALIZED (
+        SELECT item.id, item.mark, u.accepted, u.fact, u.n
+        FROM (SELECT unnest(item_ids) AS id, unnest(item_tokens) AS token, unnest(item_claims) AS claim, unnest(item_accepted) AS accepted,
+                     unnest(item_facts) AS fact, generate_subscripts(item_ids, 1) AS n) AS u
+        JOIN mdss_relay.item ON item.id = u.id AND item.token = u.token AND (u.accepted OR item.claim = u.claim)
+        ORDER BY item.id FOR UPDATE OF item
+    ), gone AS (
+        DELETE FROM mdss_relay.item WHERE id = ANY (ARRAY(SELECT ours.id FROM ours))
+    ), marked AS (
+        INSERT INTO mdss_relay.done (mark)
+        SELECT ours.mark FROM ours WHERE keep_marks AND ours.accepted AND ours.mark IS NOT NULL ORDER BY ours.mark ON CONFLICT DO NOTHING
+    ), facts AS (
+        INSERT INTO mdss_relay.outbox (body) SELECT ours.fact FROM ours WHERE have_room AND ours.fact IS NOT NULL ORDER BY ours.n
+    )
+    SELECT count(*) FILTER (WHERE NOT ours.accepted), count(ours.fact) INTO unsent, told FROM ours;
+    IF told > 0 AND NOT have_room THEN
+        UPDATE mdss_relay.outbox_state SET lost = outbox_state.lost + told, lost_to = now(),
+            lost_from = CASE WHEN outbox_state.lost = 0 THEN now() ELSE outbox_state.lost_from END;
+    END IF;
+    DELETE FROM mdss_relay.delivery WHERE id = ANY (item_deliveries) AND (SELECT true FROM mdss_relay.item WHERE item.delivery = delivery.id LIMIT 1) IS NULL;
+END $$;
