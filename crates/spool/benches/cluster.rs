@@ -21,7 +21,7 @@ use mdss_relay_spool::{Config, Database, Durability, Pacing, Place, Sender, Spoo
 use mdss_sim::{Config as SimConfig, Sim};
 use postgres_rig::{Binaries, Server};
 
-use common::{DRAINED, bare, event, is_child, relay, run, tell};
+use common::{DRAINED, bare, event, is_child, pace, relay, run, tell};
 
 /// How long a row lasts, and how many rounds there are, in which a figure and its floor take turns.
 const TIME: Duration = Duration::from_secs(2);
@@ -235,7 +235,11 @@ async fn deepen(url: &str, depth: usize) {
 }
 
 async fn drains(binaries: &Binaries, deepest: usize) {
-    let server = Server::setup(binaries).setting("max_wal_size", "4GB").start().unwrap();
+    let server = Server::setup(binaries)
+        .setting("max_wal_size", "4GB")
+        .setting("shared_buffers", "128MB")
+        .start()
+        .unwrap();
     let url = server.database().await.unwrap();
     let sim = Sim::start(SimConfig { keep_requests: 10, ..SimConfig::default() }).await.unwrap();
     let next = Arc::new(AtomicUsize::new(0));
@@ -281,7 +285,6 @@ async fn drained(mdss: &str, url: &str, relays: usize) -> f64 {
     for spool in &spools {
         spool.ready().await.unwrap();
     }
-    let begin = Instant::now();
     let workers: Vec<_> = spools
         .iter()
         .map(|spool| {
@@ -289,14 +292,9 @@ async fn drained(mdss: &str, url: &str, relays: usize) -> f64 {
             tokio::spawn(Worker::new(spool.clone(), relay(mdss), pacing).run(std::future::pending()))
         })
         .collect();
-    let delivered = loop {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        let delivered: u64 = spools.iter().map(|spool| spool.counts().delivered.values().sum::<u64>()).sum();
-        if delivered >= DRAINED as u64 {
-            break delivered;
-        }
-    };
-    let rate = delivered as f64 / begin.elapsed().as_secs_f64();
+    let delivered =
+        async || spools.iter().map(|spool| spool.counts().delivered.values().sum::<u64>()).sum::<u64>();
+    let rate = pace(DRAINED as u64, delivered).await;
     for worker in workers {
         worker.abort();
         let _ = worker.await;

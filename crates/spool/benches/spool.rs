@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use mdss_relay_spool::{Config, Pacing, Place, Sender, Spool, StoreThread, SystemClock, Worker};
 use mdss_sim::{Config as SimConfig, Sim};
 
-use common::{DRAINED, bare, event, is_child, relay, run, tell};
+use common::{DRAINED, bare, event, is_child, pace, relay, run, tell};
 
 const MILLION: usize = 1_000_000;
 const TIME: Duration = Duration::from_secs(3);
@@ -211,17 +211,10 @@ async fn drained(dir: &Path, url: &str, count: u64, tells: bool) -> f64 {
     let (spool, keeping) = start(dir);
     let spool = if tells { spool.with_ledger() } else { spool };
     spool.ready().await.unwrap();
-    let begin = Instant::now();
     let worker = Worker::new(spool.clone(), relay(url), Pacing { rate: 1_000_000, park_after: None });
     let worker = tokio::spawn(worker.run(std::future::pending()));
-    let delivered = loop {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        let delivered = spool.snapshot().await.unwrap().counts.delivered.values().sum::<u64>();
-        if delivered >= count {
-            break delivered;
-        }
-    };
-    let rate = delivered as f64 / begin.elapsed().as_secs_f64();
+    let delivered = async || spool.snapshot().await.unwrap().counts.delivered.values().sum::<u64>();
+    let rate = pace(count, delivered).await;
     worker.abort();
     let _ = worker.await;
     drop(spool);

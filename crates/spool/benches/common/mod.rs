@@ -4,13 +4,17 @@ use std::ffi::OsString;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mdss_relay_core::{Decision, Delivery, Relay, Role, Settings};
 use mdss_sim::{DEFAULT_API_KEY, units};
 
 /// How many a drain sends.
-pub(crate) const DRAINED: usize = 20_000;
+pub(crate) const DRAINED: usize = 60_000;
+
+/// Of these so many do not count: the pace begins at a hundred a second and has found what MDSS takes half a second later, which is a figure of its
+/// own and would hide this one.
+const BEGUN: u64 = 10_000;
 
 /// What tells a process that it is one of the bench's own.
 const CHILD: &str = "in-child";
@@ -78,4 +82,19 @@ pub(crate) fn tell(figure: f64) {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: f64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     println!("{figure} {}", peak / 1024.0);
+}
+
+/// Items a second that leave, once the pace is found, until so many have; `delivered` tells how many have by now.
+pub(crate) async fn pace(count: u64, mut delivered: impl AsyncFnMut() -> u64) -> f64 {
+    let mut begun = None;
+    loop {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let now = delivered().await;
+        let (since, first) = *begun.get_or_insert((Instant::now(), now));
+        if first < BEGUN && now >= BEGUN {
+            begun = Some((Instant::now(), now));
+        } else if now >= count {
+            return (now - first) as f64 / since.elapsed().as_secs_f64();
+        }
+    }
 }
