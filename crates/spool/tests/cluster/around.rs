@@ -1,5 +1,8 @@
 //! What stands around the tables: TLS, poolers, other versions, what is refused.
 
+use std::time::{Duration, Instant};
+
+use mdss_relay_spool::seam::Outcome;
 use mdss_relay_spool::{Database, Durability, TroubleKind, tables};
 use postgres_rig::{Pooler, Server};
 
@@ -17,8 +20,8 @@ async fn a_pooler_in_transaction_mode_may_stand_in_between() {
     let sends = (0..200).map(async |n| send(&store, &format!("k{n}")).await);
     assert!(futures_util::future::join_all(sends).await.iter().all(Result::is_ok));
     for _ in 0..20 {
-        let items = claim(&store, 20, std::time::Duration::from_secs(60)).await.items;
-        settle(&store, items, |_| mdss_relay_spool::seam::Outcome::Accepted).await;
+        let items = claim(&store, 20, Duration::from_secs(60)).await.items;
+        settle(&store, items, |_| Outcome::Accepted).await;
     }
     assert!(empty(&store).await);
     store.ready().await.unwrap();
@@ -63,7 +66,7 @@ async fn tables_of_another_version_are_used_as_long_as_they_may_be() {
     postgres_rig::ask(&url, later).await.unwrap();
     let newer = Store::open(&url);
     assert_eq!(send(&newer, "k").await.unwrap(), "skipped:duplicate");
-    assert_eq!(claim(&newer, 1, std::time::Duration::from_secs(60)).await.items.len(), 1);
+    assert_eq!(claim(&newer, 1, Duration::from_secs(60)).await.items.len(), 1);
     postgres_rig::ask(&url, "UPDATE mdss_relay.meta SET oldest = 99").await.unwrap();
     let trouble = send(&Store::open(&url), "k").await.unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Foreign);
@@ -97,7 +100,7 @@ async fn a_database_of_the_first_version_is_upgraded_beside_its_relays() {
     postgres_rig::ask(&url, &stored.replace("(1,", "(11,").replace("(2, 3, 1,", "(12, 3, 11,"))
         .await
         .unwrap();
-    assert_eq!(claim(&store, 10, std::time::Duration::from_secs(60)).await.items.len(), 3);
+    assert_eq!(claim(&store, 10, Duration::from_secs(60)).await.items.len(), 3);
 }
 
 /// A plan that was made for few events, and while nothing had been accepted yet, is kept. It must not read all marks for each group later.
@@ -122,6 +125,49 @@ async fn the_plan_that_is_kept_reads_no_table_from_end_to_end() {
         postgres_rig::ask(&url, looked_up).await.unwrap().first().is_some_and(|all| all == "t")
     })
     .await;
+}
+
+/// The plans of a claim and of what settles it are for any number of items, and so dear by estimate that the server would merge with a whole index, and
+/// compile them.
+#[tokio::test]
+async fn what_is_claimed_and_settled_is_looked_up_by_number_and_nothing_is_compiled_for_it() {
+    const ITEMS: usize = 4000;
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let store = Store::open(&url);
+    until("the tables are there", async || send(&store, "first").await.is_ok()).await;
+    let compiled =
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET jit_above_cost = 0', current_database());
+         EXECUTE format('ALTER DATABASE %I SET jit_inline_above_cost = 0', current_database());
+         EXECUTE format('ALTER DATABASE %I SET jit_optimize_above_cost = 0', current_database()); END $$";
+    let name = url.rsplit('/').next().unwrap().split('?').next().unwrap();
+    postgres_rig::ask(&server.admin_url(name), compiled).await.unwrap();
+    let keys: Vec<_> = (0..ITEMS).map(|n| format!("k{n}")).collect();
+    for some in keys.chunks(500) {
+        let sends = some.iter().map(async |key| send(&store, key).await);
+        assert!(futures_util::future::join_all(sends).await.iter().all(Result::is_ok));
+    }
+    postgres_rig::ask(&url, "ANALYZE").await.unwrap();
+    // Its sessions know of the prices.
+    let store = Store::open(&url);
+    let mut quickest = Duration::MAX;
+    for _ in 0..5 {
+        let begin = Instant::now();
+        let items = claim(&store, 20, Duration::from_secs(60)).await.items;
+        quickest = quickest.min(begin.elapsed());
+        assert_eq!(items.len(), 20);
+        settle(&store, items, |_| Outcome::Accepted).await;
+    }
+    // Compiled, it takes three hundred.
+    assert!(quickest < Duration::from_millis(100), "a claim took {quickest:?} at least");
+    store.close();
+    let read =
+        "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelid = 'mdss_relay.item_pkey'::regclass";
+    let read = async || postgres_rig::ask(&url, read).await.unwrap()[0].parse::<usize>().unwrap();
+    // Claimed, locked and deleted, a hundred each. What a session has counted is seen when it ends.
+    until("the server's own count", async || read().await >= 300).await;
+    let read = read().await;
+    assert!(read < ITEMS, "{read} entries of the index were read for 100 items");
 }
 
 #[tokio::test]
