@@ -3,6 +3,10 @@
 -- A plan for any number of lanes and places is thought so dear that the server would compile it, for a third of a second (jit).
 -- Each lookup of one row is a subquery with a limit: a join might be planned for a table that was empty when its plan was made.
 
+-- What is put off, and nothing else. What is claimed comes due when its lease ends: once it is settled it leaves its place in `item_due` behind, before
+-- all that is put off, and whoever looked for that there read what a minute had left, until the table was vacuumed.
+CREATE INDEX item_put_off ON mdss_relay.item (lane, not_before, delivery) WHERE state <> 2 AND claim IS NULL AND not_before > since;
+
 -- The lanes that have anything to be tried, a step of the index a lane, and after how many seconds the next item of each comes due that nobody holds.
 CREATE FUNCTION mdss_relay.lanes() RETURNS TABLE (lane_name text, next float8) LANGUAGE plpgsql AS $$
 BEGIN
@@ -13,7 +17,9 @@ BEGIN
         SELECT (SELECT i.lane FROM mdss_relay.item i WHERE i.state <> 2 AND i.lane > found.lane ORDER BY i.lane LIMIT 1) FROM found WHERE found.lane IS NOT NULL
     )
     SELECT found.lane, (SELECT extract(epoch FROM i.not_before - now())::float8 FROM mdss_relay.item i
-                        WHERE i.lane = found.lane AND i.state <> 2 AND i.not_before > now() AND i.claim IS NULL ORDER BY i.not_before LIMIT 1)
+                        WHERE i.lane = found.lane AND i.state <> 2 AND i.claim IS NULL AND i.not_before > i.since AND i.not_before > now()
+                        -- Only that index is in this order.
+                        ORDER BY i.not_before, i.delivery LIMIT 1)
     FROM found WHERE found.lane IS NOT NULL;
 END $$;
 
@@ -146,18 +152,20 @@ CREATE FUNCTION mdss_relay.settle_alone_told(
     OUT unsent int8)
 LANGUAGE plpgsql AS $$
 DECLARE
-    told int8;
+    untold int8;
 BEGIN
     PERFORM set_config('synchronous_commit', 'local', true),
-            set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
-            -- For a batch of any size the whole index would be read beside it.
-            set_config('enable_mergejoin', 'off', true), set_config('enable_hashjoin', 'off', true);
-    WITH ours AS MATERIALIZED (
-        SELECT item.id, item.mark, u.accepted, u.fact, u.n
-        FROM (SELECT unnest(item_ids) AS id, unnest(item_tokens) AS token, unnest(item_claims) AS claim, unnest(item_accepted) AS accepted,
-                     unnest(item_facts) AS fact, generate_subscripts(item_ids, 1) AS n) AS u
-        JOIN mdss_relay.item ON item.id = u.id AND item.token = u.token AND (u.accepted OR item.claim = u.claim)
-        ORDER BY item.id FOR UPDATE OF item
+            set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true);
+    -- Locked in the order of their numbers: two relays that settle the same items in another order would wait for each other.
+    WITH told AS MATERIALIZED (
+        SELECT unnest(item_ids) AS id, unnest(item_tokens) AS token, unnest(item_claims) AS claim, unnest(item_accepted) AS accepted,
+               unnest(item_facts) AS fact, generate_subscripts(item_ids, 1) AS n
+        ORDER BY 1
+    ), ours AS MATERIALIZED (
+        SELECT i.id, i.mark, t.accepted, t.fact, t.n
+        FROM told AS t, LATERAL (
+            SELECT item.id, item.mark FROM mdss_relay.item
+            WHERE item.id = t.id AND item.token = t.token AND (t.accepted OR item.claim = t.claim) LIMIT 1 FOR UPDATE) AS i
     ), gone AS (
         DELETE FROM mdss_relay.item WHERE id = ANY (ARRAY(SELECT ours.id FROM ours))
     ), marked AS (
@@ -166,9 +174,9 @@ BEGIN
     ), facts AS (
         INSERT INTO mdss_relay.outbox (body) SELECT ours.fact FROM ours WHERE have_room AND ours.fact IS NOT NULL ORDER BY ours.n
     )
-    SELECT count(*) FILTER (WHERE NOT ours.accepted), count(ours.fact) INTO unsent, told FROM ours;
-    IF told > 0 AND NOT have_room THEN
-        UPDATE mdss_relay.outbox_state SET lost = outbox_state.lost + told, lost_to = now(),
+    SELECT count(*) FILTER (WHERE NOT ours.accepted), count(ours.fact) INTO unsent, untold FROM ours;
+    IF untold > 0 AND NOT have_room THEN
+        UPDATE mdss_relay.outbox_state SET lost = outbox_state.lost + untold, lost_to = now(),
             lost_from = CASE WHEN outbox_state.lost = 0 THEN now() ELSE outbox_state.lost_from END;
     END IF;
     DELETE FROM mdss_relay.delivery WHERE id = ANY (item_deliveries) AND (SELECT true FROM mdss_relay.item WHERE item.delivery = delivery.id LIMIT 1) IS NULL;
