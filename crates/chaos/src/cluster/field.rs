@@ -247,7 +247,12 @@ fn relay(
     );
     let rate = kind.rate().map(|rate| rate.to_string());
     let durability = if kind.base() == Base::Synchronous { "replicated" } else { "server" };
-    let mut more = vec![("RELAY_SPOOL_URL", url.as_str()), ("RELAY_SPOOL_DURABILITY", durability)];
+    let mut more = vec![
+        ("RELAY_SPOOL_URL", url.as_str()),
+        ("RELAY_SPOOL_DURABILITY", durability),
+        // A look at MDSS by itself would be taken for an object that a relay has sent while it was cut off.
+        ("RELAY_CHECK_EVERY", "never"),
+    ];
     more.extend(rate.as_deref().map(|rate| ("RELAY_SPOOL_RATE", rate)));
     let ledger = dir.with_file_name(LEDGER).display().to_string();
     if kind.has_ledger() {
