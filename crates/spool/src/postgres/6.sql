@@ -23,14 +23,16 @@ BEGIN
     FROM found WHERE found.lane IS NOT NULL;
 END $$;
 
--- Takes those of the items that were found, and locked, whose bodies fit into memory, in their order.
-CREATE FUNCTION mdss_relay.take(found_ids int8[], found_deliveries int8[], found_dues timestamptz[], most_bytes int8, lease float8)
-RETURNS TABLE (
+-- An item that was given out: when it was due, how many were found with it, and with the first of each delivery that.
+CREATE TYPE mdss_relay.claimed AS (
     item_id int8, item_token int4, item_claim int8, item_delivery int8, item_path bytea, item_lane text, item_state int2, item_attempts int4,
     item_waited float8, item_since timestamptz, item_reason text, item_due timestamptz, item_found int8, item_alone bool,
     delivery_name text, delivery_source text, delivery_dialect text, delivery_method text, delivery_headers text, delivery_body bytea,
-    delivery_received timestamptz, delivery_checksum int8, delivery_age float8, delivery_items int8)
-LANGUAGE plpgsql AS $$
+    delivery_received timestamptz, delivery_checksum int8, delivery_age float8, delivery_items int8);
+
+-- Takes those of the items that were found, and locked, whose bodies fit into memory, in their order.
+CREATE FUNCTION mdss_relay.take(found_ids int8[], found_deliveries int8[], found_dues timestamptz[], most_bytes int8, lease float8)
+RETURNS SETOF mdss_relay.claimed LANGUAGE plpgsql AS $$
 DECLARE
     ticket int8 := nextval('mdss_relay.claims');
 BEGIN
@@ -59,19 +61,15 @@ END $$;
 -- What is due: of each lane the oldest, the newest, and if it is probed the one that was tried least of a hundred. Only what nobody holds just now.
 CREATE FUNCTION mdss_relay.claim_due(
     lanes text[], olds int8[], youngs int8[], probes int8[], floors timestamptz[], most int8, most_bytes int8, lease float8)
-RETURNS TABLE (
-    item_id int8, item_token int4, item_claim int8, item_delivery int8, item_path bytea, item_lane text, item_state int2, item_attempts int4,
-    item_waited float8, item_since timestamptz, item_reason text, item_due timestamptz, item_found int8, item_alone bool,
-    delivery_name text, delivery_source text, delivery_dialect text, delivery_method text, delivery_headers text, delivery_body bytea,
-    delivery_received timestamptz, delivery_checksum int8, delivery_age float8, delivery_items int8)
-LANGUAGE plpgsql AS $$
+RETURNS SETOF mdss_relay.claimed LANGUAGE plpgsql AS $$
 DECLARE
     found_ids int8[];
     found_deliveries int8[];
     found_dues timestamptz[];
 BEGIN
     PERFORM set_config('synchronous_commit', 'local', true),
-            set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true);
+            set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true),
+            set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true);
     WITH asked AS MATERIALIZED (
         SELECT unnest(lanes) AS lane, unnest(olds) AS old, unnest(youngs) AS young, unnest(probes) AS probe, unnest(floors) AS floor,
                generate_subscripts(lanes, 1) AS place
@@ -113,19 +111,15 @@ END $$;
 
 -- What is put off, for a probe of MDSS itself: of a hundred in each lane the one that was tried least, and of those one. What is held waits for an operator.
 CREATE FUNCTION mdss_relay.claim_early(lanes text[], spared int8[], lease float8)
-RETURNS TABLE (
-    item_id int8, item_token int4, item_claim int8, item_delivery int8, item_path bytea, item_lane text, item_state int2, item_attempts int4,
-    item_waited float8, item_since timestamptz, item_reason text, item_due timestamptz, item_found int8, item_alone bool,
-    delivery_name text, delivery_source text, delivery_dialect text, delivery_method text, delivery_headers text, delivery_body bytea,
-    delivery_received timestamptz, delivery_checksum int8, delivery_age float8, delivery_items int8)
-LANGUAGE plpgsql AS $$
+RETURNS SETOF mdss_relay.claimed LANGUAGE plpgsql AS $$
 DECLARE
     found_ids int8[];
     found_deliveries int8[];
     found_dues timestamptz[];
 BEGIN
     PERFORM set_config('synchronous_commit', 'local', true),
-            set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true);
+            set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true),
+            set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true);
     WITH asked AS MATERIALIZED (
         SELECT unnest(lanes) AS lane, generate_subscripts(lanes, 1) AS place
     ), found AS (
