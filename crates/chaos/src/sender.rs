@@ -20,6 +20,9 @@ const MOST_PATIENCE: Duration = Duration::from_secs(60);
 /// How often an event is sent, at most.
 const TRIES: u32 = 4;
 
+/// Objects a second that one of those that [`Sender::run`] announces, about, if each is answered at once: two at a time, and then 50 ms of nothing.
+pub(crate) const OF_ONE_SENDER: u32 = 40;
+
 /// The pause after the first try, doubled with each further one.
 const PAUSE: Duration = Duration::from_millis(50);
 

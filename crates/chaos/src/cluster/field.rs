@@ -245,7 +245,7 @@ fn relay(
         "postgres://relay@{}/{DATABASE}?sslmode=disable&target_session_attrs=read-write",
         hosts.join(",")
     );
-    let rate = kind.rate().map(|rate| rate.to_string());
+    let rate = kind.rate(plan.senders).map(|rate| rate.to_string());
     let durability = if kind.base() == Base::Synchronous { "replicated" } else { "server" };
     let mut more = vec![
         ("RELAY_SPOOL_URL", url.as_str()),

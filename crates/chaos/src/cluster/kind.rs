@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::sender::OF_ONE_SENDER;
+
 /// A way to break something around relays that share a spool in PostgreSQL, or one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub(crate) enum Kind {
@@ -116,10 +118,11 @@ impl Kind {
         matches!(self, Self::KillLedger | Self::FullLedger | Self::EditedLedger)
     }
 
-    /// The most requests a second that all relays together send, where a row needs to know it.
-    pub(crate) fn rate(self) -> Option<u32> {
+    /// The most requests a second that all relays together send, where a row needs to know it. Where so many senders go on during the faults it is more
+    /// than they announce, or each fault would wait longer for the backlog of those before it.
+    pub(crate) fn rate(self, senders: u32) -> Option<u32> {
         match self {
-            Self::Partition | Self::Everything => Some(200),
+            Self::Partition | Self::Everything => Some(senders.max(1).saturating_mul(OF_ONE_SENDER * 3 / 2)),
             Self::Rate => Some(100),
             _ => None,
         }

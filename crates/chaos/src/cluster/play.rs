@@ -247,7 +247,8 @@ impl Field {
         self.replicas[one].ours.up().await?;
         self.pause(100..500).await;
         self.replicas[one].lines.iter().for_each(|line| line.set(Line::Held));
-        self.excused += self.at_once() + u64::from(self.kind.rate().unwrap_or_default()) * 3 / 10;
+        self.excused +=
+            self.at_once() + u64::from(self.kind.rate(self.plan.senders).unwrap_or_default()) * 3 / 10;
         sleep(GRANT).await;
         let before = self.replicas[one].out.passed();
         // One in three lasts longer than what it has claimed is its own.

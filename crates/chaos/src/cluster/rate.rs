@@ -19,7 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 impl Field {
     pub(super) async fn rate(&mut self) -> Result<(), String> {
-        let rate = self.kind.rate().unwrap_or_default();
+        let rate = self.kind.rate(self.plan.senders).unwrap_or_default();
         let many = (rate * SECONDS) as usize;
         let objects: Vec<Object> = (0..many).map(|_| self.sender.book.issue(Unit::Good, true)).collect();
         let begin = Instant::now();
