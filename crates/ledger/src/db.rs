@@ -147,6 +147,18 @@ impl Db<'_> {
         }
     }
 
+    /// Remembers an entry of no outbox in the same way.
+    pub(crate) fn remember_alone(&self, mark: i64, digest: i64) -> Result<bool, Fault> {
+        match self {
+            Self::File(_) => Ok(self.remember(&[(mark, digest)])? == [true]),
+            #[cfg(feature = "postgres")]
+            Self::Server(_) => {
+                let sql = "INSERT INTO outbox (id, digest) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+                Ok(self.execute(sql, args![mark, digest])? > 0)
+            }
+        }
+    }
+
     /// Forgets rows of an outbox that are further away than so many from the first or the last one of those that were just written.
     pub(crate) fn forget_rows(&self, first: i64, last: i64, away: i64) -> Result<(), Fault> {
         let (before, behind) = (last.saturating_sub(away), last.saturating_add(away));
@@ -160,6 +172,8 @@ impl Db<'_> {
             #[cfg(feature = "postgres")]
             Self::Server(_) if first.div_euclid(TURN) != last.saturating_add(1).div_euclid(TURN) => {
                 let old = "at < now() - interval '1 hour'";
+                let sql = format!("DELETE FROM handed_in WHERE {old} AND (last < ?1 OR first > ?2)");
+                self.execute(&sql, args![before, behind])?;
                 let sql = format!("DELETE FROM outbox WHERE {old} AND (id < ?1 OR id > ?2)");
                 self.execute(&sql, args![before, behind]).map(drop)
             }

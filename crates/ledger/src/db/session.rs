@@ -32,6 +32,9 @@ const LIMITS: &str = "SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transact
 /// Whoever changes what belongs to all chains holds this lock until the end of his transaction: "MDSA".
 const ALL: i64 = 0x4d44_5341;
 
+/// Whoever hands in rows of an outbox holds this one, behind that of his chain: "MDSH".
+const HANDING_IN: i64 = 0x4d44_5348;
+
 /// Entries that wait to be written together.
 const MOST_ENTRIES: usize = 5000;
 
@@ -202,18 +205,36 @@ impl Session {
     }
 
     pub(super) fn remember(&self, rows: &[(i64, i64)]) -> Result<Vec<bool>, Fault> {
-        let (ids, digests): (Vec<i64>, Vec<i64>) = rows.iter().copied().unzip();
-        // In one order, so that two that remember the same rows do not wait for each other.
-        let sql = "INSERT INTO outbox (id, digest) SELECT r.id, r.digest FROM unnest($1, $2) AS r (id, digest) ORDER BY 1, 2
-                   ON CONFLICT DO NOTHING RETURNING id, digest";
-        let parameters: [Parameter<'_>; 2] = [(&ids, Type::INT8_ARRAY), (&digests, Type::INT8_ARRAY)];
-        let answer = self.wait(self.line.client.query_typed(sql, &parameters))?;
-        let mut new = HashSet::with_capacity(answer.len());
-        for row in &answer {
-            new.insert((row.try_get::<_, i64>(0)?, row.try_get::<_, i64>(1)?));
+        let Some((first, last)) =
+            rows.iter().map(|(id, _)| (*id, *id)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+        else {
+            return Ok(Vec::new());
+        };
+        self.execute("SELECT pg_advisory_xact_lock(?1)", &[Param::from(HANDING_IN)])?;
+        // Asked in a statement of its own, so that it sees what was committed while this one waited for the lock.
+        let sql = "SELECT ids, digests FROM handed_in WHERE last >= $1 AND first <= $2
+                   UNION ALL SELECT array_agg(id), array_agg(digest) FROM outbox WHERE id BETWEEN $1 AND $2 HAVING count(*) > 0";
+        let parameters: [Parameter<'_>; 2] = [(&first, Type::INT8), (&last, Type::INT8)];
+        let mut seen = HashSet::new();
+        for row in self.wait(self.line.client.query_typed(sql, &parameters))? {
+            let (ids, digests): (Vec<i64>, Vec<i64>) = (row.try_get(0)?, row.try_get(1)?);
+            seen.extend(ids.into_iter().zip(digests).filter(|(id, _)| (first..=last).contains(id)));
         }
         // The first one of two that are the same in one batch is new.
-        Ok(rows.iter().map(|row| new.remove(row)).collect())
+        let new: Vec<bool> = rows.iter().map(|row| seen.insert(*row)).collect();
+        let (ids, digests): (Vec<i64>, Vec<i64>) =
+            rows.iter().zip(&new).filter(|(_, new)| **new).map(|(row, _)| *row).unzip();
+        if !ids.is_empty() {
+            let sql = "INSERT INTO handed_in (first, last, ids, digests) VALUES ($1, $2, $3, $4)";
+            let parameters: [Parameter<'_>; 4] = [
+                (&first, Type::INT8),
+                (&last, Type::INT8),
+                (&ids, Type::INT8_ARRAY),
+                (&digests, Type::INT8_ARRAY),
+            ];
+            self.wait(self.line.client.execute_typed(sql, &parameters))?;
+        }
+        Ok(new)
     }
 
     pub(super) fn erase(&self, entries: &[(i64, Hash)], by: i64) -> Result<(), Fault> {

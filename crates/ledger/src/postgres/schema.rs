@@ -9,7 +9,7 @@ use crate::trouble::Trouble;
 pub(crate) const TABLES: Tables = Tables {
     what: "the ledger",
     meta: "mdss_relay_ledger.meta",
-    steps: &[include_str!("1.sql"), include_str!("2.sql")],
+    steps: &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")],
     oldest: 1,
     lock: 0x4d44_534c,
 };

@@ -91,7 +91,7 @@ pub(crate) fn record(pen: &mut Pen<'_>, fact: &Fact) -> Result<Appended, Fault> 
     let ledger = pen.end(pen.own())?.genesis.ledger;
     let said = digest(&mut Vec::new(), fact);
     let mark = first_eight(&Hash::of(&[&ledger.0, &said.to_be_bytes()])) | i64::MIN;
-    if pen.db.remember(&[(mark, said)])? == [true] {
+    if pen.db.remember_alone(mark, said)? {
         pen.write(fact)?;
         finish(pen, Appended { entries: 1, ..Appended::default() })
     } else {

@@ -15,6 +15,25 @@ pub(crate) async fn a_row_that_is_handed_in_twice_is_there_once(world: World) {
     assert_eq!(bench.intact().await.entries, 7);
 }
 
+/// Numbers are given before rows are committed: one may come between those that were handed in already. And a batch need not begin and end where another one did.
+pub(crate) async fn rows_that_come_late_in_between_are_new_and_others_are_not(world: World) {
+    let bench = world.bench().await;
+    let of = |ids: &[u64]| ids.iter().map(|n| (i64::try_from(*n).unwrap(), write(*n))).collect::<Vec<_>>();
+    for (ids, new) in [
+        (&[10_u64, 12, 19][..], 3),
+        (&[11, 20], 2),
+        (&[9, 10, 11, 13], 2),
+        (&[19, 14, 20, 14], 1),
+        (&[9, 10, 11, 12, 13, 14, 19, 20], 0),
+        (&[1, 30], 2),
+        (&[13, 15], 1),
+    ] {
+        let appended = bench.append(of(ids)).await;
+        assert_eq!((appended.entries, appended.repeated), (new, ids.len() as u64 - new), "{ids:?}");
+    }
+    assert_eq!(bench.intact().await.entries, 11);
+}
+
 /// A spool that was put back from a backup, or begun anew, gives its numbers again: what they stand for now must not be taken for what it was.
 pub(crate) async fn a_number_that_stands_for_something_else_now_is_written(world: World) {
     let bench = world.bench().await;

@@ -44,6 +44,7 @@ macro_rules! suite {
 suite! {
     append:
         a_row_that_is_handed_in_twice_is_there_once
+        rows_that_come_late_in_between_are_new_and_others_are_not
         a_number_that_stands_for_something_else_now_is_written
         an_entry_that_only_the_ledger_writes_is_refused
         an_entry_of_no_outbox_is_there_once

@@ -101,6 +101,18 @@ async fn what_two_writers_hand_in_at_once_is_written_once() {
     assert_eq!(intact(&bench.ledger).await.iter().sum::<u64>(), 706);
 }
 
+/// A relay of an earlier version has remembered each row by itself, and died before it deleted them.
+#[tokio::test]
+async fn what_an_earlier_version_has_handed_in_is_written_once() {
+    let Some((bench, other)) = two().await else { return };
+    append(&bench.ledger, 50..60).await;
+    bench
+        .sql("INSERT INTO outbox (id, digest) SELECT unnest(ids), unnest(digests) FROM handed_in WHERE first = 50; DELETE FROM handed_in WHERE first = 50")
+        .await;
+    let again = append(&other, 48..62).await;
+    assert_eq!((again.entries, again.repeated), (4, 10));
+}
+
 /// Whoever hears of a result: it stands in the chain of its write, and is known when it comes again to another relay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_result_stands_in_the_chain_of_its_write() {
@@ -255,9 +267,9 @@ async fn what_a_frozen_relay_has_in_hand_is_written_once() {
     bench.append(writes(4095..4097)).await;
     assert_eq!(append(&other, 204_799..204_801).await.repeated, 2);
     // For so long that the marks may be gone: it is refused, and by the server's clock.
-    bench.sql("UPDATE outbox SET at = now() - interval '2 hours'; UPDATE writer SET until = now() - interval '1 second' WHERE chain = 0").await;
+    bench.sql("UPDATE handed_in SET at = now() - interval '2 hours'; UPDATE writer SET until = now() - interval '1 second' WHERE chain = 0").await;
     append(&other, 208_895..208_897).await;
-    assert_eq!(bench.ask("SELECT count(*) FROM outbox WHERE id < 100000").await, ["0"]);
+    assert_eq!(bench.ask("SELECT count(*) FROM handed_in WHERE last < 100000").await, ["0"]);
     let rows = writes(50..53).map(|(id, fact)| (OutboxId(id), fact)).collect();
     let trouble = bench.ledger.append(rows).await.unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Locked, "{trouble}");
