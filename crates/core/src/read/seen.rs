@@ -72,7 +72,8 @@ pub(super) struct Seen<'a> {
     members: Vec<Checked<'a>>,
     /// By the index of a name, which of the members it is, plus one.
     places: [u8; MOST_NAMES],
-    /// Which members of interest it has.
+    /// Which members of interest it has, and which of them are more than `null`.
+    met: u128,
     present: u128,
     /// Members that stand in it more than once, and those of them that somebody has asked about.
     twice: u128,
@@ -88,7 +89,7 @@ impl<'a> Seen<'a> {
     pub(super) fn text(text: &'a str) -> Self {
         let (members, places) = (Vec::new(), [0; MOST_NAMES]);
         let (elements, torn) = (Vec::new(), Cell::default());
-        Self { text, names: None, members, places, present: 0, twice: 0, torn, elements, count: 0 }
+        Self { text, names: None, members, places, met: 0, present: 0, twice: 0, torn, elements, count: 0 }
     }
 
     /// The members of an object that nobody has read yet.
@@ -96,8 +97,10 @@ impl<'a> Seen<'a> {
     /// # Errors
     /// It is not one JSON object.
     pub(super) fn object(text: &'a str, names: &'static Names) -> Result<Self, serde_json::Error> {
-        let seen = Checked::read(text).ok().and_then(|json| Self::text(text).with(json, names));
-        seen.ok_or_else(|| complaint(text, &[]))
+        let mut seen = Self::text(text).with(names);
+        // In the pass that checks it: whatever is sent is read once less.
+        json::each_member(text, |name, value| seen.take(name, value))?;
+        Ok(seen)
     }
 
     /// The same of one that was read.
@@ -105,32 +108,37 @@ impl<'a> Seen<'a> {
     /// # Errors
     /// The name of a member is not Unicode.
     pub(super) fn element(json: Checked<'a>, names: &'static Names) -> Result<Self, serde_json::Error> {
-        Self::text(json.get()).with(json, names).ok_or_else(|| complaint(json.get(), &[]))
+        let mut seen = Self::text(json.get()).with(names);
+        let is_object = json.get().starts_with('{');
+        let all_named = json.members().all(|(name, value)| {
+            name.is_some_and(|name| {
+                seen.take(&name, value);
+                true
+            })
+        });
+        if is_object && all_named { Ok(seen) } else { Err(complaint(json.get(), &[])) }
     }
 
-    fn with(mut self, json: Checked<'a>, names: &'static Names) -> Option<Self> {
-        if !json.get().starts_with('{') {
-            return None;
-        }
+    fn with(mut self, names: &'static Names) -> Self {
         self.names = Some(names);
         self.members.reserve(16);
-        let mut met: u128 = 0;
-        for (name, value) in json.members() {
-            let Some(index) = names.index(&name?) else { continue };
-            let bit = 1 << index;
-            if met & bit != 0 {
-                // The first one stands for both; whoever asks is told.
-                self.twice |= bit;
-                continue;
-            }
-            met |= bit;
-            if value.get() != "null" {
-                self.members.push(value);
-                self.present |= bit;
-                self.places[index] = u8::try_from(self.members.len()).unwrap_or_default();
-            }
+        self
+    }
+
+    /// Takes a member in, if it is of interest. Of one that stands there twice the first one counts; whoever asks is told.
+    fn take(&mut self, name: &str, value: Checked<'a>) {
+        let Some(index) = self.names.and_then(|names| names.index(name)) else { return };
+        let bit = 1 << index;
+        if self.met & bit != 0 {
+            self.twice |= bit;
+            return;
         }
-        Some(self)
+        self.met |= bit;
+        if value.get() != "null" {
+            self.members.push(value);
+            self.present |= bit;
+            self.places[index] = u8::try_from(self.members.len()).unwrap_or_default();
+        }
     }
 
     /// An array's elements, at most `most` of them; `None` if it is no array.
