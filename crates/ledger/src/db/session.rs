@@ -190,17 +190,19 @@ impl Session {
         }
         self.waiting.set(0);
         let columns = self.entries.take();
-        let parameters: Vec<Parameter<'_>> = columns
-            .iter()
-            .map(|column| match column {
-                Column::Numbers(column) => (column as &(dyn ToSql + Sync), Type::INT8_ARRAY),
-                Column::Texts(column) => (column as &(dyn ToSql + Sync), Type::TEXT_ARRAY),
-                Column::Bytes(column) => (column as &(dyn ToSql + Sync), Type::BYTEA_ARRAY),
+        // What no entry says is left out: most kinds say little, and each column costs something for each row.
+        let (names, parameters): (Vec<_>, Vec<Parameter<'_>>) = WRITTEN
+            .split(", ")
+            .zip(&columns)
+            .filter_map(|(name, column)| match column {
+                Column::Numbers(column) => said(name, column, Type::INT8_ARRAY),
+                Column::Texts(column) => said(name, column, Type::TEXT_ARRAY),
+                Column::Bytes(column) => said(name, column, Type::BYTEA_ARRAY),
             })
-            .collect();
+            .unzip();
         // Functions of sets beside each other in a list of columns need no tables of their own, as they do behind FROM.
-        let sets: Vec<_> = (1..=columns.len()).map(|n| format!("unnest(${n})")).collect();
-        let sql = format!("INSERT INTO entry ({WRITTEN}) SELECT {}", sets.join(", "));
+        let sets: Vec<_> = (1..=names.len()).map(|n| format!("unnest(${n})")).collect();
+        let sql = format!("INSERT INTO entry ({}) SELECT {}", names.join(", "), sets.join(", "));
         self.wait(self.line.client.execute_typed(&sql, &parameters)).map(drop)
     }
 
@@ -263,6 +265,18 @@ impl Session {
         let row = self.wait(self.line.client.query_typed_one(sql, &[]))?;
         Ok(u64::try_from(row.try_get::<_, i64>(0)?).unwrap_or(0))
     }
+}
+
+/// A column and its name, if any entry has it.
+fn said<'c, T>(
+    name: &'static str,
+    column: &'c Vec<Option<T>>,
+    of: Type,
+) -> Option<(&'static str, Parameter<'c>)>
+where
+    Vec<Option<T>>: ToSql + Sync,
+{
+    column.iter().any(Option::is_some).then_some((name, (column as &(dyn ToSql + Sync), of)))
 }
 
 /// The text of a statement as a server wants it.
