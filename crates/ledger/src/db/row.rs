@@ -8,10 +8,38 @@ use tokio_postgres::types::Type;
 use super::fault::Fault;
 use super::pack::unpack;
 
-/// Columns of an entry as it is first written, in the order of [`Db::insert_entry`](super::Db::insert_entry).
+/// Columns of an entry as it is first written, in the order of [`Db::insert_entry`](super::Db::insert_entry), which takes one value for each.
 #[cfg(feature = "postgres")]
-pub(crate) const WRITTEN: &str = "seq, at, kind, hash, place, key, salt, version, etag, size, event_time, received_time, settled_time, attempts, correlation_id, \
-     origin, actor, count, reason, about, file_id, result, file_state, scan_time, confidence, digest, detail, result_seq";
+pub(crate) const WRITTEN: [&str; 28] = [
+    "seq",
+    "at",
+    "kind",
+    "hash",
+    "place",
+    "key",
+    "salt",
+    "version",
+    "etag",
+    "size",
+    "event_time",
+    "received_time",
+    "settled_time",
+    "attempts",
+    "correlation_id",
+    "origin",
+    "actor",
+    "count",
+    "reason",
+    "about",
+    "file_id",
+    "result",
+    "file_state",
+    "scan_time",
+    "confidence",
+    "digest",
+    "detail",
+    "result_seq",
+];
 
 /// A parameter of a statement.
 #[derive(Clone, Copy, Debug)]

@@ -159,7 +159,7 @@ impl Session {
         self.wait(self.line.client.execute_typed(&translated(sql), &parameters))
     }
 
-    pub(super) fn insert_entry(&self, entry: [Param<'_>; 28]) -> Result<(), Fault> {
+    pub(super) fn insert_entry(&self, entry: [Param<'_>; WRITTEN.len()]) -> Result<(), Fault> {
         let mut entries = self.entries.borrow_mut();
         if entries.is_empty() {
             entries.extend(entry.iter().map(|param| match param {
@@ -192,7 +192,7 @@ impl Session {
         let columns = self.entries.take();
         // What no entry says is left out: most kinds say little, and each column costs something for each row.
         let (names, parameters): (Vec<_>, Vec<Parameter<'_>>) = WRITTEN
-            .split(", ")
+            .into_iter()
             .zip(&columns)
             .filter_map(|(name, column)| match column {
                 Column::Numbers(column) => said(name, column, Type::INT8_ARRAY),
