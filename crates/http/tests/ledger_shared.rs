@@ -242,6 +242,32 @@ async fn a_ledger_that_cannot_be_written_stops_no_scan() {
     world.intact(&log).await;
 }
 
+/// Somebody else takes what is in the outbox, or facts come in all the time: what there was no room for is told of as soon as there is some.
+#[tokio::test]
+async fn what_the_outbox_had_no_room_for_is_told_of_beside_what_waits() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let world = World::of(server.database().await.unwrap()).await;
+    let relay = world.start().await;
+    post(&relay, &["first".to_owned()]).await;
+    world.has("the first", &["first".to_owned()]).await;
+    world
+        .ask(
+            "UPDATE mdss_relay.outbox_state SET holder = gen_random_uuid(), until = now() + interval '1 hour', lost = 5, lost_from = now(), lost_to = now()",
+        )
+        .await;
+    post(&relay, &["second".to_owned()]).await;
+    until("a gap stands in the outbox", async || {
+        let gaps =
+            "SELECT body::json->>'mdss.count' FROM mdss_relay.outbox WHERE body::json->>'kind' = 'gap'";
+        world.ask(gaps).await == ["5"]
+    })
+    .await;
+    assert_eq!(world.ask("SELECT lost FROM mdss_relay.outbox_state").await, ["0"]);
+    world.ask("UPDATE mdss_relay.outbox_state SET until = now()").await;
+    world.has("the second, too", &["first".to_owned(), "second".to_owned()]).await;
+    stop(relay).await;
+}
+
 #[tokio::test]
 async fn a_database_that_is_frozen_or_started_again_costs_the_ledger_nothing() {
     let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
