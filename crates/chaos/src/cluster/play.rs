@@ -86,7 +86,11 @@ impl Field {
         let outcome = self.inject_all().await;
         stop.send_replace(true);
         while senders.join_next().await.is_some() {}
-        outcome?;
+        if let Err(trouble) = outcome {
+            // Lost is what never came, not what nobody has waited for.
+            drain(&self.sender, &mut self.mdss, self.plan.patience).await?;
+            return Err(trouble);
+        }
         let mut passes = true;
         for unit in units {
             passes &= self.fresh(*unit).await?;
