@@ -11,6 +11,7 @@ mod oracle;
 mod read;
 mod rekey;
 mod results;
+mod tables;
 mod trouble;
 mod verify;
 mod writers;
