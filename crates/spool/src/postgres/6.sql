@@ -59,8 +59,11 @@ BEGIN
 END $$;
 
 -- What is due: of each lane the oldest, the newest, and if it is probed the one that was tried least of a hundred. Only what nobody holds just now.
+-- The oldest are looked for from a floor on. The newest were taken already between below and above, if those are no null: what was taken has left
+-- its places in the index behind until the table is vacuumed, and is not read past again.
 CREATE FUNCTION mdss_relay.claim_due(
-    lanes text[], olds int8[], youngs int8[], probes int8[], floors timestamptz[], most int8, most_bytes int8, lease float8)
+    lanes text[], olds int8[], youngs int8[], probes int8[], floors timestamptz[], aboves timestamptz[], belows timestamptz[],
+    most int8, most_bytes int8, lease float8)
 RETURNS SETOF mdss_relay.claimed LANGUAGE plpgsql AS $$
 DECLARE
     found_ids int8[];
@@ -72,17 +75,23 @@ BEGIN
             set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true);
     WITH asked AS MATERIALIZED (
         SELECT unnest(lanes) AS lane, unnest(olds) AS old, unnest(youngs) AS young, unnest(probes) AS probe, unnest(floors) AS floor,
-               generate_subscripts(lanes, 1) AS place
+               unnest(aboves) AS above, unnest(belows) AS below, generate_subscripts(lanes, 1) AS place
     ), old AS MATERIALIZED (
         SELECT a.place, d.* FROM asked AS a, LATERAL (
             SELECT item.id, item.not_before, item.delivery FROM mdss_relay.item
             WHERE item.lane = a.lane AND item.state <> 2 AND item.not_before <= now() AND item.not_before >= a.floor
             ORDER BY item.not_before, item.id LIMIT a.old FOR UPDATE SKIP LOCKED) AS d
+    ), fresh AS MATERIALIZED (
+        SELECT a.place, d.* FROM asked AS a, LATERAL (
+            SELECT item.id, item.not_before, item.delivery FROM mdss_relay.item
+            WHERE item.lane = a.lane AND item.state <> 2 AND item.not_before <= now() AND item.not_before > a.above
+            ORDER BY item.not_before DESC, item.id DESC LIMIT a.young FOR UPDATE SKIP LOCKED) AS d
     ), young AS MATERIALIZED (
         SELECT a.place, d.* FROM asked AS a, LATERAL (
             SELECT item.id, item.not_before, item.delivery FROM mdss_relay.item
-            WHERE item.lane = a.lane AND item.state <> 2 AND item.not_before <= now()
-            ORDER BY item.not_before DESC, item.id DESC LIMIT a.young FOR UPDATE SKIP LOCKED) AS d
+            WHERE item.lane = a.lane AND item.state <> 2 AND item.not_before <= least(a.below, now())
+            ORDER BY item.not_before DESC, item.id DESC LIMIT a.young - (SELECT count(*) FROM fresh WHERE fresh.place = a.place)
+            FOR UPDATE SKIP LOCKED) AS d
     ), probed AS MATERIALIZED (
         SELECT a.place, d.* FROM asked AS a, LATERAL (
             SELECT item.id, item.not_before, item.delivery FROM mdss_relay.item
@@ -93,6 +102,7 @@ BEGIN
         WHERE a.probe > 0
     ), found AS (
         SELECT old.place, 0 AS part, old.not_before, old.id, old.delivery FROM old
+        UNION ALL SELECT fresh.place, 1, fresh.not_before, fresh.id, fresh.delivery FROM fresh
         UNION ALL SELECT young.place, 1, young.not_before, young.id, young.delivery FROM young
         UNION ALL SELECT probed.place, 2, probed.not_before, probed.id, probed.delivery FROM probed
     ), once AS (

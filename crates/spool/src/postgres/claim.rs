@@ -12,7 +12,7 @@ use super::base::Base;
 use super::delivery::{found, lost, moment};
 use super::due::{LEASE, Lane, lanes};
 use super::failure::Fault;
-use super::floors::Floors;
+use super::floors::{Brought, Floors};
 use super::lease::give_back;
 use super::room::state;
 use super::slot::Held;
@@ -29,7 +29,7 @@ const MOST_CLAIMED_BYTES: i64 = 2 << 20;
 const NEWEST_SHARE: usize = 4;
 
 /// What is due, and what is put off: the statements are in the database (`6.sql`), so that a session keeps their plans.
-const DUE: &str = "SELECT * FROM mdss_relay.claim_due($1, $2, $3, $4, $5, $6, $7, $8)";
+const DUE: &str = "SELECT * FROM mdss_relay.claim_due($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 const EARLY: &str = "SELECT * FROM mdss_relay.claim_early($1, $2, $3)";
 
 /// What is asked of one lane.
@@ -44,6 +44,14 @@ struct Asked {
 impl Asked {
     fn most(&self) -> usize {
         self.old + self.young + self.probe
+    }
+
+    /// Where all of it was, by when each was due: the oldest come first, then the newest.
+    fn brought(&self, due: &[SystemTime]) -> Option<Brought> {
+        let (old, young) = due.split_at_checked(self.old)?;
+        let oldest = old.iter().chain(young).min().filter(|_| self.old > 0)?;
+        let span = young.iter().max().zip(young.iter().min());
+        Some(Brought { oldest: *oldest, young: span.map(|(newest, oldest)| (*newest, *oldest)) })
     }
 }
 
@@ -80,7 +88,27 @@ pub(super) async fn claim(base: &Base, held: &mut Held<'_>, want: &Want) -> Resu
     let mut floors = base.floors.lock().await;
     floors.look(held.made());
     give_back(base, held, &mut floors).await?;
+    // Where there is more than a claim takes, one after the other finds the same lanes.
+    if let Some(found) = floors.lanes() {
+        let claims = claim_of(base, held, want, &mut floors, found, None).await?;
+        if !claims.items.is_empty() {
+            return Ok(claims);
+        }
+    }
     let found = held.ask(async |line| lanes(line).await).await?;
+    floors.found(&found);
+    claim_of(base, held, want, &mut floors, found, want.early.as_deref()).await
+}
+
+/// The same of these lanes; if nothing is due, one of what is put off, but not of `early`.
+async fn claim_of(
+    base: &Base,
+    held: &mut Held<'_>,
+    want: &Want,
+    floors: &mut Floors,
+    found: Vec<Lane>,
+    early: Option<&[ItemId]>,
+) -> Result<Claims, Fault> {
     let next =
         found.iter().filter(|lane| want.lanes.get(&lane.name) != Some(&0)).filter_map(|lane| lane.next).min();
     let mut claims = Claims { empty: found.is_empty(), next, ..Claims::default() };
@@ -91,26 +119,29 @@ pub(super) async fn claim(base: &Base, held: &mut Held<'_>, want: &Want) -> Resu
     let begin = since_boot();
     let lease = want.lease.unwrap_or(LEASE);
     let of = Of { asked: &asked, early: None, most: want.most, lease };
-    let mut taken = held.ask(async |line| take(line, &of, &floors).await).await?;
+    let mut taken = held.ask(async |line| take(line, &of, floors).await).await?;
     if taken.items.is_empty()
-        && let Some(spared) = &want.early
+        && let Some(spared) = early
     {
         let probe = |asked: &Asked| Asked { lane: asked.lane.clone(), old: 0, young: 0, probe: 1 };
         let probes: Vec<_> = asked.iter().map(probe).collect();
         let of = Of { asked: &probes, early: Some(spared), most: 1, lease };
-        taken = held.ask(async |line| take(line, &of, &floors).await).await?;
+        taken = held.ask(async |line| take(line, &of, floors).await).await?;
     }
     let Found { items, deliveries, found } = taken;
     let items: Vec<_> = items.into_iter().map(|taken| item(base, taken, &deliveries, begin)).collect();
     claims.cut = items.len() < found;
     for asked in &asked {
-        let of = || items.iter().filter(|item| item.claimed.lane == asked.lane);
-        let full = of().count() >= asked.most();
-        let oldest = of().map(|item| item.due).min().filter(|_| full && asked.old > 0);
-        floors.learn(&asked.lane, oldest);
+        let due: Vec<SystemTime> =
+            items.iter().filter(|item| item.claimed.lane == asked.lane).map(|item| item.due).collect();
+        let full = due.len() >= asked.most();
+        floors.learn(&asked.lane, if full { asked.brought(&due) } else { None });
         if full {
             claims.more.push(asked.lane.clone());
         }
+    }
+    if claims.more.is_empty() {
+        floors.lose_lanes();
     }
     claims.items = items.into_iter().map(|item| item.claimed).collect();
     Ok(claims)
@@ -166,14 +197,18 @@ async fn take(line: &Line, of: &Of<'_>, floors: &Floors) -> Result<Found, Fault>
         line.client.query_typed(EARLY, &parameters).await?
     } else {
         let (old, young, probe) = (count(|a| a.old), count(|a| a.young), count(|a| a.probe));
-        let floors: Vec<SystemTime> = asked.iter().map(|asked| floors.of(&asked.lane)).collect();
+        let known: Vec<_> = asked.iter().map(|asked| floors.of(&asked.lane)).collect();
+        let floors: Vec<SystemTime> = known.iter().map(|known| known.floor).collect();
+        let (above, below): (Vec<_>, Vec<_>) = known.iter().map(|known| known.taken.unzip()).unzip();
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let parameters: [Parameter<'_>; 8] = [
+        let parameters: [Parameter<'_>; 10] = [
             (&names, Type::TEXT_ARRAY),
             (&old, Type::INT8_ARRAY),
             (&young, Type::INT8_ARRAY),
             (&probe, Type::INT8_ARRAY),
             (&floors, Type::TIMESTAMPTZ_ARRAY),
+            (&above, Type::TIMESTAMPTZ_ARRAY),
+            (&below, Type::TIMESTAMPTZ_ARRAY),
             (&most, Type::INT8),
             (&MOST_CLAIMED_BYTES, Type::INT8),
             (&seconds, Type::FLOAT8),

@@ -13,7 +13,7 @@ use mdss_relay_postgres::{Line, Parameter};
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
 /// A lane that has anything to be tried.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lane {
     pub(super) name: String,
     /// After what time the next item that nobody holds comes due.

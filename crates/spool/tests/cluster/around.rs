@@ -183,6 +183,54 @@ async fn what_is_claimed_and_settled_is_looked_up_by_number_and_nothing_is_compi
     }
 }
 
+/// A long transaction keeps what was claimed and settled in the index. A drain must not read past all of it with each claim.
+#[tokio::test]
+async fn a_long_drain_reads_past_nothing_that_it_has_taken() {
+    const CLAIMS: usize = 100;
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let filler = Store::open(&url);
+    until("the tables are there", async || send(&filler, "first").await.is_ok()).await;
+    let name = url.rsplit('/').next().unwrap().split('?').next().unwrap();
+    let counted = format!(
+        "ALTER DATABASE {name} SET track_functions = 'pl'; ALTER TABLE mdss_relay.item SET (autovacuum_enabled = off);"
+    );
+    postgres_rig::ask(&server.admin_url(name), &counted).await.unwrap();
+    let keys: Vec<_> = (1..CLAIMS * 20).map(|n| format!("k{n}")).collect();
+    for some in keys.chunks(500) {
+        let sends = some.iter().map(async |key| send(&filler, key).await);
+        assert!(futures_util::future::join_all(sends).await.iter().all(Result::is_ok));
+    }
+    // Seconds apart, as they are after a long time without MDSS.
+    let apart = "UPDATE mdss_relay.item SET not_before = now() - (5000 - o.n) * interval '10 seconds'
+                 FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM mdss_relay.item) o WHERE item.id = o.id; VACUUM mdss_relay.item; ANALYZE mdss_relay.item";
+    for statement in apart.split(';') {
+        postgres_rig::ask(&url, statement).await.unwrap();
+    }
+    // It holds the oldest, too: so whoever looks for lanes finds this one at its first item.
+    let other = postgres_rig::client(&url).await.unwrap();
+    other
+        .batch_execute("BEGIN; SELECT FROM mdss_relay.item ORDER BY not_before LIMIT 1 FOR UPDATE; DECLARE old CURSOR FOR SELECT FROM mdss_relay.done")
+        .await
+        .unwrap();
+    let store = Store::open(&url);
+    for n in 0..CLAIMS {
+        let items = claim(&store, 20, Duration::from_secs(60)).await.items;
+        assert_eq!(items.len(), if n + 1 < CLAIMS { 20 } else { 19 }, "claim {n}");
+        settle(&store, items, |_| Outcome::Accepted).await;
+    }
+    store.close();
+    let read =
+        "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelid = 'mdss_relay.item_due'::regclass";
+    let looked = "SELECT coalesce(sum(calls), 0) FROM pg_stat_user_functions WHERE funcname = 'lanes'";
+    let count = async |sql: &str| postgres_rig::ask(&url, sql).await.unwrap()[0].parse::<usize>().unwrap();
+    // What a session has counted is seen when it ends.
+    until("the server's own count", async || count(looked).await > 0).await;
+    let (read, looked) = (count(read).await, count(looked).await);
+    assert!(read < 10 * CLAIMS * 20, "{read} entries of the index were read for {} items", CLAIMS * 20);
+    assert!(looked < CLAIMS / 2, "the lanes were looked up {looked} times for {CLAIMS} claims");
+}
+
 #[tokio::test]
 async fn a_server_is_believed_by_its_certificate_for_its_name() {
     let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
