@@ -1,7 +1,7 @@
 //! Figures of the spool on PostgreSQL, each against a floor of the same server in the same run: a bare loop of multi-row inserts, single
 //! inserts, the same accepts without a standby, a bare client loop.
 //!
-//! `cargo bench -p mdss-relay-spool --bench cluster`, or one table with `-- accepts`, `-- standby`, `-- drains`; `-- drains 100000` goes no
+//! `cargo bench -p mdss-relay-spool --bench cluster`, or one table with `-- accepts`, `-- standby`, `-- drains`, `-- size`; `-- drains 100000` goes no
 //! deeper. Needs PostgreSQL's programs. The disk is that of `TMPDIR`; server, relays, senders and MDSS's stand-in share the machine.
 
 #![allow(
@@ -37,7 +37,7 @@ fn main() {
         return runtime.block_on(child(args));
     }
     let named = |name: &str| args.iter().any(|arg| arg == name);
-    let all = !["accepts", "standby", "drains"].iter().any(|name| named(name));
+    let all = !["accepts", "standby", "drains", "size"].iter().any(|name| named(name));
     let depth = args.iter().find_map(|arg| arg.parse().ok()).unwrap_or(1_000_000);
     runtime.block_on(async {
         let binaries = Binaries::find().unwrap();
@@ -49,6 +49,9 @@ fn main() {
         }
         if all || named("drains") {
             drains(&binaries, depth).await;
+        }
+        if all || named("size") {
+            size(&binaries, depth).await;
         }
     });
 }
@@ -264,7 +267,7 @@ async fn drains(binaries: &Binaries, deepest: usize) {
             }
             deepen(&url, wanted).await;
             let (bare, _) = run(&["bare", &sim.url()]);
-            let (rate, peak) = run(&["drain", &sim.url(), &url, &relays.to_string()]);
+            let (rate, peak) = run(&["drain", &sim.url(), &url, &relays.to_string(), &DRAINED.to_string()]);
             let budget = if relays == 1 { "0.3" } else { "" };
             println!("{behind:<12} {relays:<8} {rate:>8.0} {:>8.2} {budget:>7} {peak:>9.0}", rate / bare);
             assert!(
@@ -273,14 +276,58 @@ async fn drains(binaries: &Binaries, deepest: usize) {
             );
         }
     }
-    let size = "SELECT pg_size_pretty(pg_table_size('mdss_relay.item')) || ' and ' || pg_size_pretty(pg_indexes_size('mdss_relay.item'))
-                || ' of indexes, deliveries ' || pg_size_pretty(pg_total_relation_size('mdss_relay.delivery')) || ', marks '
-                || pg_size_pretty(pg_total_relation_size('mdss_relay.done'))";
-    println!("items {}", postgres_rig::ask(&url, size).await.unwrap()[0]);
+}
+
+/// Tables whose size is said, with what is meant.
+const TABLES: [(&str, &str); 6] = [
+    ("items", "pg_table_size('mdss_relay.item')"),
+    ("their indexes", "pg_indexes_size('mdss_relay.item')"),
+    ("deliveries", "pg_table_size('mdss_relay.delivery')"),
+    ("their index", "pg_indexes_size('mdss_relay.delivery')"),
+    ("marks", "pg_table_size('mdss_relay.done')"),
+    ("their indexes", "pg_indexes_size('mdss_relay.done')"),
+];
+
+/// What so many take of the disk, twice: what has gone leaves room behind, and what comes then finds it.
+async fn size(binaries: &Binaries, depth: usize) {
+    let server = Server::setup(binaries)
+        .setting("max_wal_size", "4GB")
+        .setting("shared_buffers", "128MB")
+        .start()
+        .unwrap();
+    let url = server.database().await.unwrap();
+    let sim = Sim::start(SimConfig { keep_requests: 10, ..SimConfig::default() }).await.unwrap();
+    let next = Arc::new(AtomicUsize::new(0));
+    let filler = open(&url, Durability::Server);
+    filler.ready().await.unwrap();
+    println!("\nmegabytes of {depth} events, and of the marks of what was accepted");
+    let columns: Vec<_> = TABLES.iter().map(|(what, _)| format!("{what:>13}")).collect();
+    println!("{:<32} {}", "", columns.join(" "));
+    let say = async |what: &str| {
+        let sizes: Vec<_> = TABLES.iter().map(|(_, size)| format!("{size} / 1048576")).collect();
+        let sql = format!("SELECT concat_ws(' ', {})", sizes.join(", "));
+        let sizes = postgres_rig::ask(&url, &sql).await.unwrap().concat();
+        let sizes: Vec<_> = sizes.split(' ').map(|size| format!("{size:>13}")).collect();
+        println!("{what:<32} {}", sizes.join(" "));
+    };
+    let vacuum = async || {
+        for table in ["item", "delivery", "done"] {
+            postgres_rig::ask(&url, &format!("VACUUM ANALYZE mdss_relay.{table}")).await.unwrap();
+        }
+    };
+    for round in ["first", "second"] {
+        accept(std::slice::from_ref(&filler), 64, &next, DRAINED.min(depth)).await;
+        deepen(&url, depth).await;
+        say(&format!("all of the {round} are there")).await;
+        run(&["drain", &sim.url(), &url, "1", &depth.to_string()]);
+        say("all have gone").await;
+        vacuum().await;
+        say("the same, and vacuumed").await;
+    }
 }
 
 /// Items a second that leave the database by so many relays.
-async fn drained(mdss: &str, url: &str, relays: usize) -> f64 {
+async fn drained(mdss: &str, url: &str, relays: usize, count: u64) -> f64 {
     let spools: Vec<_> = (0..relays).map(|_| open(url, Durability::Server)).collect();
     for spool in &spools {
         spool.ready().await.unwrap();
@@ -294,7 +341,7 @@ async fn drained(mdss: &str, url: &str, relays: usize) -> f64 {
         .collect();
     let delivered =
         async || spools.iter().map(|spool| spool.counts().delivered.values().sum::<u64>()).sum::<u64>();
-    let rate = pace(DRAINED as u64, delivered).await;
+    let rate = pace(count, delivered).await;
     for worker in workers {
         worker.abort();
         let _ = worker.await;
@@ -304,7 +351,7 @@ async fn drained(mdss: &str, url: &str, relays: usize) -> f64 {
 
 async fn child(args: &[String]) {
     tell(match args[0].as_str() {
-        "drain" => drained(&args[1], &args[2], args[3].parse().unwrap()).await,
+        "drain" => drained(&args[1], &args[2], args[3].parse().unwrap(), args[4].parse().unwrap()).await,
         _ => bare(&args[1], DRAINED).await,
     });
 }
