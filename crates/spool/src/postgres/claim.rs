@@ -90,14 +90,23 @@ pub(super) async fn claim(base: &Base, held: &mut Held<'_>, want: &Want) -> Resu
     give_back(base, held, &mut floors).await?;
     // Where there is more than a claim takes, one after the other finds the same lanes.
     if let Some(found) = floors.lanes() {
-        let claims = claim_of(base, held, want, &mut floors, found, None).await?;
+        let mut claims = claim_of(base, held, want, &mut floors, found, None).await?;
         if !claims.items.is_empty() {
+            if claims.more.is_empty() {
+                // Whoever waits now must know for how long.
+                claims.next = next(&held.ask(async |line| lanes(line).await).await?, want);
+            }
             return Ok(claims);
         }
     }
     let found = held.ask(async |line| lanes(line).await).await?;
     floors.found(&found);
     claim_of(base, held, want, &mut floors, found, want.early.as_deref()).await
+}
+
+/// After what time the next item of the lanes that are asked for comes due.
+fn next(found: &[Lane], want: &Want) -> Option<Duration> {
+    found.iter().filter(|lane| want.lanes.get(&lane.name) != Some(&0)).filter_map(|lane| lane.next).min()
 }
 
 /// The same of these lanes; if nothing is due, one of what is put off, but not of `early`.
@@ -109,8 +118,7 @@ async fn claim_of(
     found: Vec<Lane>,
     early: Option<&[ItemId]>,
 ) -> Result<Claims, Fault> {
-    let next =
-        found.iter().filter(|lane| want.lanes.get(&lane.name) != Some(&0)).filter_map(|lane| lane.next).min();
+    let next = next(&found, want);
     let mut claims = Claims { empty: found.is_empty(), next, ..Claims::default() };
     let asked = asked(found, want);
     if asked.is_empty() || want.most == 0 {
