@@ -88,12 +88,12 @@ pub(super) async fn claim(base: &Base, held: &mut Held<'_>, want: &Want) -> Resu
     let mut floors = base.floors.lock().await;
     floors.look(held.made());
     give_back(base, held, &mut floors).await?;
-    // Where there is more than a claim takes, one after the other finds the same lanes.
+    // Where each lane has more than a claim takes, one after the other finds the same lanes.
     if let Some(found) = floors.lanes() {
         let mut claims = claim_of(base, held, want, &mut floors, found, None).await?;
         if !claims.items.is_empty() {
-            if claims.more.is_empty() {
-                // Whoever waits now must know for how long.
+            if floors.lanes().is_none() {
+                // Whoever waits for a lane that has nothing left must know for how long.
                 claims.next = next(&held.ask(async |line| lanes(line).await).await?, want);
             }
             return Ok(claims);
@@ -148,7 +148,7 @@ async fn claim_of(
             claims.more.push(asked.lane.clone());
         }
     }
-    if claims.more.is_empty() {
+    if claims.more.len() < asked.len() {
         floors.lose_lanes();
     }
     claims.items = items.into_iter().map(|item| item.claimed).collect();

@@ -15,7 +15,7 @@ const HOLDS: Duration = Duration::from_secs(10);
 /// As far below the oldest item of the last claim the next one begins.
 const BELOW: Duration = Duration::from_secs(1);
 
-/// For how long the lanes are those that were found, while there is more in them than a claim takes. So long a new lane waits for its share at most.
+/// For how long the lanes are those that were found, while there is more in each than a claim takes. So long a new lane waits for its share at most.
 const LANES: Duration = Duration::from_millis(200);
 
 #[derive(Default)]

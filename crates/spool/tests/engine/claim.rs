@@ -208,6 +208,23 @@ pub(crate) async fn what_is_put_off_is_due_after_its_pause_and_not_before(bench:
     assert!(waited.iter().all(|seconds| (601..660).contains(seconds)), "{waited:?}");
 }
 
+/// Claims that follow each other at once, of which the first was full.
+pub(crate) async fn what_is_put_off_says_when_it_is_due_beside_a_lane_that_is_full(bench: Bench) {
+    let spool = bench.open();
+    fill(&spool, "b", 10, 0).await;
+    fill(&spool, "c", 1, 0).await;
+    let claims = claim(&spool, 2).await;
+    assert_eq!([A, B].map(|lane| of(&claims, lane).len()), [1, 1]);
+    settle(&spool, claims, |item| match item.lane.as_str() {
+        A => Outcome::Accepted,
+        _ => again(State::Waiting, Duration::from_secs(600)),
+    })
+    .await;
+    let claims = claim(&spool, 2).await;
+    assert_eq!(([A, B].map(|lane| of(&claims, lane).len()), claims.more.len()), ([1, 0], 1));
+    assert_eq!(claims.next.map(|next| next.as_secs().div_ceil(60)), Some(10));
+}
+
 /// One body for all items of a delivery.
 pub(crate) async fn items_of_one_delivery_share_it(bench: Bench) {
     let spool = bench.open();

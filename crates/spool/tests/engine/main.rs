@@ -67,6 +67,7 @@ suite! {
         a_claim_brings_a_few_megabytes_into_memory_at_most
         what_is_parked_or_gone_is_nobodys
         what_is_put_off_is_due_after_its_pause_and_not_before
+        what_is_put_off_says_when_it_is_due_beside_a_lane_that_is_full
         before_its_time_comes_what_was_tried_least_and_nothing_that_is_held_or_spared
         items_of_one_delivery_share_it;
     desk:
