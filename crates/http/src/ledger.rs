@@ -373,7 +373,7 @@ impl Pump {
             // It was told that there is a ledger, and has forgotten it: it is another file.
             let detail = json!({ "from": kept.to_string(), "to": SystemClock.now().to_string() });
             self.pending.push_back(Fact { detail: Some(detail.to_string()), ..gap(SPOOL_REPLACED) });
-        } else if size.lost > 0 && size.bytes < size.limit.unwrap_or(OUTBOX_LIMIT) {
+        } else if size.lost > 0 && size.has_room() {
             // There is room for what tells of them, whatever else comes in.
             self.spool.engine().outbox_drop(Vec::new()).await?;
             self.more = true;

@@ -58,3 +58,10 @@ pub struct OutboxSize {
     /// Facts that there was no room for, and that no gap tells of yet.
     pub lost: u64,
 }
+
+impl OutboxSize {
+    /// Whether more may wait: within its limit, or within [`OUTBOX_LIMIT`] while nobody has said one.
+    pub fn has_room(&self) -> bool {
+        self.bytes < self.limit.unwrap_or(OUTBOX_LIMIT)
+    }
+}

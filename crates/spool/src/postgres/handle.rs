@@ -31,7 +31,7 @@ use crate::grant::{Ask, Grant};
 use crate::health::{Health, Noted};
 use crate::intake::{Intake, Written};
 use crate::item::ItemId;
-use crate::outbox::{OUTBOX_LIMIT, OutboxRow, OutboxSize};
+use crate::outbox::{OutboxRow, OutboxSize};
 use crate::shares::Limits;
 use crate::stock::{Batch, Entry, Filter, Shown, Stock};
 use crate::ticket::{Hold, Ticket};
@@ -338,8 +338,7 @@ impl Postgres {
         self.ask("counting what the ledger has not got", async move {
             let mut held = base.look.take().await?;
             let size = held.ask(async |line| outbox::size(line).await).await?;
-            let has_room = size.bytes < size.limit.unwrap_or(OUTBOX_LIMIT);
-            base.outbox_has_room.store(has_room, Ordering::Relaxed);
+            base.outbox_has_room.store(size.has_room(), Ordering::Relaxed);
             Ok(size)
         })
         .await

@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::delivery::{moment, seconds};
 use super::failure::Fault;
-use crate::outbox::{FULL, MOST_TAKEN_BYTES, OUTBOX_LIMIT, OutboxRow, OutboxSize, ROW_BYTES};
+use crate::outbox::{FULL, MOST_TAKEN_BYTES, OutboxRow, OutboxSize, ROW_BYTES};
 use mdss_relay_postgres::{Line, Parameter};
 
 /// For how long a relay that was last heard of is the one that takes.
@@ -96,7 +96,7 @@ pub(super) async fn delete(line: &Line, ids: &[i64]) -> Result<(), Fault> {
 /// If that cannot be written.
 pub(super) async fn end_gap(line: &Line) -> Result<bool, Fault> {
     let size = size(line).await?;
-    let has_room = size.bytes < size.limit.unwrap_or(OUTBOX_LIMIT);
+    let has_room = size.has_room();
     if has_room && size.lost > 0 {
         let time = |column: &str| {
             format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
