@@ -237,7 +237,8 @@ async fn deepen(url: &str, depth: usize) {
     postgres_rig::ask(url, "ANALYZE").await.unwrap();
 }
 
-async fn drains(binaries: &Binaries, deepest: usize) {
+/// A server for many events, a database on it, and MDSS's stand-in.
+async fn around(binaries: &Binaries) -> (Server, String, Sim) {
     let server = Server::setup(binaries)
         .setting("max_wal_size", "4GB")
         .setting("shared_buffers", "128MB")
@@ -245,6 +246,11 @@ async fn drains(binaries: &Binaries, deepest: usize) {
         .unwrap();
     let url = server.database().await.unwrap();
     let sim = Sim::start(SimConfig { keep_requests: 10, ..SimConfig::default() }).await.unwrap();
+    (server, url, sim)
+}
+
+async fn drains(binaries: &Binaries, deepest: usize) {
+    let (_server, url, sim) = around(binaries).await;
     let next = Arc::new(AtomicUsize::new(0));
     let filler = open(&url, Durability::Server);
     filler.ready().await.unwrap();
@@ -290,13 +296,7 @@ const TABLES: [(&str, &str); 6] = [
 
 /// What so many take of the disk, twice: what has gone leaves room behind, and what comes then finds it.
 async fn size(binaries: &Binaries, depth: usize) {
-    let server = Server::setup(binaries)
-        .setting("max_wal_size", "4GB")
-        .setting("shared_buffers", "128MB")
-        .start()
-        .unwrap();
-    let url = server.database().await.unwrap();
-    let sim = Sim::start(SimConfig { keep_requests: 10, ..SimConfig::default() }).await.unwrap();
+    let (_server, url, sim) = around(binaries).await;
     let next = Arc::new(AtomicUsize::new(0));
     let filler = open(&url, Durability::Server);
     filler.ready().await.unwrap();
