@@ -71,6 +71,7 @@ async fn into_database(
         door.remember(&marks, &times).await?;
         (after, moved.marks) = (last, moved.marks + marks.len() as u64);
     }
+    from.find().await?;
     let mut after = 0;
     loop {
         let mut parcels = from.parcels(after, STEP, STEP_BYTES).await?;

@@ -100,6 +100,7 @@ fn insert(
             item.mark,
             bytes,
             intake.whose(),
+            items.len() == 1,
         ];
         turn.statements.item.with(turn.db, |item| item.execute(row))?;
         let kind = [intake.whose(), &item.lane, item.state.name(), item.reason.unwrap_or_default()];

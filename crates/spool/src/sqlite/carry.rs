@@ -10,6 +10,11 @@ use crate::clock::Moment;
 use crate::item::ItemId;
 use crate::parcel::{Carried, Parcel, Remembered, hashed};
 
+/// Lets each item be found by its delivery, also those that are alone: before the first of [`parcels`].
+pub(super) fn find(turn: &Turn<'_>) -> rusqlite::Result<()> {
+    turn.db.execute("UPDATE item SET alone = 0 WHERE alone = 1", []).map(drop)
+}
+
 /// The next deliveries behind `after`, at most so many, and so many bytes of bodies or one.
 pub(super) fn parcels(
     turn: &Turn<'_>,
@@ -46,7 +51,7 @@ pub(super) fn parcels(
 
 fn items(turn: &Turn<'_>, delivery: i64) -> rusqlite::Result<Vec<Carried>> {
     let sql = "SELECT id, path, lane, state, attempts, since, not_before, reason, detail, bucket, key, mark, bytes, source
-               FROM item WHERE delivery = ?1 ORDER BY id";
+               FROM item WHERE delivery = ?1 AND alone = 0 ORDER BY id";
     let item = |row: &Row<'_>| {
         let mark = bytes(row, 11)?;
         Ok(Carried {

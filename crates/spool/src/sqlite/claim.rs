@@ -128,7 +128,7 @@ pub(super) fn claim(db: &Connection, want: &Want, at: &At<'_>) -> rusqlite::Resu
 /// For an item that cannot be used there is the sentence why: whoever has it to send reads that.
 fn read(number: i64, found: Result<Found, String>, row: &Candidate, at: &At<'_>) -> Stored {
     let (received, delivery, items) = match found {
-        Ok(found) => (found.received, found.delivery, found.items),
+        Ok(found) => (found.received, found.delivery, if row.alone { 1 } else { found.items }),
         Err(why) => (row.since, Err(why), 1),
     };
     Stored { id: DeliveryId::new(at.epoch, number), received, age: at.now.since(received), delivery, items }
@@ -168,6 +168,8 @@ struct Candidate {
     attempts: u32,
     since: Moment,
     reason: Option<String>,
+    /// Whether its delivery never had another item.
+    alone: bool,
 }
 
 fn due_of(db: &Connection, lane: &Cell, want: &Due<'_>, probe: bool) -> rusqlite::Result<Vec<Candidate>> {
@@ -210,7 +212,7 @@ fn least_tried(db: &Connection, ids: &[ItemId]) -> rusqlite::Result<Vec<ItemId>>
 }
 
 fn candidates(db: &Connection, ids: &[ItemId]) -> rusqlite::Result<Vec<Candidate>> {
-    let sql = "SELECT id, delivery, path, state, attempts, since, reason FROM item WHERE id = ?1";
+    let sql = "SELECT id, delivery, path, state, attempts, since, reason, alone FROM item WHERE id = ?1";
     let mut row = db.prepare_cached(sql)?;
     // An operator may have purged one since.
     ids.iter().filter_map(|id| row.query_row([id.get()], candidate).optional().transpose()).collect()
@@ -257,5 +259,6 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
         attempts: u32::try_from(number(row, 4)?).unwrap_or(u32::MAX),
         since: Moment::from_millis(number(row, 5)?),
         reason: maybe_shown(row, 6)?,
+        alone: number(row, 7)? == 1,
     })
 }

@@ -39,7 +39,7 @@ pub(super) struct Found {
     pub(super) received: Moment,
     /// As the adapter handed it over, without the headers that no dialect reads; or why it is no longer that.
     pub(super) delivery: Result<Delivery, String>,
-    /// How many items wait for it still.
+    /// How many items wait for it still, if it had several.
     pub(super) items: usize,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn lost(number: i64) -> String {
 /// A delivery, by its number.
 pub(super) fn stored(db: &Connection, id: i64) -> rusqlite::Result<Option<Found>> {
     let sql = "SELECT name, source, dialect, method, headers, body, received, checksum,
-               (SELECT count(*) FROM item WHERE delivery = ?1) FROM delivery WHERE id = ?1";
+               (SELECT count(*) FROM item WHERE delivery = ?1 AND alone = 0) FROM delivery WHERE id = ?1";
     let read = |row: &Row<'_>| {
         let delivery = if checksum(bytes(row, 4)?, bytes(row, 5)?) == number(row, 7)? {
             delivery(row)?

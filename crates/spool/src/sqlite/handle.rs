@@ -189,6 +189,12 @@ impl Sqlite {
         self.orders.ask(Order::Write, move |turn| Ok(turn.outbox.adopt(turn.db, &facts)?)).await
     }
 
+    /// Makes ready for [`Self::parcels`].
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn find(&self) -> Result<(), Trouble> {
+        self.orders.ask(Order::Write, |turn| Ok(carry::find(turn)?)).await
+    }
+
     /// The next deliveries, to carry them elsewhere.
     #[cfg(feature = "postgres")]
     pub(crate) async fn parcels(

@@ -18,10 +18,10 @@ pub(super) fn leave(turn: &Turn<'_>, id: ItemId, accepted: Option<Moment>) -> ru
     let gone = |row: &Row<'_>| {
         let size = number(row, 4)?;
         turn.tally.add(kind(row)?, -1, -size);
-        Ok((size, number(row, 5)?, Cell::read(row, 6)?))
+        Ok((size, number(row, 5)?, Cell::read(row, 6)?, number(row, 7)? == 1))
     };
     let gone = statements.counted.with(db, |counted| counted.query_row([id.get()], gone).optional())?;
-    let Some((size, delivery, mark)) = gone else { return Ok(false) };
+    let Some((size, delivery, mark, alone)) = gone else { return Ok(false) };
     if let Some(now) = accepted
         && !matches!(mark, Cell::Other(Value::Null))
     {
@@ -34,7 +34,11 @@ pub(super) fn leave(turn: &Turn<'_>, id: ItemId, accepted: Option<Moment>) -> ru
         turn.tally.add(kind(row)?, 0, (size - OWN).max(0));
         number(row, 4)
     };
-    match statements.heir.with(db, |heir| heir.query_row([delivery], inherits).optional())? {
+    let heir = match alone {
+        true => None,
+        false => statements.heir.with(db, |heir| heir.query_row([delivery], inherits).optional())?,
+    };
+    match heir {
         None => statements.ends.with(db, |ends| ends.execute([delivery]))?,
         Some(heir) if size > OWN => {
             let sql = "UPDATE item SET bytes = bytes + ?2 WHERE id = ?1";

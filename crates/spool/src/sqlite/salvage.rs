@@ -298,11 +298,12 @@ const OF_ITS_DELIVERY: &str = "UPDATE item SET source = (SELECT source FROM deli
 /// be one is, unless its mark says that MDSS has it: it may be sent twice. Nothing is decided here; the worker plans each of them with
 /// today's settings, as it always does.
 fn make_again(all: &Connection, whole: bool, now: Moment, taken: &mut Taken) -> rusqlite::Result<()> {
-    const ORPHANED: &str = "NOT EXISTS (SELECT 1 FROM item WHERE item.delivery = delivery.id)";
+    const ORPHANED: &str =
+        "NOT EXISTS (SELECT 1 FROM item WHERE item.delivery = delivery.id AND item.alone = 0)";
     let any = if whole { ORPHANED } else { "true" };
     let mut next =
         all.prepare(&format!("SELECT id FROM delivery WHERE id > ?1 AND {any} ORDER BY id LIMIT 1"))?;
-    let mut paths = all.prepare("SELECT path FROM item WHERE delivery = ?1")?;
+    let mut paths = all.prepare("SELECT path FROM item WHERE delivery = ?1 AND alone = 0")?;
     let mut insert = all.prepare(
         "INSERT OR IGNORE INTO item (delivery, path, lane, state, since, not_before, bucket, key, mark, bytes, source)
          SELECT ?1, ?2, ?3, 'waiting', ?4, ?5, ?6, ?7, ?8, ?9, ifnull((SELECT source FROM delivery WHERE id = ?1), '')

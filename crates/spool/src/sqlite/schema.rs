@@ -10,8 +10,13 @@ use crate::trouble::{Trouble, TroubleKind};
 pub(super) const APPLICATION_ID: i32 = 0x4d44_5352;
 
 /// One step a version. A step is never changed once it has been released; a new one is added behind it.
-const STEPS: &[&str] =
-    &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql"), include_str!("4.sql")];
+const STEPS: &[&str] = &[
+    include_str!("1.sql"),
+    include_str!("2.sql"),
+    include_str!("3.sql"),
+    include_str!("4.sql"),
+    include_str!("5.sql"),
+];
 
 /// The version that this program writes, and brings older ones to.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;
@@ -192,5 +197,24 @@ mod tests {
         }
         let deliveries: i64 = db.query_row("SELECT count(*) FROM delivery", [], |r| r.get(0)).unwrap();
         assert_eq!(deliveries, 0);
+    }
+
+    #[test]
+    fn a_delivery_goes_with_an_item_that_is_alone() {
+        let (_dir, mut db) = file();
+        migrate(&mut db).unwrap();
+        db.execute_batch(
+            "INSERT INTO delivery VALUES (1, 'm-1', 'm', NULL, '', '[]', zeroblob(998), 0, 0), (2, 'm-2', 'm', NULL, '', '[]', zeroblob(998), 0, 0);
+             INSERT INTO item (delivery, path, lane, state, since, not_before, bytes, source, alone) VALUES
+                 (1, '0', 'a', 'waiting', 0, 0, 1512, 'm', 1), (2, '0', 'a', 'waiting', 0, 0, 1512, 'm', 1);
+             DELETE FROM item WHERE id = 1",
+        )
+        .unwrap();
+        let left: i64 = db.query_row("SELECT sum(id) FROM delivery", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 2);
+        assert_eq!(tally(&db), counted(&db));
+        let index =
+            "SELECT count(*) FROM pragma_index_list('item') WHERE name = 'item_delivery' AND partial = 1";
+        assert_eq!(db.query_row(index, [], |row| row.get::<_, i64>(0)), Ok(1));
     }
 }

@@ -38,13 +38,13 @@ pub(super) struct Statements<'d> {
     pub(super) delivery: Statement<'d>,
     /// A new item.
     pub(super) item: Statement<'d>,
-    /// What an item counts as, its delivery and its mark.
+    /// What an item counts as, its delivery, its mark, and whether it is alone.
     pub(super) counted: Statement<'d>,
     /// The mark of an item that MDSS has accepted.
     pub(super) done: Statement<'d>,
     /// An item that leaves.
     pub(super) leaves: Statement<'d>,
-    /// Another item of a delivery.
+    /// Another item of a delivery that had several.
     pub(super) heir: Statement<'d>,
     /// A delivery that goes with its last item.
     pub(super) ends: Statement<'d>,
@@ -63,15 +63,17 @@ impl Statements<'_> {
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             ),
             item: Statement::new(
-                "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bucket, key, mark, bytes, source)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO item (delivery, path, lane, state, since, not_before, reason, detail, bucket, key, mark, bytes, source, alone)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             ),
             counted: Statement::new(
-                "SELECT source, lane, state, reason, bytes, delivery, mark FROM item WHERE id = ?1",
+                "SELECT source, lane, state, reason, bytes, delivery, mark, alone FROM item WHERE id = ?1",
             ),
             done: Statement::new("INSERT INTO done (mark, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING"),
             leaves: Statement::new("DELETE FROM item WHERE id = ?1"),
-            heir: Statement::new("SELECT source, lane, state, reason, id FROM item WHERE delivery = ?1 LIMIT 1"),
+            heir: Statement::new(
+                "SELECT source, lane, state, reason, id FROM item WHERE delivery = ?1 AND alone = 0 LIMIT 1",
+            ),
             ends: Statement::new("DELETE FROM delivery WHERE id = ?1"),
             fact: Statement::new("INSERT INTO outbox (id, at, body) VALUES (?1, ?2, ?3)"),
         }
