@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::trouble::{Trouble, TroubleKind};
 
@@ -32,14 +32,17 @@ pub(super) struct Room {
 
 impl Room {
     pub(super) fn of(db: &Connection) -> rusqlite::Result<Self> {
+        let number = |sql| {
+            let number =
+                db.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0)).optional()?;
+            Ok::<_, rusqlite::Error>(number.flatten().map_or(0, |n| u64::try_from(n).unwrap_or(0)))
+        };
+        // As statements of their own: as tables (`pragma_page_count`) SQLite parses each of them anew each time.
+        let size = number("PRAGMA page_size")?;
+        let all = number("PRAGMA page_count")?.saturating_mul(size);
+        let free = number("PRAGMA freelist_count")?.saturating_mul(size);
         // What waits for the ledger has a limit of its own, and takes nothing from events.
-        let sql =
-            "SELECT page_count * page_size, freelist_count * page_size, (SELECT bytes FROM outbox_state)
-                   FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
-        let bytes = |n: i64| u64::try_from(n).unwrap_or(0);
-        let (all, free, facts) = db.prepare_cached(sql)?.query_row([], |row| {
-            Ok((bytes(row.get(0)?), bytes(row.get(1)?), bytes(row.get::<_, Option<i64>>(2)?.unwrap_or(0))))
-        })?;
+        let facts = number("SELECT bytes FROM outbox_state")?;
         let path = db.path().map(Path::new);
         let disk = path.and_then(|path| rustix::fs::statvfs(path).ok());
         let file = path.and_then(|path| std::fs::metadata(path).ok()).map_or(all, |file| file.len());
