@@ -224,7 +224,7 @@ async fn standby(binaries: &Binaries) {
 /// Copies of what waits, until so many do. Their deliveries are of their own, and their marks.
 async fn deepen(url: &str, depth: usize) {
     // What the row before held when it was ended would be copied with its leases.
-    let free = "UPDATE mdss_relay.item SET claim = NULL, not_before = now() WHERE not_before > now()";
+    let free = "UPDATE mdss_relay.item SET claim = NULL, leased = NULL WHERE leased > now()";
     postgres_rig::ask(url, free).await.unwrap();
     loop {
         let there: usize =

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -37,8 +37,6 @@ pub(crate) struct Lease {
     pub(crate) delivery: i64,
     /// The delivery had no other item any more.
     pub(crate) alone: bool,
-    /// When the item was due, so that it can be given back as it was.
-    pub(crate) due: SystemTime,
     /// How long it is each time, in milliseconds.
     length: u64,
     /// When it ends, in milliseconds since the machine was started.
@@ -78,7 +76,6 @@ pub(crate) struct Leased {
     pub(crate) claim: i64,
     pub(crate) delivery: i64,
     pub(crate) alone: bool,
-    pub(crate) due: SystemTime,
     pub(crate) length: Duration,
 }
 
@@ -94,10 +91,9 @@ impl Ticket {
 
     /// A ticket with an end.
     pub(crate) fn leased(of: Leased, begin: Duration, back: UnboundedSender<Arc<Lease>>) -> Self {
-        let Leased { id, token, claim, delivery, alone, due, length } = of;
+        let Leased { id, token, claim, delivery, alone, length } = of;
         let (until, over) = (AtomicU64::new(0), AtomicBool::new(false));
-        let lease =
-            Lease { id, token, claim, delivery, alone, due, length: millis(length), until, over, back };
+        let lease = Lease { id, token, claim, delivery, alone, length: millis(length), until, over, back };
         lease.until(begin);
         Self { id, right: Right::Leased(Arc::new(lease)) }
     }
@@ -210,7 +206,6 @@ mod tests {
                 claim: 2,
                 delivery: 3,
                 alone: true,
-                due: SystemTime::now(),
                 length: Duration::from_secs(60),
             };
             Ticket::leased(of, begin, back.clone())

@@ -3,9 +3,8 @@
 -- A plan for any number of lanes and places is thought so dear that the server would compile it, for a third of a second (jit).
 -- Each lookup of one row is a subquery with a limit: a join might be planned for a table that was empty when its plan was made.
 
--- What is put off, and nothing else. What is claimed comes due when its lease ends: once it is settled it leaves its place in `item_due` behind, before
--- all that is put off, and whoever looked for that there read what a minute had left, until the table was vacuumed.
-CREATE INDEX item_put_off ON mdss_relay.item (lane, not_before, delivery) WHERE state <> 2 AND claim IS NULL AND not_before > since;
+-- What is put off, and nothing else: whoever looked for that in `item_due` would read what was settled, too, until the table was vacuumed.
+CREATE INDEX item_put_off ON mdss_relay.item (lane, not_before, delivery) WHERE state <> 2 AND not_before > since;
 
 -- The lanes that have anything to be tried, a step of the index a lane, and after how many seconds the next item of each comes due that nobody holds.
 CREATE FUNCTION mdss_relay.lanes() RETURNS TABLE (lane_name text, next float8) LANGUAGE plpgsql AS $$
@@ -17,7 +16,8 @@ BEGIN
         SELECT (SELECT i.lane FROM mdss_relay.item i WHERE i.state <> 2 AND i.lane > found.lane ORDER BY i.lane LIMIT 1) FROM found WHERE found.lane IS NOT NULL
     )
     SELECT found.lane, (SELECT extract(epoch FROM i.not_before - now())::float8 FROM mdss_relay.item i
-                        WHERE i.lane = found.lane AND i.state <> 2 AND i.claim IS NULL AND i.not_before > i.since AND i.not_before > now()
+                        WHERE i.lane = found.lane AND i.state <> 2 AND i.not_before > i.since AND i.not_before > now()
+                          AND (i.leased IS NULL OR i.leased <= now())
                         -- Only that index is in this order.
                         ORDER BY i.not_before, i.delivery LIMIT 1)
     FROM found WHERE found.lane IS NOT NULL;
@@ -46,7 +46,7 @@ BEGIN
     ), summed AS MATERIALIZED (
         SELECT s.*, coalesce(sum(s.size) OVER (ORDER BY s.rank), 0) AS bytes FROM sized AS s
     ), taken AS (
-        UPDATE mdss_relay.item SET claim = ticket, not_before = now() + lease * interval '1 second'
+        UPDATE mdss_relay.item SET claim = ticket, leased = now() + lease * interval '1 second'
         WHERE item.id = ANY (ARRAY(SELECT summed.id FROM summed WHERE summed.bytes <= most_bytes OR summed.delivery = found_deliveries[1]))
         RETURNING item.*
     )
@@ -80,24 +80,27 @@ BEGIN
         SELECT a.place, d.* FROM asked AS a, LATERAL (
             SELECT item.id, item.not_before, item.delivery FROM mdss_relay.item
             WHERE item.lane = a.lane AND item.state <> 2 AND item.not_before <= now() AND item.not_before >= a.floor
+              AND (item.leased IS NULL OR item.leased <= now())
             ORDER BY item.not_before, item.id LIMIT a.old FOR UPDATE SKIP LOCKED) AS d
     ), fresh AS MATERIALIZED (
         SELECT a.place, d.* FROM asked AS a, LATERAL (
             SELECT item.id, item.not_before, item.delivery FROM mdss_relay.item
             WHERE item.lane = a.lane AND item.state <> 2 AND item.not_before <= now() AND item.not_before > a.above
+              AND (item.leased IS NULL OR item.leased <= now())
             ORDER BY item.not_before DESC, item.id DESC LIMIT a.young FOR UPDATE SKIP LOCKED) AS d
     ), young AS MATERIALIZED (
         SELECT a.place, d.* FROM asked AS a, LATERAL (
             SELECT item.id, item.not_before, item.delivery FROM mdss_relay.item
             WHERE item.lane = a.lane AND item.state <> 2 AND item.not_before <= least(a.below, now())
+              AND (item.leased IS NULL OR item.leased <= now())
             ORDER BY item.not_before DESC, item.id DESC LIMIT a.young - (SELECT count(*) FROM fresh WHERE fresh.place = a.place)
             FOR UPDATE SKIP LOCKED) AS d
     ), probed AS MATERIALIZED (
         SELECT a.place, d.* FROM asked AS a, LATERAL (
             SELECT item.id, item.not_before, item.delivery FROM mdss_relay.item
-            WHERE item.id = ANY (ARRAY(SELECT i.id FROM mdss_relay.item i WHERE i.lane = a.lane AND i.state <> 2 AND i.not_before <= now()
+            WHERE item.id = ANY (ARRAY(SELECT i.id FROM mdss_relay.item i WHERE i.lane = a.lane AND i.state <> 2 AND i.not_before <= now() AND (i.leased IS NULL OR i.leased <= now())
                                        ORDER BY i.not_before DESC, i.id DESC LIMIT 100))
-              AND item.state <> 2 AND item.not_before <= now()
+              AND item.state <> 2 AND item.not_before <= now() AND (item.leased IS NULL OR item.leased <= now())
             ORDER BY item.attempts, item.not_before DESC, item.id DESC LIMIT a.probe FOR UPDATE SKIP LOCKED) AS d
         WHERE a.probe > 0
     ), found AS (
@@ -136,9 +139,9 @@ BEGIN
         SELECT d.* FROM asked AS a, LATERAL (
             SELECT a.place, item.not_before, item.id, item.delivery FROM mdss_relay.item
             WHERE item.id = ANY (ARRAY(SELECT i.id FROM mdss_relay.item i
-                                       WHERE i.lane = a.lane AND i.state = 0 AND i.not_before > now() AND i.claim IS NULL AND NOT i.id = ANY (spared)
+                                       WHERE i.lane = a.lane AND i.state = 0 AND i.not_before > now() AND (i.leased IS NULL OR i.leased <= now()) AND NOT i.id = ANY (spared)
                                        ORDER BY i.not_before, i.id LIMIT 100))
-              AND item.state = 0 AND item.claim IS NULL
+              AND item.state = 0 AND (item.leased IS NULL OR item.leased <= now())
             ORDER BY item.attempts, item.not_before DESC, item.id DESC LIMIT 1 FOR UPDATE SKIP LOCKED) AS d
         ORDER BY d.place LIMIT 1
     )

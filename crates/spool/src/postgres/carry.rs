@@ -281,7 +281,7 @@ impl Door {
             }
         }
         let sql = "SELECT id, path, lane, state, attempts, since, not_before, reason, detail, bucket, key, mark, bytes, source, delivery FROM mdss_relay.item
-                   WHERE delivery = ANY ($1) AND NOT (claim IS NOT NULL AND not_before > now()) ORDER BY id FOR UPDATE";
+                   WHERE delivery = ANY ($1) AND coalesce(leased <= now(), true) ORDER BY id FOR UPDATE";
         let mut items: HashMap<i64, Vec<Carried>> = HashMap::new();
         for row in &client.query_typed(sql, &[(&ids, Type::INT8_ARRAY)]).await? {
             items.entry(row.try_get(14)?).or_default().push(item(row)?);

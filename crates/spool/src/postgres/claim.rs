@@ -1,5 +1,4 @@
-//! Which items may be tried now. Who takes one moves it into the future, by the clock of the database: if nobody is heard of it until then, it is
-//! due again.
+//! Which items may be tried now. Who takes one has it until a time of the database's clock: if nobody is heard of it until then, it may be taken again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,9 +48,9 @@ impl Asked {
     /// Where all of it was, by when each was due: the oldest come first, then the newest.
     fn brought(&self, due: &[SystemTime]) -> Option<Brought> {
         let (old, young) = due.split_at_checked(self.old)?;
-        let oldest = old.iter().chain(young).min().filter(|_| self.old > 0)?;
+        let reached = *old.iter().max()?;
         let span = young.iter().max().zip(young.iter().min());
-        Some(Brought { oldest: *oldest, young: span.map(|(newest, oldest)| (*newest, *oldest)) })
+        Some(Brought { reached, young: span.map(|(newest, oldest)| (*newest, *oldest)) })
     }
 }
 
@@ -165,6 +164,7 @@ struct Item {
 /// One row that was taken.
 struct Taken {
     of: Leased,
+    due: SystemTime,
     path: Result<String, String>,
     lane: String,
     state: i16,
@@ -257,9 +257,9 @@ fn taken(row: &Row, length: Duration) -> Result<Taken, tokio_postgres::Error> {
             claim: row.try_get(2)?,
             delivery: row.try_get(3)?,
             alone: row.try_get(13)?,
-            due: row.try_get(11)?,
             length,
         },
+        due: row.try_get(11)?,
         path: std::str::from_utf8(path).map(str::to_owned).map_err(|_| broken()),
         lane: row.try_get(5)?,
         state: row.try_get(6)?,
@@ -272,7 +272,7 @@ fn taken(row: &Row, length: Duration) -> Result<Taken, tokio_postgres::Error> {
 
 /// An item with its ticket. Of one whose path cannot be read, or without a delivery, what stands in place of that says why.
 fn item(base: &Base, taken: Taken, deliveries: &HashMap<i64, Arc<Stored>>, begin: Duration) -> Item {
-    let due = taken.of.due;
+    let due = taken.due;
     let unread = |why: String| {
         Arc::new(Stored {
             id: DeliveryId::new(0, taken.of.delivery),

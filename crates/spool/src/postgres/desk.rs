@@ -17,7 +17,7 @@ use mdss_relay_postgres::{Line, Parameter};
 const BATCH: usize = 500;
 
 const ENTRY: &str = "SELECT item.id, item.state, item.lane, item.bucket, item.key, item.attempts, item.reason, item.detail, coalesce(delivery.received, item.since),
-    item.not_before, delivery.source, coalesce(delivery.name, ''), item.path, item.bytes, item.claim IS NOT NULL AND item.not_before > now(), item.delivery
+    item.not_before, delivery.source, coalesce(delivery.name, ''), item.path, item.bytes, coalesce(item.leased > now(), false), item.delivery
     FROM mdss_relay.item LEFT JOIN mdss_relay.delivery ON delivery.id = item.delivery WHERE item.id > $1";
 
 /// One item, and whether a relay has it under way.
@@ -123,9 +123,9 @@ pub(super) enum Change {
 
 const RETRY: &str = "
 WITH ours AS MATERIALIZED (
-    SELECT id FROM mdss_relay.item WHERE id = ANY ($1) AND NOT (claim IS NOT NULL AND not_before > now()) ORDER BY id FOR UPDATE
+    SELECT id FROM mdss_relay.item WHERE id = ANY ($1) AND coalesce(leased <= now(), true) ORDER BY id FOR UPDATE
 ), due AS (
-UPDATE mdss_relay.item SET state = 0, not_before = now(), since = now(), claim = NULL WHERE id = ANY (ARRAY(SELECT id FROM ours)) RETURNING id
+UPDATE mdss_relay.item SET state = 0, not_before = now(), since = now(), claim = NULL, leased = NULL WHERE id = ANY (ARRAY(SELECT id FROM ours)) RETURNING id
 ), told AS (
     INSERT INTO mdss_relay.outbox (body) SELECT $2 || n || $3 FROM (SELECT count(*) AS n FROM due) c, mdss_relay.outbox_state s WHERE n > 0 AND s.room IS NOT NULL
 )

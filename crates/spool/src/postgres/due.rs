@@ -54,7 +54,7 @@ pub(super) async fn release(
                chosen AS MATERIALIZED (
                    SELECT d.id FROM setting, unnest($1::text[]) AS l (lane), LATERAL (
                        SELECT id FROM mdss_relay.item
-                       WHERE item.lane = l.lane AND state <> 2 AND not_before > now() AND claim IS NULL AND NOT id = ANY ($2)
+                       WHERE item.lane = l.lane AND state <> 2 AND not_before > now() AND (leased IS NULL OR leased <= now()) AND NOT id = ANY ($2)
                        ORDER BY not_before LIMIT $3 FOR UPDATE SKIP LOCKED) d
                    LIMIT $3)
                UPDATE mdss_relay.item SET not_before = now() WHERE id = ANY (ARRAY(SELECT id FROM chosen))";
@@ -72,18 +72,20 @@ pub(super) async fn release(
 /// If nothing of it was done.
 pub(super) async fn mend(line: &Line, most: usize) -> Result<usize, Fault> {
     let lanes: Vec<String> = lanes(line).await?.into_iter().map(|lane| lane.name).collect();
+    // There is no index of leases, because each claim would have to write it; so this reads all.
+    let leases = "WITH setting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'local', true))
+                  UPDATE mdss_relay.item SET leased = now() + $1 * interval '1 second' FROM setting WHERE leased > now() + $1 * interval '1 second'";
+    line.client.execute_typed(leases, &[(&LEASE.as_secs_f64(), Type::FLOAT8)]).await?;
     let sql = "WITH setting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'local', true)),
                open AS (UPDATE mdss_relay.breaker SET until = now() + interval '10 s' FROM setting WHERE until > now() + interval '10 s'),
                chosen AS MATERIALIZED (
                    SELECT d.id FROM setting, unnest($1::text[]) AS l (lane), LATERAL (
                        SELECT id FROM mdss_relay.item
-                       WHERE item.lane = l.lane AND state <> 2 AND not_before > now() AND (claim IS NULL OR not_before > now() + $3 * interval '1 second')
+                       WHERE item.lane = l.lane AND state <> 2 AND not_before > now()
                        ORDER BY not_before DESC LIMIT $2 FOR UPDATE SKIP LOCKED) d)
-               UPDATE mdss_relay.item SET not_before = now() + CASE WHEN claim IS NULL THEN 0 ELSE $3 END * interval '1 second'
-               WHERE id = ANY (ARRAY(SELECT id FROM chosen))";
+               UPDATE mdss_relay.item SET not_before = now() WHERE id = ANY (ARRAY(SELECT id FROM chosen))";
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let parameters: [Parameter<'_>; 3] =
-        [(&lanes, Type::TEXT_ARRAY), (&most, Type::INT8), (&LEASE.as_secs_f64(), Type::FLOAT8)];
+    let parameters: [Parameter<'_>; 2] = [(&lanes, Type::TEXT_ARRAY), (&most, Type::INT8)];
     let mended = line.client.execute_typed(sql, &parameters).await?;
     Ok(usize::try_from(mended).unwrap_or(usize::MAX))
 }

@@ -1,8 +1,9 @@
 //! Where the claims of a lane look, and which lanes there are.
 //!
-//! What was claimed leaves its place in the index behind until the table is vacuumed, which a long transaction holds up, and each claim would read
-//! past all of it. So the oldest are looked for from a little below the oldest item of the claim before, and the newest above and below those that
-//! were taken; but now and then everywhere, because what was committed late, as its standby was, stands below or in between.
+//! What was claimed keeps its place in the index, and what was settled leaves it behind until the table is vacuumed, which a long transaction holds up;
+//! each claim would read past all of it. So the oldest are looked for from a little below the last of those of the claim before, and the newest above and
+//! below those that were taken; but now and then everywhere, because what was committed late, as its standby was, stands below or in between, and so does
+//! what somebody had whose lease has ended.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,8 +13,8 @@ use super::due::Lane;
 /// For how long it is not looked everywhere.
 const HOLDS: Duration = Duration::from_secs(10);
 
-/// As far below the oldest item of the last claim the next one begins.
-const BELOW: Duration = Duration::from_secs(1);
+/// As far below the last of the oldest items of a claim the next one begins: what was accepted at the same time may have been committed a little later.
+const BELOW: Duration = Duration::from_millis(100);
 
 /// For how long the lanes are those that were found, while there is more in each than a claim takes. So long a new lane waits for its share at most.
 const LANES: Duration = Duration::from_millis(200);
@@ -39,8 +40,8 @@ pub(super) struct Known {
 /// What a claim has brought of a lane.
 #[derive(Clone, Copy)]
 pub(super) struct Brought {
-    /// When its oldest item was due.
-    pub(super) oldest: SystemTime,
+    /// When the last of its oldest items was due: all before it are given out.
+    pub(super) reached: SystemTime,
     /// The newest and the oldest of those that were looked for from the end.
     pub(super) young: Option<(SystemTime, SystemTime)>,
 }
@@ -67,7 +68,7 @@ impl Floors {
 
     /// What a claim has brought of a lane; `None`, if that is less than it was asked for: something may stand elsewhere.
     pub(super) fn learn(&mut self, lane: &str, brought: Option<Brought>) {
-        let found = brought.and_then(|brought| Some((brought.oldest.checked_sub(BELOW)?, brought.young)));
+        let found = brought.and_then(|brought| Some((brought.reached.checked_sub(BELOW)?, brought.young)));
         let Some((floor, young)) = found else {
             self.lanes.remove(lane);
             return;
@@ -108,12 +109,12 @@ mod tests {
     fn a_floor_holds_for_its_connection_and_until_a_claim_comes_back_short() {
         let (mut floors, now) = (Floors::default(), SystemTime::now());
         floors.look(1);
-        floors.learn("a", Some(Brought { oldest: now, young: None }));
+        floors.learn("a", Some(Brought { reached: now, young: None }));
         floors.look(1);
         assert_eq!((floors.of("a"), floors.of("b")), (Known { floor: now - BELOW, taken: None }, NOTHING));
         floors.learn("a", None);
         assert_eq!(floors.of("a"), NOTHING);
-        floors.learn("a", Some(Brought { oldest: now, young: None }));
+        floors.learn("a", Some(Brought { reached: now, young: None }));
         floors.look(2);
         assert_eq!(floors.of("a"), NOTHING, "another connection");
     }
@@ -123,7 +124,7 @@ mod tests {
         let (mut floors, now) = (Floors::default(), SystemTime::now());
         let at = |second| now + Duration::from_secs(second);
         let mut taken = |young| {
-            floors.learn("a", Some(Brought { oldest: now, young }));
+            floors.learn("a", Some(Brought { reached: now, young }));
             floors.of("a").taken
         };
         assert_eq!(taken(Some((at(90), at(80)))), Some((at(90), at(80))));

@@ -2,7 +2,6 @@
 //! is left alone.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use tokio_postgres::types::Type;
 
@@ -47,15 +46,12 @@ pub(super) async fn return_all(base: &Base) -> Result<(), Fault> {
 async fn back(line: &Line, leases: &[Arc<Lease>]) -> Result<(), Fault> {
     let ids: Vec<i64> = leases.iter().map(|lease| lease.id.get()).collect();
     let claims: Vec<i64> = leases.iter().map(|lease| lease.claim).collect();
-    let due: Vec<SystemTime> = leases.iter().map(|lease| lease.due).collect();
     let sql = "WITH setting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'local', true)),
                ours AS MATERIALIZED (
-                   SELECT item.id, u.due FROM setting, unnest($1::int8[], $2::int8[], $3::timestamptz[]) AS u (id, claim, due)
+                   SELECT item.id FROM setting, unnest($1::int8[], $2::int8[]) AS u (id, claim)
                    JOIN mdss_relay.item ON item.id = u.id AND item.claim = u.claim ORDER BY item.id FOR UPDATE OF item)
-               UPDATE mdss_relay.item SET not_before = ours.due, claim = NULL FROM ours
-               WHERE item.id = ANY (ARRAY(SELECT id FROM ours)) AND item.id = ours.id";
-    let parameters: [Parameter<'_>; 3] =
-        [(&ids, Type::INT8_ARRAY), (&claims, Type::INT8_ARRAY), (&due, Type::TIMESTAMPTZ_ARRAY)];
+               UPDATE mdss_relay.item SET leased = NULL, claim = NULL WHERE item.id = ANY (ARRAY(SELECT id FROM ours))";
+    let parameters: [Parameter<'_>; 2] = [(&ids, Type::INT8_ARRAY), (&claims, Type::INT8_ARRAY)];
     line.client.execute_typed(sql, &parameters).await?;
     Ok(())
 }
@@ -91,7 +87,7 @@ async fn keep(line: &Line, holds: &[Hold]) -> Result<std::collections::HashSet<i
                ours AS MATERIALIZED (
                    SELECT item.id, u.length FROM setting, unnest($1::int8[], $2::int8[], $3::float8[]) AS u (id, claim, length)
                    JOIN mdss_relay.item ON item.id = u.id AND item.claim = u.claim ORDER BY item.id FOR UPDATE OF item)
-               UPDATE mdss_relay.item SET not_before = now() + ours.length * interval '1 second' FROM ours
+               UPDATE mdss_relay.item SET leased = now() + ours.length * interval '1 second' FROM ours
                WHERE item.id = ANY (ARRAY(SELECT id FROM ours)) AND item.id = ours.id RETURNING item.id";
     let parameters: [Parameter<'_>; 3] =
         [(&ids, Type::INT8_ARRAY), (&claims, Type::INT8_ARRAY), (&lengths, Type::FLOAT8_ARRAY)];

@@ -61,7 +61,7 @@ WITH ours AS MATERIALIZED (
     JOIN mdss_relay.item ON item.id = u.id AND item.token = u.token AND item.claim = u.claim ORDER BY item.id FOR UPDATE OF item
 ), off AS (
 UPDATE mdss_relay.item SET lane = coalesce(ours.lane, item.lane), state = ours.state, not_before = now() + ours.pause * interval '1 second',
-    reason = ours.reason, detail = ours.detail, attempts = item.attempts + ours.tried, claim = NULL
+    reason = ours.reason, detail = ours.detail, attempts = item.attempts + ours.tried, claim = NULL, leased = NULL
 FROM ours WHERE item.id = ANY (ARRAY(SELECT id FROM ours)) AND item.id = ours.id RETURNING item.id
 )";
 

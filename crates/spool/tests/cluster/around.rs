@@ -231,6 +231,9 @@ async fn a_long_drain_reads_past_nothing_that_it_has_taken() {
     let (read, looked) = (count(read).await, count(looked).await);
     assert!(read < 10 * CLAIMS * 20, "{read} entries of the index were read for {} items", CLAIMS * 20);
     assert!(looked < CLAIMS / 2, "the lanes were looked up {looked} times for {CLAIMS} claims");
+    let hot = "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relid = 'mdss_relay.item'::regclass";
+    let (hot, claimed) = (count(hot).await, CLAIMS * 20);
+    assert!(hot > claimed * 9 / 10, "{hot} of {claimed} claims left the indexes alone");
 }
 
 #[tokio::test]

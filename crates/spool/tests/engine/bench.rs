@@ -104,12 +104,8 @@ impl Bench {
                     let columns: Vec<_> = columns.iter().map(back).collect();
                     format!("UPDATE mdss_relay.{table} SET {};", columns.join(", "))
                 };
-                // Who holds an item goes on holding it, as long as for all others.
-                let leased =
-                    "CASE WHEN claim IS NOT NULL AND not_before > now() THEN not_before ELSE not_before";
-                let not_before = format!("not_before = {leased} - interval '{} ms' END", time.as_millis());
-                let all = format!("UPDATE mdss_relay.item SET {not_before};")
-                    + &of("item", &["since"])
+                // Who holds an item goes on holding it.
+                let all = of("item", &["since", "not_before"])
                     + &of("delivery", &["received"])
                     + &of("done", &["at"])
                     + &of("stock", &["at"])
