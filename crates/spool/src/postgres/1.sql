@@ -55,22 +55,19 @@ CREATE TABLE mdss_relay.item (
     since      timestamptz NOT NULL DEFAULT clock_timestamp(),
     not_before timestamptz NOT NULL,
     claim      bigint,
-    leased     timestamptz,
     reason     text,
     detail     text,
     bucket     text,
     key        text,
     mark       bytea CHECK (length(mark) = 32),
     bytes      bigint NOT NULL
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.05);
-COMMENT ON TABLE mdss_relay.item IS 'half of each page is free for what is given out: it stays on its page, and in its places in the indexes';
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.05);
 COMMENT ON COLUMN mdss_relay.item.token IS 'any number: after the failover of an asynchronous standby a sequence may give an id twice';
 COMMENT ON COLUMN mdss_relay.item.source IS 'whose share it takes; empty: of no source';
 COMMENT ON COLUMN mdss_relay.item.path IS 'the record in its delivery, as bytes: it may hold U+0000, which text refuses';
 COMMENT ON COLUMN mdss_relay.item.state IS '0 waiting, 1 held, 2 parked';
-COMMENT ON COLUMN mdss_relay.item.not_before IS 'when it may be given out';
+COMMENT ON COLUMN mdss_relay.item.not_before IS 'when it may be given out: while somebody holds it, the end of the lease';
 COMMENT ON COLUMN mdss_relay.item.claim IS 'who holds it, or held it last: it fences late failures';
-COMMENT ON COLUMN mdss_relay.item.leased IS 'until when somebody holds it; in no index, nor in the condition of one: else each claim would write new entries of all of them';
 COMMENT ON COLUMN mdss_relay.item.mark IS 'SHA-256 of what tells this write from others; null: nothing does';
 COMMENT ON COLUMN mdss_relay.item.bytes IS 'its share of the delivery, and 512 for the row';
 CREATE INDEX item_due ON mdss_relay.item (lane, not_before, id) WHERE state <> 2;

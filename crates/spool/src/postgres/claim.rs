@@ -27,7 +27,7 @@ const MOST_CLAIMED_BYTES: i64 = 2 << 20;
 /// Every nth place of a claim is for what came due last: oldest first, and yet the new does not wait for the whole backlog.
 const NEWEST_SHARE: usize = 4;
 
-/// What is due, and what is put off: the statements are in the database (`6.sql`), so that a session keeps their plans.
+/// What is due, and what is put off: the statements are in the database (`7.sql`), so that a session keeps their plans.
 const DUE: &str = "SELECT * FROM mdss_relay.claim_due($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 const EARLY: &str = "SELECT * FROM mdss_relay.claim_early($1, $2, $3)";
 

@@ -25,7 +25,7 @@ pub(super) struct Lane {
 /// # Errors
 /// If they cannot be read.
 pub(super) async fn lanes(line: &Line) -> Result<Vec<Lane>, Fault> {
-    // In the database (`6.sql`), so that a session keeps its plan.
+    // In the database (`7.sql`), so that a session keeps its plan.
     let rows = line.client.query_typed("SELECT lane_name, next FROM mdss_relay.lanes()", &[]).await?;
     let lane = |row: &tokio_postgres::Row| {
         let next: Option<f64> = row.try_get(1)?;

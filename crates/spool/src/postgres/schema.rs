@@ -13,7 +13,8 @@ pub(super) const TABLES: Tables = Tables {
         include_str!("4.sql"),
         include_str!("5.sql"),
         include_str!("6.sql"),
+        include_str!("7.sql"),
     ],
-    oldest: 1,
+    oldest: 6,
     lock: 0x4d44_5352,
 };
