@@ -16,6 +16,7 @@ use super::delivery::{checksum, mark, shown};
 use super::failure::{Fate, Fault};
 use super::outbox;
 use super::room::{ROW_BYTES, Seen, number};
+use super::settle::put_off_if_settings_differ;
 use super::slot::{Held, Slot};
 use super::standing;
 use crate::intake::{Intake, NewItem, Written};
@@ -237,7 +238,9 @@ async fn group(base: &Base, slot: &Slot, jobs: &[Job], fresh: &mut bool) -> Resu
     let stored = held.ask(async |line| accept(line, &rows, durability).await).await?;
     base.counters.committed(begun.elapsed());
     drop(rows);
-    parked(&mut held, jobs, &admitted, &stored).await;
+    if !put_off(base, &mut held, jobs, &admitted, &stored).await {
+        parked(&mut held, jobs, &admitted, &stored).await;
+    }
     let mut heirs = Vec::new();
     for (job, admitted) in jobs.iter().zip(&mut admitted) {
         heirs.extend(admitted.finish(base, job, &stored));
@@ -247,6 +250,28 @@ async fn group(base: &Base, slot: &Slot, jobs: &[Job], fresh: &mut bool) -> Resu
         let _ = held.ask(async |line| inherit(line, &heirs).await).await;
     }
     Ok(admitted.into_iter().map(|a| a.outcome).collect())
+}
+
+/// Puts off what would stay until somebody acts, if another relay might send it. Gives whether that was done; if it fails, it stays.
+async fn put_off(
+    base: &Base,
+    held: &mut Held<'_>,
+    jobs: &[Job],
+    admitted: &[Admitted],
+    stored: &HashSet<i64>,
+) -> bool {
+    let rows = jobs.iter().zip(admitted).flat_map(|(job, admitted)| {
+        admitted.rows.iter().map(|(item, id, _)| (job.intake.items[*item].state, *id))
+    });
+    let ids: Vec<i64> = rows
+        .filter(|(state, id)| *state != State::Waiting && stored.contains(id))
+        .map(|(_, id)| id)
+        .collect();
+    if ids.is_empty() {
+        return false;
+    }
+    let settings = base.settings.lock().unwrap_or_else(|e| e.into_inner()).clone();
+    held.ask(async |line| put_off_if_settings_differ(line, &settings, &ids).await).await.unwrap_or(false)
 }
 
 /// Tells the ledger of what is parked from the beginning. The items stay where an operator sees them, so nothing is lost if that cannot be

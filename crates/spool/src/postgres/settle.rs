@@ -30,6 +30,7 @@ const DIFFERS: f64 = 60.0;
 
 /// Why it is.
 const SETTINGS_DIFFER: &str = "settings_differ";
+const ANOTHER: &str = "another relay has other settings";
 
 /// What goes. In the same statement the mark is kept, so that from here on a repetition is one; and who stays of a delivery has the bytes of those
 /// that leave it.
@@ -189,6 +190,32 @@ async fn differ(line: &Line, settings: &[u8]) -> Result<bool, Fault> {
     Ok(line.client.query_typed_one(sql, &[(&settings, Type::BYTEA)]).await?.try_get(0)?)
 }
 
+/// Puts off what a plan alone holds or parks from the beginning, as what it would hold later, if somebody plans by other settings. Gives whether it was. To
+/// be asked once they are stored: who begins with other settings says so first, and then makes everything due.
+///
+/// # Errors
+/// If that cannot be read or written. They stay where they are until an operator acts, or an hour.
+pub(super) async fn put_off_if_settings_differ(
+    line: &Line,
+    settings: &[u8],
+    ids: &[i64],
+) -> Result<bool, Fault> {
+    let differs = differ(line, settings).await?;
+    if differs {
+        let sql = "WITH setting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'local', true))
+                   UPDATE mdss_relay.item SET state = 0, not_before = now() + $2 * interval '1 second', reason = $3, detail = $4 FROM setting
+                   WHERE item.id = ANY ($1) AND item.state <> 0 AND item.claim IS NULL";
+        let parameters: [Parameter<'_>; 4] = [
+            (&ids, Type::INT8_ARRAY),
+            (&DIFFERS, Type::FLOAT8),
+            (&SETTINGS_DIFFER, Type::TEXT),
+            (&ANOTHER, Type::TEXT),
+        ];
+        line.client.execute_typed(sql, &parameters).await?;
+    }
+    Ok(differs)
+}
+
 /// No request was made: today's settings alone have decided.
 fn is_by_plan(outcome: &Outcome) -> bool {
     match outcome {
@@ -245,15 +272,7 @@ impl<'b> Rows<'b> {
             let Some(lease) = ticket.lease() else { continue };
             match outcome {
                 outcome if differ && is_by_plan(outcome) => {
-                    rows.put_off(
-                        lease,
-                        State::Waiting,
-                        DIFFERS,
-                        SETTINGS_DIFFER,
-                        "another relay has other settings",
-                        false,
-                        None,
-                    );
+                    rows.put_off(lease, State::Waiting, DIFFERS, SETTINGS_DIFFER, ANOTHER, false, None);
                 }
                 Outcome::Accepted => rows.go(lease, true, fact),
                 Outcome::Skipped => rows.go(lease, false, fact),

@@ -205,6 +205,33 @@ async fn a_delivery_goes_with_its_last_item_whoever_settles_it() {
     assert_eq!(left, ["0"]);
 }
 
+/// The new relay has made everything due at its start; what the old one takes after that would wait for an hour, or for somebody to act.
+#[tokio::test]
+async fn what_a_plan_holds_from_the_beginning_is_put_off_while_another_relay_plans_otherwise() {
+    let Some(url) = database().await else { return };
+    let (old, new) = (Store::open(&url), Store::open(&url));
+    let rules = |relay: &mdss_relay_core::Relay| relay.settings().rules.clone();
+    old.engine().begin(&rules(&routed())).await.unwrap();
+    new.engine().begin(&rules(&relay(NOWHERE, &[]))).await.unwrap();
+    let take = async |key: &str| {
+        let records = [record("nobody-has-named-it", key, None), record("b", &format!("{key} good"), None)];
+        accept(&old, &routed(), delivery(&records)).await.unwrap();
+    };
+    take("early").await;
+    let found = states(&old).await;
+    assert_eq!(
+        (&*found["early"], &*found["early good"]),
+        ("waiting settings_differ", "waiting -"),
+        "{found:?}"
+    );
+    // The other one has gone.
+    new.close();
+    take("late").await;
+    let found = states(&old).await;
+    assert_eq!((&*found["late"], &*found["late good"]), ("held unmapped_bucket", "waiting -"), "{found:?}");
+    old.close();
+}
+
 /// In an upgrade: what the relay of yesterday does not want, or cannot read, may be what today's has accepted.
 #[tokio::test]
 async fn a_plan_decides_nothing_while_another_relay_plans_otherwise() {
