@@ -170,6 +170,8 @@ impl Field {
             Kind::Rate => self.rate().await,
             Kind::Everything => {
                 let next = Kind::RANDOM[self.rng.usize(..Kind::RANDOM.len())];
+                // What comes late now comes late because of this one.
+                self.died = None;
                 crate::progress(&format!("everything: {}", next.name()));
                 Box::pin(self.inject(next)).await
             }
