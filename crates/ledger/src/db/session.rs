@@ -27,7 +27,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// for a lock ends before [`DEADLINE`], so that it leaves no statement behind. The last one is for versions and systems that have it
 /// (<https://www.postgresql.org/docs/current/runtime-config-connection.html>, read 2026-11: from 14 on, and on Linux among others).
 const LIMITS: &str = "SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '30s';
-    SELECT set_config(name, '5s', true) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval' AND pg_catalog.version() LIKE '%linux%'";
+    SELECT set_config('client_connection_check_interval', '5s', true)
+    WHERE current_setting('client_connection_check_interval', true) IS NOT NULL AND pg_catalog.version() LIKE '%linux%'";
 
 /// Whoever changes what belongs to all chains holds this lock until the end of his transaction: "MDSA".
 const ALL: i64 = 0x4d44_5341;
