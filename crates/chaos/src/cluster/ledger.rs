@@ -41,15 +41,17 @@ impl Field {
             replica.ours.up().await?;
         }
         self.there().await?;
-        let ledger = self.hold("LOCK TABLE mdss_relay_ledger.entry IN EXCLUSIVE MODE").await?;
-        self.pause(300..900).await;
+        let (ledger, holder) = self.hold("LOCK TABLE mdss_relay_ledger.entry IN EXCLUSIVE MODE").await?;
+        self.keeps_waiting(holder).await?;
+        self.pause(0..500).await;
         let outbox = match self.injected.is_multiple_of(2) {
             true => Some(self.hold("SELECT FROM mdss_relay.outbox FOR UPDATE").await?),
             false => None,
         };
-        if outbox.is_some() {
+        if let Some((_, holder)) = outbox {
             drop(ledger);
-            self.pause(300..900).await;
+            self.keeps_waiting(holder).await?;
+            self.pause(0..500).await;
         }
         let mut order: Vec<usize> = (0..self.replicas.len()).collect();
         self.rng.shuffle(&mut order);
@@ -185,11 +187,21 @@ impl Field {
         Ok(())
     }
 
-    /// A transaction of somebody else, until it is dropped.
-    async fn hold(&self, statement: &str) -> Result<impl Sized + use<>, String> {
+    /// A transaction of somebody else, until it is dropped, and its process.
+    async fn hold(&self, statement: &str) -> Result<(impl Sized + use<>, i32), String> {
         let client = said(postgres_rig::client(&self.servers[self.primary].admin_url(DATABASE)).await)?;
         client.batch_execute(&format!("BEGIN; {statement}")).await.map_err(|e| with_causes(&e))?;
-        Ok(client)
+        let own = client.query_one("SELECT pg_backend_pid()", &[]).await.map_err(|e| with_causes(&e))?;
+        let pid = own.try_get(0).map_err(|e| with_causes(&e))?;
+        Ok((client, pid))
+    }
+
+    /// Waits until a relay waits for what such a process holds.
+    async fn keeps_waiting(&self, holder: i32) -> Result<(), String> {
+        let waits = format!(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE {holder} = ANY (pg_blocking_pids(pid)))"
+        );
+        self.until("no relay has come to what is held", &waits).await
     }
 
     fn place(&self) -> Result<Place, String> {
