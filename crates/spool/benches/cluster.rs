@@ -221,7 +221,8 @@ async fn standby(binaries: &Binaries) {
     drop(standby);
 }
 
-/// Copies of what waits, until so many do. Their deliveries are of their own, and their marks.
+/// Copies of what waits, until so many do. Their deliveries are of their own, and their marks. They have been due for longer than what they are copied from, so what is
+/// due one after the other lies beside each other, as it does when it comes.
 async fn deepen(url: &str, depth: usize) {
     // What the row before held when it was ended would be copied with its leases.
     let free = "UPDATE mdss_relay.item SET claim = NULL, leased = NULL WHERE leased > now()";
@@ -238,6 +239,7 @@ async fn deepen(url: &str, depth: usize) {
                   above AS (SELECT max(id) + 1000 AS by FROM mdss_relay.item),
                   i AS (INSERT INTO mdss_relay.item SELECT (x).* FROM (
                       SELECT jsonb_populate_record(item, jsonb_build_object('id', item.id + above.by, 'delivery', item.delivery + above.by,
+                          'not_before', item.not_before - above.by * interval '100 microseconds', 'since', item.since - above.by * interval '100 microseconds',
                           'mark', '\\x' || encode(sha256((item.id + above.by)::text::bytea), 'hex'))) AS x
                       FROM mdss_relay.item JOIN chosen USING (id), above) y)
              INSERT INTO mdss_relay.delivery SELECT (x).* FROM (

@@ -72,7 +72,8 @@ impl Slot {
                 }
             }
         }
-        Ok(Held { state, whole: false })
+        // Nothing is under way on it yet.
+        Ok(Held { state, whole: true })
     }
 
     /// How many connections were made in this place.
@@ -105,7 +106,7 @@ impl Slot {
     }
 }
 
-/// A connection in use. If its user goes without a word, it is given up: nobody knows what is under way on it.
+/// A connection in use. If its user goes in the middle of an answer, it is given up: nobody knows what is under way on it.
 pub(super) struct Held<'s> {
     state: MutexGuard<'s, State>,
     whole: bool,

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use mdss_relay_spool::seam::Outcome;
 use mdss_relay_spool::{Database, Durability, TroubleKind, tables};
-use postgres_rig::{Pooler, Server};
+use postgres_rig::{Pooler, Server, wrong_clock};
 
 use crate::common::*;
-use crate::store::{Store, claim, desk, send, settle};
+use crate::store::{Store, again, claim, desk, send, settle};
 
 #[tokio::test]
 async fn a_pooler_in_transaction_mode_may_stand_in_between() {
@@ -234,6 +234,62 @@ async fn a_long_drain_reads_past_nothing_that_it_has_taken() {
     let hot = "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relid = 'mdss_relay.item'::regclass";
     let (hot, claimed) = (count(hot).await, CLAIMS * 20);
     assert!(hot > claimed * 9 / 10, "{hot} of {claimed} claims left the indexes alone");
+}
+
+/// What a relay does every second takes each connection, whether it has anything to ask or not. A new one costs its handshakes, and the plans that a session keeps.
+#[tokio::test]
+async fn a_relay_keeps_its_connections() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let store = Store::open(&url);
+    until("the tables are there", async || send(&store, "key").await.is_ok()).await;
+    let items = claim(&store, 1, Duration::from_secs(60)).await.items;
+    settle(&store, items, |_| Outcome::Accepted).await;
+    let connections = async || {
+        let sql = "SELECT pid || ' since ' || backend_start FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+        postgres_rig::ask(&url, sql).await.unwrap()
+    };
+    let before = connections().await;
+    assert!(before.len() > 2, "{before:?}");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let after = connections().await;
+    let lost: Vec<_> = before.iter().filter(|one| !after.contains(one)).collect();
+    assert!(lost.is_empty(), "{lost:?} of {before:?} are {after:?}");
+    store.close();
+}
+
+/// Pauses and leases end at moments of the database's clock. Set back by an hour, it would come to them an hour late.
+#[tokio::test]
+async fn nothing_waits_or_is_held_for_longer_because_the_databases_clock_has_gone_back() {
+    let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
+    let ahead = wrong_clock(3600);
+    if !drive::available("faketime", ahead.is_some()).unwrap() {
+        return;
+    }
+    let mut server = Server::setup(&binaries).fsync(false).start().unwrap();
+    server.stop().unwrap();
+    server.env(ahead.unwrap());
+    server.start().unwrap();
+    let url = server.database().await.unwrap();
+    let store = Store::open(&url);
+    for key in ["held", "paused"] {
+        until("it is stored", async || send(&store, key).await.is_ok()).await;
+    }
+    let minute = Duration::from_secs(60);
+    let mut items = claim(&store, 2, minute).await.items;
+    let paused = items.split_off(1);
+    assert_eq!((items.len(), paused.len()), (1, 1));
+    settle(&store, paused, |_| again(minute)).await;
+    let heard = "SELECT count(*) FROM mdss_relay.replica WHERE seen > now() - interval '10 seconds'";
+    let count = async |sql: &str| postgres_rig::ask(&url, sql).await.is_ok_and(|rows| rows == ["1"]);
+    until("the relay has heard the clock", async || count(heard).await).await;
+    server.stop().unwrap();
+    server.env(Vec::new());
+    server.start().unwrap();
+    let is_mended = "SELECT count(*) FROM (SELECT max(not_before) <= now() AND max(leased) <= now() + interval '1 minute' AS is FROM mdss_relay.item) i WHERE i.is";
+    until("both are mended", async || count(is_mended).await).await;
+    drop(items);
 }
 
 #[tokio::test]

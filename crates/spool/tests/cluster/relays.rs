@@ -56,6 +56,36 @@ async fn no_item_is_given_out_twice_within_its_lease() {
     .await;
 }
 
+/// A claim begins where the one before has ended; what a relay had that has died stands below.
+#[tokio::test]
+async fn what_is_due_again_below_the_last_claim_is_found_although_each_claim_brings_enough() {
+    const CLAIMED: usize = 4;
+    let Some(url) = database().await else { return };
+    let (store, dead) = (Store::open(&url), Store::open(&url));
+    let records: Vec<_> = (0..1000).map(|n| record("b", &format!("k{n}"), None)).collect();
+    accept(&store, &routed(), delivery(&records)).await.unwrap();
+    let apart = "UPDATE mdss_relay.item SET not_before = now() - (1000 - o.n) * interval '1 second'
+                 FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM mdss_relay.item) o WHERE item.id = o.id";
+    postgres_rig::ask(&url, apart).await.unwrap();
+    let held = claim(&dead, CLAIMED, Duration::from_secs(1)).await.items;
+    let mut lost: BTreeSet<_> = held.iter().map(|item| item.ticket.id()).collect();
+    assert_eq!(lost.len(), CLAIMED);
+    // The newest of all stands above whatever is claimed.
+    lost.pop_last();
+    // Nobody gives them back.
+    std::mem::forget(held);
+    let mut kept = Vec::new();
+    until("what the dead relay had is claimed", async || {
+        let items = claim(&store, CLAIMED, MINUTE).await.items;
+        assert_eq!(items.len(), CLAIMED);
+        let found = items.iter().any(|item| lost.contains(&item.ticket.id()));
+        kept.extend(items);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        found
+    })
+    .await;
+}
+
 /// A relay that has died, or sleeps: its items are due again when their lease ends.
 #[tokio::test]
 async fn what_nobody_renews_is_given_to_others_and_a_late_failure_changes_nothing() {
