@@ -208,17 +208,23 @@ impl Field {
     /// must not put back what others hold by now: the objects would be sent a third time.
     async fn freeze_replica(&mut self) -> Result<(), String> {
         let one = self.rng.usize(..self.replicas.len());
-        self.replicas[one].ours.up().await?;
+        for replica in &mut self.replicas {
+            replica.ours.up().await?;
+        }
         let traps: Vec<Object> = (0..TRAPS).map(|_| self.sender.book.issue(Unit::Good, true)).collect();
         for trap in &traps {
             let key = self.sender.book.key(*trap);
             let steps = [r#""hang""#, r#"{"delay":{"ms":8000}}"#];
             self.mdss.script(Some(&key), &steps, steps.len()).await?;
         }
-        // To that relay itself: what a relay has accepted it claims at once.
+        // To that relay itself, and what it has accepted it claims at once; but another one might be quicker. So the others stand still meanwhile.
         let mut direct = self.sender.patient();
         direct.url = format!("http://{}/events", self.replicas[one].ours.address());
-        if !direct.deliver(&traps, &[]).await {
+        self.signal_others(one, "STOP")?;
+        let took = direct.deliver(&traps, &[]).await;
+        sleep(Duration::from_millis(300)).await;
+        self.signal_others(one, "CONT")?;
+        if !took {
             return Err("a relay in order took no events".into());
         }
         self.pause(400..600).await;
@@ -246,6 +252,11 @@ impl Field {
             ));
         }
         self.recovered().await
+    }
+
+    fn signal_others(&mut self, than: usize, signal: &str) -> Result<(), String> {
+        let others = self.replicas.iter_mut().enumerate().filter(|(one, _)| *one != than);
+        others.map(|(_, replica)| replica.ours.signal(signal)).collect()
     }
 
     async fn partition(&mut self) -> Result<(), String> {
