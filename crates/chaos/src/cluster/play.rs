@@ -255,8 +255,8 @@ impl Field {
     }
 
     fn signal_others(&mut self, than: usize, signal: &str) -> Result<(), String> {
-        let others = self.replicas.iter_mut().enumerate().filter(|(one, _)| *one != than);
-        others.map(|(_, replica)| replica.ours.signal(signal)).collect()
+        let mut others = self.replicas.iter_mut().enumerate().filter(|(one, _)| *one != than);
+        others.try_for_each(|(_, replica)| replica.ours.signal(signal))
     }
 
     async fn partition(&mut self) -> Result<(), String> {
