@@ -237,7 +237,8 @@ mod tests {
                 Ok(members)
             }
         }
-        let members = serde_json::Deserializer::from_str(text).deserialize_map(Members);
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let members = reader.deserialize_map(Members).and_then(|members| reader.end().map(|()| members));
         let elements = serde_json::from_str::<Vec<&RawValue>>(text);
         let elements = elements.unwrap_or_default().into_iter().map(|raw| raw.get().to_owned());
         (members.unwrap_or_default(), elements.collect())
@@ -297,7 +298,10 @@ mod tests {
             "[\"\u{e9}\u{1f600}\",\"\\u00e9\"]",
             "{",
             "{\"a\":}",
+            "{\"a\":1}}",
+            "{\"a\":1} [1]",
             "[1,]",
+            "[1]]",
             "",
         ] {
             same(text);
