@@ -87,14 +87,10 @@ pub(super) async fn claim(base: &Base, held: &mut Held<'_>, want: &Want) -> Resu
     let mut floors = base.floors.lock().await;
     floors.look(held.made());
     give_back(base, held, &mut floors).await?;
-    // Where each lane has more than a claim takes, one after the other finds the same lanes.
+    // One after the other finds the same lanes.
     if let Some(found) = floors.lanes() {
-        let mut claims = claim_of(base, held, want, &mut floors, found, None).await?;
+        let claims = claim_of(base, held, want, &mut floors, found, None).await?;
         if !claims.items.is_empty() {
-            if floors.lanes().is_none() {
-                // Whoever waits for a lane that has nothing left must know for how long.
-                claims.next = next(&held.ask(async |line| lanes(line).await).await?, want);
-            }
             return Ok(claims);
         }
     }
@@ -119,7 +115,10 @@ async fn claim_of(
 ) -> Result<Claims, Fault> {
     let next = next(&found, want);
     let mut claims = Claims { empty: found.is_empty(), next, ..Claims::default() };
-    let asked = asked(found, want);
+    let mut asked = asked(found, want);
+    for asked in asked.iter_mut().filter(|asked| floors.of(&asked.lane).short) {
+        asked.old += std::mem::take(&mut asked.young);
+    }
     if asked.is_empty() || want.most == 0 {
         return Ok(claims);
     }
@@ -141,14 +140,14 @@ async fn claim_of(
     for asked in &asked {
         let due: Vec<SystemTime> =
             items.iter().filter(|item| item.claimed.lane == asked.lane).map(|item| item.due).collect();
-        let full = due.len() >= asked.most();
-        floors.learn(&asked.lane, if full { asked.brought(&due) } else { None });
-        if full {
+        if due.len() >= asked.most() {
+            floors.learn(&asked.lane, asked.brought(&due));
             claims.more.push(asked.lane.clone());
+        } else if claims.cut {
+            floors.learn(&asked.lane, None);
+        } else {
+            floors.learn_all(&asked.lane, due.iter().max().copied());
         }
-    }
-    if claims.more.len() < asked.len() {
-        floors.lose_lanes();
     }
     claims.items = items.into_iter().map(|item| item.claimed).collect();
     Ok(claims)

@@ -49,6 +49,10 @@ const MOST_ROUNDS: usize = 1024;
 /// How often a lane that nobody knows yet is looked for, while the others have enough to do.
 const LOOK_BESIDE: Duration = Duration::from_millis(50);
 
+/// A claim of a database that brought all there was is followed by a pause as long as it took, and this at most: what comes meanwhile comes with the next.
+/// One costs the database as much as a dozen of its items, and one after each group that comes would be most of what it does.
+const REST: Duration = Duration::from_millis(5);
+
 /// For so long after another process has put something into the file it is looked for as often: what it hands in evenly is then sent evenly, and
 /// an event that comes meanwhile has not a second's worth of it in front.
 const ATTENTIVE: Duration = Duration::from_secs(2);
@@ -91,6 +95,8 @@ pub struct Worker {
     look: bool,
     /// When the engine was last asked for items.
     claimed: Instant,
+    /// Until when nothing is claimed.
+    rests: Option<Instant>,
     /// When there was last assumed to be any because of the time.
     looked: Instant,
     /// How long after that it looks again.
@@ -146,6 +152,7 @@ impl Worker {
             asking: JoinSet::new(),
             look: true,
             claimed: now,
+            rests: None,
             looked: now,
             look_after: to_next_look(lease.is_some(), fastrand::f64()),
             noticed: None,
@@ -259,6 +266,9 @@ impl Worker {
             return;
         }
         let when = Instant::now();
+        if self.rests.is_some_and(|until| when < until) {
+            return;
+        }
         let beside = self.look && when.duration_since(self.claimed) >= LOOK_BESIDE;
         if !beside && !self.pauses.lanes.is_hungry(ahead, self.look, when) {
             return;
@@ -302,7 +312,11 @@ impl Worker {
     async fn claimed(&mut self, done: Result<Found, JoinError>) {
         // The engine has said why there is nothing; the next look comes in a second.
         let Ok(Found { found: Ok(claims), most, when }) = done else { return };
-        self.look |= claims.cut || claims.items.len() >= most;
+        let cut = claims.cut || claims.items.len() >= most;
+        self.look |= cut;
+        let now = Instant::now();
+        let is_all = !cut && claims.more.is_empty();
+        self.rests = (self.lease.is_some() && is_all).then(|| now + now.duration_since(when).min(REST));
         if claims.visited {
             self.visited = Some(when);
         }
@@ -312,7 +326,6 @@ impl Worker {
         if claims.empty && idle {
             self.pauses.nobody_waits();
         }
-        let now = Instant::now();
         if claims.items.is_empty()
             && self.pauses.endpoint(now) == Leave::One
             && self.pauses.lanes.queued() == 0
@@ -511,7 +524,8 @@ impl Worker {
             && self.pauses.lanes.queued() < rounds(self.concurrency)
             && !self.has_too_many_unsettled();
         let beside = ((self.look || self.is_attentive(now)) && may_claim).then(|| self.claimed + LOOK_BESIDE);
-        let wakes = [self.pauses.wake(now), self.outcomes.wake(), due, beside];
+        let rests = self.rests.filter(|until| self.look && self.claiming.is_empty() && *until > now);
+        let wakes = [self.pauses.wake(now), self.outcomes.wake(), due, beside, rests];
         let wake = wakes.into_iter().flatten().fold(self.looked + self.look_after, Instant::min);
         // Not more often than a timer can tell.
         wake.max(now + Duration::from_millis(1))

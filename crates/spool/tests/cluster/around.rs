@@ -236,6 +236,40 @@ async fn a_long_drain_reads_past_nothing_that_it_has_taken() {
     assert!(hot > claimed * 9 / 10, "{hot} of {claimed} claims left the indexes alone");
 }
 
+/// The same where claims bring all there is, which is mostly so: each would read to the end of what was settled.
+#[tokio::test]
+async fn what_comes_and_goes_at_once_is_not_looked_for_in_all_that_was_settled() {
+    const CLAIMS: usize = 100;
+    const EACH: usize = 20;
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let filler = Store::open(&url);
+    until("the tables are there", async || send(&filler, "first").await.is_ok()).await;
+    postgres_rig::ask(&url, "ALTER TABLE mdss_relay.item SET (autovacuum_enabled = off)").await.unwrap();
+    // As long as it looks at what was there nothing goes from the index.
+    let other = postgres_rig::client(&url).await.unwrap();
+    other.batch_execute("BEGIN; DECLARE old CURSOR FOR SELECT FROM mdss_relay.done").await.unwrap();
+    let store = Store::open(&url);
+    for n in 0..CLAIMS {
+        let keys: Vec<_> = (0..EACH).map(|k| format!("{n}.{k}")).collect();
+        let sends = keys.iter().map(async |key| send(&filler, key).await);
+        assert!(futures_util::future::join_all(sends).await.iter().all(Result::is_ok));
+        let items = claim(&store, 10 * EACH, Duration::from_secs(60)).await.items;
+        assert_eq!(items.len(), if n == 0 { EACH + 1 } else { EACH }, "claim {n}");
+        settle(&store, items, |_| Outcome::Accepted).await;
+    }
+    store.close();
+    let read =
+        "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelid = 'mdss_relay.item_due'::regclass";
+    let read = async || postgres_rig::ask(&url, read).await.unwrap()[0].parse::<usize>().unwrap();
+    // What a session has counted is seen when it ends.
+    until("the server's own count", async || read().await >= CLAIMS * EACH).await;
+    // To read on to the end is to read half of all on average, with each claim: for the lanes, which a slow machine looks up each time, for the oldest,
+    // and for the newest.
+    let (read, half) = (read().await, CLAIMS * CLAIMS * EACH / 2);
+    assert!(read < half * 9 / 5, "{read} entries of the index were read in {CLAIMS} claims of {EACH}");
+}
+
 /// What a relay does every second takes each connection, whether it has anything to ask or not. A new one costs its handshakes, and the plans that a session keeps.
 #[tokio::test]
 async fn a_relay_keeps_its_connections() {

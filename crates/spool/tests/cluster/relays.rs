@@ -1,7 +1,7 @@
 //! Two relays on one database.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mdss_relay_spool::seam::Outcome;
 use mdss_relay_spool::{Filter, State};
@@ -84,6 +84,30 @@ async fn what_is_due_again_below_the_last_claim_is_found_although_each_claim_bri
         found
     })
     .await;
+}
+
+/// As long as claims bring all there is, each reads on from a little below the last one.
+#[tokio::test]
+async fn what_is_due_again_below_the_last_claim_is_found_although_each_claim_brings_all_there_is() {
+    let Some(url) = database().await else { return };
+    let (store, dead) = (Store::open(&url), Store::open(&url));
+    send(&dead, "lost").await.unwrap();
+    let held = claim(&dead, 10, Duration::from_secs(1)).await.items;
+    let lost = held[0].ticket.id();
+    // Nobody gives it back.
+    std::mem::forget(held);
+    let (mut kept, begin) = (Vec::new(), Instant::now());
+    until("what the dead relay had is claimed", async || {
+        send(&store, &format!("k{}", kept.len())).await.unwrap();
+        let items = claim(&store, 10, MINUTE).await.items;
+        assert!(!items.is_empty(), "nobody else takes what has come");
+        let found = items.iter().any(|item| item.ticket.id() == lost);
+        kept.extend(items);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        found
+    })
+    .await;
+    assert!(begin.elapsed() < Duration::from_secs(3), "it took {:?}", begin.elapsed());
 }
 
 /// A relay that has died, or sleeps: its items are due again when their lease ends.
