@@ -33,7 +33,8 @@ pub struct Want {
 pub struct Claims {
     /// The items. Nobody else is given one of them until it is settled, or its ticket is gone.
     pub items: Vec<Claimed>,
-    /// After what time the next item of the lanes that were asked for comes due.
+    /// After what time there is to be looked again: none of the lanes that were asked for has an item that comes due before. It is when the next one does,
+    /// unless something was found: an engine that remembers its lanes says then for how long it still knows them, if that is shorter.
     pub next: Option<Duration>,
     /// More is due than bodies may be in memory at once.
     pub cut: bool,

@@ -87,16 +87,27 @@ pub(super) async fn claim(base: &Base, held: &mut Held<'_>, want: &Want) -> Resu
     let mut floors = base.floors.lock().await;
     floors.look(held.made());
     give_back(base, held, &mut floors).await?;
-    // One after the other finds the same lanes.
-    if let Some(found) = floors.lanes() {
+    if floors.know() {
+        let found = match floors.lanes() {
+            Some(found) => found,
+            None => look(held, &mut floors).await?,
+        };
         let claims = claim_of(base, held, want, &mut floors, found, None).await?;
         if !claims.items.is_empty() {
             return Ok(claims);
         }
+        // Nobody is told that there is nothing before it has been looked for everywhere.
+        floors.forget();
     }
+    let found = look(held, &mut floors).await?;
+    claim_of(base, held, want, &mut floors, found, want.early.as_deref()).await
+}
+
+/// The lanes as they are now.
+async fn look(held: &mut Held<'_>, floors: &mut Floors) -> Result<Vec<Lane>, Fault> {
     let found = held.ask(async |line| lanes(line).await).await?;
     floors.found(&found);
-    claim_of(base, held, want, &mut floors, found, want.early.as_deref()).await
+    Ok(found)
 }
 
 /// After what time the next item of the lanes that are asked for comes due.

@@ -4,7 +4,7 @@
 //! each claim would read past all of it. So the oldest are looked for from a little below the last of those of the claim before, and the newest above and
 //! below those that were taken; but now and then everywhere, because what was committed late, as its standby was, stands below or in between, and so does
 //! what somebody had whose lease has ended. A claim that brings all there is reads on until nothing is left: such claims, which are most, begin at a floor
-//! as well, but look everywhere five times a second.
+//! as well, but look everywhere five times a second, and before they say that there is nothing.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ use super::due::Lane;
 /// For how long it is not looked everywhere, while there is more than a claim takes.
 const HOLDS: Duration = Duration::from_secs(10);
 
-/// The same while a claim brings all there is: so long waits at most what is elsewhere, if anything is claimed meanwhile.
+/// The same while a claim brings all there is: so long waits at most what is elsewhere while claims bring anything at all.
 const HOLDS_SHORT: Duration = Duration::from_millis(200);
 
 /// As far below the last of the oldest items of a claim the next one begins: what was accepted at the same time may have been committed a little later.
@@ -73,6 +73,11 @@ impl Floors {
         self.lanes.clear();
         self.found = None;
         self.short = false;
+    }
+
+    /// Whether there is anything that a claim would not look at.
+    pub(super) fn know(&self) -> bool {
+        !self.lanes.is_empty() || self.found.is_some()
     }
 
     pub(super) fn of(&self, lane: &str) -> Known {
