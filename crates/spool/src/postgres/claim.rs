@@ -87,20 +87,26 @@ pub(super) async fn claim(base: &Base, held: &mut Held<'_>, want: &Want) -> Resu
     let mut floors = base.floors.lock().await;
     floors.look(held.made());
     give_back(base, held, &mut floors).await?;
-    if floors.know() {
-        let found = match floors.lanes() {
-            Some(found) => found,
-            None => look(held, &mut floors).await?,
-        };
-        let claims = claim_of(base, held, want, &mut floors, found, None).await?;
-        if !claims.items.is_empty() {
-            return Ok(claims);
-        }
-        // Nobody is told that there is nothing before it has been looked for everywhere.
-        floors.forget();
+    let is_asked = |lane: &str| want.lanes.get(lane) != Some(&0);
+    let known = floors.lanes();
+    let is_all = known.is_none() && floors.hide_nothing_of(is_asked);
+    let found = match known {
+        Some(found) => found,
+        None => look(held, &mut floors).await?,
+    };
+    let early = want.early.as_deref();
+    let mut claims = claim_of(base, held, want, &mut floors, found, early.filter(|_| is_all)).await?;
+    if is_all {
+        return Ok(claims);
     }
-    let found = look(held, &mut floors).await?;
-    claim_of(base, held, want, &mut floors, found, want.early.as_deref()).await
+    if claims.items.is_empty() {
+        floors.forget_of(is_asked);
+        let found = look(held, &mut floors).await?;
+        return claim_of(base, held, want, &mut floors, found, early).await;
+    }
+    // What was not looked at may be due already.
+    claims.next = [claims.next, floors.left()].into_iter().flatten().min();
+    Ok(claims)
 }
 
 /// The lanes as they are now.
@@ -148,13 +154,15 @@ async fn claim_of(
     let Found { items, deliveries, found } = taken;
     let items: Vec<_> = items.into_iter().map(|taken| item(base, taken, &deliveries, begin)).collect();
     claims.cut = items.len() < found;
+    // The last of several lanes may have had no place left.
+    let is_full = found >= want.most;
     for asked in &asked {
         let due: Vec<SystemTime> =
             items.iter().filter(|item| item.claimed.lane == asked.lane).map(|item| item.due).collect();
         if due.len() >= asked.most() {
             floors.learn(&asked.lane, asked.brought(&due));
             claims.more.push(asked.lane.clone());
-        } else if claims.cut {
+        } else if claims.cut || is_full {
             floors.learn(&asked.lane, None);
         } else {
             floors.learn_all(&asked.lane, due.iter().max().copied());

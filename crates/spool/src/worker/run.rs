@@ -262,11 +262,9 @@ impl Worker {
     fn refill(&mut self) {
         let queued = self.pauses.lanes.queued();
         let ahead = rounds(self.concurrency);
-        if !self.claiming.is_empty() || self.has_too_many_unsettled() {
-            return;
-        }
         let when = Instant::now();
-        if self.rests.is_some_and(|until| when < until) {
+        self.rests = self.rests.filter(|until| when < *until);
+        if !self.claiming.is_empty() || self.has_too_many_unsettled() || self.rests.is_some() {
             return;
         }
         let beside = self.look && when.duration_since(self.claimed) >= LOOK_BESIDE;
@@ -518,13 +516,14 @@ impl Worker {
     fn wake(&self) -> Instant {
         let now = Instant::now();
         let queued = self.pauses.lanes.queued() > 0;
-        let due = self.due.filter(|_| !queued);
+        // What a database remembers of its lanes may hide a new one, which would wait behind what is queued of others.
+        let due = self.due.filter(|_| !queued || self.lease.is_some());
         let may_claim = self.claiming.is_empty()
             && self.pauses.endpoint(now) == Leave::Any
             && self.pauses.lanes.queued() < rounds(self.concurrency)
             && !self.has_too_many_unsettled();
         let beside = ((self.look || self.is_attentive(now)) && may_claim).then(|| self.claimed + LOOK_BESIDE);
-        let rests = self.rests.filter(|until| self.look && self.claiming.is_empty() && *until > now);
+        let rests = self.rests.filter(|_| self.look && self.claiming.is_empty());
         let wakes = [self.pauses.wake(now), self.outcomes.wake(), due, beside, rests];
         let wake = wakes.into_iter().flatten().fold(self.looked + self.look_after, Instant::min);
         // Not more often than a timer can tell.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use mdss_relay_spool::seam::Outcome;
+use mdss_relay_spool::seam::{Outcome, Want};
 use mdss_relay_spool::{Filter, State};
 
 use crate::common::*;
@@ -108,6 +108,29 @@ async fn what_is_due_again_below_the_last_claim_is_found_although_each_claim_bri
     })
     .await;
     assert!(begin.elapsed() < Duration::from_secs(3), "it took {:?}", begin.elapsed());
+}
+
+/// With an odd number of places two lanes are asked for one more than all together may have.
+#[tokio::test]
+async fn a_lane_for_which_there_was_no_place_left_is_not_taken_for_empty() {
+    const EACH: usize = 40;
+    let Some(url) = database().await else { return };
+    let store = Store::open(&url);
+    let records: Vec<_> =
+        ["b", "c"].iter().flat_map(|b| (0..EACH).map(|n| record(b, &format!("k{n}"), None))).collect();
+    accept(&store, &routed(), delivery(&records)).await.unwrap();
+    let apart = "UPDATE mdss_relay.item SET not_before = now() - (1000 - o.n) * interval '1 second'
+                 FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM mdss_relay.item) o WHERE item.id = o.id";
+    postgres_rig::ask(&url, apart).await.unwrap();
+    let mut kept = Vec::new();
+    for round in 0..5 {
+        // The turn gives the newest two places of five.
+        let want = Want { most: 9, turn: 3, lease: Some(MINUTE), ..Want::default() };
+        let items = store.engine().claim(want).await.unwrap().items;
+        let lanes: BTreeSet<_> = items.iter().map(|item| item.lane.clone()).collect();
+        assert_eq!((items.len(), lanes.len()), (9, 2), "round {round}");
+        kept.extend(items);
+    }
 }
 
 /// A relay that has died, or sleeps: its items are due again when their lease ends.
