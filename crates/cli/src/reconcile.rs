@@ -151,6 +151,11 @@ async fn command(arguments: &Arguments) -> Result<u8, String> {
     if ledger.is_none() {
         say("there is no ledger, so nothing is known of what was accepted: everything counts as missing");
     }
+    if whence.ledger_keys() == Keys::Off {
+        say(
+            "RELAY_LEDGER_KEYS=off, so the ledger does not know of which objects it tells: everything counts as missing",
+        );
+    }
     let referee = match arguments.ask_mdss {
         true => Some(whence.referee()?),
         false => None,
@@ -327,16 +332,19 @@ impl Whence {
         Some(LedgerPlace::Directory(dir.clone()))
     }
 
-    async fn ledger(&self) -> Result<Option<Ledger>, String> {
+    fn ledger_keys(&self) -> Keys {
         let asked = self.settings.http.as_ref().and_then(|http| http.spool.as_ref());
-        let asked = asked.and_then(|spool| spool.ledger.as_ref());
-        let Some(place) = self.ledger_place() else { return Ok(None) };
-        let keys = match asked.map(|settings| settings.keys) {
+        match asked.and_then(|spool| spool.ledger.as_ref()).map(|settings| settings.keys) {
             None | Some(LedgerKeys::Clear) => Keys::Clear,
             Some(LedgerKeys::Hashed) => Keys::Hashed,
             Some(LedgerKeys::Off) => Keys::Off,
-        };
-        let ledger = Ledger::open(&place, Options { keys, ..Options::default() }).await;
+        }
+    }
+
+    async fn ledger(&self) -> Result<Option<Ledger>, String> {
+        let Some(place) = self.ledger_place() else { return Ok(None) };
+        let options = Options { keys: self.ledger_keys(), ..Options::default() };
+        let ledger = Ledger::open(&place, options).await;
         ledger.map(Some).map_err(|trouble| trouble.to_string())
     }
 }

@@ -293,7 +293,7 @@ impl Said {
         if again(&mut self.silent, silent) {
             warn!(
                 "MDSS has accepted {} objects, and no result has ever come: whether they were scanned is not known. In MDSS: Settings, Notifications, \"Send a webhook \
-                 notification when a file is scanned\"; a destination that MDSS cannot reach is on its Audit page",
+                 notification when a file is scanned\", all scanned files; a destination that MDSS cannot reach is on its Audit page",
                 state.writes
             );
         }

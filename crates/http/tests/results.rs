@@ -1,4 +1,4 @@
-//! Results of MDSS, with the server as a process and the stand-in that sends them. The numbers in the names are those of the statements in docs/ledger.md.
+//! Results of MDSS, with the server as a process and the stand-in that sends them. The numbers in the names are those of what a ledger promises, L1 to L12.
 
 #![allow(
     clippy::unwrap_used,

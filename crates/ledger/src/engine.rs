@@ -344,7 +344,7 @@ impl Engine {
                     break;
                 }
             }
-            forgotten.results = keeper.write(DOING, Reach::All, |pen| forget::raw(pen, &forget.which))?;
+            forgotten.results = keeper.write(DOING, Reach::All, |pen| forget::elsewhere(pen, &forget))?;
             forgotten.remains = keeper.clear_away(DOING)?;
             Ok(forgotten)
         })

@@ -102,6 +102,8 @@ pub(crate) struct Lessons {
     writes_then: Option<u64>,
     /// `blocked` results since.
     blocked: u64,
+    /// Whether any other result has come.
+    others: bool,
     /// When the last result came, in milliseconds.
     pub(crate) last: Option<i64>,
     /// What became of results, since the ledger began.
@@ -155,7 +157,7 @@ impl Lessons {
             self.blocked += 1;
             self.writes_then.get_or_insert(writes.saturating_sub(1));
         } else {
-            (self.writes_then, self.blocked) = (Some(writes), 0);
+            (self.writes_then, self.blocked, self.others) = (Some(writes), 0, true);
         }
     }
 
@@ -167,6 +169,11 @@ impl Lessons {
             self.pruned = now.as_millis();
         }
         is_due
+    }
+
+    /// Whether a result has come that was not `blocked`. What an earlier version wrote says it only of the last one.
+    pub(crate) fn tells_all(&self) -> bool {
+        self.others || self.blocked == 0 && self.writes_then.is_some()
     }
 
     /// Whether results come, and only blocked ones, while MDSS has accepted this many writes.
@@ -240,12 +247,13 @@ mod tests {
         assert!(!lessons.blocked_only(1_000_000), "no result at all is another matter");
         lessons.came(true, 5, now);
         lessons.came(true, 50, now);
-        assert!(!lessons.blocked_only(103));
+        assert!(!lessons.blocked_only(103) && !lessons.tells_all(), "it is not known yet");
         assert!(lessons.blocked_only(104));
         // A scan that has failed is told of as well.
         lessons.came(false, 104, now);
-        assert!(!lessons.blocked_only(10_000));
+        assert!(!lessons.blocked_only(10_000) && lessons.tells_all());
         lessons.came(true, 10_000, now);
+        assert!(lessons.tells_all(), "it was so");
         assert!(lessons.blocked_only(10_000));
     }
 

@@ -185,6 +185,8 @@ pub struct Loop {
     pub ids: Option<bool>,
     /// Whether only blocked results come, although MDSS has accepted a hundred writes meanwhile.
     pub blocked_only: bool,
+    /// Whether a result has come that was not of a blocked file.
+    pub tells_all: bool,
     /// Accepted writes since the ledger began.
     pub writes: u64,
     /// Results that are kept, by what became of them.

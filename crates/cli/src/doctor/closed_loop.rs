@@ -105,7 +105,11 @@ fn blocked_only(state: &Loop, _: bool) -> Looked {
             "results of all scanned files",
             MENU,
         ),
-        Some(_) => Outcome::ok("not only blocked files are told of"),
+        Some(_) if state.tells_all => Outcome::ok("not only blocked files are told of"),
+        Some(_) => Outcome::unknown(
+            "only results of blocked files have come so far, and not many objects were accepted",
+            "",
+        ),
     };
     vec![(None, outcome)]
 }
@@ -167,7 +171,8 @@ mod tests {
     #[test]
     fn what_the_ledger_says_of_the_loop() {
         let none = Loop::default();
-        let some = Loop { last: Some(Moment::from_millis(0)), ..Loop::default() };
+        let blocked = Loop { last: Some(Moment::from_millis(0)), ..Loop::default() };
+        let some = Loop { tells_all: true, ..blocked.clone() };
         for (state, expected, want) in [
             (none.clone(), true, [Status::Unknown, Status::Unknown, Status::Unknown]),
             (Loop { writes: 100, ..none.clone() }, true, [Status::Warn, Status::Unknown, Status::Unknown]),
@@ -178,6 +183,7 @@ mod tests {
                 [Status::Ok, Status::Ok, Status::Unknown],
             ),
             (Loop { units: vec![unit(5, 0)], ..some.clone() }, true, [Status::Ok, Status::Ok, Status::Ok]),
+            (Loop { units: vec![unit(5, 0)], ..blocked }, true, [Status::Ok, Status::Unknown, Status::Ok]),
             (
                 Loop { blocked_only: true, units: vec![unit(5, 3)], ..some },
                 true,

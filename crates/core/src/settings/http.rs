@@ -7,7 +7,7 @@ use crate::model::dialect::Dialect;
 use crate::plain::file::plain_text;
 use crate::plain::mistake::Mistake;
 use crate::plain::secret::Secret;
-use crate::settings::groups::{HttpSettings, Role, Source};
+use crate::settings::groups::{HttpSettings, LedgerKeys, Role, Source, SpoolSettings};
 use crate::settings::reader::Reader;
 
 impl Reader {
@@ -26,6 +26,17 @@ impl Reader {
             let expected =
                 "RELAY_LEDGER=on, and RELAY_MODE=spooled, beside [[results]]: results are kept in the ledger";
             self.mistakes.push(Mistake::new("results", expected));
+        }
+        let keeps_no_keys = |spool: &SpoolSettings| {
+            spool.ledger.as_ref().is_some_and(|ledger| ledger.keys == LedgerKeys::Off)
+        };
+        if self.role == Role::Http
+            && self.table.contains_key("reconcile")
+            && spool.as_ref().is_some_and(keeps_no_keys)
+        {
+            let expected = "clear or hashed beside [[reconcile]]: without keys everything that a bucket holds would count as missing";
+            let name = self.place("RELAY_LEDGER_KEYS").unwrap_or_default();
+            self.mistakes.push(Mistake::found(name, "off", expected));
         }
         if let Some(name) = self.place("RELAY_LOOP_FILE_API").filter(|_| self.given.spooled && !has_ledger) {
             let expected = "no value without RELAY_LEDGER=on: what MDSS says is kept in the ledger";

@@ -102,6 +102,15 @@ mod tests {
                 &[("RELAY_MODE", "spooled"), url],
                 "RELAY_LEDGER_DIR: expected the directory of ledger.key, because RELAY_SPOOL_URL is set",
             ),
+            (
+                &[
+                    ("RELAY_MODE", "spooled"),
+                    ("RELAY_DATA_DIR", "/d"),
+                    ("RELAY_LEDGER_KEYS", "off"),
+                    ("RELAY_CONFIG_TOML", "[[reconcile]]\nbucket = 'b'\nevery = '24h'\n"),
+                ],
+                "RELAY_LEDGER_KEYS: found \"off\", expected clear or hashed beside [[reconcile]]",
+            ),
         ] {
             let mistakes: Vec<_> = draft(vars).mistakes.iter().map(ToString::to_string).collect();
             assert!(mistakes.len() == 1 && mistakes[0].starts_with(want), "{vars:?}: {mistakes:?}");

@@ -3,6 +3,7 @@
 use super::look::places;
 use super::pen::Pen;
 use super::row::ChainRow;
+use super::runs;
 use crate::asked::{Forget, Which};
 use crate::audit::erased_digest;
 use crate::chain;
@@ -95,10 +96,11 @@ fn of_chain(pen: &mut Pen<'_>, of: Chain, forget: &Forget, most: usize) -> Resul
     Ok(found.len())
 }
 
-/// Removes results that have matched nothing and may be about such a key. MDSS does not say their bucket, and a path may have something in front of the
+/// Removes what is kept of keys elsewhere: how far comparisons of the bucket have come, and results that have matched nothing and may be about such a key. MDSS does not say their bucket, and a path may have something in front of the
 /// key, or leave out where it begins, so more are removed rather than fewer; they are kept for thirty days at most anyway.
-pub(crate) fn raw(pen: &mut Pen<'_>, which: &Which) -> Result<u64, Fault> {
-    let (Which::Prefix(text) | Which::Key(text)) = which;
+pub(crate) fn elsewhere(pen: &mut Pen<'_>, forget: &Forget) -> Result<u64, Fault> {
+    runs::lose_places(pen, &forget.bucket.bucket)?;
+    let (Which::Prefix(text) | Which::Key(text)) = &forget.which;
     let text = String::from_utf8_lossy(text);
     let sql = "DELETE FROM result_raw WHERE path IS NULL OR instr(path, ?1) > 0 OR instr(?1, ltrim(path, '/')) > 0 OR ?1 = ''";
     pen.db.execute(sql, args![text.trim_start_matches('/')])

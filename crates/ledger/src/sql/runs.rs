@@ -6,21 +6,32 @@ use crate::chain::run_digest;
 use crate::chains::Chain;
 use crate::db::{Db, Fault, Param, Row, args};
 use crate::fact::Fact;
-use crate::kind::Kind;
+use crate::kind::{Keys, Kind};
 use crate::moment::Moment;
 
+/// Begins one. No earlier one of the bucket can be gone on with any more.
 pub(crate) fn begin(pen: &mut Pen<'_>, start: &RunStart) -> Result<RunId, Fault> {
+    lose_places(pen, &start.bucket)?;
     let RunStart { actor, store, bucket, route, question } = start;
     let sql = "INSERT INTO run (actor, store, bucket, route, question, begun, updated, report) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, '{}') RETURNING id";
     Ok(RunId(pen.db.number(sql, args![actor, store, bucket, route, question, pen.now()])?))
 }
 
+/// Forgets how far runs of a bucket have come: a cursor is the key that was listed last. Whoever goes on with one begins anew.
+pub(super) fn lose_places(pen: &mut Pen<'_>, bucket: &str) -> Result<(), Fault> {
+    pen.db
+        .execute("UPDATE run SET cursor = NULL WHERE bucket = ?1 AND cursor IS NOT NULL", args![bucket])
+        .map(drop)
+}
+
+/// Notes how far one has come. Where keys are not kept as they are, the place, which is one, is not kept either.
 pub(crate) fn checkpoint(
     pen: &mut Pen<'_>,
     run: RunId,
     cursor: Option<&str>,
     report: &str,
 ) -> Result<(), Fault> {
+    let cursor = cursor.filter(|_| pen.keys() == Keys::Clear);
     let sql = "UPDATE run SET cursor = ?2, report = ?3, updated = ?4 WHERE id = ?1 AND state IS NULL";
     let changed = pen.db.execute(sql, args![run.0, cursor, report, pen.now()])?;
     if changed == 1 { Ok(()) } else { Err(Fault::refused(format!("run {} is not under way", run.0))) }
@@ -49,7 +60,7 @@ pub(crate) fn end(pen: &mut Pen<'_>, run: RunId, state: &str, report: &str) -> R
         ..Fact::new(Kind::Run, pen.now())
     })?;
     db.execute(
-        "UPDATE run SET report = ?2, state = ?3, ended = ?4, updated = ?4, seq = ?5 WHERE id = ?1",
+        "UPDATE run SET cursor = NULL, report = ?2, state = ?3, ended = ?4, updated = ?4, seq = ?5 WHERE id = ?1",
         args![run.id.0, report, state, pen.now(), db.number_of(pen.own(), seq)],
     )?;
     Ok(RunEnd { state: state.to_owned(), ended: pen.now(), seq, digest })

@@ -46,6 +46,7 @@ pub(crate) fn the_loop(db: Db<'_>, now: Moment) -> Result<Loop, Fault> {
         last: whole.last.map(Moment::from_millis),
         ids: whole.ids,
         blocked_only: whole.blocked_only(writes),
+        tells_all: whole.tells_all(),
         writes,
         kept: kept::counted(db)?,
         units: units.into_values().collect(),

@@ -3,13 +3,27 @@
 use std::time::Duration;
 
 use mdss_relay_ledger::{
-    BucketName, Fact, Filter, Forget, Limits, Options, Remains, TroubleKind, Verify, Which,
+    BucketName, Fact, Filter, Forget, Limits, Options, Remains, RunId, RunStart, TroubleKind, Verify, Which,
 };
 
-use crate::common::{World, allowed, hashed, write, writes};
+use crate::common::{Bench, World, allowed, hashed, write, writes};
 
 fn forget(which: Which) -> Forget {
     Forget { bucket: BucketName::new("invoices"), which, reason: "Art. 17".into(), actor: "anna".into() }
+}
+
+/// One that has come as far as a key.
+async fn run(bench: &Bench) -> RunId {
+    let start = RunStart {
+        actor: "anna".into(),
+        store: "s".into(),
+        bucket: "invoices".into(),
+        route: None,
+        question: "{}".into(),
+    };
+    let run = bench.ledger.run_begin(start).await.unwrap();
+    bench.ledger.run_checkpoint(run, Some("ordered people/person-smith/1.pdf"), "{}").await.unwrap();
+    run
 }
 
 pub(crate) async fn l12_keys_that_are_forgotten_are_gone_and_the_chain_fits(world: World) {
@@ -32,6 +46,11 @@ pub(crate) async fn l12_keys_that_are_forgotten_are_gone_and_the_chain_fits(worl
         "INSERT INTO result_raw (at, path, why, body) VALUES (1, 'x/people/person-smith/a', 'w', {}), (1, 'person-jones', 'w', {})",
         bench.bytes(b"person-smith"), bench.bytes(b"\0")
     )).await;
+    // A comparison that was broken off, and one that has ended.
+    let runs = [run(&bench).await, run(&bench).await];
+    bench.ledger.run_end(runs[0], "complete", "{}").await.unwrap();
+    let open = bench.ledger.last_run(Some("invoices")).await.unwrap().unwrap();
+    assert_eq!(open.cursor.as_deref(), Some("ordered people/person-smith/1.pdf"));
     assert!(!bench.holds(b"person-smith").await.is_empty());
 
     let forgotten =
@@ -52,7 +71,7 @@ pub(crate) async fn l12_keys_that_are_forgotten_are_gone_and_the_chain_fits(worl
     // What was accepted is still to be scanned, whoever's it was.
     let open = bench.ledger.unscanned(&Filter { limit: 1, ..Filter::default() }).await.unwrap();
     assert_eq!(open.units[0].open, 2997);
-    assert_eq!(verified.entries, 3000 + 3 + 2);
+    assert_eq!(verified.entries, 3000 + 3 + 1 + 2);
 
     let nothing = bench.ledger.forget(forget(Which::Prefix(b"people/person-smith/".to_vec()))).await.unwrap();
     assert_eq!(nothing.entries, 0);

@@ -1,4 +1,4 @@
-//! A ledger, from outside. The numbers in the names are those of the statements in docs/ledger.md. What does not ask where a ledger is kept runs for a file and
+//! A ledger, from outside. The numbers in the names are those of what a ledger promises, L1 to L12. What does not ask where a ledger is kept runs for a file and
 //! for a database.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]

@@ -129,6 +129,12 @@ pub(crate) async fn hashed_keys_are_found_by_who_knows_them(world: World) {
     assert_eq!(bench.ledger.show(&bucket(), &key).await.unwrap()[0].entry.seq, 2);
     assert!(!bench.ledger.is_ordered(&bucket()).await.unwrap());
     assert_eq!(bench.ledger.writes_from(&bucket(), None, 10).await.unwrap(), []);
+    // Nor does a comparison leave the last one that was listed.
+    let run =
+        bench.ledger.run_begin(RunStart { bucket: "invoices".into(), ..RunStart::default() }).await.unwrap();
+    bench.ledger.run_checkpoint(run, Some("ordered incoming/00002.pdf"), "{}").await.unwrap();
+    assert_eq!(bench.ledger.last_run(None).await.unwrap().unwrap().cursor, None);
+    assert_eq!(bench.holds(b"00002.pdf").await, Vec::<String>::new());
     // From now on they are kept as they are; both are found.
     bench.options.keys = Keys::Clear;
     bench.again().await;
