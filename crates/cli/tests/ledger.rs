@@ -92,6 +92,16 @@ async fn l1_an_object_is_shown_with_every_write() {
 }
 
 #[tokio::test]
+async fn l1_of_an_object_that_was_written_too_often_the_newest_are_shown_and_it_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), (1..=1001).map(|n| write(n, "often")).collect()).await;
+    let said = tool(dir.path(), &["show", "invoices", "often"]).stdout;
+    assert!(said.starts_with("invoices/often: 1000 writes accepted, 0 with a result\n"), "{said:.200}");
+    assert!(said.contains("the 1000 newest entries; `ledger export` has all"), "{said:.200}");
+    assert!(said.contains("version v1001,") && !said.contains("version v1,"), "{said:.200}");
+}
+
+#[tokio::test]
 async fn l2_what_has_no_result_is_listed_with_how_sure_that_is() {
     let dir = tempfile::tempdir().unwrap();
     three(dir.path()).await;

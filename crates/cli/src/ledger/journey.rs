@@ -1,6 +1,6 @@
 //! The life of objects, for people and for programs.
 
-use mdss_relay_ledger::{Entry, Fact, Keys, Kind, Moment, Shown, Sure, Unscanned};
+use mdss_relay_ledger::{Entry, Fact, Keys, Kind, MOST_WRITES, Moment, Shown, Sure, Unscanned};
 use serde_json::{Map, Value, json};
 
 use super::plural;
@@ -19,6 +19,9 @@ pub(super) fn object(shown: &[Shown], bucket: &str, key: &str, json: bool) -> St
     let scanned = writes.clone().filter(|shown| shown.result.is_some()).count();
     let writes = plural(writes.count() as u64, "write", "writes");
     let mut text = visible(&format!("{bucket}/{key}: {writes} accepted, {scanned} with a result")) + "\n";
+    if shown.len() >= MOST_WRITES {
+        text += &format!("  these are the {MOST_WRITES} newest entries; `ledger export` has all\n");
+    }
     for one in shown {
         text += &entry(&one.entry, one.result.as_ref());
     }
