@@ -213,7 +213,6 @@ async fn a_sender_beside_a_slow_database_hears_503_at_his_deadline_and_is_known_
     // This waits for the insert that is under way.
     postgres_rig::ask(&url, "DROP TRIGGER slow ON mdss_relay.item").await.unwrap();
     until("k is delivered although nobody was told so", async || sim.accepted_keys() == ["k"]).await;
-    // Who comes in the moment in which the outcome is written is not known: see "Duplicates" of the spool.
     until("its outcome is written", async || {
         postgres_rig::ask(&url, "SELECT count(*) FROM mdss_relay.item").await.unwrap() == ["0"]
     })

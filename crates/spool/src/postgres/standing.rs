@@ -1,6 +1,7 @@
 //! What the promise rests on: what the server does with a commit, asked of it at each connect and then regularly.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::delivery::seconds;
@@ -137,16 +138,27 @@ impl Standing {
 pub(super) struct Watched {
     durability: Durability,
     seen: Mutex<Option<(Standing, Instant)>>,
+    /// The tables have become those of later relays.
+    outdated: AtomicBool,
 }
 
 impl Watched {
     pub(super) fn new(durability: Durability) -> Self {
-        Self { durability, seen: Mutex::default() }
+        Self { durability, seen: Mutex::default(), outdated: AtomicBool::new(false) }
     }
 
     /// What was seen last; `None`: the server has not been reached yet.
     pub(super) fn last(&self) -> Option<(Standing, Instant)> {
         self.seen.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    /// Whether the tables were seen last as those of later relays, which this one must not work on any more.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn outdate(&self) {
+        self.outdated.store(true, Ordering::Relaxed);
     }
 
     /// Whether events may be accepted by what was seen last.
@@ -164,9 +176,12 @@ impl Watched {
 /// Asks the server how it stands.
 ///
 /// # Errors
-/// If that cannot be read, or the server is too old.
+/// If that cannot be read, or the server is too old, or the tables are for later relays.
 pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
-    let tables = TABLES.version(line).await?.version;
+    let tables = TABLES.version(line).await?;
+    let fits = TABLES.check(tables);
+    watched.outdated.store(fits.is_err(), Ordering::Relaxed);
+    fits.map_err(Trouble::from)?;
     let sql = "SELECT current_setting('server_version_num')::int, current_setting('synchronous_commit'),
                current_setting('synchronous_standby_names'), current_setting('fsync') = 'on', current_setting('full_page_writes') = 'on',
                current_setting('wal_level'), pg_is_in_recovery(),
@@ -184,7 +199,7 @@ pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
     let standing = Standing {
         durability: watched.durability,
         server: row.try_get(0)?,
-        tables,
+        tables: tables.version,
         synchronous_commit: row.try_get(1)?,
         isolation: row.try_get(12)?,
         standby_names: row.try_get(2)?,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mdss_relay_spool::seam::Outcome;
+use mdss_relay_spool::seam::{Outcome, Want};
 use mdss_relay_spool::{Database, Durability, TroubleKind, tables};
 use postgres_rig::{Pooler, Server, wrong_clock};
 
@@ -268,6 +268,34 @@ async fn what_comes_and_goes_at_once_is_not_looked_for_in_all_that_was_settled()
     // and for the newest.
     let (read, half) = (read().await, CLAIMS * CLAIMS * EACH / 2);
     assert!(read < half * 9 / 5, "{read} entries of the index were read in {CLAIMS} claims of {EACH}");
+}
+
+/// An administrator may bring the tables further than a relay that is connected knows them.
+#[tokio::test]
+async fn a_relay_that_is_at_work_stops_when_the_tables_are_for_later_ones_and_goes_on_when_they_are_not() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let store = Store::open(&url);
+    until("the tables are there", async || send(&store, "key").await.is_ok()).await;
+    let set = async |oldest: &str| {
+        let sql = format!("UPDATE mdss_relay.meta SET oldest = {oldest}");
+        postgres_rig::ask(&url, &sql).await.unwrap();
+    };
+    let claim = async || store.engine().claim(Want { most: 1, ..Want::default() }).await;
+    claim().await.unwrap();
+    set("version + 99").await;
+    let mut why = None;
+    until("the connection that it has is given up", async || {
+        why = claim().await.err();
+        why.is_some()
+    })
+    .await;
+    for why in [why.unwrap(), send(&store, "late").await.unwrap_err()] {
+        assert_eq!(why.kind, TroubleKind::Foreign, "{why:?}");
+        assert!(why.detail.contains("are for relays of version"), "{why:?}");
+    }
+    set("version").await;
+    until("it goes on", async || send(&store, "again").await.is_ok()).await;
 }
 
 /// What a relay does every second takes each connection, whether it has anything to ask or not. A new one costs its handshakes, and the plans that a session keeps.
