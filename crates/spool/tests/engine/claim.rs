@@ -206,6 +206,7 @@ pub(crate) async fn what_is_put_off_is_due_after_its_pause_and_not_before(bench:
     let due = claim(&spool, 8).await;
     let [item] = &due.items[..] else { panic!("{due:?}") };
     assert_eq!((item.attempts, item.reason.as_deref()), (1, Some("mdss_unavailable")));
+    assert!(due.next.is_none_or(|next| next < Duration::from_secs(1)), "nothing else is put off: {due:?}");
     // It has been waiting since it came, by the engine's clock.
     let waited = [item.waited, item.delivery.age].map(|age| age.as_secs());
     assert!(waited.iter().all(|seconds| (601..660).contains(seconds)), "{waited:?}");
