@@ -165,6 +165,9 @@ miniflare: ## install miniflare under target/, by which tests run the Worker of 
 postgres: ## install PostgreSQL, pgbouncer and libfaketime (Debian, root) and a second PostgreSQL under target/, with which tests try a spool in a database; without them these tests are skipped
 	@sh .ci/postgres
 
+postgres-next: ## the spool and the ledger in a database once more, on the second PostgreSQL (make postgres)
+	@sh .ci/postgres-next
+
 deny: ## licences, duplicates and sources of the dependencies (needs cargo-deny; not part of `make test`)
 	@$(CARGO) deny --version > /dev/null 2>&1 || { echo "make: cargo-deny is missing; 'cargo install --locked cargo-deny' installs it" >&2; exit 1; }
 	$(CARGO) deny check licenses bans sources

@@ -304,6 +304,9 @@ async fn stats(
         let called: serde_json::Map<_, _> = called.collect();
         let mut all = standing.json(now);
         all["used_bytes"] = stock.used_bytes.into();
+        if let Some(leased) = stock.leased {
+            all["leased"] = leased.into();
+        }
         all["oldest"] = json!(oldest);
         all["depths"] = json!(depths);
         all["units"] = Value::Object(called);

@@ -306,6 +306,9 @@ impl Page {
             self.put("mdss_relay_spool_items", &labels, depth.items as f64);
         }
         self.put("mdss_relay_spool_bytes", &[], snapshot.stock.used_bytes as f64);
+        if let Some(leased) = snapshot.stock.leased {
+            self.put("mdss_relay_spool_leased", &[], leased as f64);
+        }
         self.put("mdss_relay_spool_limit_bytes", &[], snapshot.limit_bytes as f64);
         for (lane, age) in snapshot.stock.ages() {
             self.put("mdss_relay_spool_oldest_seconds", &[("lane", lane)], age.as_secs_f64());

@@ -498,7 +498,7 @@ mod tests {
                     let away: Vec<Instant> = away.copied().filter(|start| *start > known).collect();
                     let most = away.iter().map(|from| {
                         let second = *from..*from + Duration::from_secs(1);
-                        away.iter().filter(|start| second.contains(start)).count()
+                        away.iter().filter(|start| second.contains(*start)).count()
                     });
                     return (now - (begin + lasts), most.max().unwrap_or(0));
                 }

@@ -34,6 +34,8 @@ pub struct Stock {
     pub oldest_waiting: Vec<(String, Moment)>,
     /// Bytes in use.
     pub used_bytes: u64,
+    /// Items that some relay holds under a lease, to send them; `None` of an engine that gives none, because one relay has it to itself.
+    pub leased: Option<u64>,
     /// When it was counted, by the engine's clock.
     pub at: Moment,
     /// How long ago that was: an engine of several relays counts for all of them, and not for everybody who asks.

@@ -53,6 +53,9 @@ pub(super) fn stats(stock: &Stock, pause: impl Fn(&str, State) -> Option<String>
     for (lane, since) in &stock.oldest {
         text += &format!("\noldest of {}: {}", visible(lane), age(now.since(*since)));
     }
+    if let Some(leased) = stock.leased {
+        text += &format!("\n{leased} under lease: a relay holds them, to send them");
+    }
     text + &format!("\n{} bytes in use", stock.used_bytes)
 }
 

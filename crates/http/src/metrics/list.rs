@@ -110,6 +110,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "how old the counts of spool_items, _bytes and _oldest are; with a database one relay counts for all: dashboards take their max, not their sum",
     ),
     (
+        "mdss_relay_spool_leased",
+        "gauge",
+        "items in the database that some relay holds under a lease, to send them; counted as spool_items are, so dashboards take its max",
+    ),
+    (
         "mdss_relay_spool_durability_kept",
         "gauge",
         "1 if the database keeps events as RELAY_SPOOL_DURABILITY asks for, 0 if events are refused because it does not; absent until it is reached",

@@ -48,9 +48,10 @@ pub(super) async fn count_on(base: &Base, held: &mut Held<'_>) -> Result<Counted
 
 /// What there is, at which time, and how long the server took.
 async fn heaps(line: &Line) -> Result<(Vec<Heap>, Moment, Duration), Fault> {
-    let sql = "SELECT source, lane, state, coalesce(reason, ''), count(*), sum(bytes)::int8, min(since), now(), 0::float8 FROM mdss_relay.item GROUP BY 1, 2, 3, 4
+    let sql = "SELECT source, lane, state, coalesce(reason, ''), count(*), sum(bytes)::int8, min(since), now(), 0::float8,
+                      count(*) FILTER (WHERE leased > now()) FROM mdss_relay.item GROUP BY 1, 2, 3, 4
                UNION ALL SELECT '', '', -1::int2, '', 0, 0, now(), now(),
-                                extract(epoch FROM clock_timestamp() - statement_timestamp())::float8";
+                                extract(epoch FROM clock_timestamp() - statement_timestamp())::float8, 0";
     let rows = line.client.query_typed(sql, &[]).await?;
     let (mut heaps, mut at, mut took) = (Vec::new(), Moment::from_millis(0), Duration::ZERO);
     for row in &rows {
@@ -67,6 +68,7 @@ async fn heaps(line: &Line) -> Result<(Vec<Heap>, Moment, Duration), Fault> {
                 items: u64::try_from(row.try_get::<_, i64>(4)?).unwrap_or(0),
                 bytes: u64::try_from(row.try_get::<_, i64>(5)?).unwrap_or(0),
                 oldest: moment(row.try_get(6)?).as_millis(),
+                leased: u64::try_from(row.try_get::<_, i64>(9)?).unwrap_or(0),
             });
         }
     }
@@ -128,7 +130,7 @@ async fn share(line: &Line, counted: &Counted) -> Result<(), Fault> {
 fn of(counted: Counted) -> Stock {
     let mut depths: BTreeMap<(String, State, String), (u64, u64)> = BTreeMap::new();
     let (mut oldest, mut waiting) = (BTreeMap::<String, Moment>::new(), BTreeMap::<String, Moment>::new());
-    let mut used = 0;
+    let (mut used, mut leased) = (0, 0);
     for heap in counted.heaps {
         let (state, since) = (state(heap.state), Moment::from_millis(heap.oldest));
         let older = |of: &mut BTreeMap<String, Moment>| {
@@ -144,6 +146,7 @@ fn of(counted: Counted) -> Stock {
             State::Parked => {}
         }
         used += heap.bytes;
+        leased += heap.leased;
         let depth = depths.entry((heap.lane, state, heap.reason)).or_default();
         *depth = (depth.0 + heap.items, depth.1 + heap.bytes);
     }
@@ -153,6 +156,7 @@ fn of(counted: Counted) -> Stock {
         oldest: oldest.into_iter().collect(),
         oldest_waiting: waiting.into_iter().collect(),
         used_bytes: used,
+        leased: Some(leased),
         at: counted.at,
         age: counted.age,
     }

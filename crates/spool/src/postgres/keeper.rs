@@ -163,7 +163,7 @@ impl<'b> Chores<'b> {
         if self.forgotten.elapsed() >= tidy::EVERY {
             self.forgotten = Instant::now();
             let mut held = base.look.take().await?;
-            tidy::forget(&mut held).await?;
+            tidy::forget(&mut held, tidy::MOST_MARKS).await?;
         }
         if self.tidied.elapsed() >= tidy::SELDOM {
             self.tidied = Instant::now();

@@ -40,6 +40,8 @@ pub(super) struct Heap {
     pub(super) bytes: u64,
     /// When the oldest came, or was retried by hand, in milliseconds since 1970.
     pub(super) oldest: i64,
+    /// Those that some relay holds under a lease; 0 in a count that an older relay has made.
+    pub(super) leased: u64,
 }
 
 /// What there is.

@@ -10,6 +10,8 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use futures_util::future::try_join_all;
+use mdss_relay_core::fields;
+use tracing::error;
 
 use super::base::Base;
 use super::delivery::shown;
@@ -20,6 +22,7 @@ use super::slot::Held;
 use crate::claim::{Settled, Settlement};
 use crate::item::{Outcome, State};
 use crate::ticket::Lease;
+use crate::trouble::TroubleKind;
 use mdss_relay_postgres::{Line, Parameter};
 
 /// How often a batch is written again that has met another one.
@@ -78,28 +81,88 @@ DELETE FROM mdss_relay.delivery WHERE id = ANY ($1) AND NOT EXISTS (SELECT FROM 
 /// Two relays that settle the last two items of a delivery would each see the other's: one waits for the other.
 const LOCK: &str = "SELECT FROM mdss_relay.delivery WHERE id = ANY ($1) AND items > 1 ORDER BY id FOR UPDATE";
 
-/// Writes down what came of items. One that is gone meanwhile stays gone.
+/// Writes down what came of items. One that is gone meanwhile stays gone. One that the server refuses for what it is keeps no other from being
+/// written.
 ///
 /// # Errors
-/// If nothing was written, or that is not known; it may be written again.
+/// If something was not written, or that is not known; all of it may be written again.
 pub(super) async fn settle(base: &Base, held: &mut Held<'_>, batch: &[Settlement]) -> Result<Settled, Fault> {
-    let (mut tries, mut marks) = (0, true);
-    let mut room = base.outbox_has_room.load(Ordering::Relaxed);
     let settings = base.settings.lock().unwrap_or_else(|e| e.into_inner()).clone();
-    let settled = loop {
-        match held.ask(async |line| write(line, batch, &settings, marks, room).await).await {
-            // There is no room for marks and facts; deleting makes some.
-            Err(Fault::Sql(e)) if e.code() == Some(&SqlState::DISK_FULL) && (marks || room) => {
-                (marks, room) = (false, false);
-            }
-            Err(fault) if fault.meaning().fate == Fate::Again && tries < TRIES => tries += 1,
-            settled => break settled?,
+    let (mut parts, mut settled) = (vec![batch], Settled::default());
+    while let Some(part) = parts.pop() {
+        match whole(base, held, part, &settings, true).await {
+            Ok(written) => settled.fenced += written.fenced,
+            Err(fault) if !is_of_a_row(&fault) => return Err(fault),
+            Err(fault) => match part {
+                [culprit] => settled.fenced += alone(base, held, culprit, &settings, fault).await?.fenced,
+                many => {
+                    let (first, rest) = many.split_at(many.len() / 2);
+                    parts.extend([rest, first]);
+                }
+            },
         }
-    };
+    }
     // Their tickets have done their work, whoever drops them.
     batch.iter().filter_map(|settlement| settlement.ticket.lease()).for_each(|lease| lease.lost());
     base.counters.fenced.add(settled.fenced);
     Ok(settled)
+}
+
+/// Whether one of the rows is at fault, so that the others may be written without it. A row that somebody else holds is waited for.
+fn is_of_a_row(fault: &Fault) -> bool {
+    let meaning = fault.meaning();
+    meaning.fate == Fate::Smaller && meaning.kind != TroubleKind::Locked
+}
+
+/// One outcome that the server refuses for what it is: once more without what it brings along. If that is refused as well, the item stays, and
+/// comes again when its lease ends.
+async fn alone(
+    base: &Base,
+    held: &mut Held<'_>,
+    culprit: &Settlement,
+    settings: &[u8],
+    fault: Fault,
+) -> Result<Settled, Fault> {
+    let settled = whole(base, held, std::slice::from_ref(culprit), settings, false).await;
+    let (why, what) = match &settled {
+        Ok(_) => (fault, "without its mark and its entry for the ledger"),
+        Err(again) if !is_of_a_row(again) => return settled,
+        Err(_) => (fault, "so its object is sent again when the lease ends"),
+    };
+    let trouble = why.trouble("settling an item");
+    error!(
+        { fields::ERROR_TYPE } = trouble.kind.name(),
+        { fields::SPOOL_DATABASE } = base.database.place(),
+        "the database refuses the outcome of item {}, {what}: {}",
+        culprit.ticket.id().get(),
+        trouble.detail
+    );
+    Ok(settled.unwrap_or_default())
+}
+
+/// A batch in one transaction, written again if it has met another one; with marks and facts, if it is to be and there is room.
+async fn whole(
+    base: &Base,
+    held: &mut Held<'_>,
+    batch: &[Settlement],
+    settings: &[u8],
+    all: bool,
+) -> Result<Settled, Fault> {
+    let (mut tries, mut marks) = (0, all);
+    let mut room = all && base.outbox_has_room.load(Ordering::Relaxed);
+    loop {
+        match held.ask(async |line| write(line, batch, settings, marks, room).await).await {
+            // There is no room for marks and facts; deleting makes some.
+            Err(Fault::Sql(e)) if e.code() == Some(&SqlState::DISK_FULL) && (marks || room) => {
+                (marks, room) = (false, false);
+            }
+            // A number of the outbox that was given out twice: each try takes later ones.
+            Err(fault) if matches!(fault.meaning().fate, Fate::Again | Fate::Renumber) && tries < TRIES => {
+                tries += 1;
+            }
+            settled => return settled,
+        }
+    }
 }
 
 /// All of it behind each other on one connection, without waiting for each answer. If one statement fails, the last one takes everything back.

@@ -14,6 +14,11 @@ use mdss_relay_postgres::Line;
 /// The oldest server whose statements and settings are those that the relay uses.
 const OLDEST_SERVER: i32 = 140_000;
 
+/// How a database must keep text for every text to fit: as UTF-8, or as the bytes that come
+/// (<https://www.postgresql.org/docs/current/multibyte.html>, "SQL_ASCII"). In any other there are keys that cannot be stored, and whoever chooses such a
+/// name would keep his object from being scanned.
+const ENCODINGS: [&str; 2] = ["UTF8", "SQL_ASCII"];
+
 /// How the server stands, as it says itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
@@ -189,7 +194,8 @@ pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
                pg_has_role(current_user, 'pg_monitor', 'USAGE') OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
                s.n_dead_tup, s.n_live_tup,
                (SELECT coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid()), current_setting('default_transaction_isolation')
+                WHERE datname = current_database() AND pid <> pg_backend_pid()), current_setting('default_transaction_isolation'),
+               current_setting('server_encoding')
                FROM (SELECT) one LEFT JOIN pg_stat_user_tables s ON s.relid = to_regclass('mdss_relay.item')";
     let row = line.client.query_typed_one(sql, &[]).await?;
     let standbys: i32 = row.try_get(7)?;
@@ -215,6 +221,13 @@ pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
     if standing.server < OLDEST_SERVER {
         let detail =
             format!("the server has version {}; expected PostgreSQL 14 or newer", standing.server / 10_000);
+        return Err(Trouble::new(TroubleKind::Foreign, detail).into());
+    }
+    let encoding: &str = row.try_get(13)?;
+    if !ENCODINGS.contains(&encoding) {
+        let detail = format!(
+            "the database keeps text as {encoding}, which has not every character of a key; expected one that was created with ENCODING 'UTF8'"
+        );
         return Err(Trouble::new(TroubleKind::Foreign, detail).into());
     }
     *watched.seen.lock().unwrap_or_else(|e| e.into_inner()) = Some((standing, Instant::now()));

@@ -47,7 +47,15 @@ pub(super) fn stock(db: &Connection, now: Moment) -> rusqlite::Result<Stock> {
         oldest_waiting.extend(waiting.map(|since| (lane.shown(), since)));
         oldest.extend(waiting.into_iter().chain(held).min().map(|since| (lane.shown(), since)));
     }
-    Ok(Stock { depths, oldest, oldest_waiting, used_bytes: Room::of(db)?.used, at: now, age: Duration::ZERO })
+    Ok(Stock {
+        depths,
+        oldest,
+        oldest_waiting,
+        used_bytes: Room::of(db)?.used,
+        leased: None,
+        at: now,
+        age: Duration::ZERO,
+    })
 }
 
 /// The items that fit, by number, behind `after`, at most `most`.

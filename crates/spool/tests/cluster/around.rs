@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mdss_relay_spool::seam::{Outcome, Want};
-use mdss_relay_spool::{Database, Durability, TroubleKind, tables};
+use mdss_relay_spool::{Database, Durability, Filter, TroubleKind, tables};
 use postgres_rig::{Pooler, Server, wrong_clock};
 
 use crate::common::*;
@@ -76,6 +76,41 @@ async fn tables_of_another_version_are_used_as_long_as_they_may_be() {
     postgres_rig::ask(&url, &tables::script(0)).await.unwrap();
     let store = Store::of(Database::of_url(&url).unwrap().durable(Durability::Server).migrating(false));
     assert_eq!(send(&store, "k").await.unwrap(), "spooled:-");
+}
+
+/// In an encoding with few characters there are names that cannot be stored: whoever chooses one would keep his object from being scanned.
+#[tokio::test]
+async fn a_database_that_cannot_keep_every_key_is_refused_and_says_why() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let name = url.rsplit('/').next().unwrap().split('?').next().unwrap();
+    for (encoding, takes) in [("LATIN1", false), ("EUC_JP", false), ("SQL_ASCII", true), ("UTF8", true)] {
+        let other = format!("{name}_{}", encoding.to_lowercase());
+        let made = format!(
+            "CREATE DATABASE {other} OWNER relay ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+        );
+        server.ask(&made).await.unwrap();
+        let url = url.replace(name, &other);
+        let store = Store::open(&url);
+        // Plain names as well: better now than with the first other one.
+        for key in ["plain", "\u{1F4F7} caf\u{e9} \u{6f22}"] {
+            match send(&store, key).await {
+                Ok(heard) => assert!(takes && heard == "spooled:-", "{encoding} {key}: {heard}"),
+                Err(trouble) => {
+                    assert!(!takes && trouble.kind == TroubleKind::Foreign, "{encoding} {key}: {trouble}");
+                    assert!(trouble.detail.contains(encoding), "{trouble}");
+                    assert!(trouble.detail.contains("ENCODING 'UTF8'"), "{trouble}");
+                }
+            }
+        }
+        if takes {
+            let listed = desk(&url).list(&Filter::default(), None, 10).await.unwrap();
+            assert_eq!(listed[1].key.as_deref(), Some("\u{1F4F7} caf\u{e9} \u{6f22}"), "{encoding}");
+        } else {
+            let trouble = tables::examine(&Database::of_url(&url).unwrap()).await.unwrap_err();
+            assert!(trouble.detail.contains(encoding), "{trouble}");
+        }
+    }
 }
 
 /// The first version's tables, with an event in them as its relay has stored it.
@@ -357,6 +392,12 @@ async fn nothing_waits_or_is_held_for_longer_because_the_databases_clock_has_gon
 #[tokio::test]
 async fn a_server_is_believed_by_its_certificate_for_its_name() {
     let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
+    let Some(shared) = postgres_rig::shared().unwrap() else { return };
+    // The second version's programs are built without (https://www.postgresql.org/docs/current/runtime-config-preset.html, ssl_library).
+    let library = shared.ask("SHOW ssl_library").await.unwrap().concat();
+    if !drive::available("postgres-tls", !library.is_empty()).unwrap() {
+        return;
+    }
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let server = Server::setup(&binaries)
         .file("server.crt", made.cert.pem())

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod around;
+mod backup;
 #[path = "../common/mod.rs"]
 #[expect(dead_code, reason = "the other tests need the rest of it")]
 mod common;

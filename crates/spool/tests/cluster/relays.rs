@@ -56,6 +56,24 @@ async fn no_item_is_given_out_twice_within_its_lease() {
     .await;
 }
 
+/// What somebody holds is counted for all of them, as what there is.
+#[tokio::test]
+async fn leases_are_counted_until_they_end() {
+    let Some(url) = database().await else { return };
+    let (store, other) = (Store::open(&url), Store::open(&url));
+    let records: Vec<_> = (0..10).map(|n| record("b", &format!("k{n}"), None)).collect();
+    accept(&store, &routed(), delivery(&records)).await.unwrap();
+    let leased = async || desk(&url).stock().await.unwrap().leased;
+    assert_eq!(leased().await, Some(0));
+    let short = claim(&store, 3, Duration::from_secs(2)).await.items;
+    let long = claim(&other, 4, MINUTE).await.items;
+    assert_eq!((short.len(), long.len(), leased().await), (3, 4, Some(7)));
+    std::mem::forget(short);
+    until("three have ended", async || leased().await == Some(4)).await;
+    settle(&other, long, |_| Outcome::Accepted).await;
+    assert_eq!(leased().await, Some(0));
+}
+
 /// A claim begins where the one before has ended; what a relay had that has died stands below.
 #[tokio::test]
 async fn what_is_due_again_below_the_last_claim_is_found_although_each_claim_brings_enough() {

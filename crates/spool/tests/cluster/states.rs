@@ -1,10 +1,13 @@
 //! What each SQLSTATE does, by a server that answers with it: a trigger stands in for what cannot be brought about.
 
-use mdss_relay_spool::seam::Outcome;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mdss_relay_spool::seam::{Outcome, Settlement};
 use mdss_relay_spool::{Filter, TroubleKind};
 
 use crate::common::*;
-use crate::store::{Store, claim, send, settle};
+use crate::store::{Store, again, claim, send, settle};
 
 /// A database whose items cannot be stored, as a function says; what raises may look at `NEW` and at the sequence `times`.
 struct Failing {
@@ -35,6 +38,51 @@ impl Failing {
     async fn mend(&self) {
         postgres_rig::ask(&self.url, "DROP TRIGGER raise ON mdss_relay.item").await.unwrap();
     }
+
+    /// From now on what comes of items cannot be written: the statement on a table does this.
+    async fn refuse(&self, what: &str, table: &str, body: &str) {
+        let sql = format!(
+            "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                 BEGIN {body} IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END $$;
+             CREATE TRIGGER refuse BEFORE {what} ON mdss_relay.{table} FOR EACH ROW EXECUTE FUNCTION refuse()"
+        );
+        postgres_rig::ask(&self.url, &sql).await.unwrap();
+    }
+
+    async fn allow(&self, table: &str) {
+        postgres_rig::ask(&self.url, &format!("DROP TRIGGER refuse ON mdss_relay.{table}")).await.unwrap();
+    }
+
+    /// These events are stored, and all that are there are held, in settlements with a fact each.
+    async fn held(&self, keys: &[String], outcome: Outcome) -> Arc<[Settlement]> {
+        for key in keys {
+            until("it is stored", async || send(&self.store, key).await.is_ok()).await;
+        }
+        let (mut held, want) = (Vec::new(), usize::try_from(items(&self.store).await).unwrap());
+        until("all are claimed", async || {
+            let items = claim(&self.store, want, LEASE).await.items;
+            held.extend(items.into_iter().map(|item| item.ticket));
+            held.len() == want
+        })
+        .await;
+        let settlement = |(n, ticket)| Settlement {
+            ticket,
+            outcome: outcome.clone(),
+            fact: Some(format!("\"fact {n}\"")),
+        };
+        held.into_iter().enumerate().map(settlement).collect::<Vec<_>>().into()
+    }
+
+    async fn ask(&self, sql: &str) -> Vec<String> {
+        postgres_rig::ask(&self.url, sql).await.unwrap()
+    }
+}
+
+/// Short, because tests wait for its end.
+const LEASE: Duration = Duration::from_secs(3);
+
+fn keys(count: usize) -> Vec<String> {
+    (0..count).map(|n| if n == 7 { "poison".into() } else { format!("k{n}") }).collect()
 }
 
 #[tokio::test]
@@ -112,7 +160,7 @@ async fn of_a_group_only_the_culprit_is_refused() {
 async fn a_number_that_was_given_out_twice_is_neither_a_duplicate_nor_an_outcome_for_another_item() {
     let Some(failing) = Failing::new().await else { return };
     let Failing { url, store } = failing;
-    let held = claim(&store, 1, std::time::Duration::from_secs(60)).await.items;
+    let held = claim(&store, 1, Duration::from_secs(60)).await.items;
     store.close();
     postgres_rig::ask(&url, "ALTER SEQUENCE mdss_relay.ids RESTART").await.unwrap();
     let store = Store::open(&url);
@@ -140,7 +188,90 @@ async fn a_full_disk_is_settled_without_marks() {
     )
     .await
     .unwrap();
-    let items = claim(&failing.store, 1, std::time::Duration::from_secs(60)).await.items;
+    let items = claim(&failing.store, 1, Duration::from_secs(60)).await.items;
     settle(&failing.store, items, |_| Outcome::Accepted).await;
     assert!(empty(&failing.store).await);
+}
+
+/// Nothing is forgotten of a batch that cannot be written: it is the same when it is written again.
+#[tokio::test]
+async fn what_came_of_items_is_written_when_it_can_be() {
+    use TroubleKind::{Damaged, Foreign, Internal, Locked, Unreachable, Unwritable};
+    let Some(failing) = Failing::new().await else { return };
+    for (n, (state, kind)) in [
+        ("40001", Locked),
+        // Somebody holds a row: none of the others is at fault, and whoever asks for each waits for each.
+        ("55P03", Locked),
+        ("53100", Unwritable),
+        ("53200", Unwritable),
+        ("25006", Unreachable),
+        ("57P01", Unreachable),
+        ("57014", Unreachable),
+        ("42P01", Foreign),
+        ("42501", Unwritable),
+        ("XX001", Damaged),
+        ("XX000", Internal),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let batch = failing.held(&[0, 1, 2].map(|k| format!("{n}.{k}")), Outcome::Accepted).await;
+        failing.refuse("DELETE", "item", &format!("RAISE EXCEPTION 'no' USING ERRCODE = '{state}';")).await;
+        let trouble = failing.store.engine().settle(Arc::clone(&batch)).await.unwrap_err();
+        assert_eq!(trouble.kind, kind, "{state}: {trouble}");
+        assert!(trouble.detail.contains(state), "{state}: {trouble}");
+        assert_eq!(items(&failing.store).await, batch.len() as u64, "{state}");
+        failing.allow("item").await;
+        until("it is written", async || failing.store.engine().settle(Arc::clone(&batch)).await.is_ok())
+            .await;
+        assert!(empty(&failing.store).await, "{state}");
+        assert_eq!(
+            failing.ask("DELETE FROM mdss_relay.outbox RETURNING 1").await.len(),
+            batch.len(),
+            "{state}"
+        );
+    }
+}
+
+/// An outcome that the server refuses for what it is keeps no other from being written, and is heard of again.
+#[tokio::test]
+async fn of_outcomes_only_the_culprit_waits_for_the_end_of_its_lease() {
+    let Some(failing) = Failing::new().await else { return };
+    let put_off = again(Duration::from_secs(600));
+    for (state, what, outcome, left) in [
+        ("22021", "DELETE", Outcome::Accepted, 1),
+        ("23514", "UPDATE", put_off, 12),
+        ("54000", "DELETE", Outcome::Accepted, 1),
+    ] {
+        failing.ask("DELETE FROM mdss_relay.item; DELETE FROM mdss_relay.delivery; DELETE FROM mdss_relay.outbox; DELETE FROM mdss_relay.done").await;
+        assert_eq!(send(&failing.store, "first").await.unwrap(), "spooled:-");
+        let batch = failing.held(&keys(11), outcome).await;
+        // A claim writes no attempt.
+        let attempt = if what == "UPDATE" { "AND NEW.attempts > OLD.attempts" } else { "" };
+        let body = format!(
+            "IF OLD.key = 'poison' {attempt} THEN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END IF;"
+        );
+        failing.refuse(what, "item", &body).await;
+        failing.store.engine().settle(batch).await.unwrap();
+        assert_eq!(items(&failing.store).await, left, "{state}");
+        let untouched = "SELECT key FROM mdss_relay.item WHERE claim IS NOT NULL";
+        assert_eq!(failing.ask(untouched).await, ["poison"], "{state}");
+        assert_eq!(failing.ask("SELECT id FROM mdss_relay.outbox").await.len(), 11, "{state}");
+        failing.allow("item").await;
+        until("it is given out again", async || claim(&failing.store, 20, LEASE).await.items.len() == 1)
+            .await;
+    }
+}
+
+/// A fact that cannot be written costs neither its neighbours nor its item anything: the ledger is told that one is missing.
+#[tokio::test]
+async fn a_fact_that_the_server_refuses_is_counted_as_lost_and_its_item_goes() {
+    let Some(failing) = Failing::new().await else { return };
+    let batch = failing.held(&keys(11), Outcome::Accepted).await;
+    let body = "IF NEW.body LIKE '%fact 4%' THEN RAISE EXCEPTION 'no' USING ERRCODE = '22P05'; END IF;";
+    failing.refuse("INSERT", "outbox", body).await;
+    failing.store.engine().settle(batch).await.unwrap();
+    assert!(empty(&failing.store).await);
+    assert_eq!(failing.ask("SELECT id FROM mdss_relay.outbox").await.len(), 11);
+    assert_eq!(failing.ask("SELECT lost FROM mdss_relay.outbox_state").await, ["1"]);
 }
