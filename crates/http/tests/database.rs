@@ -134,6 +134,72 @@ async fn two_relays_on_one_database_deliver_each_object_once() {
     }
 }
 
+/// What one of them would skip or hold by the rules of yesterday the other may send, so until they agree nobody decides it for both.
+#[tokio::test]
+async fn a_new_configuration_heals_what_is_held_whichever_relay_has_it_first() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let url = server.database().await.unwrap();
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let route = |bucket: &str| {
+        format!(
+            "[[source]]\nname = \"open\"\npath = \"/events\"\nauth = \"none\"\n\
+             [[route]]\nbucket = \"{bucket}\"\nstorage_client_id = \"{}\"\n",
+            units::S3_COMPATIBLE
+        )
+    };
+    let config = |name: &str| folder.path().join(name);
+    let program = |name: &str| {
+        std::fs::write(config(name), route("elsewhere")).unwrap();
+        Program::new(env!("CARGO_BIN_EXE_mdss-relay-http"))
+            .env("RELAY_LISTEN", "127.0.0.1:0")
+            .env("APIENDPOINT", sim.url())
+            .env("APIKEY", DEFAULT_API_KEY)
+            .env("RELAY_MODE", "spooled")
+            .env("RELAY_CONFIG", config(name))
+            .env("RELAY_SPOOL_URL_FILE", url_file(folder.path(), &url))
+            .env("RELAY_SPOOL_DURABILITY", "server")
+    };
+    let (mut new, mut old) = (start(program("new.toml")).await, start(program("old.toml")).await);
+    let items = async |what: &str| {
+        let count = "SELECT coalesce(string_agg(key || ' ' || state || ' ' || reason, ',' ORDER BY key), '') FROM mdss_relay.item";
+        postgres_rig::ask(&url, count).await.unwrap() == [what]
+    };
+    assert_eq!(post(&old, &["k0"]).await, 200);
+    assert!(items("k0 1 unmapped_bucket").await, "it is held");
+    // A wrong one is not taken, and nothing changes.
+    std::fs::write(config("new.toml"), route("b").replace(units::S3_COMPATIBLE, "two words")).unwrap();
+    new.process.signal("HUP").unwrap();
+    new.process.wait_for_line("is not used", LIMIT).await.unwrap();
+    std::fs::write(config("new.toml"), route("b")).unwrap();
+    new.process.signal("HUP").unwrap();
+    new.process.wait_for_line("a new configuration is in force", LIMIT).await.unwrap();
+    until("they are known to differ", async || {
+        page(&old, "/metrics")
+            .await
+            .1
+            .contains("mdss_relay_spool_replicas{version=\"0.1.0\",settings=\"other\"} 1")
+    })
+    .await;
+    // By the old rules nobody wants it, and it is neither skipped nor held for an operator.
+    assert_eq!(post(&old, &["k1"]).await, 200);
+    let sent = async |key: &str| sim.accepted_keys().iter().any(|accepted| accepted == key);
+    assert!(
+        sent("k1").await
+            || items("k1 0 settings_differ").await
+            || items("k0 0 settings_differ,k1 0 settings_differ").await
+    );
+    std::fs::write(config("old.toml"), route("b")).unwrap();
+    old.process.signal("HUP").unwrap();
+    old.process.wait_for_line("a new configuration is in force", LIMIT).await.unwrap();
+    // The minute for which it is put off passes.
+    postgres_rig::ask(&url, "UPDATE mdss_relay.item SET not_before = now()").await.unwrap();
+    until("both are sent", async || sent("k0").await && sent("k1").await).await;
+    until("nothing is left", async || items("").await).await;
+    assert_eq!(metric(&new, "mdss_relay_reloads_total{outcome=\"refused\"}").await, Some(1.0));
+    assert_eq!(sim.accepted_keys().len(), 2);
+}
+
 #[tokio::test]
 async fn a_relay_outlives_its_database() {
     let Some(binaries) = postgres_rig::binaries().unwrap() else { return };

@@ -239,7 +239,7 @@ impl Pace {
         }
         // Where nothing passes at all it is no question of the rate; who finds that out is the breaker.
         let all = self.since.accepted + self.since.refused;
-        if another && (lowered.is_none() || (self.since.accepted > 0 && all >= REQUESTS)) {
+        if another && self.since.accepted > 0 && (lowered.is_none() || all >= REQUESTS) {
             self.lower(now);
         }
     }
@@ -386,10 +386,21 @@ mod tests {
     fn no_pace_falls_below_one_a_second() {
         let (mut pace, mut now) = (Pace::new(10), Instant::now());
         for _ in 0..40 {
+            pace.succeeded(TOOK, now);
             pushed_back(&mut pace, &mut now);
         }
         assert_eq!(pace.rate, LEAST);
         assert_eq!(starts(&mut pace, &mut now, 10, false), 10);
+    }
+
+    /// A gateway in front of an MDSS that is not there yet says "too many" to everybody. What waits is not to creep when it is there.
+    #[test]
+    fn where_nothing_has_passed_it_is_no_question_of_the_rate() {
+        let (mut pace, mut now) = (Pace::new(10_000), Instant::now());
+        for _ in 0..40 {
+            pushed_back(&mut pace, &mut now);
+        }
+        assert_eq!(pace.rate, BEGIN);
     }
 
     #[test]

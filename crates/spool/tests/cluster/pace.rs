@@ -89,6 +89,38 @@ async fn a_gateway_that_refuses_above_a_rate_is_given_by_all_of_them_what_it_tak
     assert!(refused * 10 <= requests.len(), "{refused} of {} refused", requests.len());
 }
 
+/// Each hears for itself how long MDSS wants to be left alone: that costs some requests for each relay, and not one more.
+#[tokio::test]
+async fn a_wish_to_be_left_alone_is_heard_by_each_relay_with_its_first_requests() {
+    const SEATS: usize = 4;
+    const WISH: Duration = Duration::from_secs(3);
+    let Some(url) = database().await else { return };
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
+    let relay = relay_for(&sim, &[("RELAY_CONCURRENCY", &SEATS.to_string())]);
+    let stores = [Store::open(&url), Store::open(&url), Store::open(&url)];
+    for n in 0..10 {
+        fill(&stores[0], &relay, &format!("b{n}"), 100).await;
+    }
+    let wish = Step::RetryAfter { status: mdss_sim::StatusCode::TOO_MANY_REQUESTS, seconds: 3 };
+    sim.push(vec![wish; 3 * SEATS]);
+    let begin = Instant::now();
+    let workers: Vec<_> = stores.iter().map(|store| Running::start(store, &relay)).collect();
+    until("it is refused", async || !sim.requests().is_empty()).await;
+    tokio::time::sleep(WISH - Duration::from_millis(500)).await;
+    let refused = sim.requests().len();
+    until("all are sent", async || accepted(&sim).len() == 1000).await;
+    let lasted = begin.elapsed();
+    for worker in workers {
+        worker.stop().await;
+    }
+    // A few times the wish, until it is no longer uttered; and then it is no creeping.
+    assert!(lasted < 10 * WISH, "{lasted:?}");
+    assert!(
+        refused >= 2 && refused <= 3 * SEATS,
+        "{refused} requests in the time that MDSS wanted to be left alone"
+    );
+}
+
 /// One of them asks whether MDSS is back, and when it is, both go on at once.
 #[tokio::test]
 async fn while_mdss_is_away_one_relay_asks_and_all_others_wait() {
