@@ -8,7 +8,8 @@
 use std::time::{Duration, Instant};
 
 use mdss_relay_ledger::{
-    BucketName, Database, Export, Fact, Filter, Format, Ledger, Options, OutboxId, Place, ScanResult, Verify,
+    BucketName, Database, Export, Fact, Filter, Forget, Format, Ledger, Options, OutboxId, Place, ScanResult,
+    Verify, Which,
 };
 use postgres_rig::Server;
 use tempfile::TempDir;
@@ -220,6 +221,19 @@ async fn all(number: u64, server: Option<&Server>) {
         format!("{:.1} µs", begin.elapsed().as_secs_f64() * 1e6 / some as f64),
         "an entry, 2000 at a time",
     );
+
+    for (what, prefix) in [
+        ("forget one key", "incoming/2026/11/01/department-of-invoices/customer-000001/inv-0000000001"),
+        ("forget a day", "incoming/2026/11/02/"),
+    ] {
+        let (bucket, which) = (BucketName::new("invoices"), Which::Prefix(prefix.as_bytes().to_vec()));
+        let begin = Instant::now();
+        let forget = Forget { bucket, which, reason: "a bench".into(), actor: "bench".into() };
+        let forgotten = ledger.forget(forget).await.unwrap();
+        let what_remains =
+            format!("{} entries; what is left of them elsewhere: {:?}", forgotten.entries, forgotten.remains);
+        line(what, format!("{:.0} ms", begin.elapsed().as_secs_f64() * 1e3), &what_remains);
+    }
 
     // It grows like the rest, and ten million are 9 GB.
     if number > 2_000_000 {
