@@ -7,6 +7,7 @@ mod failover;
 mod field;
 mod kind;
 mod ledger;
+mod moving;
 mod play;
 mod rate;
 
@@ -31,6 +32,9 @@ pub(crate) struct Arguments {
     /// A newer relay, with a migration of the tables, for the row `upgrade`; without it that row is left out
     #[arg(long, value_name = "PATH")]
     newer: Option<PathBuf>,
+    /// The tool that moves a spool, for the row `kill-move`; by default the mdss-relay beside this program
+    #[arg(long, value_name = "PATH")]
+    tool: Option<PathBuf>,
     /// A row, repeatable; by default all
     #[arg(long = "row", value_enum, value_name = "NAME", hide_possible_values = true)]
     rows: Vec<Kind>,
@@ -52,6 +56,7 @@ pub(crate) struct Arguments {
 pub(crate) struct Plan {
     relay: PathBuf,
     newer: Option<PathBuf>,
+    tool: PathBuf,
     binaries: Binaries,
     rows: Vec<Kind>,
     /// Rows that cannot be played here, and why.
@@ -69,14 +74,17 @@ impl Arguments {
     /// # Errors
     /// What is wrong with the command line, or that there is no PostgreSQL.
     pub(crate) fn plan(self) -> Result<Plan, String> {
-        let relay = match self.relay {
-            Some(relay) => relay,
-            None => std::env::current_exe().map_err(|e| e.to_string())?.with_file_name("mdss-relay-http"),
-        };
-        for program in [Some(&relay), self.newer.as_ref()].into_iter().flatten() {
-            if !program.is_file() {
+        let beside = std::env::current_exe().map_err(|e| e.to_string())?;
+        let relay = self.relay.unwrap_or_else(|| beside.with_file_name("mdss-relay-http"));
+        let tool = self.tool.unwrap_or_else(|| beside.with_file_name("mdss-relay"));
+        for (program, what, package) in [
+            (Some(&relay), "a relay", "mdss-relay-http"),
+            (self.newer.as_ref(), "a relay", "mdss-relay-http"),
+            (Some(&tool), "the operator's tool", "mdss-relay"),
+        ] {
+            if let Some(program) = program.filter(|program| !program.is_file()) {
                 return Err(format!(
-                    "{} is not a file; expected a relay, which `cargo build --package mdss-relay-http` builds",
+                    "{} is not a file; expected {what}, which `cargo build --package {package}` builds",
                     program.display()
                 ));
             }
@@ -92,6 +100,7 @@ impl Arguments {
         Ok(Plan {
             relay,
             newer: self.newer,
+            tool,
             binaries,
             rows,
             skipped,

@@ -71,11 +71,6 @@ impl Ours {
         let key_file = setup.dir.join("key");
         std::fs::write(&key_file, key).map_err(|e| format!("{}: {e}", key_file.display()))?;
         let program = std::path::absolute(setup.program).map_err(|e| e.to_string())?;
-        let units: &[Unit] = if setup.odd { &[Unit::Good, Unit::Odd] } else { &[Unit::Good] };
-        let route = |unit: &Unit| {
-            format!("[[route]]\nbucket = \"{}\"\nstorage_client_id = \"{}\"\n", unit.bucket(), unit.id())
-        };
-        let routes: String = units.iter().map(route).collect();
         let program = match setup.around {
             // Opened for both ways, so that opening waits for no reader. The process keeps the shell's number.
             Around::UnreadLog => {
@@ -94,7 +89,7 @@ impl Ours {
         let mut program = program
             .env("RELAY_LISTEN", address.to_string())
             .env("RELAY_AUTH", "none")
-            .env("RELAY_CONFIG_TOML", routes)
+            .env("RELAY_CONFIG_TOML", routes(setup.odd))
             .env("APIENDPOINT", &setup.webhook)
             .env("APIKEY_FILE", &key_file)
             .env("RELAY_TIMEOUT", setup.timeout)
@@ -210,6 +205,15 @@ impl Relay {
             Self::Theirs { .. } => Err("this fault needs the relay's process".into()),
         }
     }
+}
+
+/// The routes of a relay, with the odd unit's or without.
+pub(crate) fn routes(odd: bool) -> String {
+    let units: &[Unit] = if odd { &[Unit::Good, Unit::Odd] } else { &[Unit::Good] };
+    let route = |unit: &Unit| {
+        format!("[[route]]\nbucket = \"{}\"\nstorage_client_id = \"{}\"\n", unit.bucket(), unit.id())
+    };
+    units.iter().map(route).collect()
 }
 
 /// A mount that nobody else sees.

@@ -25,7 +25,7 @@ use crate::table::Row;
 use crate::watching::{drain, fresh, refused};
 
 /// Steps of a storm; no relay uses them up before it is over.
-const STORM: usize = 5000;
+pub(crate) const STORM: usize = 5000;
 
 /// How long MDSS takes for a restart.
 const AWAY: Duration = Duration::from_secs(20);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -155,6 +155,18 @@ impl Field {
         Ok(())
     }
 
+    /// A directory beside those of the relays.
+    pub(crate) fn beside(&self, name: &str) -> Result<PathBuf, String> {
+        let place = self._dir.path().join(name);
+        std::fs::create_dir_all(&place).map_err(|e| format!("{}: {e}", place.display()))?;
+        Ok(place)
+    }
+
+    /// One more relay, whose spool is a file in this directory.
+    pub(crate) fn on_file(&self, place: &Path) -> Result<Ours, String> {
+        relay(&self.plan, self.kind, place, 0, None, &[], &self.replicas[0].out, false)
+    }
+
     pub(crate) fn standby(&self) -> usize {
         1 - self.primary
     }
@@ -228,7 +240,7 @@ async fn database(
     }
 }
 
-/// A relay with its settings.
+/// A relay with its settings. Without a line to a database its spool is a file.
 #[expect(clippy::too_many_arguments, reason = "each is another thing that differs between relays")]
 fn relay(
     plan: &Plan,
@@ -247,12 +259,11 @@ fn relay(
     );
     let rate = kind.rate(plan.senders).map(|rate| rate.to_string());
     let durability = if kind.base() == Base::Synchronous { "replicated" } else { "server" };
-    let mut more = vec![
-        ("RELAY_SPOOL_URL", url.as_str()),
-        ("RELAY_SPOOL_DURABILITY", durability),
-        // A look at MDSS by itself would be taken for an object that a relay has sent while it was cut off.
-        ("RELAY_CHECK_EVERY", "never"),
-    ];
+    // A look at MDSS by itself would be taken for an object that a relay has sent while it was cut off.
+    let mut more = vec![("RELAY_CHECK_EVERY", "never")];
+    if !lines.is_empty() {
+        more.extend([("RELAY_SPOOL_URL", url.as_str()), ("RELAY_SPOOL_DURABILITY", durability)]);
+    }
     more.extend(rate.as_deref().map(|rate| ("RELAY_SPOOL_RATE", rate)));
     let ledger = dir.with_file_name(LEDGER).display().to_string();
     if kind.has_ledger() {
@@ -263,8 +274,8 @@ fn relay(
         _ => Vec::new(),
     };
     more.extend(clock.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    let program = match (&plan.newer, newer) {
-        (Some(program), true) => program,
+    let program = match &plan.newer {
+        Some(program) if newer && kind == Kind::Upgrade => program,
         _ => &plan.relay,
     };
     let setup = Setup {
@@ -278,7 +289,7 @@ fn relay(
         dir,
         address,
         // Where two configurations are side by side, the older one knows one bucket alone.
-        odd: kind != Kind::Upgrade || newer,
+        odd: !kind.has_two_configurations() || newer,
     };
     Ours::new(&setup, mdss_sim::DEFAULT_API_KEY)
 }

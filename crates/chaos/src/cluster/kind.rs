@@ -37,6 +37,10 @@ pub(crate) enum Kind {
     EditedLedger,
     /// The relays' clocks are an hour wrong, and ten minutes that of the standby that is promoted
     ClockSkew,
+    /// A spool moves from a file into the database and back while the move is killed, again and again: everything must reach MDSS, once
+    KillMove,
+    /// Two configurations of the relay side by side: what one of them alone has no route for stays for the other
+    SettingsDiffer,
     /// Two versions and two configurations of the relay side by side, the newer one with a migration
     Upgrade,
     /// A transaction stays open in the relay's database
@@ -74,7 +78,11 @@ impl Kind {
     pub(crate) fn cycles(self) -> u32 {
         match self {
             Self::KillReplica => 40,
-            Self::FreezeReplica | Self::Upgrade | Self::LongTransaction | Self::ClockSkew => 2,
+            Self::FreezeReplica
+            | Self::Upgrade
+            | Self::SettingsDiffer
+            | Self::LongTransaction
+            | Self::ClockSkew => 2,
             Self::RollingRestart | Self::Partition => 6,
             Self::KillPrimary => 8,
             Self::KillPrimaryAsync => 4,
@@ -82,7 +90,7 @@ impl Kind {
             Self::RestartPooler => 20,
             Self::FullDisk => 8,
             Self::KillLedger => 10,
-            Self::FullLedger => 3,
+            Self::FullLedger | Self::KillMove => 3,
             Self::EditedLedger => 5,
             Self::Rate => 1,
             Self::Everything => 12,
@@ -106,6 +114,8 @@ impl Kind {
             | Self::RollingRestart
             | Self::Partition
             | Self::Upgrade
+            | Self::SettingsDiffer
+            | Self::KillMove
             | Self::LongTransaction
             | Self::KillLedger
             | Self::EditedLedger
@@ -116,6 +126,16 @@ impl Kind {
     /// Whether a ledger is kept, and compared with what MDSS has accepted.
     pub(crate) fn has_ledger(self) -> bool {
         matches!(self, Self::KillLedger | Self::FullLedger | Self::EditedLedger)
+    }
+
+    /// Whether two configurations are side by side, of which the older one does not know the odd unit's bucket.
+    pub(crate) fn has_two_configurations(self) -> bool {
+        matches!(self, Self::Upgrade | Self::SettingsDiffer)
+    }
+
+    /// Whether nobody posts beside what the row itself announces: where the pace is measured, and where a spool moves between relays that do not run.
+    pub(crate) fn is_quiet(self) -> bool {
+        matches!(self, Self::Rate | Self::KillMove)
     }
 
     /// The most requests a second that all relays together send, where a row needs to know it. Where so many senders go on during the faults it is more

@@ -188,7 +188,7 @@ impl Field {
     }
 
     /// A transaction of somebody else, until it is dropped, and its process.
-    async fn hold(&self, statement: &str) -> Result<(impl Sized + use<>, i32), String> {
+    pub(super) async fn hold(&self, statement: &str) -> Result<(impl Sized + use<>, i32), String> {
         let client = said(postgres_rig::client(&self.servers[self.primary].admin_url(DATABASE)).await)?;
         client.batch_execute(&format!("BEGIN; {statement}")).await.map_err(|e| with_causes(&e))?;
         let own = client.query_one("SELECT pg_backend_pid()", &[]).await.map_err(|e| with_causes(&e))?;
@@ -196,12 +196,12 @@ impl Field {
         Ok((client, pid))
     }
 
-    /// Waits until a relay waits for what such a process holds.
-    async fn keeps_waiting(&self, holder: i32) -> Result<(), String> {
+    /// Waits until a relay, or a move, waits for what such a process holds.
+    pub(super) async fn keeps_waiting(&self, holder: i32) -> Result<(), String> {
         let waits = format!(
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE {holder} = ANY (pg_blocking_pids(pid)))"
         );
-        self.until("no relay has come to what is held", &waits).await
+        self.until("nobody has come to what is held", &waits).await
     }
 
     fn place(&self) -> Result<Place, String> {

@@ -74,11 +74,10 @@ impl Field {
     /// True if a fresh event has passed after the faults.
     async fn play(&mut self) -> Result<bool, String> {
         let units: &[Unit] =
-            if self.kind == Kind::Upgrade { &[Unit::Good, Unit::Odd] } else { &[Unit::Good] };
+            if self.kind.has_two_configurations() { &[Unit::Good, Unit::Odd] } else { &[Unit::Good] };
         let (stop, stopped) = watch::channel(false);
         let mut senders = JoinSet::new();
-        // Where the pace is measured, all that is to be sent is there before.
-        let many = if self.kind == Kind::Rate { 0 } else { self.plan.senders };
+        let many = if self.kind.is_quiet() { 0 } else { self.plan.senders };
         for _ in 0..many {
             let (rng, stopped) = (self.rng.fork(), stopped.clone());
             senders.spawn(self.sender.clone().run(units, rng, stopped));
@@ -165,7 +164,8 @@ impl Field {
             Kind::FullLedger => self.fill_the_ledger().await,
             Kind::EditedLedger => self.edit_a_row().await,
             Kind::ClockSkew => self.clock_skew().await,
-            Kind::Upgrade => self.upgrade().await,
+            Kind::KillMove => self.kill_move().await,
+            Kind::Upgrade | Kind::SettingsDiffer => self.upgrade().await,
             Kind::LongTransaction => self.long_transaction().await,
             Kind::Rate => self.rate().await,
             Kind::Everything => {
@@ -313,22 +313,45 @@ impl Field {
         self.recovered().await
     }
 
-    /// Old relays beside new ones, then new ones alone; all but one of the old ones come back, and are exchanged again.
+    /// Old relays, or those with the old routes, beside new ones, then new ones alone; all but one of the old ones come back, and are exchanged again.
     async fn upgrade(&mut self) -> Result<(), String> {
         let all = self.replicas.len();
         for (many, newer) in [(all, true), (all - 1, false), (all - 1, true)] {
             for one in 0..many {
                 self.replicas[one].ours.up().await?;
-                self.pause(300..900).await;
                 self.replicas[one].ours.stop().await?;
                 self.exchange(one, newer)?;
                 self.replicas[one].ours.start()?;
                 self.replicas[one].ours.up().await?;
+                // From the first of them on there is always a newer one.
+                self.pause(300..900).await;
+                self.nothing_is_held().await?;
             }
             self.pause(500..1500).await;
             self.recovered().await?;
         }
         Ok(())
+    }
+
+    /// Whether relays hold or park nothing that another one has a route for. It is stored before it is known that settings differ, so it may stand there for a
+    /// moment; but before another relay starts, which would make it due, it must be put off.
+    async fn nothing_is_held(&self) -> Result<(), String> {
+        let held = self.ask("SELECT id::text FROM mdss_relay.item WHERE state <> 0").await?.join(", ");
+        if held.is_empty() {
+            return Ok(());
+        }
+        let still = format!("SELECT count(*)::text FROM mdss_relay.item WHERE state <> 0 AND id IN ({held})");
+        let begin = Instant::now();
+        loop {
+            let many = self.ask(&still).await?.concat();
+            if many == "0" {
+                return Ok(());
+            }
+            if begin.elapsed() > LATE {
+                return Err(format!("{many} objects are held or parked for which another relay has a route"));
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Waits until an event passes.
