@@ -7,6 +7,7 @@ mod failover;
 mod field;
 mod kind;
 mod ledger;
+mod mixed;
 mod moving;
 mod play;
 mod rate;

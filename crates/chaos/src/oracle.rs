@@ -18,12 +18,14 @@ pub(crate) enum Unit {
     Good,
     /// The one that is switched off for a while.
     Odd,
+    /// The good one by another bucket, for which a relay may have a route that takes nothing.
+    Chosen,
 }
 
 impl Unit {
     pub(crate) fn id(self) -> &'static str {
         match self {
-            Self::Good => mdss_sim::units::S3_COMPATIBLE,
+            Self::Good | Self::Chosen => mdss_sim::units::S3_COMPATIBLE,
             Self::Odd => mdss_sim::units::AMAZON_S3,
         }
     }
@@ -32,6 +34,7 @@ impl Unit {
         match self {
             Self::Good => "chaos",
             Self::Odd => "chaos-odd",
+            Self::Chosen => "chaos-chosen",
         }
     }
 }

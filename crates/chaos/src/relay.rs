@@ -207,13 +207,13 @@ impl Relay {
     }
 }
 
-/// The routes of a relay, with the odd unit's or without.
+/// The routes of a relay, with the odd unit's or without. Without it the chosen bucket's takes nothing.
 pub(crate) fn routes(odd: bool) -> String {
-    let units: &[Unit] = if odd { &[Unit::Good, Unit::Odd] } else { &[Unit::Good] };
-    let route = |unit: &Unit| {
+    let route = |unit: Unit| {
         format!("[[route]]\nbucket = \"{}\"\nstorage_client_id = \"{}\"\n", unit.bucket(), unit.id())
     };
-    units.iter().map(route).collect()
+    let both = route(Unit::Good) + &route(Unit::Chosen);
+    both + &if odd { route(Unit::Odd) } else { "suffix = \"/no object has this name\"\n".to_owned() }
 }
 
 /// A mount that nobody else sees.
