@@ -131,26 +131,35 @@ fn why_not(kind: Kind, binaries: &Binaries, newer: bool) -> Option<String> {
 }
 
 impl Plan {
+    /// Whether each fault is injected as often as it is to be: then nothing but the machine excuses a figure.
+    fn is_full(&self) -> bool {
+        self.cycles.is_none()
+    }
+
     /// Rows that are left out, and why.
     pub(crate) fn skipped(&self) -> Vec<(String, String)> {
         self.skipped.iter().map(|(kind, why)| (kind.name(), why.clone())).collect()
     }
 }
 
-/// All rows in their order, some at a time.
+/// All rows in their order, some at a time; the pace of a full run is measured when the others are done.
 pub(crate) async fn run(plan: &Arc<Plan>) -> Vec<Row> {
     let mut running = JoinSet::new();
     let mut done: Vec<Option<Row>> = vec![None; plan.rows.len()];
-    for (place, kind) in plan.rows.iter().enumerate() {
-        while running.len() >= plan.jobs {
+    let rows = plan.rows.iter().copied().enumerate();
+    let (alone, others): (Vec<_>, Vec<_>) = rows.partition(|(_, kind)| plan.is_full() && *kind == Kind::Rate);
+    for some in [others, alone] {
+        for (place, kind) in some {
+            while running.len() >= plan.jobs {
+                crate::take(&mut running, &mut done).await;
+            }
+            crate::progress(&format!("{}: begins", kind.name()));
+            let plan = Arc::clone(plan);
+            running.spawn(async move { (place, play::run(plan, kind).await) });
+        }
+        while !running.is_empty() {
             crate::take(&mut running, &mut done).await;
         }
-        crate::progress(&format!("{}: begins", kind.name()));
-        let (plan, kind) = (Arc::clone(plan), *kind);
-        running.spawn(async move { (place, play::run(plan, kind).await) });
-    }
-    while !running.is_empty() {
-        crate::take(&mut running, &mut done).await;
     }
     // A row that panicked would be missing: that is no success.
     let rows = plan.rows.iter().zip(done);

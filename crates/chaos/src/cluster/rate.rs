@@ -73,7 +73,7 @@ impl Field {
             pace.burst,
             pace.least.map_or("?".to_owned(), |least| least.to_string())
         ));
-        pace.judge(if self.plan.cycles.is_none() { LEAST } else { LEAST_BESIDE_OTHERS })
+        pace.judge(if self.plan.is_full() { LEAST } else { LEAST_BESIDE_OTHERS })
     }
 }
 
