@@ -63,9 +63,7 @@ impl Field {
             self.excused += self.at_once() + self.batch();
         }
         self.died = Some(Instant::now());
-        // A statement that waits would be done for the dead relay, too, once nothing holds it.
-        let waiting = "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        self.ask(waiting).await?;
+        self.end_waits().await?;
         drop(outbox);
         for one in order {
             self.replicas[one].ours.start()?;
@@ -194,6 +192,12 @@ impl Field {
         let own = client.query_one("SELECT pg_backend_pid()", &[]).await.map_err(|e| with_causes(&e))?;
         let pid = own.try_get(0).map_err(|e| with_causes(&e))?;
         Ok((client, pid))
+    }
+
+    /// Ends statements that wait for what is held: they would be done for whoever had sent them and is dead, too, once nothing holds them.
+    pub(super) async fn end_waits(&self) -> Result<(), String> {
+        let end = "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        self.ask(end).await.map(drop)
     }
 
     /// Waits until a relay, or a move, waits for what such a process holds.

@@ -21,20 +21,17 @@ const KNOWN: usize = 30;
 const TOGETHER: usize = 3;
 const WAITING: usize = 2000 * TOGETHER;
 
-/// How often the move is killed on each way: while it starts, while it is kept waiting between its two commits, and as often as that is left after a step.
+/// How often the move is killed on each way: once while it starts, twice while a lock keeps it waiting, and then each time after a step.
 const KILLS: u32 = 6;
 
 /// How long a move may take that nobody kills, or a step of it. Only a machine in trouble comes near it.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// How long a move is kept waiting at least, and how often somebody looks how far it is.
+/// The pause between two looks at how far a move is.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// What a move writes when it stores, and when it deletes; what it reads is free, and so is a row of it that it locks.
 const HOLD: &str = "LOCK TABLE mdss_relay.item IN SHARE ROW EXCLUSIVE MODE";
-
-/// Backends that wait for it. Whoever had sent them the statement is dead, and they would do it all the same.
-const WAITERS: &str = "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
 
 impl Field {
     /// A relay that works on a file takes events while MDSS takes none, and ends. The move is killed again and again and resumed until it is done. Then the
@@ -144,8 +141,8 @@ impl Field {
         }
     }
 
-    /// Moves, and kills the move: once at any moment while it starts; once between the commit where the events go and the one where they come from, or
-    /// before the first of the two; and the rest at any moment after a step.
+    /// Moves, and kills the move: at any moment while it starts; before the commit where the events go, or between that and the one where they come from; and
+    /// at any moment after a step.
     async fn through_kills(&mut self, way: &[&str], waiting: usize) -> Result<(), String> {
         let program = Program::new(&self.plan.tool).args(["spool", "move"]).args(way.iter().copied());
         // There is one server.
@@ -176,8 +173,9 @@ impl Field {
             over(&mut process)?;
             // Dropped, it is killed and waited for.
             drop(process);
+            // Else the database does what the dead move had asked for, while the next one begins.
             if number == 2 {
-                self.ask(WAITERS).await?;
+                self.end_waits().await?;
             }
             drop(holder);
             amid += usize::from((1..waiting).contains(&self.stored().await?));
