@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mdss_relay_postgres::{Database, Line, NotReady};
+use mdss_relay_postgres::{Database, Fit, Line};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
-use super::schema::TABLES;
+use super::schema::{TABLES, not_ready};
 use crate::asked::{Rekey, Rekeyed, Remains};
 use crate::chains::{Chain, Reach};
 use crate::db::{Db, Fault, Session, args};
@@ -23,6 +24,10 @@ const KEPT: usize = 3;
 /// A writer of whom nothing was heard for so long has left his chain to the next one; and how often he says that he is there.
 const LEASE: &str = "2 minutes";
 const BEAT: Duration = Duration::from_secs(20);
+
+/// How often somebody who is at work looks whether the tables are still for this program, and how long the answer may take.
+const LOOK: Duration = Duration::from_secs(1);
+const LOOKING: Duration = Duration::from_secs(10);
 
 /// How long it may take to remove dead rows.
 const VACUUM: Duration = Duration::from_secs(60);
@@ -44,6 +49,9 @@ pub(crate) struct Server {
     me: String,
     writer: Mutex<Writer>,
     lines: Mutex<Vec<Line>>,
+    /// Whether the tables are still for this program, and when that was asked last.
+    fit: Fit,
+    looked: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -65,6 +73,8 @@ impl Server {
             me: hex(&me),
             writer: Mutex::default(),
             lines: Mutex::default(),
+            fit: Fit::new(TABLES),
+            looked: Mutex::default(),
             options,
         };
         match server.options.access {
@@ -108,6 +118,8 @@ impl Server {
             me: String::new(),
             writer: Mutex::default(),
             lines: Mutex::default(),
+            fit: Fit::new(TABLES),
+            looked: Mutex::default(),
             options: Options { access: Access::Write, ..options },
         };
         if !server.read(|db| db.is_there("SELECT 1 FROM chain LIMIT 1", &[]))? {
@@ -259,27 +271,43 @@ impl Server {
         loop {
             let kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner).pop();
             match kept {
-                Some(line) if line.client.is_closed() => {}
-                Some(line) => return Ok(line),
+                // A new one is made as soon as the tables fit.
+                Some(line) if line.client.is_closed() || self.fit.is_outdated() => {}
+                Some(line) => {
+                    self.look(&line)?;
+                    return Ok(line);
+                }
                 None => break,
             }
         }
         let writes = self.options.access == Access::Write;
         self.runtime.block_on(async {
             let line = Line::connect(&self.database).await?;
-            let ready = async {
-                if writes {
-                    return TABLES.ready(&line, self.database.migrates()).await;
-                }
-                let found = TABLES.version(&line).await?;
-                if found.version > 0 { TABLES.check(found).map_err(NotReady::Ours) } else { Ok(()) }
+            let ready = match writes {
+                true => self.fit.ready(&line, self.database.migrates()).await,
+                false => self.fit.look(&line).await.map(drop),
             };
-            match ready.await {
+            match ready {
                 Ok(()) => Ok(line),
-                Err(NotReady::Ours(failing)) => Err(failing.into()),
-                Err(NotReady::Sql(error)) => Err(Fault::from(error).trouble("preparing the ledger")),
+                Err(error) => Err(not_ready(error, "preparing the ledger")),
             }
         })
+    }
+
+    /// Looks whether the tables were made those of later relays meanwhile, if nobody has looked just now.
+    fn look(&self, line: &Line) -> Result<(), Trouble> {
+        const DOING: &str = "looking at the tables of the ledger";
+        {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            if looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+                return Ok(());
+            }
+            *looked = Some(Instant::now());
+        }
+        match self.runtime.block_on(async { timeout(LOOKING, self.fit.look(line)).await }) {
+            Ok(seen) => seen.map(drop).map_err(|error| not_ready(error, DOING)),
+            Err(_) => Err(Fault::Late(LOOKING).trouble(DOING)),
+        }
     }
 
     /// Does some work in a transaction. If it fails nothing is kept of it.

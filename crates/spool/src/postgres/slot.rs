@@ -8,10 +8,9 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::failure::Fault;
-use super::schema::TABLES;
 use super::standing::{self, Watched};
 use crate::trouble::{Trouble, TroubleKind};
-use mdss_relay_postgres::{Database, Kind, Line, NotReady};
+use mdss_relay_postgres::{Database, Line};
 
 /// How long one answer may take. A proxy that swallows everything is noticed by nothing else.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -48,7 +47,8 @@ impl Slot {
     /// Why there is none, or why the tables on the other side are not to be used.
     pub(super) async fn take(&self) -> Result<Held<'_>, Trouble> {
         let mut state = self.state.lock().await;
-        if state.line.as_ref().is_some_and(|line| line.client.is_closed()) || self.standing.is_outdated() {
+        if state.line.as_ref().is_some_and(|line| line.client.is_closed()) || self.standing.fit.is_outdated()
+        {
             // A new one is made as soon as the tables fit.
             state.line = None;
         }
@@ -84,13 +84,7 @@ impl Slot {
     async fn connect(&self) -> Result<Line, Trouble> {
         let line = Line::connect(&self.database).await?;
         let prepared = async {
-            let ready = TABLES.ready(&line, self.database.migrates()).await;
-            if let Err(NotReady::Ours(failing)) = &ready
-                && failing.kind == Kind::Foreign
-            {
-                self.standing.outdate();
-            }
-            ready?;
+            self.standing.fit.ready(&line, self.database.migrates()).await?;
             standing::look(&line, &self.standing).await
         };
         match timeout(4 * DEADLINE, prepared).await {

@@ -1,15 +1,13 @@
 //! What the promise rests on: what the server does with a commit, asked of it at each connect and then regularly.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::delivery::seconds;
 use super::failure::Fault;
 use super::schema::TABLES;
 use crate::trouble::{Trouble, TroubleKind};
-use mdss_relay_postgres::Durability;
-use mdss_relay_postgres::Line;
+use mdss_relay_postgres::{Durability, Fit, Line};
 
 /// The oldest server whose statements and settings are those that the relay uses.
 const OLDEST_SERVER: i32 = 140_000;
@@ -143,27 +141,18 @@ impl Standing {
 pub(super) struct Watched {
     durability: Durability,
     seen: Mutex<Option<(Standing, Instant)>>,
-    /// The tables have become those of later relays.
-    outdated: AtomicBool,
+    /// Whether the tables are still for this relay.
+    pub(super) fit: Fit,
 }
 
 impl Watched {
     pub(super) fn new(durability: Durability) -> Self {
-        Self { durability, seen: Mutex::default(), outdated: AtomicBool::new(false) }
+        Self { durability, seen: Mutex::default(), fit: Fit::new(TABLES) }
     }
 
     /// What was seen last; `None`: the server has not been reached yet.
     pub(super) fn last(&self) -> Option<(Standing, Instant)> {
         self.seen.lock().unwrap_or_else(|e| e.into_inner()).clone()
-    }
-
-    /// Whether the tables were seen last as those of later relays, which this one must not work on any more.
-    pub(super) fn is_outdated(&self) -> bool {
-        self.outdated.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn outdate(&self) {
-        self.outdated.store(true, Ordering::Relaxed);
     }
 
     /// Whether events may be accepted by what was seen last.
@@ -183,10 +172,7 @@ impl Watched {
 /// # Errors
 /// If that cannot be read, or the server is too old, or the tables are for later relays.
 pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
-    let tables = TABLES.version(line).await?;
-    let fits = TABLES.check(tables);
-    watched.outdated.store(fits.is_err(), Ordering::Relaxed);
-    fits.map_err(Trouble::from)?;
+    let tables = watched.fit.look(line).await?;
     let sql = "SELECT current_setting('server_version_num')::int, current_setting('synchronous_commit'),
                current_setting('synchronous_standby_names'), current_setting('fsync') = 'on', current_setting('full_page_writes') = 'on',
                current_setting('wal_level'), pg_is_in_recovery(),
