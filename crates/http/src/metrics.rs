@@ -209,7 +209,10 @@ pub(crate) fn results_text(seen: &results::Seen) -> String {
             page.took("mdss_relay_loop_result_seconds", lane, &unit.results_took);
             page.took("mdss_relay_loop_scan_seconds", lane, &unit.scans_took);
         }
-        page.put("mdss_relay_loop_blocked_only", &[], f64::from(u8::from(state.blocked_only)));
+        // A nought would say that all files are told of.
+        if state.blocked_only || state.tells_all {
+            page.put("mdss_relay_loop_blocked_only", &[], f64::from(u8::from(state.blocked_only)));
+        }
     }
     page.finish()
 }

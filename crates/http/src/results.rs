@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use mdss_relay_core::fields;
-use mdss_relay_ledger::{Became, Ledger, Loop, Posted, Swept, Taken, Verdict};
+use mdss_relay_ledger::{Became, Ledger, Loop, MENU, Posted, Swept, Taken, Verdict};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, info, warn};
@@ -168,7 +168,10 @@ impl Desk {
     }
 
     async fn look(&mut self, ledger: &Ledger, expected: bool, said: &mut Said) {
-        if let Ok(state) = ledger.the_loop().await {
+        if let Ok(mut state) = ledger.the_loop().await {
+            if expected && state.since.is_none() && ledger.expect_results().await.is_ok() {
+                state.since = Some(0);
+            }
             if expected {
                 said.state(&state);
             }
@@ -285,15 +288,16 @@ impl Said {
         };
         if again(&mut self.blocked_only, state.blocked_only) {
             warn!(
-                "only results of blocked files have come while MDSS accepted 100 objects: with \"blocked only\" nobody can tell a file that was allowed from one that was \
-                 never scanned. In MDSS choose all scanned files: Settings, Notifications, \"Send a webhook notification when a file is scanned\""
+                "only results of blocked files have come while MDSS accepted {} objects: with \"blocked only\" nobody can tell a file that was allowed from one that was \
+                 never scanned. Choose all scanned files, {MENU}",
+                state.since.unwrap_or_default()
             );
         }
         let silent = state.last.is_none() && state.writes >= SILENT;
         if again(&mut self.silent, silent) {
             warn!(
-                "MDSS has accepted {} objects, and no result has ever come: whether they were scanned is not known. In MDSS: Settings, Notifications, \"Send a webhook \
-                 notification when a file is scanned\", all scanned files; a destination that MDSS cannot reach is on its Audit page",
+                "MDSS has accepted {} objects, and no result has ever come: whether they were scanned is not known. Its notification is off, or cannot reach the relay, or \
+                 tells of blocked files only and none was blocked. Choose all scanned files, {MENU}; a destination that MDSS cannot reach is on its Audit page",
                 state.writes
             );
         }

@@ -333,6 +333,34 @@ async fn l7_blocked_only_is_warned_of_with_the_menu_path() {
     .unwrap();
 }
 
+/// With "blocked only" and nothing blocked nothing comes. It is neither shown as good nor forgotten: the first blocked result finds the hundred counted.
+#[tokio::test]
+async fn l7_blocked_only_with_nothing_blocked_is_unknown_until_the_first_blocked_file() {
+    let stage = Stage::new(|notify| Notify {
+        blocked_only: true,
+        findings: vec!["-0=blocked".parse().unwrap()],
+        ..notify
+    })
+    .await;
+    stage.until("results are waited for", async |state| state.since.is_some()).await;
+    let keys: Vec<_> = (1..=101).map(|n| format!("k-1{n}x")).collect();
+    stage.upload("one", &keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    drive::until("it is said that nothing comes, and what may be the cause", LIMIT, async || {
+        let output = stage.server.process.output();
+        output.contains("no result has ever come")
+            && output.contains("none was blocked. Choose all scanned files")
+    })
+    .await
+    .unwrap();
+    let page = stage.server.send("GET", "/metrics", &[], "").await.unwrap().text();
+    assert!(
+        page.contains("\nmdss_relay_loop_unconfirmed{") && !page.contains("\nmdss_relay_loop_blocked_only"),
+        "{page}"
+    );
+    stage.upload("one", &["k-0"]).await;
+    stage.until("one blocked file suffices", async |state| state.blocked_only).await;
+}
+
 #[tokio::test]
 async fn other_forms_of_paths_and_equal_ids_are_learned_from_what_mdss_sends() {
     let stage = Stage::new(|notify| Notify {

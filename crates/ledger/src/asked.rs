@@ -125,7 +125,9 @@ pub struct OpenUnit {
 pub enum Sure {
     /// No result was ever received for this unit: whether MDSS scans is unknown.
     NoResults,
-    /// Results of this unit do come, and these did not. They are sent once and may be lost, so it is no proof that MDSS has not scanned.
+    /// Only results of blocked files have come: MDSS may tell of those alone, and then none comes for a file that it has scanned and allowed.
+    BlockedOnly,
+    /// Results of this unit do come, not of blocked files alone, and these did not. They are sent once and may be lost, so it is no proof that MDSS has not scanned.
     ToldOnly,
     /// MDSS was asked about each of them, twice, an hour apart, and knows of no scan.
     Asked,

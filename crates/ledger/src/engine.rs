@@ -254,6 +254,10 @@ impl Engine {
         self.with(move |keeper| keeper.write(WRITING, Reach::All, |pen| results::receive(pen, &posted))).await
     }
 
+    pub(crate) async fn expect_results(&self) -> Result<(), Trouble> {
+        self.with(|keeper| keeper.write(WRITING, Reach::All, results::expect)).await
+    }
+
     pub(crate) async fn sweep(&self) -> Result<Swept, Trouble> {
         self.with(|keeper| keeper.write(WRITING, Reach::All, results::sweep)).await
     }

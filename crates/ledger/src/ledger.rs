@@ -316,6 +316,14 @@ impl Ledger {
         self.engine.receive(posted).await
     }
 
+    /// Writes down that somebody waits for results from now on, if nobody has yet: [`Loop::since`] counts from there.
+    ///
+    /// # Errors
+    /// [`Trouble`]: nothing was written, or the outcome is unknown.
+    pub async fn expect_results(&self) -> Result<(), Trouble> {
+        self.engine.expect_results().await
+    }
+
     /// Looks again at results that waited, and removes those that are too old or too many. To be called every second or so.
     ///
     /// # Errors

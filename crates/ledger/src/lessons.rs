@@ -98,7 +98,7 @@ pub(crate) struct Lessons {
     equal: u32,
     /// Whether `FileId` is the `correlationId`; `None` before it is known.
     pub(crate) ids: Option<bool>,
-    /// Accepted writes, as the chain counts them, when the last result came that was not `blocked`; at first, when the first result came.
+    /// Accepted writes, as the chain counts them, when the last result came that was not `blocked`; before one has, when results were first waited for.
     writes_then: Option<u64>,
     /// `blocked` results since.
     blocked: u64,
@@ -150,6 +150,19 @@ impl Lessons {
         Some(Learned::Ids(ids))
     }
 
+    /// Somebody waits for results, and the chain has so many accepted writes; whether that is new. With "blocked only" and nothing blocked none ever comes,
+    /// so the count cannot begin with the first one.
+    pub(crate) fn expects(&mut self, writes: u64) -> bool {
+        let is_new = self.writes_then.is_none();
+        self.writes_then.get_or_insert(writes);
+        is_new
+    }
+
+    /// Accepted writes since a result came that was not `blocked` or, before one has, since results are waited for; `None`: nobody has waited for any.
+    pub(crate) fn since(&self, writes: u64) -> Option<u64> {
+        self.writes_then.map(|then| writes.saturating_sub(then))
+    }
+
     /// A result has come when the chain had so many accepted writes.
     pub(crate) fn came(&mut self, blocked: bool, writes: u64, now: Moment) {
         self.last = Some(now.as_millis());
@@ -173,12 +186,17 @@ impl Lessons {
 
     /// Whether a result has come that was not `blocked`. What an earlier version wrote says it only of the last one.
     pub(crate) fn tells_all(&self) -> bool {
-        self.others || self.blocked == 0 && self.writes_then.is_some()
+        self.others || self.blocked == 0 && self.last.is_some()
+    }
+
+    /// Whether the results that come are of blocked files alone, for now or since ever: then none for a file says nothing of it.
+    pub(crate) fn hears_of_blocked_alone(&self, writes: u64) -> bool {
+        self.last.is_some() && !self.tells_all() || self.blocked_only(writes)
     }
 
     /// Whether results come, and only blocked ones, while MDSS has accepted this many writes.
     pub(crate) fn blocked_only(&self, writes: u64) -> bool {
-        self.blocked > 0 && self.writes_then.is_some_and(|then| writes.saturating_sub(then) >= BLOCKED_ONLY)
+        self.blocked > 0 && self.since(writes).is_some_and(|since| since >= BLOCKED_ONLY)
     }
 }
 
@@ -255,6 +273,24 @@ mod tests {
         lessons.came(true, 10_000, now);
         assert!(lessons.tells_all(), "it was so");
         assert!(lessons.blocked_only(10_000));
+    }
+
+    /// The hundred begins when results are waited for: with "blocked only" the first one comes late, and may never come.
+    #[test]
+    fn l7_what_was_accepted_before_the_first_blocked_result_counts_too() {
+        let mut lessons = Lessons::default();
+        let now = Moment::from_millis(0);
+        assert_eq!(lessons.since(7), None);
+        assert!(lessons.expects(7) && !lessons.expects(50));
+        assert_eq!(lessons.since(107), Some(100));
+        assert!(!lessons.blocked_only(107) && !lessons.tells_all(), "nothing has come: nobody can tell why");
+        lessons.came(true, 108, now);
+        assert!(lessons.blocked_only(108) && !lessons.tells_all() && lessons.hears_of_blocked_alone(0));
+        lessons.came(false, 109, now);
+        assert!(!lessons.blocked_only(109) && lessons.tells_all() && !lessons.hears_of_blocked_alone(109));
+        // Who begins to wait when results come already has nothing to add.
+        assert!(!lessons.expects(300));
+        assert_eq!(lessons.since(110), Some(1));
     }
 
     #[test]

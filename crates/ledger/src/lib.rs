@@ -50,7 +50,7 @@ pub use mdss_relay_postgres::Database;
 pub use moment::{Clock, Moment, SystemClock};
 pub use notice::Verdict;
 pub use place::{Access, Options, Place};
-pub use results::{Became, Found, Loop, LoopUnit, Posted, Question, RAW_DAYS, Swept, Taken};
+pub use results::{Became, Found, Loop, LoopUnit, MENU, Posted, Question, RAW_DAYS, Swept, Taken};
 pub use trouble::{Trouble, TroubleKind};
 
 /// What an operator does with the tables of a ledger in a database.

@@ -174,6 +174,9 @@ pub struct Found {
     pub at: Moment,
 }
 
+/// Where it is chosen in MDSS of which files it tells: <https://www.opswat.com/docs/mdss/4.5.0/configuration/file-scanned-notifications>.
+pub const MENU: &str = "in MDSS: Settings, Notifications, \"Send a webhook notification when a file is scanned\", all scanned files";
+
 /// The closed loop, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loop {
@@ -183,10 +186,12 @@ pub struct Loop {
     pub last: Option<Moment>,
     /// Whether `FileId` is the `correlationId`; `None` before it is known.
     pub ids: Option<bool>,
-    /// Whether only blocked results come, although MDSS has accepted a hundred writes meanwhile.
+    /// Whether only blocked results come, although MDSS has accepted a hundred writes since another one came, or since results are waited for.
     pub blocked_only: bool,
     /// Whether a result has come that was not of a blocked file.
     pub tells_all: bool,
+    /// Accepted writes since the last result of a file that was not blocked or, before one has come, since results are waited for; `None`: they never were.
+    pub since: Option<u64>,
     /// Accepted writes since the ledger began.
     pub writes: u64,
     /// Results that are kept, by what became of them.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mdss_relay_core::{LedgerPlace, SpoolPlace};
-use mdss_relay_ledger::{Database, Ledger, Loop, Options, Place, TroubleKind};
+use mdss_relay_ledger::{Database, Ledger, Loop, MENU, Options, Place, TroubleKind};
 
 use crate::doctor::subject::Subject;
 use mdss_relay_checks::Outcome;
@@ -11,9 +11,6 @@ use mdss_relay_checks::Results;
 
 /// Without a result after so many accepted objects, nobody seems to send any.
 const SILENT: u64 = 100;
-
-/// Where the notification is switched on in MDSS: <https://www.opswat.com/docs/mdss/4.5.0/configuration/file-scanned-notifications>.
-const MENU: &str = "in MDSS: Settings, Notifications, \"Send a webhook notification when a file is scanned\", all scanned files";
 
 /// What one check found: of whom, if not of the ledger as a whole.
 type Looked = Vec<(Option<String>, Outcome)>;
@@ -85,8 +82,11 @@ fn seen(state: &Loop, expected: bool) -> Looked {
         }
         None if !expected => Outcome::unknown("no result has come, as there is no source of results", ""),
         None if state.writes >= SILENT => Outcome::warn(
-            format!("MDSS has accepted {} objects, and no result has ever come", state.writes),
-            "results",
+            format!(
+                "MDSS has accepted {} objects, and no result has ever come: its notification is off, or cannot reach the relay, or tells of blocked files only and none was blocked",
+                state.writes
+            ),
+            "results of all scanned files",
             format!("{MENU}; a destination that MDSS cannot reach is on its Audit page"),
         ),
         None => Outcome::unknown(
@@ -97,18 +97,30 @@ fn seen(state: &Loop, expected: bool) -> Looked {
     vec![(None, outcome)]
 }
 
-fn blocked_only(state: &Loop, _: bool) -> Looked {
+fn blocked_only(state: &Loop, expected: bool) -> Looked {
+    let since = state.since.unwrap_or_default();
     let outcome = match state.last {
-        None => Outcome::unknown("no result has come", ""),
+        None if !expected => Outcome::unknown("no result has come, as there is no source of results", ""),
+        // With "blocked only" and nothing blocked it looks just so.
+        None => Outcome::unknown(
+            format!(
+                "no result has come, so MDSS may tell of blocked files only: {since} objects were accepted since results are waited for"
+            ),
+            format!("{MENU}; then write an object that it allows, and look again"),
+        ),
         Some(_) if state.blocked_only => Outcome::warn(
-            "only results of blocked files have come while MDSS accepted 100 objects: nobody can tell a file that was allowed from one that was never scanned",
+            format!(
+                "only results of blocked files have come while MDSS accepted {since} objects: nobody can tell a file that was allowed from one that was never scanned"
+            ),
             "results of all scanned files",
             MENU,
         ),
         Some(_) if state.tells_all => Outcome::ok("not only blocked files are told of"),
         Some(_) => Outcome::unknown(
-            "only results of blocked files have come so far, and not many objects were accepted",
-            "",
+            format!(
+                "only results of blocked files have come so far, and no more than {since} objects were accepted meanwhile"
+            ),
+            format!("{MENU}; then write an object that it allows, and look again"),
         ),
     };
     vec![(None, outcome)]
@@ -120,7 +132,7 @@ fn unconfirmed(state: &Loop, _: bool) -> Looked {
         let outcome = match (unit.results, unit.unconfirmed) {
             (0, _) => Outcome::unknown(
                 "no result was ever received for this unit: whether its objects are scanned is not known",
-                "",
+                format!("if other units have results, see its storage in MDSS; else, {MENU}"),
             ),
             (_, 0) => Outcome::ok(format!("no object without a result is older than {minutes} min")),
             (_, late) => Outcome::warn(
@@ -173,9 +185,12 @@ mod tests {
         let none = Loop::default();
         let blocked = Loop { last: Some(Moment::from_millis(0)), ..Loop::default() };
         let some = Loop { tells_all: true, ..blocked.clone() };
+        let waited = Loop { writes: 5000, since: Some(5000), ..Loop::default() };
         for (state, expected, want) in [
             (none.clone(), true, [Status::Unknown, Status::Unknown, Status::Unknown]),
             (Loop { writes: 100, ..none.clone() }, true, [Status::Warn, Status::Unknown, Status::Unknown]),
+            // With "blocked only" and nothing blocked it is just so.
+            (waited, true, [Status::Warn, Status::Unknown, Status::Unknown]),
             (Loop { writes: 100, ..none }, false, [Status::Unknown, Status::Unknown, Status::Unknown]),
             (
                 Loop { units: vec![unit(0, 9)], ..some.clone() },
@@ -192,6 +207,11 @@ mod tests {
         ] {
             let found =
                 [seen(&state, expected), blocked_only(&state, expected), unconfirmed(&state, expected)];
+            for (_, outcome) in found[..2].iter().flatten().filter(|_| expected) {
+                let says =
+                    matches!(outcome.status, Status::Ok) || outcome.remedy.contains("all scanned files");
+                assert!(says, "what to do: {outcome:?}");
+            }
             let found: Vec<_> = found.iter().flat_map(|found| status(found)).collect();
             assert_eq!(found, want, "{state:?}");
         }

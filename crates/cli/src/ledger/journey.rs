@@ -1,6 +1,6 @@
 //! The life of objects, for people and for programs.
 
-use mdss_relay_ledger::{Entry, Fact, Keys, Kind, MOST_WRITES, Moment, Shown, Sure, Unscanned};
+use mdss_relay_ledger::{Entry, Fact, Keys, Kind, MENU, MOST_WRITES, Moment, Shown, Sure, Unscanned};
 use serde_json::{Map, Value, json};
 
 use super::plural;
@@ -154,18 +154,24 @@ pub(super) fn unscanned(found: &Unscanned, json: bool) -> String {
 fn name(sure: Sure) -> &'static str {
     match sure {
         Sure::NoResults => "no_results",
+        Sure::BlockedOnly => "blocked_only",
         Sure::ToldOnly => "told_only",
         Sure::Asked => "asked",
     }
 }
 
-fn sentence(sure: Sure) -> &'static str {
+fn sentence(sure: Sure) -> String {
     match sure {
-        Sure::NoResults => "no result was ever received, so whether MDSS scans these is unknown",
+        Sure::NoResults => format!(
+            "no result was ever received, so whether MDSS scans these is unknown. If it tells of blocked files only, none comes for a file that it allows: choose all scanned files ({MENU})"
+        ),
+        Sure::BlockedOnly => format!(
+            "only results of blocked files have come, so whether these were scanned is unknown: MDSS may tell of blocked files only, and of a file that it allows none comes then. Choose all scanned files ({MENU})"
+        ),
         Sure::ToldOnly => {
-            "results do come, and none for these; MDSS sends each once and it may be lost, so this is no proof that it has not scanned"
+            "results do come, and none for these; MDSS sends each once and it may be lost, so this is no proof that it has not scanned".to_owned()
         }
-        Sure::Asked => "MDSS was asked, and has no scan of these",
+        Sure::Asked => "MDSS was asked, and has no scan of these".to_owned(),
     }
 }
 

@@ -247,7 +247,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "mdss_relay_loop_blocked_only",
         "gauge",
-        "1 if only results of blocked files come: then nobody can tell an allowed file from one that was never scanned",
+        "1 if only results of blocked files come: then nobody can tell an allowed file from one that was never scanned; absent until a result of another file has come, or a hundred objects were accepted without one",
     ),
     (
         "mdss_relay_check",

@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::kept;
 use super::look::places;
-use super::row::{COLUMNS, Spots};
+use super::row::{COLUMNS, ChainRow, Spots};
 use crate::asked::{Filter, OpenUnit, Sure, Unscanned};
 use crate::db::{Db, Fault, args};
 use crate::entry::Entry;
@@ -60,11 +61,15 @@ pub(crate) fn unscanned(db: Db<'_>, filter: &Filter, now: Moment) -> Result<Unsc
     writes.sort_by_key(|entry| (entry.fact.settled_time, entry.number));
     writes.truncate(filter.limit);
     let mut units: Vec<_> = units.into_values().filter(|unit| unit.open > 0).collect();
+    // The notification is one for the whole installation.
+    let (whole, _) = kept::lessons(db)?;
+    let written = ChainRow::all(db)?.iter().map(|(_, chain)| chain.writes).sum();
+    let blocked_only = whole.hears_of_blocked_alone(written);
     for unit in &mut units {
         if settled.get(&unit.unit) == Some(&unit.open) {
             unit.sure = Sure::Asked;
         } else if unit.results > 0 {
-            unit.sure = Sure::ToldOnly;
+            unit.sure = if blocked_only { Sure::BlockedOnly } else { Sure::ToldOnly };
         }
     }
     units.sort_by_key(|unit| (unit.oldest, Reverse(unit.open)));

@@ -359,6 +359,12 @@ fn learned_now(
     Ok(())
 }
 
+/// Writes down from which accepted write on results are waited for, if nobody has yet.
+pub(crate) fn expect(pen: &mut Pen<'_>) -> Result<(), Fault> {
+    let mut class = Class::read(pen)?;
+    if class.whole.expects(class.writes) { class.put_down(pen) } else { Ok(()) }
+}
+
 /// Looks again at what has waited, and removes what is too old or too much.
 pub(crate) fn sweep(pen: &mut Pen<'_>) -> Result<Swept, Fault> {
     let now = pen.now();

@@ -47,6 +47,7 @@ pub(crate) fn the_loop(db: Db<'_>, now: Moment) -> Result<Loop, Fault> {
         ids: whole.ids,
         blocked_only: whole.blocked_only(writes),
         tells_all: whole.tells_all(),
+        since: whole.since(writes),
         writes,
         kept: kept::counted(db)?,
         units: units.into_values().collect(),

@@ -80,6 +80,7 @@ suite! {
         l5_what_was_never_forwarded_is_kept_counted_and_never_matched
         l6_the_same_key_in_two_units_is_ambiguous
         l7_only_blocked_results_among_a_hundred_writes_are_seen
+        l7_with_blocked_only_no_result_is_unknown_and_no_proof
         a_result_that_is_faster_than_the_ledger_finds_its_write
         a_scan_that_ended_before_the_write_does_not_close_it
         failed_scans_are_results

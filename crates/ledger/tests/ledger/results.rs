@@ -184,6 +184,44 @@ pub(crate) async fn l7_only_blocked_results_among_a_hundred_writes_are_seen(worl
     assert!(!only(&bench).await);
 }
 
+/// What was accepted before the first result counts, if it was waited for then: with "blocked only" that one may come late, or never.
+pub(crate) async fn l7_with_blocked_only_no_result_is_unknown_and_no_proof(world: World) {
+    let bench = world.bench().await;
+    let blocked = |key: &str, second| with(notice(key, second), "FileStatus", "Blocked");
+    let state = async || bench.ledger.the_loop().await.unwrap();
+    let sure = async || {
+        let found = bench.ledger.unscanned(&Filter { limit: 1, ..Filter::default() }).await.unwrap();
+        found.units.iter().map(|unit| unit.sure).collect::<Vec<_>>()
+    };
+    bench.tell([told("early", "u", 1)]).await;
+    assert_eq!(state().await.since, None);
+    for _ in 0..2 {
+        bench.ledger.expect_results().await.unwrap();
+        assert_eq!(state().await.since, Some(0));
+    }
+    bench.tell((1..=98).map(|n| told(&format!("k{n}"), "u", n))).await;
+    bench.clock.set(START + 200_000);
+    let seen = state().await;
+    assert_eq!((seen.since, seen.last, seen.blocked_only, seen.tells_all), (Some(98), None, false, false));
+    assert_eq!(sure().await, [Sure::NoResults]);
+
+    bench.ledger.expect_results().await.unwrap();
+    assert_eq!(bench.post(&blocked("k1", 150)).await.became, Became::Matched);
+    assert!(!state().await.blocked_only && !state().await.tells_all);
+    assert_eq!(sure().await, [Sure::BlockedOnly], "one result, of a blocked file");
+    bench.tell([told("l1", "u", 1), told("l2", "u", 1)]).await;
+    let seen = state().await;
+    assert_eq!(
+        (seen.since, seen.blocked_only),
+        (Some(100), true),
+        "it counts from when results are waited for"
+    );
+
+    assert_eq!(bench.post(&notice("k2", 151)).await.became, Became::Matched);
+    assert!(!state().await.blocked_only && state().await.tells_all);
+    assert_eq!(sure().await, [Sure::ToldOnly]);
+}
+
 pub(crate) async fn a_result_that_is_faster_than_the_ledger_finds_its_write(world: World) {
     let bench = world.bench().await;
     bench.clock.set(START + 60_000);
