@@ -39,11 +39,19 @@ pub struct Outcome {
     pub expected: String,
     /// What the operator does about it, best as a command that runs as pasted; empty if all is well.
     pub remedy: String,
+    /// Nobody can tell it with what is documented, or this version does not look: no set-up makes it known, so `--strict` passes over it.
+    pub beyond: bool,
 }
 
 impl Outcome {
     fn new(status: Status, found: impl Into<String>, expected: &str, remedy: &str) -> Self {
-        Self { status, found: found.into(), expected: expected.to_owned(), remedy: remedy.to_owned() }
+        Self {
+            status,
+            found: found.into(),
+            expected: expected.to_owned(),
+            remedy: remedy.to_owned(),
+            beyond: false,
+        }
     }
 
     /// All is well; what was found.
@@ -64,6 +72,11 @@ impl Outcome {
     /// It cannot be told: why, and what would make it possible.
     pub fn unknown(why: impl Into<String>, remedy: impl AsRef<str>) -> Self {
         Self::new(Status::Unknown, why, "", remedy.as_ref())
+    }
+
+    /// It cannot be told in any set-up: why, and what an operator does instead.
+    pub fn beyond(why: impl Into<String>, remedy: impl AsRef<str>) -> Self {
+        Self { beyond: true, ..Self::unknown(why, remedy) }
     }
 
     /// Nobody has looked, because of what that other check found.

@@ -7,6 +7,7 @@ mod account;
 mod checklist;
 mod closed_loop;
 mod database;
+mod file_api;
 mod files;
 mod key;
 mod ledger;
@@ -58,7 +59,7 @@ pub(crate) struct Arguments {
     /// Prints one JSON object.
     #[arg(long)]
     json: bool,
-    /// Ends with 1 for warnings, and for what is unknown or skipped, too.
+    /// Ends with 1 for warnings, and for what is unknown or skipped, too; not for what no set-up makes known.
     #[arg(long)]
     strict: bool,
     /// Prints what was found where all is well, too.
@@ -128,7 +129,9 @@ async fn examine(subject: &Arc<Subject>, setup: &Setup, offline: bool, live: boo
             Group::Machine => machine::run(of, to).await,
             Group::Database => database::run(of, to).await,
             Group::Network => network(setup, to).await,
-            Group::Mdss => mdss(setup, to, scope).await,
+            Group::Mdss => {
+                tokio::join!(mdss(setup, to, scope), file_api::run(of, to));
+            }
             Group::Bucket => bucket(setup, to).await,
             Group::Relay => relay::run(of, to).await,
             Group::Loop => closed_loop::run(of, to).await,

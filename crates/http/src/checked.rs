@@ -80,7 +80,7 @@ fn worst(findings: &[Finding]) -> BTreeMap<&'static str, u8> {
 
 /// A line when something becomes bad, and when it is well again.
 fn tell(finding: &Finding, before: Option<&Status>) {
-    let (id, subject, Outcome { status, found, expected, remedy }) =
+    let (id, subject, Outcome { status, found, expected, remedy, .. }) =
         (finding.check.id, finding.subject.as_str(), &finding.outcome);
     if before == Some(status) {
         return;

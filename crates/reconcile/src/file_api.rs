@@ -105,7 +105,6 @@ impl FileApi {
     /// The path and query that ask for the files of an object's name in its unit, from the one with this number on.
     pub fn ask(&self, question: &Question, start: usize) -> String {
         let name = question.key.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&question.key);
-        let value = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         format!(
             "{}?storageId={}&search={}&{}={start}&{}={PAGE}",
             self.path,
@@ -121,46 +120,89 @@ impl FileApi {
         start + PAGE
     }
 
+    /// The path and query that ask for the first files of a unit, whatever they are called: only a real file shows what its members are called.
+    pub fn ask_for_any(&self, unit: &str) -> String {
+        format!(
+            "{}?storageId={}&{}=0&{}={PAGE}",
+            self.path,
+            value(unit),
+            self.names.get("start"),
+            self.names.get("count"),
+        )
+    }
+
     /// Reads an answer.
     ///
     /// # Errors
     /// Why it says nothing: a sentence without its contents.
     pub fn read(&self, question: &Question, body: &[u8]) -> Result<Said, String> {
-        let body: Value = serde_json::from_slice(body).map_err(|_| "the answer is not JSON".to_owned())?;
-        let list = if body.is_array() { &body } else { &body[self.names.get("list")] };
-        let list =
-            list.as_array().ok_or_else(|| format!("the answer has no list {:?}", self.names.get("list")))?;
+        let list = self.list(body)?;
         let mut said = Said::NotThere { more: list.len() >= PAGE };
-        for file in list {
-            let path = file[self.names.get("path")].as_str();
-            let path = path.ok_or_else(|| format!("a file without a text {:?}", self.names.get("path")))?;
-            if !question.is_about(path) {
+        for file in &list {
+            if !question.is_about(self.path_of(file)?) {
                 continue;
             }
-            let state = file[self.names.get("state")].as_u64();
-            let result = file[self.names.get("result")].as_u64();
-            let verdict = match (state, result) {
-                (Some(0), _) | (_, Some(2)) => {
-                    said = Said::UnderWay;
-                    continue;
+            match self.scan_of(file)? {
+                None => said = Said::UnderWay,
+                Some((verdict, at)) if question.was_seen_by(at) => {
+                    let file_id = file[self.names.get("id")].as_str().map(str::to_owned);
+                    return Ok(Said::Scanned { file_id, verdict, at });
                 }
-                (Some(1 | 2), _) => Verdict::Failed,
-                (_, Some(0)) => Verdict::Allowed,
-                (_, Some(1)) => Verdict::Blocked,
-                _ => {
-                    let (state, result) = (self.names.get("state"), self.names.get("result"));
-                    return Err(format!("a file without a known number in {state:?} or {result:?}"));
-                }
-            };
-            let at = file[self.names.get("time")].as_str().and_then(Moment::read);
-            let at = at.ok_or_else(|| format!("a file without a time {:?}", self.names.get("time")))?;
-            if question.was_seen_by(at) {
-                let file_id = file[self.names.get("id")].as_str().map(str::to_owned);
-                return Ok(Said::Scanned { file_id, verdict, at });
+                Some(_) => {}
             }
         }
         Ok(said)
     }
+
+    /// How many files an answer has, each of which is understood.
+    ///
+    /// # Errors
+    /// As [`FileApi::read`].
+    pub fn count(&self, body: &[u8]) -> Result<usize, String> {
+        let list = self.list(body)?;
+        for file in &list {
+            self.path_of(file)?;
+            self.scan_of(file)?;
+        }
+        Ok(list.len())
+    }
+
+    fn list(&self, body: &[u8]) -> Result<Vec<Value>, String> {
+        let mut body: Value =
+            serde_json::from_slice(body).map_err(|_| "the answer is not JSON".to_owned())?;
+        let name = self.names.get("list");
+        let list =
+            if body.is_array() { body } else { body.get_mut(name).map(Value::take).unwrap_or_default() };
+        match list {
+            Value::Array(list) => Ok(list),
+            _ => Err(format!("the answer has no list {name:?}")),
+        }
+    }
+
+    fn path_of<'f>(&self, file: &'f Value) -> Result<&'f str, String> {
+        let name = self.names.get("path");
+        file[name].as_str().ok_or_else(|| format!("a file without a text {name:?}"))
+    }
+
+    /// What was found in a file, and when; `None` while MDSS is at it.
+    fn scan_of(&self, file: &Value) -> Result<Option<(Verdict, Moment)>, String> {
+        let (state, result) = (self.names.get("state"), self.names.get("result"));
+        let verdict = match (file[state].as_u64(), file[result].as_u64()) {
+            (Some(0), _) | (_, Some(2)) => return Ok(None),
+            (Some(1 | 2), _) => Verdict::Failed,
+            (_, Some(0)) => Verdict::Allowed,
+            (_, Some(1)) => Verdict::Blocked,
+            _ => return Err(format!("a file without a known number in {state:?} or {result:?}")),
+        };
+        let name = self.names.get("time");
+        let at = file[name].as_str().and_then(Moment::read);
+        Ok(Some((verdict, at.ok_or_else(|| format!("a file without a time {name:?}"))?)))
+    }
+}
+
+/// A value of a query.
+fn value(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 #[cfg(test)]
@@ -200,6 +242,27 @@ mod tests {
                     .unwrap_err()
                     .starts_with("names such as start=startIndex,")
             );
+        }
+    }
+
+    #[test]
+    fn every_file_of_an_answer_has_to_be_understood_to_count() {
+        let api = FileApi::new("/api/files", &[]).unwrap();
+        assert_eq!(api.ask_for_any("u 1"), "/api/files?storageId=u%201&startIndex=0&count=100");
+        let good = [file("a", 3, Some(0), "2026-11-27T10:00:00Z"), file("b", 0, Some(2), "")];
+        for (files, want) in [(json!([]), 0), (json!(good), 2)] {
+            for body in [json!({ "entries": files }), files] {
+                assert_eq!(api.count(body.to_string().as_bytes()), Ok(want), "{body}");
+            }
+        }
+        let words = json!({ "filePath": "c", "processingState": "Available", "result": "Allowed" });
+        for (files, why) in [
+            (json!([good[0], words]), "without a known number"),
+            (json!([{ "name": "c" }]), "without a text \"filePath\""),
+            (json!([file("c", 3, Some(0), "yesterday")]), "without a time"),
+            (json!({ "files": [] }), "no list \"entries\""),
+        ] {
+            assert!(api.count(files.to_string().as_bytes()).unwrap_err().contains(why), "{files}");
         }
     }
 

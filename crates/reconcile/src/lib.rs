@@ -25,7 +25,7 @@ pub use door::Door;
 pub use file_api::{FileApi, Said};
 pub use question::{GRACE, Question, RATE};
 pub use record::{Entered, Filed, Resumed};
-pub use referee::Referee;
+pub use referee::{Referee, Unheard};
 pub use resend::{Resend, Resent, resend};
 pub use run::{Means, MissingObject, Outcome, Progress, compare};
 pub use settings::{SCHEDULE_MEMBERS, Schedule};

@@ -21,6 +21,17 @@ pub struct Referee {
     client: Client,
 }
 
+/// Why MDSS's file API cannot be relied on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unheard {
+    /// There was no answer.
+    Unreachable(String),
+    /// It was refused, with this status.
+    Refused(u16),
+    /// The answer is not understood.
+    Unclear(String),
+}
+
 impl Referee {
     /// As the settings say; `None` if MDSS is not to be asked.
     ///
@@ -29,6 +40,19 @@ impl Referee {
     pub fn of(settings: &Settings, api: &FileApiSettings) -> Result<Option<Self>, Mistake> {
         let Some(api) = FileApi::of(api)? else { return Ok(None) };
         Ok(Some(Self { api, client: settings.client()? }))
+    }
+
+    /// How many files of a unit MDSS lists first, all of which are understood. One question, which submits nothing.
+    ///
+    /// # Errors
+    /// [`Unheard`].
+    pub async fn files(&self, unit: &str) -> Result<usize, Unheard> {
+        let page = self.client.look(&self.api.ask_for_any(unit), Credential::Key).await;
+        let page = page.map_err(|failure| Unheard::Unreachable(failure.detail))?;
+        if page.status != 200 {
+            return Err(Unheard::Refused(page.status));
+        }
+        self.api.count(&page.body).map_err(Unheard::Unclear)
     }
 
     /// What MDSS says of one object, page by page. Takes a quarter of a second at least.

@@ -19,11 +19,14 @@ pub(crate) struct Counts {
     pub(crate) fail: usize,
     pub(crate) unknown: usize,
     pub(crate) skipped: usize,
+    /// Those of `unknown` that no set-up makes known.
+    beyond: usize,
 }
 
 impl Counts {
     pub(crate) fn of<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> Self {
         findings.into_iter().fold(Self::default(), |mut counts, finding| {
+            counts.beyond += usize::from(finding.outcome.beyond);
             *match finding.outcome.status {
                 Status::Ok => &mut counts.ok,
                 Status::Warn => &mut counts.warn,
@@ -35,9 +38,9 @@ impl Counts {
         })
     }
 
-    /// Whether the exit status is 0: nothing failed; or, if it is `strict`, everything is known and well.
+    /// Whether the exit status is 0: nothing failed; or, if it is `strict`, everything that can be known is known and well.
     pub(crate) fn are_good(self, strict: bool) -> bool {
-        self.fail == 0 && (!strict || (self.warn == 0 && self.unknown == 0 && self.skipped == 0))
+        self.fail == 0 && (!strict || (self.warn == 0 && self.unknown == self.beyond && self.skipped == 0))
     }
 
     /// `12 ok, 1 warning`: what there is none of is left out, except what is well.
@@ -210,6 +213,24 @@ mod tests {
                 "      skipped, because of network.proxy: network.tls"
             ]
         );
+    }
+
+    #[test]
+    fn strict_passes_over_what_no_set_up_makes_known_and_over_nothing_else() {
+        let finding = |id, outcome| Finding { check: Check::of(id), subject: "s".into(), outcome, ms: 0 };
+        let known = || finding("network.dns", Outcome::ok("o"));
+        let beyond = || finding("loop.canary", Outcome::beyond("w", "r"));
+        for (findings, good) in [
+            (vec![known(), beyond()], true),
+            (vec![known(), beyond(), finding("mdss.key", Outcome::unknown("w", "r"))], false),
+        ] {
+            let counts = Counts::of(&findings);
+            assert_eq!((counts.are_good(true), counts.are_good(false)), (good, true));
+            // It is shown all the same, and never as good.
+            let lines = lines("n", &findings, false);
+            assert!(lines.iter().any(|line| line.contains("unknown loop.canary")), "{lines:?}");
+            assert!(!lines.last().unwrap().contains("all is well"), "{lines:?}");
+        }
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub(super) async fn run(subject: &Subject, results: &Results) {
     results.check_each("loop.webhook_seen", &place, &[], of(seen)).await;
     results.check_each("loop.blocked_only", &place, &[], of(blocked_only)).await;
     results.check_each("loop.unconfirmed", &place, &[], of(unconfirmed)).await;
+    results.check("loop.canary", &subject.name, &[], async { canary() }).await;
 }
 
 /// The loop as the ledger has it, or why it cannot be told.
@@ -124,6 +125,15 @@ fn blocked_only(state: &Loop, expected: bool) -> Looked {
         ),
     };
     vec![(None, outcome)]
+}
+
+/// Whether an object of our own has gone the whole way. Nobody writes one: a store's credentials may list and nothing else, and writing needs others, a
+/// prefix, and somebody who wants it.
+fn canary() -> Outcome {
+    Outcome::beyond(
+        "this version writes no object of its own into a bucket, so nothing has shown the whole way from the bucket to the result",
+        "write an object by hand, then: mdss-relay ledger show BUCKET KEY; it says when it was accepted, and scanned",
+    )
 }
 
 fn unconfirmed(state: &Loop, _: bool) -> Looked {

@@ -279,3 +279,46 @@ async fn what_is_not_mdss_is_told_from_it() {
         found.assert_skipped(&MDSS[1..], "mdss.api");
     }
 }
+
+/// What no document tells is unknown; where an operator has named the path, MDSS is asked, and nothing is submitted.
+#[tokio::test]
+async fn whether_mdss_can_be_asked_for_files() {
+    let sim = Sim::start(Config { file_api: true, ..Config::default() }).await.unwrap();
+    let (dir, url) = (tempfile::tempdir().unwrap(), sim.url());
+    let data = dir.path().to_str().unwrap().to_owned();
+    let look = async |arguments: &[&str], more: &[(&str, &str)]| {
+        let own = [("APIENDPOINT", url.as_str()), ("RELAY_MODE", "spooled"), ("RELAY_DATA_DIR", &data)];
+        doctor(arguments, &[&own[..], more].concat()).await
+    };
+    let api = ("RELAY_LOOP_FILE_API", "/api/files");
+    // Nobody asks where no ledger is kept.
+    assert!(look(&[], &[]).await.all("mdss.file_api").is_empty());
+    let found = look(&[], &[("RELAY_LEDGER", "on")]).await;
+    for id in ["mdss.file_api", "loop.canary"] {
+        assert_eq!(found.status_of(id), "unknown", "{}", found.text);
+    }
+    assert!(said(found.one("mdss.file_api"), "found").contains("on no public page"), "{}", found.text);
+
+    let found = look(&[], &[api]).await;
+    assert_eq!(found.status_of("mdss.file_api"), "unknown", "{}", found.text);
+    assert!(said(found.one("mdss.file_api"), "found").contains("lists no file"), "{}", found.text);
+    assert_nothing_submitted(&sim);
+    // The file that does not exist is one that MDSS has looked at.
+    assert_eq!(look(&["--live"], &[]).await.status_of("mdss.real_time"), "ok");
+    let (names, nowhere) =
+        (("RELAY_LOOP_FILE_API_NAMES", "path=name"), ("RELAY_LOOP_FILE_API", "/api/other"));
+    for (more, want, says) in [
+        (&[api][..], "ok", "each of the first 1 is understood"),
+        (&[api, names], "warn", "without a text \"name\""),
+        // MDSS has its web page at every path that is none of its API's.
+        (&[nowhere], "warn", "not JSON"),
+        (&[api, ("APIKEY", "s3cret-wrong-key")], "skipped", "mdss.key"),
+    ] {
+        let found = look(&[], more).await;
+        let check = found.one("mdss.file_api");
+        assert_eq!(said(check, "status"), want, "{check}");
+        assert!(said(check, "found").contains(says), "{check}");
+    }
+    let asked: Vec<_> = sim.requests().into_iter().filter(|request| request.method == "GET").collect();
+    assert!(!asked.is_empty() && sim.accepted().len() == 1, "{:?}", sim.accepted());
+}
