@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod fields;
+mod functions;
 mod links;
 mod tables;
 mod terraform;
