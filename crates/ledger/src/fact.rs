@@ -223,6 +223,10 @@ impl Fact {
                 _ => return bad(format!("`kind` is {kind:?}, which no outbox may say")),
             },
             (None, Some(message)) if message == facts::ACCEPTED_MESSAGE => None,
+            // A log service's wrapping. To pass over it would hide what was accepted.
+            (None, Some(message)) if message.contains('{') && message.contains(facts::ACCEPTED_MESSAGE) => {
+                return bad("the relay's line stands inside `message`: take it out first, as the guide of this cloud does (docs/reconcile.md)".into());
+            }
             (None, Some(_)) => return Err(Unreadable::Other),
             (None, None) => return bad("has neither `kind` nor `message`".into()),
         };
@@ -359,6 +363,12 @@ mod tests {
         for (text, want) in [
             ("", "expected an object of JSON"),
             ("{}", "neither"),
+            // A log service's wrapping is named, and not passed over as something else.
+            (
+                r#"{"timestamp":"2026-01-01T00:00:00Z","message":"{\"message\":\"object accepted by MDSS\"}\n"}"#,
+                "inside `message`",
+            ),
+            (r#"{"jsonPayload":{"message":"object accepted by MDSS"}}"#, "neither"),
             (r#"{"kind":"result"}"#, "no outbox may say"),
             (r#"{"kind":"accepted"}"#, "needs `timestamp`"),
             (
