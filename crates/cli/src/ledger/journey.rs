@@ -238,3 +238,19 @@ fn line(entry: &Entry, result: Option<&Entry>) -> String {
     }
     visible(&Value::Object(all).to_string()) + "\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With "blocked only" nothing comes for a file that is allowed: that is no sign that it was not scanned, and the sentence says what to choose.
+    #[test]
+    fn what_blocked_only_would_hide_is_unknown_and_the_menu_is_named() {
+        for sure in [Sure::NoResults, Sure::BlockedOnly] {
+            let said = sentence(sure);
+            assert!(said.contains("unknown") && said.contains("blocked files only"), "{said}");
+            assert!(said.contains("Settings, Notifications") && said.contains("all scanned files"), "{said}");
+        }
+        assert!(!sentence(Sure::ToldOnly).contains("blocked") && sentence(Sure::Asked).contains("was asked"));
+    }
+}
