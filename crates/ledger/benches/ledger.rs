@@ -223,7 +223,7 @@ async fn all(number: u64, server: Option<&Server>) {
     );
 
     for (what, prefix) in [
-        ("forget one key", "incoming/2026/11/01/department-of-invoices/customer-000001/inv-0000000001"),
+        ("forget one key", "incoming/2026/11/00/department-of-invoices/customer-000001/inv-0000000001"),
         ("forget a day", "incoming/2026/11/02/"),
     ] {
         let (bucket, which) = (BucketName::new("invoices"), Which::Prefix(prefix.as_bytes().to_vec()));

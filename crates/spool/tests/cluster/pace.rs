@@ -116,7 +116,7 @@ async fn a_wish_to_be_left_alone_is_heard_by_each_relay_with_its_first_requests(
     // A few times the wish, until it is no longer uttered; and then it is no creeping.
     assert!(lasted < 10 * WISH, "{lasted:?}");
     assert!(
-        refused >= 2 && refused <= 3 * SEATS,
+        (2..=3 * SEATS).contains(&refused),
         "{refused} requests in the time that MDSS wanted to be left alone"
     );
 }
