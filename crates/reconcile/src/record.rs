@@ -42,9 +42,9 @@ pub struct Resumed {
     pub begun: Moment,
     /// When it was last heard of.
     pub heard: Moment,
-    /// What it had counted.
-    pub counts: Counts,
-    /// Where it goes on.
+    /// What it had found until then.
+    pub filed: Filed,
+    /// Where it goes on; `None`: it begins again.
     pub cursor: Option<Cursor>,
 }
 
@@ -81,10 +81,10 @@ impl Record {
         let last = ledger.last_run(Some(&question.bucket)).await?;
         if let Some(run) = last.filter(|run| goes_on(run, &start, now)) {
             let filed: Filed = serde_json::from_str(&run.report).unwrap_or_default();
-            // A cursor that nobody can read is none: then it begins again.
+            // A cursor that nobody can read is none, and so is one into a listing without an order: then it begins again.
             let cursor = run.cursor.as_deref().and_then(|text| text.parse::<Cursor>().ok());
-            let counts = if cursor.is_some() { filed.counts } else { Counts::default() };
-            let resumed = Resumed { begun: run.begun, heard: run.updated, counts, cursor };
+            let cursor = cursor.filter(|_| filed.ordered);
+            let resumed = Resumed { begun: run.begun, heard: run.updated, filed, cursor };
             return Ok((Self { ledger: Some((ledger.clone(), run.id)) }, Some(resumed)));
         }
         let id = ledger.run_begin(start).await?;

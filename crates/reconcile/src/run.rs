@@ -79,7 +79,7 @@ pub struct Outcome {
     pub counts: Counts,
     /// The first objects that are missing, of this part.
     pub first: Vec<MissingObject>,
-    /// The run that it has gone on with.
+    /// The run that it has gone on with; without a cursor it has begun again.
     pub resumed: Option<Resumed>,
     /// When it began.
     pub begun: Moment,
@@ -102,7 +102,8 @@ pub async fn compare(
     tell: impl Fn(Progress<'_>) + Sync,
 ) -> Result<Outcome, Trouble> {
     let now = Moment::from(Timestamp::now());
-    let (record, resumed) = Record::begin(means.ledger.as_ref(), &means.store.name, question, now).await?;
+    let (record, mut resumed) =
+        Record::begin(means.ledger.as_ref(), &means.store.name, question, now).await?;
     let begun = resumed.as_ref().map_or(now, |resumed| resumed.begun);
     let run = match record.number() {
         Some(number) => number.to_string(),
@@ -131,18 +132,22 @@ pub async fn compare(
         forms: None,
         not_asked: None,
         ordered: true,
+        again: false,
         noted: Instant::now(),
         stop,
         tell: &tell,
     };
     let cursor = resumed.as_ref().and_then(|resumed| resumed.cursor.clone());
     if let Some(resumed) = resumed.as_ref().filter(|resumed| resumed.cursor.is_some()) {
-        run.counts = resumed.counts.clone();
+        run.counts = resumed.filed.counts.clone();
     }
     if let Some(forwarder) = run.forwarder.as_ref().filter(|_| run.ledger.is_some()) {
         run.counts.behind = forwarder.door().drained().await?;
     }
     let complete = run.pages(cursor, resumed.as_ref()).await?;
+    if let Some(resumed) = resumed.as_mut().filter(|_| run.again) {
+        resumed.cursor = None;
+    }
     let entered = match complete {
         true => run.record.end(&Filed::new(&run.counts, run.ordered)).await?,
         false => None,
@@ -176,6 +181,8 @@ struct Run<'r, T> {
     forms: Option<HashMap<String, String>>,
     not_asked: Option<String>,
     ordered: bool,
+    /// Whether it has gone on somewhere at first, and has begun again then.
+    again: bool,
     noted: Instant,
     stop: watch::Receiver<bool>,
     tell: &'r T,
@@ -204,7 +211,7 @@ impl<T: Fn(Progress<'_>) + Sync> Run<'_, T> {
                         { fields::BUCKET } = self.question.bucket.as_str(),
                         "the store lists in no order, so the run begins again from the start"
                     );
-                    (cursor, self.ordered) = (None, false);
+                    (cursor, self.ordered, self.again) = (None, false, true);
                     self.counts = Counts { gone: Some(0), ..Counts::default() };
                     self.first.clear();
                     accepted = self.accepted(None).await?;

@@ -82,7 +82,7 @@ impl Listing {
         let token = cursor.token.clone();
         match (own, token) {
             (true, Some(token)) => Ok(Begin::Token { token, last: cursor.last.clone() }),
-            (false, Some(token)) if self.source.goes_on_by_token_alone() || !cursor.ordered => {
+            (false, Some(token)) if self.source.goes_on_by_token_alone() => {
                 Ok(Begin::Token { token, last: cursor.last.clone() })
             }
             _ if cursor.ordered && !self.source.goes_on_by_token_alone() => {

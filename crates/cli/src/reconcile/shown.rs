@@ -10,15 +10,19 @@ use crate::visible::visible;
 
 /// Where a run goes on.
 pub(super) fn resumed(resumed: &Resumed) -> String {
-    match &resumed.cursor {
-        Some(cursor) => format!(
-            "goes on with the run of {}, behind {} objects, after {}",
-            resumed.begun,
-            resumed.counts.listed,
-            key(cursor.last())
-        ),
-        None => format!("begins the run of {} again: it had not come far", resumed.begun),
-    }
+    let (begun, listed) = (resumed.begun, resumed.filed.counts.listed);
+    let why = match &resumed.cursor {
+        Some(cursor) => {
+            return format!(
+                "goes on with the run of {begun}, behind {listed} objects, after {}",
+                key(cursor.last())
+            );
+        }
+        None if listed == 0 => "it had not come far",
+        None if !resumed.filed.ordered => "the store lists in no order",
+        None => "the ledger does not keep how far it had come, because that is a key",
+    };
+    format!("begins the run of {begun} again from the start: {why}")
 }
 
 /// How far it has come, in a line.
@@ -151,7 +155,7 @@ fn as_json(target: &Target<'_>, question: &Question, outcome: &Outcome, took: Du
         "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         "complete": outcome.complete,
         "ordered": outcome.ordered,
-        "resumed_behind": outcome.resumed.as_ref().filter(|r| r.cursor.is_some()).map(|r| r.counts.listed),
+        "resumed_behind": outcome.resumed.as_ref().filter(|r| r.cursor.is_some()).map(|r| r.filed.counts.listed),
         "counts": outcome.counts,
         "missing": outcome.counts.all_missing(),
         "coverage": outcome.counts.coverage(),

@@ -4,26 +4,11 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
 use mdss_relay_ledger::Origin;
-use mdss_sim::Step;
 use serde_json::json;
 
 use crate::emulator::ODD_KEYS;
-use crate::s3::{Content, Object, Store};
-use crate::world::{LIMIT, Said, World, ago, said};
-
-const HOUR: u64 = 3600;
-
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let end = Instant::now() + LIMIT;
-    while !holds() {
-        assert!(Instant::now() < end, "{what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-fn objects(count: usize) -> impl Iterator<Item = (String, Object)> {
-    (0..count).map(|n| (format!("o/{n:06}"), Object::of(ago(HOUR))))
-}
+use crate::s3::{Object, Store};
+use crate::world::{HOUR, Said, World, ago, objects, said, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r2_and_r6_what_is_missing_goes_through_the_spool_with_its_key_as_it_is() {
@@ -59,54 +44,6 @@ pub(crate) async fn r6_the_odd_keys_arrive(world: &World, said: &Said, arguments
     // They are covered from now on, and a second run sends nothing.
     let again = world.run(arguments).await.counts();
     assert_eq!((&again["covered"], &again["forwarded"]), (&json!(ODD_KEYS.len()), &json!(0)), "{again}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn r3_a_killed_run_goes_on_and_sends_nothing_twice() {
-    const COUNT: usize = 2300;
-    let store = Store::of(objects(COUNT)).await;
-    let mut world = World::new(&World::s3(&store.url)).await;
-    world.relay().await;
-    world.accepted("first", None).await;
-    let arguments = ["--route", "invoices", "--forward", "--rate", "800", "--json"];
-    let mut child = world.start(&arguments);
-    until("the second page has begun", || world.sim.accepted().len() > 1100).await;
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let begun = Instant::now();
-    let child = world.start(&arguments);
-    let said_again = tokio::task::spawn_blocking(move || said(child)).await.unwrap();
-    assert_eq!(said_again.status, 0, "{}", said_again.stderr);
-    assert!(said_again.stderr.contains("goes on with the run of"), "{}", said_again.stderr);
-    let json = said_again.json();
-    assert_eq!(
-        (json["resumed_behind"].as_u64(), json["counts"]["listed"].as_u64()),
-        (Some(1000), Some(COUNT as u64))
-    );
-    until("all are accepted", || world.sim.accepted().len() == COUNT + 1).await;
-    assert!(begun.elapsed() < LIMIT);
-    let twice: Vec<_> = world.sim.accepted().into_iter().filter(|object| object.times > 1).collect();
-    assert!(twice.is_empty(), "{} are sent twice, such as {:?}", twice.len(), twice.first());
-    // Ctrl-C is the same, and says so.
-    for (key, object) in objects(600) {
-        store.put(&format!("later/{key}"), object);
-    }
-    let child = world.start(&["--route", "invoices", "--forward", "--rate", "50", "--json"]);
-    until("some are accepted", || world.sim.accepted().len() > COUNT + 20).await;
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let interrupted = tokio::task::spawn_blocking(move || said(child)).await.unwrap();
-    assert_eq!(
-        (interrupted.status, interrupted.json()["complete"].as_bool()),
-        (1, Some(false)),
-        "{}",
-        interrupted.stderr
-    );
-    assert!(interrupted.stderr.contains("goes on from here"), "{}", interrupted.stderr);
-    let rest = world.run(&["--route", "invoices", "--forward", "--rate", "2000", "--json"]).await;
-    assert_eq!(rest.status, 0, "{}", rest.stderr);
-    until("the rest is accepted", || world.sim.accepted().len() == COUNT + 601).await;
-    assert!(world.sim.accepted().iter().all(|object| object.times == 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,45 +126,6 @@ async fn r7_live_events_are_not_later_while_it_forwards() {
         }
     }
     panic!("p99 is more than 1.2 times what it is alone");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn r8_while_mdss_pushes_back_it_waits_says_so_and_goes_on() {
-    let store = Store::of(objects(120)).await;
-    let mut world = World::new(&World::s3(&store.url)).await;
-    world.relay().await;
-    world.accepted("first", None).await;
-    world.sim.push(vec![Step::Unavailable; 5000]);
-    let child = world.start(&["--route", "invoices", "--forward", "--rate", "40", "--json"]);
-    until("MDSS was asked", || world.sim.requests().len() > 12).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    world.sim.calm();
-    let said = tokio::task::spawn_blocking(move || said(child)).await.unwrap();
-    assert_eq!((said.status, &said.counts()["forwarded"]), (0, &json!(120)), "{}", said.stderr);
-    assert!(said.stderr.contains("waiting: ") && said.stderr.contains("going on"), "{}", said.stderr);
-    until("all are accepted", || world.sim.accepted().len() == 121).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn r10_without_an_order_keys_are_looked_up() {
-    let mut shuffled: Vec<_> = objects(2500).collect();
-    shuffled.swap(3, 2400);
-    shuffled.reverse();
-    let store = Store::start(Content::Shuffled(shuffled)).await;
-    let mut world = World::new(&World::s3(&store.url)).await;
-    world.relay().await;
-    for n in [0, 7, 1200, 2400, 2499] {
-        world.accepted(&format!("o/{n:06}"), Some("0d73")).await;
-    }
-    let said = world.run(&["--bucket", "invoices", "--json"]).await;
-    let (counts, json) = (said.counts(), said.json());
-    assert_eq!(
-        (&counts["listed"], &counts["covered"], &counts["missing"]),
-        (&json!(2500), &json!(5), &json!(2495)),
-        "{counts}"
-    );
-    assert_eq!((json["ordered"].as_bool(), &counts["gone"]), (Some(false), &json!(null)));
-    assert!(said.stderr.contains("begins again from the start"), "{}", said.stderr);
 }
 
 /// A condition that a listing cannot answer is no "no": it counts by itself, and is forwarded if somebody says so.

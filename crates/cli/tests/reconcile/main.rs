@@ -9,6 +9,8 @@ mod forwarded;
 mod large;
 mod moto;
 mod resent;
+mod resumed;
 #[path = "../../../reconcile/tests/stand_in/mod.rs"]
 mod s3;
 mod world;
+mod yielding;

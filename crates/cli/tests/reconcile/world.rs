@@ -4,15 +4,19 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use drive::{Program, Server};
+use drive::{Process, Program, Server};
 use jiff::Timestamp;
 use mdss_relay_ledger::{BucketName, Database, Ledger, Options, Place, Shown};
+use mdss_relay_spool::{Desk, Filter};
 use mdss_sim::{Config, Sim};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::s3::Object;
+
 pub(crate) const UNIT: &str = "00000000-0000-4000-8000-000000000002";
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: u64 = 3600;
 const TOKEN: &str = "a-token-of-the-tests";
 
 pub(crate) struct World {
@@ -21,6 +25,8 @@ pub(crate) struct World {
     relay: Option<Server>,
     /// Of the database that has spool and ledger; `None`: they are files.
     url: Option<String>,
+    /// More settings, of the relay and of the command.
+    more: Vec<(&'static str, String)>,
 }
 
 /// What the command has said.
@@ -58,7 +64,7 @@ impl World {
         );
         std::fs::write(dir.path().join("relay.toml"), config).unwrap();
         std::fs::create_dir(dir.path().join("data")).unwrap();
-        Self { dir, sim, relay: None, url: None }
+        Self { dir, sim, relay: None, url: None, more: Vec::new() }
     }
 
     /// With spool and ledger in a database.
@@ -66,6 +72,12 @@ impl World {
         let world = Self::new(store).await;
         std::fs::write(world.dir.path().join("url"), &url).unwrap();
         Self { url: Some(url), ..world }
+    }
+
+    /// Sets something for the relay and for the command, from their next start on.
+    pub(crate) fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.more.push((name, value.into()));
+        self
     }
 
     /// Where the ledger is.
@@ -104,6 +116,7 @@ impl World {
             ("APIENDPOINT", self.sim.url()),
             ("APIKEY", "test-key".into()),
         ]);
+        place.extend(self.more.iter().cloned());
         place
     }
 
@@ -129,15 +142,25 @@ impl World {
         self.in_ledger(key, 1).await;
     }
 
+    /// How many of the objects whose keys begin so are in the spool.
+    pub(crate) async fn in_spool(&self, prefix: &str) -> usize {
+        let entries = Desk::open(&self.data()).unwrap().list(&Filter::default(), None, 10_000).await.unwrap();
+        entries.iter().filter(|entry| entry.key.as_ref().is_some_and(|key| key.starts_with(prefix))).count()
+    }
+
     pub(crate) async fn post(&self, key: &str, etag: Option<&str>) {
         let object = json!({ "key": key, "eTag": etag, "size": 7, "sequencer": Timestamp::now().as_nanosecond().to_string() });
         let record = json!({ "eventSource": "minio:s3", "eventName": "ObjectCreated:Put", "eventTime": Timestamp::now().to_string(),
                              "s3": { "bucket": { "name": "invoices" }, "object": object } });
-        let body = json!({ "Records": [record] }).to_string();
+        self.deliver(json!({ "Records": [record] }).to_string().into_bytes()).await;
+    }
+
+    /// Posts a delivery.
+    pub(crate) async fn deliver(&self, body: Vec<u8>) {
         let bearer = format!("Bearer {TOKEN}");
         let headers = [("authorization", bearer.as_str())];
         let relay = self.relay.as_ref().unwrap();
-        let answer = relay.send("POST", "/events", &headers, body.into_bytes()).await.unwrap();
+        let answer = relay.send("POST", "/events", &headers, body).await.unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
@@ -179,6 +202,16 @@ impl World {
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()
     }
+
+    /// Starts the command so that what it says can be read while it runs.
+    pub(crate) fn begin(&self, arguments: &[&str]) -> Process {
+        let command = self.command(arguments);
+        let mut program = Program::new(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            program = program.env(name, value.unwrap_or_default());
+        }
+        program.start().unwrap()
+    }
 }
 
 /// The command, as it was built for the tests or as it is shipped.
@@ -198,4 +231,14 @@ pub(crate) fn said(child: Child) -> Said {
 /// So long ago.
 pub(crate) fn ago(seconds: u64) -> Timestamp {
     Timestamp::now() - Duration::from_secs(seconds)
+}
+
+/// Waits until it holds.
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+    drive::until(what, LIMIT, async || holds()).await.unwrap();
+}
+
+/// So many objects that were written an hour ago, called `o/000000` and so on.
+pub(crate) fn objects(count: usize) -> impl Iterator<Item = (String, Object)> {
+    (0..count).map(|n| (format!("o/{n:06}"), Object::of(ago(HOUR))))
 }
