@@ -7,9 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::s3::{Object, Store};
-use crate::world::{LIMIT, UNIT, World, ago, said};
-
-const HOUR: u64 = 3600;
+use crate::world::{HOUR, LIMIT, UNIT, World, ago, said};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r1_a_dry_run_counts_each_object_once_and_sends_nothing() {
@@ -50,6 +48,38 @@ async fn r1_a_dry_run_counts_each_object_once_and_sends_nothing() {
     }
     assert!(people.stdout.contains("b-missing") && people.stdout.contains("a dry run"), "{}", people.stdout);
     assert_eq!(world.sim.accepted().len(), 3);
+}
+
+/// Neither what is covered nor what does not count is the oldest that is missing, however old it is; and a list of all keys would be no summary.
+#[tokio::test(flavor = "multi_thread")]
+async fn r1_the_oldest_that_is_missing_and_the_first_ten_keys_are_named() {
+    let key = |n: u64| format!("m-{n:02}");
+    // The oldest is none of the first ten.
+    let age = |n: u64| if n == 11 { 5 * HOUR } else { HOUR + n };
+    let missing: Vec<_> = (0..13).map(|n| (key(n), Object::of(ago(age(n))))).collect();
+    let oldest = format!("{:.3}", missing[11].1.modified).parse::<Timestamp>().unwrap();
+    let others = ["a-covered", "quarantine/x"].map(|key| (key.to_owned(), Object::of(ago(100 * HOUR))));
+    let store = Store::of(missing.into_iter().chain(others)).await;
+    let mut world = World::new(&World::s3(&store.url)).await;
+    world.relay().await;
+    world.accepted("a-covered", Some("0d73")).await;
+    let json = world.run(&["--route", "invoices", "--json"]).await.json();
+    assert_eq!((&json["counts"]["missing"], &json["counts"]["covered"]), (&json!(13), &json!(1)), "{json}");
+    assert_eq!(json["counts"]["oldest_missing"], oldest.to_string());
+    let first: Vec<_> =
+        json["first_missing"].as_array().unwrap().iter().map(|one| one["key"].clone()).collect();
+    assert_eq!(first, (0..10).map(key).collect::<Vec<_>>());
+    let people = world.run(&["--route", "invoices"]).await.stdout;
+    for part in [&format!("the oldest last written {oldest}"), "the first 10 of them:", &key(0), &key(9)] {
+        assert!(people.contains(part), "{part:?} in {people}");
+    }
+    assert!(!people.contains(&key(10)), "{people}");
+    // What was written again after it was accepted is missing as well, and may be the oldest.
+    store.put("a-covered", Object { etag: "other".into(), ..Object::of(ago(50 * HOUR)) });
+    let again = world.run(&["--route", "invoices", "--json"]).await.json();
+    assert_eq!((&again["counts"]["missing_newer"], &again["missing"]), (&json!(1), &json!(14)), "{again}");
+    let written = again["counts"]["oldest_missing"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert!(written < oldest, "{again}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
