@@ -180,3 +180,24 @@ pub(crate) async fn r12_the_end_of_a_run_is_an_entry_and_the_last_one_is_known(w
     let faults = bench.verify().await.faults;
     assert_eq!((faults.len(), faults[0].seq), (1, end.seq), "{faults:?}");
 }
+
+/// A cursor is a key. Once another run of the bucket has begun nobody goes on with the ones before, so none of them keeps its place; that of another bucket does.
+pub(crate) async fn a_new_run_forgets_how_far_earlier_ones_of_its_bucket_have_come(world: World) {
+    let mut bench = world.bench().await;
+    let begin = |bucket: &str| RunStart { bucket: bucket.into(), ..RunStart::default() };
+    let mut runs = Vec::new();
+    for bucket in ["invoices", "others"] {
+        let run = bench.ledger.run_begin(begin(bucket)).await.unwrap();
+        bench.ledger.run_checkpoint(run, Some(&format!("ordered {bucket}/17")), "{}").await.unwrap();
+        runs.push(run);
+    }
+    let places = "SELECT id FROM run WHERE cursor IS NOT NULL ORDER BY id";
+    assert_eq!(bench.ask(places).await, [runs[0].0.to_string(), runs[1].0.to_string()]);
+    let next = bench.ledger.run_begin(begin("invoices")).await.unwrap();
+    assert_eq!(bench.ask(places).await, [runs[1].0.to_string()]);
+    bench.again().await;
+    let last = async |bucket| bench.ledger.last_run(Some(bucket)).await.unwrap().unwrap();
+    let (invoices, others) = (last("invoices").await, last("others").await);
+    assert_eq!((invoices.id, invoices.cursor), (next, None));
+    assert_eq!((others.id, others.cursor.as_deref()), (runs[1], Some("ordered others/17")));
+}
