@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 /// Deliveries a second.
 const DELIVERIES: u32 = 25;
 
+/// What is to reach MDSS within a second is handed in within so long: a relay finds it when it looks next, a twentieth of a second later at most, so that
+/// what it sends within a second is what was handed in within that and a look.
+const SECOND: Duration = Duration::from_millis(1060);
+
 /// A relay that nothing was handed to for so long looks for it once a second only, and would find a second's worth of objects at once.
 const FORGOTTEN: Duration = Duration::from_millis(1500);
 
@@ -37,7 +41,7 @@ impl Throttle {
             return 0;
         }
         let noticed = self.last.is_some_and(|last| now.duration_since(last) < FORGOTTEN);
-        self.next = now + if noticed { Duration::from_secs(1) / self.deliveries } else { NOTICED };
+        self.next = now + if noticed { SECOND / self.deliveries } else { NOTICED };
         self.last = Some(now);
         self.rest += self.rate;
         let most = self.rest / self.deliveries;
@@ -66,15 +70,17 @@ mod tests {
                 sent.push((time, throttle.take(10_000, begin + time)));
                 time += throttle.pause(begin + time);
             }
+            // A relay that looks late by a twentieth of a second sends what comes then as well.
+            let a_second = Duration::from_millis(1050);
             for (from, _) in &sent {
-                let second = sent.iter().filter(|(at, _)| at >= from && *at < *from + Duration::from_secs(1));
+                let second = sent.iter().filter(|(at, _)| at >= from && *at < *from + a_second);
                 let second: usize = second.map(|(_, taken)| taken).sum();
                 assert!(second <= rate as usize, "{rate}: {second} from {from:?}");
             }
             let all: usize = sent.iter().map(|(_, taken)| taken).sum();
-            // After the first delivery it waits until that was noticed.
+            // After the first delivery it waits until that was noticed, and from then on it is a little slower than the rate.
             let rate = rate as usize;
-            assert!((rate * 88 / 10..=rate * 9 + 1).contains(&all), "{rate}: {all} in ten seconds");
+            assert!((rate * 83 / 10..=rate * 9 + 1).contains(&all), "{rate}: {all} in ten seconds");
         }
     }
 
@@ -95,7 +101,7 @@ mod tests {
         for start in [begin, begin + Duration::from_secs(10)] {
             let at = |ms| start + Duration::from_millis(ms);
             let taken: Vec<_> =
-                [0, 40, 1099, 1100, 1120, 1140].into_iter().map(|ms| throttle.take(100, at(ms))).collect();
+                [0, 40, 1099, 1100, 1120, 1143].into_iter().map(|ms| throttle.take(100, at(ms))).collect();
             assert_eq!(taken, [2, 0, 0, 2, 0, 2]);
         }
     }

@@ -46,29 +46,43 @@ pub(crate) async fn r6_the_odd_keys_arrive(world: &World, said: &Said, arguments
     assert_eq!((&again["covered"], &again["forwarded"]), (&json!(ODD_KEYS.len()), &json!(0)), "{again}");
 }
 
+/// By MDSS's own clock. A machine on which the relay stands still for a moment sends two moments' objects in one, and such a round proves nothing: it is
+/// enough if in one of five no second has more. Of a throttle that lets too many pass each round has.
 #[tokio::test(flavor = "multi_thread")]
 async fn r7_no_more_than_the_rate_reach_mdss() {
-    let store = Store::of(objects(200)).await;
+    const RATE: usize = 50;
+    const COUNT: usize = 3 * RATE;
+    let store = Store::of([]).await;
     let mut world = World::new(&World::s3(&store.url)).await;
     world.relay().await;
     world.accepted("first", None).await;
-    world.sim.forget();
-    let said = world.run(&["--route", "invoices", "--forward", "--rate", "50", "--json"]).await;
-    assert_eq!(said.counts()["forwarded"], 200, "{}", said.stderr);
-    until("all are accepted", || world.sim.accepted().len() == 200).await;
-    let times: Vec<SystemTime> = world.sim.requests().iter().map(|request| request.time).collect();
-    let most = |window: Duration| {
-        let within = |from: &SystemTime| {
-            let soon = |time: &&SystemTime| time.duration_since(*from).is_ok_and(|since| since < window);
-            times.iter().filter(soon).count()
+    let mut seen = Vec::new();
+    for round in 1..=5 {
+        for n in 0..COUNT {
+            store.put(&format!("round-{round}/{n:03}"), Object::of(ago(HOUR)));
+        }
+        world.sim.forget();
+        let rate = RATE.to_string();
+        let said = world.run(&["--route", "invoices", "--forward", "--rate", &rate, "--json"]).await;
+        assert_eq!(said.counts()["forwarded"], COUNT, "{}", said.stderr);
+        until("all are accepted", || world.sim.accepted().len() == COUNT).await;
+        let times: Vec<SystemTime> = world.sim.requests().iter().map(|request| request.time).collect();
+        let most = |window: Duration| {
+            let within = |from: &SystemTime| {
+                let soon = |time: &&SystemTime| time.duration_since(*from).is_ok_and(|since| since < window);
+                times.iter().filter(soon).count()
+            };
+            times.iter().map(within).max().unwrap()
         };
-        times.iter().map(within).max().unwrap()
-    };
-    // What is handed in waits for the relay, which looks twenty times a second while somebody hands in: a look more or less is a delivery or two.
-    let (a_second, a_fifth) = (most(Duration::from_secs(1)), most(Duration::from_millis(200)));
-    assert!(a_second <= 56 && a_fifth <= 25, "{a_second} in one second, {a_fifth} in a fifth of one");
-    let span = times.iter().max().unwrap().duration_since(*times.iter().min().unwrap()).unwrap();
-    assert!(span >= Duration::from_secs(2), "200 objects within {span:?}");
+        // Evenly: a fifth of a second has no more than half of them.
+        let (a_second, a_fifth) = (most(Duration::from_secs(1)), most(Duration::from_millis(200)));
+        println!("round {round}: at most {a_second} in a second, {a_fifth} in a fifth of one");
+        if a_second <= RATE && a_fifth <= RATE / 2 {
+            return;
+        }
+        seen.push((a_second, a_fifth));
+    }
+    panic!("in each round more than {RATE} in a second, or {} in a fifth of one: {seen:?}", RATE / 2);
 }
 
 /// How long a hundred events are on their way, from a sender's request to MDSS's.
@@ -96,7 +110,11 @@ fn p99(took: &mut [Duration]) -> Duration {
     took[took.len() * 99 / 100 - 1]
 }
 
-/// In turns, because the machine may do other things as well. It is enough if it holds over two of them, or over more.
+/// By how much more p99 may be later. The command syncs its own transactions on the same disk, of which the contract does not speak: where that takes a
+/// millisecond, p99 is 4 ms alone, and on a machine that does other things as well 20 ms and more.
+const ONE_SYNC: Duration = Duration::from_millis(1);
+
+/// In turns, because the machine may do other things as well. It is enough if it holds over two of them, or over more: p99 of a hundred events is one event.
 #[tokio::test(flavor = "multi_thread")]
 async fn r7_live_events_are_not_later_while_it_forwards() {
     let store = Store::of(objects(3000)).await;
@@ -119,9 +137,8 @@ async fn r7_live_events_are_not_later_while_it_forwards() {
         println!(
             "turn {turn}: one event of a hundred takes longer than {alone:?} alone, and {beside:?} beside it"
         );
-        // On a machine that does other things as well a few milliseconds say little; before the relay looked more often it was 40 ms and more, and
-        // 4 ms alone.
-        if turn > 1 && beside <= alone.mul_f64(1.2) + Duration::from_millis(5) {
+        // Before the relay looked more often it was 40 ms and more, and 4 ms alone.
+        if turn > 1 && beside <= alone.mul_f64(1.2) + ONE_SYNC {
             return;
         }
     }
