@@ -227,7 +227,7 @@ impl Pump {
                 () = sleep_until(next.into()) => {}
             }
             let begin = Instant::now();
-            self.watch_the_clock();
+            self.watch_the_clock(spool::SystemClock.now(), Instant::now());
             if self.failing.as_ref().is_none_or(|failing| Instant::now() >= failing.next) {
                 match self.pass().await {
                     Ok(()) => self.works().await,
@@ -522,8 +522,9 @@ impl Pump {
         });
     }
 
-    fn watch_the_clock(&mut self) {
-        if let Some(jump) = self.jumps.look(spool::SystemClock.now(), Instant::now()) {
+    /// What an entry says of time is what the wall's clock said, so its jumps are entries as well.
+    fn watch_the_clock(&mut self, wall: spool::Moment, now: Instant) {
+        if let Some(jump) = self.jumps.look(wall, now) {
             let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             let detail = json!({ "behind_ms": millis(jump.behind), "ahead_ms": millis(jump.ahead) });
             self.pending.push_back(Fact {
@@ -558,16 +559,4 @@ fn gap(why: &str) -> Fact {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// In fewer transactions each fact costs less; but an auditor who looks finds what was accepted a second ago.
-    #[test]
-    fn the_longer_a_pass_took_the_longer_the_outbox_gathers_and_a_second_at_most() {
-        let millis = Duration::from_millis;
-        for (took, pause) in [(0, 250), (10, 250), (20, 500), (40, 1000), (60_000, 1000)] {
-            assert_eq!(pause_after(millis(took)), millis(pause), "{took}");
-        }
-        assert_eq!(pause_after(Duration::MAX), LONGEST_PAUSE);
-    }
-}
+mod tests;

@@ -376,6 +376,7 @@ async fn server_says(dir: &Path, kind: Kind, count: usize) {
     let number = match kind {
         Kind::Settings => 7,
         Kind::Gap => 10,
+        Kind::ClockJump => 11,
         other => panic!("the number of {other} in the file"),
     };
     until("the entries are there", async || {
@@ -384,6 +385,35 @@ async fn server_says(dir: &Path, kind: Kind, count: usize) {
         db.query_row(sql, [number], |row| row.get::<_, i64>(0)).unwrap() == count as i64
     })
     .await;
+}
+
+/// Where libfaketime is not installed it is passed over, and says so.
+#[tokio::test]
+async fn a_clock_that_jumps_under_a_running_relay_is_an_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, dir) = (folder.path().join("clock"), folder.path().join("ledger"));
+    std::fs::write(&clock, "+0").unwrap();
+    let vars = postgres_rig::jumping_clock(&clock);
+    if !drive::available("faketime", vars.is_some()).unwrap() {
+        return;
+    }
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let server = start(&program(&sim, folder.path()).envs(vars.unwrap())).await;
+    healthy(&server).await;
+    // It is compared with the time since the start; an hour ahead, and an hour back.
+    for (jump, count) in [("+3600", 1), ("+0", 2)] {
+        std::fs::write(&clock, jump).unwrap();
+        server_says(&dir, Kind::ClockJump, count).await;
+    }
+    stop(server).await;
+    let db = Connection::open(dir.join("ledger.db")).unwrap();
+    let mut statement = db.prepare("SELECT detail FROM entry WHERE kind = 11 ORDER BY seq").unwrap();
+    let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let jumps = rows.map(|row| serde_json::from_str::<serde_json::Value>(&row.unwrap()).unwrap());
+    let hours = jumps
+        .map(|jump| ["ahead_ms", "behind_ms"].map(|way| jump[way].as_u64().unwrap().div_ceil(3_500_000)));
+    assert_eq!(hours.collect::<Vec<_>>(), [[2, 0], [0, 2]]);
+    assert!(verified(dir, Vec::new()).await.faults.is_empty());
 }
 
 /// Neither a restart nor a reload is needed, and what came in the meantime is in the new chain.

@@ -16,7 +16,7 @@ mod template;
 mod watch;
 
 pub use binaries::Binaries;
-pub use clock::wrong_clock;
+pub use clock::{jumping_clock, wrong_clock};
 pub use disk::SmallDisk;
 pub use error::RigError;
 pub use pooler::Pooler;
