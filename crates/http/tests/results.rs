@@ -165,6 +165,48 @@ async fn l3_a_result_that_comes_twice_is_one_and_a_repetition() {
     }
 }
 
+/// MDSS scans for a while, tells later, tells everything twice and the last first, and the relay was killed between the acceptance and the result: each object has its
+/// own result, once, and how late it was is known.
+#[tokio::test]
+async fn l3_results_that_come_late_twice_and_out_of_order_are_their_objects_own() {
+    let (scan, delay) = (Duration::from_millis(700), Duration::from_millis(1500));
+    let mut stage = Stage::new(|notify| Notify {
+        scan,
+        delay,
+        times: 2,
+        reversed: NonZeroUsize::new(3).unwrap(),
+        findings: [".exe=blocked", ".bad=failed"].map(|text| text.parse().unwrap()).to_vec(),
+        ..notify
+    })
+    .await;
+    // Of these two MDSS tells nothing before there is a third one.
+    stage.upload("one", &["a.txt", "b.exe"]).await;
+    stage.until("both are written", async |state| state.writes == 2).await;
+    stage.server.process.signal("KILL").unwrap();
+    stage.server.process.wait(LIMIT).await.unwrap();
+    let address = stage.server.address.clone();
+    let program = program(&stage.sim.url(), stage.folder.path()).env("RELAY_LISTEN", address);
+    stage.server = Server::start(&program, LIMIT).await.unwrap();
+    assert_eq!(stage.results("one", "a.txt").await, [None]);
+    stage.upload("one", &["c.bad"]).await;
+    stage
+        .until("three and three", async |state| (state.counts.matched, state.counts.repeated) == (3, 3))
+        .await;
+    let told: Vec<_> = stage.sim.notified().into_iter().map(|one| (one.path, one.status)).collect();
+    let order = ["c.bad", "c.bad", "b.exe", "b.exe", "a.txt", "a.txt"];
+    assert_eq!(told, order.map(|path| (path.to_owned(), Some(200))));
+    for (key, want) in [("a.txt", "allowed"), ("b.exe", "blocked"), ("c.bad", "failed")] {
+        assert_eq!(stage.results("one", key).await, [Some((want.to_owned(), "path".to_owned()))], "{key}");
+    }
+    assert_eq!(stage.ledger().await.unwrap().head().await.unwrap().open, 0);
+    // All three took the scan and the delay, at least; the scan alone is known as well, from what MDSS says of its end.
+    let state = stage.state().await;
+    let unit = state.units.iter().find(|unit| unit.unit.as_deref() == Some(units::S3_COMPATIBLE)).unwrap();
+    assert!(unit.results_took.seconds >= 3.0 * (scan + delay).as_secs_f64() * 0.9, "{:?}", unit.results_took);
+    assert!(unit.scans_took.seconds >= 3.0 * scan.as_secs_f64() * 0.9, "{:?}", unit.scans_took);
+    assert!(unit.scans_took.seconds + 2.0 * delay.as_secs_f64() < unit.results_took.seconds, "{unit:?}");
+}
+
 #[tokio::test]
 async fn l4_a_stranger_posts_no_result_and_nothing_is_recorded() {
     let stage = Stage::new(|notify| Notify { times: 0, ..notify }).await;
