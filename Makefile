@@ -90,7 +90,7 @@ gcloud-options: ## write down anew which options the real gcloud takes, where it
 shipped = MDSS_RELAY_OCI_FN="$$(test -x dist/amd64/mdss-relay-oci-fn && echo $(CURDIR)/dist/amd64/mdss-relay-oci-fn)" \
 	MDSS_RELAY_HTTP="$$(test -x dist/amd64/mdss-relay-http && echo $(CURDIR)/dist/amd64/mdss-relay-http)"
 
-bench: ## figures against the floors (nginx, function, server, spool), how cost grows, and against the same function in Python
+bench: ## figures against the floors (nginx, function, server, spool), how cost grows, against the same function in Python, and what the ledger, a listing and a comparison of a million objects cost
 	@test -x target/bench-python/bin/fdk || python3 -m venv target/bench-python && target/bench-python/bin/pip install --quiet fdk \
 		|| echo "make: no Python with pip here; the comparison with Python is skipped" >&2
 	@$(MAKE) --no-print-directory dist BINARIES="mdss-relay-oci-fn mdss-relay-http"
@@ -102,8 +102,12 @@ bench: ## figures against the floors (nginx, function, server, spool), how cost 
 	$(shipped) $(CARGO) bench --quiet --package mdss-relay-http --bench server
 	$(shipped) $(CARGO) bench --quiet --package mdss-relay-http --bench growth
 	$(CARGO) bench --quiet --package mdss-relay-spool --bench spool
+	$(CARGO) bench --quiet --package mdss-relay-ledger --bench ledger
+	$(CARGO) bench --quiet --package mdss-relay-stores --bench list
+	$(CARGO) bench --quiet --package mdss-relay-reconcile --bench reconcile
 	@test -x "$$(pg_config --bindir 2>/dev/null)/initdb" || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
-		|| { echo "make: no PostgreSQL here; its figures are skipped" >&2; exit 0; } && $(CARGO) bench --quiet --package mdss-relay-spool --bench cluster
+		|| { echo "make: no PostgreSQL here; its figures are skipped" >&2; exit 0; } && $(CARGO) bench --quiet --package mdss-relay-spool --bench cluster \
+		&& $(CARGO) bench --quiet --package mdss-relay-ledger --bench ledger -- postgres 300000
 
 chaos: ## break everything around the relay, and the relay, hundreds of times, and count what was lost, then make cluster; some minutes
 	$(CARGO) build --package mdss-relay-http --package mdss-relay-chaos

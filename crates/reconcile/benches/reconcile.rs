@@ -1,4 +1,5 @@
-//! What a comparison costs: a bucket over real HTTP, a ledger with every second object of it, no spool.
+//! What a comparison costs: a bucket over real HTTP, a ledger with every second object of it, no spool. It fails if memory is not flat (R9): however many
+//! objects there are, store and command together have less than 64 MiB.
 //!
 //! `cargo bench -p mdss-relay-reconcile`; numbers behind `--` are other numbers of objects.
 
@@ -21,6 +22,9 @@ use mdss_relay_ledger::{Fact, Kind, Ledger, Moment, Options, OutboxId, Place};
 use mdss_relay_reconcile::{Means, Question, compare};
 use mdss_relay_stores::{Store, StoreSettings};
 use s3::Content;
+
+/// KiB.
+const MOST: u64 = 64 << 10;
 
 #[tokio::main]
 async fn main() {
@@ -66,12 +70,14 @@ async fn once(count: usize) {
     let outcome = compare(means, &Question::about("invoices", "bench"), stopped, |_| {}).await.unwrap();
     let took = begun.elapsed();
     assert_eq!((outcome.counts.listed, outcome.counts.covered), (count as u64, count.div_ceil(2) as u64));
+    let peak = peak();
     println!(
         "{count:>10}  {:>10.2}  {:>12.0}  {:>14}",
         took.as_secs_f64(),
         count as f64 / took.as_secs_f64(),
-        peak()
+        peak
     );
+    assert!(peak > 0 && peak < MOST, "{peak} KiB for {count} objects");
 }
 
 /// Every second object was accepted.
