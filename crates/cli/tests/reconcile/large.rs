@@ -14,6 +14,7 @@ const MOST: u64 = 64 << 20;
 const MILLION: u64 = 1_000_000;
 
 /// Compares a bucket of so many objects: how long that takes, and the most memory that the command has had.
+#[expect(clippy::print_stdout, reason = "whoever runs it alone sees the figures")]
 async fn compared(count: u64) -> (Duration, u64) {
     let store = Store::start(Content::Made(usize::try_from(count).unwrap(), ago(HOUR))).await;
     let mut world = World::new(&World::s3(&store.url)).await;
@@ -52,7 +53,7 @@ async fn r1_a_hundred_thousand_objects_take_less_than_a_minute() {
 #[tokio::test(flavor = "multi_thread")]
 async fn r9_memory_is_flat() {
     const FEW: u64 = 20_000;
-    const MANY: u64 = 220_000;
+    const MANY: u64 = 120_000;
     if let Some(count) = std::env::var("RECONCILE_OBJECTS").ok().and_then(|text| text.parse().ok()) {
         let (_, peak) = compared(count).await;
         assert!(peak < MOST, "{peak} bytes");
