@@ -160,21 +160,45 @@ fn entry(subscription: &Value, container: &str) -> Option<Entry> {
         &properties["deadLetterWithResourceIdentity"]["deadLetterDestination"],
     ];
     let place = dead_letter.into_iter().find(|place| place.is_object()).map(|place| &place["properties"]);
+    let name = format!("subscription {}", text(subscription, "name").unwrap_or("without a name"));
     Some(Entry {
-        name: format!("subscription {}", text(subscription, "name").unwrap_or("without a name")),
+        name: name.clone(),
         targets: targets(&destination["properties"]),
         off: (state != "Succeeded").then(|| format!("its state is {state}")),
         selects: Selects::Tests(tests),
         creations: CREATIONS,
         dead_letter: match place {
-            Some(place) => DeadLetter::To(format!(
-                "the container {:?}",
-                text(place, "blobContainerName").unwrap_or_default()
-            )),
+            Some(place) => {
+                let place =
+                    format!("the container {:?}", text(place, "blobContainerName").unwrap_or_default());
+                match gives_up_early(&properties["retryPolicy"]) {
+                    Some(when) => DeadLetter::Doubtful(format!(
+                        "{name} gives an event up after {when}, and it goes to {place}"
+                    )),
+                    None => DeadLetter::To(place),
+                }
+            }
             // 400, 401, 403 and 413 are not tried again
             // (<https://learn.microsoft.com/en-us/azure/event-grid/delivery-and-retry>).
             None => DeadLetter::Nowhere,
         },
+    })
+}
+
+/// The most attempts that Event Grid makes, and the longest that it makes them, in minutes; both are what it does unless it is told otherwise
+/// (<https://learn.microsoft.com/en-us/azure/event-grid/delivery-and-retry>, "Retry policy").
+const MOST_ATTEMPTS: u64 = 30;
+const LONGEST_MINUTES: u64 = 1440;
+
+/// When an event is given up, if that is sooner than it has to be: an MDSS that is away for a night is away for longer.
+fn gives_up_early(policy: &Value) -> Option<String> {
+    let of = |member: &str, most: u64| policy[member].as_u64().unwrap_or(most);
+    let (attempts, minutes) =
+        (of("maxDeliveryAttempts", MOST_ATTEMPTS), of("eventTimeToLiveInMinutes", LONGEST_MINUTES));
+    (attempts < MOST_ATTEMPTS || minutes < LONGEST_MINUTES).then(|| {
+        format!(
+            "{attempts} attempts or {minutes} minutes, where {MOST_ATTEMPTS} and {LONGEST_MINUTES} may be (--max-delivery-attempts, --event-ttl)"
+        )
     })
 }
 

@@ -38,6 +38,13 @@ async fn what_azure_says_of_a_container() {
     let folder = tempfile::tempdir().unwrap();
     let key = secret(&folder);
     let with = |filter: &str| subscriptions(filter, true, "Succeeded", OURS);
+    let retrying = |policy: &str| {
+        with(CREATED).replacen(
+            "\"provisioningState\"",
+            &format!("\"retryPolicy\": {policy}, \"provisioningState\""),
+            1,
+        )
+    };
     type Row = (&'static str, (u16, String), (u16, String), (u16, String), Vec<Want>);
     let none = || (200, NONE.to_owned());
     let rows: Vec<Row> = vec![
@@ -87,6 +94,30 @@ async fn what_azure_says_of_a_container() {
             none(),
             none(),
             vec![("bucket.dead_letter", "warn", "lost")],
+        ),
+        (
+            "gives-up-early",
+            (200, retrying(r#"{"maxDeliveryAttempts": 5, "eventTimeToLiveInMinutes": 1440}"#)),
+            none(),
+            none(),
+            vec![
+                ("bucket.dead_letter", "warn", "5 attempts"),
+                ("bucket.dead_letter", "warn", "--max-delivery-attempts"),
+            ],
+        ),
+        (
+            "gives-up-within-the-hour",
+            (200, retrying(r#"{"eventTimeToLiveInMinutes": 60}"#)),
+            none(),
+            none(),
+            vec![("bucket.dead_letter", "warn", "30 attempts or 60 minutes")],
+        ),
+        (
+            "as-long-as-may-be",
+            (200, retrying(r#"{"maxDeliveryAttempts": 30, "eventTimeToLiveInMinutes": 1440}"#)),
+            none(),
+            none(),
+            vec![("bucket.dead_letter", "ok", "dead-letters")],
         ),
         (
             "not-made",
