@@ -79,7 +79,7 @@ fn the_guides_name_only_options_settings_and_alarms_that_exist() {
     let cli = fs::read_to_string(folder().join("tests/cli-options.json")).unwrap();
     // Of jq, curl, journalctl, systemctl, base64 and mdss-relay.
     let theirs = "--raw-output --null-input --compact-output --arg --decode --grep --retry --retry-delay --retry-connrefused --now --offline \
-        --unit-file --from-stdin --config --print-architecture --look";
+        --unit-file --from-stdin --config --print-architecture --look --data-dir";
     for name in ["docs/alibaba.md", "docs/zh/alibaba.md"] {
         let guide = page(name);
         for word in guide.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.')) {

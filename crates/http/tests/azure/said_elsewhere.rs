@@ -89,8 +89,8 @@ fn the_guides_name_only_variables_options_and_alarms_that_exist() {
         .map(|s| subscription.run(s, &["--help"], &[]).ended(0).out)
         .concat();
     let cli = cli::options_in(&folder()).to_string();
-    // Docker's, and that of mdss-relay secret.
-    let theirs = ["--platform", "--tag", "--from-stdin"];
+    // Docker's, jq's, and those of mdss-relay secret and ledger.
+    let theirs = ["--platform", "--tag", "--raw-output", "--from-stdin", "--data-dir"];
     for word in guides.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')) {
         if word.starts_with("RELAY_") {
             let keys = word.strip_prefix("RELAY_KEYS_");
@@ -151,7 +151,8 @@ fn the_guides_commands_are_ones_that_az_takes() {
             calls.extend(line.split(" && ").map(|call| call.split(" #").next().unwrap().to_owned()));
             for call in calls.iter().filter_map(|call| call.trim().strip_prefix("az ")) {
                 seen += 1;
-                cli::takes(&cli, &scripts::Call(words(call)));
+                // What reads its output is another program.
+                cli::takes(&cli, &scripts::Call(words(call.split(" | ").next().unwrap_or_default())));
             }
         }
     }

@@ -145,6 +145,10 @@ fn the_guide_names_only_options_and_resources_that_exist() {
         "--set-as-default",
         "--log-group-name",
         "--start-time",
+        "--filter-pattern",
+        // Of jq, and of mdss-relay ledger.
+        "--raw-output",
+        "--data-dir",
     ];
     let words = guide.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
     for word in words {

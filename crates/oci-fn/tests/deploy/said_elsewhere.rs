@@ -82,8 +82,8 @@ fn the_guides_name_only_variables_and_options_that_exist() {
                 assert!(mdss_relay_core::SETTINGS.iter().any(|s| s.variable == word), "{name}: {word}");
             }
             if word.starts_with("--") && word.len() > 3 && word.as_bytes()[2].is_ascii_lowercase() {
-                // Of skopeo, and of mdss-relay secret.
-                let theirs = ["--username", "--from-stdin"].contains(&word);
+                // Of skopeo, of jq, and of mdss-relay secret and ledger.
+                let theirs = ["--username", "--raw-output", "--from-stdin", "--data-dir"].contains(&word);
                 assert!(
                     help.contains(word) || cli.contains(&format!("\"{word}\"")) || theirs,
                     "{name}: {word}"

@@ -108,10 +108,11 @@ pub(super) async fn settle(base: &Base, held: &mut Held<'_>, batch: &[Settlement
     Ok(settled)
 }
 
-/// Whether one of the rows is at fault, so that the others may be written without it. A row that somebody else holds is waited for.
+/// Whether one of the rows is at fault, so that the others may be written without it. A row that somebody else holds is waited for; and a limit of the
+/// server's (54000) is its numbers of transactions rather than a row: with no outcome written all of them would be sent again.
 fn is_of_a_row(fault: &Fault) -> bool {
     let meaning = fault.meaning();
-    meaning.fate == Fate::Smaller && meaning.kind != TroubleKind::Locked
+    meaning.fate == Fate::Smaller && meaning.kind == TroubleKind::Internal
 }
 
 /// One outcome that the server refuses for what it is: once more without what it brings along. If that is refused as well, the item stays, and
