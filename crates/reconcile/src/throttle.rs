@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const DELIVERIES: u32 = 25;
 
 /// What is to reach MDSS within a second is handed in within so long: a relay finds it when it looks next, a twentieth of a second later at most, so that
-/// what it sends within a second is what was handed in within that and a look.
+/// what it sends within a second is what was handed in within that and a look. With a second in this place MDSS saw 52 objects in one at a rate of 50, with this 48.
 const SECOND: Duration = Duration::from_millis(1060);
 
 /// A relay that nothing was handed to for so long looks for it once a second only, and would find a second's worth of objects at once.
