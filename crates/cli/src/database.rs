@@ -220,6 +220,15 @@ fn tables(found: &Examined) -> Outcome {
             "install a newer mdss-relay",
         );
     }
+    if let Err(trouble) = found.standing.holds()
+        && trouble.kind == TroubleKind::Foreign
+    {
+        return Outcome::fail(
+            trouble.detail,
+            "a database that can keep every key",
+            "make one with createdb --encoding UTF8 --template template0; what waits in this one is still sent",
+        );
+    }
     match there {
         _ if there == newest => Outcome::ok(format!("version {there}")),
         _ if there > newest => {

@@ -318,6 +318,17 @@ async fn a_database_is_checked_and_its_tables_are_made_by_whoever_may() {
     let named = replicated();
     assert_eq!((named.status.code(), checks(&named).len()), (Some(0), 6), "{}", out(&named));
     server.set("synchronous_standby_names", "").unwrap();
+    // There are names that it cannot keep.
+    let few =
+        "CREATE DATABASE few OWNER relay ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";
+    postgres_rig::ask(&server.admin_url("postgres"), few).await.unwrap();
+    let there = url.rsplit('/').next().unwrap().split('?').next().unwrap();
+    let other = folder.path().join("few");
+    std::fs::write(&other, url.replace(there, "few")).unwrap();
+    let few = run(&["--url-file", other.to_str().unwrap(), "check", "--json"]);
+    assert_eq!(few.status.code(), Some(1));
+    assert!(checks(&few).contains(&("database.tables".into(), "fail".into())), "{}", out(&few));
+    assert!(out(&few).contains("keeps text as LATIN1"), "{}", out(&few));
     // A role that may not write.
     let name = url.rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
     let revoke =

@@ -298,6 +298,11 @@ async fn whether_mdss_can_be_asked_for_files() {
         assert_eq!(found.status_of(id), "unknown", "{}", found.text);
     }
     assert!(said(found.one("mdss.file_api"), "found").contains("on no public page"), "{}", found.text);
+    // Without a key each is said once as well.
+    let found =
+        look(&[], &[("RELAY_LEDGER", "on"), ("APIKEY", ""), ("APIKEY_FILE", "/nowhere/api-key")]).await;
+    found.assert_skipped(&MDSS, "settings.secrets_readable");
+    assert_eq!(found.status_of("mdss.file_api"), "unknown", "{}", found.text);
 
     let found = look(&[], &[api]).await;
     assert_eq!(found.status_of("mdss.file_api"), "unknown", "{}", found.text);

@@ -136,18 +136,27 @@ pub(super) async fn size(line: &Line) -> Result<OutboxSize, Fault> {
     })
 }
 
-/// Writes facts that come from another spool, unless they are there.
+/// Writes facts that come from another spool, unless they are there. They keep their numbers as far as they can, because a step may come again when the
+/// ledger has its facts already, and the ledger knows them by their numbers. All are brought below zero, where no number of this database will ever be.
+/// One whose number another fact has gets a new one.
 ///
 /// # Errors
 /// If that cannot be written.
 pub(super) async fn adopt(line: &Line, facts: &[OutboxRow]) -> Result<(), Fault> {
-    let ids: Vec<i64> = facts.iter().map(|fact| fact.id).collect();
+    let below = |id: i64| if id < 0 { id } else { id + i64::MIN / 2 };
+    let ids: Vec<i64> = facts.iter().map(|fact| below(fact.id)).collect();
     let times: Vec<i64> = facts.iter().map(|fact| fact.at.as_millis()).collect();
     let bodies: Vec<String> =
         facts.iter().map(|fact| String::from_utf8_lossy(&fact.body).replace('\0', "\u{fffd}")).collect();
-    let sql = "INSERT INTO mdss_relay.outbox (id, at, body) OVERRIDING SYSTEM VALUE
-               SELECT f.id, to_timestamp(f.at / 1000.0), f.body FROM unnest($1::int8[], $2::int8[], $3::text[]) AS f (id, at, body)
-               ON CONFLICT DO NOTHING";
+    let sql = "WITH f AS (
+                   SELECT f.id, to_timestamp(f.at / 1000.0) AS at, f.body FROM unnest($1::int8[], $2::int8[], $3::text[]) AS f (id, at, body)
+               ), kept AS (
+                   INSERT INTO mdss_relay.outbox (id, at, body) OVERRIDING SYSTEM VALUE SELECT f.id, f.at, f.body FROM f
+                   ON CONFLICT DO NOTHING RETURNING id
+               )
+               INSERT INTO mdss_relay.outbox (at, body) SELECT f.at, f.body FROM f
+               WHERE NOT EXISTS (SELECT FROM kept WHERE kept.id = f.id)
+                 AND NOT EXISTS (SELECT FROM mdss_relay.outbox there WHERE there.at = f.at AND there.body = f.body) ORDER BY f.id";
     let parameters: [Parameter<'_>; 3] =
         [(&ids, Type::INT8_ARRAY), (&times, Type::INT8_ARRAY), (&bodies, Type::TEXT_ARRAY)];
     line.client.execute_typed(sql, &parameters).await?;

@@ -40,6 +40,8 @@ pub struct Standing {
     pub full_page_writes: bool,
     /// What the log holds: `minimal` is not enough for a standby.
     pub wal_level: String,
+    /// How the database keeps text: `UTF8`.
+    pub encoding: String,
     /// The server is a standby itself.
     pub in_recovery: bool,
     /// Rows of items that nobody needs any more and vacuum has not cleared, as the server estimates, and rows that are there.
@@ -85,6 +87,13 @@ impl Standing {
                 TroubleKind::Unreachable,
                 "the database is a standby, and takes no writes",
             ));
+        }
+        if !ENCODINGS.contains(&self.encoding.as_str()) {
+            let detail = format!(
+                "the database keeps text as {}, which has not every character of a key; expected one that was created with ENCODING 'UTF8'",
+                self.encoding
+            );
+            return Err(Trouble::new(TroubleKind::Foreign, detail));
         }
         let refused = |why: &str| {
             let detail = format!("RELAY_SPOOL_DURABILITY=replicated cannot be kept: {why}");
@@ -199,6 +208,7 @@ pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
         fsync: row.try_get(3)?,
         full_page_writes: row.try_get(4)?,
         wal_level: row.try_get(5)?,
+        encoding: row.try_get(13)?,
         in_recovery: row.try_get(6)?,
         dead_rows: rows(9)?,
         live_rows: rows(10)?,
@@ -207,13 +217,6 @@ pub(super) async fn look(line: &Line, watched: &Watched) -> Result<(), Fault> {
     if standing.server < OLDEST_SERVER {
         let detail =
             format!("the server has version {}; expected PostgreSQL 14 or newer", standing.server / 10_000);
-        return Err(Trouble::new(TroubleKind::Foreign, detail).into());
-    }
-    let encoding: &str = row.try_get(13)?;
-    if !ENCODINGS.contains(&encoding) {
-        let detail = format!(
-            "the database keeps text as {encoding}, which has not every character of a key; expected one that was created with ENCODING 'UTF8'"
-        );
         return Err(Trouble::new(TroubleKind::Foreign, detail).into());
     }
     *watched.seen.lock().unwrap_or_else(|e| e.into_inner()) = Some((standing, Instant::now()));
@@ -236,6 +239,7 @@ mod tests {
             fsync: true,
             full_page_writes: true,
             wal_level: "replica".into(),
+            encoding: "UTF8".into(),
             in_recovery: false,
             dead_rows: 0,
             live_rows: 0,

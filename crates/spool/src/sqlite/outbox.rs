@@ -128,15 +128,23 @@ impl Outbox {
         })
     }
 
-    /// Writes facts that come from another spool, unless they are there.
+    /// Writes facts that come from another spool, unless they are there. They keep their numbers, by which the ledger knows them if a step comes again;
+    /// one whose number another fact has, as of two databases, gets a new one.
     #[cfg(feature = "postgres")]
     pub(super) fn adopt(&self, db: &Connection, facts: &[OutboxRow]) -> rusqlite::Result<()> {
         self.with(db, |outbox| {
-            let sql = "INSERT INTO outbox (id, at, body) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-            let mut insert = db.prepare_cached(sql)?;
+            let mut insert = db.prepare_cached(
+                "INSERT INTO outbox (id, at, body) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            )?;
+            let mut there = db.prepare_cached("SELECT count(*) FROM outbox WHERE at = ?1 AND body = ?2")?;
             for fact in facts {
-                let body = String::from_utf8_lossy(&fact.body);
-                if insert.execute(params![fact.id, fact.at.as_millis(), body])? > 0 {
+                let (at, body) = (fact.at.as_millis(), String::from_utf8_lossy(&fact.body));
+                let mut written = insert.execute(params![fact.id, at, body])?;
+                if written == 0 && there.query_row(params![at, body], |row| number(row, 0))? == 0 {
+                    outbox.last += 1;
+                    written = insert.execute(params![outbox.last, at, body])?;
+                }
+                if written > 0 {
                     (outbox.rows, outbox.bytes) = (outbox.rows + 1, outbox.bytes + size(body.len()));
                 }
             }

@@ -1,7 +1,12 @@
 //! What waits for the ledger in a file that is damaged, that is new, or that an earlier relay has written.
 
+use std::sync::Arc;
+
 use mdss_relay_spool::seam::{Claimed, Outcome, Settlement, Want};
-use mdss_relay_spool::{OUTBOX_LIMIT, OutboxRow, Spool, move_to_database, move_to_directory};
+use mdss_relay_spool::{
+    Config, Database, Durability, OUTBOX_LIMIT, OutboxRow, Place, Spool, StoreThread, SystemClock,
+    move_to_database, move_to_directory,
+};
 use serde_json::Value;
 
 use crate::common::*;
@@ -25,8 +30,19 @@ async fn tell(spool: &Spool, name: &str, count: usize) {
     spool.engine().settle(batch.into()).await.unwrap();
 }
 
+/// Starts a spool in a database.
+fn in_database(database: &Database) -> (Spool, StoreThread) {
+    let config = Config { place: Place::Database(database.clone()), limit: 1 << 30 };
+    Spool::start(config, Arc::new(SystemClock)).unwrap()
+}
+
 async fn all(spool: &Spool) -> Vec<OutboxRow> {
     spool.engine().outbox_take(10_000).await.unwrap()
+}
+
+/// What they say; each of a spool's says something else.
+async fn bodies(spool: &Spool) -> Vec<String> {
+    all(spool).await.into_iter().map(|row| String::from_utf8(row.body).unwrap()).collect()
 }
 
 fn words(rows: &[OutboxRow], name: &str) -> Vec<Value> {
@@ -85,8 +101,8 @@ async fn a_new_file_has_new_numbers() {
 async fn facts_move_with_the_spool() {
     let Some(server) = postgres_rig::shared().unwrap() else { return };
     let url = server.database().await.unwrap();
-    let database = mdss_relay_spool::Database::of_url(&url).unwrap();
-    let database = database.durable(mdss_relay_spool::Durability::Server);
+    let database = Database::of_url(&url).unwrap();
+    let database = database.durable(Durability::Server);
     let (dir, back) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (spool, keeping) = start(dir.path());
     tell(&spool, "a", 30).await;
@@ -102,4 +118,41 @@ async fn facts_move_with_the_spool() {
     move_to_directory(&database, back.path(), &rules, |_| {}).await.unwrap();
     let (spool, _keeping) = start(back.path());
     assert_eq!(words(&all(&spool).await, "path"), before);
+}
+
+/// What has not reached the ledger in two databases comes into one file, and from there into a third one, in which relays go on to number their own.
+#[tokio::test]
+async fn facts_of_two_spools_move_into_one() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let rules = mdss_relay_core::Settings::default().rules;
+    let mut databases = Vec::new();
+    for _ in 0..3 {
+        let database = Database::of_url(&server.database().await.unwrap()).unwrap();
+        databases.push(database.durable(Durability::Server));
+    }
+    let mut expected = Vec::new();
+    for (database, name) in databases.iter().zip(["one", "two", "three"]) {
+        let (spool, keeping) = in_database(database);
+        tell(&spool, name, 20).await;
+        expected.extend(bodies(&spool).await);
+        drop(spool);
+        keeping.wait();
+    }
+    for database in &databases[..2] {
+        move_to_directory(database, dir.path(), &rules, |_| {}).await.unwrap();
+    }
+    let (spool, keeping) = start(dir.path());
+    assert_eq!(bodies(&spool).await, expected[..40]);
+    drop(spool);
+    keeping.wait();
+    move_to_database(dir.path(), &databases[2], |_| {}).await.unwrap();
+    let (spool, _keeping) = in_database(&databases[2]);
+    tell(&spool, "later", 20).await;
+    let mut found = bodies(&spool).await;
+    assert_eq!(found.len(), 80);
+    found.truncate(60);
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
 }
