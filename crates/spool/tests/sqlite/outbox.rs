@@ -156,3 +156,29 @@ async fn facts_of_two_spools_move_into_one() {
     expected.sort();
     assert_eq!(found, expected);
 }
+
+/// A step that is done again, because it was interrupted, brings nothing twice: neither what still waits, nor what the ledger has already, which knows it
+/// by its number.
+#[tokio::test]
+async fn a_step_of_a_move_that_comes_again_keeps_its_numbers() {
+    let Some(server) = postgres_rig::shared().unwrap() else { return };
+    let database = Database::of_url(&server.database().await.unwrap()).unwrap().durable(Durability::Server);
+    let [dir, again, more] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
+    let (spool, keeping) = start(dir.path());
+    tell(&spool, "a", 30).await;
+    drop(spool);
+    keeping.wait();
+    for copy in [&again, &more] {
+        std::fs::copy(dir.path().join("spool.db"), copy.path().join("spool.db")).unwrap();
+    }
+    move_to_database(dir.path(), &database, |_| {}).await.unwrap();
+    let (spool, _keeping) = in_database(&database);
+    let first = all(&spool).await;
+    assert_eq!(first.len(), 30);
+    move_to_database(again.path(), &database, |_| {}).await.unwrap();
+    assert_eq!(all(&spool).await, first);
+    // The ledger has them, and the step comes once more.
+    spool.engine().outbox_drop(first.iter().map(|row| row.id).collect()).await.unwrap();
+    move_to_database(more.path(), &database, |_| {}).await.unwrap();
+    assert_eq!(all(&spool).await, first);
+}
