@@ -90,7 +90,7 @@ pub(super) async fn settle(base: &Base, held: &mut Held<'_>, batch: &[Settlement
     let settings = base.settings.lock().unwrap_or_else(|e| e.into_inner()).clone();
     let (mut parts, mut settled) = (vec![batch], Settled::default());
     while let Some(part) = parts.pop() {
-        match whole(base, held, part, &settings, true).await {
+        match whole(base, held, part, &settings, Along::all(base)).await {
             Ok(written) => settled.fenced += written.fenced,
             Err(fault) if !is_of_a_row(&fault) => return Err(fault),
             Err(fault) => match part {
@@ -124,7 +124,8 @@ async fn alone(
     settings: &[u8],
     fault: Fault,
 ) -> Result<Settled, Fault> {
-    let settled = whole(base, held, std::slice::from_ref(culprit), settings, false).await;
+    let bare = Along { marks: false, facts: false, stays: true };
+    let settled = whole(base, held, std::slice::from_ref(culprit), settings, bare).await;
     let (why, what) = match &settled {
         Ok(_) => (fault, "without its mark and its entry for the ledger"),
         Err(again) if !is_of_a_row(again) => return settled,
@@ -141,21 +142,48 @@ async fn alone(
     Ok(settled.unwrap_or_default())
 }
 
-/// A batch in one transaction, written again if it has met another one; with marks and facts, if it is to be and there is room.
+/// What is written along with what goes.
+#[derive(Clone, Copy)]
+struct Along {
+    marks: bool,
+    /// Facts become rows of the outbox; else they are counted.
+    facts: bool,
+    /// What stays: what is put off, and whose bytes the others of its delivery now have.
+    stays: bool,
+}
+
+impl Along {
+    fn all(base: &Base) -> Self {
+        Self { marks: true, facts: base.outbox_has_room.load(Ordering::Relaxed), stays: true }
+    }
+}
+
+/// A batch in one transaction, written again if it has met another one.
 async fn whole(
     base: &Base,
     held: &mut Held<'_>,
     batch: &[Settlement],
     settings: &[u8],
-    all: bool,
+    mut along: Along,
 ) -> Result<Settled, Fault> {
-    let (mut tries, mut marks) = (0, all);
-    let mut room = all && base.outbox_has_room.load(Ordering::Relaxed);
+    let mut tries = 0;
     loop {
-        match held.ask(async |line| write(line, batch, settings, marks, room).await).await {
+        match held.ask(async |line| write(line, batch, settings, along).await).await {
             // There is no room for marks and facts; deleting makes some.
-            Err(Fault::Sql(e)) if e.code() == Some(&SqlState::DISK_FULL) && (marks || room) => {
-                (marks, room) = (false, false);
+            Err(Fault::Sql(e)) if e.code() == Some(&SqlState::DISK_FULL) && (along.marks || along.facts) => {
+                (along.marks, along.facts) = (false, false);
+            }
+            // Nor for a row that is written anew. So what stays comes again when its lease ends, and keeps nothing from going.
+            Err(Fault::Sql(e)) if e.code() == Some(&SqlState::DISK_FULL) && along.stays => {
+                along.stays = false;
+                let stay = batch.iter().filter(|settlement| !goes(&settlement.outcome)).count();
+                if stay > 0 {
+                    error!(
+                        { fields::ERROR_TYPE } = TroubleKind::Unwritable.name(),
+                        { fields::SPOOL_DATABASE } = base.database.place(),
+                        "the database has no room to put {stay} items off, so they are sent again when their leases end: {e}"
+                    );
+                }
             }
             // A number of the outbox that was given out twice: each try takes later ones.
             Err(fault) if matches!(fault.meaning().fate, Fate::Again | Fate::Renumber) && tries < TRIES => {
@@ -166,23 +194,26 @@ async fn whole(
     }
 }
 
+/// Whether an item leaves the spool.
+fn goes(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Accepted | Outcome::Skipped)
+}
+
 /// All of it behind each other on one connection, without waiting for each answer. If one statement fails, the last one takes everything back.
-async fn write(
-    line: &Line,
-    batch: &[Settlement],
-    settings: &[u8],
-    marks: bool,
-    room: bool,
-) -> Result<Settled, Fault> {
+async fn write(line: &Line, batch: &[Settlement], settings: &[u8], along: Along) -> Result<Settled, Fault> {
+    let Along { marks, facts: room, stays } = along;
     let planned = batch.iter().any(|settlement| is_by_plan(&settlement.outcome));
     let differ = planned && differ(line, settings).await?;
-    let rows = Rows::of(batch, differ);
+    let mut rows = Rows::of(batch, differ);
+    if !stays {
+        rows.off = Which::default();
+    }
     let told = |facts: &[Option<&str>]| facts.iter().any(Option::is_some);
     if rows.alone && rows.off.ids.is_empty() {
         return go_alone(line, &rows, marks, room).await;
     }
     let facts = if told(&rows.gone_facts) { outbox::put("gone", 1, 6, room) } else { String::new() };
-    let sql = [GONE, &facts, if rows.alone { AND_COUNT } else { AND_INHERIT }].concat();
+    let sql = [GONE, &facts, if rows.alone || !stays { AND_COUNT } else { AND_INHERIT }].concat();
     let facts = if told(&rows.off_facts) { outbox::put("off", 1, 10, room) } else { String::new() };
     let put_off = [PUT_OFF, &facts, AND_NAME].concat();
     let gone: [Parameter<'_>; 6] = [

@@ -193,6 +193,42 @@ async fn a_full_disk_is_settled_without_marks() {
     assert!(empty(&failing.store).await);
 }
 
+/// There is no room for a row that is written anew: what is put off, or inherits the bytes of one that goes. What goes makes room, so nothing may keep it.
+#[tokio::test]
+async fn on_a_full_disk_what_is_put_off_keeps_nothing_from_going() {
+    let Some(failing) = Failing::new().await else { return };
+    // Three of one delivery, and one alone besides the first.
+    let three = ["a", "b", "c"].map(|key| record("b", key, Some("01")));
+    accept(&failing.store, &routed(), delivery(&three)).await.unwrap();
+    assert_eq!(send(&failing.store, "alone").await.unwrap(), "spooled:-");
+    let full = "IF NEW.not_before <> OLD.not_before OR NEW.bytes <> OLD.bytes OR NEW.state <> OLD.state THEN
+                    RAISE EXCEPTION 'no' USING ERRCODE = '53100'; END IF;";
+    failing.refuse("UPDATE", "item", full).await;
+    let items = claim(&failing.store, 10, LEASE).await.items;
+    assert_eq!(items.len(), 5);
+    let n = std::cell::Cell::new(0);
+    // The first, one of the three: they go; the others stay.
+    let outcome = |_: &mdss_relay_spool::seam::Claimed| {
+        n.set(n.get() + 1);
+        match n.get() {
+            1 | 2 => Outcome::Accepted,
+            3 => Outcome::Parked { reason: "mdss_refused", detail: String::new(), attempted: true },
+            _ => again(Duration::from_secs(600)),
+        }
+    };
+    settle(&failing.store, items, outcome).await;
+    assert_eq!(failing.ask("SELECT key FROM mdss_relay.item ORDER BY key").await, ["alone", "b", "c"]);
+    // They come again with their leases' end, and go when they can.
+    let mut back = Vec::new();
+    until("they are claimed again", async || {
+        back.extend(claim(&failing.store, 10, LEASE).await.items);
+        back.len() == 3
+    })
+    .await;
+    settle(&failing.store, back, |_| Outcome::Accepted).await;
+    assert!(empty(&failing.store).await);
+}
+
 /// Nothing is forgotten of a batch that cannot be written: it is the same when it is written again.
 #[tokio::test]
 async fn what_came_of_items_is_written_when_it_can_be() {
