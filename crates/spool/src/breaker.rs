@@ -118,6 +118,11 @@ impl Breaker {
         }
     }
 
+    /// Somebody else says that the unit refuses everything, for so long that one request is to show it.
+    pub(crate) fn doubt(&mut self, now: Instant) {
+        self.open.get_or_insert(Open { until: now, pause: FIRST, probing: None });
+    }
+
     /// There is reason to hope: the next probe need not wait.
     pub(crate) fn probe_soon(&mut self, now: Instant) {
         if let Some(open) = &mut self.open {

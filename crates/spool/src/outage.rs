@@ -255,6 +255,12 @@ impl Outage {
         !soon
     }
 
+    /// Somebody else says that it is away, for so long that one request is to show it.
+    pub(crate) fn doubt(&mut self, now: Instant) {
+        let away = Away { since: now, config: false, soon: false, known: false, throttled: false };
+        self.away.get_or_insert(away);
+    }
+
     fn asks(&mut self, item: ItemId, wish: Duration, now: Instant) {
         let (before, until) = (self.asked.filter(|asked| now < asked.until), now + wish);
         self.asked = Some(match before {

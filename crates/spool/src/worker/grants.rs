@@ -3,7 +3,7 @@
 //! Requests are granted for a quarter of a second, and spread over it. Whoever hears nothing from the others makes none: it may be the one that is
 //! cut off, and somebody else sends what it holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::grant::{Ask, Grant};
@@ -20,6 +20,37 @@ const HOLDS: Duration = Duration::from_millis(400);
 
 /// How far a pause may be made up for.
 const BURST: Duration = Duration::from_millis(10);
+
+/// For how long a lane is left to another relay before one request is made all the same, as after the longest pause of a breaker: the other one's way to
+/// MDSS may be broken, and no other.
+const CONTESTED: Duration = Duration::from_secs(15);
+
+/// How long that request has to show it.
+const TRIAL: Duration = Duration::from_secs(10);
+
+/// MDSS has accepted something here so lately that another relay's word is not enough.
+const LATELY: Duration = Duration::from_secs(3);
+
+/// What this relay makes of another one's word that a lane is to be left alone.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    since: Instant,
+    /// MDSS has accepted something here since then.
+    disproved: bool,
+    /// Since when one request is being made all the same.
+    trial: Option<Instant>,
+}
+
+/// What is to be done about lanes that other relays find out about.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Changes {
+    /// They are left to others from now on.
+    pub(super) left: Vec<String>,
+    /// They are no longer.
+    pub(super) back: Vec<String>,
+    /// One request is to show whether the others are right.
+    pub(super) tried: Vec<String>,
+}
 
 #[derive(Debug)]
 pub(super) struct Grants {
@@ -38,8 +69,11 @@ pub(super) struct Grants {
     asking: bool,
     /// Lanes that were said to be open.
     told: BTreeSet<String>,
-    /// Lanes that others find out about.
+    /// Lanes that others find out about, and that are left to them.
     elsewhere: BTreeSet<String>,
+    /// What others say, and when MDSS last accepted something here: of a lane, or an answer at all (`""`).
+    words: BTreeMap<String, Word>,
+    passed: BTreeMap<String, Instant>,
 }
 
 impl Grants {
@@ -56,6 +90,16 @@ impl Grants {
             asking: false,
             told: BTreeSet::new(),
             elsewhere: BTreeSet::new(),
+            words: BTreeMap::new(),
+            passed: BTreeMap::new(),
+        }
+    }
+
+    /// A lane works, or MDSS itself does (`""`).
+    pub(super) fn passed(&mut self, lane: &str, now: Instant) {
+        match self.passed.get_mut(lane) {
+            Some(when) => *when = now,
+            None => drop(self.passed.insert(lane.to_owned(), now)),
         }
     }
 
@@ -120,10 +164,15 @@ impl Grants {
         [next, due].into_iter().flatten().min()
     }
 
-    /// The answer, or none. Gives the lanes that others find out about from now on, and those that they have found out about.
-    pub(super) fn answered(&mut self, grant: Option<Grant>, now: Instant) -> (Vec<String>, Vec<String>) {
+    /// The answer, or none. `open`: the breaker of a lane is not closed here either.
+    pub(super) fn answered(
+        &mut self,
+        grant: Option<Grant>,
+        open: impl Fn(&str) -> bool,
+        now: Instant,
+    ) -> Changes {
         self.asking = false;
-        let Some(grant) = grant else { return (Vec::new(), Vec::new()) };
+        let Some(grant) = grant else { return Changes::default() };
         let asked = self.asked.unwrap_or(now);
         let left = if self.has(now) { self.tokens } else { 0 };
         self.tokens = left.saturating_add(grant.tokens);
@@ -131,11 +180,41 @@ impl Grants {
         // Spread, if it is less than was asked for; otherwise the pace of this relay spreads it.
         let less = grant.tokens < self.wish && self.tokens > 0;
         self.gap = if less { AHEAD / self.tokens } else { Duration::ZERO };
-        let elsewhere: BTreeSet<String> = grant.elsewhere.into_iter().collect();
-        let closed = elsewhere.difference(&self.elsewhere).cloned().collect();
-        let back = self.elsewhere.difference(&elsewhere).cloned().collect();
+        self.hear(grant.elsewhere, open, now)
+    }
+
+    /// Others say that these lanes are to be left alone. One relay whose own way to MDSS is broken must not stop those that MDSS answers.
+    fn hear(&mut self, said: Vec<String>, open: impl Fn(&str) -> bool, now: Instant) -> Changes {
+        self.words.retain(|lane, _| said.contains(lane));
+        self.passed.retain(|lane, when| now < *when + LATELY || self.words.contains_key(lane));
+        let (mut elsewhere, mut tried) = (BTreeSet::new(), Vec::new());
+        for lane in said {
+            let word =
+                self.words.entry(lane.clone()).or_insert(Word { since: now, disproved: false, trial: None });
+            let passed = self.passed.get(&lane).copied();
+            if passed.is_some_and(|when| when > word.since) {
+                (word.disproved, word.trial) = (true, None);
+            }
+            // Now it is seen here as well.
+            if word.disproved && open(&lane) {
+                *word = Word { since: now, disproved: false, trial: None };
+                self.passed.remove(&lane);
+            } else if word.trial.is_some_and(|begun| now >= begun + TRIAL) {
+                *word = Word { since: now, disproved: false, trial: None };
+            } else if word.trial.is_none() && !word.disproved && now >= word.since + CONTESTED {
+                word.trial = Some(now);
+                tried.push(lane.clone());
+            }
+            let lately = passed.is_some_and(|when| now < when + LATELY) && !open(&lane);
+            if !word.disproved && word.trial.is_none() && !lately {
+                elsewhere.insert(lane);
+            }
+        }
+        let left = elsewhere.difference(&self.elsewhere).cloned().collect();
+        let back =
+            self.elsewhere.difference(&elsewhere).filter(|lane| !tried.contains(lane)).cloned().collect();
         self.elsewhere = elsewhere;
-        (closed, back)
+        Changes { left, back, tried }
     }
 }
 
@@ -147,6 +226,58 @@ mod tests {
         Some(Grant { tokens, ..Grant::default() })
     }
 
+    fn elsewhere(lanes: &[&str]) -> Option<Grant> {
+        Some(Grant { tokens: 0, elsewhere: lanes.iter().map(|lane| (*lane).to_owned()).collect() })
+    }
+
+    /// Steps: another relay holds the breaker of `a` (`h`) or nobody does (`-`), an answer comes here (`p`), the breaker opens (`o`) or closes (`c`) here,
+    /// seconds pass (`+<seconds>`). Gives what is made of it each time: left, back, tried, or nothing.
+    fn heard(steps: &str) -> String {
+        let (mut grants, mut now, mut open) = (Grants::new(1000), Instant::now(), false);
+        let mut said = Vec::new();
+        for step in steps.split_whitespace() {
+            match step {
+                "h" | "-" => {
+                    let held: &[&str] = if step == "h" { &["a"] } else { &[] };
+                    let Changes { left, back, tried } = grants.answered(elsewhere(held), |_| open, now);
+                    let all = [(left, "left"), (back, "back"), (tried, "tried")];
+                    let some: Vec<_> =
+                        all.iter().filter(|(lanes, _)| !lanes.is_empty()).map(|(_, what)| *what).collect();
+                    said.push(if some.is_empty() { "." } else { some[0] });
+                    assert!(some.len() <= 1, "{steps}: {some:?}");
+                }
+                "p" => grants.passed("a", now),
+                "o" | "c" => open = step == "o",
+                seconds => now += Duration::from_secs(seconds[1..].parse().unwrap()),
+            }
+        }
+        said.join(" ")
+    }
+
+    #[test]
+    fn another_relays_word_holds_until_it_is_shown_to_be_wrong() {
+        for (steps, expected) in [
+            ("h +1 h -", "left . back"),
+            // One request after the longest pause of a breaker; it is left again if nothing shows, and tried again.
+            ("h +14 h +1 h +9 h +1 h +14 h +1 h", "left . tried . left . tried"),
+            // What succeeds here is not stopped.
+            ("p +1 h +1 p h +60 h -", ". . . ."),
+            // Nothing has come since: it may be so.
+            ("p +1 h +1 h +1 h", ". . left"),
+            // The trial succeeds: from then on the other one's word says nothing, however seldom something is sent.
+            ("h +15 h +1 p h +3600 h -", "left tried . . ."),
+            // An answer to what was under way is as good.
+            ("h +1 p h +60 h", "left back ."),
+            // It fails here as well: the other one was right, or is now.
+            ("h +15 h +1 p h +60 o h +1 h c +14 h", "left tried . left . tried"),
+            ("p h o h", ". left"),
+            // Nobody says so any more, and then somebody does again.
+            ("h +15 h p h +10 - +10 h", "left tried . . left"),
+        ] {
+            assert_eq!(heard(steps), expected, "{steps}");
+        }
+    }
+
     #[test]
     fn nothing_is_sent_without_a_grant_and_what_was_granted_ends() {
         let (mut grants, begin) = (Grants::new(1000), Instant::now());
@@ -156,7 +287,7 @@ mod tests {
         assert_eq!((ask.wish, ask.most), (25, 1000));
         assert!(grants.ask(50, 100.0, Vec::new(), begin + EVERY).is_none(), "one question at a time");
         let late = begin + Duration::from_millis(30);
-        grants.answered(granted(10), late);
+        grants.answered(granted(10), |_| false, late);
         // Spread over the time they are for.
         let mut sent = 0;
         for ms in 30..600 {
@@ -171,9 +302,9 @@ mod tests {
         assert_eq!(sent, 10);
         // The database is not heard of: what was granted is over, however much is left of it.
         grants.ask(50, 100.0, Vec::new(), begin + Duration::from_secs(1)).unwrap();
-        grants.answered(granted(1000), begin + Duration::from_secs(1));
+        grants.answered(granted(1000), |_| false, begin + Duration::from_secs(1));
         grants.ask(50, 100.0, Vec::new(), begin + Duration::from_millis(1200));
-        grants.answered(None, begin + Duration::from_millis(1300));
+        grants.answered(None, |_| false, begin + Duration::from_millis(1300));
         assert!(grants.may(begin + Duration::from_millis(1399)));
         assert!(!grants.may(begin + Duration::from_millis(1400) + EVERY));
     }
@@ -182,19 +313,19 @@ mod tests {
     fn what_is_left_is_not_asked_for_again_and_what_is_used_is() {
         let (mut grants, now) = (Grants::new(1000), Instant::now());
         grants.ask(500, 400.0, Vec::new(), now).unwrap();
-        grants.answered(granted(100), now);
+        grants.answered(granted(100), |_| false, now);
         // All that was asked for: the pace of this relay is enough, and it has made 60 requests.
         (0..60).for_each(|_| {
             assert!(grants.may(now));
             grants.take(now);
         });
         assert_eq!(grants.ask(500, 400.0, Vec::new(), now + EVERY).unwrap().wish, 60);
-        grants.answered(granted(60), now + EVERY);
+        grants.answered(granted(60), |_| false, now + EVERY);
         // Little is queued, because it is claimed as it is sent.
         (0..100).for_each(|_| grants.take(now + EVERY));
         assert_eq!(grants.ask(8, 4000.0, Vec::new(), now + 2 * EVERY).unwrap().wish, 200);
         // And little is asked for where little is used, however high the pace is.
-        grants.answered(granted(200), now + 2 * EVERY);
+        grants.answered(granted(200), |_| false, now + 2 * EVERY);
         (0..5).for_each(|_| grants.take(now + 2 * EVERY));
         assert_eq!(grants.ask(3, 4000.0, Vec::new(), now + 5 * EVERY).unwrap().wish, 10);
     }
@@ -204,14 +335,13 @@ mod tests {
         let (mut grants, mut now) = (Grants::new(1000), Instant::now());
         let open = vec![("a".to_owned(), "x".to_owned())];
         assert_eq!(grants.ask(0, 100.0, open.clone(), now).unwrap().open, open);
-        let elsewhere = |lanes: &[&str]| {
-            Some(Grant { tokens: 0, elsewhere: lanes.iter().map(|lane| (*lane).to_owned()).collect() })
-        };
-        assert_eq!(grants.answered(elsewhere(&["b"]), now), (vec!["b".to_owned()], vec![]));
+        let changes = grants.answered(elsewhere(&["b"]), |_| false, now);
+        assert_eq!(changes, Changes { left: vec!["b".to_owned()], ..Changes::default() });
         assert!(grants.is_elsewhere("b") && !grants.is_elsewhere("a"));
         now += EVERY;
         assert_eq!(grants.ask(0, 100.0, Vec::new(), now).unwrap().open, [], "it is closed here");
-        assert_eq!(grants.answered(elsewhere(&[]), now), (vec![], vec!["b".to_owned()]));
+        let changes = grants.answered(elsewhere(&[]), |_| false, now);
+        assert_eq!(changes, Changes { back: vec!["b".to_owned()], ..Changes::default() });
         assert!(grants.ask(0, 100.0, Vec::new(), now + EVERY).is_none());
     }
 }

@@ -222,6 +222,13 @@ impl Lanes {
         }
     }
 
+    /// One request of a lane is to show whether another relay is right.
+    pub(super) fn doubt(&mut self, name: &str, now: Instant) {
+        let lane = self.lanes.entry(name.to_owned()).or_insert_with(Lane::new);
+        lane.elsewhere = false;
+        lane.breaker.doubt(now);
+    }
+
     /// A request ended without saying anything about its lane.
     pub(super) fn ended(&mut self, name: &str, item: ItemId) {
         if let Some(lane) = self.lanes.get_mut(name) {

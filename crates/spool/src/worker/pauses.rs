@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mdss_relay_core::{Blame, Cause, Failure};
 
 use super::attempt::Patience;
-use super::grants::Grants;
+use super::grants::{Changes, Grants};
 use super::lanes::Lanes;
 use super::lines;
 use super::ready::{Item, Ready};
@@ -99,7 +99,19 @@ impl Pauses {
     /// The answer of the other relays, or none. Gives the items that are to be given back.
     pub(super) fn granted(&mut self, grant: Option<Grant>, now: Instant) -> Vec<Ticket> {
         let Some(grants) = &mut self.grants else { return Vec::new() };
-        let (closed, back) = grants.answered(grant, now);
+        let (endpoint, lanes) = (&self.endpoint, &self.lanes);
+        let open = |lane: &str| match lane {
+            "" => endpoint.position() != Position::Closed,
+            lane => lanes.position(lane).is_some_and(|position| position != Position::Closed),
+        };
+        let Changes { left, back, tried } = grants.answered(grant, open, now);
+        for lane in tried {
+            if lane.is_empty() {
+                self.endpoint.doubt(now);
+            } else {
+                self.lanes.doubt(&lane, now);
+            }
+        }
         for lane in back {
             self.meter.breaker(&lane, Position::Closed);
             if lane.is_empty() {
@@ -111,7 +123,7 @@ impl Pauses {
             }
         }
         let mut tickets = Vec::new();
-        for lane in closed {
+        for lane in left {
             self.meter.breaker(&lane, Position::Open);
             // Whoever finds out needs something to do so with.
             if lane.is_empty() {
@@ -171,6 +183,9 @@ impl Pauses {
         self.lanes.done(lane, Some(took), now);
         self.pace.succeeded(took, now);
         self.endpoint_answered(item.id(), Some(took), now, &mut follows);
+        if let Some(grants) = &mut self.grants {
+            grants.passed(lane, now);
+        }
         if self.lanes.succeeded(lane) {
             lines::unit_is_back(lane);
             self.meter.breaker(lane, Position::Closed);
@@ -234,6 +249,9 @@ impl Pauses {
         now: Instant,
         follows: &mut Follows,
     ) {
+        if let Some(grants) = &mut self.grants {
+            grants.passed("", now);
+        }
         let known = self.endpoint.is_known();
         let Some(back) = self.endpoint.answered(item, took, now) else { return };
         // Others wait for it as well, and it may have just started.

@@ -173,6 +173,34 @@ async fn what_a_relay_was_finding_out_is_taken_over_when_it_dies() {
     worker.stop().await;
 }
 
+/// One relay's own way to MDSS is broken, and it has been the first to say so. Those that MDSS answers find that out and go on, although the other
+/// one is heard of all the time.
+#[tokio::test]
+async fn a_relay_that_alone_does_not_reach_mdss_stops_no_other() {
+    let Some(url) = database().await else { return };
+    let sim = sim().await;
+    // Nobody listens there.
+    let (cut_off, relay) = (relay("http://127.0.0.1:1", &[]), relay_for(&sim, &[]));
+    let stores = [Store::open(&url), Store::open(&url)];
+    fill(&stores[0], &relay, "b", 50).await;
+    let alone = Running::start(&stores[0], &cut_off);
+    let held = "SELECT 'held' FROM mdss_relay.breaker WHERE lane = ''";
+    until("it has said so", async || !postgres_rig::ask(&url, held).await.unwrap().is_empty()).await;
+    let works = Running::start(&stores[1], &relay);
+    let begin = Instant::now();
+    until("all know", async || stores[1].counts().breakers.contains_key("")).await;
+    until("everything is sent", async || empty(&stores[1]).await).await;
+    assert!(begin.elapsed() < Duration::from_secs(40), "{:?}", begin.elapsed());
+    // Whoever works is stopped no more, however seldom something comes.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let begin = Instant::now();
+    fill(&stores[0], &relay, "c", 20).await;
+    until("they are sent", async || accepted(&sim).len() >= 65).await;
+    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+    alone.stop().await;
+    works.stop().await;
+}
+
 #[tokio::test]
 async fn a_unit_that_refuses_is_left_alone_by_all_of_them() {
     let Some(url) = database().await else { return };
