@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
@@ -27,6 +28,7 @@ pub struct Line {
     pub client: Client,
     warned: Arc<AtomicBool>,
     driver: Driver,
+    tls: MakeRustlsConnect,
 }
 
 impl Line {
@@ -44,7 +46,7 @@ impl Line {
         let each = config.get_connect_timeout().copied().unwrap_or_default();
         let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(1);
         let most = GREETING + each.saturating_mul(hosts);
-        let (client, mut connection) = match timeout(most, config.connect(tls)).await {
+        let (client, mut connection) = match timeout(most, config.connect(tls.clone())).await {
             Ok(connected) => connected.map_err(|e| unreachable(text(&e)))?,
             Err(_) => return Err(unreachable(format!("no answer within {} s", most.as_secs()))),
         };
@@ -65,7 +67,7 @@ impl Line {
                 }
             }
         });
-        Ok(Self { client, warned, driver: Driver(driver) })
+        Ok(Self { client, warned, driver: Driver(driver), tls })
     }
 
     /// Forgets what the server has said so far.
@@ -77,6 +79,20 @@ impl Line {
     /// ends with the words "ok", and this is all that tells it (<https://www.postgresql.org/docs/current/warm-standby.html>, 27.2.8.3).
     pub fn was_warned(&self) -> bool {
         self.warned.load(Ordering::SeqCst)
+    }
+
+    /// Gives it up with a statement under way that has no answer, and tells the server to end that. A commit that waits for a standby does not notice that
+    /// its client has gone, whatever `client_connection_check_interval` is: without this, each one would keep its connection until the standby is back, and
+    /// in the end nobody could connect. Such a commit is kept, and counts as unknown like any other without an answer.
+    pub fn abandon(self, runtime: &Handle) {
+        let (token, tls) = (self.client.cancel_token(), self.tls.clone());
+        runtime.spawn(async move {
+            // A pooler forgets who the statement was of when its client goes.
+            if !matches!(timeout(GREETING, token.cancel_query(tls)).await, Ok(Ok(()))) {
+                debug!("a statement without an answer could not be ended at the server");
+            }
+            drop(self);
+        });
     }
 
     /// Says goodbye, so that the server need not wonder.

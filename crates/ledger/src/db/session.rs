@@ -97,7 +97,15 @@ impl Session {
             "'local'"
         };
         let sql = format!("SELECT set_config('synchronous_commit', {wanted}, true); COMMIT");
-        self.wait(self.line.client.batch_execute(&sql))?;
+        match self.wait(self.line.client.batch_execute(&sql)) {
+            Ok(()) => {}
+            Err(fault) => {
+                if matches!(fault, Fault::Late(_)) {
+                    self.line.abandon(&self.runtime);
+                }
+                return Err(fault);
+            }
+        }
         if self.safe.get() && self.line.was_warned() {
             let detail = "it is not known whether a standby has what was written";
             return Err(Trouble::new(TroubleKind::Unreachable, detail).into());
@@ -109,7 +117,10 @@ impl Session {
     pub(crate) fn roll_back(self, fault: &Fault) -> Option<Line> {
         let leave = match fault {
             Fault::Server(error) => mdss_relay_postgres::meaning(error).leave,
-            Fault::Late(_) => true,
+            Fault::Late(_) => {
+                self.line.abandon(&self.runtime);
+                return None;
+            }
             Fault::Sql(_) | Fault::Ours(_) => false,
         };
         if leave {

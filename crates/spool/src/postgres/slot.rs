@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 use tracing::debug;
@@ -34,6 +35,15 @@ struct State {
     failed: Option<(Trouble, Instant)>,
     /// Connections that were made.
     made: u64,
+}
+
+impl State {
+    /// There may be a statement under way on it.
+    fn give_up(&mut self) {
+        if let (Some(line), Ok(runtime)) = (self.line.take(), Handle::try_current()) {
+            line.abandon(&runtime);
+        }
+    }
 }
 
 impl Slot {
@@ -143,7 +153,7 @@ impl Held<'_> {
             && !self.whole
         {
             debug!("a connection to the database is given up: {}", fault.trouble("asking"));
-            self.state.line = None;
+            self.state.give_up();
         }
         outcome
     }
@@ -157,7 +167,7 @@ impl Held<'_> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if !self.whole {
-            self.state.line = None;
+            self.state.give_up();
         }
     }
 }

@@ -130,6 +130,44 @@ async fn a_repetition_is_not_done_before_what_it_repeats_is_safe() {
     assert_eq!(send(&after, "before").await.unwrap(), "skipped:duplicate");
 }
 
+/// A commit that waits for the standby does not notice that its client has gone. While the standby is away, for however long, a relay must not take one
+/// connection after the other from everybody else on that server.
+#[tokio::test]
+async fn while_the_standby_is_away_a_relay_keeps_to_its_connections() {
+    let Some(mut pair) = Pair::start().await else { return };
+    let store = pair.store();
+    send(&store, "before").await.unwrap();
+    pair.standby.stop().unwrap();
+    let mine = "SELECT pid FROM pg_stat_activity WHERE usename = 'relay' AND datname IS NOT NULL";
+    let before = pair.primary.ask(mine).await.unwrap().len();
+    let (until_then, mut most) = (tokio::time::Instant::now() + Duration::from_secs(45), 0);
+    let senders: Vec<_> = (0..4)
+        .map(|sender| {
+            let spool = (*store).clone();
+            tokio::spawn(async move {
+                for n in 0.. {
+                    if tokio::time::Instant::now() >= until_then {
+                        break;
+                    }
+                    let heard = send(&spool, &format!("{sender}-{n}")).await;
+                    assert!(heard.is_err(), "{heard:?}");
+                }
+            })
+        })
+        .collect();
+    while tokio::time::Instant::now() < until_then {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        most = most.max(pair.primary.ask(mine).await.unwrap().len());
+    }
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    // One that is being given up may be there beside the one that takes its place.
+    assert!(most <= before + 2, "{most} connections after {before}");
+    pair.standby.start().unwrap();
+    until("it is stored", async || send(&store, "after").await.is_ok()).await;
+}
+
 /// A role's setting must not weaken the commit of an event.
 #[tokio::test]
 async fn a_session_that_waits_for_nobody_waits_for_the_standby_all_the_same() {
