@@ -97,7 +97,7 @@ async fn into_database(
         if facts.is_empty() {
             break;
         }
-        door.adopt_facts(&facts).await?;
+        door.adopt_facts(&facts, database.durability()).await?;
         from.outbox_drop(facts.iter().map(|fact| fact.id).collect()).await?;
     }
     moved.left = from.orphans().await?;

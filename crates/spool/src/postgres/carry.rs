@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::accept::commit;
+use super::accept::{commit, probe};
 use super::beat::{self, Replica};
 use super::delivery::{moment, shown};
 use super::failure::Fault;
@@ -101,12 +101,21 @@ impl Door {
         self.within("reading facts", taken).await
     }
 
-    /// Writes facts that come from elsewhere.
+    /// Writes facts that come from elsewhere, as safely as events: they are deleted there.
     ///
     /// # Errors
     /// If that is not known: they may be written again.
-    pub(crate) async fn adopt_facts(&self, facts: &[OutboxRow]) -> Result<(), Trouble> {
-        self.within("storing facts", outbox::adopt(&self.line, facts)).await
+    pub(crate) async fn adopt_facts(
+        &self,
+        facts: &[OutboxRow],
+        durability: Durability,
+    ) -> Result<(), Trouble> {
+        let written = async {
+            outbox::adopt(&self.line, facts).await?;
+            // What a standby has of this commit it has of those before.
+            probe(&self.line, durability).await
+        };
+        self.within("storing facts", written).await
     }
 
     /// Deletes facts that have arrived elsewhere.

@@ -190,10 +190,12 @@ impl Postgres {
             // What was said once is taken back once.
             let told = base.told.swap(!ask.open.is_empty(), Ordering::SeqCst) || !ask.open.is_empty();
             let mut held = base.peers.take().await?;
-            let grant = held.ask(async |line| share(line, &base.id, &ask, told).await).await;
-            base.told.fetch_or(told && grant.is_err(), Ordering::SeqCst);
-            base.counters.tokens.add(grant.as_ref().map_or(0, |grant| grant.tokens as usize));
-            grant
+            let answer = held.ask(async |line| share(line, &base.id, &ask, told).await).await;
+            let heard = answer.as_ref().is_ok_and(|(_, heard)| *heard);
+            base.told.fetch_or(told && !heard, Ordering::SeqCst);
+            let (grant, _) = answer?;
+            base.counters.tokens.add(grant.tokens as usize);
+            Ok(grant)
         })
         .await
     }

@@ -13,6 +13,9 @@ use super::failure::Fault;
 use crate::outbox::{FULL, MOST_TAKEN_BYTES, OutboxRow, OutboxSize, ROW_BYTES};
 use mdss_relay_postgres::{Line, Parameter};
 
+/// None of this waits for a standby, as no settlement does: whoever waits holds the one row of `outbox_state`, and settlements would wait for that.
+const LOCALLY: &str = "setting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'local', true))";
+
 /// For how long a relay that was last heard of is the one that takes.
 const HOLDS: &str = "10 seconds";
 
@@ -50,8 +53,10 @@ pub(super) async fn parked(line: &Line, ids: &[i64], bodies: &[&str]) -> Result<
 /// If that cannot be written.
 pub(super) async fn keep(line: &Line, room: Option<u64>) -> Result<(), Fault> {
     let room = room.map(|room| i64::try_from(room).unwrap_or(i64::MAX));
-    let sql = "UPDATE mdss_relay.outbox_state SET room = $1 WHERE room IS DISTINCT FROM $1";
-    line.client.execute_typed(sql, &[(&room, Type::INT8)]).await?;
+    let sql = format!(
+        "WITH {LOCALLY} UPDATE mdss_relay.outbox_state SET room = $1 FROM setting WHERE room IS DISTINCT FROM $1"
+    );
+    line.client.execute_typed(&sql, &[(&room, Type::INT8)]).await?;
     Ok(())
 }
 
@@ -61,8 +66,8 @@ pub(super) async fn keep(line: &Line, room: Option<u64>) -> Result<(), Fault> {
 /// If they cannot be read.
 pub(super) async fn take(line: &Line, id: &str, most: usize) -> Result<Vec<OutboxRow>, Fault> {
     let sql = format!(
-        "WITH held AS (
-            UPDATE mdss_relay.outbox_state SET holder = $1::text::uuid, until = clock_timestamp() + interval '{HOLDS}'
+        "WITH {LOCALLY}, held AS (
+            UPDATE mdss_relay.outbox_state SET holder = $1::text::uuid, until = clock_timestamp() + interval '{HOLDS}' FROM setting
             WHERE holder IS NULL OR holder = $1::text::uuid OR until < clock_timestamp() RETURNING one
          )
          SELECT id, at, body FROM (
@@ -85,8 +90,8 @@ pub(super) async fn take(line: &Line, id: &str, most: usize) -> Result<Vec<Outbo
 /// # Errors
 /// If that cannot be written.
 pub(super) async fn delete(line: &Line, ids: &[i64]) -> Result<(), Fault> {
-    let sql = "DELETE FROM mdss_relay.outbox WHERE id = ANY ($1)";
-    line.client.execute_typed(sql, &[(&ids, Type::INT8_ARRAY)]).await?;
+    let sql = format!("WITH {LOCALLY} DELETE FROM mdss_relay.outbox USING setting WHERE id = ANY ($1)");
+    line.client.execute_typed(&sql, &[(&ids, Type::INT8_ARRAY)]).await?;
     Ok(())
 }
 
@@ -102,11 +107,11 @@ pub(super) async fn end_gap(line: &Line) -> Result<bool, Fault> {
             format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
         };
         let sql = format!(
-            "WITH gap AS (SELECT lost, lost_from, lost_to FROM mdss_relay.outbox_state WHERE lost > 0 FOR UPDATE), told AS (
+            "WITH {LOCALLY}, gap AS (SELECT lost, lost_from, lost_to FROM mdss_relay.outbox_state WHERE lost > 0 FOR UPDATE), told AS (
                 INSERT INTO mdss_relay.outbox (body) SELECT json_build_object('timestamp', {}, 'kind', 'gap', 'mdss.gap.from', {}, 'mdss.gap.to', {},
                     'mdss.count', lost, 'mdss.reason', '{FULL}')::text FROM gap
              )
-             UPDATE mdss_relay.outbox_state SET lost = 0 WHERE EXISTS (SELECT FROM gap)",
+             UPDATE mdss_relay.outbox_state SET lost = 0 FROM setting WHERE EXISTS (SELECT FROM gap)",
             time("now()"),
             time("lost_from"),
             time("lost_to"),

@@ -2,10 +2,11 @@
 //!
 //! A bucket holds a quarter of a second's worth. Whoever is cut off from the database gets nothing out of it, and stops by itself.
 
-use futures_util::future::try_join3;
+use futures_util::future::join3;
 use tokio_postgres::types::Type;
+use tracing::debug;
 
-use super::failure::Fault;
+use super::failure::{Fault, text};
 use crate::grant::{Ask, Grant};
 use mdss_relay_postgres::{Line, Parameter};
 
@@ -33,11 +34,11 @@ WHERE b.until <= clock_timestamp() OR b.holder = excluded.holder AND b.until < c
 const ELSEWHERE: &str =
     "SELECT lane FROM mdss_relay.breaker WHERE holder <> $1::text::uuid AND until > clock_timestamp()";
 
-/// Asks for requests, and says what this relay finds out.
+/// Asks for requests, and says what this relay finds out. Gives whether that was heard.
 ///
 /// # Errors
 /// If the database gives no answer; then nothing may be sent.
-pub(super) async fn share(line: &Line, id: &str, ask: &Ask, told: bool) -> Result<Grant, Fault> {
+pub(super) async fn share(line: &Line, id: &str, ask: &Ask, told: bool) -> Result<(Grant, bool), Fault> {
     let (wish, most) = (f64::from(ask.wish), f64::from(ask.most.max(1)));
     let (lanes, reasons): (Vec<&str>, Vec<&str>) =
         ask.open.iter().map(|(lane, reason)| (lane.as_str(), reason.as_str())).unzip();
@@ -45,18 +46,23 @@ pub(super) async fn share(line: &Line, id: &str, ask: &Ask, told: bool) -> Resul
     let hold: [Parameter<'_>; 3] =
         [(&id, Type::TEXT), (&lanes, Type::TEXT_ARRAY), (&reasons, Type::TEXT_ARRAY)];
     let elsewhere: [Parameter<'_>; 1] = [(&id, Type::TEXT)];
-    let (granted, _, elsewhere) = try_join3(
+    let (granted, held, elsewhere) = join3(
         line.client.query_typed(BUCKET, &bucket),
         async {
             match told {
-                true => line.client.query_typed(HOLD, &hold).await,
-                false => Ok(Vec::new()),
+                true => line.client.query_typed(HOLD, &hold).await.map(drop),
+                false => Ok(()),
             }
         },
         line.client.query_typed(ELSEWHERE, &elsewhere),
     )
-    .await?;
+    .await;
+    let (granted, elsewhere) = (granted?, elsewhere?);
+    if let Err(e) = &held {
+        // As on a full disk. The others hear of this breaker later, and each finds out for itself; without a request nobody would.
+        debug!("the other relays could not be told which breakers are open: {}", text(e));
+    }
     let granted: i32 = granted.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(0);
     let elsewhere = elsewhere.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    Ok(Grant { tokens: u32::try_from(granted).unwrap_or(0), elsewhere })
+    Ok((Grant { tokens: u32::try_from(granted).unwrap_or(0), elsewhere }, held.is_ok()))
 }

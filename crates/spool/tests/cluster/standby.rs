@@ -185,6 +185,43 @@ async fn a_session_that_waits_for_nobody_waits_for_the_standby_all_the_same() {
     timeout(Duration::from_secs(5), settled).await.unwrap();
 }
 
+/// What is between the spool and the ledger holds one row, for which settlements wait where there is no room: it must not wait for the standby itself.
+#[tokio::test]
+async fn what_goes_to_the_ledger_does_not_wait_for_the_standby() {
+    let Some(mut pair) = Pair::start().await else { return };
+    let store = pair.store();
+    store.engine().outbox_keep(Some(1 << 20)).await.unwrap();
+    for key in ["a", "b"] {
+        send(&store, key).await.unwrap();
+    }
+    let claims = crate::store::claim(&store, 10, Duration::from_secs(60)).await.items;
+    let told = |item: mdss_relay_spool::seam::Claimed| mdss_relay_spool::seam::Settlement {
+        ticket: item.ticket,
+        outcome: mdss_relay_spool::seam::Outcome::Accepted,
+        fact: Some("{}".to_owned()),
+    };
+    store.engine().settle(claims.into_iter().map(told).collect::<Vec<_>>().into()).await.unwrap();
+    pair.standby.stop().unwrap();
+    let work = async {
+        let rows = store.engine().outbox_take(10).await.unwrap();
+        assert_eq!(rows.len(), 2);
+        store.engine().outbox_drop(rows.iter().map(|row| row.id).collect()).await.unwrap();
+        // What was lost becomes a fact.
+        let lost = "UPDATE mdss_relay.outbox_state SET lost = 3, lost_from = now(), lost_to = now()";
+        let lost = format!("SET synchronous_commit = local; {lost}");
+        postgres_rig::ask(&pair.primary.admin_url(&pair.name), &lost).await.unwrap();
+        store.engine().outbox_drop(Vec::new()).await.unwrap();
+        assert_eq!(store.engine().outbox_take(10).await.unwrap().len(), 1);
+        store.engine().outbox_keep(None).await.unwrap();
+    };
+    timeout(Duration::from_secs(5), work).await.unwrap();
+    let waits = pair.waiting().await;
+    assert!(waits.is_empty(), "{waits:?}");
+    // The row is nobody's when it goes.
+    store.close();
+    assert!(pair.waiting().await.is_empty());
+}
+
 /// The primary is killed while events come in, and its standby takes its place.
 #[tokio::test]
 async fn nothing_that_was_acknowledged_is_lost_with_the_primary() {

@@ -229,6 +229,28 @@ async fn on_a_full_disk_what_is_put_off_keeps_nothing_from_going() {
     assert!(empty(&failing.store).await);
 }
 
+/// A breaker that cannot be told of must not take the requests away that would close it.
+#[tokio::test]
+async fn on_a_full_disk_requests_are_granted_although_no_breaker_can_be_written() {
+    let Some(failing) = Failing::new().await else { return };
+    let ask = mdss_relay_spool::seam::Ask { wish: 5, most: 100, open: vec![(String::new(), "x".into())] };
+    failing.refuse("INSERT", "breaker", "RAISE EXCEPTION 'no' USING ERRCODE = '53100';").await;
+    let engine = failing.store.engine();
+    assert_eq!(engine.share(ask.clone()).await.unwrap().unwrap().tokens, 1, "the first one");
+    failing.allow("breaker").await;
+    let held = "SELECT holder IS NOT NULL FROM mdss_relay.breaker";
+    assert!(failing.ask(held).await.is_empty());
+    engine.share(ask.clone()).await.unwrap();
+    assert_eq!(failing.ask(held).await, ["t"]);
+    // What could not be taken back is taken back later.
+    failing.refuse("DELETE", "breaker", "RAISE EXCEPTION 'no' USING ERRCODE = '53100';").await;
+    let closed = mdss_relay_spool::seam::Ask { open: Vec::new(), ..ask };
+    engine.share(closed.clone()).await.unwrap();
+    failing.allow("breaker").await;
+    engine.share(closed).await.unwrap();
+    assert!(failing.ask(held).await.is_empty());
+}
+
 /// Nothing is forgotten of a batch that cannot be written: it is the same when it is written again.
 #[tokio::test]
 async fn what_came_of_items_is_written_when_it_can_be() {
