@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::clock::Moment;
 
 /// A clock that moves this much otherwise than time has jumped.
-const JUMP: Duration = Duration::from_secs(5);
+pub(crate) const JUMP: Duration = Duration::from_secs(5);
 
 /// How often the two are compared.
 const EVERY: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mdss_relay_core::Rules;
 use tokio_postgres::types::Type;
 
-use super::delivery::moment;
+use super::delivery::{moment, seconds};
 use super::failure::Fault;
 use crate::clock::Moment;
 use crate::trouble::{Trouble, TroubleKind};
@@ -37,14 +37,16 @@ pub(super) fn settings(rules: &Rules) -> Vec<u8> {
     ring::digest::digest(&ring::digest::SHA256, text.as_bytes()).as_ref().to_vec()
 }
 
-/// Says that this relay is there. Gives what time it is in the database.
+/// Says that this relay is there. Gives what time it is in the database, and how far ahead of it others were when they said so: where the clock has gone
+/// back while no relay was there to see it.
 ///
 /// # Errors
 /// If that cannot be written.
-pub(super) async fn beat(line: &Line, id: &str, settings: &[u8]) -> Result<Moment, Fault> {
+pub(super) async fn beat(line: &Line, id: &str, settings: &[u8]) -> Result<(Moment, Duration), Fault> {
     let sql = "WITH setting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
                INSERT INTO mdss_relay.replica (id, name, version, settings) SELECT $1::text::uuid, $2, $3, $4 FROM setting
-               ON CONFLICT (id) DO UPDATE SET settings = excluded.settings, seen = clock_timestamp() RETURNING seen";
+               ON CONFLICT (id) DO UPDATE SET settings = excluded.settings, seen = clock_timestamp()
+               RETURNING seen, (SELECT coalesce(extract(epoch FROM max(r.seen) - clock_timestamp()), 0)::float8 FROM mdss_relay.replica r)";
     let settings = (!settings.is_empty()).then_some(settings);
     let parameters: [Parameter<'_>; 4] = [
         (&id, Type::TEXT),
@@ -59,7 +61,7 @@ pub(super) async fn beat(line: &Line, id: &str, settings: &[u8]) -> Result<Momen
             "the database does not say what time it is".to_owned(),
         ))
     })?;
-    Ok(moment(row.try_get(0)?))
+    Ok((moment(row.try_get(0)?), seconds(row.try_get(1)?)))
 }
 
 /// Whether a start with these settings is to make everything due: it may be the mended configuration. Of several relays that start together, with

@@ -77,7 +77,8 @@ impl Door {
             TABLES.ready(&line, database.migrates()).await?;
             standing::look(&line, &watched).await
         };
-        let prepared: Result<(), Fault> = prepared.await;
+        // Tables may have to be made, or wait for whoever makes them.
+        let prepared = timeout(4 * DEADLINE, prepared).await.unwrap_or(Err(Fault::Late(4 * DEADLINE)));
         prepared.map_err(|fault| fault.trouble("preparing the connection to the database"))?;
         Ok(Self { line, numbers: Numbers::default(), watched })
     }

@@ -117,7 +117,7 @@ pub(super) async fn show(line: &Line, id: ItemId) -> Result<Option<Shown>, Fault
 pub(super) enum Change {
     /// It is due, whatever its state; its age counts from here. What a relay has under way is left alone.
     Retry,
-    /// It is deleted. What a relay has under way may be accepted all the same.
+    /// It is deleted, if it is still in the state in which it was found. What a relay has under way may be accepted all the same.
     Purge,
 }
 
@@ -132,7 +132,11 @@ UPDATE mdss_relay.item SET state = 0, not_before = now(), since = now(), claim =
 SELECT id FROM due";
 
 const PURGE: &str = "
-WITH ours AS MATERIALIZED (SELECT id FROM mdss_relay.item WHERE id = ANY ($1) ORDER BY id FOR UPDATE), gone AS (
+WITH ours AS MATERIALIZED (
+    SELECT item.id FROM unnest($1::int8[], $4::int2[], $5::text[]) AS u (id, state, reason)
+    JOIN mdss_relay.item ON item.id = u.id AND item.state = u.state AND item.reason IS NOT DISTINCT FROM u.reason
+    ORDER BY item.id FOR UPDATE OF item
+), gone AS (
     DELETE FROM mdss_relay.item WHERE id = ANY (ARRAY(SELECT id FROM ours)) RETURNING id, delivery, bytes
 ), heirs AS (
     UPDATE mdss_relay.item SET bytes = item.bytes + h.freed FROM (
@@ -172,7 +176,7 @@ pub(super) async fn change(
                     [(&ids, Type::INT8_ARRAY), (&before, Type::TEXT), (&behind, Type::TEXT)];
                 line.client.query_typed(RETRY, &parameters).await?
             }
-            Change::Purge => purge(line, &ids, &deliveries, &before, &behind).await?,
+            Change::Purge => purge(line, &listed, &deliveries, &before, &behind).await?,
         };
         let changed: Vec<i64> = changed.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let changed = |listed: &Listed| changed.contains(&listed.entry.id.get());
@@ -186,12 +190,21 @@ pub(super) async fn change(
 
 async fn purge(
     line: &Line,
-    ids: &[i64],
+    listed: &[Listed],
     deliveries: &[i64],
     before: &str,
     behind: &str,
 ) -> Result<Vec<Row>, Fault> {
-    let ids: [Parameter<'_>; 3] = [(&ids, Type::INT8_ARRAY), (&before, Type::TEXT), (&behind, Type::TEXT)];
+    let ids: Vec<i64> = listed.iter().map(|listed| listed.entry.id.get()).collect();
+    let states: Vec<i16> = listed.iter().map(|listed| number(listed.entry.state)).collect();
+    let reasons: Vec<Option<&str>> = listed.iter().map(|listed| listed.entry.reason.as_deref()).collect();
+    let ids: [Parameter<'_>; 5] = [
+        (&ids, Type::INT8_ARRAY),
+        (&before, Type::TEXT),
+        (&behind, Type::TEXT),
+        (&states, Type::INT2_ARRAY),
+        (&reasons, Type::TEXT_ARRAY),
+    ];
     let deliveries: [Parameter<'_>; 1] = [(&deliveries, Type::INT8_ARRAY)];
     let nothing: &[Parameter<'_>] = &[];
     let statements =

@@ -66,7 +66,7 @@ pub(super) async fn release(
 }
 
 /// Makes due what is put off, because the database's clock has gone back: what was to wait for a minute may be an hour away now. Who holds an item
-/// holds it for a lease from now at most. At most `most` of each lane; gives how many.
+/// holds it for a lease from now at most, and who was heard of, or has counted, did so now at the latest. At most `most` of each lane; gives how many.
 ///
 /// # Errors
 /// If nothing of it was done.
@@ -78,6 +78,9 @@ pub(super) async fn mend(line: &Line, most: usize) -> Result<usize, Fault> {
     line.client.execute_typed(leases, &[(&LEASE.as_secs_f64(), Type::FLOAT8)]).await?;
     let sql = "WITH setting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'local', true)),
                open AS (UPDATE mdss_relay.breaker SET until = now() + interval '10 s' FROM setting WHERE until > now() + interval '10 s'),
+               held AS (UPDATE mdss_relay.outbox_state SET until = now() + interval '10 s' FROM setting WHERE until > now() + interval '10 s'),
+               heard AS (UPDATE mdss_relay.replica SET seen = now() FROM setting WHERE seen > now()),
+               counted AS (UPDATE mdss_relay.stock SET at = now() - interval '1 hour' FROM setting WHERE at > now()),
                chosen AS MATERIALIZED (
                    SELECT d.id FROM setting, unnest($1::text[]) AS l (lane), LATERAL (
                        SELECT id FROM mdss_relay.item

@@ -21,7 +21,7 @@ use super::lease::return_all;
 use super::room::OLD;
 use super::standing;
 use super::tidy;
-use crate::jump::Jumps;
+use crate::jump::{JUMP, Jumps};
 use crate::trouble::Trouble;
 
 /// How often it looks what there is to do.
@@ -132,14 +132,13 @@ impl<'b> Chores<'b> {
             let settings = base.settings.lock().unwrap_or_else(|e| e.into_inner()).clone();
             let mut held = base.peers.take().await?;
             let asked = Instant::now();
-            let now = held.ask(async |line| beat::beat(line, &base.id, &settings).await).await?;
+            let (now, ahead) = held.ask(async |line| beat::beat(line, &base.id, &settings).await).await?;
             self.beaten = Some(Instant::now());
             // An answer that came late says little about when it was given.
-            if asked.elapsed() < LOOK
-                && let Some(jump) = self.jumps.look(now, asked)
-                && !jump.behind.is_zero()
-            {
-                let behind = u64::try_from(jump.behind.as_millis()).unwrap_or(u64::MAX);
+            let jump = self.jumps.look(now, asked).filter(|_| asked.elapsed() < LOOK);
+            let behind = jump.map_or(Duration::ZERO, |jump| jump.behind).max(ahead);
+            if behind > JUMP {
+                let behind = u64::try_from(behind.as_millis()).unwrap_or(u64::MAX);
                 warn!(
                     { fields::BEHIND_MS } = behind,
                     "the database's clock has gone back, so every stored event is due now"

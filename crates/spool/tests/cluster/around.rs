@@ -395,6 +395,43 @@ async fn nothing_waits_or_is_held_for_longer_because_the_databases_clock_has_gon
     drop(items);
 }
 
+/// The server that takes over has another clock, and all relays start anew with it: none has seen the clock go back.
+#[tokio::test]
+async fn a_clock_that_went_back_while_no_relay_was_there_is_seen_by_what_it_has_left() {
+    let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
+    let ahead = wrong_clock(3600);
+    if !drive::available("faketime", ahead.is_some()).unwrap() {
+        return;
+    }
+    let mut server = Server::setup(&binaries).fsync(false).start().unwrap();
+    server.stop().unwrap();
+    server.env(ahead.unwrap());
+    server.start().unwrap();
+    let url = server.database().await.unwrap();
+    let store = Store::open(&url);
+    until("it is stored", async || send(&store, "held").await.is_ok()).await;
+    store.close();
+    // A relay that was killed.
+    let killed = "UPDATE mdss_relay.item SET claim = 1, leased = now() + interval '1 minute';
+        INSERT INTO mdss_relay.replica (id, name, version, settings) VALUES (gen_random_uuid(), 'killed', '1', 'other');
+        UPDATE mdss_relay.outbox_state SET holder = gen_random_uuid(), until = now() + interval '10 seconds';
+        INSERT INTO mdss_relay.stock (at, took, counted) VALUES (now(), '1 second', '[]')
+            ON CONFLICT (one) DO UPDATE SET at = excluded.at, took = excluded.took";
+    postgres_rig::ask(&url, killed).await.unwrap();
+    server.stop().unwrap();
+    server.env(Vec::new());
+    server.start().unwrap();
+    let store = Store::open(&url);
+    let later = "SELECT count(*) FROM mdss_relay.item, mdss_relay.outbox_state o, mdss_relay.stock s
+        WHERE leased > now() + interval '1 minute' OR o.until > now() + interval '10 seconds' OR s.at > now()
+           OR EXISTS (SELECT FROM mdss_relay.replica WHERE seen > now())";
+    until("nothing of it is ahead of the clock", async || {
+        postgres_rig::ask(&url, later).await.is_ok_and(|rows| rows == ["0"])
+    })
+    .await;
+    store.close();
+}
+
 #[tokio::test]
 async fn a_server_is_believed_by_its_certificate_for_its_name() {
     let Some(binaries) = postgres_rig::binaries().unwrap() else { return };

@@ -475,3 +475,35 @@ async fn what_goes_alone_takes_its_delivery_along_unless_it_is_late() {
     assert_eq!(postgres_rig::ask(&url, deliveries).await.unwrap(), ["1"]);
     assert_eq!(postgres_rig::ask(&url, "SELECT count(*) FROM mdss_relay.done").await.unwrap(), ["1"]);
 }
+
+/// What an operator purges is what he has looked for: an item that somebody else has made due meanwhile is none of it any more.
+#[tokio::test]
+async fn a_purge_leaves_what_was_retried_between_its_look_and_its_deletion() {
+    let Some(url) = database().await else { return };
+    let store = Store::open(&url);
+    for key in ["stays parked", "is retried"] {
+        send(&store, key).await.unwrap();
+    }
+    let parked = |_: &_| Outcome::Parked { reason: "mdss_refused", detail: String::new(), attempted: true };
+    settle(&store, claim(&store, 10, MINUTE).await.items, parked).await;
+    let other = postgres_rig::client(&url).await.unwrap();
+    let retried = "BEGIN; UPDATE mdss_relay.item SET state = 0, not_before = now() WHERE key = 'is retried'";
+    other.batch_execute(retried).await.unwrap();
+    let desk = desk(&url);
+    let purge = tokio::spawn(async move {
+        desk.purge(&Filter { state: Some(State::Parked), ..Filter::default() }, None).await
+    });
+    until("the purge waits for it", async || {
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        postgres_rig::ask(&url, waits).await.unwrap() != ["0"]
+    })
+    .await;
+    other.batch_execute("COMMIT").await.unwrap();
+    let purged = purge.await.unwrap().unwrap();
+    assert_eq!(
+        purged.entries.iter().map(|entry| entry.key.as_deref()).collect::<Vec<_>>(),
+        [Some("stays parked")]
+    );
+    let left = "SELECT key FROM mdss_relay.item";
+    assert_eq!(postgres_rig::ask(&url, left).await.unwrap(), ["is retried"]);
+}
