@@ -150,18 +150,27 @@ pub(crate) fn judge(
     if writes.is_empty() { Verdict::Missing } else { Verdict::MissingNewer }
 }
 
-/// Whether the write that MDSS has accepted is the one that is listed. By the best that both sides say: the version; the ETag, and that it was
-/// accepted after the object was last written, because an equal ETag alone proves equal bytes at most; else the time alone, with room for
-/// the clocks.
+/// Whether the write that MDSS has accepted is the one that is listed. By the best that both sides say: the version; the ETag, and that it is no
+/// earlier write of the same bytes, because an equal ETag alone proves equal bytes at most; else the time alone. A store that lists ETags lists its own times,
+/// by the clock that its events have as well; a tree of directories has the times of its file system. The time of the acceptance is by the relay's clock.
 fn covers(told: &Told, object: &Listed) -> bool {
     if let (Some(listed), Some(told)) = (version(&object.version), version(&told.version)) {
         return listed == told;
     }
     let Some(written) = modified(object) else { return false };
+    let is_of_it = || told.event_time.is_some_and(|time| is_no_earlier(time, written));
     match (said(&object.etag), said(&told.etag)) {
-        (Some(listed), Some(etag)) => listed == etag && told.accepted_time > written,
-        _ => told.accepted_time.minus(SKEW) > written,
+        (Some(listed), Some(etag)) => listed == etag && (told.accepted_time > written || is_of_it()),
+        (listed, _) => (listed.is_some() && is_of_it()) || told.accepted_time.minus(SKEW) > written,
     }
+}
+
+/// Whether an event is not from before a write, by one clock; either time may be rounded down to the second.
+fn is_no_earlier(event: Moment, written: Moment) -> bool {
+    const SECOND: i64 = 1000;
+    let of_a_second = |time: Moment| time.as_millis().rem_euclid(SECOND) == 0;
+    let second = |time: Moment| time.as_millis().div_euclid(SECOND);
+    event >= written || (of_a_second(event) && second(event) == second(written))
 }
 
 /// Every write of an unversioned bucket has the version `null`.
@@ -250,6 +259,32 @@ mod tests {
             ((None, None, ""), (None, None, "11:00:00"), false),
         ] {
             assert_eq!(covers(&told(write), &listed(object)), want, "{object:?} {write:?}");
+        }
+    }
+
+    #[test]
+    fn the_time_of_the_event_is_by_the_clock_of_the_listing() {
+        let (e1, e2) = (Some("a"), Some("b"));
+        // What is listed; what was accepted, seconds after the event; the event's time.
+        for (object, etag, event, want) in [
+            // A relay accepts in a moment, and the events of some stores have no ETags.
+            ((None, e1, "10:00:00"), None, "10:00:00", true),
+            ((None, e1, "10:00:00"), None, "10:00:00.3", true),
+            ((None, e1, "10:00:00"), None, "10:00:07", true),
+            ((None, e1, "10:00:00.7"), None, "10:00:00", true),
+            // An earlier write.
+            ((None, e1, "10:00:00.7"), None, "10:00:00.3", false),
+            ((None, e1, "10:00:00"), None, "09:59:59.9", false),
+            ((None, e1, "10:00:01"), None, "10:00:00", false),
+            // A share: its times are another clock's.
+            ((None, None, "10:00:00"), None, "10:00:07", false),
+            // The store's clock is ahead of the relay's: the acceptance looks earlier than the write.
+            ((None, e1, "10:00:05"), e1, "10:00:05", true),
+            ((None, e2, "10:00:05"), e1, "10:00:05", false),
+            ((None, e1, "10:00:05"), e1, "10:00:04", false),
+        ] {
+            let write = Told { event_time: Some(moment(event)), ..told((None, etag, "10:00:02")) };
+            assert_eq!(covers(&write, &listed(object)), want, "{object:?} {event}");
         }
     }
 
