@@ -257,7 +257,7 @@ async fn ask(ledger: &Ledger, arguments: &Arguments) -> Result<u8, String> {
         // It needs no ledger.
         Task::Key { .. } | Task::Rekey { .. } => Ok(0),
         Task::Show { bucket, key, namespace } => {
-            let bucket = BucketName { namespace: namespace.clone(), bucket: bucket.clone() };
+            let bucket = BucketName { namespace: namespace.clone(), ..BucketName::new(bucket) };
             let shown = ledger.show(&bucket, key.as_bytes()).await.map_err(sentence)?;
             let _ = write(&journey::object(&shown, &bucket.bucket, key, json));
             if shown.is_empty() {
@@ -299,7 +299,7 @@ async fn ask(ledger: &Ledger, arguments: &Arguments) -> Result<u8, String> {
                 say("nothing was erased");
                 return Ok(1);
             }
-            let bucket = BucketName { namespace: namespace.clone(), bucket: bucket.clone() };
+            let bucket = BucketName { namespace: namespace.clone(), ..BucketName::new(bucket) };
             let forget = Forget { bucket, which, reason: reason.clone(), actor: place::actor() };
             let done = ledger.forget(forget).await.map_err(sentence)?;
             let text = if json {

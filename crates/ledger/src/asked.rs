@@ -36,12 +36,45 @@ pub struct BucketName {
     pub namespace: Option<String>,
     /// Its name.
     pub bucket: String,
+    /// Which store has it. `None` is any: stores can have buckets of the same name.
+    pub of: Option<OfSource>,
 }
 
 impl BucketName {
-    /// Of whatever namespace.
+    /// Of whatever namespace, and of whatever store.
     pub fn new(bucket: impl Into<String>) -> Self {
-        Self { namespace: None, bucket: bucket.into() }
+        Self { namespace: None, bucket: bucket.into(), of: None }
+    }
+}
+
+/// What tells a bucket from one of the same name in another store: the source that its events come through.
+///
+/// ```
+/// use mdss_relay_ledger::OfSource;
+///
+/// let of = OfSource { source: "minio".into(), others: vec!["ceph".into()], units: vec!["u-1".into()] };
+/// assert!(of.has(Some("minio"), Some("u-2")) && !of.has(Some("ceph"), Some("u-1")));
+/// assert!(of.has(None, Some("u-1")) && !of.has(None, Some("u-2")) && !of.has(None, None));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OfSource {
+    /// That source.
+    pub source: String,
+    /// The other sources of today's settings. What came through one of them is never of this bucket.
+    pub others: Vec<String>,
+    /// The storage units that today's settings send the bucket's objects to.
+    pub units: Vec<String>,
+}
+
+impl OfSource {
+    /// Whether what came through a source and went to a unit is of this bucket. A line of a function's log names no source, and one that was renamed is not
+    /// known any more: then the unit decides, because MDSS reads a unit's objects from one store.
+    pub fn has(&self, source: Option<&str>, unit: Option<&str>) -> bool {
+        match source {
+            Some(source) if source == self.source => true,
+            Some(source) if self.others.iter().any(|other| other == source) => false,
+            _ => unit.is_some_and(|unit| self.units.iter().any(|own| own == unit)),
+        }
     }
 }
 

@@ -32,8 +32,8 @@ mod trouble;
 
 pub use asked::{
     Appended, BucketName, Export, Fault, Filter, Forget, Forgotten, Format, Glance, Import, Imported, Limits,
-    MOST_WRITES, ObjectWrites, OpenUnit, OutboxId, Pruned, Rekey, Rekeyed, Remains, Run, RunEnd, RunId,
-    RunStart, ScanResult, Shown, Sure, Told, Unscanned, Verified, Verify, Which,
+    MOST_WRITES, ObjectWrites, OfSource, OpenUnit, OutboxId, Pruned, Rekey, Rekeyed, Remains, Run, RunEnd,
+    RunId, RunStart, ScanResult, Shown, Sure, Told, Unscanned, Verified, Verify, Which,
 };
 pub use checkpoint::Checkpoint;
 pub use entry::{Entry, Genesis, Head, LedgerId, Salt};

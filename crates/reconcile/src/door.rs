@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use mdss_relay_core::{Delivery, Kept, Plan};
-use mdss_relay_ledger::Moment;
+use mdss_relay_ledger::{Moment, OfSource};
 use mdss_relay_spool::{Desk, Filter, ItemId, Parties, Place, Sender, Spool, State};
 
 use crate::trouble::Trouble;
@@ -174,6 +174,8 @@ fn kept(record: &mdss_relay_core::Record) -> Kept {
 /// on its way there.
 pub(crate) struct Holding {
     bucket: String,
+    /// Another store may have a bucket of the same name.
+    of: Option<OfSource>,
     hasher: RandomState,
     /// Keys are chosen by uploaders, so they are hashed with a secret. The last two bits of a value are the state.
     items: HashMap<u64, i64>,
@@ -181,8 +183,9 @@ pub(crate) struct Holding {
 }
 
 impl Holding {
-    pub(crate) fn new(bucket: &str) -> Self {
-        Self { bucket: bucket.to_owned(), hasher: RandomState::new(), items: HashMap::new(), last: None }
+    pub(crate) fn new(bucket: &str, of: Option<OfSource>) -> Self {
+        let (hasher, items) = (RandomState::new(), HashMap::new());
+        Self { bucket: bucket.to_owned(), of, hasher, items, last: None }
     }
 
     /// Reads what has come since it was last read.
@@ -193,6 +196,11 @@ impl Holding {
             let more = entries.len() == STEP;
             for entry in entries {
                 self.last = Some(entry.id);
+                let ours =
+                    self.of.as_ref().is_none_or(|of| of.has(entry.source.as_deref(), Some(&entry.lane)));
+                if !ours {
+                    continue;
+                }
                 let Some(key) = entry.key else { continue };
                 let state = State::ALL.iter().position(|state| *state == entry.state).unwrap_or(0);
                 let value = entry.received.as_millis() << 2 | state as i64;

@@ -1,8 +1,9 @@
 //! What the settings make of listed objects: planned as the spool will plan them, by the same code and from the same delivery.
 
 use mdss_relay_core::{
-    Cause, Decision, Delivery, Dialect, ListedObject, Planned, Rules, SkipReason, found_objects, plan,
+    Cause, Decision, Delivery, Dialect, ListedObject, Planned, Route, Rules, SkipReason, found_objects, plan,
 };
+use mdss_relay_ledger::OfSource;
 use mdss_relay_stores::{Kind, Listed, StoreSettings};
 
 use crate::verdict::{Exclusion, Fate};
@@ -23,6 +24,15 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// What tells the bucket from one of the same name in another store; `None` where the store names no source.
+    pub(crate) fn of_source(&self, rules: &Rules) -> Option<OfSource> {
+        let source = self.source.clone()?;
+        let routes = rules.routes().iter().filter_map(Route::source);
+        let others = routes.filter(|other| *other != source).map(str::to_owned).collect();
+        let units = rules.units_of(Some(&source), &self.bucket).into_iter().map(str::to_owned).collect();
+        Some(OfSource { source, others, units })
+    }
+
     /// The delivery that tells of objects, and which of them are in it: those whose keys can be written.
     pub(crate) fn delivery(&self, number: u64, objects: &[&Listed]) -> (Delivery, Vec<usize>) {
         let mut named = Vec::with_capacity(objects.len());

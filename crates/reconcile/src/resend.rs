@@ -73,8 +73,11 @@ pub async fn resend(
             resent.unnamed += 1;
             continue;
         };
-        // Several writes of one object: MDSS reads what is there.
-        if known.insert((bucket.clone(), fact.namespace.clone(), key.clone())) {
+        // Several writes of one object: MDSS reads what is there. Through another source and to another unit it is one of another store.
+        let object = (bucket.clone(), fact.namespace.clone(), key.clone());
+        let by_source = known.insert((object.clone(), "source", fact.source.clone()));
+        let by_unit = known.insert((object, "unit", fact.unit.clone()));
+        if by_source && by_unit {
             let store = spoken(&fact, means.stores).map(Dialect::name);
             let spot = (fact.source.clone(), bucket, fact.namespace.clone(), store);
             groups.entry(spot).or_default().push(Listed {
@@ -100,7 +103,7 @@ pub async fn resend(
             run: run.clone(),
         };
         // What waits, is held or parked has been told to the relay, and not to MDSS again.
-        let mut holding = Holding::new(&place.bucket);
+        let mut holding = Holding::new(&place.bucket, place.of_source(means.rules));
         holding.read(forwarder.door()).await?;
         let fates = place.fates(means.rules, &objects);
         let mut taken = Vec::new();

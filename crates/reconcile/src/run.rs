@@ -117,12 +117,13 @@ pub async fn compare(
         unit: question.route.as_ref().map(|(_, unit)| unit.clone()),
         run,
     };
+    let of = place.of_source(means.rules);
     let mut run = Run {
         listing: means.listing,
         rules: means.rules,
         ledger: means.ledger,
         forwarder: means.door.map(|door| Forwarder::new(door, question.rate)),
-        holding: Holding::new(&question.bucket),
+        holding: Holding::new(&question.bucket, of),
         question,
         place,
         record,
@@ -248,8 +249,11 @@ impl<T: Fn(Progress<'_>) + Sync> Run<'_, T> {
     }
 
     async fn accepted(&self, cursor: Option<&Cursor>) -> Result<Accepted, Trouble> {
-        let bucket =
-            BucketName { namespace: self.place.namespace.clone(), bucket: self.question.bucket.clone() };
+        let bucket = BucketName {
+            namespace: self.place.namespace.clone(),
+            bucket: self.question.bucket.clone(),
+            of: self.place.of_source(self.rules),
+        };
         let (ledger, prefix) = (self.ledger.clone(), self.question.prefix.as_slice());
         Accepted::open(ledger, bucket, prefix, cursor.map(Cursor::last), self.counts.gone).await
     }

@@ -12,5 +12,6 @@ mod resent;
 mod resumed;
 #[path = "../../../reconcile/tests/stand_in/mod.rs"]
 mod s3;
+mod sources;
 mod world;
 mod yielding;

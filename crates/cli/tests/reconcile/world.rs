@@ -15,6 +15,8 @@ use tempfile::TempDir;
 use crate::s3::Object;
 
 pub(crate) const UNIT: &str = "00000000-0000-4000-8000-000000000002";
+/// The unit of the second of two stores.
+pub(crate) const OTHER: &str = "00000000-0000-4000-8000-000000000003";
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: u64 = 3600;
 const TOKEN: &str = "a-token-of-the-tests";
@@ -25,6 +27,8 @@ pub(crate) struct World {
     relay: Option<Server>,
     /// Of the database that has spool and ledger; `None`: they are files.
     url: Option<String>,
+    /// Whether the relay is given its bearer token in the environment.
+    token: bool,
     /// More settings, of the relay and of the command.
     more: Vec<(&'static str, String)>,
 }
@@ -64,7 +68,7 @@ impl World {
         );
         std::fs::write(dir.path().join("relay.toml"), config).unwrap();
         std::fs::create_dir(dir.path().join("data")).unwrap();
-        Self { dir, sim, relay: None, url: None, more: Vec::new() }
+        Self { dir, sim, relay: None, url: None, token: true, more: Vec::new() }
     }
 
     /// With spool and ledger in a database.
@@ -72,6 +76,27 @@ impl World {
         let world = Self::new(store).await;
         std::fs::write(world.dir.path().join("url"), &url).unwrap();
         Self { url: Some(url), ..world }
+    }
+
+    /// Two stores that have a bucket of the same name, each with a source and a unit of its own: `/a` and [`UNIT`], `/b` and [`OTHER`].
+    pub(crate) async fn of_two(a: &str, b: &str) -> Self {
+        let mut world = Self::new(&Self::s3(a)).await;
+        let secret = world.dir.path().join("secret");
+        let config: String = [("a", a, UNIT, "s3-compatible"), ("b", b, OTHER, "alibaba")]
+            .iter()
+            .map(|(name, url, unit, kind)| {
+                let store = Self::s3(url).replace("SECRET", secret.to_str().unwrap());
+                format!(
+                    "[[source]]\nname = 'minio-{name}'\npath = '/{name}'\nauth = {{ bearer = {{ token = '{TOKEN}' }} }}\n\
+                     [[route]]\nname = 'of-{name}'\nsource = 'minio-{name}'\nbucket = 'invoices'\nstorage_client_id = '{unit}'\n\
+                     storage_type = '{kind}'\n\
+                     [[store]]\nname = '{name}'\nsource = 'minio-{name}'\nbuckets = 'invoices'\n{store}\n"
+                )
+            })
+            .collect();
+        std::fs::write(world.dir.path().join("relay.toml"), config).unwrap();
+        world.token = false;
+        world
     }
 
     /// Sets something for the relay and for the command, from their next start on.
@@ -129,10 +154,10 @@ impl World {
             "{} is missing; 'cargo build --package mdss-relay-http' makes it",
             path.display()
         );
+        let token = self.token.then_some(("RELAY_TOKEN", TOKEN.to_owned()));
         let program = Program::new(path)
             .env("RELAY_LISTEN", "127.0.0.1:0")
-            .env("RELAY_TOKEN", TOKEN)
-            .envs(self.variables());
+            .envs(token.into_iter().chain(self.variables()));
         self.relay.insert(Server::start(&program, LIMIT).await.unwrap())
     }
 
@@ -149,18 +174,27 @@ impl World {
     }
 
     pub(crate) async fn post(&self, key: &str, etag: Option<&str>) {
+        self.post_to("/events", key, etag).await;
+    }
+
+    /// The same through the source of this path.
+    pub(crate) async fn post_to(&self, path: &str, key: &str, etag: Option<&str>) {
         let object = json!({ "key": key, "eTag": etag, "size": 7, "sequencer": Timestamp::now().as_nanosecond().to_string() });
         let record = json!({ "eventSource": "minio:s3", "eventName": "ObjectCreated:Put", "eventTime": Timestamp::now().to_string(),
                              "s3": { "bucket": { "name": "invoices" }, "object": object } });
-        self.deliver(json!({ "Records": [record] }).to_string().into_bytes()).await;
+        self.deliver_to(path, json!({ "Records": [record] }).to_string().into_bytes()).await;
     }
 
     /// Posts a delivery.
     pub(crate) async fn deliver(&self, body: Vec<u8>) {
+        self.deliver_to("/events", body).await;
+    }
+
+    async fn deliver_to(&self, path: &str, body: Vec<u8>) {
         let bearer = format!("Bearer {TOKEN}");
         let headers = [("authorization", bearer.as_str())];
         let relay = self.relay.as_ref().unwrap();
-        let answer = relay.send("POST", "/events", &headers, body).await.unwrap();
+        let answer = relay.send("POST", path, &headers, body).await.unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 

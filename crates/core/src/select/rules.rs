@@ -36,6 +36,12 @@ impl Rules {
         units.collect::<std::collections::BTreeSet<_>>().len()
     }
 
+    /// The storage units to which routes can send what a bucket has, told through this source.
+    pub fn units_of(&self, source: Option<&str>, bucket: &str) -> std::collections::BTreeSet<&str> {
+        let routes = self.routes.iter().filter(|route| route.names_bucket(source, bucket));
+        routes.map(|route| route.storage_client_id.as_str()).collect()
+    }
+
     /// The id of the storage unit to which a route of that name leads; `None` if there is no such route.
     pub fn unit_called(&self, name: &str) -> Option<&str> {
         let route = self.routes.iter().find(|route| route.name.as_deref() == Some(name))?;

@@ -106,8 +106,8 @@ fn next(lines: &mut Box<dyn BufRead + Send>, line: &mut Vec<u8>) -> Result<bool,
 /// keeps a ledger writes the same line, and its log is read in without harm.
 fn is_there(pen: &mut Pen<'_>, fact: &Fact) -> Result<bool, Fault> {
     let (Some(bucket), Some(key)) = (&fact.bucket, &fact.key) else { return Ok(false) };
-    let bucket =
-        BucketName { namespace: fact.namespace.as_deref().map(str::to_owned), bucket: bucket.to_string() };
+    let namespace = fact.namespace.as_deref().map(str::to_owned);
+    let bucket = BucketName { namespace, ..BucketName::new(&**bucket) };
     let sought = Sought { clear: key, hashed: Some(pen.key().hashed(key)) };
     for (place, keys) in places(pen.db, &bucket)? {
         let Some(key) = sought.kept_as(keys)? else { continue };

@@ -16,10 +16,17 @@ use crate::trouble::{Trouble, TroubleKind};
 /// The places of a bucket, and how each keeps its keys.
 pub(crate) fn places(db: Db<'_>, bucket: &BucketName) -> Result<Vec<(i64, Keys)>, Fault> {
     // An event that does not say its namespace may be of any.
-    let sql = "SELECT id, keys FROM place WHERE bucket = ?1 AND (?2 IS NULL OR namespace IS NULL OR namespace = ?2)";
-    db.all(sql, args![&bucket.bucket, &bucket.namespace], |row| {
-        Ok((row.count(0)?, Keys::from_number(row.count(1)?).unwrap_or_default()))
-    })
+    let sql = "SELECT id, keys, source, unit FROM place WHERE bucket = ?1 AND (?2 IS NULL OR namespace IS NULL OR namespace = ?2)";
+    let mut places = Vec::new();
+    db.each(sql, args![&bucket.bucket, &bucket.namespace], |row| {
+        let (source, unit) = (row.text(2)?, row.text(3)?);
+        // Another store may have a bucket of this name.
+        if bucket.of.as_ref().is_none_or(|of| of.has(source.as_deref(), unit.as_deref())) {
+            places.push((row.count(0)?, Keys::from_number(row.count(1)?).unwrap_or_default()));
+        }
+        Ok(true)
+    })?;
+    Ok(places)
 }
 
 /// A key as each place would have it.

@@ -77,7 +77,7 @@ pub(crate) fn unscanned(db: Db<'_>, filter: &Filter, now: Moment) -> Result<Unsc
 }
 
 /// Writes that were never scanned, for certain, and are the newest of their objects. A repetition of ours comes through another place, so all places of
-/// the bucket are looked at.
+/// the bucket are looked at; but what came through another source and went to another unit is of another store, whose bucket only has the same name.
 pub(crate) fn never_scanned(db: Db<'_>, filter: &Filter, now: Moment) -> Result<Vec<Entry>, Fault> {
     let spots = Spots::read(db)?;
     let before = filter.older.map_or(Moment::from_millis(i64::MAX), |older| now.minus(older));
@@ -96,7 +96,8 @@ pub(crate) fn never_scanned(db: Db<'_>, filter: &Filter, now: Moment) -> Result<
          WHERE a.times >= ?1 AND e.kind = 1 AND e.result_seq IS NULL AND e.key IS NOT NULL AND e.settled_time < ?2
          AND NOT EXISTS (SELECT 1 FROM place q JOIN entry n ON n.place = q.id AND {same}
              WHERE q.bucket = p.bucket AND q.keys = p.keys
-             AND (q.namespace IS NOT DISTINCT FROM p.namespace OR q.namespace IS NULL OR p.namespace IS NULL) AND n.kind = 1 AND {newer})
+             AND (q.namespace IS NOT DISTINCT FROM p.namespace OR q.namespace IS NULL OR p.namespace IS NULL)
+             AND (q.source IS NOT DISTINCT FROM p.source OR q.unit IS NOT DISTINCT FROM p.unit) AND n.kind = 1 AND {newer})
          ORDER BY e.settled_time, e.seq"
     );
     let mut never = Vec::new();

@@ -65,6 +65,7 @@ suite! {
     read:
         l1_one_object_has_every_write_and_its_result
         l2_what_has_no_result_comes_oldest_first_and_by_unit
+        what_came_through_another_source_is_of_another_bucket
         objects_come_in_the_byte_order_of_their_keys
         an_object_that_is_written_all_the_time_fills_no_memory
         hashed_keys_are_found_by_who_knows_them
@@ -95,6 +96,7 @@ suite! {
         what_is_not_a_files_result_is_kept_raw_and_counted
         how_sure_it_is_that_something_is_missing_follows_from_results
         what_mdss_says_when_it_is_asked_settles_a_write
+        what_was_never_scanned_is_not_hidden_by_another_stores_object
         l6_what_is_ambiguous_is_asked_about_at_once_and_again
         what_says_nothing_is_asked_again_in_an_hour_and_counts_for_nothing;
     trouble:

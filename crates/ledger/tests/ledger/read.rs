@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use mdss_relay_ledger::{
-    BucketName, Fact, Filter, Keys, Kind, MOST_WRITES, Moment, RunStart, ScanResult, Sure, TroubleKind,
+    BucketName, Fact, Filter, Keys, Kind, MOST_WRITES, Moment, OfSource, RunStart, ScanResult, Sure,
+    TroubleKind,
 };
 
 use crate::common::{START, World, allowed, hashed, write, writes};
@@ -62,6 +63,49 @@ pub(crate) async fn l2_what_has_no_result_comes_oldest_first_and_by_unit(world: 
 }
 
 /// As a store sorts them: by bytes, whatever place they came through.
+pub(crate) async fn what_came_through_another_source_is_of_another_bucket(world: World) {
+    let bench = world.bench().await;
+    let told = |key: &str, source: Option<&str>, unit: &str| Fact {
+        key: Some(key.into()),
+        source: source.map(Into::into),
+        unit: Some(unit.into()),
+        ..write(1)
+    };
+    let facts = [
+        told("both", Some("minio-a"), "u-a"),
+        told("both", Some("minio-b"), "u-b"),
+        told("of-a", Some("minio-a"), "u-a"),
+        // The source is what counts, if it is known.
+        told("of-a-in-b", Some("minio-a"), "u-b"),
+        told("once-elsewhere", Some("minio-b"), "u-old"),
+        // Of a function's log, and of a source that was renamed: the unit says which store it is.
+        told("log-a", None, "u-a"),
+        told("log-b", None, "u-b"),
+        told("renamed-a", Some("minio"), "u-a"),
+        told("renamed-b", Some("minio"), "u-b"),
+    ];
+    bench.append((1..).zip(facts)).await;
+    let of = OfSource {
+        source: "minio-b".into(),
+        others: vec!["minio-a".into()],
+        units: vec!["u-b".into(), "u-c".into()],
+    };
+    let of_b = BucketName { of: Some(of), ..bucket() };
+    let ours = ["both", "log-b", "once-elsewhere", "renamed-b"];
+    let found = bench.ledger.writes_from(&of_b, None, 100).await.unwrap();
+    let keys: Vec<_> = found.iter().map(|object| str::from_utf8(&object.key).unwrap()).collect();
+    assert_eq!(keys, ours);
+    assert_eq!(found[0].writes.len(), 1, "not the other store's");
+    let all = bench.ledger.writes_from(&bucket(), None, 100).await.unwrap();
+    assert_eq!((all.len(), all[0].writes.len()), (8, 2), "without a source it is of any");
+    let keys: Vec<_> = all.iter().map(|object| object.key.clone()).collect();
+    let looked_up = bench.ledger.writes_of(&of_b, &keys).await.unwrap();
+    let told: Vec<_> = looked_up.iter().filter(|object| !object.writes.is_empty()).collect();
+    assert_eq!(told, found.iter().collect::<Vec<_>>());
+    assert_eq!(bench.ledger.show(&of_b, b"of-a").await.unwrap(), []);
+    assert_eq!(bench.ledger.show(&bucket(), b"of-a").await.unwrap().len(), 1);
+}
+
 pub(crate) async fn objects_come_in_the_byte_order_of_their_keys(world: World) {
     let bench = world.bench().await;
     let keys =

@@ -522,6 +522,32 @@ pub(crate) async fn what_mdss_says_when_it_is_asked_settles_a_write(world: World
     bench.intact().await;
 }
 
+/// A bucket of another store may have the same name: what is accepted there later does not stand in for this one's.
+pub(crate) async fn what_was_never_scanned_is_not_hidden_by_another_stores_object(world: World) {
+    let bench = world.bench().await;
+    let of = |source: Option<&str>, unit: &str, second| Fact {
+        source: source.map(Into::into),
+        bucket: Some("same".into()),
+        ..told("a", unit, second)
+    };
+    bench.tell([of(Some("s"), "u", 1), of(Some("t"), "v", 2)]).await;
+    bench.clock.set(START + 60_000);
+    for _ in 0..2 {
+        bench.clock.go(HOUR);
+        for asked in bench.ledger.questions().await.unwrap() {
+            bench.ledger.answered(asked.seq, None).await.unwrap();
+        }
+    }
+    let never = async || {
+        let never = bench.ledger.never_scanned(&Filter { limit: 9, ..Filter::default() }).await.unwrap();
+        never.iter().map(|entry| entry.fact.unit.as_deref().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(never().await, ["u", "v"]);
+    // A later write hides one of the same unit, whoever has told of it, and one of the same source that went to another unit since.
+    bench.tell([of(None, "u", 3 * 3600), of(Some("t"), "w", 3 * 3600)]).await;
+    assert_eq!(never().await, [""; 0]);
+}
+
 fn found_by(result: &str) -> Option<(String, String)> {
     found(result, "file-api")
 }
