@@ -15,7 +15,7 @@ use crate::fact::Fact;
 use crate::hash::Hash;
 use crate::kind::{Keys, Kind};
 use crate::lessons::{Learned, Lessons};
-use crate::matching::{Confidence, Decision, by_id, by_path};
+use crate::matching::{Confidence, Decision, Write, by_id, by_path};
 use crate::moment::Moment;
 use crate::notice::{NotUsed, Notice};
 use crate::results::{Became, Posted, Swept, Taken};
@@ -183,16 +183,26 @@ fn settle(pen: &mut Pen<'_>, class: &mut Class, case: &Case<'_>) -> Result<Taken
         state: notice.state.clone(),
         ..nothing(Became::Waiting)
     };
-    if class.whole.ids == Some(true)
-        && let Some((found, writes)) = of_id(pen, class, notice, scanned)?
-    {
+    let ids = class.whole.ids == Some(true) && notice.file_id.is_some();
+    if ids && let Some((found, writes)) = of_id(pen, class, notice, scanned)? {
         close(pen, class, case, &found, &writes, Confidence::Id, &mut taken)?;
         return Ok(taken);
     }
     let search = Search { db: pen.db, spots: &class.spots, units: &class.units, scanned };
     let found = search.all(&case.sought, case.path)?;
+    // The write that MDSS has given the id for may have its result already: then it was scanned again, whatever else has this path and waits.
+    if ids && let Some((fit, write)) = closed_of_id(&found, notice) {
+        record(pen, case, &[write], Confidence::Id, &found[fit], &mut taken)?;
+        taken.became = Became::Again;
+        class.whole.counts.again += 1;
+        return Ok(taken);
+    }
     let fits: Vec<_> = found.iter().map(|found| found.fit.clone()).collect();
     match by_path(&fits, scanned) {
+        // That only this object waits says little where an id could have said that it is this one, and has not.
+        Decision::Closes { confidence: Confidence::PathShared, .. } if ids => {
+            taken.became = Became::Ambiguous;
+        }
         Decision::Closes { fit, writes, confidence } => {
             learn_form(pen, class, &found[fit], &mut taken)?;
             close(pen, class, case, &found[fit], &writes, confidence, &mut taken)?;
@@ -245,6 +255,16 @@ fn of_id(
         }
         (found, writes)
     }))
+}
+
+/// The newest write among these that MDSS has given this id for.
+fn closed_of_id(found: &[Found], notice: &Notice) -> Option<(usize, u64)> {
+    let id = notice.file_id.as_ref()?;
+    let all = found.iter().enumerate().flat_map(|(at, found)| {
+        let its = |write: &&Write| found.correlations.get(&write.seq) == Some(id);
+        found.fit.writes.iter().filter(its).map(move |write| (write.accepted, at, write.seq))
+    });
+    all.max().map(|(_, at, write)| (at, write))
 }
 
 /// A result has fitted in a form: that may be the one that makes it known.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mdss_relay_ledger::{
-    Became, BucketName, Fact, Filter, Found, Keys, Moment, Posted, Sure, Taken, Verdict,
+    Became, BucketName, Confidence, Fact, Filter, Found, Keys, Moment, Posted, Sure, Taken, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -326,6 +326,18 @@ pub(crate) async fn ids_are_used_once_a_hundred_pairs_were_equal(world: World) {
     assert_eq!((swept.taken.len(), swept.taken[0].unit.as_deref()), (1, Some("v")));
     assert_eq!(bench.results("u", "same").await, [None]);
     assert_eq!(bench.results("v", "same").await, [found("allowed", "id"), found("allowed", "id")]);
+    // A second scan of what has its result is that of this one, and not of the one that waits.
+    let blocked = with(with(notice("same", 400), "FileId", &id(202)), "FileStatus", "Blocked");
+    let again = bench.post(&blocked).await;
+    assert_eq!((again.became, again.unit.as_deref()), (Became::Again, Some("v")));
+    assert_eq!(again.confidence, Some(Confidence::Id));
+    assert_eq!(bench.results("v", "same").await, [found("allowed", "id"), found("blocked", "id")]);
+    // An id that none of them has is nobody's, though only one waits.
+    let unknown = with(notice("same", 500), "FileId", &id(999));
+    assert_eq!(bench.post(&unknown).await.became, Became::Ambiguous);
+    assert_eq!(bench.results("u", "same").await, [None]);
+    assert_eq!(bench.post(&with(notice("same", 600), "FileId", &id(200))).await.became, Became::Matched);
+    assert_eq!(bench.results("u", "same").await, [found("allowed", "id")]);
     bench.intact().await;
 }
 
