@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use jiff::Timestamp;
 use mdss_relay_core::{LedgerKeys, Role, Settings, duration_in};
-use mdss_relay_ledger::{Keys, Ledger, Options, Place as LedgerPlace};
+use mdss_relay_ledger::{Keys, Ledger, Options, Place as LedgerPlace, RunStart};
 use mdss_relay_reconcile::{
     Alone, Door, GRACE, Means, Outcome, Progress, Question, RATE, Referee, Target, Wanted, compare,
 };
@@ -229,10 +229,11 @@ fn question(target: &Target<'_>, arguments: &Arguments) -> Question {
     }
 }
 
-/// Who runs this: the user's name, as sudo has it.
+/// Who runs this: the user's name, as sudo has it. Who is called like a server's schedule is none.
 fn actor() -> String {
     let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(std::env::var_os);
-    let name = name.map(|name| name.to_string_lossy().into_owned()).filter(|name| !name.is_empty());
+    let name = name.map(|name| name.to_string_lossy().into_owned());
+    let name = name.filter(|name| !name.is_empty() && name != RunStart::SCHEDULE);
     name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 

@@ -86,10 +86,12 @@ impl Comparing {
         ledger.leads().await.unwrap_or(false) && self.waits(schedule).await.is_none_or(|wait| wait <= LOOK)
     }
 
-    /// How long until a bucket is due, by what the ledger says of the last time; `None`: it does not say it yet.
+    /// How long until a bucket is due, by what the ledger says of the last time that this schedule has asked, here or in another relay; `None`: it does not say it yet.
+    /// What others compare in the bucket, and what is compared in a bucket of the same name elsewhere, is none of its turns.
     async fn waits(&self, schedule: &Schedule) -> Option<Duration> {
         let Some(book) = &self.book else { return Some(Duration::ZERO) };
-        let last = book.ledger()?.last_run(Some(&schedule.question.bucket)).await.ok()?;
+        let start = schedule.question.start(&schedule.store.name);
+        let last = book.ledger()?.last_run_of(&start).await.ok()?;
         let Some(last) = last else { return Some(Duration::ZERO) };
         let since = |moment| mdss_relay_ledger::Moment::from(Timestamp::now()).since(moment);
         Some(match last.end {
@@ -190,7 +192,8 @@ impl Comparing {
         };
         let shared = self.book.as_ref().and_then(Book::ledger).filter(|_| self.is_shared());
         // Whoever cannot write it does not write the end of it either, and then somebody else goes on.
-        let heard = async |ledger: &Ledger| drop(ledger.run_heard(&schedule.question.bucket).await);
+        let start = schedule.question.start(&schedule.store.name);
+        let heard = async |ledger: &Ledger| drop(ledger.run_heard(&start).await);
         if let Some(ledger) = &shared {
             // One that is gone on with was last heard of by whoever has left it.
             heard(ledger).await;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use drive::{Program, Server, until};
 use jiff::Timestamp;
+use mdss_relay_ledger::{Ledger, Options, Place, RunStart};
 use mdss_sim::{Config, Sim};
 use s3::{Object, Store};
 
@@ -82,8 +83,7 @@ async fn a_bucket_is_compared_by_schedule_and_what_is_missing_is_forwarded() {
     // Below the limit somebody has to look.
     assert!(end.contains("\"level\":\"ERROR\"") && end.contains("below 99.9 %"), "{end}");
     // The next start knows when the last one was. One that is told to end writes down what MDSS has accepted last; a killed one would send it again.
-    server.process.signal("TERM").unwrap();
-    assert!(server.process.wait(LIMIT).await.unwrap().success());
+    ends(&mut server).await;
     sim.forget();
     let again = Server::start(&program, LIMIT).await.unwrap();
     // It looks once a second. That nothing happens is what is waited for.
@@ -91,6 +91,86 @@ async fn a_bucket_is_compared_by_schedule_and_what_is_missing_is_forwarded() {
     let log = again.process.output();
     assert!(!log.contains("is compared with"), "{log}");
     assert!(sim.requests().is_empty(), "{:?}\n{log}", sim.requests());
+}
+
+/// The ledger of a relay that does not run.
+async fn ledger(folder: &Path) -> Ledger {
+    Ledger::open(&Place::Directory(folder.join("data")), Options::default()).await.unwrap()
+}
+
+async fn ends(server: &mut Server) {
+    server.process.signal("TERM").unwrap();
+    assert!(server.process.wait(LIMIT).await.unwrap().success());
+}
+
+/// What an operator has asked of the same bucket, just now: to its end, and broken off.
+async fn asked_by_hand(ledger: &Ledger) -> RunStart {
+    let start = RunStart {
+        actor: "anna".into(),
+        store: "here".into(),
+        bucket: "invoices".into(),
+        route: None,
+        question: "{}".into(),
+    };
+    let whole = ledger.run_begin(start.clone()).await.unwrap();
+    ledger.run_end(whole, "complete", "{}").await.unwrap();
+    let broken_off = ledger.run_begin(start.clone()).await.unwrap();
+    ledger.run_checkpoint(broken_off, Some("ordered in/1"), "{}").await.unwrap();
+    start
+}
+
+/// Who compares by hand takes no turn of the schedule's, causes none, and goes on where he was.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_compares_moves_no_schedule_and_a_schedule_takes_no_place_of_his() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let old = Timestamp::now() - Duration::from_secs(3600);
+    let store = Store::of((0..3).map(|n| (format!("in/{n}"), Object::of(old)))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let program = program(folder.path(), &sim, &store, "route = 'invoices'\nevery = '1h'");
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let start = {
+        let ledger = ledger(folder.path()).await;
+        asked_by_hand(&ledger).await
+    };
+    let mut server = Server::start(&program, LIMIT).await.unwrap();
+    until("it is compared", LIMIT, async || server.process.output().contains("was compared: 3 listed"))
+        .await
+        .unwrap();
+    ends(&mut server).await;
+    {
+        let ledger = ledger(folder.path()).await;
+        let found = ledger.last_run_of(&start).await.unwrap().unwrap();
+        assert_eq!((found.end, found.cursor.as_deref()), (None, Some("ordered in/1")));
+        asked_by_hand(&ledger).await;
+    }
+    let again = Server::start(&program, LIMIT).await.unwrap();
+    // It looks once a second. That nothing happens is what is waited for.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let log = again.process.output();
+    assert!(!log.contains("is compared with"), "{log}");
+}
+
+/// Buckets of one name in two stores are two buckets.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_two_stores_with_a_bucket_of_the_same_name_has_its_turn() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let store = Store::of([]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let tree = folder.path().join("tree");
+    std::fs::create_dir(&tree).unwrap();
+    let two = format!(
+        "store = 'here'\nbucket = 'invoices'\nevery = '1h'\n[[reconcile]]\nstore = 'there'\nbucket = 'invoices'\nevery = '1h'\n\
+         [[store]]\nname = 'there'\nkind = 'directory'\nbuckets = 'invoices'\npath = '{}'",
+        tree.display()
+    );
+    let program = program(folder.path(), &sim, &store, &two);
+    let server = Server::start(&program, LIMIT).await.unwrap();
+    until("both are compared", LIMIT, async || {
+        let log = server.process.output();
+        ["here", "there"].iter().all(|name| log.contains(&format!("of store \\\"{name}\\\" was compared")))
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -375,6 +375,16 @@ pub struct RunStart {
     pub question: String,
 }
 
+impl RunStart {
+    /// The actor of runs that a server makes by itself. No person is called so.
+    pub const SCHEDULE: &str = "schedule";
+
+    /// Whether a server makes it by itself.
+    pub fn is_scheduled(&self) -> bool {
+        self.actor == Self::SCHEDULE
+    }
+}
+
 /// The number of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunId(pub i64);
@@ -396,6 +406,11 @@ pub struct Run {
     pub report: String,
     /// How it ended; `None` if it did not.
     pub end: Option<RunEnd>,
+}
+
+impl Run {
+    /// One that was broken off longer ago is not gone on with: its counts would be of two different days.
+    pub const STALE: Duration = Duration::from_secs(24 * 3600);
 }
 
 /// How a run ended.

@@ -234,9 +234,8 @@ impl Engine {
         .await
     }
 
-    pub(crate) async fn run_heard(&self, bucket: &str) -> Result<(), Trouble> {
-        let bucket = bucket.to_owned();
-        self.with(move |keeper| keeper.write(WRITING, Reach::Own, |pen| runs::heard(pen, &bucket))).await
+    pub(crate) async fn run_heard(&self, start: RunStart) -> Result<(), Trouble> {
+        self.with(move |keeper| keeper.write(WRITING, Reach::Own, |pen| runs::heard(pen, &start))).await
     }
 
     pub(crate) async fn run_end(&self, run: RunId, state: &str, report: &str) -> Result<RunEnd, Trouble> {
@@ -248,6 +247,10 @@ impl Engine {
     pub(crate) async fn last_run(&self, bucket: Option<&str>) -> Result<Option<Run>, Trouble> {
         let bucket = bucket.map(str::to_owned);
         self.with(move |keeper| keeper.read(|db| runs::last(db, bucket.as_deref()))).await
+    }
+
+    pub(crate) async fn last_run_of(&self, start: RunStart) -> Result<Option<Run>, Trouble> {
+        self.with(move |keeper| keeper.read(|db| runs::last_of(db, &start))).await
     }
 
     pub(crate) async fn receive(&self, posted: Vec<Posted>) -> Result<Vec<Taken>, Trouble> {

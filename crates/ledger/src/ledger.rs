@@ -283,12 +283,12 @@ impl Ledger {
         self.engine.run_checkpoint(run, cursor, report).await
     }
 
-    /// Says that the last run of a bucket is still under way: [`Run::updated`](crate::Run::updated) is now. One that has ended stays as it is.
+    /// Says that [the last run that was asked so](Ledger::last_run_of) is still under way: [`Run::updated`](crate::Run::updated) is now. One that has ended stays as it is.
     ///
     /// # Errors
     /// [`Trouble`].
-    pub async fn run_heard(&self, bucket: &str) -> Result<(), Trouble> {
-        self.engine.run_heard(bucket).await
+    pub async fn run_heard(&self, start: &RunStart) -> Result<(), Trouble> {
+        self.engine.run_heard(start.clone()).await
     }
 
     /// Ends it: the report becomes an entry of the chain.
@@ -305,6 +305,14 @@ impl Ledger {
     /// [`Trouble`].
     pub async fn last_run(&self, bucket: Option<&str>) -> Result<Option<Run>, Trouble> {
         self.engine.last_run(bucket).await
+    }
+
+    /// The last run with the same question, of the same bucket of the same store: for [a schedule](RunStart::SCHEDULE) the schedule's own, for a person that of any person.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn last_run_of(&self, start: &RunStart) -> Result<Option<Run>, Trouble> {
+        self.engine.last_run_of(start.clone()).await
     }
 
     /// Takes results that were posted, in one transaction with one sync: each is attributed to the writes that it is certain to be about, or kept.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use mdss_relay_ledger::RunStart;
 use serde_json::{Value, json};
 
 /// For how long the event of a new object may be on its way, if nobody says otherwise.
@@ -53,9 +54,20 @@ impl Question {
         }
     }
 
+    /// How a run with it in this store begins in the ledger.
+    pub fn start(&self, store: &str) -> RunStart {
+        RunStart {
+            actor: self.actor.clone(),
+            store: store.to_owned(),
+            bucket: self.bucket.clone(),
+            route: self.route.as_ref().map(|(name, _)| name.clone()),
+            question: self.text(),
+        }
+    }
+
     /// What makes it another question, as a text: a run that was broken off goes on if somebody asks the same again. How fast it goes makes
     /// no difference.
-    pub(crate) fn text(&self) -> String {
+    fn text(&self) -> String {
         let prefix = match std::str::from_utf8(&self.prefix) {
             Ok(prefix) => Value::from(prefix),
             Err(_) => Value::from(self.prefix.escape_ascii().to_string()),

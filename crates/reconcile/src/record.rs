@@ -1,17 +1,12 @@
 //! The record of a run in the ledger: where it goes on after a crash, and in the end an entry of the chain.
 
-use std::time::Duration;
-
-use mdss_relay_ledger::{Hash, Ledger, Moment, Run, RunId, RunStart};
+use mdss_relay_ledger::{Hash, Ledger, Moment, Run, RunId};
 use mdss_relay_stores::Cursor;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::Counts;
 use crate::question::Question;
 use crate::trouble::Trouble;
-
-/// A run that was broken off longer ago is not gone on with: its counts would be of two different days.
-const STALE: Duration = Duration::from_secs(24 * 3600);
 
 /// What is written of a run. No key is in it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -63,7 +58,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Begins a run, or goes on with the last one of the bucket if it was asked the same.
+    /// Begins a run, or goes on with the last one that was asked the same. Other ones of the bucket stay as they are.
     pub(crate) async fn begin(
         ledger: Option<&Ledger>,
         store: &str,
@@ -71,15 +66,9 @@ impl Record {
         now: Moment,
     ) -> Result<(Self, Option<Resumed>), Trouble> {
         let Some(ledger) = ledger else { return Ok((Self { ledger: None }, None)) };
-        let start = RunStart {
-            actor: question.actor.clone(),
-            store: store.to_owned(),
-            bucket: question.bucket.clone(),
-            route: question.route.as_ref().map(|(name, _)| name.clone()),
-            question: question.text(),
-        };
-        let last = ledger.last_run(Some(&question.bucket)).await?;
-        if let Some(run) = last.filter(|run| goes_on(run, &start, now)) {
+        let start = question.start(store);
+        let last = ledger.last_run_of(&start).await?;
+        if let Some(run) = last.filter(|run| goes_on(run, now)) {
             let filed: Filed = serde_json::from_str(&run.report).unwrap_or_default();
             // A cursor that nobody can read is none, and so is one into a listing without an order: then it begins again.
             let cursor = run.cursor.as_deref().and_then(|text| text.parse::<Cursor>().ok());
@@ -111,8 +100,6 @@ impl Record {
     }
 }
 
-/// Whoever asks may be another one.
-fn goes_on(run: &Run, start: &RunStart, now: Moment) -> bool {
-    let same = RunStart { actor: run.start.actor.clone(), ..start.clone() };
-    run.end.is_none() && run.start == same && now.since(run.updated) < STALE
+fn goes_on(run: &Run, now: Moment) -> bool {
+    run.end.is_none() && now.since(run.updated) < Run::STALE
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mdss_relay_core::{Element, Entry, Mistake, Settings, duration_in};
+use mdss_relay_ledger::RunStart;
 use mdss_relay_stores::StoreSettings;
 
 use crate::question::{GRACE, Question, RATE};
@@ -23,7 +24,7 @@ pub const SCHEDULE_MEMBERS: &[(&str, &str, &str, &str)] = &[
         "every",
         "a duration from `1m` to `31d` (in `h`)",
         "required",
-        "how often; the first time so long after the last run, or soon after the start",
+        "how often: so long after the schedule has last asked the same of this store, or soon after the start if it never has. What an operator compares does not count",
     ),
     ("rate", "a number from 1 to 10000", "20", "objects a second that are forwarded, at most"),
     ("grace", "a duration", "`15m`", "for how long the event of a new object may be on its way"),
@@ -137,7 +138,7 @@ fn one(entry: &mut Entry<'_>, settings: &Settings, stores: &[StoreSettings]) -> 
             undecidable,
             ask_mdss,
             rate: rate.unwrap_or(RATE),
-            ..Question::about(target.bucket, "schedule")
+            ..Question::about(target.bucket, RunStart::SCHEDULE)
         },
         every: every?,
         fail_under,

@@ -9,15 +9,33 @@ use crate::fact::Fact;
 use crate::kind::{Keys, Kind};
 use crate::moment::Moment;
 
-/// Begins one. No earlier one of the bucket can be gone on with any more.
+/// Those that were asked the same, of the same store: a schedule's are the schedule's, and a person's are any person's. Whoever compares something else in the bucket has
+/// nothing to do with them.
+fn alike(start: &RunStart) -> (String, [Param<'_>; 4]) {
+    let by = if start.is_scheduled() { "=" } else { "<>" };
+    let condition = format!(
+        "store = ?1 AND bucket = ?2 AND route IS NOT DISTINCT FROM ?3 AND question = ?4 AND actor {by} '{}'",
+        RunStart::SCHEDULE
+    );
+    let RunStart { store, bucket, route, question, .. } = start;
+    (condition, [store.into(), bucket.into(), route.into(), question.into()])
+}
+
+/// Begins one. No earlier one that was asked the same can be gone on with any more, so it loses its place, which is a key; so does one of the bucket that is too old for that.
 pub(crate) fn begin(pen: &mut Pen<'_>, start: &RunStart) -> Result<RunId, Fault> {
-    lose_places(pen, &start.bucket)?;
+    let (same, args) = alike(start);
+    let sql = format!(
+        "UPDATE run SET cursor = NULL WHERE cursor IS NOT NULL AND bucket = ?2 AND (updated < ?5 OR ({same}))"
+    );
+    let [store, bucket, route, question] = args;
+    let old = pen.now().minus(Run::STALE);
+    pen.db.execute(&sql, &[store, bucket, route, question, old.into()])?;
     let RunStart { actor, store, bucket, route, question } = start;
     let sql = "INSERT INTO run (actor, store, bucket, route, question, begun, updated, report) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, '{}') RETURNING id";
     Ok(RunId(pen.db.number(sql, args![actor, store, bucket, route, question, pen.now()])?))
 }
 
-/// Forgets how far runs of a bucket have come: a cursor is the key that was listed last. Whoever goes on with one begins anew.
+/// Forgets how far all runs of a bucket have come: a cursor is the key that was listed last. Whoever goes on with one begins anew.
 pub(super) fn lose_places(pen: &mut Pen<'_>, bucket: &str) -> Result<(), Fault> {
     pen.db
         .execute("UPDATE run SET cursor = NULL WHERE bucket = ?1 AND cursor IS NOT NULL", args![bucket])
@@ -37,10 +55,13 @@ pub(crate) fn checkpoint(
     if changed == 1 { Ok(()) } else { Err(Fault::refused(format!("run {} is not under way", run.0))) }
 }
 
-/// Says that the last one of a bucket is still under way, if it has not ended.
-pub(crate) fn heard(pen: &mut Pen<'_>, bucket: &str) -> Result<(), Fault> {
-    let sql = "UPDATE run SET updated = ?2 WHERE id = (SELECT max(id) FROM run WHERE bucket = ?1) AND state IS NULL";
-    pen.db.execute(sql, args![bucket, pen.now()]).map(drop)
+/// Says that the last one that was asked so is still under way, if it has not ended.
+pub(crate) fn heard(pen: &mut Pen<'_>, start: &RunStart) -> Result<(), Fault> {
+    let (same, [store, bucket, route, question]) = alike(start);
+    let sql = format!(
+        "UPDATE run SET updated = ?5 WHERE id = (SELECT max(id) FROM run WHERE {same}) AND state IS NULL"
+    );
+    pen.db.execute(&sql, &[store, bucket, route, question, pen.now().into()]).map(drop)
 }
 
 pub(crate) fn end(pen: &mut Pen<'_>, run: RunId, state: &str, report: &str) -> Result<RunEnd, Fault> {
@@ -69,6 +90,12 @@ pub(crate) fn end(pen: &mut Pen<'_>, run: RunId, state: &str, report: &str) -> R
 /// The last one, of a bucket if one is named.
 pub(crate) fn last(db: Db<'_>, bucket: Option<&str>) -> Result<Option<Run>, Fault> {
     read(db, "?1 IS NULL OR bucket = ?1", args![bucket])
+}
+
+/// The last one that was asked so.
+pub(crate) fn last_of(db: Db<'_>, start: &RunStart) -> Result<Option<Run>, Fault> {
+    let (same, args) = alike(start);
+    read(db, &same, &args)
 }
 
 /// All that have ended with an entry of this chain from this number on, in the order of those. What has none is put in by hand: it counts for the first

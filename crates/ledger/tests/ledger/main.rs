@@ -70,7 +70,8 @@ suite! {
         an_object_that_is_written_all_the_time_fills_no_memory
         hashed_keys_are_found_by_who_knows_them
         r12_the_end_of_a_run_is_an_entry_and_the_last_one_is_known
-        a_new_run_forgets_how_far_earlier_ones_of_its_bucket_have_come;
+        a_new_run_forgets_how_far_earlier_ones_with_its_question_have_come
+        the_last_run_of_a_schedule_is_its_own;
     rekey:
         a_key_that_leaked_is_replaced_and_both_chains_are_one_ledger
         a_key_that_is_lost_is_replaced_and_nobody_has_signed_the_end

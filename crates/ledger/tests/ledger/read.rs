@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use mdss_relay_ledger::{
-    BucketName, Fact, Filter, Keys, Kind, MOST_WRITES, Moment, OfSource, RunStart, ScanResult, Sure,
+    BucketName, Fact, Filter, Keys, Kind, MOST_WRITES, Moment, OfSource, Run, RunStart, ScanResult, Sure,
     TroubleKind,
 };
 
@@ -225,23 +225,83 @@ pub(crate) async fn r12_the_end_of_a_run_is_an_entry_and_the_last_one_is_known(w
     assert_eq!((faults.len(), faults[0].seq), (1, end.seq), "{faults:?}");
 }
 
-/// A cursor is a key. Once another run of the bucket has begun nobody goes on with the ones before, so none of them keeps its place; that of another bucket does.
-pub(crate) async fn a_new_run_forgets_how_far_earlier_ones_of_its_bucket_have_come(world: World) {
+/// A cursor is a key. Once another run has begun that was asked the same nobody goes on with the ones before, so none of them keeps its place. Whoever has asked
+/// something else keeps it, of whichever store, and so does a person beside a schedule, for as long as he can go on.
+pub(crate) async fn a_new_run_forgets_how_far_earlier_ones_with_its_question_have_come(world: World) {
     let mut bench = world.bench().await;
-    let begin = |bucket: &str| RunStart { bucket: bucket.into(), ..RunStart::default() };
+    let begin = |store: &str, bucket: &str, actor: &str, question: &str| RunStart {
+        actor: actor.into(),
+        store: store.into(),
+        bucket: bucket.into(),
+        route: (store == "routed").then(|| "invoices".into()),
+        question: question.into(),
+    };
+    let asked = [
+        begin("one", "invoices", "anna", "{}"),
+        begin("two", "invoices", "anna", "{}"),
+        begin("routed", "invoices", "anna", "{}"),
+        begin("one", "invoices", RunStart::SCHEDULE, "{}"),
+        begin("one", "invoices", "anna", "{\"forward\":true}"),
+        begin("one", "others", "anna", "{}"),
+    ];
     let mut runs = Vec::new();
-    for bucket in ["invoices", "others"] {
-        let run = bench.ledger.run_begin(begin(bucket)).await.unwrap();
-        bench.ledger.run_checkpoint(run, Some(&format!("ordered {bucket}/17")), "{}").await.unwrap();
+    for (n, start) in asked.iter().enumerate() {
+        let run = bench.ledger.run_begin(start.clone()).await.unwrap();
+        bench.ledger.run_checkpoint(run, Some(&format!("ordered {n}")), "{}").await.unwrap();
         runs.push(run);
     }
     let places = "SELECT id FROM run WHERE cursor IS NOT NULL ORDER BY id";
-    assert_eq!(bench.ask(places).await, [runs[0].0.to_string(), runs[1].0.to_string()]);
-    let next = bench.ledger.run_begin(begin("invoices")).await.unwrap();
-    assert_eq!(bench.ask(places).await, [runs[1].0.to_string()]);
+    let but = |without: &[usize]| -> Vec<String> {
+        let kept = runs.iter().enumerate().filter(|(n, _)| !without.contains(n));
+        kept.map(|(_, run)| run.0.to_string()).collect()
+    };
+    assert_eq!(bench.ask(places).await, but(&[]));
+    // Any person may go on with what another one has asked.
+    let next = bench.ledger.run_begin(begin("one", "invoices", "bert", "{}")).await.unwrap();
+    assert_eq!(bench.ask(places).await, but(&[0]));
+    bench.ledger.run_begin(asked[3].clone()).await.unwrap();
+    assert_eq!(bench.ask(places).await, but(&[0, 3]));
     bench.again().await;
-    let last = async |bucket| bench.ledger.last_run(Some(bucket)).await.unwrap().unwrap();
-    let (invoices, others) = (last("invoices").await, last("others").await);
-    assert_eq!((invoices.id, invoices.cursor), (next, None));
-    assert_eq!((others.id, others.cursor.as_deref()), (runs[1], Some("ordered others/17")));
+    let last = async |n: usize| bench.ledger.last_run_of(&asked[n]).await.unwrap().unwrap();
+    assert_eq!((last(0).await.id, last(0).await.cursor), (next, None));
+    for n in [1, 2, 4, 5] {
+        let found = last(n).await;
+        assert_eq!((found.id, found.cursor), (runs[n], Some(format!("ordered {n}"))), "{n}");
+    }
+    // One that nobody goes on with any more has no use for its place.
+    bench.clock.go(Run::STALE * 2);
+    bench.ledger.run_begin(begin("three", "invoices", "anna", "{}")).await.unwrap();
+    assert_eq!(bench.ask(places).await, but(&[0, 1, 2, 3, 4]));
+}
+
+/// What a person compares is no turn of a schedule, nor is what is compared in a bucket of that name elsewhere; of relays with one ledger each sees the turns of all.
+pub(crate) async fn the_last_run_of_a_schedule_is_its_own(world: World) {
+    let mut bench = world.bench().await;
+    let scheduled = RunStart {
+        actor: RunStart::SCHEDULE.into(),
+        store: "one".into(),
+        bucket: "invoices".into(),
+        route: None,
+        question: "{}".into(),
+    };
+    assert_eq!(bench.ledger.last_run_of(&scheduled).await.unwrap(), None);
+    let run = bench.ledger.run_begin(scheduled.clone()).await.unwrap();
+    let begun = bench.ledger.last_run_of(&scheduled).await.unwrap().unwrap().updated;
+    for other in [
+        RunStart { actor: "anna".into(), ..scheduled.clone() },
+        RunStart { store: "two".into(), ..scheduled.clone() },
+        RunStart { question: "{\"prefix\":\"zzz\"}".into(), ..scheduled.clone() },
+        RunStart { route: Some("invoices".into()), ..scheduled.clone() },
+    ] {
+        assert_eq!(bench.ledger.last_run_of(&other).await.unwrap(), None);
+        bench.ledger.run_begin(other).await.unwrap();
+    }
+    // That it is still under way is said of it, and not of the one that began last.
+    bench.clock.go(Duration::from_secs(30));
+    bench.ledger.run_heard(&scheduled).await.unwrap();
+    bench.again().await;
+    let found = bench.ledger.last_run_of(&scheduled).await.unwrap().unwrap();
+    assert_eq!((found.id, found.updated.since(begun)), (run, Duration::from_secs(30)));
+    assert_eq!(found.start, scheduled);
+    assert_eq!(bench.ledger.last_run(None).await.unwrap().unwrap().updated, begun);
 }
