@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mdss_relay_core::{SpoolPlace, fields};
-use mdss_relay_ledger::Ledger;
+use mdss_relay_ledger::{Ledger, RunStart};
 use mdss_relay_reconcile::{
     Alone, Counts, Door, Means, Outcome, Progress, Referee, Schedule, Trouble, compare,
 };
@@ -46,19 +46,28 @@ pub(crate) struct Comparing {
     pub(crate) stop: watch::Receiver<bool>,
 }
 
+/// When a bucket is looked at next.
+struct Next {
+    /// What its schedule asks, and how often: a configuration that says otherwise makes the moment void.
+    asked: (RunStart, Duration),
+    at: Instant,
+}
+
 impl Comparing {
     /// Compares what is due, until `stop` says so.
     pub(crate) async fn run(self) {
-        let mut next: BTreeMap<(String, String), Instant> = BTreeMap::new();
+        let mut next: BTreeMap<(String, String), Next> = BTreeMap::new();
         while !*self.stop.borrow() {
             let configuration = self.running.borrow().clone();
             for schedule in &configuration.schedules {
                 let name = (schedule.store.name.clone(), schedule.question.bucket.clone());
-                let due = match next.get(&name) {
-                    Some(next) => *next <= Instant::now(),
+                let asked = (schedule.question.start(&schedule.store.name), schedule.every);
+                let after = |pause| Next { asked: asked.clone(), at: Instant::now() + pause };
+                let due = match next.get(&name).filter(|next| next.asked == asked) {
+                    Some(next) => next.at <= Instant::now(),
                     None => match self.waits(schedule).await {
                         Some(wait) if wait > LOOK => {
-                            next.insert(name.clone(), Instant::now() + wait.min(ASK));
+                            next.insert(name.clone(), after(wait.min(ASK)));
                             false
                         }
                         Some(_) => true,
@@ -74,7 +83,7 @@ impl Comparing {
                     true => AGAIN.min(schedule.every),
                     false => self.waits(schedule).await.unwrap_or(LOOK).clamp(LOOK, ASK),
                 };
-                next.insert(name, Instant::now() + pause);
+                next.insert(name, after(pause));
             }
             sleep(LOOK).await;
         }

@@ -103,6 +103,18 @@ async fn ends(server: &mut Server) {
     assert!(server.process.wait(LIMIT).await.unwrap().success());
 }
 
+/// How often it has said so.
+fn times(server: &Server, words: &str) -> usize {
+    server.process.output().matches(words).count()
+}
+
+async fn reloads(server: &mut Server) {
+    let taken = "a new configuration is in force";
+    let before = times(server, taken);
+    server.process.signal("HUP").unwrap();
+    until("it is in force", LIMIT, async || times(server, taken) > before).await.unwrap();
+}
+
 /// What an operator has asked of the same bucket, just now: to its end, and broken off.
 async fn asked_by_hand(ledger: &Ledger) -> RunStart {
     let start = RunStart {
@@ -171,6 +183,32 @@ async fn each_of_two_stores_with_a_bucket_of_the_same_name_has_its_turn() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_says_another_time_holds_from_then_on() {
+    let sim = Sim::start(Config::default()).await.unwrap();
+    let store = Store::of([]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let every =
+        |every: &str| program(folder.path(), &sim, &store, &format!("route = 'invoices'\nevery = '{every}'"));
+    let mut server = Server::start(&every("1h"), LIMIT).await.unwrap();
+    let compared = "was compared: ";
+    until("it is compared", LIMIT, async || times(&server, compared) == 1).await.unwrap();
+    // Ten minutes go by.
+    let ledger = rusqlite::Connection::open(folder.path().join("data/ledger.db")).unwrap();
+    ledger.busy_timeout(LIMIT).unwrap();
+    ledger.execute("UPDATE run SET begun = begun - 600000", []).unwrap();
+    every("30m");
+    reloads(&mut server).await;
+    // It looks once a second. That nothing happens is what is waited for.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(times(&server, compared), 1, "{}", server.process.output());
+    every("5m");
+    reloads(&mut server).await;
+    until("it is compared again", Duration::from_secs(15), async || times(&server, compared) == 2)
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
