@@ -102,6 +102,18 @@ impl Counters {
         *known = (found.or(known.0), found.is_none());
     }
 
+    /// What was found in a bucket by the last comparison that is written down: before the start, or by another relay since. What this process has found later stays.
+    pub(crate) fn recalled(&self, store: &str, bucket: &str, found: Compared) {
+        let mut counts = self.counts();
+        let known = counts.compared.entry((store.to_owned(), bucket.to_owned())).or_default();
+        *known = match known {
+            (Some(known), failed) if known.at >= found.at => (Some(*known), *failed),
+            // Another relay has done what this one could not.
+            (Some(_), _) => (Some(found), false),
+            (None, failed) => (Some(found), *failed),
+        };
+    }
+
     /// What the checks say now: of each one the worst.
     pub(crate) fn checked(&self, worst: BTreeMap<&'static str, u8>) {
         self.counts().checks = worst;

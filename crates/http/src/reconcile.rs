@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mdss_relay_core::{SpoolPlace, fields};
-use mdss_relay_ledger::{Ledger, RunStart};
+use mdss_relay_ledger::{Ledger, Moment, Run, RunStart};
 use mdss_relay_reconcile::{
-    Alone, Counts, Door, Means, Outcome, Progress, Referee, Schedule, Trouble, compare,
+    Alone, Counts, Door, Filed, Means, Outcome, Progress, Referee, Schedule, Trouble, compare,
 };
 use mdss_relay_spool::Spool;
 use mdss_relay_stores::Store;
@@ -99,15 +99,33 @@ impl Comparing {
     /// What others compare in the bucket, and what is compared in a bucket of the same name elsewhere, is none of its turns.
     async fn waits(&self, schedule: &Schedule) -> Option<Duration> {
         let Some(book) = &self.book else { return Some(Duration::ZERO) };
+        let ledger = book.ledger()?;
         let start = schedule.question.start(&schedule.store.name);
-        let last = book.ledger()?.last_run_of(&start).await.ok()?;
+        let last = ledger.last_run_of(&start).await.ok()?;
+        self.recall(&ledger, &start, last.as_ref()).await;
         let Some(last) = last else { return Some(Duration::ZERO) };
-        let since = |moment| mdss_relay_ledger::Moment::from(Timestamp::now()).since(moment);
+        let since = |moment| Moment::from(Timestamp::now()).since(moment);
         Some(match last.end {
             Some(_) => schedule.every.saturating_sub(since(last.begun)),
             None if self.is_shared() => GONE.saturating_sub(since(last.updated)),
             None => Duration::ZERO,
         })
+    }
+
+    /// Counts what the ledger says of the last comparison that has come to its end, of which `last` is at most a later one: a restart finds nothing that was missing, and of relays with one ledger one
+    /// compares for all.
+    async fn recall(&self, ledger: &Ledger, start: &RunStart, last: Option<&Run>) {
+        let complete = match last {
+            None => return,
+            Some(run) if run.end.is_some() => Some(run.clone()),
+            // It cannot be read just now: the next look may say it.
+            Some(_) => ledger.last_complete_run_of(start).await.ok().flatten(),
+        };
+        let Some(run) = complete else { return };
+        // What nobody can read is not counted as nothing missing.
+        if let Ok(filed) = serde_json::from_str::<Filed>(&run.report) {
+            self.counters.recalled(&start.store, &start.bucket, compared(run.begun, &filed.counts));
+        }
     }
 
     /// Whether other relays may have the same ledger.
@@ -126,7 +144,7 @@ impl Comparing {
         );
         match self.compare(configuration, schedule).await {
             Ok(outcome) if outcome.complete => {
-                let found = compared(&outcome);
+                let found = compared(outcome.begun, &outcome.counts);
                 self.counters.compared(store, bucket, Some(found));
                 if let Some(why) = &outcome.not_asked {
                     warn!(
@@ -221,12 +239,12 @@ impl Comparing {
     }
 }
 
-fn compared(outcome: &Outcome) -> Compared {
+fn compared(begun: Moment, counts: &Counts) -> Compared {
     Compared {
-        at: outcome.begun.as_millis() as f64 / 1000.0,
-        listed: outcome.counts.listed,
-        missing: outcome.counts.all_missing(),
-        coverage: outcome.counts.coverage().map(|percent| percent / 100.0),
+        at: begun.as_millis() as f64 / 1000.0,
+        listed: counts.listed,
+        missing: counts.all_missing(),
+        coverage: counts.coverage().map(|percent| percent / 100.0),
     }
 }
 

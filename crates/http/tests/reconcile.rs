@@ -91,6 +91,9 @@ async fn a_bucket_is_compared_by_schedule_and_what_is_missing_is_forwarded() {
     let log = again.process.output();
     assert!(!log.contains("is compared with"), "{log}");
     assert!(sim.requests().is_empty(), "{:?}\n{log}", sim.requests());
+    // Nor is what was missing found by a restart.
+    let text = metrics(&again).await;
+    assert!(wanted.iter().all(|line| text.contains(line)), "{text}");
 }
 
 /// The ledger of a relay that does not run.
@@ -292,5 +295,11 @@ async fn of_relays_with_one_ledger_one_compares_and_another_goes_on_when_it_is_k
     .unwrap();
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!((compares(&second), compares(&third)), (1, 0), "not again before its time");
+    // Whoever of them is asked knows what was found.
+    until("the other one counts it", LIMIT, async || {
+        metrics(&third).await.contains("mdss_relay_reconcile_listed{store=\"here\",bucket=\"invoices\"} 40")
+    })
+    .await
+    .unwrap();
     assert_eq!(ask("SELECT count(*) FROM mdss_relay_ledger.run").await, ["1"]);
 }

@@ -253,6 +253,10 @@ impl Engine {
         self.with(move |keeper| keeper.read(|db| runs::last_of(db, &start))).await
     }
 
+    pub(crate) async fn last_complete_run_of(&self, start: RunStart) -> Result<Option<Run>, Trouble> {
+        self.with(move |keeper| keeper.read(|db| runs::last_complete(db, &start))).await
+    }
+
     pub(crate) async fn receive(&self, posted: Vec<Posted>) -> Result<Vec<Taken>, Trouble> {
         self.with(move |keeper| keeper.write(WRITING, Reach::All, |pen| results::receive(pen, &posted))).await
     }

@@ -315,6 +315,14 @@ impl Ledger {
         self.engine.last_run_of(start.clone()).await
     }
 
+    /// The last of these that has ended as `complete`.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn last_complete_run_of(&self, start: &RunStart) -> Result<Option<Run>, Trouble> {
+        self.engine.last_complete_run_of(start.clone()).await
+    }
+
     /// Takes results that were posted, in one transaction with one sync: each is attributed to the writes that it is certain to be about, or kept.
     /// One that comes again is known, so after an error the same ones can be handed in again.
     ///

@@ -98,6 +98,12 @@ pub(crate) fn last_of(db: Db<'_>, start: &RunStart) -> Result<Option<Run>, Fault
     read(db, &same, &args)
 }
 
+/// The last one that was asked so and has come to its end.
+pub(crate) fn last_complete(db: Db<'_>, start: &RunStart) -> Result<Option<Run>, Fault> {
+    let (same, args) = alike(start);
+    read(db, &format!("{same} AND state = 'complete'"), &args)
+}
+
 /// All that have ended with an entry of this chain from this number on, in the order of those. What has none is put in by hand: it counts for the first
 /// chain.
 pub(super) fn ended(db: Db<'_>, of: Chain, from: i64) -> Result<Vec<Run>, Fault> {

@@ -304,4 +304,10 @@ pub(crate) async fn the_last_run_of_a_schedule_is_its_own(world: World) {
     assert_eq!((found.id, found.updated.since(begun)), (run, Duration::from_secs(30)));
     assert_eq!(found.start, scheduled);
     assert_eq!(bench.ledger.last_run(None).await.unwrap().unwrap().updated, begun);
+    // What was found last stays known while the next one is under way.
+    assert_eq!(bench.ledger.last_complete_run_of(&scheduled).await.unwrap(), None);
+    bench.ledger.run_end(run, "complete", "{}").await.unwrap();
+    let next = bench.ledger.run_begin(scheduled.clone()).await.unwrap();
+    assert_eq!(bench.ledger.last_run_of(&scheduled).await.unwrap().unwrap().id, next);
+    assert_eq!(bench.ledger.last_complete_run_of(&scheduled).await.unwrap().unwrap().id, run);
 }
