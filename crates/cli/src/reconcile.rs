@@ -46,7 +46,7 @@ Examples:
 /// The stores are those of the configuration ([[store]]). The ledger is that of the data directory. Without a ledger nothing is known of
 /// what was accepted: then everything counts as missing, a run cannot be gone on with, and there is no --last.
 ///
-/// Exit status: 0; 1 if it was interrupted, could not be finished, or the coverage is below --fail-under; 2 if it could not be begun.
+/// Exit status: 0; 1 if it was interrupted, could not be finished, or the coverage is below --fail-under or unknown; 2 if it could not be begun.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -201,17 +201,12 @@ fn status(outcome: &Outcome, fail_under: Option<f64>) -> u8 {
         say("interrupted; the same command goes on from here");
         return 1;
     }
-    match fail_under {
-        Some(percent) if !outcome.counts.reaches(percent) => {
-            say(&match outcome.counts.unknown() {
-                0 => format!("the coverage is below {percent} %"),
-                unknown => format!(
-                    "{unknown} places could not be read, so the coverage is not known to be {percent} %"
-                ),
-            });
+    match fail_under.and_then(|percent| outcome.counts.short_of(percent)) {
+        Some(why) => {
+            say(&why);
             1
         }
-        _ => 0,
+        None => 0,
     }
 }
 

@@ -263,13 +263,18 @@ fn tell(schedule: &Schedule, counts: &Counts) {
         counts.undecidable,
         counts.all_excluded()
     );
-    match schedule.fail_under {
-        Some(percent) if !counts.reaches(percent) => {
-            error!({ fields::BUCKET } = bucket, "{found}: below {percent} %");
-        }
-        _ if counts.unknown() > 0 => {
+    match schedule.fail_under.and_then(|percent| counts.short_of(percent)) {
+        Some(why) => error!({ fields::BUCKET } = bucket, "{found}: {why}"),
+        None if counts.unknown() > 0 => {
             warn!({ fields::BUCKET } = bucket, "{found}; {} places could not be read", counts.unknown());
         }
-        _ => info!({ fields::BUCKET } = bucket, "{found}"),
+        // Without a limit an empty store is no error, and still looks like one that is not there.
+        None if counts.is_bare() && counts.gone.is_some() => {
+            warn!(
+                { fields::BUCKET } = bucket,
+                "{found}; nothing was listed where accepted objects once were"
+            );
+        }
+        None => info!({ fields::BUCKET } = bucket, "{found}"),
     }
 }

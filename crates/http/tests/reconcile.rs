@@ -85,7 +85,7 @@ async fn a_bucket_is_compared_by_schedule_and_what_is_missing_is_forwarded() {
     // The next start knows when the last one was. One that is told to end writes down what MDSS has accepted last; a killed one would send it again.
     ends(&mut server).await;
     sim.forget();
-    let again = Server::start(&program, LIMIT).await.unwrap();
+    let mut again = Server::start(&program, LIMIT).await.unwrap();
     // It looks once a second. That nothing happens is what is waited for.
     tokio::time::sleep(Duration::from_millis(2500)).await;
     let log = again.process.output();
@@ -94,6 +94,13 @@ async fn a_bucket_is_compared_by_schedule_and_what_is_missing_is_forwarded() {
     // Nor is what was missing found by a restart.
     let text = metrics(&again).await;
     assert!(wanted.iter().all(|line| text.contains(line)), "{text}");
+    // A store that shows nothing of all that is not as good as one that is covered.
+    (0..30).for_each(|n| store.remove(&format!("in/{n}")));
+    let asked = "route = 'invoices'\nevery = '1h'\nprefix = 'in/'\nfail_under = 99.9";
+    self::program(folder.path(), &sim, &store, asked);
+    reloads(&mut again).await;
+    let bare = "(unknown), 0 missing, 0 forwarded, 0 in flight, 0 undecidable, 0 excluded: nothing was listed, although 30 objects";
+    until("it is not well", LIMIT, async || times(&again, bare) == 1).await.unwrap();
 }
 
 /// The ledger of a relay that does not run.

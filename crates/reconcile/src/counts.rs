@@ -112,15 +112,40 @@ impl Counts {
     /// The same for people, never rounded up: 99.999 % is said as long as a single one is missing.
     pub fn coverage_shown(&self) -> String {
         match self.coverage() {
+            None if self.is_bare() => "unknown".into(),
             None => "nothing to cover".into(),
             Some(_) if self.covered + self.by_mdss == self.expected() => "100 %".into(),
             Some(percent) => format!("{:.3} %", (percent * 1000.0).floor().min(99_999.0) / 1000.0),
         }
     }
 
+    /// Whether nothing was listed where something may have to be: objects were accepted there, or nobody can tell. A share that is not mounted, or a prefix that is not
+    /// meant, looks like that.
+    pub fn is_bare(&self) -> bool {
+        self.listed == 0 && self.gone != Some(0)
+    }
+
     /// Whether the coverage is at least so many percent. What could not be read is unknown, and never as good.
     pub fn reaches(&self, percent: f64) -> bool {
-        self.unknown() == 0 && self.coverage().is_none_or(|coverage| coverage >= percent)
+        self.short_of(percent).is_none()
+    }
+
+    /// Why the coverage is not known to be at least so many percent: a sentence without its end; `None`: it is.
+    pub fn short_of(&self, percent: f64) -> Option<String> {
+        let so = format!("so the coverage is not known to be {percent} %");
+        match (self.unknown(), self.gone) {
+            (1.., _) => Some(format!("{} places could not be read, {so}", self.unknown())),
+            (0, Some(gone)) if self.is_bare() => Some(format!(
+                "nothing was listed, although {gone} objects of the ledger were there once, {so}: is the share mounted, and is it this bucket and prefix?"
+            )),
+            (0, None) if self.is_bare() => Some(format!(
+                "nothing was listed, and whether the ledger has objects that were there once cannot be told, {so}"
+            )),
+            _ if self.coverage().is_some_and(|coverage| coverage < percent) => {
+                Some(format!("the coverage is below {percent} %"))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -150,7 +175,6 @@ mod tests {
     #[test]
     fn coverage_is_never_rounded_up() {
         for (covered, missing, want) in [
-            (0, 0, "nothing to cover"),
             (1, 0, "100 %"),
             (0, 5, "0.000 %"),
             (2, 1, "66.666 %"),
@@ -159,13 +183,21 @@ mod tests {
         ] {
             assert_eq!(counts(covered, missing).coverage_shown(), want, "{covered} {missing}");
         }
+        assert_eq!(Counts { gone: Some(0), ..Counts::default() }.coverage_shown(), "nothing to cover");
     }
 
     #[test]
     fn r11_what_does_not_reach_the_limit() {
         assert!(counts(9999, 1).reaches(99.99) && !counts(9998, 2).reaches(99.99));
         assert!(counts(1, 0).reaches(100.0) && !counts(999_999, 1).reaches(100.0));
-        assert!(counts(0, 0).reaches(100.0));
+        // An empty bucket in which nothing ever was.
+        assert!(Counts { gone: Some(0), ..counts(0, 0) }.reaches(100.0));
+        for (gone, why) in [(Some(1), "although 1 objects of the ledger"), (None, "cannot be told")] {
+            let bare = Counts { gone, ..counts(0, 0) };
+            assert!(bare.short_of(0.0).unwrap().contains(why), "{:?}", bare.short_of(0.0));
+            assert_eq!((bare.reaches(0.0), bare.coverage_shown().as_str()), (false, "unknown"));
+            assert!(Counts { gone, ..counts(1, 0) }.reaches(100.0), "what is gone is no fault by itself");
+        }
         let mut unread = counts(10, 0);
         unread.pass(&PassedWhy::Unreadable("permission denied".into()));
         assert!(!unread.reaches(1.0));

@@ -33,8 +33,11 @@ pub(super) async fn run(
     } else {
         for_people(&run, &filed)
     });
-    let failed = arguments.fail_under.is_some_and(|percent| !filed.counts.reaches(percent));
-    Ok(u8::from(failed || run.end.is_none()))
+    let short = arguments.fail_under.and_then(|percent| filed.counts.short_of(percent));
+    if let Some(why) = &short {
+        say(why);
+    }
+    Ok(u8::from(short.is_some() || run.end.is_none()))
 }
 
 fn for_people(run: &Run, filed: &Filed) -> String {

@@ -146,6 +146,18 @@ async fn r11_below_the_limit_the_status_is_one() {
     store.remove("9");
     assert_eq!(world.run(&["--bucket", "invoices", "--fail-under", "100"]).await.status, 0);
     assert_eq!(world.run(&["--bucket", "invoices", "--fail-under", "101"]).await.status, 2);
+    // A store that shows nothing of what was there is not known to be covered; where nothing ever was, nothing is to cover.
+    for n in 0..9 {
+        store.remove(&n.to_string());
+    }
+    for command in [&["--bucket", "invoices"][..], &["--last"]] {
+        let said = world.run(&[command, &["--fail-under", "100"]].concat()).await;
+        assert_eq!(said.status, 1, "{command:?}: {}{}", said.stdout, said.stderr);
+        assert!(said.stderr.contains("nothing was listed, although 9 objects"), "{}", said.stderr);
+        assert!(!said.stdout.contains("nothing to cover"), "{}", said.stdout);
+    }
+    let nowhere = ["--bucket", "invoices", "--prefix", "zzz", "--fail-under", "100"];
+    assert_eq!(world.run(&nowhere).await.status, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
