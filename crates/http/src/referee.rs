@@ -63,6 +63,19 @@ async fn round(referee: &Referee, ledger: &Ledger, said: &mut Option<Instant>) -
             Ok(Said::UnderWay) => {
                 let _ = ledger.put_off(question.seq).await;
             }
+            // The other questions fare no worse for it, but of this object nothing is known.
+            Ok(Said::Unclear { .. }) => {
+                if said.is_none_or(|said| said.elapsed() >= SAY) {
+                    *said = Some(Instant::now());
+                    warn!(
+                        { fields::LANE } = question.unit.as_deref(),
+                        { fields::BUCKET } = question.bucket.as_deref(),
+                        { fields::KEY } = question.key,
+                        "MDSS's file API lists a file of this name under another path than this object's: what has no result and only such files stays unknown"
+                    );
+                }
+                let _ = ledger.put_off(question.seq).await;
+            }
             Ok(Said::Scanned { file_id, verdict, at }) => {
                 let found = Found { file_id, verdict, at };
                 if ledger.answered(question.seq, Some(found)).await.is_ok() {

@@ -310,6 +310,36 @@ async fn l6_a_question_before_its_time_counts_for_nothing() {
     assert_eq!(asked(), (2, 0));
 }
 
+/// A file API that writes paths in another form than is believed says nothing of an object: it is not taken for one that was never scanned, however often MDSS is asked.
+#[tokio::test]
+async fn l6_a_file_of_the_name_under_another_path_is_no_word_that_there_is_none() {
+    let stage = Stage::with(&[("RELAY_LOOP_FILE_API", mdss_sim::FILES_PATH)], |notify| Notify {
+        times: 0,
+        paths: vec![mdss_sim::UnitPath { unit: None, form: mdss_sim::PathForm::In("one".into()) }],
+        ..notify
+    })
+    .await;
+    stage.upload("one", &["in/a.pdf"]).await;
+    stage.until("it is written", async |state| state.writes == 1).await;
+    let db = rusqlite::Connection::open(stage.folder.path().join("data/ledger.db")).unwrap();
+    db.busy_timeout(LIMIT).unwrap();
+    // No result has come in time.
+    db.execute("UPDATE entry SET settled_time = settled_time - 18000000 WHERE kind = 1", []).unwrap();
+    let asked = || -> Option<(i64, i64)> {
+        db.query_row("SELECT times, last FROM asked", [], |row| Ok((row.get(0)?, row.get(1)?))).ok()
+    };
+    for _ in 0..2 {
+        drive::until("MDSS was asked", LIMIT, async || asked().is_some_and(|(_, last)| last > 1))
+            .await
+            .unwrap();
+        assert_eq!(asked().unwrap().0, 0, "{}", stage.server.process.output());
+        db.execute("UPDATE asked SET last = 1", []).unwrap();
+    }
+    let log = stage.server.process.output();
+    assert!(!log.contains("never scanned"), "{log}");
+    assert_eq!(log.matches("lists a file of this name under another path").count(), 1, "{log}");
+}
+
 /// Told to stop, the relay records what it says 200 to, and says nothing to what has not come whole.
 #[tokio::test]
 async fn a_result_that_is_under_way_at_the_end_is_recorded_or_not_taken() {

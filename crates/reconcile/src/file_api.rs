@@ -8,7 +8,7 @@
 
 use mdss_relay_core::{FileApiSettings, Mistake};
 use mdss_relay_ledger::{Moment, Question, Verdict};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 
 /// Files that are asked for at once.
@@ -64,6 +64,11 @@ pub enum Said {
         /// Whether there may be more files.
         more: bool,
     },
+    /// A file of its name is among them, whose path is not its own: that may be another file, or this one in a form that is not known. So nobody can say that it is not there.
+    Unclear {
+        /// Whether there may be more files.
+        more: bool,
+    },
 }
 
 impl FileApi {
@@ -104,12 +109,11 @@ impl FileApi {
 
     /// The path and query that ask for the files of an object's name in its unit, from the one with this number on.
     pub fn ask(&self, question: &Question, start: usize) -> String {
-        let name = question.key.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&question.key);
         format!(
             "{}?storageId={}&search={}&{}={start}&{}={PAGE}",
             self.path,
             value(question.unit.as_deref().unwrap_or_default()),
-            value(name),
+            value(name_of(question)),
             self.names.get("start"),
             self.names.get("count"),
         )
@@ -137,9 +141,14 @@ impl FileApi {
     /// Why it says nothing: a sentence without its contents.
     pub fn read(&self, question: &Question, body: &[u8]) -> Result<Said, String> {
         let list = self.list(body)?;
-        let mut said = Said::NotThere { more: list.len() >= PAGE };
+        let more = list.len() >= PAGE;
+        let mut said = Said::NotThere { more };
         for file in &list {
-            if !question.is_about(self.path_of(file)?) {
+            let path = self.path_of(file)?;
+            if !question.is_about(path) {
+                if said == (Said::NotThere { more }) && may_be(question, path) {
+                    said = Said::Unclear { more };
+                }
                 continue;
             }
             match self.scan_of(file)? {
@@ -198,6 +207,24 @@ impl FileApi {
         let at = file[name].as_str().and_then(Moment::read);
         Ok(Some((verdict, at.ok_or_else(|| format!("a file without a time {name:?}"))?)))
     }
+}
+
+/// The name of the object, without its folders.
+fn name_of(question: &Question) -> &str {
+    question.key.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&question.key)
+}
+
+/// Whether a path that is not the object's may be its own in another form: with a slash, a bucket or a host in front, another separator, or percent-encoded. Then its last part
+/// is the object's name, and more is not demanded: whoever looks for known forms alone takes the next one for another file.
+fn may_be(question: &Question, path: &str) -> bool {
+    let name = name_of(question);
+    let ends = |path: &str| {
+        let path = path.trim_end_matches(['/', '\\']);
+        let folder = path.strip_suffix(name.trim_end_matches('\\'));
+        folder.is_some_and(|folder| folder.is_empty() || folder.ends_with(['/', '\\', ':']))
+    };
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    ends(path) || ends(&decoded(path)) || ends(&decoded(&path.replace('+', " ")))
 }
 
 /// A value of a query.
@@ -284,6 +311,43 @@ mod tests {
         ] {
             let body = json!({ "entries": files }).to_string();
             assert_eq!(api.read(&question(), body.as_bytes()), Ok(want), "{files}");
+        }
+        for path in [
+            "/in/a&b.txt",
+            "b/in/a&b.txt",
+            "s3://b/in/a&b.txt",
+            "in%2Fa%26b.txt",
+            "b/in/a%26b.txt",
+            "IN/a&b.txt",
+            "b\\in\\a&b.txt",
+            "a&b.txt",
+            "another/folder/a&b.txt",
+        ] {
+            let here =
+                |files: Value| api.read(&question(), json!({ "entries": files }).to_string().as_bytes());
+            let other = file(path, 3, Some(0), after);
+            assert_eq!(here(json!([other])), Ok(Said::Unclear { more: false }), "{path}");
+            assert_eq!(here(json!(vec![other.clone(); 100])), Ok(Said::Unclear { more: true }), "{path}");
+            // Its own path says more, wherever it stands.
+            for own in
+                [json!([other, file(key, 3, Some(0), after)]), json!([file(key, 3, Some(0), after), other])]
+            {
+                assert_eq!(here(own), Ok(scanned(Verdict::Allowed)), "{path}");
+            }
+            for own in
+                [json!([other, file(key, 0, Some(2), before)]), json!([file(key, 0, Some(2), before), other])]
+            {
+                assert_eq!(here(own), Ok(Said::UnderWay), "{path}");
+            }
+        }
+        for path in ["in/xa&b.txt", "in/a&b.txt.old", "in/a&b.txt/other"] {
+            let body = json!([file(path, 3, Some(0), after)]).to_string();
+            assert_eq!(api.read(&question(), body.as_bytes()), Ok(Said::NotThere { more: false }), "{path}");
+        }
+        let spaces = Question { key: "in/a b".into(), ..question() };
+        for path in ["x/a+b", "x/a%20b", "in%2Fa+b"] {
+            let body = json!([file(path, 3, Some(0), after)]).to_string();
+            assert_eq!(api.read(&spaces, body.as_bytes()), Ok(Said::Unclear { more: false }), "{path}");
         }
         let words = json!({ "entries": [{ "filePath": key, "processingState": "Available", "result": "Allowed", "scanCompletedTimestamp": after }] });
         assert!(api.read(&question(), words.to_string().as_bytes()).is_err(), "words are no numbers");

@@ -61,7 +61,7 @@ impl Referee {
     /// Why the answer says nothing: the next question would fare no better.
     pub async fn ask(&self, question: &Question) -> Result<Said, String> {
         let mut start = 0;
-        let mut under_way = false;
+        let (mut under_way, mut unclear) = (false, false);
         for _ in 0..MOST_PAGES {
             let page = self.client.look(&self.api.ask(question, start), Credential::Key).await;
             let page = page.map_err(|failure| failure.detail)?;
@@ -73,7 +73,11 @@ impl Referee {
             match said {
                 Said::NotThere { more: true } => {}
                 Said::UnderWay => under_way = true,
-                Said::NotThere { more: false } if under_way => return Ok(Said::UnderWay),
+                Said::Unclear { more: true } => unclear = true,
+                Said::NotThere { more: false } | Said::Unclear { more: false } if under_way => {
+                    return Ok(Said::UnderWay);
+                }
+                Said::NotThere { more: false } if unclear => return Ok(Said::Unclear { more: false }),
                 said => return Ok(said),
             }
             start = FileApi::after(start);

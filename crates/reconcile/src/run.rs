@@ -337,7 +337,7 @@ impl<T: Fn(Progress<'_>) + Sync> Run<'_, T> {
         match referee.ask(question).await {
             // A scan that failed or was cancelled has judged nothing.
             Ok(Said::Scanned { verdict, .. }) => matches!(verdict, Judged::Allowed | Judged::Blocked),
-            Ok(Said::UnderWay | Said::NotThere { .. }) => false,
+            Ok(Said::UnderWay | Said::NotThere { .. } | Said::Unclear { .. }) => false,
             Err(why) => {
                 (self.referee, self.not_asked) = (None, Some(why));
                 false
