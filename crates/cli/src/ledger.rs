@@ -275,7 +275,7 @@ async fn ask(ledger: &Ledger, arguments: &Arguments) -> Result<u8, String> {
                 limit: *limit,
             };
             let found = ledger.unscanned(&filter).await.map_err(sentence)?;
-            let _ = write(&journey::unscanned(&found, json));
+            let _ = write(&journey::unscanned(&found, &filter, json));
             Ok(0)
         }
         Task::Verify { chain, from, checkpoint } => verify(ledger, *chain, *from, checkpoint, json).await,

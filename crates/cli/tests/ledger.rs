@@ -114,7 +114,23 @@ async fn l2_what_has_no_result_is_listed_with_how_sure_that_is() {
     assert_eq!((&all[0]["seq"], &all[1]["seq"]), (&2.into(), &3.into()));
     assert_eq!((&all[2]["open"], &all[2]["sure"]), (&2.into(), &"told_only".into()));
     let none = tool(dir.path(), &["unscanned", "--unit", "other"]);
-    assert!(none.stdout.starts_with("nothing:"), "{}", none.stdout);
+    assert!(none.stdout.starts_with("nothing: a result is known"), "{}", none.stdout);
+    // Two wait for theirs, and are younger than that.
+    let none = tool(dir.path(), &["unscanned", "--older", "9999d"]);
+    assert_eq!(none.stdout, "nothing accepted longer ago than 9999d is without a result\n");
+    let none = tool(dir.path(), &["resend", "--unconfirmed", "--older", "9999d"]);
+    assert_eq!(none.status, 1);
+    assert!(
+        none.stderr.contains("nothing accepted longer ago than 9999d is without a result"),
+        "{}",
+        none.stderr
+    );
+    let none = tool(dir.path(), &["resend", "--older", "9999d"]);
+    assert!(
+        none.stderr.contains("nothing accepted longer ago than 9999d is known to be never"),
+        "{}",
+        none.stderr
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The life of objects, for people and for programs.
 
-use mdss_relay_ledger::{Entry, Fact, Keys, Kind, MENU, MOST_WRITES, Moment, Shown, Sure, Unscanned};
+use std::time::Duration;
+
+use mdss_relay_ledger::{Entry, Fact, Filter, Keys, Kind, MENU, MOST_WRITES, Moment, Shown, Sure, Unscanned};
 use serde_json::{Map, Value, json};
 
 use super::plural;
@@ -98,8 +100,28 @@ fn said(result: &Fact) -> Map<String, Value> {
     result.detail.as_deref().and_then(|detail| serde_json::from_str(detail).ok()).unwrap_or_default()
 }
 
+/// That nothing is without a result, of what was asked for. What is younger was not asked for, so nothing is said of it.
+pub(super) fn nothing(filter: &Filter) -> String {
+    let Some(older) = filter.older else {
+        return "nothing: a result is known of every accepted object that was asked for".to_owned();
+    };
+    let of = match (&filter.unit, &filter.bucket) {
+        (None, None) => "",
+        _ => "of what was asked for, ",
+    };
+    format!("{of}nothing accepted longer ago than {} is without a result", span(older))
+}
+
+/// A span of time exactly, as it may be asked for.
+pub(super) fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let units = [(86_400, "d"), (3600, "h"), (60, "m")];
+    let whole = units.iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
+}
+
 /// What has no result, with its line ends.
-pub(super) fn unscanned(found: &Unscanned, json: bool) -> String {
+pub(super) fn unscanned(found: &Unscanned, filter: &Filter, json: bool) -> String {
     if json {
         let mut text: String = found.writes.iter().map(|entry| line(entry, None)).collect();
         for unit in &found.units {
@@ -112,7 +134,7 @@ pub(super) fn unscanned(found: &Unscanned, json: bool) -> String {
         return text;
     }
     if found.units.is_empty() {
-        return "nothing: a result is known of every accepted object that was asked for\n".to_owned();
+        return nothing(filter) + "\n";
     }
     let mut rows =
         vec![["UNIT", "NO RESULT", "OLDEST", "RESULTS", "LAST RESULT"].map(str::to_owned).to_vec()];
@@ -242,6 +264,19 @@ fn line(entry: &Entry, result: Option<&Entry>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is younger than what was asked for may well be without a result.
+    #[test]
+    fn that_nothing_is_without_a_result_is_said_of_what_was_asked_for_alone() {
+        let older = |seconds| Filter { older: Some(Duration::from_secs(seconds)), ..Filter::default() };
+        let said = nothing(&older(3600));
+        assert_eq!(said, "nothing accepted longer ago than 1h is without a result");
+        // Not rounded: of what lies between it was not asked.
+        assert!(nothing(&older(9000)).contains("longer ago than 150m"));
+        let said = nothing(&Filter { unit: Some("u".into()), ..older(90) });
+        assert_eq!(said, "of what was asked for, nothing accepted longer ago than 90s is without a result");
+        assert!(nothing(&Filter::default()).contains("of every accepted object that was asked for"));
+    }
 
     /// With "blocked only" nothing comes for a file that is allowed: that is no sign that it was not scanned, and the sentence says what to choose.
     #[test]

@@ -8,6 +8,7 @@ use mdss_relay_ledger::{BucketName, Filter, Ledger};
 use mdss_relay_reconcile::{RATE, Resend, Resent, resend};
 use serde_json::json;
 
+use super::journey::{nothing, span};
 use super::{place, plural, say, sentence};
 use crate::reconcile::{Whence, stopped};
 use crate::spool::which::age;
@@ -59,11 +60,13 @@ pub(super) async fn run(
         if json {
             print(&shown(&resent, true));
         }
-        say(match wanted.unconfirmed {
-            true => "nothing: a result is known of every accepted object that was asked for",
-            false => {
-                "nothing is known to be never scanned for certain; `ledger unscanned` says what has no result, and how sure that is"
-            }
+        let older = filter.older.map(|older| format!(" accepted longer ago than {}", span(older)));
+        say(&match wanted.unconfirmed {
+            true => nothing(&filter),
+            false => format!(
+                "nothing{} is known to be never scanned for certain; `ledger unscanned` says what has no result, and how sure that is",
+                older.unwrap_or_default()
+            ),
         });
         return Ok(1);
     }
