@@ -37,7 +37,8 @@ pub struct Counts {
     pub gone: Option<u64>,
     /// What is there and is no object, by what it is. Of `unreadable` nobody knows what is in it.
     pub passed: BTreeMap<String, u64>,
-    /// Those of the missing ones, and of the undecidable ones if asked for, that were put into the spool.
+    /// Those of the missing ones, and of the undecidable ones if asked for, that were put into the spool. Where a run was interrupted on a page, that page comes
+    /// again, and what had been forwarded of it then counts as in the spool or covered besides.
     pub forwarded: u64,
     /// Those that were in the spool already when they came there, or that MDSS has accepted meanwhile.
     pub repeated: u64,

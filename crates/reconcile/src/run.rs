@@ -231,8 +231,10 @@ impl<T: Fn(Progress<'_>) + Sync> Run<'_, T> {
             let next = page.next.clone();
             let before = self.counts.clone();
             if self.page(page, &mut accepted, resumed).await? == Forwarded::Stopped {
-                // The whole page comes again. What of it was forwarded is in the spool then, or was accepted.
-                let now = std::mem::replace(&mut self.counts, before);
+                // The whole page comes again. What of it was forwarded is in the spool then, or was accepted, and would stand nowhere else as forwarded.
+                let (forwarded, repeated) = (self.counts.forwarded, self.counts.repeated);
+                let noted = Counts { forwarded, repeated, ..before };
+                let now = std::mem::replace(&mut self.counts, noted);
                 self.stopped(cursor.as_ref()).await?;
                 self.counts = now;
                 return Ok(false);

@@ -73,8 +73,12 @@ async fn r3_an_interrupted_run_says_so_and_the_next_one_does_the_rest() {
     let interrupted = tokio::task::spawn_blocking(move || said(child)).await.unwrap();
     assert_eq!((interrupted.status, &interrupted.json()["complete"]), (1, &json!(false)));
     assert!(interrupted.stderr.contains("goes on from here"), "{}", interrupted.stderr);
+    let noted = world.run(&["--last", "--json"]).await.json();
     let rest = world.run(&["--route", "invoices", "--forward", "--rate", "2000", "--json"]).await;
     assert_eq!(rest.status, 0, "{}", rest.stderr);
+    // What the first one had forwarded of its only page is noted as well.
+    let forwarded = [&noted["counts"], &rest.counts()].map(|counts| counts["forwarded"].as_u64().unwrap());
+    assert!(forwarded[0] > 0 && forwarded.iter().sum::<u64>() == 600, "{forwarded:?}: {noted}");
     until("the rest is accepted", || world.sim.accepted().len() == 601).await;
     nothing_is_sent_twice(&world);
 }
