@@ -162,8 +162,8 @@ async fn while_the_standby_is_away_a_relay_keeps_to_its_connections() {
     for sender in senders {
         sender.await.unwrap();
     }
-    // One that is being given up may be there beside the one that takes its place.
-    assert!(most <= before + 2, "{most} connections after {before}");
+    // Not all of the six were needed before; and one that is being given up may be there beside the one that takes its place.
+    assert!(most <= before.max(6) + 2, "{most} connections after {before}");
     pair.standby.start().unwrap();
     until("it is stored", async || send(&store, "after").await.is_ok()).await;
 }
