@@ -196,7 +196,7 @@ async fn a_relay_that_alone_does_not_reach_mdss_stops_no_other() {
     let begin = Instant::now();
     fill(&stores[0], &relay, "c", 20).await;
     until("they are sent", async || accepted(&sim).len() >= 65).await;
-    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     alone.stop().await;
     works.stop().await;
 }
