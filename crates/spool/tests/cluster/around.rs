@@ -362,19 +362,32 @@ async fn a_relay_keeps_its_connections() {
     store.close();
 }
 
-/// Pauses and leases end at moments of the database's clock. Set back by an hour, it would come to them an hour late.
-#[tokio::test]
-async fn nothing_waits_or_is_held_for_longer_because_the_databases_clock_has_gone_back() {
-    let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
+/// A server whose clock is an hour ahead, and a database of it.
+async fn an_hour_ahead() -> Option<(Server, String)> {
+    let binaries = postgres_rig::binaries().unwrap()?;
     let ahead = wrong_clock(3600);
     if !drive::available("faketime", ahead.is_some()).unwrap() {
-        return;
+        return None;
     }
     let mut server = Server::setup(&binaries).fsync(false).start().unwrap();
     server.stop().unwrap();
     server.env(ahead.unwrap());
     server.start().unwrap();
     let url = server.database().await.unwrap();
+    Some((server, url))
+}
+
+/// From here on it goes right.
+fn set_back(server: &mut Server) {
+    server.stop().unwrap();
+    server.env(Vec::new());
+    server.start().unwrap();
+}
+
+/// Pauses and leases end at moments of the database's clock. Set back by an hour, it would come to them an hour late.
+#[tokio::test]
+async fn nothing_waits_or_is_held_for_longer_because_the_databases_clock_has_gone_back() {
+    let Some((mut server, url)) = an_hour_ahead().await else { return };
     let store = Store::open(&url);
     for key in ["held", "paused"] {
         until("it is stored", async || send(&store, key).await.is_ok()).await;
@@ -387,9 +400,7 @@ async fn nothing_waits_or_is_held_for_longer_because_the_databases_clock_has_gon
     let heard = "SELECT count(*) FROM mdss_relay.replica WHERE seen > now() - interval '10 seconds'";
     let count = async |sql: &str| postgres_rig::ask(&url, sql).await.is_ok_and(|rows| rows == ["1"]);
     until("the relay has heard the clock", async || count(heard).await).await;
-    server.stop().unwrap();
-    server.env(Vec::new());
-    server.start().unwrap();
+    set_back(&mut server);
     let is_mended = "SELECT count(*) FROM (SELECT max(not_before) <= now() AND max(leased) <= now() + interval '1 minute' AS is FROM mdss_relay.item) i WHERE i.is";
     until("both are mended", async || count(is_mended).await).await;
     drop(items);
@@ -398,16 +409,7 @@ async fn nothing_waits_or_is_held_for_longer_because_the_databases_clock_has_gon
 /// The server that takes over has another clock, and all relays start anew with it: none has seen the clock go back.
 #[tokio::test]
 async fn a_clock_that_went_back_while_no_relay_was_there_is_seen_by_what_it_has_left() {
-    let Some(binaries) = postgres_rig::binaries().unwrap() else { return };
-    let ahead = wrong_clock(3600);
-    if !drive::available("faketime", ahead.is_some()).unwrap() {
-        return;
-    }
-    let mut server = Server::setup(&binaries).fsync(false).start().unwrap();
-    server.stop().unwrap();
-    server.env(ahead.unwrap());
-    server.start().unwrap();
-    let url = server.database().await.unwrap();
+    let Some((mut server, url)) = an_hour_ahead().await else { return };
     let store = Store::open(&url);
     until("it is stored", async || send(&store, "held").await.is_ok()).await;
     store.close();
@@ -418,9 +420,7 @@ async fn a_clock_that_went_back_while_no_relay_was_there_is_seen_by_what_it_has_
         INSERT INTO mdss_relay.stock (at, took, counted) VALUES (now(), '1 second', '[]')
             ON CONFLICT (one) DO UPDATE SET at = excluded.at, took = excluded.took";
     postgres_rig::ask(&url, killed).await.unwrap();
-    server.stop().unwrap();
-    server.env(Vec::new());
-    server.start().unwrap();
+    set_back(&mut server);
     let store = Store::open(&url);
     let later = "SELECT count(*) FROM mdss_relay.item, mdss_relay.outbox_state o, mdss_relay.stock s
         WHERE leased > now() + interval '1 minute' OR o.until > now() + interval '10 seconds' OR s.at > now()
