@@ -15,7 +15,7 @@ use tracing::error;
 
 use super::base::Base;
 use super::delivery::shown;
-use super::failure::{Fate, Fault};
+use super::failure::{Fate, Fault, text};
 use super::outbox;
 use super::room::number;
 use super::slot::Held;
@@ -181,7 +181,8 @@ async fn whole(
                     error!(
                         { fields::ERROR_TYPE } = TroubleKind::Unwritable.name(),
                         { fields::SPOOL_DATABASE } = base.database.place(),
-                        "the database has no room to put {stay} items off, so they are sent again when their leases end: {e}"
+                        "the database has no room to put {stay} items off, so they are sent again when their leases end: {}",
+                        text(&e)
                     );
                 }
             }
